@@ -1,0 +1,238 @@
+"""Encryption at rest: the keyring, sealed values, and the model field that holds them.
+
+A sealed value is AES-256-GCM-SIV (RFC 8452) under a key of its purpose, bound to the place it belongs to (associated
+data), so that a value copied to another row, column, person or credential does not open.
+
+    version (1 byte) | length of key id (1) | key id | nonce (12) | ciphertext and tag
+
+Knows no model but through `sealing_context()`.
+"""
+
+import base64
+import os
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any, NoReturn, Protocol, Self, overload
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from django.conf import settings
+from django.db import models
+
+VERSION = 1
+NONCE_BYTES = 12
+KEY_BYTES = 32
+
+
+class NoKeys(Exception):
+    """TOKEN_ENCRYPTION_KEYS is missing or cannot be read: nothing can be sealed or opened."""
+
+
+class Unreadable(Exception):
+    """The value does not open here: another key, another place, or not a sealed value at all. Holds no value."""
+
+
+def parse_keyring(entries: Iterable[str]) -> dict[str, bytes]:
+    """`id:base64(32 bytes)` each; the first one seals, all open."""
+    keyring: dict[str, bytes] = {}
+    for entry in entries:
+        key_id, _, encoded = entry.strip().partition(":")
+        try:
+            key = base64.b64decode(encoded, validate=True)
+        except ValueError:  # also where it is not ASCII at all
+            key = b""
+        if not key_id or len(key_id.encode()) > 255 or len(key) != KEY_BYTES:
+            raise NoKeys("TOKEN_ENCRYPTION_KEYS must be a comma-separated list of id:base64(32 bytes).")
+        if keyring.setdefault(key_id, key) != key:
+            raise NoKeys("TOKEN_ENCRYPTION_KEYS has two keys with the same id.")
+    if not keyring:
+        raise NoKeys("TOKEN_ENCRYPTION_KEYS is not set.")
+    return keyring
+
+
+def new_key() -> str:
+    return base64.b64encode(AESGCMSIV.generate_key(256)).decode()
+
+
+@lru_cache(maxsize=256)
+def _cipher(key: bytes, purpose: str) -> AESGCMSIV:
+    """One cipher object per key and purpose: deriving it anew for each call would cost more than the decryption."""
+    subkey = HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=f"keyrack:{purpose}".encode()).derive(key)
+    return AESGCMSIV(subkey)
+
+
+@lru_cache(maxsize=4)
+def _keyring(entries: tuple[str, ...]) -> dict[str, bytes]:
+    return parse_keyring(entries)
+
+
+def keyring() -> dict[str, bytes]:
+    return _keyring(tuple(settings.TOKEN_ENCRYPTION_KEYS))
+
+
+def first_key_id() -> str:
+    """Of the key that seals."""
+    return next(iter(keyring()))
+
+
+def seal(plaintext: str, *, purpose: str, context: str) -> bytes:
+    key_id, key = next(iter(keyring().items()))
+    nonce = os.urandom(NONCE_BYTES)
+    ciphertext = _cipher(key, purpose).encrypt(nonce, plaintext.encode(), context.encode())
+    encoded_id = key_id.encode()
+    return bytes([VERSION, len(encoded_id)]) + encoded_id + nonce + ciphertext
+
+
+def unseal(sealed: bytes, *, purpose: str, context: str) -> str:
+    """The plaintext, or `Unreadable`: whatever does not open is never taken for the value itself."""
+    nonce_at = 2 + (sealed[1] if len(sealed) > 1 else 0)
+    try:
+        key = keyring()[key_id_of(sealed)]
+    except (NoKeys, KeyError):
+        raise Unreadable from None
+    nonce, ciphertext = sealed[nonce_at : nonce_at + NONCE_BYTES], sealed[nonce_at + NONCE_BYTES :]
+    try:
+        return _cipher(key, purpose).decrypt(nonce, ciphertext, context.encode()).decode()
+    except (InvalidTag, ValueError):
+        raise Unreadable from None
+
+
+def key_id_of(sealed: bytes) -> str:
+    """Which key seals this; "" when it is not a sealed value."""
+    if len(sealed) < 2 + NONCE_BYTES or sealed[0] != VERSION:
+        return ""
+    return sealed[2 : 2 + sealed[1]].decode(errors="replace")
+
+
+def is_key_here(sealed: bytes) -> bool:
+    """Whether the key that it names is set, by its header: nothing is opened."""
+    try:
+        return key_id_of(sealed) in keyring()
+    except NoKeys:
+        return False
+
+
+class Sealable(Protocol):
+    def sealing_context(self) -> str: ...
+
+
+class _Plain:
+    """A value that was set and is not saved yet. Never shows itself."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: str) -> None:
+        self.value = value
+
+    def __repr__(self) -> str:
+        return "<sealed>"
+
+    def __reduce__(self) -> NoReturn:
+        """Into no cache, queue or session in the clear."""
+        raise TypeError("A secret that is not sealed yet cannot be pickled.")
+
+
+class EncryptedField(models.BinaryField):  # type: ignore[type-arg]
+    """Text that lies sealed in the database and is opened when it is read from the instance. "" is stored as NULL.
+
+    The model says in `sealing_context()` where its values belong. Not searchable, not shown by forms or serializers.
+    """
+
+    def __init__(self, *, purpose: str, **kwargs: Any) -> None:
+        self.purpose = purpose
+        super().__init__(**{**kwargs, "null": True, "blank": True, "editable": False})
+
+    def deconstruct(self) -> tuple[str, str, list[Any], dict[str, Any]]:
+        name, path, args, kwargs = super().deconstruct()
+        for derived in ("null", "blank", "editable"):
+            kwargs.pop(derived, None)
+        return name, path, list(args), {**kwargs, "purpose": self.purpose}
+
+    def contribute_to_class(self, cls: type[models.Model], name: str, private_only: bool = False) -> None:
+        super().contribute_to_class(cls, name, private_only)
+        setattr(cls, name, _Sealed(self))
+
+    def context_in(self, instance: Any) -> str:
+        table = instance._meta.db_table
+        return f"{table}.{self.column}:{instance.sealing_context()}"
+
+    def sealed_in(self, instance: models.Model) -> bytes | None:
+        """What the database holds, as it was read; None where that is nothing, or a value not sealed yet."""
+        held = instance.__dict__.get(self.attname)
+        return None if held is None or isinstance(held, _Plain) else bytes(held)
+
+    def sealed_anew(self, instance: models.Model) -> bytes:
+        """The same value under the first key. `Unreadable` where it does not open."""
+        context = self.context_in(instance)
+        plaintext = unseal(self.sealed_in(instance) or b"", purpose=self.purpose, context=context)
+        return seal(plaintext, purpose=self.purpose, context=context)
+
+    def pre_save(self, model_instance: models.Model, add: bool) -> bytes | None:
+        held = model_instance.__dict__.get(self.attname)
+        if isinstance(held, _Plain):
+            held = (
+                seal(held.value, purpose=self.purpose, context=self.context_in(model_instance)) if held.value else None
+            )
+            model_instance.__dict__[self.attname] = held
+        return held
+
+    def value_to_string(self, obj: models.Model) -> str:
+        """Fixtures and exports carry no secret, sealed or not."""
+        return ""
+
+
+class _Sealed:
+    """Reads and writes an `EncryptedField` on an instance."""
+
+    def __init__(self, field: EncryptedField) -> None:
+        self.field = field
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, instance: models.Model, owner: type) -> str: ...
+    def __get__(self, instance: models.Model | None, owner: type) -> Self | str:
+        if instance is None:
+            return self
+        if self.field.attname not in instance.__dict__:
+            instance.refresh_from_db(fields=[self.field.attname])
+        held = instance.__dict__[self.field.attname]
+        if isinstance(held, _Plain):
+            return held.value
+        if held is None:
+            return ""
+        return unseal(bytes(held), purpose=self.field.purpose, context=self.field.context_in(instance))
+
+    def __set__(self, instance: models.Model, value: str | bytes | memoryview | None) -> None:
+        """Text is a secret to be sealed; bytes are what the database holds."""
+        instance.__dict__[self.field.attname] = _Plain(value) if isinstance(value, str) else value
+
+
+def readable(row: models.Model, name: str) -> str:
+    """The opened value, or "" where its key is gone: what cannot be read cannot be sent either."""
+    try:
+        return str(getattr(row, name))
+    except Unreadable:
+        return ""
+
+
+def sealed_names(model: type[models.Model]) -> set[str]:
+    return {each.attname for each in model._meta.concrete_fields if isinstance(each, EncryptedField)}
+
+
+def sealed(row: models.Model, name: str) -> bytes | None:
+    """What the database holds for this column, as it was read."""
+    field = row._meta.get_field(name)
+    return field.sealed_in(row) if isinstance(field, EncryptedField) else None
+
+
+def is_sealed(row: models.Model, name: str) -> bool:
+    return sealed(row, name) is not None
+
+
+def opens_by_header(row: models.Model, name: str) -> bool:
+    """Whether the key of this value is set. Opens nothing, so that pages may ask; True where nothing is stored."""
+    held = sealed(row, name)
+    return held is None or is_key_here(held)
