@@ -1,0 +1,57 @@
+"""Error codes and whom they blame: RFC 6749 section 5.2, OpenID Connect, and what large servers say instead."""
+
+# The server has looked at this user's grant, or at this token, and said no.
+REFUSED = frozenset(
+    {
+        "invalid_grant",
+        "access_denied",
+        "expired_token",
+        "bad_refresh_token",
+        "invalid_refresh_token",
+        "bad_verification_code",
+        "invalid_code",
+        "code_already_used",
+        "token_expired",
+        "token_revoked",
+        "invalid_token",
+        "interaction_required",
+        "login_required",
+        "consent_required",
+        "unsupported_token_type",
+    }
+)
+# Something in our registration is wrong, whoever the user is.
+# Gitea calls a dead refresh token unauthorized_client. It stays here: taken for a refusal, one mistyped client id would
+# disconnect everybody, while Gitea's users merely wait for an administrator to look.
+MISCONFIGURED = frozenset(
+    {
+        "invalid_client",
+        "unauthorized_client",
+        "invalid_scope",
+        "unsupported_grant_type",
+        "unsupported_response_type",
+        "invalid_request",
+        "invalid_redirect_uri",
+        "redirect_uri_mismatch",
+        "bad_redirect_uri",
+        "incorrect_client_credentials",
+        "bad_client_secret",
+        "invalid_client_id",
+        "invalid_target",
+        "invalid_resource",
+        "insufficient_scope",
+    }
+)
+# Asked for patience.
+TRANSIENT = frozenset(
+    {
+        "temporarily_unavailable",
+        "server_error",
+        "slow_down",
+        "internal_error",
+        "service_unavailable",
+        "ratelimited",
+        "rate_limited",
+        "too_many_requests",
+    }
+)
