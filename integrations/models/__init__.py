@@ -1,0 +1,30 @@
+"""What is remembered."""
+
+from integrations.models.diary import Event, EventKind
+from integrations.models.registry import (
+    Alias,
+    AliasType,
+    ApplicationRegistry,
+    HttpConnection,
+    IntegrationType,
+    OAuth2Credential,
+    OAuthEntityProfile,
+    OAuthEntityScope,
+)
+from integrations.models.tokens import AuthorizationAttempt, Revocation, Token
+
+__all__ = [
+    "Alias",
+    "AliasType",
+    "ApplicationRegistry",
+    "AuthorizationAttempt",
+    "Event",
+    "EventKind",
+    "HttpConnection",
+    "IntegrationType",
+    "OAuth2Credential",
+    "OAuthEntityProfile",
+    "OAuthEntityScope",
+    "Revocation",
+    "Token",
+]

@@ -1,0 +1,212 @@
+"""The names that callers use, where they lead, and what they authenticate with."""
+
+import uuid
+from typing import Self, cast
+
+from django.contrib.auth.models import AnonymousUser, Group
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User
+from integrations.models.registry.registrations import ApplicationRegistry, OAuthEntityProfile, SysIdModel
+
+ROLE = "integrations.personal_auth_user"
+
+
+class IntegrationType(models.TextChoices):
+    SYSTEM = "system", _("System")
+    PERSONAL = "personal", _("Personal")
+
+
+class OAuth2Credential(SysIdModel):
+    """What a connection authenticates with: a profile, for the system or for each person. [oauth_2_0_credentials]"""
+
+    name = models.CharField(_("Name"), max_length=100, unique=True)
+    profile = models.ForeignKey(
+        OAuthEntityProfile, models.PROTECT, related_name="credentials", verbose_name=_("OAuth Entity Profile")
+    )
+    integration_type = models.CharField(
+        _("Integration Type"), max_length=10, choices=IntegrationType, default=IntegrationType.SYSTEM
+    )
+    active = models.BooleanField(_("Active"), default=True)
+
+    class Meta:
+        verbose_name = _("OAuth 2.0 Credential")
+        verbose_name_plural = _("OAuth 2.0 Credentials")
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_personal(self) -> bool:
+        return self.integration_type == IntegrationType.PERSONAL
+
+    @property
+    def registry(self) -> ApplicationRegistry:
+        return self.profile.registry
+
+    @property
+    def is_ready(self) -> bool:
+        return self.active and self.registry.active
+
+
+class AliasType(models.TextChoices):
+    CONNECTION_AND_CREDENTIAL = "connection_and_credential", _("Connection and Credential")
+    CREDENTIAL = "credential", _("Credential")
+
+
+class AliasQuerySet(models.QuerySet["Alias"]):
+    def complete(self) -> Self:
+        """With the active connection, credential, profile and registry, in one statement."""
+        active = models.FilteredRelation("connections", condition=Q(connections__active=True))
+        return self.annotate(active_connection=active).select_related(
+            "credential__profile__registry", "active_connection__credential__profile__registry"
+        )
+
+    def personal(self) -> Self:
+        """Complete, and only those whose credential has the Integration Type Personal."""
+        by_connection = Q(
+            type=AliasType.CONNECTION_AND_CREDENTIAL,
+            active_connection__credential__integration_type=IntegrationType.PERSONAL,
+        )
+        by_credential = Q(type=AliasType.CREDENTIAL, credential__integration_type=IntegrationType.PERSONAL)
+        return self.complete().filter(by_connection | by_credential)
+
+    def available_to(self, user: User | AnonymousUser) -> Self:
+        """Those that this person may see: the role, and one of the alias's groups where it names any."""
+        if not (user.is_active and user.has_perm(ROLE)):
+            return self.none()
+        members_only = Alias.groups.through.objects.filter(alias=models.OuterRef("pk"))
+        mine = members_only.filter(group__in=user.groups.values("pk"))
+        return self.filter(~models.Exists(members_only) | models.Exists(mine))
+
+    def named(self, reference: str) -> Self:
+        """By name, or by id as 32 hexadecimal digits or a UUID."""
+        try:
+            return self.filter(Q(name=reference) | Q(pk=uuid.UUID(reference)))
+        except ValueError:
+            return self.filter(name=reference)
+
+    def naming(self, credential: "OAuth2Credential") -> Self:
+        """Of complete ones: those that use this credential."""
+        by_connection = Q(active_connection__credential=credential)
+        return self.filter(by_connection | Q(type=AliasType.CREDENTIAL, credential=credential))
+
+    def standing_on(self, credential: "OAuth2Credential") -> Self:
+        """Personal ones that use this credential."""
+        return self.personal().naming(credential)
+
+
+class Alias(SysIdModel):
+    """The stable name that callers use for a connection and its credential. [sys_alias]"""
+
+    name = models.CharField(
+        _("Name"),
+        max_length=80,
+        unique=True,
+        validators=[RegexValidator(r"^[A-Za-z0-9_]+\Z", _("Letters, digits and underscores only."))],
+    )
+    label = models.CharField(_("Label"), max_length=100, blank=True, help_text=_("What people read on the card."))
+    type = models.CharField(_("Type"), max_length=30, choices=AliasType, default=AliasType.CONNECTION_AND_CREDENTIAL)
+    credential = models.ForeignKey(
+        OAuth2Credential,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="aliases",
+        verbose_name=_("Credential"),
+        help_text=_("Only for the type Credential; otherwise the connection names it."),
+    )
+    description = models.TextField(_("Description"), blank=True)
+    groups = models.ManyToManyField(
+        Group, blank=True, verbose_name=_("Groups that may use it"), help_text=_("Empty: everybody with the role.")
+    )
+    allow_token_export = models.BooleanField(
+        _("Allow token export"),
+        default=False,
+        help_text=_("Programs may read a person's access token by the REST API."),
+    )
+    active = models.BooleanField(_("Active"), default=True)
+    inactive_reason = models.CharField(
+        _("Reason when off"), max_length=200, blank=True, help_text=_("Shown to people on their card.")
+    )
+    deactivated_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = AliasQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("Connection & Credential Alias")
+        verbose_name_plural = _("Connection & Credential Aliases")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(type=AliasType.CREDENTIAL) | Q(credential__isnull=True),
+                name="only_a_credential_alias_names_its_credential",
+                violation_error_message=_(
+                    "With the type Connection and Credential, the connection names the credential."
+                ),
+            ),
+        ]
+        permissions = [("personal_auth_user", "Personal authentication: use the dashboard")]
+
+    def __str__(self) -> str:
+        return self.title
+
+    @property
+    def title(self) -> str:
+        return self.label or self.name
+
+    def clean(self) -> None:
+        if self.type == AliasType.CREDENTIAL and self.credential_id is None:
+            raise ValidationError({"credential": _("An alias of the type Credential needs one.")})
+
+    @property
+    def connection(self) -> "HttpConnection | None":
+        """The active connection; one query, or none where `complete()` has brought it along."""
+        if self.type == AliasType.CREDENTIAL:
+            return None
+        if "active_connection" in self.__dict__:  # a filtered relation is set like any attribute
+            return cast("HttpConnection", self.__dict__["active_connection"])
+        return self.connections.filter(active=True).select_related("credential__profile__registry").first()
+
+    @property
+    def effective_credential(self) -> OAuth2Credential | None:
+        if self.type == AliasType.CREDENTIAL:
+            return self.credential
+        connection = self.connection
+        return connection.credential if connection else None
+
+
+class HttpConnection(SysIdModel):
+    """The base address of the protected resource and the credential for it. [http_connection]"""
+
+    alias = models.ForeignKey(Alias, models.CASCADE, related_name="connections", verbose_name=_("Alias"))
+    name = models.CharField(_("Name"), max_length=100)
+    credential = models.ForeignKey(
+        OAuth2Credential,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="connections",
+        verbose_name=_("Credential"),
+        help_text=_("May follow later; nobody can use the alias before."),
+    )
+    connection_url = models.CharField(_("Connection URL"), max_length=500)
+    active = models.BooleanField(_("Active"), default=True)
+
+    class Meta:
+        verbose_name = _("HTTP(s) Connection")
+        verbose_name_plural = _("HTTP(s) Connections")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["alias"],
+                condition=Q(active=True),
+                name="one_active_connection_per_alias",
+                violation_error_message=_("This alias has another active connection; only one can be active."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,277 @@
+"""Our registrations at authorization servers, their profiles and scopes.
+
+No row here belongs to the administrator who typed it in: deleting a person deletes nobody's set-up.
+"""
+
+import uuid
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.validators import MinValueValidator, RegexValidator
+from django.db import models
+from django.db.models import Q
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from integrations.oauth.client import Registration
+from integrations.oauth.errors import Misconfigured
+from integrations.vault import EncryptedField, NoKeys, Unreadable, keyring, readable, sealed_names
+
+LOGO_LIMIT = 100_000  # bytes
+
+
+class SysIdModel(models.Model):
+    """A record whose id is a UUID, shown as ServiceNow's `sys_id`: 32 hexadecimal digits."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+
+    class Meta:
+        abstract = True
+
+    @property
+    def hex(self) -> str:
+        return self.id.hex
+
+    def refresh_from_db(
+        self,
+        using: str | None = None,
+        fields: Iterable[str] | None = None,
+        from_queryset: models.QuerySet[Any] | None = None,
+    ) -> None:
+        """Django takes each value over by reading it. What lies sealed stays sealed here, so that no key is needed."""
+        rows = from_queryset or type(self)._base_manager.db_manager(using or self._state.db, hints={"instance": self})
+        sealed = sealed_names(type(self)).intersection(fields or sealed_names(type(self)))
+        rest = None if fields is None else [name for name in fields if name not in sealed]
+        if rest is None or rest:
+            super().refresh_from_db(using, rest, rows.defer(*sealed))
+        if sealed:
+            self.__dict__.update(rows.filter(pk=self.pk).values(*sealed).get())
+
+
+class GrantType(models.TextChoices):
+    AUTHORIZATION_CODE = "authorization_code", _("Authorization Code")
+    PASSWORD = "password", _("Resource Owner Password Credentials")
+    CLIENT_CREDENTIALS = "client_credentials", _("Client Credentials")
+
+
+class ClientAuthentication(models.TextChoices):
+    """How we show the token endpoint who we are (RFC 7591 names)."""
+
+    BASIC = "client_secret_basic", _("As Basic Authorization Header")
+    POST = "client_secret_post", _("In Request Body (Form URL-Encoded)")
+    NONE = "none", _("None (public client)")
+
+
+class CodeChallengeMethod(models.TextChoices):
+    S256 = "S256", "S256"
+    PLAIN = "plain", "plain"
+
+
+class RevocationReach(models.TextChoices):
+    """What else dies at the server when one token is revoked there."""
+
+    UNKNOWN = "unknown", _("Not known")
+    TOKEN = "token", _("Only what belongs to that sign-in")
+    GRANT = "grant", _("Everything the person granted to this client")
+
+
+class ApplicationRegistry(SysIdModel):
+    """Our client registration at one authorization server (RFC 6749 §2). [oauth_entity]"""
+
+    name = models.CharField(_("Name"), max_length=100, unique=True)
+    client_id = models.CharField(_("Client ID"), max_length=255)
+    client_secret = EncryptedField(purpose="client-secret", verbose_name=_("Client Secret"))
+    default_grant_type = models.CharField(
+        _("Default Grant Type"), max_length=30, choices=GrantType, default=GrantType.AUTHORIZATION_CODE
+    )
+    refresh_token_lifespan = models.PositiveIntegerField(
+        _("Refresh Token Lifespan"),
+        default=8_640_000,
+        validators=[MinValueValidator(1)],
+        help_text=_("Seconds that a refresh token lives when the server doesn't say."),
+    )
+    pkce_required = models.BooleanField(_("PKCE required"), default=True)
+    code_challenge_method = models.CharField(
+        _("Code challenge method"), max_length=5, choices=CodeChallengeMethod, default=CodeChallengeMethod.S256
+    )
+    send_credentials = models.CharField(
+        _("Send Credentials"), max_length=20, choices=ClientAuthentication, default=ClientAuthentication.BASIC
+    )
+    issuer = models.CharField(
+        _("Issuer"),
+        max_length=500,
+        blank=True,
+        help_text=_("As the server itself spells it (RFC 8414), to the letter."),
+    )
+    names_issuer = models.BooleanField(
+        _("Issuer in authorization responses"),
+        default=False,
+        help_text=_("The server promises to name itself in each answer (RFC 9207). An answer without it is refused."),
+    )
+    authorization_url = models.CharField(_("Authorization URL"), max_length=500, blank=True)
+    token_url = models.CharField(_("Token URL"), max_length=500)
+    token_revocation_url = models.CharField(
+        _("Token Revocation URL"),
+        max_length=500,
+        blank=True,
+        help_text=_("If set, revoking here also revokes at the provider (RFC 7009)."),
+    )
+    token_introspection_url = models.CharField(_("Token Introspection URL"), max_length=500, blank=True)
+    userinfo_url = models.CharField(
+        _("Userinfo URL"), max_length=500, blank=True, help_text=_("Asked once at sign-in for the account's name.")
+    )
+    authorization_parameters = models.JSONField(
+        _("Authorization parameters"),
+        default=dict,
+        blank=True,
+        help_text=_('Sent along with each authorization request, as JSON: {"access_type": "offline"}'),
+    )
+    scope_separator = models.CharField(_("Scope separator"), max_length=1, default=" ", blank=True)
+    account_id_path = models.CharField(
+        _("Account id"),
+        max_length=200,
+        default="/sub /id",
+        help_text=_(
+            "Where userinfo or the id token tells the account: JSON pointers (RFC 6901), the first that is there."
+        ),
+    )
+    account_label_path = models.CharField(
+        _("Account label"),
+        max_length=200,
+        default="/email /preferred_username /name /login /sub",
+        help_text=_("What a person knows the account by: JSON pointers, the first that is there."),
+    )
+    account_settings_url = models.CharField(
+        _("Account settings URL"),
+        max_length=500,
+        blank=True,
+        help_text=_("The provider's own page where a person removes access."),
+    )
+    revocation_reach = models.CharField(
+        _("One revocation ends"), max_length=10, choices=RevocationReach, default=RevocationReach.UNKNOWN
+    )
+    logo = models.BinaryField(_("Logo"), null=True, blank=True, editable=False)
+    logo_type = models.CharField(max_length=20, blank=True, editable=False)
+    comments = models.TextField(_("Comments"), blank=True)
+    active = models.BooleanField(_("Active"), default=True)
+    misconfigured_at = models.DateTimeField(null=True, blank=True, editable=False)
+    misconfigured_code = models.CharField(max_length=100, blank=True, editable=False)
+
+    class Meta:
+        verbose_name = _("Application Registry")
+        verbose_name_plural = _("Application Registries")
+
+    def __str__(self) -> str:
+        return self.name
+
+    def sealing_context(self) -> str:
+        return self.hex
+
+    @property
+    def redirect_url(self) -> str:
+        """Where this registry's answers come in, and no other's. From SITE_URL, never from a Host header."""
+        return f"{settings.SITE_URL}{reverse('integrations:redirect', args=[self.hex])}"
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.issuer or self.authorization_url or self.token_url).hostname or ""
+
+    def registration(self) -> Registration:
+        """This row as the wire understands it. `Misconfigured` where the key of its secret is gone.
+
+        Also where there is no key at all: whatever the server answered could not be stored.
+        """
+        try:
+            keyring()
+            client_secret = self.client_secret
+        except NoKeys as error:
+            raise Misconfigured("no_keys", str(error)) from None
+        except Unreadable:
+            raise Misconfigured("unreadable_secret", "the client secret cannot be opened") from None
+        return Registration(
+            client_id=self.client_id,
+            client_secret=client_secret,
+            client_authentication=self.send_credentials,
+            authorization_url=self.authorization_url,
+            token_url=self.token_url,
+            revocation_url=self.token_revocation_url,
+            introspection_url=self.token_introspection_url,
+            userinfo_url=self.userinfo_url,
+            issuer=self.issuer,
+            pkce=self.pkce_required,
+            code_challenge_method=self.code_challenge_method,
+            scope_separator=self.scope_separator or " ",
+            authorization_parameters=self.authorization_parameters,
+        )
+
+    def endpoints(self) -> list[str]:
+        """What must not change between the start of a sign-in and its end, nor without the secret being typed again."""
+        return [self.client_id, self.send_credentials, self.issuer, self.authorization_url, self.token_url]
+
+    def revocation_snapshot(self) -> dict[str, str]:
+        """What a promise to revoke must hold to be kept when this row is gone."""
+        return {
+            "revocation_url": self.token_revocation_url,
+            "token_url": self.token_url,
+            "client_id": self.client_id,
+            "client_secret": readable(self, "client_secret"),
+            "send_credentials": self.send_credentials,
+        }
+
+    def note_misconfigured(self, code: str) -> None:
+        """Our registration is wrong: the administrator's to mend, nobody's token is touched. "" when it works again."""
+        if code == self.misconfigured_code:
+            return
+        self.misconfigured_code, self.misconfigured_at = code[:100], timezone.now() if code else None
+        self.save(update_fields=["misconfigured_code", "misconfigured_at"])
+
+
+class OAuthEntityScope(SysIdModel):
+    """One scope that the server knows (RFC 6749 §3.3) and what it means in words. [oauth_entity_scope]"""
+
+    registry = models.ForeignKey(ApplicationRegistry, models.CASCADE, related_name="scopes")
+    name = models.CharField(_("Name"), max_length=100, help_text=_("What people read: “Read contacts”."))
+    scope = models.CharField(
+        _("OAuth scope"),
+        max_length=255,
+        validators=[RegexValidator(r"^[\x21\x23-\x5b\x5d-\x7e]+$", _("One scope, without spaces (RFC 6749 §3.3)."))],
+    )
+
+    class Meta:
+        verbose_name = _("OAuth Entity Scope")
+        verbose_name_plural = _("OAuth Entity Scopes")
+        constraints = [models.UniqueConstraint(fields=["registry", "scope"], name="one_row_per_scope")]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.scope})"
+
+
+class OAuthEntityProfile(SysIdModel):
+    """A grant type and the scopes asked for with it. [oauth_entity_profile]"""
+
+    registry = models.ForeignKey(ApplicationRegistry, models.CASCADE, related_name="profiles")
+    name = models.CharField(_("Name"), max_length=100)
+    grant_type = models.CharField(
+        _("Grant type"), max_length=30, choices=GrantType, default=GrantType.AUTHORIZATION_CODE
+    )
+    is_default = models.BooleanField(_("Default"), default=False)
+    scopes = models.ManyToManyField(OAuthEntityScope, blank=True, related_name="profiles", verbose_name=_("Scopes"))
+
+    class Meta:
+        verbose_name = _("OAuth Entity Profile")
+        verbose_name_plural = _("OAuth Entity Profiles")
+        constraints = [
+            models.UniqueConstraint(fields=["registry", "name"], name="profile_name_unique_in_registry"),
+            models.UniqueConstraint(
+                fields=["registry"], condition=Q(is_default=True), name="one_default_profile_per_registry"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.registry}: {self.name}"
+
+    def scope_values(self) -> list[str]:
+        return sorted(scope.scope for scope in self.scopes.all())

@@ -1,0 +1,155 @@
+"""A sign-in under way: begun by one person in one browser session, answered once."""
+
+import hashlib
+import json
+from dataclasses import asdict, replace
+from datetime import datetime
+from typing import Any, Self
+
+from django.conf import settings
+from django.db import models, transaction
+from django.db.models import Q
+from django.db.models.signals import pre_delete
+from django.dispatch import receiver
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User
+from integrations.models.registry import ApplicationRegistry, OAuth2Credential, SysIdModel
+from integrations.models.tokens.revocations import Revocation
+from integrations.models.tokens.token import Origin, Token, begins_elsewhere, promise
+from integrations.oauth.answers import TokenAnswer
+from integrations.vault import EncryptedField, readable
+
+
+class AttemptStatus(models.TextChoices):
+    PENDING = "pending", _("Under way")
+    CLAIMED = "claimed", _("Answer received")
+    CONNECTED = "connected", _("Connected")
+    OTHER_ACCOUNT = "other_account", _("Waiting for a choice of account")
+    FAILED = "failed", _("Failed")
+    CANCELLED = "cancelled", _("Cancelled")
+
+
+class AttemptQuerySet(models.QuerySet["AuthorizationAttempt"]):
+    def under_way(self) -> Self:
+        return self.filter(status=AttemptStatus.PENDING, expires_at__gt=timezone.now())
+
+    def past(self) -> Self:
+        """Nobody will come back to these: ten minutes for a sign-in, and as long again to read how it ended."""
+        now = timezone.now()
+        abandoned = Q(status=AttemptStatus.PENDING, expires_at__lt=now)
+        return self.filter(abandoned | Q(expires_at__lt=now - settings.ATTEMPT_LIFETIME))
+
+    def purge(self) -> None:
+        """Tokens that were fetched and never taken are promised to be revoked before their row goes."""
+        for attempt in self.select_related("user", "credential__profile__registry"):
+            with transaction.atomic():
+                attempt.let_go(reason="sign_in_abandoned")
+                attempt.delete()
+
+
+def state_digest(state: str) -> str:
+    return hashlib.sha256(state.encode(errors="surrogatepass")).hexdigest()
+
+
+def attempt_expiry() -> datetime:
+    return timezone.now() + settings.ATTEMPT_LIFETIME
+
+
+class AuthorizationAttempt(SysIdModel):
+    """One sign-in at a provider under way: begun by one person in one browser session, answered once."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="attempts")
+    credential = models.ForeignKey(OAuth2Credential, models.CASCADE, related_name="attempts")
+    registry = models.ForeignKey(ApplicationRegistry, models.CASCADE, related_name="attempts")
+    state_hash = models.CharField(max_length=64, unique=True)
+    session_hash = models.CharField(max_length=64)
+    code_verifier = EncryptedField(purpose="attempt")
+    nonce = EncryptedField(purpose="attempt")
+    redirect_uri = models.CharField(max_length=600)
+    scopes = models.JSONField(default=list)
+    endpoints = models.JSONField(default=list)
+    popup = models.BooleanField(default=False)
+    next_path = models.CharField(max_length=500, blank=True)
+    status = models.CharField(max_length=20, choices=AttemptStatus, default=AttemptStatus.PENDING)
+    failure_code = models.CharField(max_length=100, blank=True)
+    account_label = models.CharField(max_length=255, blank=True)
+    account_id = models.CharField(max_length=255, blank=True)
+    answer = EncryptedField(purpose="attempt")
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField(default=attempt_expiry, db_index=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    objects = AttemptQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("Authorization Attempt")
+        verbose_name_plural = _("Authorization Attempts")
+        indexes = [models.Index(fields=["user", "credential", "status"], name="attempt_of_user")]
+
+    def __str__(self) -> str:
+        return f"{self.credential} / {self.user} ({self.status})"
+
+    def sealing_context(self) -> str:
+        return f"{self.hex}:{self.user_id}:{self.credential_id.hex}"
+
+    @property
+    def seconds_left(self) -> int:
+        return max(0, round((self.expires_at - timezone.now()).total_seconds()))
+
+    def claim(self, status: AttemptStatus, *, while_in: AttemptStatus) -> bool:
+        """Move on if nobody else did; True for exactly one caller."""
+        rows = AuthorizationAttempt.objects.filter(pk=self.pk, status=while_in).update(status=status)
+        self.status = status if rows else self.status
+        return bool(rows)
+
+    def fetched(self) -> TokenAnswer | None:
+        """What the server gave for this sign-in and no token row holds yet."""
+        held = readable(self, "answer")
+        if not held:
+            return None
+        fields = json.loads(held)
+        return TokenAnswer(**{**fields, "scopes": None if fields["scopes"] is None else tuple(fields["scopes"])})
+
+    def hold(self, answer: TokenAnswer) -> bool:
+        """Committed as soon as it came in: nothing that happens afterwards can lose it. False: this row is gone."""
+        kept = replace(answer, claims={}, unverified_id_token="")
+        self.answer = json.dumps(asdict(kept))
+        with transaction.atomic():
+            is_there = AuthorizationAttempt.objects.select_for_update().filter(pk=self.pk).exists()
+            if is_there:
+                self.save(update_fields=["answer"])
+        return is_there
+
+    def token(self, answer: TokenAnswer) -> "Token":
+        """A token row for what was fetched; not saved."""
+        token = Token(user=self.user, credential=self.credential, integration_type=self.credential.integration_type)
+        token.requested_scopes, token.scopes = self.scopes, self.scopes
+        token.account_id, token.account_label = self.account_id, self.account_label
+        token.take(answer, registry=self.registry)
+        return token
+
+    def let_go(self, *, reason: str, orphaned: bool = False) -> "Revocation | None":
+        """What was fetched is not wanted: promise to revoke it."""
+        answer = self.fetched()
+        if answer is None:
+            return None
+        revocation = promise(self.token(answer), reason=reason, orphaned=orphaned)
+        self.answer = ""
+        return revocation
+
+    def finish(self, status: AttemptStatus, *, failure_code: str = "") -> None:
+        """The outcome; what was needed to get there is wiped."""
+        self.status, self.failure_code, self.finished_at = status, failure_code[:100], timezone.now()
+        self.code_verifier = self.nonce = ""
+        if status != AttemptStatus.OTHER_ACCOUNT:
+            self.answer = ""
+        wiped = ["code_verifier", "nonce", "answer"]
+        self.save(update_fields=["status", "failure_code", "finished_at", "account_label", "account_id", *wiped])
+
+
+@receiver(pre_delete, sender=AuthorizationAttempt)
+def let_go_of_what_was_fetched(instance: AuthorizationAttempt, origin: Origin, **_kwargs: Any) -> None:
+    """The same for tokens that no row holds yet."""
+    instance.let_go(reason="deleted", orphaned=begins_elsewhere(origin, AuthorizationAttempt))

@@ -1,0 +1,220 @@
+"""The access and refresh token that one resource owner granted.
+
+A token row is never just deleted: in the same transaction a `Revocation` row takes over a sealed copy, whoever deletes
+it and why (the person, a cascade from the user or the credential). The row is the promise; the queue only hurries it.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any, Self, TypeAlias
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.signals import pre_delete
+from django.dispatch import receiver
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User
+from integrations.models.registry import ApplicationRegistry, GrantType, IntegrationType, OAuth2Credential, SysIdModel
+from integrations.models.tokens.revocations import Revocation, RevocationState
+from integrations.oauth.answers import TokenAnswer
+from integrations.vault import EncryptedField, is_sealed, opens_by_header, readable
+
+SOON = timedelta(days=7)
+SOON_SHARE = 0.2  # of the lifetime
+Origin: TypeAlias = models.Model | models.QuerySet[models.Model]  # what a deletion began with
+
+
+class TokenState(models.TextChoices):
+    VALID = "valid", _("Valid")
+    NEEDS_REAUTH = "needs_reauth", _("Sign in again")
+
+
+class TokenQuerySet(models.QuerySet["Token"]):
+    def of(self, user: User | None, credential: OAuth2Credential) -> Self:
+        return self.filter(user=user, credential=credential)
+
+    def with_registry(self) -> Self:
+        return self.select_related("user", "credential__profile__registry")
+
+
+class Token(SysIdModel):
+    """The access and refresh token that one resource owner granted. [oauth_credential, Manage Tokens]"""
+
+    user = models.ForeignKey(User, models.CASCADE, null=True, blank=True, related_name="tokens", verbose_name=_("User"))
+    credential = models.ForeignKey(
+        OAuth2Credential, models.CASCADE, related_name="tokens", verbose_name=_("OAuth 2.0 Credential")
+    )
+    integration_type = models.CharField(_("Integration Type"), max_length=10, choices=IntegrationType)
+    access_token = EncryptedField(purpose="token")
+    refresh_token = EncryptedField(purpose="token")
+    token_type = models.CharField(_("Token type"), max_length=20, default="Bearer")
+    expires_at = models.DateTimeField(_("Expires"), null=True, blank=True)
+    refresh_expires_at = models.DateTimeField(_("Refresh token expires"), null=True, blank=True)
+    scopes = models.JSONField(_("Granted scopes"), default=list)
+    requested_scopes = models.JSONField(_("Requested scopes"), default=list)
+    account_id = models.CharField(_("Account id"), max_length=255, blank=True)
+    account_label = models.CharField(_("Account"), max_length=255, blank=True)
+    state = models.CharField(_("State"), max_length=20, choices=TokenState, default=TokenState.VALID)
+    failure_code = models.CharField(_("Last error"), max_length=100, blank=True)
+    failed_at = models.DateTimeField(_("Stopped"), null=True, blank=True)
+    signed_in_at = models.DateTimeField(_("Signed in"), default=timezone.now)
+    refreshed_at = models.DateTimeField(_("Last renewed"), null=True, blank=True)
+    last_used_at = models.DateTimeField(_("Last used"), null=True, blank=True)
+    last_used_by = models.CharField(_("Last used by"), max_length=100, blank=True)
+    version = models.PositiveIntegerField(default=1, editable=False)
+    lease_owner = models.CharField(max_length=32, blank=True, editable=False)
+    lease_expires_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = TokenQuerySet.as_manager()
+    promised = False  # its revocation is already written down
+
+    class Meta:
+        verbose_name = _("OAuth Token")
+        verbose_name_plural = _("OAuth Tokens")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "credential"], condition=Q(user__isnull=False), name="one_token_per_user_and_credential"
+            ),
+            models.UniqueConstraint(
+                fields=["credential"], condition=Q(user__isnull=True), name="one_system_token_per_credential"
+            ),
+            models.CheckConstraint(
+                condition=Q(integration_type=IntegrationType.PERSONAL, user__isnull=False)
+                | Q(integration_type=IntegrationType.SYSTEM, user__isnull=True),
+                name="a_personal_token_has_a_user_and_a_system_token_none",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.credential} / {self.user or _('System')}"
+
+    def sealing_context(self) -> str:
+        return f"{self.hex}:{self.user_id or 0}:{self.credential_id.hex}"
+
+    @property
+    def has_refresh_token(self) -> bool:
+        """Whether there is one, without opening it."""
+        return bool(self.__dict__.get("refresh_token"))
+
+    @property
+    def holds_sealed(self) -> bool:
+        """Whether a token lies in the database, readable or not."""
+        return any(is_sealed(self, name) for name in ("access_token", "refresh_token"))
+
+    def lives_for(self, seconds: float = 0) -> bool:
+        """The access token can be used for at least so long. No expiry given counts as for ever."""
+        return self.expires_at is None or self.expires_at > timezone.now() + timedelta(seconds=seconds)
+
+    def usable_for(self, seconds: float = 0) -> bool:
+        return self.state == TokenState.VALID and self.lives_for(seconds)
+
+    @property
+    def is_our_own(self) -> bool:
+        """Granted to this site itself, not to a person (RFC 6749 §4.4): asked for anew, never refreshed."""
+        is_system = self.integration_type == IntegrationType.SYSTEM
+        return is_system and self.credential.profile.grant_type == GrantType.CLIENT_CREDENTIALS
+
+    @property
+    def renews_itself(self) -> bool:
+        if self.is_our_own:
+            return self.state == TokenState.VALID
+        if not self.has_refresh_token or self.state != TokenState.VALID:
+            return False
+        return self.refresh_expires_at is None or self.refresh_expires_at > timezone.now()
+
+    @property
+    def is_locked(self) -> bool:
+        """The key of what is needed next is not set. Nothing is written down: when the key is back, all is as before.
+
+        By the header alone; a page of cards opens no token. Other bytes under the same id show when it is used.
+        """
+        return not opens_by_header(self, "access_token" if self.lives_for() else "refresh_token")
+
+    @property
+    def is_valid(self) -> bool:
+        """The seed's rule: the access token lives, or a refresh token can renew it. And we can open it."""
+        return self.state == TokenState.VALID and (self.lives_for() or self.renews_itself) and not self.is_locked
+
+    @property
+    def expires_soon(self) -> bool:
+        """Only where nothing renews it: within 7 days, or the last fifth of its life if that is shorter."""
+        if self.renews_itself or self.expires_at is None:
+            return False
+        lifetime = self.expires_at - (self.refreshed_at or self.signed_in_at)
+        return self.expires_at - timezone.now() <= min(SOON, lifetime * SOON_SHARE)
+
+    def take(self, answer: TokenAnswer, *, registry: ApplicationRegistry) -> None:
+        """Hold what the server gave. A refresh token that is not mentioned stays as it is (RFC 6749 §6)."""
+        now = timezone.now()
+        self.access_token, self.token_type = answer.access_token, answer.token_type
+        self.expires_at = moment(now, answer.expires_in)
+        if answer.refresh_token:
+            lifespan = answer.refresh_expires_in or registry.refresh_token_lifespan
+            self.refresh_token, self.refresh_expires_at = answer.refresh_token, moment(now, lifespan)
+        if answer.scopes is not None:
+            self.scopes = sorted(answer.scopes)
+        self.state, self.failure_code, self.failed_at = TokenState.VALID, "", None
+
+    def missing_scopes(self) -> list[str]:
+        return sorted(set(self.requested_scopes) - set(self.scopes))
+
+    def promise_copy(self, *, reason: str) -> "Revocation | None":
+        """Promise to revoke what this row holds now; the row itself is about to hold something else."""
+        return promise(self, reason=reason)
+
+    def end(self, *, reason: str, by_the_person: bool = False) -> "Revocation | None":
+        """Gone here at once; what is returned is the promise to tell the provider. Call it in a transaction."""
+        revocation = promise(self, reason=reason, by_the_person=by_the_person)
+        self.promised = True
+        self.delete()
+        return revocation
+
+
+def moment(now: datetime, seconds: int | None) -> datetime | None:
+    return None if seconds is None else now + timedelta(seconds=seconds)
+
+
+def promise(token: Token, *, reason: str, by_the_person: bool = False, orphaned: bool = False) -> Revocation | None:
+    """The revocation row for a token that is about to go. None when it holds nothing that could be revoked.
+
+    `orphaned`: the person or the set-up goes in the same transaction, so that nothing must point at them.
+    """
+    registry = token.credential.registry
+    revocation = Revocation(
+        user=None if orphaned else token.user,
+        username=token.user.get_username() if token.user else "",
+        credential=None if orphaned else token.credential,
+        registry=None if orphaned else registry,
+        provider=registry.name,
+        account_label=token.account_label,
+        reason=reason,
+        by_the_person=by_the_person,
+        access_token_expires_at=token.expires_at,
+        **registry.revocation_snapshot(),
+    )
+    revocation.refresh_token, revocation.access_token = (
+        readable(token, "refresh_token"),
+        readable(token, "access_token"),
+    )
+    is_readable = bool(revocation.refresh_token or revocation.access_token)
+    if not is_readable:
+        if not token.holds_sealed:
+            return None
+        revocation.last_answer = "unreadable"  # it lives on there, and we cannot say which one it is
+    if is_readable and revocation.revocation_url:
+        revocation.save()
+    else:
+        revocation.settle(RevocationState.UNSUPPORTED)
+    return revocation
+
+
+@receiver(pre_delete, sender=Token)
+def keep_the_promise(instance: Token, origin: Origin, **_kwargs: Any) -> None:
+    """Deleted by an administrator, or with its user or credential: the provider is told all the same."""
+    if not instance.promised:
+        promise(instance, reason="deleted", orphaned=begins_elsewhere(origin, Token))
+
+
+def begins_elsewhere(origin: Origin, model: type[models.Model]) -> bool:
+    return (origin.model if isinstance(origin, models.QuerySet) else type(origin)) is not model
