@@ -1,0 +1,29 @@
+"""What a user does: begin, complete, choose, sign in by password, revoke, forget, cancel.
+
+The promise is made here, above the queue; it is kept below it. Requests and pages end above this module.
+"""
+
+from integrations.authorization.access import NotAvailable, integration_behind, integration_for
+from integrations.authorization.callbacks import BadCallback, complete
+from integrations.authorization.ends import cancel, dismiss, forget, retry_revocation, revoke
+from integrations.authorization.passwords import sign_in
+from integrations.authorization.results import choose
+from integrations.authorization.starts import NotStarted, TooManyStarts, begin
+
+__all__ = [
+    "BadCallback",
+    "NotAvailable",
+    "NotStarted",
+    "TooManyStarts",
+    "begin",
+    "cancel",
+    "choose",
+    "complete",
+    "dismiss",
+    "forget",
+    "integration_behind",
+    "integration_for",
+    "retry_revocation",
+    "revoke",
+    "sign_in",
+]

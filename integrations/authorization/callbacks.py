@@ -1,0 +1,96 @@
+"""The way back: one answer of the provider, for one person in one browser session, taken once."""
+
+import hmac
+from collections.abc import Mapping, Sequence
+from functools import partial
+from uuid import UUID
+
+from accounts.models import User
+from integrations.authorization.access import still_available
+from integrations.authorization.results import fail, take
+from integrations.authorization.starts import binding_digest
+from integrations.models.tokens import (
+    AttemptStatus,
+    AuthorizationAttempt,
+    state_digest,
+)
+from integrations.oauth import client
+from integrations.oauth.answers import TokenAnswer
+from integrations.oauth.errors import Unusable
+from integrations.vault import Unreadable
+
+LONGEST_STATE = 512
+LONGEST_CODE = 4096
+
+
+class BadCallback(Exception):
+    """An answer that belongs to no sign-in of this person in this browser. Nothing was sent anywhere."""
+
+
+def complete(
+    user: User, registry_id: UUID, parameters: Mapping[str, Sequence[str]], *, session_binding: str
+) -> AuthorizationAttempt:
+    """Take the provider's answer, once. Whatever comes of it is in the attempt that is returned (RFC 6749 §4.1.2)."""
+    attempt = find_attempt(user, registry_id, parameters, session_binding)
+    if not attempt.claim(AttemptStatus.CLAIMED, while_in=AttemptStatus.PENDING):
+        attempt.refresh_from_db()
+        return attempt
+    code, refusal = single(parameters, "code"), why_not(attempt, parameters)
+    if refusal or not code:
+        fail(attempt, refusal or "missing_code")
+        return attempt
+    take(attempt, partial(redeem, attempt, code))
+    return attempt
+
+
+def redeem(attempt: AuthorizationAttempt, code: str) -> TokenAnswer:
+    registration = attempt.registry.registration()
+    try:
+        code_verifier, nonce = attempt.code_verifier, attempt.nonce
+    except Unreadable:
+        raise Unusable("unreadable", "the key of this sign-in is gone") from None
+    return client.exchange(
+        registration,
+        code=code,
+        redirect_uri=attempt.redirect_uri,
+        code_verifier=code_verifier,
+        nonce=nonce,
+    )
+
+
+def find_attempt(
+    user: User, registry_id: UUID, parameters: Mapping[str, Sequence[str]], session_binding: str
+) -> AuthorizationAttempt:
+    """The one sign-in that this answer can belong to: this state, registry, person and browser session."""
+    if any(len(values) > 1 for values in parameters.values()):
+        raise BadCallback
+    state = single(parameters, "state")
+    if not 0 < len(state) <= LONGEST_STATE or len(single(parameters, "code")) > LONGEST_CODE:
+        raise BadCallback
+    attempt = (
+        AuthorizationAttempt.objects.select_related("user", "credential__profile__registry", "registry")
+        .filter(user=user, registry=registry_id, state_hash=state_digest(state))
+        .first()
+    )
+    mine = attempt and session_binding and hmac.compare_digest(attempt.session_hash, binding_digest(session_binding))
+    if attempt is None or not mine or (attempt.status == AttemptStatus.PENDING and not attempt.seconds_left):
+        raise BadCallback
+    return attempt
+
+
+def single(parameters: Mapping[str, Sequence[str]], name: str) -> str:
+    return next(iter(parameters.get(name, ())), "")
+
+
+def why_not(attempt: AuthorizationAttempt, parameters: Mapping[str, Sequence[str]]) -> str:
+    """The reason to stop before the code goes anywhere, or ""."""
+    registry, issuer = attempt.registry, single(parameters, "iss")
+    if issuer and registry.issuer and issuer != registry.issuer:
+        return "issuer_mismatch"
+    if error := single(parameters, "error"):
+        return error[:100] if error.isprintable() else "invalid_error"
+    if registry.names_issuer and not (issuer and registry.issuer):
+        return "issuer_missing"
+    if attempt.endpoints != registry.endpoints():
+        return "registration_changed"
+    return "" if still_available(attempt) else "no_longer_available"
