@@ -1,0 +1,36 @@
+"""Addresses of the integrations app. Ids are the 32 hexadecimal digits of a record's UUID."""
+
+from uuid import UUID
+
+from django.urls import path, register_converter
+
+from integrations.views import actions, dashboard, password, sign_in
+
+
+class SysIdConverter:
+    regex = "[0-9a-f]{32}"
+
+    def to_python(self, value: str) -> UUID:
+        return UUID(value)
+
+    def to_url(self, value: UUID | str) -> str:
+        return value.hex if isinstance(value, UUID) else value
+
+
+register_converter(SysIdConverter, "sys_id")
+
+app_name = "integrations"
+urlpatterns = [
+    path("integrations/", dashboard.dashboard, name="dashboard"),
+    path("integrations/logos/<sys_id:registry_id>/", dashboard.logo, name="logo"),
+    path("integrations/done/<sys_id:attempt_id>/", sign_in.done, name="done"),
+    path("integrations/<sys_id:alias_id>/", dashboard.detail, name="detail"),
+    path("integrations/<sys_id:alias_id>/revoke/", actions.revoke, name="revoke"),
+    path("integrations/<sys_id:alias_id>/forget/", actions.forget, name="forget"),
+    path("integrations/<sys_id:alias_id>/cancel/", actions.cancel, name="cancel"),
+    path("integrations/<sys_id:alias_id>/retry-revocation/", actions.retry_revocation, name="retry_revocation"),
+    path("integrations/<sys_id:alias_id>/dismiss/", actions.dismiss, name="dismiss"),
+    path("oauth_initiator.do", sign_in.initiator, name="initiator"),
+    path("oauth_password_input.do", password.password, name="password"),
+    path("oauth_redirect.do/<sys_id:registry_id>", sign_in.callback, name="redirect"),
+]

@@ -1,0 +1,1 @@
+"""Pages. A view loads, makes one call downwards, and answers."""

@@ -1,0 +1,54 @@
+"""Who may see the pages of this app, and what every one of them loads first."""
+
+import secrets
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.decorators import login_required, permission_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.views.decorators.cache import never_cache
+from django_htmx.middleware import HtmxDetails
+
+from accounts.models import User
+from integrations.models.integration import Integration, integration_of
+from integrations.models.registry import ROLE
+
+BINDING = "authorization_binding"
+
+
+class Request(HttpRequest):
+    """A request behind `for_people`: somebody is signed in and has the role."""
+
+    user: User
+    htmx: HtmxDetails
+
+
+def for_people(view: Any) -> Any:
+    """Signed in, with the role, never cached."""
+    return never_cache(login_required(permission_required(ROLE, raise_exception=True)(view)))
+
+
+def with_integration(view: Callable[..., HttpResponse]) -> Any:
+    """The integration of this person at this alias id, or 404: not there and not yours look alike."""
+
+    @wraps(view)
+    def loaded(request: Request, alias_id: UUID) -> HttpResponse:
+        return view(request, own_integration(request.user, alias_id))
+
+    return for_people(loaded)
+
+
+def own_integration(user: User, alias_id: UUID) -> Integration:
+    integration = integration_of(user, alias_id)
+    if integration is None:
+        raise Http404
+    return integration
+
+
+def session_binding(request: HttpRequest) -> str:
+    """One random mark for each browser session, however many sign-ins it begins. It ends with the session."""
+    if BINDING not in request.session:
+        request.session[BINDING] = secrets.token_urlsafe(32)
+    return str(request.session[BINDING])

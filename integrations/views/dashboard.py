@@ -1,0 +1,73 @@
+"""The Personal Authentication dashboard and the details of one integration."""
+
+import hashlib
+from uuid import UUID
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import require_safe
+
+from integrations.models.diary import Event
+from integrations.models.integration import Integration, integrations_of
+from integrations.models.registry import ApplicationRegistry
+from integrations.views.access import Request, for_people, with_integration
+
+EVENTS_SHOWN = 10
+
+
+@require_safe
+@for_people
+def dashboard(request: Request) -> HttpResponse:
+    return show(request)
+
+
+def show(request: Request) -> HttpResponse:
+    """Both sections; for htmx only the part that moves, or 304 when nothing has."""
+    integrations = integrations_of(request.user)
+    etag = etag_of(integrations)
+    if request.htmx and request.headers.get("If-None-Match") == etag:
+        return HttpResponse(status=304)
+    query = request.GET.get("q", "").strip()
+    shown = [row for row in integrations if query.casefold() in row.title.casefold()]
+    context = {
+        "mine": [row for row in shown if row.section == "my"],
+        "available": [row for row in shown if row.section == "available"],
+        "attention": [row for row in integrations if row.needs_the_person],
+        "count": len(integrations),
+        "query": query,
+        "etag": etag,
+    }
+    template = "integrations/dashboard.html#integrations" if request.htmx else "integrations/dashboard.html"
+    return render(request, template, context)
+
+
+def etag_of(integrations: list[Integration]) -> str:
+    """Changes when any card does; not with the seconds that pass."""
+    seen = [
+        (row.alias.hex, row.state, row.token and row.token.version, row.revocation and row.revocation.attempts)
+        for row in integrations
+    ]
+    return f'"{hashlib.sha256(repr(seen).encode()).hexdigest()[:16]}"'
+
+
+@require_safe
+@with_integration
+def detail(request: Request, integration: Integration) -> HttpResponse:
+    events = Event.objects.filter(user=request.user, credential=integration.credential).order_by("-at")
+    context = {"integration": integration, "events": events[:EVENTS_SHOWN]}
+    return render(request, "integrations/detail.html", context)
+
+
+@require_safe
+@login_required
+@cache_control(private=True, max_age=3600)
+def logo(request: HttpRequest, registry_id: UUID) -> HttpResponse:
+    """A picture that an administrator uploaded; never anything a browser would run."""
+    registry = get_object_or_404(ApplicationRegistry, pk=registry_id, logo__isnull=False)
+    return HttpResponse(
+        bytes(registry.logo or b""),
+        content_type=registry.logo_type,
+        headers={"Content-Security-Policy": "default-src 'none'; sandbox"},
+    )

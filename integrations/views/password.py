@@ -1,0 +1,73 @@
+"""Username, Password, Get OAuth Token: the window for integrations with the password grant."""
+
+from django.http import Http404, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from django.views.decorators.http import require_http_methods
+
+from integrations import authorization
+from integrations.forms import PasswordForm
+from integrations.models.integration import Integration
+from integrations.models.registry import GrantType, OAuth2Credential
+from integrations.models.tokens import AttemptStatus
+from integrations.views.access import Request, for_people, session_binding
+from integrations.views.sign_in import done_url, requested_credential
+
+WRONG = "invalid_grant"
+
+
+@sensitive_post_parameters("password")
+@require_http_methods(["GET", "POST"])
+@for_people
+def password(request: Request) -> HttpResponse:
+    credential = requested_credential(request, "sysparm_oauth_requestor", "sysparm_oauth_provider_profile")
+    try:
+        integration = authorization.integration_for(request.user, credential)
+    except authorization.NotAvailable as error:
+        raise Http404 from error
+    if credential.profile.grant_type != GrantType.PASSWORD:
+        raise Http404
+    form = PasswordForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        return sign_in(request, form, integration, credential)
+    return window(request, form, integration)
+
+
+@sensitive_variables()
+def sign_in(
+    request: Request, form: PasswordForm, integration: Integration, credential: OAuth2Credential
+) -> HttpResponse:
+    try:
+        attempt = authorization.sign_in(
+            request.user,
+            credential,
+            username=form.cleaned_data["username"],
+            password=form.cleaned_data["password"],
+            session_binding=session_binding(request),
+            popup=request.GET.get("display") == "popup",
+            next_path=request.GET.get("next", ""),
+        )
+    except authorization.TooManyStarts:
+        return window(request, form, integration, too_many(), status=429)
+    except authorization.NotAvailable as error:
+        raise Http404 from error
+    if attempt.status == AttemptStatus.FAILED and attempt.failure_code == WRONG:
+        return window(request, form, integration, not_accepted(integration), status=400)
+    return HttpResponseRedirect(done_url(attempt), status=303)
+
+
+def not_accepted(integration: Integration) -> str:
+    told = _("%(title)s didn’t accept that username and password. Check both and try again.")
+    return told % {"title": integration.title}
+
+
+def too_many() -> str:
+    return _("Too many tries. Wait 15 minutes, or ask your administrator.")
+
+
+def window(
+    request: Request, form: PasswordForm, integration: Integration, alert: str = "", *, status: int = 200
+) -> HttpResponse:
+    context = {"form": form, "integration": integration, "alert": alert}
+    return render(request, "integrations/password.html", context, status=status)

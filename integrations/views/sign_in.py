@@ -1,0 +1,131 @@
+"""Leaving for the provider and coming back: the addresses of the seed."""
+
+from uuid import UUID
+
+from django.contrib.auth.decorators import login_required
+from django.core import signing
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.crypto import constant_time_compare
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods, require_safe
+
+from integrations import authorization
+from integrations.models.registry import OAuth2Credential
+from integrations.models.tokens import AuthorizationAttempt
+from integrations.views.access import BINDING, Request, for_people, session_binding
+from integrations.views.outcomes import outcome_of
+
+CONFIRMATION_SECONDS = 600
+
+
+@require_safe
+@for_people
+def initiator(request: Request) -> HttpResponse:
+    """Start a sign-in: from our own pages straight to the provider, from elsewhere by a button on a page of ours."""
+    credential = requested_credential(request, "oauth_requestor", "oauth_provider_profile")
+    try:
+        if not is_from_here(request):
+            integration = authorization.integration_for(request.user, credential)
+            return render(
+                request, "integrations/start.html", {"integration": integration, "continue_url": confirmed(request)}
+            )
+        url = authorization.begin(
+            request.user,
+            credential,
+            session_binding=session_binding(request),
+            popup=request.GET.get("display") == "popup",
+            next_path=request.GET.get("next", ""),
+        )
+    except authorization.NotAvailable as error:
+        raise Http404 from error
+    except authorization.TooManyStarts:
+        return too_many(request)
+    except authorization.NotStarted as stopped:
+        return HttpResponseRedirect(done_url(stopped.attempt), status=303)
+    return without_referrer(HttpResponseRedirect(url))
+
+
+def too_many(request: Request) -> HttpResponse:
+    response = render(request, "integrations/too_many.html", status=429)
+    response["Retry-After"] = "600"
+    return response
+
+
+def requested_credential(request: Request, requestor: str, profile: str) -> OAuth2Credential:
+    """The credential that the address names, with its profile as a cross-check; 404 for anything else."""
+    try:
+        credential_id, profile_id = UUID(request.GET[requestor]), UUID(request.GET[profile])
+    except (KeyError, ValueError) as error:
+        raise Http404 from error
+    rows = OAuth2Credential.objects.select_related("profile__registry")
+    return get_object_or_404(rows, pk=credential_id, profile=profile_id)
+
+
+def is_from_here(request: Request) -> bool:
+    """The browser says so itself (Fetch Metadata), or the person pressed the button on our page."""
+    return request.headers.get("Sec-Fetch-Site") == "same-origin" or is_confirmed(request)
+
+
+def confirmed(request: Request) -> str:
+    """This address once more, with proof that it was our page that showed it in this session."""
+    query = request.GET.copy()
+    query["confirm"] = signing.dumps(session_binding(request), salt="start")
+    return f"{request.path}?{query.urlencode()}"
+
+
+def is_confirmed(request: Request) -> bool:
+    try:
+        shown_to = signing.loads(request.GET.get("confirm", ""), salt="start", max_age=CONFIRMATION_SECONDS)
+    except signing.BadSignature:
+        return False
+    return constant_time_compare(str(shown_to), session_binding(request))
+
+
+def without_referrer(response: HttpResponse) -> HttpResponse:
+    response["Referrer-Policy"] = "no-referrer"
+    return response
+
+
+@never_cache
+@require_GET
+def callback(request: HttpRequest, registry_id: UUID) -> HttpResponse:
+    """The provider's answer. Ends at a page whose address holds neither code nor state."""
+    try:
+        if not request.user.is_authenticated:
+            raise authorization.BadCallback
+        attempt = authorization.complete(
+            request.user,
+            registry_id,
+            dict(request.GET.lists()),
+            session_binding=request.session.get(BINDING, ""),
+        )
+    except (authorization.BadCallback, authorization.NotAvailable):
+        return without_referrer(render(request, "integrations/bad_callback.html", status=400))
+    return without_referrer(HttpResponseRedirect(done_url(attempt), status=303))
+
+
+def done_url(attempt: AuthorizationAttempt) -> str:
+    response = redirect("integrations:done", attempt.hex)
+    return response.url
+
+
+@require_http_methods(["GET", "POST"])
+@never_cache
+@login_required
+def done(request: Request, attempt_id: UUID) -> HttpResponse:
+    """How the sign-in ended; with another account than before, the place to choose."""
+    attempts = AuthorizationAttempt.objects.select_related("user", "registry", "credential__profile__registry")
+    attempt = get_object_or_404(attempts, pk=attempt_id, user=request.user)
+    if request.method == "POST":
+        authorization.choose(request.user, attempt, switch=request.POST.get("choice") == "switch")
+        return without_referrer(HttpResponseRedirect(request.path, status=303))
+    try:
+        integration = authorization.integration_behind(attempt)
+    except authorization.NotAvailable as error:
+        raise Http404 from error
+    outcome = outcome_of(attempt, integration)
+    context = {"outcome": outcome, "integration": integration, "next_path": attempt.next_path}
+    response = render(request, "integrations/done.html", context)
+    # With no-referrer a browser sends the form as coming from nowhere ("Origin: null"), and it is refused as forged.
+    return response if outcome.kind == "other_account" else without_referrer(response)
