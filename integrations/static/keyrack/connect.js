@@ -1,0 +1,73 @@
+// Sign-in in a window, as an enhancement of <a data-connect target="keyrack-connect" href="the initiator URL">.
+// The server alone knows what happened. Never window.opener and never popup.closed: under Cross-Origin-Opener-Policy the
+// first is null and the second is true while the window is still open. A message only makes us ask the server again.
+
+const NAME = "keyrack-connect";
+const channel = "BroadcastChannel" in window ? new BroadcastChannel(NAME) : null;
+const changed = () => document.dispatchEvent(new CustomEvent("connection-changed"));
+
+function asPopup(address) {
+  const url = new URL(address);
+  url.searchParams.set("display", "popup");
+  return url.href;
+}
+
+// The other side: a page that ends a sign-in tells everybody, and closes itself only if it was opened as a window
+// (window.name and history.length do not survive the provider's page, so the server says so).
+const ended = document.querySelector("[data-done]");
+if (ended) {
+  channel?.postMessage({ attempt: ended.dataset.attempt, alias: ended.dataset.alias });
+  if (ended.dataset.kind === "connected" && "popup" in ended.dataset) setTimeout(() => window.close(), 900);
+  const retry = "popup" in ended.dataset && document.getElementById("retry");
+  if (retry) retry.href = asPopup(retry.href); // a second try in this window ends as the first would have
+  if (ended.dataset.kind === "pending") setTimeout(() => location.reload(), 2000);
+}
+
+if (channel) {
+  channel.onmessage = (event) => {
+    changed();
+    const shown = document.querySelector("[data-details]")?.dataset.details;
+    if (shown && event.data?.alias === shown) location.reload();
+  };
+}
+
+// Back from the window, whatever happened there: look at once, not at the next poll. A moment later only, so that the
+// click that brought the focus back still meets the button it aimed at.
+let looked = 0;
+function look() {
+  if (document.hidden || Date.now() - looked < 1000) return;
+  looked = Date.now();
+  setTimeout(changed, 250);
+}
+window.addEventListener("focus", look);
+document.addEventListener("visibilitychange", look);
+
+const smallTouchScreen = () => matchMedia("(pointer: coarse)").matches && innerWidth < 640;
+
+function openWindow(link) {
+  const width = 520, height = Math.min(760, screen.availHeight);
+  const left = Math.max(0, screenX + (outerWidth - width) / 2), top = Math.max(0, screenY + (outerHeight - height) / 2);
+  return window.open(asPopup(link.href), NAME, `popup,width=${width},height=${height},left=${left},top=${top}`);
+}
+
+function sayBlocked(link) {
+  const place = document.getElementById("blocked");
+  place.replaceChildren(document.getElementById("blocked-note").content.cloneNode(true));
+  place.querySelector("a").href = link.href; // the same sign-in, in this tab
+  place.scrollIntoView({ block: "nearest" });
+}
+
+document.addEventListener("click", (event) => {
+  const leave = event.target.closest("[data-leave]");
+  if (leave) { window.close(); return; } // in a tab this does nothing, and the link is followed
+  const link = event.target.closest("a[aria-disabled='true'], a[data-connect]");
+  if (!link || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+  event.preventDefault();
+  if (link.getAttribute("aria-disabled") === "true") return;
+  if (smallTouchScreen()) { location.assign(link.href); return; }
+  const popup = openWindow(link); // in the same tick as the click, else it would be blocked
+  if (!popup) { sayBlocked(link); return; }
+  document.getElementById("blocked")?.replaceChildren();
+  popup.focus?.();
+  for (const delay of [300, 1200, 3000]) setTimeout(changed, delay); // the attempt exists once the window has asked for it
+});
