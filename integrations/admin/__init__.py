@@ -1,0 +1,10 @@
+"""Set-up and supervision in Django's own admin. Translates forms into rows; what a token goes through is told below."""
+
+from django.contrib import admin
+
+from integrations.admin import aliases, credentials, door, registries, revocations, tokens
+
+__all__ = ["aliases", "credentials", "registries", "revocations", "tokens"]
+
+# One door for everybody: whatever the site's own sign-in asks for, nobody gets around it here.
+admin.site.login = door.login  # type: ignore[method-assign]  # less than an AdminSite of our own

@@ -1,0 +1,187 @@
+"""OAuth 2.0 Credentials: which profile a connection authenticates with, for the system or for each person."""
+
+from typing import Any, cast
+
+from django import forms
+from django.conf import settings
+from django.contrib import admin
+from django.contrib.admin.utils import unquote
+from django.db.models import Count, Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from accounts.models import User
+from integrations import authorization
+from integrations.admin import endings
+from integrations.admin.credential_form import CONFIRMED, CredentialForm
+from integrations.admin.pages import NOTHING, Page, copyable, moment
+from integrations.admin.tokens import BY
+from integrations.models.diary import EventKind
+from integrations.models.integration import Integration, initiator_url
+from integrations.models.registry import GrantType, IntegrationType, OAuth2Credential
+from integrations.models.tokens import Token, TokenState
+
+TROUBLE = (EventKind.SIGN_IN_FAILED, EventKind.REAUTH_NEEDED)
+STATE = ["connected", "signed_out", "last_error", "redirect_url", "initiator"]
+
+
+def alive(prefix: str = "") -> Q:
+    """`Token.is_valid` for the database."""
+    now = timezone.now()
+    lives = Q(**{f"{prefix}expires_at__isnull": True}) | Q(**{f"{prefix}expires_at__gt": now})
+    lasts = Q(**{f"{prefix}refresh_expires_at__isnull": True}) | Q(**{f"{prefix}refresh_expires_at__gt": now})
+    renews = Q(**{f"{prefix}refresh_token__isnull": False}) & lasts
+    return Q(**{f"{prefix}state": TokenState.VALID}) & (lives | renews)
+
+
+@admin.register(OAuth2Credential)
+class CredentialAdmin(Page):
+    form = CredentialForm
+    change_form_template = "admin/integrations/oauth2credential/change_form.html"
+    list_display = ["name", "registry", "profile_name", "integration_type", "connected", "active"]
+    list_filter = ["integration_type", "active", "profile__registry"]
+    list_select_related = ["profile__registry"]
+    search_fields = ["name", "profile__name", "profile__registry__name"]
+    ordering = ["name"]
+    readonly_fields = ["scopes", *STATE]
+    tokens_below = "credential"
+    deletion_note = gettext_lazy("They end, and the provider is told to cancel the tokens.")
+
+    class Media:
+        js = [forms.Script("keyrack/connect.js", type="module")]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[OAuth2Credential]:
+        counted: QuerySet[OAuth2Credential] = super().get_queryset(request)
+        return counted.annotate(number_connected=Count("tokens", filter=alive("tokens__")))
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        main = (None, {"fields": ["name", "profile", "integration_type", "active"]})
+        if obj is None:
+            return [main]
+        scopes = (gettext_lazy("Scopes"), {"fields": ["scopes"]})
+        return [main, scopes, (gettext_lazy("State"), {"fields": STATE})]
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        if request.method == "POST" and object_id and CONFIRMED not in request.POST:
+            credential = self.get_object(request, unquote(object_id))
+            if credential and (question := self.question(request, credential)):
+                return question
+        return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def question(self, request: HttpRequest, credential: OAuth2Credential) -> HttpResponse | None:
+        """The page that asks before sign-ins end; None where none do."""
+        if not self.has_change_permission(request, credential):
+            return None
+        before = IntegrationType(credential.integration_type)
+        form = self.get_form(request, credential, change=True)(request.POST, instance=credential)
+        if not form.is_valid() or not (count := cast(CredentialForm, form).ends()):
+            return None
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("End sign-ins?"),
+            "opts": self.opts,
+            "original": credential,
+            "consequence": consequence(before, count),
+            "typed": [(name, value) for name, values in request.POST.lists() for value in values],
+            "confirmed": CONFIRMED,
+        }
+        return TemplateResponse(request, "admin/integrations/oauth2credential/confirm_type.html", context)
+
+    def save_model(self, request: HttpRequest, obj: OAuth2Credential, form: Any, change: bool) -> None:
+        """No token outlives the type it was granted for; the promises are made while the old set-up still stands."""
+        others = Token.objects.filter(credential=obj.pk).exclude(integration_type=obj.integration_type)
+        detail = BY % {"username": request.user.get_username()}
+        endings.end(others, reason="integration_type_changed", detail=detail)
+        super().save_model(request, obj, form, change)
+
+    def render_change_form(self, request: HttpRequest, context: Any, *arguments: Any, **options: Any) -> HttpResponse:
+        credential = context["original"]
+        if credential:
+            context |= {"integration": usable_by(request.user, credential), "tokens": tokens_link(credential)}
+        return super().render_change_form(request, context, *arguments, **options)
+
+    @admin.display(description=gettext_lazy("Application Registry"), ordering="profile__registry__name")
+    def registry(self, credential: OAuth2Credential) -> str:
+        return credential.registry.name
+
+    @admin.display(description=gettext_lazy("Profile"), ordering="profile__name")
+    def profile_name(self, credential: OAuth2Credential) -> str:
+        return credential.profile.name
+
+    @admin.display(description=gettext_lazy("Connected"), ordering="number_connected")
+    def connected(self, credential: OAuth2Credential) -> str:
+        number = cast(Any, credential).number_connected
+        if not credential.is_personal:
+            return _("Shared token") if number else _("No token yet")
+        return ngettext("%(number)d person", "%(number)d people", number) % {"number": number}
+
+    @admin.display(description=gettext_lazy("Need to sign in again"))
+    def signed_out(self, credential: OAuth2Credential) -> str:
+        number = credential.tokens.exclude(alive()).count()
+        return ngettext("%(number)d person", "%(number)d people", number) % {"number": number}
+
+    @admin.display(description=gettext_lazy("Last error"), empty_value=NOTHING)
+    def last_error(self, credential: OAuth2Credential) -> str:
+        event = credential.events.filter(kind__in=TROUBLE).order_by("-at").first()
+        return f"{event.words} ({moment(event.at)})" if event else ""
+
+    @admin.display(description=gettext_lazy("Asked for"), empty_value=NOTHING)
+    def scopes(self, credential: OAuth2Credential) -> str:
+        return ", ".join(str(scope) for scope in credential.profile.scopes.order_by("name"))
+
+    @admin.display(description=gettext_lazy("Redirect URL"))
+    def redirect_url(self, credential: OAuth2Credential) -> SafeString:
+        return copyable(credential.registry.redirect_url, _("Redirect URL"))
+
+    @admin.display(description=gettext_lazy("Initiator URL"), empty_value=NOTHING)
+    def initiator(self, credential: OAuth2Credential) -> str:
+        return initiator_text(credential)
+
+
+def initiator_text(credential: OAuth2Credential | None) -> str:
+    """The address that starts a sign-in, to hand out; empty where no person signs in."""
+    if not can_be_signed_in_to(credential):
+        return ""
+    return copyable(f"{settings.SITE_URL}{initiator_url(cast(OAuth2Credential, credential))}", _("Initiator URL"))
+
+
+def can_be_signed_in_to(credential: OAuth2Credential | None) -> bool:
+    if credential is None or not credential.is_personal:
+        return False
+    return credential.profile.grant_type != GrantType.CLIENT_CREDENTIALS
+
+
+def usable_by(user: Any, credential: OAuth2Credential) -> Integration | None:
+    """What this administrator could sign in to with the credential, as anybody else would."""
+    if not can_be_signed_in_to(credential):
+        return None
+    try:
+        return authorization.integration_for(cast(User, user), credential)
+    except authorization.NotAvailable:
+        return None
+
+
+def tokens_link(credential: OAuth2Credential) -> dict[str, Any]:
+    address = f"{reverse('admin:integrations_token_changelist')}?credential__id__exact={credential.pk}"
+    return {"address": address, "count": credential.tokens.count()}
+
+
+def consequence(before: IntegrationType, count: int) -> str:
+    if before == IntegrationType.SYSTEM:
+        return _("The shared token is revoked and no longer used. People will each sign in with their own account.")
+    return ngettext(
+        "%(count)d person’s sign-in ends and is revoked. The system will use one shared token instead.",
+        "The sign-ins of %(count)d people end and are revoked. The system will use one shared token instead.",
+        count,
+    ) % {"count": count}

@@ -1,0 +1,170 @@
+"""Scopes and profiles of a registry: as rows on its page, and on pages of their own."""
+
+from typing import Any, cast
+
+from django import forms
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy as _
+
+from integrations.admin.one_of import Markable, OneOfFormSet
+from integrations.admin.pages import Page
+from integrations.models.registry import ApplicationRegistry, GrantType, OAuthEntityProfile, OAuthEntityScope
+
+AS_THE_REGISTRY = [("", _("As the Default Grant Type"))]
+
+
+class ProfileForm(Markable, forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
+    """A profile asks for scopes of its own registry only."""
+
+    mark = "is_default"
+    scopes = forms.ModelMultipleChoiceField(
+        OAuthEntityScope.objects.none(), label=_("Scopes"), required=False, widget=forms.CheckboxSelectMultiple
+    )
+
+    class Meta:
+        model = OAuthEntityProfile
+        fields = ["name", "grant_type", "is_default", "scopes"]
+
+    def __init__(self, *arguments: Any, registry: Any = None, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.registry = registry
+        owner = registry.pk if registry else self.instance.registry_id
+        offered = cast("forms.ModelMultipleChoiceField[OAuthEntityScope]", self.fields["scopes"])
+        offered.queryset = OAuthEntityScope.objects.filter(registry=owner).order_by("name")
+
+
+class ProfileRowForm(ProfileForm):
+    """A new row takes the registry's grant type unless it names one."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        if "grant_type" in self.fields and self.instance._state.adding:
+            self.fields["grant_type"] = forms.ChoiceField(
+                label=_("Grant type"), choices=[*AS_THE_REGISTRY, *GrantType.choices], required=False
+            )
+            self.initial["grant_type"] = ""
+
+    def clean_grant_type(self) -> str:
+        return str(self.cleaned_data["grant_type"] or self.registry.default_grant_type)
+
+
+class OfReserved:
+    """Rows of a registry that is being added: Django would forget the id that its form has reserved."""
+
+    instance: ApplicationRegistry
+
+    def add_fields(self, form: Any, index: int | None) -> None:
+        reserved = self.instance.pk
+        super().add_fields(form, index)  # type: ignore[misc]  # a formset's
+        self.instance.pk = reserved
+
+
+class ScopeFormSet(OfReserved, forms.BaseInlineFormSet):  # type: ignore[type-arg]
+    """Its scopes."""
+
+
+class ProfileFormSet(OfReserved, OneOfFormSet):
+    mark = "is_default"
+    too_many = _("Only one profile of a registry can be the default.")
+
+    def get_form_kwargs(self, index: int | None) -> dict[str, Any]:
+        return {**super().get_form_kwargs(index), "registry": self.instance}
+
+
+class ProfileInline(admin.StackedInline):  # type: ignore[type-arg]
+    model = OAuthEntityProfile
+    form = ProfileRowForm
+    formset = ProfileFormSet
+    ordering = ["name"]
+    show_change_link = True
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        line = ("name", "grant_type", "is_default")
+        if obj is None:
+            first = _("Saved for the first time, the default profile asks for all scopes above; then choose for each.")
+            return [(None, {"fields": [line], "description": first})]
+        return [(None, {"fields": [line, "scopes"]})]
+
+    def get_extra(self, request: HttpRequest, obj: Any = None, **options: Any) -> int:
+        return 0 if obj else 1
+
+
+class ScopeRowForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A table's heading is no label to a screen reader."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        for field in self.fields.values():
+            field.widget.attrs["aria-label"] = field.label
+
+
+class ScopeInline(admin.TabularInline):  # type: ignore[type-arg]
+    model = OAuthEntityScope
+    form = ScopeRowForm
+    formset = ScopeFormSet
+    fields = ["name", "scope"]
+    ordering = ["name"]
+
+    def get_extra(self, request: HttpRequest, obj: Any = None, **options: Any) -> int:
+        return 1 if obj else 3
+
+
+class BelongsToRegistry(Page):
+    """What hangs on a registry stays there: credentials and tokens stand on it."""
+
+    list_select_related = ["registry"]
+    ordering = ["registry__name", "name"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return ["registry"] if obj else []
+
+
+@admin.register(OAuthEntityScope)
+class ScopeAdmin(BelongsToRegistry):
+    list_display = ["name", "scope", "registry"]
+    list_filter = ["registry"]
+    search_fields = ["name", "scope"]
+    fields = ["registry", "name", "scope"]
+
+
+@admin.register(OAuthEntityProfile)
+class ProfileAdmin(BelongsToRegistry):
+    form = ProfileForm
+    list_display = ["name", "registry", "grant_type", "is_default"]
+    list_filter = ["registry", "grant_type"]
+    search_fields = ["name", "registry__name"]
+    tokens_below = "credential__profile"
+    deletion_note = _("Delete or move its credentials first; that ends these sign-ins.")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        return ["registry", "name", "grant_type", "is_default", *(["scopes"] if obj else [])]
+
+    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
+        """On to the page where its scopes can be chosen; before, it was not known whose."""
+        if not {"_addanother", "_popup"} & request.POST.keys():
+            typed = request.POST.copy()
+            typed["_continue"] = "1"
+            request.POST = cast(Any, typed)
+        return super().response_add(request, obj, post_url_continue)
+
+    def save_model(self, request: HttpRequest, obj: OAuthEntityProfile, form: Any, change: bool) -> None:
+        """The new default takes over from the old one."""
+        if obj.is_default:
+            others_of(obj).update(is_default=False)
+        super().save_model(request, obj, form, change)
+
+
+def others_of(profile: OAuthEntityProfile) -> QuerySet[OAuthEntityProfile]:
+    return OAuthEntityProfile.objects.filter(registry=profile.registry, is_default=True).exclude(pk=profile.pk)
+
+
+def settle_profiles(registry: ApplicationRegistry) -> None:
+    """A new registry is usable at once: it has a default profile, and that one asks for all scopes entered with it."""
+    profile = registry.profiles.order_by("-is_default", "name").first()
+    if profile is None:
+        profile = OAuthEntityProfile(registry=registry, name="Default", grant_type=registry.default_grant_type)
+    profile.is_default = True
+    profile.save()
+    profile.scopes.set(registry.scopes.all())

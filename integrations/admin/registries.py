@@ -1,0 +1,184 @@
+"""Application Registries: our client registrations at other people's authorization servers."""
+
+import hashlib
+from typing import Any, cast
+
+from django.contrib import admin, messages
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.urls import reverse
+from django.utils.decorators import method_decorator
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from django.views.decorators.debug import sensitive_post_parameters
+
+from integrations import checks
+from integrations.admin.pages import NOTHING, Page, copyable, moment
+from integrations.admin.profiles import ProfileInline, ScopeInline, settle_profiles
+from integrations.admin.registry_form import FILL, RegistryForm
+from integrations.models.registry import ApplicationRegistry, ClientAuthentication, CodeChallengeMethod
+from integrations.oauth import metadata
+from integrations.oauth.errors import OAuthError, Unreachable
+from integrations.oauth.metadata import Metadata
+
+MAIN = [
+    "reserved_id", "name", "client_id", "client_secret", "default_grant_type", "refresh_token_lifespan",
+    "pkce_required", "code_challenge_method", "send_credentials", "issuer", "fill_from_metadata", "authorization_url",
+    "token_url", "token_revocation_url", "token_introspection_url", "userinfo_url", "same_provider", "redirect_url",
+    "logo_now", "logo", "remove_logo", "comments", "active",
+]  # fmt: skip
+PARTICULARS = [
+    "names_issuer", "authorization_parameters", "scope_separator", "account_id_path", "account_label_path",
+    "account_settings_url", "revocation_reach",
+]  # fmt: skip
+# What somebody who may only look sees instead of the fields to type into.
+ONLY_TO_TYPE = {
+    "client_secret": "secret_state",
+    **dict.fromkeys(("reserved_id", "fill_from_metadata", "same_provider", "logo", "remove_logo"), ""),
+}
+
+
+@admin.register(ApplicationRegistry)
+class RegistryAdmin(Page):
+    form = RegistryForm
+    inlines = [ScopeInline, ProfileInline]
+    list_display = ["name", "default_grant_type", "pkce_required", "active", "used_by", "problem"]
+    list_filter = ["active", "default_grant_type"]
+    search_fields = ["name", "client_id", "issuer", "token_url"]
+    ordering = ["name"]
+    readonly_fields = ["fill_from_metadata", "redirect_url", "logo_now", "secret_state", "problem"]
+    tokens_below = "credential__profile__registry"
+    deletion_note = gettext_lazy("Delete its credentials first: that ends these sign-ins and tells the provider.")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ApplicationRegistry]:
+        below = "profiles__credentials"
+        counted: QuerySet[ApplicationRegistry] = super().get_queryset(request)
+        return counted.annotate(
+            by_connection=Count(f"{below}__connections__alias", distinct=True),
+            by_credential=Count(f"{below}__aliases", distinct=True),
+        )
+
+    def get_fieldsets(self, request: HttpRequest, obj: ApplicationRegistry | None = None) -> Any:
+        """Fields to type a secret into are for those who may change it: to others they would show what is stored."""
+        main = ["problem", *MAIN] if obj and obj.misconfigured_code else MAIN
+        if obj and not self.has_change_permission(request, obj):
+            main = [name for field in main if (name := ONLY_TO_TYPE.get(field, field))]
+        if not (obj and obj.logo_type):
+            main = [name for name in main if name not in {"logo_now", "remove_logo"}]
+        particulars = {"fields": PARTICULARS, "classes": ["collapse"]}
+        return [(None, {"fields": main}), (gettext_lazy("What this provider does differently"), particulars)]
+
+    @method_decorator(sensitive_post_parameters("client_secret"))
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        if request.method == "POST" and FILL in request.POST and self.may_fill(request, object_id):
+            request.POST = cast(Any, fill(request))
+        return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def may_fill(self, request: HttpRequest, object_id: str | None) -> bool:
+        return self.has_change_permission(request) if object_id else self.has_add_permission(request)
+
+    def render_change_form(self, request: HttpRequest, context: Any, *arguments: Any, **options: Any) -> HttpResponse:
+        """A form that comes back has lost what is never shown."""
+        if request.method == "POST" and request.POST.get("client_secret"):
+            form = context["adminform"].form
+            form.add_error("client_secret", _("Enter it once more: a secret is never shown again."))
+        return super().render_change_form(request, context, *arguments, **options)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        if not change:
+            settle_profiles(form.instance)
+        for shortcoming, _code in checks.shortcomings(form.instance):
+            messages.warning(request, shortcoming)
+
+    @admin.display(description=gettext_lazy("Used by"))
+    def used_by(self, registry: ApplicationRegistry) -> str:
+        counts = cast(Any, registry)
+        number = counts.by_connection + counts.by_credential
+        return ngettext("%(number)d alias", "%(number)d aliases", number) % {"number": number}
+
+    @admin.display(description=gettext_lazy("Problem"), ordering="misconfigured_at", empty_value=NOTHING)
+    def problem(self, registry: ApplicationRegistry) -> str:
+        if not registry.misconfigured_code:
+            return ""
+        return f"{registry.misconfigured_code} ({moment(registry.misconfigured_at)})"
+
+    @admin.display(description=gettext_lazy("Redirect URL"))
+    def redirect_url(self, registry: ApplicationRegistry) -> SafeString:
+        return copyable(registry.redirect_url, _("Redirect URL"))
+
+    @admin.display(description=gettext_lazy("Client Secret"))
+    def secret_state(self, registry: ApplicationRegistry) -> str:
+        return _("Stored") if registry.__dict__["client_secret"] else _("None")
+
+    @admin.display(description=gettext_lazy("Metadata"))
+    def fill_from_metadata(self, registry: ApplicationRegistry) -> SafeString:
+        return format_html(
+            '<button type="submit" class="button" name="{}" value="1" formnovalidate>{}</button>'
+            ' <span class="help">{}</span>',
+            FILL,
+            _("Fill from metadata"),
+            _("Reads what the issuer publishes (RFC 8414, OpenID discovery). Nothing is saved by it."),
+        )
+
+    @admin.display(description=gettext_lazy("Logo now"))
+    def logo_now(self, registry: ApplicationRegistry) -> SafeString:
+        address = reverse("integrations:logo", args=[registry.hex])
+        version = hashlib.sha256(bytes(registry.logo or b"")).hexdigest()[:8]
+        return format_html('<img src="{}?{}" alt="{}" width="40" height="40">', address, version, _("Logo"))
+
+
+def fill(request: HttpRequest) -> QueryDict:
+    """What was typed, with what the issuer publishes about itself in its place."""
+    typed = request.POST.copy()
+    issuer = typed.get("issuer", "").strip()
+    if not issuer:
+        messages.error(request, _("Enter the Issuer first."))
+        return typed
+    try:
+        found = metadata.discover(issuer)
+    except OAuthError as error:
+        messages.error(request, why_not(issuer, error))
+        return typed
+    write_into(typed, found)
+    told = _("Filled in from %(issuer)s. Look it over and save.") % {"issuer": issuer}
+    known = _(" It names these scopes: %(scopes)s.") % {"scopes": ", ".join(found.scopes)} if found.scopes else ""
+    messages.info(request, told + known)
+    return typed
+
+
+def why_not(issuer: str, error: OAuthError) -> str:
+    names = {"issuer": issuer, "code": error.code, "description": error.description or error.code}
+    if isinstance(error, Unreachable):
+        return _("No answer from %(issuer)s (%(code)s). Nothing was filled in.") % names
+    if error.code == "issuer_mismatch":
+        return _("Nothing was filled in, because %(description)s. Enter the Issuer as the server spells it.") % names
+    return _("No metadata could be read at %(issuer)s: %(description)s.") % names
+
+
+def write_into(typed: QueryDict, found: Metadata) -> None:
+    """Only what is published; the safer choice stays where the server leaves one."""
+    published = {
+        "authorization_url": found.authorization_url,
+        "token_url": found.token_url,
+        "token_revocation_url": found.revocation_url,
+        "token_introspection_url": found.introspection_url,
+        "userinfo_url": found.userinfo_url,
+        "names_issuer": "on" if found.names_issuer else "",
+    }
+    for name, value in published.items():
+        if value:
+            typed[name] = value
+    if CodeChallengeMethod.S256 in found.code_challenge_methods:
+        typed["pkce_required"], typed["code_challenge_method"] = "on", str(CodeChallengeMethod.S256)
+    if typed.get("send_credentials") not in found.client_authentications:
+        offered = [way for way in ClientAuthentication.values if way in found.client_authentications]
+        typed["send_credentials"] = offered[0] if offered else typed.get("send_credentials", "")

@@ -1,0 +1,212 @@
+"""What an application registry must look like, and who may lead its secret elsewhere: only who can type it again."""
+
+from contextlib import suppress
+from typing import Any, cast
+from uuid import UUID
+
+from django import forms
+from django.core import signing
+from django.core.exceptions import ValidationError
+from django.core.files.uploadedfile import UploadedFile
+from django.db.models import Field
+from django.forms.utils import ErrorDict
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.debug import sensitive_variables
+
+from integrations.admin import confirming
+from integrations.admin.addresses import AddressField, AddressInput, BaseAddressField, origin
+from integrations.models.registry import LOGO_LIMIT, ApplicationRegistry, ClientAuthentication, RevocationReach
+from integrations.models.tokens import Token
+from integrations.vault import NoKeys, keyring
+
+FILL = "_fill"  # the button that only fills the form in
+RESERVED_ID = "reserved-registry-id"
+ADDRESSES = (
+    "issuer", "authorization_url", "token_url", "token_revocation_url", "token_introspection_url", "userinfo_url",
+    "account_settings_url",
+)  # fmt: skip
+BOUND_TO_SECRET = ("client_id", "send_credentials", "issuer", "authorization_url", "token_url")
+GET_SECRETS = ("token_url", "token_revocation_url", "token_introspection_url", "userinfo_url")
+OURS_TO_SEND = frozenset(
+    {
+        *("client_id", "redirect_uri", "response_type", "scope", "state", "nonce", "request", "request_uri"),
+        *("code_challenge", "code_challenge_method"),
+    }
+)
+SEPARATORS = [(" ", gettext_lazy("Space")), (",", gettext_lazy("Comma"))]
+DEFAULTS = {
+    name: cast("Field[Any, Any]", ApplicationRegistry._meta.get_field(name)).get_default()
+    for name in ("account_id_path", "account_label_path")
+}
+HAS_DEFAULT = ("scope_separator", "account_id_path", "account_label_path", "revocation_reach")
+
+
+def picture_type(head: bytes) -> str:
+    """By its first bytes, not by its name or what the browser says."""
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "image/png"
+    return "image/webp" if head[:4] == b"RIFF" and head[8:12] == b"WEBP" else ""
+
+
+class RegistryForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
+    reserved_id = forms.CharField(required=False, widget=forms.HiddenInput)
+    client_secret = forms.CharField(
+        label=gettext_lazy("Client Secret"),
+        required=False,
+        strip=False,
+        max_length=2000,
+        widget=forms.PasswordInput(attrs={"class": "vTextField", "autocomplete": "new-password"}),
+    )
+    scope_separator = forms.ChoiceField(
+        label=gettext_lazy("Scope separator"),
+        choices=SEPARATORS,
+        required=False,
+        help_text=gettext_lazy("What stands between scopes in a request; a space unless the provider says otherwise."),
+    )
+    logo = forms.FileField(
+        label=gettext_lazy("Logo"),
+        required=False,
+        widget=forms.FileInput(attrs={"accept": "image/png,image/webp"}),
+        help_text=gettext_lazy("PNG or WebP, at most 100 KB. Without one, cards show the first letters."),
+    )
+    remove_logo = forms.BooleanField(label=gettext_lazy("Remove the logo"), required=False)
+    same_provider = confirming.SameProviderField()
+
+    class Meta:
+        model = ApplicationRegistry
+        fields = "__all__"  # noqa: DJ007 - the admin's fieldsets name them one by one
+        exclude = ["client_secret", "logo"]  # noqa: DJ006 - not editable; the fields above take their place
+        field_classes = dict.fromkeys(ADDRESSES, AddressField) | {"issuer": BaseAddressField}
+        widgets = {name: AddressInput() for name in ADDRESSES}
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.has_secret = bool(self.instance.__dict__.get("client_secret"))
+        if self.instance._state.adding:
+            self.reserve_id()
+        if self.has_secret and "client_secret" in self.fields:
+            self.fields["client_secret"].help_text = _("Stored. Leave empty to keep it.")
+        for name in HAS_DEFAULT:
+            if name in self.fields:
+                self.fields[name].required = False
+
+    def reserve_id(self) -> None:
+        """The id is fixed when the empty form is shown, so that the Redirect URL on it is the one that will hold."""
+        with suppress(signing.BadSignature):
+            self.instance.pk = UUID(signing.loads(self.data.get("reserved_id", ""), salt=RESERVED_ID))
+        self.initial["reserved_id"] = signing.dumps(self.instance.hex, salt=RESERVED_ID)
+
+    def full_clean(self) -> None:
+        """Filling in is not saving: what is missing yet is no error."""
+        if self.is_bound and FILL in self.data:
+            self._errors, self.cleaned_data = ErrorDict(), {}
+        else:
+            super().full_clean()
+
+    def is_valid(self) -> bool:
+        return FILL not in self.data and super().is_valid()
+
+    def clean_client_secret(self) -> str:
+        typed: str = self.cleaned_data["client_secret"]
+        try:
+            keyring()
+        except NoKeys as error:
+            if typed:
+                told = _("Keyrack cannot store a secret: %(why)s Nothing was saved.")
+                raise ValidationError(told % {"why": error}) from None
+        return typed
+
+    def clean_authorization_parameters(self) -> dict[str, str]:
+        parameters = self.cleaned_data["authorization_parameters"] or {}
+        texts = isinstance(parameters, dict) and all(isinstance(value, str) for value in parameters.values())
+        if not texts:
+            raise ValidationError(_('Enter a JSON object of texts, such as {"access_type": "offline"}.'))
+        if ours := sorted(OURS_TO_SEND & parameters.keys()):
+            raise ValidationError(_("Keyrack sets this itself: %(names)s.") % {"names": ", ".join(ours)})
+        return dict(parameters)
+
+    def clean_scope_separator(self) -> str:
+        return self.cleaned_data["scope_separator"] or " "
+
+    def clean_revocation_reach(self) -> str:
+        return self.cleaned_data["revocation_reach"] or RevocationReach.UNKNOWN
+
+    def clean_logo(self) -> "UploadedFile[bytes] | None":
+        picture: UploadedFile[bytes] | None = self.cleaned_data["logo"]
+        if picture is None:
+            return None
+        if (picture.size or 0) > LOGO_LIMIT:
+            raise ValidationError(_("The picture is larger than 100 KB."))
+        if not picture_type(picture.read(12)):
+            raise ValidationError(_("Choose a PNG or WebP picture."))
+        picture.seek(0)
+        return picture
+
+    def clean(self) -> dict[str, Any]:
+        fields = super().clean() or self.cleaned_data
+        if self.instance._state.adding and ApplicationRegistry.objects.filter(pk=self.instance.pk).exists():
+            raise ValidationError(_("This page was saved already. Open the registry from the list."))
+        if not self.errors:
+            self.check_secret(fields)
+            self.check_tokens(fields)
+        return fields
+
+    @sensitive_variables("typed")
+    def check_secret(self, fields: dict[str, Any]) -> None:
+        """Whoever changes where the secret goes, or for whom it speaks, must know it."""
+        typed = bool(fields["client_secret"])
+        if fields["send_credentials"] == ClientAuthentication.NONE:
+            if typed:
+                self.add_error("client_secret", _("A public client has no secret. Leave this empty."))
+        elif self.has_secret and not typed and (changed := self.moved(fields)):
+            labels = ", ".join(str(self.fields[name].label) for name in changed)
+            told = _("Enter the Client Secret again: these changes decide who receives it (%(labels)s).")
+            self.add_error("client_secret", told % {"labels": labels})
+
+    def moved(self, fields: dict[str, Any]) -> list[str]:
+        changed = [name for name in BOUND_TO_SECRET if fields[name] != self.initial.get(name)]
+        return changed + [name for name in self.with_new_origin(fields) if name not in changed]
+
+    def with_new_origin(self, fields: dict[str, Any]) -> list[str]:
+        return [
+            name
+            for name in GET_SECRETS
+            if fields[name] and origin(fields[name]) != origin(self.initial.get(name) or "")
+        ]
+
+    def check_tokens(self, fields: dict[str, Any]) -> None:
+        """A public client has no secret to type again, but people's tokens would follow all the same."""
+        if self.has_secret or fields[confirming.SAME_PROVIDER] or self.instance._state.adding:
+            return
+        known = {origin(self.initial.get(name) or "") for name in GET_SECRETS} - {""}
+        new = {origin(fields[name]) for name in GET_SECRETS if fields[name]} - known
+        if new and Token.objects.filter(credential__profile__registry=self.instance).exists():
+            confirming.ask(self, new, known)
+
+    def save(self, commit: bool = True) -> Any:
+        self.take_secret()
+        self.take_logo()
+        self.take_defaults()
+        if self.has_changed():
+            self.instance.misconfigured_code, self.instance.misconfigured_at = "", None  # the next call will tell
+        return super().save(commit)
+
+    def take_secret(self) -> None:
+        if self.cleaned_data["send_credentials"] == ClientAuthentication.NONE:
+            self.instance.client_secret = ""
+        elif self.cleaned_data["client_secret"]:
+            self.instance.client_secret = self.cleaned_data["client_secret"]
+
+    def take_logo(self) -> None:
+        picture = self.cleaned_data["logo"]
+        if picture:
+            self.instance.logo = picture.read()
+            self.instance.logo_type = picture_type(self.instance.logo)
+        elif self.cleaned_data.get("remove_logo"):
+            self.instance.logo, self.instance.logo_type = None, ""
+
+    def take_defaults(self) -> None:
+        for name in DEFAULTS:
+            if not self.cleaned_data.get(name):
+                setattr(self.instance, name, DEFAULTS[name])

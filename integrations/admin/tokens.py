@@ -1,0 +1,127 @@
+"""Manage Tokens: who is signed in where, and for how long. Never what the token is; deleting is revoking."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from integrations.admin import endings
+from integrations.admin.pages import NOTHING, ReadOnly, day, hour, moment, quietly
+from integrations.models.registry import OAuth2Credential
+from integrations.models.tokens import Token, TokenQuerySet
+
+BY = gettext_lazy("by the administrator %(username)s")
+LOOKED_AT = "Looked at."
+
+
+@admin.register(Token)
+class TokenAdmin(ReadOnly):
+    list_display = ["who_as_whom", "what_for", "kind", "granted_scopes", "expires", "used", "state"]
+    list_display_links = ["who_as_whom"]
+    list_filter = ["state", "integration_type", "credential__profile__registry", "credential"]
+    list_select_related = ["user", "credential"]
+    search_fields = ["user__username", "user__email", "account_label", "credential__name"]
+    search_help_text = gettext_lazy("Search by username, e-mail address, account or credential.")
+    ordering = ["user__username"]
+    list_per_page = 50
+    fieldsets = [
+        (None, {"fields": ["who", "account_label", "account_id", "credential", "integration_type", "aliases"]}),
+        (
+            gettext_lazy("What was granted"),
+            {
+                "fields": ["kind", "token_type", "granted_scopes", "asked_scopes", "expires_at", "refresh_expires_at"],
+                "description": gettext_lazy("The token itself is shown to nobody."),
+            },
+        ),
+        (
+            gettext_lazy("State"),
+            {"fields": ["state", "failure_code", "failed_at", "signed_in_at", "refreshed_at", "last_used"]},
+        ),
+    ]
+    tokens_below = "pk"
+    deletion_note = gettext_lazy("The provider is told to cancel the tokens; each person can authenticate again.")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Token]:
+        return super().get_queryset(request).prefetch_related("credential__aliases", "credential__connections__alias")
+
+    @admin.display(description=gettext_lazy("User"), ordering="user__username")
+    def who_as_whom(self, token: Token) -> SafeString:
+        return quietly(self.who(token), token.account_label)
+
+    @admin.display(description=gettext_lazy("Alias"), ordering="credential__name")
+    def what_for(self, token: Token) -> SafeString:
+        return quietly(self.aliases(token) or NOTHING, token.credential.name)
+
+    @admin.display(description=gettext_lazy("User"))
+    def who(self, token: Token) -> str:
+        return token.user.get_username() if token.user else _("System")
+
+    @admin.display(description=gettext_lazy("Aliases"), empty_value=NOTHING)
+    def aliases(self, token: Token) -> str:
+        return ", ".join(aliases_of(token.credential))
+
+    @admin.display(description=gettext_lazy("Kind"))
+    def kind(self, token: Token) -> str:
+        return _("Access + refresh") if token.has_refresh_token else _("Access")
+
+    @admin.display(description=gettext_lazy("Granted scopes"), empty_value=NOTHING)
+    def granted_scopes(self, token: Token) -> str:
+        return ", ".join(token.scopes)
+
+    @admin.display(description=gettext_lazy("Requested scopes"), empty_value=NOTHING)
+    def asked_scopes(self, token: Token) -> str:
+        return ", ".join(token.requested_scopes)
+
+    @admin.display(description=gettext_lazy("Expires"), ordering="expires_at")
+    def expires(self, token: Token) -> SafeString:
+        if token.expires_at is None:
+            return quietly(_("No expiry given"), "")
+        return quietly(day(token.expires_at), _("Renews by itself") if token.renews_itself else hour(token.expires_at))
+
+    @admin.display(description=gettext_lazy("Last used"), ordering="last_used_at")
+    def used(self, token: Token) -> SafeString:
+        return quietly(day(token.last_used_at) if token.last_used_at else _("Never"), token.last_used_by)
+
+    @admin.display(description=gettext_lazy("Last used"))
+    def last_used(self, token: Token) -> str:
+        by = f" ({token.last_used_by})" if token.last_used_by else ""
+        return f"{moment(token.last_used_at)}{by}" if token.last_used_at else _("Never")
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """The same action under the name of what it does."""
+        actions: dict[str, Any] = super().get_actions(request)
+        if found := actions.get("delete_selected"):
+            actions["delete_selected"] = (*found[:2], _("Revoke selected OAuth Tokens"))
+        return actions
+
+    def change_view(self, request: HttpRequest, object_id: str, *arguments: Any, **options: Any) -> HttpResponse:
+        """Looking at somebody else's sign-in leaves a line in its history."""
+        token = self.get_object(request, object_id)
+        if token and token.user != request.user and self.has_view_permission(request, token):
+            self.log_change(request, token, LOOKED_AT)
+        return super().change_view(request, object_id, *arguments, **options)
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return super().delete_view(request, object_id, {"title": _("Revoke this token?"), **(extra_context or {})})
+
+    def delete_model(self, request: HttpRequest, obj: Token) -> None:
+        self.revoke(request, Token.objects.filter(pk=obj.pk))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Token]) -> None:
+        self.revoke(request, Token.objects.filter(pk__in=queryset.values("pk")))
+
+    def revoke(self, request: HttpRequest, tokens: TokenQuerySet) -> None:
+        detail = BY % {"username": request.user.get_username()}
+        endings.end(tokens, reason="revoked_by_administrator", detail=detail)
+
+
+def aliases_of(credential: OAuth2Credential) -> list[str]:
+    """The aliases that stand on a credential, by either way; no query where they were prefetched."""
+    by_connection = [connection.alias for connection in credential.connections.all()]
+    return sorted({alias.title for alias in [*credential.aliases.all(), *by_connection]})
