@@ -1,0 +1,11 @@
+"""The app that makes Northwind more than a bare authorization server: notes, contacts, switches, the ledger."""
+
+from django.apps import AppConfig
+
+
+class ProviderConfig(AppConfig):
+    """Named `provider`, so that its tables are `provider_note` and so on."""
+
+    name = "demo.provider"
+    label = "provider"
+    default_auto_field = "django.db.models.BigAutoField"
