@@ -1,0 +1,9 @@
+"""Commands that `manage.py demo` starts, and nobody else: they write people with a password into the database."""
+
+from django.conf import settings
+from django.core.management.base import CommandError
+
+
+def refuse_elsewhere() -> None:
+    if not settings.DEMO:
+        raise CommandError("Only `manage.py demo` runs this.")

@@ -1,0 +1,45 @@
+"""`demo_seed`: what the people of the demo have done before the visitor comes. Ends with the link that lets him in."""
+
+import os
+import secrets
+import time
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from accounts.models import User
+from demo import seed, sign_ins, tasks, views
+from demo.browserless import NotOfferedError
+from demo.management import refuse_elsewhere
+from integrations.oauth.errors import OAuthError
+
+PATIENCE = 60.0
+
+
+class Command(BaseCommand):
+    help = "Sign the people of the demo in, once; writes the demo user's link to standard output. Safe to repeat."
+
+    def handle(self, *_args: Any, **_options: Any) -> None:
+        """Needs the worker and the provider to run."""
+        refuse_elsewhere()
+        hear_from_the_worker()
+        if not seed.is_done():
+            try:
+                sign_ins.amira(os.environ["PROVIDER_URL"])
+                sign_ins.tomas(os.environ["PROVIDER_URL"])
+            except (sign_ins.NotSeeded, NotOfferedError, OAuthError) as error:
+                raise CommandError(f"The people of the demo could not sign in: {error}") from error
+            seed.note_done()
+        self.stdout.write(views.link(User.objects.get(username="amira")))
+
+
+def hear_from_the_worker() -> None:
+    """A task goes out and its mark comes back: through the broker, whichever it is."""
+    mark, answer = secrets.token_hex(8), settings.DATA_DIR / tasks.ANSWER
+    tasks.answer.delay(mark)
+    give_up_at = time.monotonic() + PATIENCE
+    while not (answer.exists() and answer.read_text(encoding="ascii") == mark):
+        if time.monotonic() > give_up_at:
+            raise CommandError(f"The worker has not done a task for {PATIENCE:.0f} seconds.")
+        time.sleep(0.1)

@@ -1,0 +1,151 @@
+"""Rows of the demo as an administrator would make them: people, registries, credentials, aliases, connections.
+
+No token is written here. Made once in a folder; later starts only follow the demo provider to another port.
+"""
+
+import os
+import secrets
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import Group
+from django.db import transaction
+from django.db.models import F, Model, Value
+from django.db.models.functions import Replace
+
+from accounts.models import User
+from demo.catalogue import CATALOGUE, Offer
+from integrations.apps import GROUP
+from integrations.models.registry import (
+    Alias,
+    ApplicationRegistry,
+    GrantType,
+    HttpConnection,
+    IntegrationType,
+    OAuth2Credential,
+    OAuthEntityProfile,
+    RevocationReach,
+)
+from integrations.models.tokens import Revocation
+
+PEOPLE = (("amira", "Amira", "Haddad"), ("tomas", "Tomás", "Ferreira"))
+SEEDED = "demo.seeded"
+LOCAL = "http://localhost:"
+HOLD_ADDRESSES: dict[type[Model], tuple[str, ...]] = {
+    ApplicationRegistry: (
+        "authorization_url",
+        "token_url",
+        "token_revocation_url",
+        "token_introspection_url",
+        "userinfo_url",
+        "account_settings_url",
+        "issuer",
+    ),
+    HttpConnection: ("connection_url",),
+    Revocation: ("revocation_url", "token_url"),
+}
+
+
+def is_done() -> bool:
+    """Whether everything was made in this folder, by this database."""
+    return (settings.DATA_DIR / SEEDED).exists() and User.objects.filter(username="amira").exists()
+
+
+def note_done() -> None:
+    (settings.DATA_DIR / SEEDED).touch()
+
+
+@transaction.atomic
+def rows(provider_url: str) -> None:
+    """People and integrations. Safe to repeat."""
+    group = Group.objects.get(name=GROUP)
+    for username, first_name, last_name in PEOPLE:
+        person(username, group, os.environ["PEOPLE_PASSWORD"], first_name=first_name, last_name=last_name)
+    administrator = {"is_staff": True, "is_superuser": True}
+    person("admin", group, os.environ["ADMIN_PASSWORD"], first_name="Admin", **administrator)
+    for offer in CATALOGUE:
+        integration(offer, provider_url)
+
+
+def person(username: str, group: Group, password: str, **fields: Any) -> None:
+    user, is_new = User.objects.get_or_create(
+        username=username, defaults={"email": f"{username}@northwind.example", **fields}
+    )
+    if is_new:
+        user.set_password(password)
+        user.save()
+        user.groups.add(group)
+
+
+def integration(offer: Offer, provider_url: str) -> None:
+    if Alias.objects.filter(name=offer.name).exists():
+        return
+    alias = Alias.objects.create(name=offer.name, label=offer.label, description=offer.description)
+    HttpConnection.objects.create(
+        alias=alias,
+        name=offer.label,
+        credential=credential(offer, provider_url),
+        connection_url=provider_url + offer.path,
+    )
+
+
+def credential(offer: Offer, provider_url: str) -> OAuth2Credential:
+    registry = registration(offer, provider_url)
+    profile = OAuthEntityProfile.objects.create(
+        registry=registry, name="Default", grant_type=offer.grant_type, is_default=True
+    )
+    profile.scopes.set([registry.scopes.create(scope=scope, name=words) for scope, words in offer.scopes.items()])
+    return OAuth2Credential.objects.create(name=offer.label, profile=profile, integration_type=IntegrationType.PERSONAL)
+
+
+def registration(offer: Offer, provider_url: str) -> ApplicationRegistry:
+    by_browser = offer.grant_type == GrantType.AUTHORIZATION_CODE
+    return ApplicationRegistry.objects.create(
+        name=offer.label,
+        client_id=offer.client_id,
+        client_secret=secrets.token_urlsafe(32),
+        default_grant_type=offer.grant_type,
+        issuer=provider_url,
+        names_issuer=True,
+        authorization_url=f"{provider_url}/o/authorize/" if by_browser else "",
+        token_url=f"{provider_url}/o/token/",
+        token_revocation_url=f"{provider_url}/o/revoke_token/" if offer.is_revocable else "",
+        token_introspection_url=f"{provider_url}/o/introspect/",
+        userinfo_url=f"{provider_url}/o/userinfo/" if by_browser else f"{provider_url}/api/whoami/",
+        account_settings_url=f"{provider_url}/#switches",
+        account_label_path=f"{offer.account} /sub",
+        revocation_reach=RevocationReach.TOKEN,
+        comments="Made by the demo.",
+    )
+
+
+@transaction.atomic
+def follow(provider_url: str) -> None:
+    """Where the provider has another port than at the last start, so has every address that leads to it."""
+    registries = ApplicationRegistry.objects.filter(client_id__in=[offer.client_id for offer in CATALOGUE])
+    old_urls = set(registries.filter(issuer__startswith=LOCAL).values_list("issuer", flat=True)) - {provider_url}
+    for old_url in old_urls:
+        for model, fields in HOLD_ADDRESSES.items():
+            for field in fields:
+                lead_there = model._default_manager.filter(**{f"{field}__startswith": old_url})
+                lead_there.update(**{field: Replace(F(field), Value(old_url), Value(provider_url))})
+
+
+def clients() -> list[dict[str, Any]]:
+    """What the provider must know of us, for its `provider_seed`. Redirect URLs are those of this start."""
+    found = {registry.client_id: registry for registry in ApplicationRegistry.objects.all()}
+    return [client(offer, found[offer.client_id]) for offer in CATALOGUE if offer.client_id in found]
+
+
+def client(offer: Offer, registry: ApplicationRegistry) -> dict[str, Any]:
+    return {
+        "client_id": registry.client_id,
+        "client_secret": registry.client_secret,
+        "name": f"Keyrack for {offer.label}",
+        "grant": offer.grant_type,
+        "scopes": list(offer.scopes),
+        "redirect_uris": [registry.redirect_url] if registry.authorization_url else [],
+        "access_token_seconds": offer.access_token_seconds,
+        "issues_refresh_token": offer.issues_refresh_token,
+        "revocations_fail": offer.revocations_fail,
+    }

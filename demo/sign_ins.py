@@ -1,0 +1,150 @@
+"""What the people of the demo have done: they really signed in at the provider, and it really said what it said.
+
+Needs the provider to run, and the worker. Safe to repeat: what is there is left alone.
+"""
+
+import os
+import re
+import secrets
+from datetime import timedelta
+from html import escape
+from urllib.parse import parse_qs, urlsplit
+
+import requests
+from django.utils import timezone
+
+from accounts.models import User
+from demo import browserless
+from demo.catalogue import CATALOGUE
+from integrations import authorization, rest, tokens
+from integrations.models.diary import Event
+from integrations.models.registry import Alias
+from integrations.models.tokens import AttemptStatus, AuthorizationAttempt, Revocation, Token
+
+TIMEOUT = 30
+WEEKS = timedelta(days=28)
+
+
+class NotSeeded(Exception):
+    """A step did not end as it should. Names the integration and the code, nothing secret."""
+
+
+class Visitor:
+    """One person, with a browser that is signed in at the provider."""
+
+    def __init__(self, username: str, provider_url: str) -> None:
+        self.user = User.objects.get(username=username)
+        self.provider_url, self.password = provider_url, os.environ["DEMO_PASSWORD"]
+        self.browser = requests.Session()
+        self.browser.trust_env = False
+        browserless.sign_in(self.browser, provider_url, username, self.password)
+
+    def connect(self, name: str) -> Token:
+        """Sign in to one integration as people do, unless that is done."""
+        alias = Alias.objects.complete().get(name=name)
+        credential = alias.effective_credential
+        if credential is None:
+            raise NotSeeded(f"{name}: no credential")
+        mine = Token.objects.of(self.user, credential).with_registry()
+        if not mine.exists():
+            binding = secrets.token_urlsafe(32)
+            leave_for = authorization.begin(self.user, credential, session_binding=binding)
+            come_back_to = urlsplit(browserless.consent(self.browser, leave_for))
+            parameters = parse_qs(come_back_to.query)
+            check(name, authorization.complete(self.user, credential.registry.pk, parameters, session_binding=binding))
+        return mine.get()
+
+    def connect_by_password(self, name: str) -> None:
+        alias = Alias.objects.complete().get(name=name)
+        credential = alias.effective_credential
+        if credential is None or Token.objects.of(self.user, credential).exists():
+            return
+        attempt = authorization.sign_in(
+            self.user,
+            credential,
+            username=self.user.get_username(),
+            password=self.password,
+            session_binding=secrets.token_urlsafe(32),
+        )
+        check(name, attempt)
+
+    def use(self, name: str, path: str) -> None:
+        """Call the third party once, so that the card knows of a use."""
+        connection = Alias.objects.get(name=name).connection
+        if connection:
+            rest.send(self.user, connection, "GET", path, used_by="Demo").raise_for_status()
+
+    def remove_access(self, name: str) -> None:
+        """Take it back at the provider, on its page, as one does in account settings."""
+        label = next(offer.label for offer in CATALOGUE if offer.name == name)
+        page = self.browser.get(f"{self.provider_url}/", timeout=TIMEOUT).text
+        title = re.escape(escape(f"Keyrack for {label}"))
+        row = re.search(rf'id="row-(\d+)">\s*<div class="name">\s*<h3>{title}</h3>', page)
+        if row is None:
+            raise NotSeeded(f"{name}: not on the provider's page")
+        address = f"{self.provider_url}/clients/{row[1]}/remove-access/"
+        sent = {"csrfmiddlewaretoken": self.browser.cookies["provider_csrf"]}
+        self.browser.post(address, data=sent, timeout=TIMEOUT).raise_for_status()
+
+
+def check(name: str, attempt: AuthorizationAttempt) -> None:
+    if attempt.status != AttemptStatus.CONNECTED:
+        raise NotSeeded(f"{name}: {attempt.failure_code or attempt.status}")
+
+
+def amira(provider_url: str) -> None:
+    visitor = Visitor("amira", provider_url)
+    revoke_without_answer(visitor, "beacon_chat")  # first: the worker takes most of a minute to give up
+    for name, path in (("northwind", "contacts/"), ("copper_tickets", "notes/")):
+        visitor.connect(name)
+        visitor.use(name, path)
+    expire_soon(visitor, "harbor_files")
+    lose_access(visitor, "quill_docs")
+    turn_off(visitor, "meridian_ledger")
+
+
+def tomas(provider_url: str) -> None:
+    visitor = Visitor("tomas", provider_url)
+    visitor.connect("northwind")
+    visitor.connect("tidepool_analytics")
+    visitor.connect_by_password("records_service")
+    visitor.use("records_service", "contacts/")
+
+
+def revoke_without_answer(visitor: Visitor, name: str) -> None:
+    """Revoked here; the provider answers 503 each time, until the worker has asked it five times."""
+    alias = Alias.objects.get(name=name)
+    if not Revocation.objects.filter(user=visitor.user, credential=alias.effective_credential).exists():
+        visitor.connect(name)
+        authorization.revoke(visitor.user, alias)
+
+
+def expire_soon(visitor: Visitor, name: str) -> None:
+    """Three days are left of a month. They are true; the sign-in is dated back, because nobody waits a month."""
+    token = visitor.connect(name)
+    signed_in_at = min(token.signed_in_at, timezone.now() - WEEKS)
+    Token.objects.filter(pk=token.pk).update(signed_in_at=signed_in_at)
+    Event.objects.filter(user=visitor.user, credential=token.credential).update(at=signed_in_at)
+
+
+def lose_access(visitor: Visitor, name: str) -> None:
+    """Access was removed at the provider, and the next renewal hears of it."""
+    token = visitor.connect(name)
+    if not token.is_valid:
+        return
+    visitor.remove_access(name)
+    try:
+        tokens.renew(token)
+    except tokens.NoUsableToken:
+        return
+    raise NotSeeded(f"{name}: renewed although access was removed")
+
+
+def turn_off(visitor: Visitor, name: str) -> None:
+    """An administrator turned it off afterwards: the token is kept and not used."""
+    alias = Alias.objects.get(name=name)
+    if alias.active:
+        visitor.connect(name)
+        alias.active, alias.deactivated_at = False, timezone.now()
+        alias.inactive_reason = next(offer.off_because for offer in CATALOGUE if offer.name == name)
+        alias.save(update_fields=["active", "deactivated_at", "inactive_reason"])
