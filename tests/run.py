@@ -1,0 +1,119 @@
+"""What `manage.py test` does: all that can run on this machine, and in the end what could not and why.
+
+Knows how to start pytest and what there is to start it with; of the tests it knows only their markers. Without
+arguments it is several pytest processes, which all run even if the first fails: SQLite and PostgreSQL take different
+settings, and Playwright's loop makes Django refuse the database to every test that comes after it.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from tests.servers import machine
+from tests.servers.fixtures import required
+
+ROOT = Path(__file__).resolve().parent.parent
+MEASURED = ("accounts", "integrations")
+COVERAGE = ("--cov", "--cov-append", "--cov-report=")
+NOTHING_COLLECTED = 5
+
+
+def main(arguments: list[str]) -> int:
+    """Give the arguments to pytest as they are, or run everything; the exit code."""
+    if arguments:
+        os.chdir(Path.cwd() if Path.cwd().is_relative_to(ROOT) else ROOT)
+        os.execv(sys.executable, [sys.executable, "-m", "pytest", *arguments])  # noqa: S606  what we were asked for
+    os.chdir(ROOT)
+    signal.signal(signal.SIGTERM, _stop)
+    with tempfile.TemporaryDirectory(prefix="keyrack-run-") as folder:
+        account = Path(folder, "account")
+        failures = everything({"KEYRACK_ACCOUNT": str(account)}) + coverage()
+        words = lacking(read(account))
+    failures += [f"KEYRACK_REQUIRE asks for {name}, which is not here" for name in sorted(required()) if absent(name)]
+    say(*words, *(f"Failed: {failure}" for failure in failures), "" if failures else "All that could run has passed.")
+    return 1 if failures else 0
+
+
+def everything(environment: Mapping[str, str]) -> list[str]:
+    """Run all of it; what failed, in words."""
+    on_sqlite = {**environment, "DATABASE_URL": ""}
+    parallel = ("-n", str(max(2, min(8, os.cpu_count() or 2))), *COVERAGE)
+    tool("coverage", "erase")
+    say("All but the browser, on SQLite")
+    failures = [] if pytest("-m", "not browser", *parallel, **on_sqlite) == 0 else ["tests on SQLite"]
+    if not absent("postgres"):
+        say("What depends on the database, on PostgreSQL")
+        with machine.postgres() as url:
+            code = pytest("-m", "database and not browser", *parallel, **{**environment, "DATABASE_URL": url})
+        failures += [] if code in (0, NOTHING_COLLECTED) else ["tests on PostgreSQL"]
+    say("The browser")
+    code = pytest("-m", "browser", *COVERAGE, **on_sqlite)
+    return failures + ([] if code in (0, NOTHING_COLLECTED) else ["tests in the browser"])
+
+
+def coverage() -> list[str]:
+    """Report the branches that all the runs took together, each app's share on a line of its own."""
+    say("Coverage")
+    code = tool("coverage", "report", "--skip-covered")
+    for app in MEASURED:
+        print(f"{app}: ", end="", flush=True)
+        tool("coverage", "report", f"--include={app}/*", "--format=total", "--fail-under=0")
+    return ["coverage"] if code == 2 else []  # 1: nothing was measured
+
+
+def lacking(account: Mapping[str, set[str]]) -> list[str]:
+    """What could not run here, and the one command that installs what it needs."""
+    names = [name for name in machine.NEEDS if absent(name)]
+    counts = {name: f"{len(account.get(name, ()))} tests skipped" for name in (*names, *account) if name != "database"}
+    if "postgres" in counts:
+        counts["postgres"] += f", {len(account.get('database', ()))} ran on SQLite only"
+    words = [f"Needs {name}: {count}" for name, count in counts.items()]
+    packages = " ".join(machine.NEEDS[name].packages for name in names)
+    return [*words, f"To run them too (Debian, Ubuntu): apt-get install {packages}"] if names else words
+
+
+def read(account: Path) -> dict[str, set[str]]:
+    """The tests that each need was lacking for, over all runs."""
+    total: defaultdict[str, set[str]] = defaultdict(set)
+    for line in account.read_text().splitlines() if account.exists() else ():
+        for name, tests in json.loads(line).items():
+            total[name].update(tests)
+    return total
+
+
+def absent(name: str) -> bool:
+    return name not in machine.NEEDS or bool(machine.lacks(name))
+
+
+def pytest(*arguments: str, **environment: str) -> int:
+    """Run it to its end, also when we are stopped: it has servers to end. An empty variable is taken away."""
+    variables = {name: value for name, value in {**os.environ, **environment}.items() if value}
+    child = subprocess.Popen([sys.executable, "-m", "pytest", *arguments], env=variables)
+    try:
+        return child.wait()
+    except KeyboardInterrupt:  # it has got that as well
+        sys.exit(child.wait())
+    except SystemExit:
+        child.send_signal(signal.SIGINT)
+        child.wait()
+        raise
+
+
+def tool(*command: str) -> int:
+    return subprocess.run([sys.executable, "-m", *command], check=False).returncode
+
+
+def say(*lines: str) -> None:
+    print("", *(f"Keyrack: {line}" for line in lines if line), sep="\n", flush=True)
+
+
+def _stop(number: int, frame: FrameType | None) -> NoReturn:
+    sys.exit(128 + number)

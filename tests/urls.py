@@ -1,0 +1,22 @@
+"""The site's addresses, and those of django-oauth-toolkit as the provider that tests sign in to."""
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.urls import include, path
+from oauth2_provider.oauth2_backends import get_oauthlib_core
+
+from config.urls import urlpatterns as site
+
+
+def whoami(request: HttpRequest) -> HttpResponse:
+    """A protected resource of the provider."""
+    is_valid, verified = get_oauthlib_core().verify_request(request, scopes=[])
+    if not is_valid:
+        return JsonResponse({"error": "invalid_token"}, status=401, headers={"WWW-Authenticate": "Bearer"})
+    return JsonResponse({"username": verified.user.get_username(), "scope": verified.access_token.scope})
+
+
+urlpatterns = [
+    *site,
+    path("o/", include("oauth2_provider.urls", namespace="oauth2_provider")),
+    path("provider/whoami/", whoami),
+]
