@@ -1,0 +1,274 @@
+"""Whose account it is at the provider, what a second sign-in does to the first, and what becomes of the loser."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from accounts.models import User
+from integrations import tasks
+from integrations.models import Alias, ApplicationRegistry, AuthorizationAttempt, Event, Revocation, Token
+from tests import cast, walks
+from tests.servers.hostile import HostileServer
+
+pytestmark = pytest.mark.django_db
+
+AMIRAS = {"sub": "a-1", "email": "amira@northwind.example"}
+BOBS = {"sub": "b-2", "email": "bob@northwind.example"}
+
+
+@pytest.fixture
+def alias(server: HostileServer) -> Alias:
+    for number in (1, 2, 3):
+        walks.grants(server, number)
+    server.on("POST /revoke").always(status=200)
+    return walks.northwind(server, userinfo_url=f"{server.url}/userinfo")
+
+
+def is_known_as(server: HostileServer, *accounts: Any) -> None:
+    for account in accounts:
+        server.on("GET /userinfo").answer(json=account)
+
+
+def told_to_revoke(server: HostileServer) -> list[str]:
+    """What the provider hears when everything that is due has been delivered."""
+    for revocation in Revocation.objects.due():
+        tasks.deliver_revocation(revocation.hex)
+    return [call.form["token"] for call in server.calls_to("POST /revoke")]
+
+
+def test_the_account_is_asked_for_and_shown(as_amira: Client, alias: Alias, server: HostileServer) -> None:
+    is_known_as(server, AMIRAS)
+    page = walks.words(walks.sign_in(as_amira, alias))
+    assert "amira@northwind.example" in page
+    assert server.calls_to("GET /userinfo")[0].headers["authorization"] == "Bearer CANARY-access-1"
+    token = Token.objects.get()
+    assert (token.account_id, token.account_label) == ("a-1", "amira@northwind.example")
+    assert "amira@northwind.example" in walks.words(as_amira.get("/integrations/"))
+    assert Event.objects.get().detail == "amira@northwind.example"
+
+
+@pytest.mark.parametrize(
+    ("account", "label"),
+    [
+        ({"preferred_username": "amira"}, "amira"),
+        ({"login": "amira", "id": 7}, "amira"),
+        ({"sub": "a-1"}, "a-1"),
+        ({"email": {"x": 1}, "name": ["y"], "sub": "a-1"}, "a-1"),
+        ({"email": "", "name": "Amira"}, "Amira"),
+        ({"email": "a" * 300}, "a" * 255),
+        ({"email": "a\x00b\ud800\n@x"}, "ab@x"),
+        ({"email": 5}, "5"),
+        ({}, ""),
+    ],
+)
+@pytest.mark.database
+def test_the_label_is_the_first_that_is_told(
+    account: dict[str, object], label: str, as_amira: Client, alias: Alias, server: HostileServer
+) -> None:
+    is_known_as(server, account)
+    assert walks.sign_in(as_amira, alias).status_code == 200
+    assert Token.objects.get().account_label == label
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"status": 500},
+        {"status": 401},
+        {"status": 403, "json": {"error": "insufficient_scope"}},
+        {"close": True},
+        {"text": "<html>"},
+        {"json": [1]},
+        {"redirect": "http://127.0.0.1:1/"},
+        {"body": b'{"sub": "a-1"'},
+    ],
+)
+def test_a_sign_in_does_not_fail_for_its_label(
+    answer: dict[str, Any], as_amira: Client, alias: Alias, server: HostileServer
+) -> None:
+    server.on("GET /userinfo").answer(**answer)
+    page = walks.words(walks.sign_in(as_amira, alias))
+    assert "didn’t tell as whom you are signed in" in page
+    assert Token.objects.get().account_label == ""
+
+
+def test_an_account_in_markup_stays_text(as_amira: Client, alias: Alias, server: HostileServer) -> None:
+    payload = "<script>alert(1)</script>"
+    is_known_as(server, {"sub": "a-1", "email": payload})
+    page = walks.words(walks.sign_in(as_amira, alias))
+    for place in ("/integrations/", f"/integrations/{alias.hex}/", f"/integrations/{alias.hex}/revoke/"):
+        page += walks.words(as_amira.get(place))
+    assert payload not in page
+    assert "&lt;script&gt;alert(1)" in page
+
+
+# The same account again -----------------------------------------------------------------------------------------------
+
+
+def test_renewing_keeps_one_row_and_revokes_nothing(as_amira: Client, alias: Alias, server: HostileServer) -> None:
+    is_known_as(server, AMIRAS, AMIRAS)
+    walks.sign_in(as_amira, alias)
+    first = Token.objects.get()
+    Token.objects.update(last_used_by="Contacts")
+    walks.sign_in(as_amira, alias)
+    renewed = Token.objects.get()
+    assert (renewed.pk, renewed.version) == (first.pk, first.version + 1)
+    assert (renewed.access_token, renewed.refresh_token) == ("CANARY-access-2", "CANARY-refresh-2")
+    assert renewed.last_used_by == "Contacts"
+    assert not Revocation.objects.exists()
+
+
+def test_renewing_revives_a_sign_in_that_the_provider_ended(
+    as_amira: Client, amira: User, alias: Alias, server: HostileServer
+) -> None:
+    token = cast.signed_in(amira, alias, state="needs_reauth", failure_code="invalid_grant", account_id="a-1")
+    is_known_as(server, AMIRAS)
+    walks.sign_in(as_amira, alias)
+    renewed = Token.objects.get()
+    assert (renewed.pk, renewed.state, renewed.failure_code) == (token.pk, "valid", "")
+
+
+@pytest.mark.parametrize(("reach", "revoked"), [("unknown", 0), ("grant", 0), ("token", 2)])
+def test_the_old_tokens_are_revoked_only_where_that_spares_the_new(
+    reach: str, revoked: int, as_amira: Client, alias: Alias, server: HostileServer
+) -> None:
+    ApplicationRegistry.objects.update(revocation_reach=reach)
+    is_known_as(server, AMIRAS, AMIRAS)
+    walks.sign_in(as_amira, alias)
+    walks.sign_in(as_amira, alias)
+    assert told_to_revoke(server) == ["CANARY-refresh-1", "CANARY-access-1"][:revoked]
+
+
+@pytest.mark.parametrize("answers", [({"scope": "read"}), ({"scope": ["read"]}), ({"scope": "read,"})])
+def test_less_access_than_asked_for_is_shown(answers: dict[str, Any], as_amira: Client, server: HostileServer) -> None:
+    alias = cast.integration_at(cast.registry_at(server.url), scopes=("read", "write"))
+    walks.grants(server, **answers)
+    page = walks.words(walks.sign_in(as_amira, alias))
+    assert "Connected, with less access" in page
+    assert "gave: Read. Missing: Write." in page
+    assert Token.objects.get().scopes == ["read"]
+    assert "Write" in walks.words(as_amira.get(f"/integrations/{alias.hex}/"))
+
+
+@pytest.mark.parametrize("answers", [{}, {"scope": None}, {"scope": "write read"}, {"scope": "read write admin"}])
+def test_as_much_or_more_access_than_asked_for_is_connected(
+    answers: dict[str, Any], as_amira: Client, server: HostileServer
+) -> None:
+    alias = cast.integration_at(cast.registry_at(server.url), scopes=("read", "write"))
+    walks.grants(server, **answers)
+    assert "is connected" in walks.words(walks.sign_in(as_amira, alias))
+
+
+# Another account ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def attempt(as_amira: Client, alias: Alias, server: HostileServer) -> AuthorizationAttempt:
+    """Signed in as Amira; renewing came back with Bob's account."""
+    is_known_as(server, AMIRAS, BOBS)
+    walks.sign_in(as_amira, alias)
+    page = walks.words(walks.sign_in(as_amira, alias))
+    assert "A different account?" in page
+    assert "Keep amira@northwind.example" in page
+    assert "Switch to bob@northwind.example" in page
+    return AuthorizationAttempt.objects.get(status="other_account")
+
+
+def choose(client: Client, attempt: AuthorizationAttempt, choice: str) -> str:
+    place = f"/integrations/done/{attempt.hex}/"
+    response = client.post(place, {"choice": choice})
+    assert (response.status_code, response["Location"]) == (303, place)
+    return walks.words(client.get(place))
+
+
+def test_another_account_changes_nothing_until_the_person_chooses(
+    attempt: AuthorizationAttempt, server: HostileServer
+) -> None:
+    token = Token.objects.get()
+    assert (token.access_token, token.account_label) == ("CANARY-access-1", "amira@northwind.example")
+    assert told_to_revoke(server) == []
+    assert attempt.fetched() is not None
+
+
+def test_keeping_gives_the_new_tokens_back(
+    attempt: AuthorizationAttempt, as_amira: Client, server: HostileServer
+) -> None:
+    assert "Sign-in cancelled" in choose(as_amira, attempt, "keep")
+    assert Token.objects.get().access_token == "CANARY-access-1"
+    assert told_to_revoke(server) == ["CANARY-refresh-2", "CANARY-access-2"]
+
+
+@pytest.mark.parametrize("reach", ["unknown", "token", "grant"])
+def test_switching_gives_the_old_tokens_back(
+    reach: str, attempt: AuthorizationAttempt, as_amira: Client, server: HostileServer
+) -> None:
+    ApplicationRegistry.objects.update(revocation_reach=reach)
+    assert "You are signed in as <strong>bob@northwind.example" in choose(as_amira, attempt, "switch")
+    token = Token.objects.get()
+    assert (token.access_token, token.account_id) == ("CANARY-access-2", "b-2")
+    assert told_to_revoke(server) == ["CANARY-refresh-1", "CANARY-access-1"]
+
+
+def test_a_choice_counts_once(attempt: AuthorizationAttempt, as_amira: Client, server: HostileServer) -> None:
+    choose(as_amira, attempt, "switch")
+    choose(as_amira, attempt, "keep")
+    assert Token.objects.get().access_token == "CANARY-access-2"
+    assert told_to_revoke(server) == ["CANARY-refresh-1", "CANARY-access-1"]
+
+
+@pytest.mark.parametrize("choice", ["", "SWITCH", "yes", "switch "])
+def test_anything_but_switch_keeps(choice: str, attempt: AuthorizationAttempt, as_amira: Client) -> None:
+    choose(as_amira, attempt, choice)
+    assert Token.objects.get().access_token == "CANARY-access-1"
+
+
+def test_no_choice_can_take_what_the_person_lost(
+    attempt: AuthorizationAttempt, amira: User, as_amira: Client, server: HostileServer
+) -> None:
+    amira.groups.clear()
+    as_amira.post(f"/integrations/done/{attempt.hex}/", {"choice": "switch"})
+    assert Token.objects.get().access_token == "CANARY-access-1"
+    assert told_to_revoke(server) == ["CANARY-refresh-2", "CANARY-access-2"]
+
+
+# Promises and the sign-in after them ----------------------------------------------------------------------------------
+
+
+def revoke(client: Client, alias: Alias) -> None:
+    assert client.post(f"/integrations/{alias.hex}/revoke/").status_code == 302
+
+
+@pytest.mark.parametrize("dismissed", [False, True])
+@pytest.mark.parametrize(("reach", "told"), [("grant", 0), ("token", 2), ("unknown", 2)])
+def test_a_late_revocation_never_ends_the_new_grant(
+    reach: str, told: int, dismissed: bool, as_amira: Client, alias: Alias, server: HostileServer
+) -> None:
+    ApplicationRegistry.objects.update(revocation_reach=reach)
+    is_known_as(server, AMIRAS, AMIRAS)
+    walks.sign_in(as_amira, alias)
+    revoke(as_amira, alias)
+    if dismissed:
+        as_amira.post(f"/integrations/{alias.hex}/dismiss/")
+    walks.sign_in(as_amira, alias)
+    assert told_to_revoke(server) == ["CANARY-refresh-1", "CANARY-access-1"][:told]
+    assert Revocation.objects.get().state == ("confirmed" if told else "superseded")
+
+
+def test_the_revocation_of_another_account_is_still_due(as_amira: Client, alias: Alias, server: HostileServer) -> None:
+    ApplicationRegistry.objects.update(revocation_reach="grant")
+    is_known_as(server, AMIRAS, BOBS)
+    walks.sign_in(as_amira, alias)
+    revoke(as_amira, alias)
+    walks.sign_in(as_amira, alias)
+    assert told_to_revoke(server) == ["CANARY-refresh-1", "CANARY-access-1"]
+
+
+def test_somebody_elses_revocation_is_still_due(
+    as_amira: Client, bob: User, alias: Alias, server: HostileServer
+) -> None:
+    ApplicationRegistry.objects.update(revocation_reach="grant")
+    is_known_as(server, AMIRAS)
+    cast.signed_in(bob, alias, access_token="CANARY-bob", refresh_token="").end(reason="revoked", by_the_person=True)
+    walks.sign_in(as_amira, alias)
+    assert told_to_revoke(server) == ["CANARY-bob"]

@@ -1,0 +1,188 @@
+"""However many want the token at once, and whatever happens meanwhile: the provider is asked once, nothing is lost."""
+
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.db import connection, connections, transaction
+from django.utils import timezone
+
+from accounts.models import User
+from integrations import tasks, tokens
+from integrations.models import Alias, Event, Revocation, Token
+from integrations.oauth import transport
+from integrations.oauth.errors import Unreachable
+from integrations.personal_auth import PersonalAuthAPI
+from tests import cast
+from tests.integrations.renewing import ASKED, GRANTED, after, credential_of, current, in_threads, processes
+from tests.servers.hostile import Answer, HostileServer
+
+pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def expired(server: HostileServer, amira: User) -> Token:
+    """Amira's, at a server whose refresh tokens work once: a second use gets a refusal."""
+    alias = cast.integration_at(cast.registry_at(server.url))
+    token = cast.signed_in(amira, alias, expires_in=-10)
+    server.on(ASKED).always(status=400, json={"error": "invalid_grant"})
+    return token
+
+
+def test_two_hundred_threads_ask_once(server: HostileServer, expired: Token) -> None:
+    server.on(ASKED).answer(json=GRANTED, delay=0.3)
+    count = 200 if connection.vendor == "sqlite" else 20  # each begins with a connection, and a server has so many
+    got = in_threads(count, lambda: tokens.current(expired.user, expired.credential).access_token)
+    assert got == ["CANARY-access-2"] * count
+    assert len(server.calls) == 1
+
+
+@pytest.mark.slow
+def test_four_processes_ask_once(server: HostileServer, expired: Token, tmp_path: Path) -> None:
+    server.on(ASKED).answer(json=GRANTED, delay=0.5)
+    threads = 10 if connection.vendor == "sqlite" else 5
+    with processes(4, threads, tmp_path) as children, ThreadPoolExecutor(4) as pool:
+        said = list(pool.map(lambda child: child.communicate("go\n", timeout=60)[0], children))
+    got = [outcome for answer in said for outcome in json.loads(answer)]
+    assert got == ["CANARY-access-2"] * 4 * threads
+    assert len(server.calls) == 1
+    stored = Token.objects.get()
+    assert (stored.version, stored.refresh_token, stored.state) == (2, "CANARY-refresh-2", "valid")
+
+
+def test_a_failed_renewal_fails_for_all_who_waited_and_asks_once(server: HostileServer, expired: Token) -> None:
+    server.on(ASKED).answer(status=503, delay=0.3).always(json=GRANTED)
+
+    def call() -> str:
+        try:
+            return current(expired.user, Alias.objects.get())
+        except Unreachable as error:
+            return error.code
+
+    assert set(in_threads(10, call)) <= {"http_503", "renewal_postponed"}
+    assert len(server.calls) == 1
+
+
+def test_the_lease_outlives_the_longest_call() -> None:
+    assert tokens.LEASE.total_seconds() > 2 * transport.DEADLINE
+    assert tokens.LEASE.total_seconds() < tokens.WAIT_SECONDS
+
+
+def test_a_dead_holders_lease_runs_out(server: HostileServer, amira: User, expired: Token) -> None:
+    until = timezone.now() + timedelta(seconds=0.7)
+    Token.objects.update(lease_owner="a process that was killed", lease_expires_at=until)
+    server.on(ASKED).answer(json=GRANTED)
+    assert current(amira, Alias.objects.get()) == "CANARY-access-2"
+    assert timezone.now() >= until
+    assert len(server.calls) == 1
+
+
+def test_while_somebody_renews_a_living_token_is_used_at_once(
+    server: HostileServer, amira: User, expired: Token
+) -> None:
+    Token.objects.update(
+        expires_at=timezone.now() + timedelta(seconds=20),
+        lease_owner="another process",
+        lease_expires_at=timezone.now() + timedelta(seconds=40),
+    )
+    began = time.monotonic()
+    assert current(amira, Alias.objects.get()) == "CANARY-access-1"
+    assert time.monotonic() - began < 1
+    assert server.calls == []
+
+
+def test_no_connection_and_no_transaction_is_held_while_the_server_is_asked(
+    server: HostileServer, amira: User, expired: Token
+) -> None:
+    ours, seen = connections["default"], []
+
+    def look() -> None:
+        seen.append(ours.connection)
+        cast.person("written-meanwhile")
+
+    server.on(ASKED).then(after(look))
+    assert current(amira, Alias.objects.get()) == "CANARY-access-2"
+    assert seen == [None]
+    assert User.objects.filter(username="written-meanwhile").exists()
+
+
+def test_a_slow_provider_keeps_nobody_else_waiting(
+    server: HostileServer, amira: User, bob: User, expired: Token
+) -> None:
+    cast.signed_in(bob, Alias.objects.get(), access_token="CANARY-bob")
+    server.on(ASKED).answer(json=GRANTED, delay=1.5)
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(in_threads, 1, lambda: current(amira, Alias.objects.get()))
+        time.sleep(0.3)
+        began = time.monotonic()
+        assert current(bob, Alias.objects.get()) == "CANARY-bob"
+        User.objects.filter(pk=bob.pk).update(first_name="Bob")
+        assert time.monotonic() - began < 1
+        assert not slow.done()
+        assert slow.result() == ["CANARY-access-2"]
+
+
+def test_inside_a_transaction_it_is_refused_before_anything_is_sent(
+    server: HostileServer, amira: User, expired: Token
+) -> None:
+    with pytest.raises(RuntimeError, match="inside a transaction"), transaction.atomic():
+        current(amira, Alias.objects.get())
+    assert server.calls == []
+    assert Token.objects.get().lease_owner == ""
+
+    Token.objects.update(expires_at=None)
+    with transaction.atomic():
+        assert current(amira, Alias.objects.get()) == "CANARY-access-1"
+
+
+def test_revoked_meanwhile_it_ends_revoked_and_the_new_tokens_too(
+    server: HostileServer, amira: User, expired: Token
+) -> None:
+    server.on(ASKED).then(after(lambda: PersonalAuthAPI(amira).revoke_token("northwind")))
+    server.on("POST /revoke").always(status=200)
+    with pytest.raises(tokens.NoUsableToken):
+        current(amira, Alias.objects.get())
+    assert not Token.objects.exists()
+    for revocation in Revocation.objects.all():
+        tasks.deliver_revocation(revocation.hex)
+    assert {call.form["token"] for call in server.calls_to("POST /revoke")} == {
+        "CANARY-refresh-1",
+        "CANARY-access-1",
+        "CANARY-refresh-2",
+        "CANARY-access-2",
+    }
+    assert set(Revocation.objects.values_list("state", flat=True)) == {"confirmed"}
+
+
+def authenticate_anew() -> None:
+    theirs = Token.objects.get()
+    theirs.access_token, theirs.refresh_token, theirs.version = "CANARY-theirs", "CANARY-their-refresh", 2
+    theirs.expires_at, theirs.lease_owner, theirs.lease_expires_at = None, "", None
+    theirs.save()
+
+
+def test_authenticated_anew_meanwhile_theirs_counts(server: HostileServer, amira: User, expired: Token) -> None:
+    server.on(ASKED).then(after(authenticate_anew))
+    assert current(amira, Alias.objects.get()) == "CANARY-theirs"
+    assert Token.objects.get().refresh_token == "CANARY-their-refresh"
+    assert not Revocation.objects.exists()
+
+
+def test_a_refusal_of_the_old_token_says_nothing_about_a_newer_one(
+    server: HostileServer, amira: User, expired: Token
+) -> None:
+    server.on(ASKED).then(after(authenticate_anew, Answer(status=400, json={"error": "invalid_grant"})))
+    assert current(amira, Alias.objects.get()) == "CANARY-theirs"
+    assert Token.objects.get().state == "valid"
+    assert not Event.objects.exists()
+
+
+def test_deactivated_meanwhile_the_next_use_is_refused(server: HostileServer, amira: User, expired: Token) -> None:
+    server.on(ASKED).then(after(lambda: User.objects.update(is_active=False)))
+    tokens.renew(expired)
+    with pytest.raises(tokens.NoUsableToken) as gone:
+        tokens.current(amira, credential_of(Alias.objects.get()))
+    assert gone.value.code == "deactivated"

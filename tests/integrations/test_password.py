@@ -1,0 +1,156 @@
+"""Username, Password, Get OAuth Token: the password goes one way, once, and guessing it here is no use."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import User
+from integrations.models import Alias, AuthorizationAttempt, Token
+from tests import cast, walks
+from tests.conftest import client_of
+from tests.servers.hostile import Answer, HostileServer
+
+pytestmark = pytest.mark.django_db
+
+RIGHT, WRONG = "CANARY-pässword &%+ ", "CANARY-wrong"
+
+
+@pytest.fixture
+def alias(server: HostileServer) -> Alias:
+    server.on("POST /token").always(
+        lambda call: (
+            walks.answered() if call.form["password"] == RIGHT else Answer(status=400, json={"error": "invalid_grant"})
+        )
+    )
+    return cast.integration_at(cast.registry_at(server.url), grant_type="password", label="Records Service")
+
+
+def enter(client: Client, alias: Alias, password: str, **more: str) -> Any:
+    return client.post(walks.start_url(alias, **more), {"username": "amira", "password": password})
+
+
+def test_the_window_asks_for_name_and_password(as_amira: Client, alias: Alias) -> None:
+    page = walks.words(as_amira.get(walks.start_url(alias)))
+    for words in ("Connect Records Service", "127.0.0.1", "Username", "Password", "Get OAuth Token", "Read"):
+        assert words in page
+    assert 'autocomplete="current-password"' in page
+
+
+def test_the_right_password_connects(as_amira: Client, alias: Alias, server: HostileServer) -> None:
+    response = enter(as_amira, alias, RIGHT)
+    assert response.status_code == 303
+    assert "Records Service is connected" in walks.words(as_amira.get(response["Location"]))
+    (call,) = server.calls
+    assert call.form == {"grant_type": "password", "username": "amira", "password": RIGHT, "scope": "read"}
+    assert call.query == ""
+    assert Token.objects.get().access_token == "CANARY-access-1"
+
+
+def test_a_wrong_password_is_tried_once_and_not_shown_again(
+    as_amira: Client, alias: Alias, server: HostileServer
+) -> None:
+    response = enter(as_amira, alias, WRONG)
+    assert response.status_code == 400
+    assert "didn’t accept that username and password" in walks.words(response)
+    assert WRONG not in walks.words(response)
+    assert 'value="amira"' in walks.words(response)
+    assert len(server.calls) == 1
+    assert not Token.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        {"status": 400, "json": {"error": "invalid_grant"}},
+        {"status": 401, "json": {"error": "access_denied"}},
+        {"status": 401, "json": {}},
+        {"status": 403, "json": {"detail": "no"}},
+    ],
+)
+def test_five_wrong_passwords_lock_out_the_right_one(
+    refusal: dict[str, Any], as_amira: Client, alias: Alias, server: HostileServer
+) -> None:
+    server.on("POST /token").then(*[Answer(**refusal)] * 5)
+    assert [enter(as_amira, alias, WRONG).status_code for _ in range(5)] == [400] * 5
+    locked = enter(as_amira, alias, RIGHT)
+    assert locked.status_code == 429
+    assert "Too many tries. Wait 15 minutes" in walks.words(locked)
+    assert RIGHT.strip() not in walks.words(locked)
+    assert len(server.calls) == 5
+    assert not Token.objects.exists()
+    with time_machine.travel(timezone.now() + timedelta(minutes=16)):
+        assert enter(as_amira, alias, RIGHT).status_code == 303
+
+
+def test_one_persons_guesses_lock_out_nobody_else(as_amira: Client, bob: User, alias: Alias) -> None:
+    for _ in range(6):
+        enter(as_amira, alias, WRONG)
+    assert enter(client_of(bob), alias, RIGHT).status_code == 303
+
+
+@pytest.mark.parametrize(
+    "answer", [{"status": 503}, {"close": True}, {"status": 401, "json": {"error": "invalid_client"}}]
+)
+def test_the_providers_trouble_is_no_wrong_password(
+    answer: dict[str, Any], as_amira: Client, alias: Alias, server: HostileServer
+) -> None:
+    server.on("POST /token").then(*[Answer(**answer)] * 6)
+    for _ in range(6):
+        response = enter(as_amira, alias, RIGHT)
+        assert response.status_code == 303
+        page = walks.words(as_amira.get(response["Location"]))
+        assert "doesn’t answer" in page or "isn’t set up correctly" in page
+    assert enter(as_amira, alias, RIGHT).status_code == 303
+    assert Token.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"username": "", "password": RIGHT},
+        {"username": "amira", "password": ""},
+        {"username": "amira"},
+        {"username": "a\x00b", "password": RIGHT},
+        {"username": "a" * 256, "password": RIGHT},
+        {"username": "amira", "password": "p" * 4097},
+        {},
+    ],
+)
+def test_an_incomplete_form_asks_nobody(
+    form: dict[str, str], as_amira: Client, alias: Alias, server: HostileServer
+) -> None:
+    response = as_amira.post(walks.start_url(alias), form)
+    assert response.status_code == 200
+    assert RIGHT.strip() not in walks.words(response)
+    assert server.calls == []
+
+
+def test_only_integrations_with_that_grant_have_the_window(as_amira: Client, server: HostileServer) -> None:
+    alias = walks.northwind(server)
+    address = walks.start_url(alias).replace("oauth_initiator.do?", "oauth_password_input.do?")
+    for name in ("oauth_requestor", "oauth_provider_profile"):
+        address = address.replace(f"{name}=", f"sysparm_{name}=")
+    assert as_amira.get(address).status_code == 404
+    assert as_amira.post(address, {"username": "a", "password": RIGHT}).status_code == 404
+    assert server.calls == []
+
+
+def test_the_window_is_for_those_who_may_use_it(alias: Alias, amira: User) -> None:
+    guest = client_of(cast.person("guest", role=False))
+    assert guest.get(walks.start_url(alias)).status_code == 403
+    assert enter(guest, alias, RIGHT).status_code == 403
+    assert enter(Client(), alias, RIGHT).status_code == 302
+    alias.groups.add(amira.groups.create(name="Finance"))
+    assert enter(client_of(cast.person("bob")), alias, RIGHT).status_code == 404
+    assert not AuthorizationAttempt.objects.exists()
+
+
+def test_a_foreign_page_cannot_post_a_password(amira: User, alias: Alias, server: HostileServer) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(amira)
+    assert enter(client, alias, RIGHT).status_code == 403
+    assert server.calls == []

@@ -1,0 +1,192 @@
+"""One call as a person: with that person's token, and what comes of a 401, a silence, a revoke."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import requests
+from django.utils import timezone
+
+from accounts.models import User
+from integrations import authorization, rest, tokens
+from integrations.models import HttpConnection, OAuth2Credential, Token
+from integrations.oauth.errors import Unreachable, Unusable
+from tests import cast
+from tests.integrations.renewing import ASKED, GRANTED, after
+from tests.servers import machine
+from tests.servers.hostile import Answer, HostileServer
+
+BEARER = b"Bearer CANARY-access-1".decode()
+API = "/api/contacts"
+
+
+@pytest.fixture
+def connection(server: HostileServer, amira: User) -> HttpConnection:
+    """Amira's, signed in."""
+    alias = cast.integration_at(cast.registry_at(server.url))
+    cast.signed_in(amira, alias)
+    return HttpConnection.objects.select_related("credential__profile__registry").get()
+
+
+@pytest.fixture
+def evil() -> Iterator[HostileServer]:
+    with HostileServer() as running:
+        yield running
+
+
+def get(user: User, connection: HttpConnection, path: str = "/contacts", **call: Any) -> requests.Response:
+    return rest.send(user, connection, "GET", path, **call)
+
+
+def test_the_persons_token_goes_along(server: HostileServer, amira: User, connection: HttpConnection) -> None:
+    server.on(f"GET {API}").answer(json=[{"name": "Ada"}])
+    response = get(amira, connection, params={"q": "a b&c", "page": "2"}, headers={"Accept": "application/json"})
+    assert response.json() == [{"name": "Ada"}]
+    [call] = server.calls
+    assert (call.headers["authorization"], call.query) == (BEARER, "q=a+b%26c&page=2")
+    assert call.headers["accept"] == "application/json"
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "propfind"])
+def test_any_method_can_be_used(method: str, server: HostileServer, amira: User, connection: HttpConnection) -> None:
+    server.on(f"{method.upper()} {API}").answer(status=201)
+    assert rest.send(amira, connection, method, "contacts", json={"name": "Ada"}).status_code == 201
+    assert server.calls[0].json == {"name": "Ada"}
+
+
+def test_a_401_forces_one_renewal_and_one_retry(server: HostileServer, amira: User, connection: HttpConnection) -> None:
+    server.on(f"GET {API}").answer(status=401).answer(status=200)
+    server.on(ASKED).answer(json=GRANTED)
+    assert get(amira, connection).status_code == 200
+    assert [call.path for call in server.calls] == [API, "/token", API]
+    assert server.calls[2].headers["authorization"] == "Bearer CANARY-access-2"
+
+
+def test_a_second_401_is_the_answer(server: HostileServer, amira: User, connection: HttpConnection) -> None:
+    server.on(f"GET {API}").always(status=401)
+    server.on(ASKED).always(json=GRANTED)
+    assert get(amira, connection).status_code == 401
+    assert [call.path for call in server.calls] == [API, "/token", API]
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
+def test_what_cannot_be_repeated_is_not(
+    method: str, server: HostileServer, amira: User, connection: HttpConnection
+) -> None:
+    server.on(f"{method} {API}").always(status=401)
+    server.on(ASKED).answer(json=GRANTED)
+    assert rest.send(amira, connection, method, "/contacts", json={}).status_code == 401
+    assert [call.path for call in server.calls] == [API, "/token"]
+    assert Token.objects.get().access_token == "CANARY-access-2"
+
+
+def test_without_a_refresh_token_a_401_is_the_answer(
+    server: HostileServer, amira: User, connection: HttpConnection
+) -> None:
+    Token.objects.update(refresh_token=None)
+    server.on(f"GET {API}").always(status=401)
+    assert get(amira, connection).status_code == 401
+    assert len(server.calls) == 1
+
+
+def test_a_third_party_that_names_the_token_ends_what_nothing_can_renew(
+    server: HostileServer, amira: User, connection: HttpConnection
+) -> None:
+    Token.objects.update(refresh_token=None)
+    server.on(f"GET {API}").always(status=401, headers={"WWW-Authenticate": 'Bearer error="invalid_token"'})
+    assert get(amira, connection).status_code == 401
+    with pytest.raises(tokens.NoUsableToken) as over:
+        get(amira, connection)
+    assert over.value.code == "invalid_token"
+    assert len(server.calls) == 1
+
+
+@pytest.mark.parametrize("status", [403, 429, 500])
+def test_no_other_status_renews(status: int, server: HostileServer, amira: User, connection: HttpConnection) -> None:
+    server.on(f"GET {API}").always(status=status)
+    assert get(amira, connection).status_code == status
+    assert len(server.calls) == 1
+
+
+def test_without_a_token_nothing_is_sent(server: HostileServer, bob: User, connection: HttpConnection) -> None:
+    with pytest.raises(tokens.NoUsableToken):
+        get(bob, connection)
+    assert server.calls == []
+
+
+def test_a_revoked_alias_fails_at_once(server: HostileServer, amira: User, connection: HttpConnection) -> None:
+    authorization.revoke(amira, connection.alias)
+    with pytest.raises(tokens.NoUsableToken):
+        get(amira, connection)
+    assert server.calls == []
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"delay": 3.0},
+        {"text": "slow" * 50, "drip": 0.2},
+        {"close": True},
+    ],
+)
+def test_a_bad_third_party_ends_in_time(
+    answer: dict[str, Any],
+    server: HostileServer,
+    amira: User,
+    connection: HttpConnection,
+) -> None:
+    server.on(f"GET {API}").answer(**answer)
+    began = timezone.now()
+    with pytest.raises(Unreachable):
+        get(amira, connection, timeout=1.0)
+    assert (timezone.now() - began).total_seconds() < 3
+
+
+def test_an_answer_that_swells_is_cut_off(server: HostileServer, amira: User, connection: HttpConnection) -> None:
+    server.on(f"GET {API}").answer(bomb=64 << 20)
+    with pytest.raises(Unusable):
+        get(amira, connection)
+
+
+def test_nobody_listening_is_unreachable(amira: User, connection: HttpConnection) -> None:
+    connection.connection_url = f"http://127.0.0.1:{machine.free_port()}/api"
+    with pytest.raises(Unreachable):
+        get(amira, connection)
+
+
+def test_the_last_use_is_noted_at_most_once_a_minute(
+    server: HostileServer, amira: User, connection: HttpConnection
+) -> None:
+    server.on(f"GET {API}").always(status=200)
+    get(amira, connection, used_by="A report")
+    first = Token.objects.get()
+    assert first.last_used_by == "A report"
+    get(amira, connection, used_by="Another")
+    assert Token.objects.get().last_used_at == first.last_used_at
+    Token.objects.update(last_used_at=timezone.now() - timedelta(minutes=2))
+    get(amira, connection, used_by="Another")
+    assert Token.objects.get().last_used_by == "Another"
+
+
+@pytest.mark.database
+@pytest.mark.django_db(transaction=True)
+def test_no_database_connection_is_held_while_the_third_party_answers(
+    server: HostileServer, amira: User, connection: HttpConnection
+) -> None:
+    from django.db import connections
+
+    ours, seen = connections["default"], []
+    server.on(f"GET {API}").then(after(lambda: seen.append(ours.connection), Answer(status=200)))
+    get(amira, connection)
+    assert seen == [None]
+
+
+def test_a_credential_that_became_the_systems_is_not_used_as_a_person(
+    server: HostileServer, amira: User, connection: HttpConnection
+) -> None:
+    OAuth2Credential.objects.update(integration_type="system")
+    fresh = HttpConnection.objects.select_related("credential").get()
+    with pytest.raises(tokens.NoUsableToken):
+        get(amira, fresh)
+    assert server.calls == []

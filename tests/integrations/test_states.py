@@ -1,0 +1,152 @@
+"""The table of states: which section a card is in, what it says, and what is not shown at all."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import User
+from integrations.models import Alias, Revocation, Token
+from integrations.models.integration import State, integrations_of
+from integrations.models.registry import ApplicationRegistry
+from tests import cast, walks
+
+pytestmark = pytest.mark.django_db
+
+MINE, AVAILABLE = "My Integrations", "Integrations I can use"
+
+
+@pytest.fixture
+def registry(db: None) -> ApplicationRegistry:
+    return cast.registry_at("https://northwind.example")
+
+
+@pytest.fixture
+def alias(registry: ApplicationRegistry) -> Alias:
+    return cast.integration_at(registry)
+
+
+def nothing(user: User, alias: Alias) -> None:
+    pass
+
+
+def stale_attempt(user: User, alias: Alias) -> None:
+    walks.under_way(user, alias, expires_at=timezone.now() - timedelta(seconds=1))
+
+
+def token(**fields: Any) -> Callable[[User, Alias], Token]:
+    return lambda user, alias: cast.signed_in(user, alias, **fields)
+
+
+def revocation(**fields: Any) -> Callable[[User, Alias], None]:
+    def arrange(user: User, alias: Alias) -> None:
+        cast.signed_in(user, alias).end(reason="revoked", by_the_person=True)
+        Revocation.objects.update(**fields)
+
+    return arrange
+
+
+def off(then: Callable[[User, Alias], object]) -> Callable[[User, Alias], None]:
+    def arrange(user: User, alias: Alias) -> None:
+        then(user, alias)
+        Alias.objects.update(active=False, inactive_reason="Moving house")
+
+    return arrange
+
+
+def both(*steps: Callable[[User, Alias], object]) -> Callable[[User, Alias], None]:
+    def arrange(user: User, alias: Alias) -> None:
+        for step in steps:
+            step(user, alias)
+
+    return arrange
+
+
+DAY = 86400
+LONG_AGO = timezone.now() - timedelta(days=90)
+EXPIRED = {"expires_in": -60, "refresh_token": ""}
+
+
+@pytest.mark.parametrize(
+    ("arrange", "state", "section"),
+    [
+        (nothing, "not_connected", AVAILABLE),
+        (walks.under_way, "connecting", AVAILABLE),
+        (both(token(), walks.under_way), "connecting", MINE),
+        (stale_attempt, "not_connected", AVAILABLE),
+        (token(), "connected", MINE),
+        (token(expires_in=None, refresh_token=""), "connected", MINE),
+        (token(expires_in=-60), "connected", MINE),  # a refresh token can renew it
+        (token(expires_in=60), "connected", MINE),  # no alarm about an hour's token that renews itself
+        (token(expires_in=60 * DAY, refresh_token=""), "connected", MINE),
+        (
+            token(expires_in=6 * DAY, refresh_token="", signed_in_at=timezone.now() - 90 * timedelta(days=1)),
+            "expiring",
+            MINE,
+        ),
+        (token(expires_in=600, refresh_token=""), "expiring", MINE),
+        (token(**EXPIRED), "needs_reauth", AVAILABLE),
+        (token(expires_in=-60, refresh_expires_at=timezone.now() - timedelta(1)), "needs_reauth", AVAILABLE),
+        (token(state="needs_reauth"), "needs_reauth", AVAILABLE),
+        (token(state="needs_reauth", expires_in=None), "needs_reauth", AVAILABLE),
+        (revocation(), "revoking", AVAILABLE),
+        (revocation(pursued_since=timezone.now() - timedelta(seconds=61)), "revoke_failed", AVAILABLE),
+        (revocation(state="failed"), "revoke_failed", AVAILABLE),
+        (both(revocation(state="failed"), walks.under_way), "connecting", AVAILABLE),
+        (revocation(dismissed_at=timezone.now()), "not_connected", AVAILABLE),
+        (revocation(state="confirmed"), "not_connected", AVAILABLE),
+        (revocation(state="superseded"), "not_connected", AVAILABLE),
+        (revocation(by_the_person=False), "not_connected", AVAILABLE),
+        (off(token()), "disabled", MINE),
+        (off(token(**EXPIRED)), "disabled", AVAILABLE),
+        (off(both(token(), walks.under_way)), "disabled", MINE),
+    ],
+)
+def test_each_state_has_its_section_and_its_words(
+    arrange: Callable[[User, Alias], object],
+    state: str,
+    section: str,
+    amira: User,
+    as_amira: Client,
+    alias: Alias,
+) -> None:
+    arrange(amira, alias)
+    page = walks.words(as_amira.get("/integrations/"))
+    assert walks.cards(page) == {MINE: [], AVAILABLE: [], section: ["Northwind CRM"]}
+    assert walks.state_on(page) == state
+    (shown,) = integrations_of(amira)
+    assert shown.badge in page
+    assert shown.is_token_valid == (section == MINE and state != "disabled")
+    detail = as_amira.get(f"/integrations/{alias.hex}/")
+    assert shown.badge in walks.words(detail)
+    assert ('hx-trigger="every 2s' in page) == (state in ("connecting", "revoking"))
+    assert ("Sign-in" in page or "needs you" in page) == (state in ("expiring", "needs_reauth", "revoke_failed"))
+
+
+def test_the_table_of_states_covers_all_but_one() -> None:
+    rows = test_each_state_has_its_section_and_its_words.pytestmark  # type: ignore[attr-defined]
+    seen = {state for _, state, _ in rows[0].args[1]}
+    assert seen == {str(state) for state in State} - {"provider_down"}
+
+
+@pytest.mark.parametrize("arrange", [off(nothing), off(walks.under_way), off(revocation())])
+def test_what_is_off_and_holds_nothing_is_not_shown(
+    arrange: Callable[[User, Alias], object], amira: User, as_amira: Client, alias: Alias
+) -> None:
+    arrange(amira, alias)
+    assert "Northwind" not in walks.words(as_amira.get("/integrations/"))
+    assert as_amira.get(f"/integrations/{alias.hex}/").status_code == 404
+
+
+def test_what_is_off_says_why_and_offers_to_revoke_only(amira: User, as_amira: Client, alias: Alias) -> None:
+    off(token())(amira, alias)
+    page = walks.words(as_amira.get("/integrations/"))
+    assert "Turned off by an administrator" in page
+    assert "“Moving house”" in page
+    assert "Your token is kept but not used." in page
+    assert 'id="c-northwind-revoke"' in page
+    assert "oauth_initiator.do" not in page
+    assert "needs you" not in page

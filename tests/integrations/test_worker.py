@@ -1,0 +1,234 @@
+"""A real worker keeps the promises, whatever becomes of it, of the broker and of what lies in the queue."""
+
+import base64
+import json
+import os
+import pickle
+import shutil
+import socket
+import time
+from contextlib import ExitStack
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from celery import current_app
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import User
+from integrations.models import Alias, Revocation
+from integrations.personal_auth import PersonalAuthAPI
+from tests import cast
+from tests.integrations.revoking import ACCESS, REFRESH, TOLD, tokens_of
+from tests.servers import machine
+from tests.servers.fixtures import skip_without
+from tests.servers.hostile import HostileServer
+from tests.servers.worker import FILES, Worker, broker, eventually, redis_at
+
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def northwind(server: HostileServer, amira: User) -> Alias:
+    """Amira's integration, signed in."""
+    alias = cast.integration_at(cast.registry_at(server.url))
+    cast.signed_in(amira, alias)
+    server.on(TOLD).always(status=200)
+    return alias
+
+
+@pytest.fixture(params=["files", "redis_url", "rabbitmq_url"])
+def broker_url(request: pytest.FixtureRequest) -> str:
+    return FILES if request.param == "files" else str(request.getfixturevalue(request.param))
+
+
+def revoke(person: Client, alias: Alias) -> float:
+    """Press the button; how many seconds the page took."""
+    began = time.monotonic()
+    answer = person.post(reverse("integrations:revoke", args=[alias.hex]))
+    assert answer.status_code in {200, 302, 303}
+    return time.monotonic() - began
+
+
+def is_confirmed() -> bool:
+    return set(Revocation.objects.values_list("state", flat=True)) == {"confirmed"}
+
+
+def in_queue(folder: Path) -> list[Path]:
+    return sorted((folder / "queue" / "messages").glob("*.msg"))
+
+
+@pytest.mark.database
+def test_the_provider_is_told_within_seconds(
+    broker_url: str, server: HostileServer, northwind: Alias, as_amira: Client, tmp_path: Path
+) -> None:
+    with broker(broker_url, tmp_path), Worker(broker_url, tmp_path, beat=False) as worker:
+        assert revoke(as_amira, northwind) < 3
+        assert eventually(is_confirmed), worker.log
+        assert tokens_of(server.calls) == [REFRESH, ACCESS]
+        assert "CANARY" not in worker.log
+
+
+@pytest.mark.parametrize("kind", ["files", "redis_url"])
+def test_what_was_revoked_without_a_worker_is_delivered_by_the_next(
+    kind: str,
+    request: pytest.FixtureRequest,
+    server: HostileServer,
+    amira: User,
+    northwind: Alias,
+    as_amira: Client,
+    tmp_path: Path,
+) -> None:
+    url = FILES if kind == "files" else request.getfixturevalue(kind)
+    with broker(url, tmp_path):
+        assert revoke(as_amira, northwind) < 3
+        assert not PersonalAuthAPI(amira).is_token_valid("northwind")
+        assert as_amira.get("/integrations/").status_code == 200
+        assert server.calls == []
+        with Worker(url, tmp_path, beat=False) as worker:
+            assert eventually(is_confirmed), worker.log
+
+
+def test_a_queue_that_is_gone_holds_up_nobody(
+    server: HostileServer, northwind: Alias, as_amira: Client, tmp_path: Path
+) -> None:
+    with broker(FILES, tmp_path), Worker(FILES, tmp_path) as worker:
+        (tmp_path / "queue").rename(tmp_path / "away")
+        assert revoke(as_amira, northwind) < 3
+        shutil.rmtree(tmp_path / "queue", ignore_errors=True)
+        time.sleep(1.5)
+        assert worker.is_alive, worker.log
+        assert server.calls == []
+        (tmp_path / "away").rename(tmp_path / "queue")
+        assert eventually(is_confirmed), worker.log
+
+
+def test_a_broker_that_is_down_holds_up_nobody(
+    server: HostileServer, northwind: Alias, as_amira: Client, tmp_path: Path
+) -> None:
+    skip_without("redis")
+    port = machine.free_port()
+    url = f"redis://127.0.0.1:{port}/0"
+    with broker(url, tmp_path), ExitStack() as up:
+        up.enter_context(redis_at(port))
+        with Worker(url, tmp_path) as worker:
+            up.close()
+            assert revoke(as_amira, northwind) < 3
+            assert as_amira.get("/integrations/").status_code == 200
+            assert Revocation.objects.get().state == "pending"
+            assert server.calls == []
+            with redis_at(port):
+                assert eventually(is_confirmed, 40), worker.log
+                assert worker.is_alive
+
+
+def test_a_broker_that_hangs_holds_up_nobody(northwind: Alias, as_amira: Client, tmp_path: Path) -> None:
+    """It takes connections, and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as silent, ExitStack() as away:
+        away.enter_context(broker(f"redis://127.0.0.1:{silent.getsockname()[1]}/0", tmp_path))
+        assert revoke(as_amira, northwind) < 3
+    assert Revocation.objects.get().state == "pending"
+
+
+@pytest.mark.parametrize("kind", ["files", "redis_url"])
+def test_a_worker_killed_while_it_tells_leaves_the_promise_to_the_next(
+    kind: str,
+    request: pytest.FixtureRequest,
+    server: HostileServer,
+    northwind: Alias,
+    as_amira: Client,
+    tmp_path: Path,
+) -> None:
+    url = FILES if kind == "files" else request.getfixturevalue(kind)
+    server.on(TOLD).answer(status=200, delay=20)
+    with broker(url, tmp_path), Worker(url, tmp_path) as worker:
+        revoke(as_amira, northwind)
+        assert eventually(lambda: len(server.calls) == 1), worker.log
+        worker.kill()
+        assert Revocation.objects.get().state == "pending"
+        worker.start()
+        time.sleep(1.5)
+        assert len(server.calls) == 1  # whoever was at it may still be
+        Revocation.objects.update(claimed_until=timezone.now() - timedelta(seconds=1))
+        assert eventually(is_confirmed), worker.log
+        assert tokens_of(server.calls) == [REFRESH, REFRESH, ACCESS]
+
+
+RUBBISH = {
+    "1_half.celery.msg": b'{"body": "W1siZm',
+    "2_empty.celery.msg": b"",
+    "3_list.celery.msg": b"[]",
+    "4_other.celery.msg": b'{"properties": {}}',
+    "5_binary.celery.msg": b"\xff\xfe\x00",
+    "7_null.celery.msg": b"null",
+    "8_deep.celery.msg": b"[" * 100_000,
+}
+ODD_MESSAGES = {
+    "6_body.celery.msg": b'{"body": "!", "properties": {"delivery_tag": "a", "body_encoding": "base64"}}',
+    "9_headless.celery.msg": b'{"body": "", "headers": null, "properties": {"delivery_tag": "a", "delivery_info": {}}}',
+}
+
+
+@pytest.mark.parametrize("pool", ["threads", "solo"])
+def test_rubbish_in_the_queue_does_not_end_the_worker(
+    pool: str, server: HostileServer, northwind: Alias, as_amira: Client, tmp_path: Path
+) -> None:
+    with broker(FILES, tmp_path), Worker(FILES, tmp_path, beat=False, pool=pool) as worker:
+        for name, content in {**RUBBISH, **ODD_MESSAGES}.items():
+            (tmp_path / "queue" / "messages" / name).write_bytes(content)
+        assert eventually(lambda: not in_queue(tmp_path)), worker.log
+        revoke(as_amira, northwind)
+        assert eventually(is_confirmed), worker.log
+        assert worker.is_alive
+        assert worker.log.count("that is no message") == len(RUBBISH)
+
+
+class Bomb:
+    """Unpickled, it leaves a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, (str(self.path),)
+
+
+def test_a_pickled_message_is_not_opened(
+    server: HostileServer, northwind: Alias, as_amira: Client, tmp_path: Path
+) -> None:
+    blown = tmp_path / "blown"
+    with broker(FILES, tmp_path), Worker(FILES, tmp_path, beat=False) as worker:
+        with current_app.connection_for_write() as link:
+            link.Producer().publish(
+                pickle.dumps(Bomb(blown)),
+                routing_key="celery",
+                exchange="celery",
+                content_type="application/x-python-serialize",
+                content_encoding="binary",
+                headers={"task": "integrations.deliver_revocation", "id": "a", "lang": "py"},
+            )
+        revoke(as_amira, northwind)
+        assert eventually(is_confirmed), worker.log
+        assert worker.is_alive
+        assert "ContentDisallowed" in worker.log or "untrusted content" in worker.log
+    assert not blown.exists()
+
+
+def test_a_message_holds_an_id_and_nothing_else(northwind: Alias, as_amira: Client, tmp_path: Path) -> None:
+    with broker(FILES, tmp_path):
+        revoke(as_amira, northwind)
+    [path] = in_queue(tmp_path)
+    message = json.loads(path.read_text())
+    body = base64.b64decode(message["body"]).decode()
+    arguments, keywords, _ = json.loads(body)
+    assert (arguments, keywords) == ([Revocation.objects.get().hex], {})
+    assert message["content-type"] == "application/json"
+    assert "CANARY" not in path.read_text() + body
+
+
+def test_a_test_run_that_is_killed_leaves_no_worker(northwind: Alias, tmp_path: Path) -> None:
+    worker = Worker(FILES, tmp_path).start()
+    child = worker.let_go()
+    assert eventually(lambda: child.poll() is not None, 30), worker.log
