@@ -1,0 +1,141 @@
+"""Aliases and connections: one active, off with a reason, and no token to a host nobody vouched for."""
+
+import pytest
+from django.test import Client
+
+from integrations.models import Alias, HttpConnection, OAuth2Credential, Token
+from tests.admin.forms import complaints, opened, submitted
+
+ONE_ACTIVE = "This alias has another active connection; only one can be active."
+
+
+def page_of(alias: Alias) -> str:
+    return f"/admin/integrations/alias/{alias.pk}/change/"
+
+
+def another(alias: Alias, **fields: object) -> HttpConnection:
+    credential = OAuth2Credential.objects.get()
+    return HttpConnection.objects.create(
+        **{"alias": alias, "name": "Second", "credential": credential, "connection_url": "https://b.example", **fields}
+    )
+
+
+def row_of(client: Client, alias: Alias, connection: HttpConnection) -> str:
+    fields = opened(client, page_of(alias)).fields
+    return next(name.removesuffix("-id") for name, value in fields.items() if value == [str(connection.pk)])
+
+
+def test_two_active_connections_are_refused_in_words(as_admin: Client, northwind: Alias) -> None:
+    second = another(northwind, active=False)
+    row = row_of(as_admin, northwind, second)
+    response = submitted(as_admin, page_of(northwind), {(row, "Active"): "on"})
+    assert complaints(response) == [ONE_ACTIVE]
+    assert not HttpConnection.objects.get(pk=second.pk).active
+
+
+def test_two_active_connections_are_refused_on_their_own_page(as_admin: Client, northwind: Alias) -> None:
+    second = another(northwind, active=False)
+    response = submitted(as_admin, f"/admin/integrations/httpconnection/{second.pk}/change/", {"Active": "on"})
+    assert complaints(response) == [ONE_ACTIVE]
+
+
+def test_the_active_connection_changes_in_one_go(as_admin: Client, northwind: Alias) -> None:
+    first, second = HttpConnection.objects.get(), another(northwind, active=False)
+    rows = row_of(as_admin, northwind, first), row_of(as_admin, northwind, second)
+    response = submitted(as_admin, page_of(northwind), {(rows[0], "Active"): [], (rows[1], "Active"): "on"})
+    assert not complaints(response)
+    assert Alias.objects.get().connection == second
+
+
+def test_turning_off_needs_a_reason_and_turning_on_forgets_it(as_admin: Client, northwind: Alias) -> None:
+    refused = submitted(as_admin, page_of(northwind), {"Active": []})
+    assert complaints(refused) == ["Say why it is off: people read it on their card."]
+    submitted(as_admin, page_of(northwind), {"Active": [], "Reason when off": "Contract ended"})
+    off = Alias.objects.get()
+    assert (off.active, off.inactive_reason) == (False, "Contract ended")
+    assert off.deactivated_at is not None
+    submitted(as_admin, page_of(northwind), {"Label": "Still off"})
+    assert Alias.objects.get().deactivated_at == off.deactivated_at
+    submitted(as_admin, page_of(northwind), {"Active": "on"})
+    on = Alias.objects.get()
+    assert (on.active, on.inactive_reason, on.deactivated_at) == (True, "", None)
+
+
+@pytest.mark.parametrize(
+    ("typed", "field"),
+    [
+        ({"Name": "two words"}, "name"),
+        ({"Type": "credential"}, "credential"),
+    ],
+)
+def test_what_is_wrong_is_told_at_the_field(
+    as_admin: Client, northwind: Alias, typed: dict[str, str], field: str
+) -> None:
+    response = submitted(as_admin, page_of(northwind), typed)
+    assert list(response.context["adminform"].errors) == [field]
+
+
+def test_a_credential_on_an_alias_with_connections_is_refused_at_the_field(as_admin: Client, northwind: Alias) -> None:
+    typed = {"Credential": str(OAuth2Credential.objects.get().pk)}
+    response = submitted(as_admin, page_of(northwind), typed)
+    assert list(response.context["adminform"].errors) == ["credential"]
+
+
+@pytest.mark.parametrize("page", ["alias", "own"])
+def test_tokens_do_not_follow_to_a_new_host_unasked(
+    as_admin: Client, northwind: Alias, token: Token, page: str
+) -> None:
+    connection = HttpConnection.objects.get()
+    row = row_of(as_admin, northwind, connection) if page == "alias" else ""
+    address = page_of(northwind) if row else f"/admin/integrations/httpconnection/{connection.pk}/change/"
+    moved = {(row, "Connection URL"): "https://evil.example/api"}
+    refused = submitted(as_admin, address, moved)
+    assert [
+        "https://evil.example:443" in told and "https://northwind.example:443" in told for told in complaints(refused)
+    ]
+    assert HttpConnection.objects.get().connection_url == connection.connection_url
+    assert "The new address belongs to the same provider" in refused.content.decode()
+    prefix = f"{row}-" if row else ""
+    submitted(as_admin, address, moved, also={f"{prefix}same_provider": "on"})
+    assert HttpConnection.objects.get().connection_url == "https://evil.example/api"
+
+
+def test_a_new_alias_cannot_lead_the_tokens_of_a_credential_elsewhere(as_admin: Client, token: Token) -> None:
+    typed = {
+        "Name": "trap",
+        ("connections-0", "Name"): "Trap",
+        ("connections-0", "Credential"): str(token.credential_id),
+        ("connections-0", "Connection URL"): "https://evil.example/api",
+    }
+    submitted(as_admin, "/admin/integrations/alias/add/", typed)
+    assert not HttpConnection.objects.filter(connection_url__contains="evil").exists()
+
+
+def test_another_path_at_the_same_host_is_nobodys_question(as_admin: Client, northwind: Alias, token: Token) -> None:
+    row = row_of(as_admin, northwind, HttpConnection.objects.get())
+    typed = {(row, "Connection URL"): "https://northwind.example/v2"}
+    assert not complaints(submitted(as_admin, page_of(northwind), typed))
+
+
+def test_a_connection_url_has_no_query(as_admin: Client, northwind: Alias) -> None:
+    row = row_of(as_admin, northwind, HttpConnection.objects.get())
+    typed = {(row, "Connection URL"): "https://northwind.example/api?key=1"}
+    assert complaints(submitted(as_admin, page_of(northwind), typed)) == ["This address has no query (?)."]
+
+
+def test_the_initiator_url_can_be_copied_from_the_page(as_admin: Client, northwind: Alias) -> None:
+    assert "/oauth_initiator.do?" in opened(as_admin, page_of(northwind)).text
+
+
+def test_the_list_shows_where_each_alias_leads(as_admin: Client, northwind: Alias) -> None:
+    text = opened(as_admin, "/admin/integrations/alias/?q=northwind").text
+    assert "https://northwind.example/api" in text
+    assert "Connection and Credential" in text
+
+
+def test_deleting_an_alias_keeps_the_tokens_and_says_so(as_admin: Client, northwind: Alias, token: Token) -> None:
+    address = page_of(northwind).replace("change", "delete")
+    assert "their tokens stay with the credential" in opened(as_admin, address).text
+    as_admin.post(address, {"post": "yes"})
+    assert not Alias.objects.exists()
+    assert Token.objects.exists()

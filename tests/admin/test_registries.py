@@ -1,0 +1,221 @@
+"""What the form of an application registry refuses, keeps and fills in."""
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+
+from accounts.models import User
+from integrations.models import Alias, ApplicationRegistry, Token
+from tests import cast
+from tests.admin.forms import complaints, opened, submitted
+from tests.servers.hostile import HostileServer
+
+PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 32
+AGAIN = "Enter the Client Secret again"
+
+
+def page_of(registry: ApplicationRegistry) -> str:
+    return f"/admin/integrations/applicationregistry/{registry.pk}/change/"
+
+
+def stored(registry: ApplicationRegistry) -> ApplicationRegistry:
+    return ApplicationRegistry.objects.get(pk=registry.pk)
+
+
+def test_an_empty_secret_field_keeps_the_secret(as_admin: Client, registry: ApplicationRegistry) -> None:
+    submitted(as_admin, page_of(registry), {"Comments": "Ask Tomás."})
+    assert (stored(registry).comments, stored(registry).client_secret) == ("Ask Tomás.", "CANARY-client-secret")
+
+
+def test_a_typed_secret_replaces_the_old_one(as_admin: Client, registry: ApplicationRegistry) -> None:
+    submitted(as_admin, page_of(registry), {"Client Secret": " spaces count "})
+    assert stored(registry).client_secret == " spaces count "
+
+
+def test_a_public_client_has_no_secret_any_more(as_admin: Client, registry: ApplicationRegistry) -> None:
+    submitted(as_admin, page_of(registry), {"Send Credentials": "none"})
+    assert stored(registry).client_secret == ""
+
+
+@pytest.mark.parametrize(
+    ("label", "value"),
+    [
+        ("Token URL", "https://evil.example/token"),
+        ("Authorization URL", "https://evil.example/authorize"),
+        ("Issuer", "https://evil.example"),
+        ("Client ID", "another"),
+        ("Send Credentials", "client_secret_post"),
+        ("Token Revocation URL", "https://evil.example/revoke"),
+        ("Token Introspection URL", "https://evil.example/introspect"),
+        ("Userinfo URL", "https://evil.example/userinfo"),
+    ],
+)
+def test_who_leads_the_secret_elsewhere_must_know_it(
+    as_admin: Client, registry: ApplicationRegistry, label: str, value: str
+) -> None:
+    refused = submitted(as_admin, page_of(registry), {label: value})
+    assert [told for told in complaints(refused) if AGAIN in told and label in told]
+    assert stored(registry).endpoints() == registry.endpoints()
+    taken = submitted(as_admin, page_of(registry), {label: value, "Client Secret": "known"})
+    assert not complaints(taken)
+    assert stored(registry).client_secret == "known"
+
+
+def test_another_path_at_the_same_revocation_host_needs_no_secret(
+    as_admin: Client, registry: ApplicationRegistry
+) -> None:
+    submitted(as_admin, page_of(registry), {"Token Revocation URL": "https://northwind.example/v2/revoke"})
+    assert stored(registry).token_revocation_url.endswith("/v2/revoke")
+
+
+def test_tokens_of_a_public_client_do_not_follow_to_a_new_host_unasked(
+    as_admin: Client, registry: ApplicationRegistry, token: Token
+) -> None:
+    ApplicationRegistry.objects.update(client_secret=None, send_credentials="none")
+    moved = {"Token URL": "https://new.example/token"}
+    refused = submitted(as_admin, page_of(registry), moved)
+    assert [told for told in complaints(refused) if "https://new.example:443" in told]
+    submitted(as_admin, page_of(registry), moved, also={"same_provider": "on"})
+    assert stored(registry).token_url == "https://new.example/token"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://northwind.example/token",
+        "ftp://northwind.example/token",
+        "https://user:pass@northwind.example/token",
+        "https://northwind.example/token#x",
+        "https://169.254.169.254/token",
+        "https://northwind.example\\@evil.example/",
+        "northwind.example/token",
+    ],
+)
+def test_an_address_that_would_not_be_called_is_refused(
+    as_admin: Client, registry: ApplicationRegistry, address: str
+) -> None:
+    response = submitted(as_admin, page_of(registry), {"Token URL": address, "Client Secret": "known"})
+    assert complaints(response)
+    assert stored(registry).token_url == registry.token_url
+
+
+def test_plain_http_is_for_networks_that_are_allowed(as_admin: Client, registry: ApplicationRegistry) -> None:
+    typed = {"Token URL": "http://127.0.0.1:8001/token", "Client Secret": "known"}
+    assert not complaints(submitted(as_admin, page_of(registry), typed))
+
+
+@pytest.mark.parametrize("text", ['["a"]', '{"a": 1}', '{"redirect_uri": "https://evil.example"}', '{"state": "x"}'])
+def test_authorization_parameters_are_texts_and_not_ours(
+    as_admin: Client, registry: ApplicationRegistry, text: str
+) -> None:
+    assert complaints(submitted(as_admin, page_of(registry), {"Authorization parameters": text}))
+
+
+def test_no_authorization_parameters_are_an_empty_object(as_admin: Client, registry: ApplicationRegistry) -> None:
+    assert not complaints(submitted(as_admin, page_of(registry), {"Authorization parameters": ""}))
+    assert stored(registry).authorization_parameters == {}
+
+
+def test_a_logo_is_stored_shown_and_removed(as_admin: Client, registry: ApplicationRegistry) -> None:
+    submitted(as_admin, page_of(registry), {}, also={"logo": SimpleUploadedFile("anything.exe", PNG)})
+    assert (bytes(stored(registry).logo or b""), stored(registry).logo_type) == (PNG, "image/png")
+    assert as_admin.get(f"/integrations/logos/{registry.hex}/").content == PNG
+    submitted(as_admin, page_of(registry), {"Remove the logo": "on"})
+    assert (stored(registry).logo, stored(registry).logo_type) == (None, "")
+
+
+@pytest.mark.parametrize("content", [b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"GIF89a", PNG + b"\0" * 100_000])
+def test_other_pictures_are_refused(as_admin: Client, registry: ApplicationRegistry, content: bytes) -> None:
+    response = submitted(as_admin, page_of(registry), {}, also={"logo": SimpleUploadedFile("logo.png", content)})
+    assert complaints(response)
+    assert stored(registry).logo_type == ""
+
+
+def published(server: HostileServer, issuer: str) -> None:
+    document = {
+        "issuer": issuer,
+        "authorization_endpoint": f"{server.url}/auth",
+        "token_endpoint": f"{server.url}/tokens",
+        "revocation_endpoint": f"{server.url}/revocation",
+        "code_challenge_methods_supported": ["S256"],
+        "token_endpoint_auth_methods_supported": ["client_secret_post"],
+        "scopes_supported": ["read"],
+    }
+    server.on("GET /.well-known/oauth-authorization-server").always(json=document)
+
+
+def test_filling_in_from_metadata_saves_nothing(
+    as_admin: Client, registry: ApplicationRegistry, server: HostileServer
+) -> None:
+    published(server, server.url)
+    typed = {"Issuer": server.url, "Client Secret": "CANARY-typed"}
+    response = submitted(as_admin, page_of(registry), typed, button="_fill")
+    fields = response.context["adminform"].form
+    assert fields["token_url"].value() == f"{server.url}/tokens"
+    assert fields["send_credentials"].value() == "client_secret_post"
+    assert "CANARY" not in response.content.decode()
+    assert "a secret is never shown again" in response.content.decode()
+    assert stored(registry).endpoints() == registry.endpoints()
+
+
+def test_a_new_registry_can_be_filled_in_before_anything_else(as_admin: Client, server: HostileServer) -> None:
+    published(server, server.url)
+    address = "/admin/integrations/applicationregistry/add/"
+    response = submitted(as_admin, address, {"Issuer": server.url}, button="_fill")
+    assert response.context["adminform"].form["token_url"].value() == f"{server.url}/tokens"
+    assert not complaints(response)
+    assert not ApplicationRegistry.objects.exists()
+
+
+def test_metadata_of_another_issuer_fills_in_nothing(
+    as_admin: Client, registry: ApplicationRegistry, server: HostileServer
+) -> None:
+    published(server, "https://other.example")
+    response = submitted(as_admin, page_of(registry), {"Issuer": server.url}, button="_fill")
+    assert "Nothing was filled in" in response.content.decode()
+    assert response.context["adminform"].form["token_url"].value() == registry.token_url
+
+
+def test_onlookers_cannot_make_keyrack_call_an_issuer(
+    as_onlooker: Client, registry: ApplicationRegistry, server: HostileServer
+) -> None:
+    response = as_onlooker.post(page_of(registry), {"_fill": "1", "issuer": server.url})
+    assert response.status_code == 403
+    assert not server.calls
+
+
+def test_a_problem_is_in_the_list_until_the_registration_changes(
+    as_admin: Client, registry: ApplicationRegistry
+) -> None:
+    registry.note_misconfigured("invalid_client")
+    assert "invalid_client" in opened(as_admin, "/admin/integrations/applicationregistry/").text
+    submitted(as_admin, page_of(registry), {"Client Secret": "the right one"})
+    assert stored(registry).misconfigured_code == ""
+
+
+def test_a_registry_that_is_in_use_cannot_be_deleted_and_the_page_names_the_people(
+    as_admin: Client, registry: ApplicationRegistry, token: Token
+) -> None:
+    address = page_of(registry).replace("change", "delete")
+    text = opened(as_admin, address).text
+    assert "1 sign-in is affected: amira." in text
+    assert "Those records stand on it." in text
+    as_admin.post(address, {"post": "yes"})
+    assert ApplicationRegistry.objects.exists()
+
+
+def test_the_list_counts_the_aliases(as_admin: Client, northwind: Alias) -> None:
+    cast.integration_at(northwind.effective_credential.registry, name="second")  # type: ignore[union-attr]
+    assert "2 aliases" in opened(as_admin, "/admin/integrations/applicationregistry/").text
+
+
+def test_deleting_an_administrator_deletes_nobodys_set_up(
+    as_admin: Client, admin: User, registry: ApplicationRegistry, token: Token
+) -> None:
+    submitted(as_admin, page_of(registry), {"Comments": "Mine."})
+    other = User.objects.create_superuser("second", password=cast.PASSWORD)
+    as_admin.force_login(other)
+    as_admin.post(f"/admin/accounts/user/{admin.pk}/delete/", {"post": "yes"})
+    assert not User.objects.filter(pk=admin.pk).exists()
+    assert ApplicationRegistry.objects.exists()
+    assert Token.objects.exists()

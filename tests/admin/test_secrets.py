@@ -1,0 +1,89 @@
+"""No page of the admin shows a secret, and none can be asked about one."""
+
+from collections.abc import Iterator
+
+import pytest
+from django.contrib import admin
+from django.test import Client
+
+from accounts.models import User
+from integrations.models import Alias, AuthorizationAttempt, Event, Revocation, Token
+from integrations.vault import EncryptedField
+from tests import cast
+
+MODELS = [model for model in admin.site._registry if model._meta.app_label == "integrations"]
+ASKED = "ANARY-a"  # a piece of each stored canary that a page could match, and not echo, when it is asked
+SECRETS = [
+    (model, field.name) for model in MODELS for field in model._meta.get_fields() if isinstance(field, EncryptedField)
+]
+
+
+@pytest.fixture
+def filled(token: Token, bob: User) -> None:
+    """A row of each kind, with a canary wherever a secret can be."""
+    credential = token.credential
+    attempt = AuthorizationAttempt(user=bob, credential=credential, registry=credential.registry, state_hash="x")
+    attempt.code_verifier, attempt.nonce, attempt.answer = "CANARY-verifier", "CANARY-nonce", "CANARY-answer"
+    attempt.save()
+    cast.signed_in(bob, Alias.objects.get()).end(reason="revoked")
+    Event.objects.create(user=bob, credential=credential, kind="connected")
+
+
+def addresses() -> Iterator[str]:
+    yield from ("/admin/", "/admin/integrations/", "/admin/accounts/user/")
+    for model in MODELS:
+        base = f"/admin/integrations/{model._meta.model_name}/"
+        yield from (base, f"{base}add/", f"{base}?q={ASKED}", f"{base}?o=1.2.3")
+        label = f"app_label=integrations&model_name={model._meta.model_name}"
+        yield f"/admin/autocomplete/?{label}&field_name=credential&term={ASKED}"
+        for pk in model._default_manager.values_list("pk", flat=True):
+            yield from (f"{base}{pk}/{page}/" for page in ("change", "delete", "history"))
+
+
+@pytest.mark.parametrize("who", ["as_admin", "as_onlooker"])
+@pytest.mark.usefixtures("filled")
+def test_no_page_shows_a_secret(request: pytest.FixtureRequest, who: str) -> None:
+    client: Client = request.getfixturevalue(who)
+    seen = 0
+    for address in addresses():
+        response = client.get(address)
+        assert response.status_code in {200, 403}, (address, response.status_code)
+        assert "CANARY" not in response.content.decode(), address
+        seen += response.status_code == 200
+    assert seen > 3 * len(MODELS)
+
+
+@pytest.mark.usefixtures("filled")
+def test_no_sealed_bytes_are_shown_either(as_onlooker: Client) -> None:
+    for model, name in SECRETS:
+        for row in model._default_manager.all():
+            html = as_onlooker.get(f"/admin/integrations/{model._meta.model_name}/{row.pk}/change/").content.decode()
+            held = row.__dict__[name]
+            assert held is None or repr(bytes(held))[2:30] not in html
+
+
+@pytest.mark.parametrize("lookup", ["__startswith", "__contains", "__gt", "__isnull", ""])
+def test_asking_about_a_secret_is_refused(as_admin: Client, lookup: str) -> None:
+    for model, name in SECRETS:
+        response = as_admin.get(f"/admin/integrations/{model._meta.model_name}/?{name}{lookup}=CANARY")
+        assert response.status_code == 400, (model, name)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "token/?credential__profile__registry__client_secret__startswith=C",
+        "token/?user__password__startswith=md5",
+        "oauth2credential/?tokens__access_token__startswith=C",
+        "revocation/?registry__client_secret__gt=C",
+        "alias/?credential__tokens__refresh_token__isnull=1",
+    ],
+)
+def test_asking_about_a_secret_by_a_detour_is_refused(as_admin: Client, query: str) -> None:
+    assert as_admin.get(f"/admin/integrations/{query}").status_code == 400
+
+
+def test_every_kind_of_secret_is_looked_for() -> None:
+    assert {name for _model, name in SECRETS} == {"client_secret", "access_token", "refresh_token"}
+    assert AuthorizationAttempt not in MODELS
+    assert Revocation in MODELS
