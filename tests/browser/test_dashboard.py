@@ -1,0 +1,185 @@
+"""The dashboard while it is open: keyboard, filter, several tabs and people, messages that nobody sent."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from accounts.models import User
+from integrations.models import Alias, Token
+from tests.browser import kit, rows, walks
+from tests.browser.conftest import OpenPage
+from tests.browser.rows import Door
+from tests.servers.peers import Peer
+
+JUNK = """[null, 0, "", "connected", "<img src=x onerror=alert(1)>", [], {}, {alias: {}, state: "connected"},
+    {alias: ALIAS, attempt: "0", kind: "connected"}, new Error("no"), {html: "<b>", url: "javascript:alert(1)"}]"""
+
+
+@pytest.fixture
+def everything(page: Page, site: str, amira: User) -> Page:
+    """Amira's dashboard with one integration in each state."""
+    rows.every_state(amira)
+    return walks.open_dashboard(page, site, amira)
+
+
+# Keyboard
+
+
+@pytest.mark.usefixtures("worker")
+def test_everything_can_be_done_with_the_keyboard(dashboard: Page, door: Door) -> None:
+    walks.tab_to(dashboard, "c-northwind-authenticate")
+    with dashboard.expect_popup() as opened:
+        dashboard.keyboard.press("Enter")
+    opened.value.wait_for_url(lambda url: url != "about:blank")
+    walks.expect_state(dashboard, "connecting", "Connecting")
+    assert not walks.is_body_focused(dashboard)
+    kit.sign_in_at_peer(opened.value, door.user, door.password)
+    walks.expect_connected(dashboard, door.account)
+    walks.expect_focus(dashboard, "c-northwind-h")
+    walks.tab_to(dashboard, "c-northwind-revoke", steps=3)
+    dashboard.keyboard.press("Enter")
+    walks.expect_focus(dashboard, "dialog-keep")
+    walks.tab_to(dashboard, "dialog-revoke", steps=1)
+    dashboard.keyboard.press("Enter")
+    walks.expect_not_connected(dashboard, timeout=8_000)
+    walks.expect_focus(dashboard, "c-northwind-h")
+
+
+def test_the_focus_never_leaves_an_open_dialog(everything: Page) -> None:
+    everything.locator("#c-connected-revoke").press("Enter")
+    walks.expect_focus(everything, "dialog-keep")
+    for _ in range(6):
+        everything.keyboard.press("Tab")
+        assert everything.evaluate("!document.activeElement.closest('#main > :not(dialog), header')")
+
+
+def test_the_first_stop_of_the_tab_key_skips_to_the_content(everything: Page) -> None:
+    everything.keyboard.press("Tab")
+    expect(everything.get_by_role("link", name="Skip to content")).to_be_focused()
+    everything.keyboard.press("Enter")
+    walks.tab_to(everything, "q", steps=1)
+
+
+@pytest.mark.parametrize(
+    ("state", "control", "after"),
+    [
+        ("connecting", "cancel", "not_connected"),
+        ("revoke_failed", "dismiss", "not_connected"),
+        ("revoke_failed", "retry", "revoking"),
+    ],
+)
+def test_a_pressed_button_leaves_the_focus_on_its_card(everything: Page, state: str, control: str, after: str) -> None:
+    everything.locator(f"#c-{state}-{control}").press("Enter")
+    expect(walks.card(everything, state)).to_have_attribute("data-state", after, timeout=walks.SOON)
+    walks.expect_focus(everything, f"c-{state}-h")
+
+
+def test_forgetting_asks_first(everything: Page) -> None:
+    everything.get_by_role("link", name="Forget Ember Tickets").press("Enter")
+    dialog = everything.get_by_role("dialog", name="Forget Ember Tickets?")
+    expect(dialog).to_contain_text("You were signed in as amira@needs_reauth.example.")
+    dialog.get_by_role("button", name="Forget").click()
+    walks.expect_state(everything, "not_connected", "Not connected", name="needs_reauth")
+    walks.expect_focus(everything, "c-needs_reauth-h")
+
+
+# Filter
+
+
+def test_the_filter_shows_only_what_matches(everything: Page) -> None:
+    box = everything.get_by_role("searchbox", name="Filter integrations")
+    box.fill("grove")
+    expect(everything.get_by_role("article")).to_have_count(1)
+    walks.expect_spoken(everything, "1 of 8 integrations shown")
+    box.fill("grovel")
+    expect(everything.get_by_role("heading", name="No match for “grovel”")).to_be_visible()
+    everything.get_by_role("link", name="show all 8").click()
+    expect(everything.get_by_role("article")).to_have_count(8)
+    walks.expect_focus(everything, "q")
+
+
+def test_a_filter_outlives_a_swap(everything: Page) -> None:
+    everything.get_by_role("searchbox").fill("beacon")
+    everything.locator("#c-connecting-cancel").click()
+    walks.expect_state(everything, "not_connected", "Not connected", name="connecting")
+    expect(everything.get_by_role("article")).to_have_count(1)
+
+
+def test_a_filtered_address_is_found_by_the_server_and_emptied_by_hand(everything: Page) -> None:
+    everything.goto(f"{everything.url}?q=grove")
+    expect(everything.get_by_role("article")).to_have_count(1)
+    everything.get_by_role("searchbox").fill("")
+    expect(everything.get_by_role("article")).to_have_count(8)
+    assert "q=" not in everything.url
+
+
+# Messages, tabs, people
+
+
+def test_forged_messages_only_make_the_page_ask(dashboard: Page, door: Door) -> None:
+    asked = walks.requests_of(dashboard)
+    walks.mark(dashboard)
+    forger = dashboard.context.new_page()
+    forger.goto(f"{dashboard.url}nowhere/")
+    junk = JUNK.replace("ALIAS", f"'{door.alias.hex}'")
+    with dashboard.expect_response(lambda response: response.status == 304):
+        forger.evaluate(f"for (const one of {junk}) new BroadcastChannel('keyrack-connect').postMessage(one)")
+    dashboard.evaluate(f"for (const one of {junk}) postMessage(one, '*')")
+    walks.expect_not_connected(dashboard)
+    assert {(request.method, walks.path_of(request.url)) for request in asked} == {("GET", "/integrations/")}
+    assert walks.is_marked(dashboard)
+    assert not Token.objects.exists()
+
+
+def test_a_card_that_nothing_happens_to_asks_for_nothing(dashboard: Page) -> None:
+    asked = walks.requests_of(dashboard)
+    dashboard.clock.install()
+    dashboard.reload()
+    asked.clear()
+    dashboard.clock.run_for(60_000)
+    assert asked == []
+
+
+def test_two_people_see_only_their_own(
+    open_page: OpenPage, site: str, amira: User, bob: User, door: Door, oidc_provider_peer: Peer
+) -> None:
+    of_amira, of_bob = (walks.open_dashboard(open_page(), site, user) for user in (amira, bob))
+    kit.sign_in_at_peer(walks.press(of_amira, "authenticate"), "alice", oidc_provider_peer.users["alice"])
+    walks.expect_connected(of_amira, "alice")
+    of_bob.reload()
+    walks.expect_not_connected(of_bob)
+    expect(of_bob.get_by_text("alice")).to_have_count(0)
+    kit.sign_in_at_peer(walks.press(of_bob, "authenticate"), "bob", oidc_provider_peer.users["bob"])
+    walks.expect_connected(of_bob, "bob")
+    of_amira.reload()
+    walks.expect_connected(of_amira, "alice")
+
+
+def test_the_answer_of_somebody_elses_sign_in_connects_nothing(
+    dashboard: Page, bob: User, door: Door, oidc_provider_peer: Peer
+) -> None:
+    address = oidc_provider_peer.consent(rows.begin(bob, door.alias), "bob")
+    dashboard.goto(address)
+    expect(dashboard.get_by_role("heading", level=1)).to_have_text("This sign-in took too long")
+    dashboard.get_by_role("link", name="Start again").click()
+    walks.expect_not_connected(dashboard)
+    assert not Token.objects.exists()
+
+
+def test_being_signed_out_meanwhile_shows_the_door(everything: Page) -> None:
+    everything.context.clear_cookies()
+    everything.locator("#c-connected-revoke").click()
+    expect(everything.get_by_role("heading", level=1)).to_have_text("Sign in to Keyrack")
+
+
+def test_hostile_names_are_only_names(page: Page, site: str, amira: User) -> None:
+    payload = """"><img src=x onerror="document.title='run'"><script>document.title='run'</script>{{7*7}}"""
+    alias = rows.every_state(amira)["connected"]
+    Alias.objects.filter(pk=alias.pk).update(label=payload[:80], description=payload)
+    Token.objects.filter(credential=alias.effective_credential).update(account_label=payload, last_used_by=payload[:90])
+    walks.open_dashboard(page, site, amira)
+    expect(walks.card(page, "connected").locator(".card__who")).to_have_text(payload)
+    page.locator("#c-connected-revoke").click()
+    expect(page.get_by_role("dialog")).to_contain_text(payload[:80])
+    page.goto(f"{site}/integrations/{alias.hex}/")
+    expect(page.get_by_role("heading", level=1)).to_have_text(payload[:80])
+    assert page.locator("img, script:not([src])").count() == 0

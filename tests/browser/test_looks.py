@@ -1,0 +1,250 @@
+"""Every page, in every state it has: nothing for axe to find in light and dark, and no sideways scrolling at 320 px."""
+
+from collections.abc import Callable
+
+import pytest
+from django.utils import timezone
+from playwright.sync_api import Page, Route, expect
+
+from accounts.models import User
+from integrations import authorization
+from integrations.models import Alias, AuthorizationAttempt, Token
+from integrations.models.tokens import AttemptStatus, state_digest
+from tests import cast
+from tests.browser import kit, rows, walks
+from tests.servers.hostile import HostileServer
+
+LONG = "Donaudampfschifffahrtsgesellschaftskapitän & Sons, International Department of Very Long Names"
+NARROW = 320
+
+
+def expect_good_looks(page: Page) -> None:
+    """As it is now, with nothing fading while axe measures contrasts."""
+    page.emulate_media(reduced_motion="reduce", color_scheme="light")
+    found = kit.axe(page)
+    kit.dark(page)
+    found += [f"dark: {line}" for line in kit.axe(page)]
+    page.set_viewport_size({"width": NARROW, "height": 700})
+    found += [f"sticks out at {NARROW} px: {one}" for one in page.evaluate(STICKS_OUT)]
+    page.set_viewport_size(kit.DESKTOP["viewport"])
+    assert not found, "\n".join(found)
+
+
+STICKS_OUT = """() => document.documentElement.scrollWidth <= innerWidth ? [] : [...document.querySelectorAll("body *")]
+    .filter((one) => one.getBoundingClientRect().right > innerWidth).map((one) => one.outerHTML.slice(0, 80))"""
+
+
+@pytest.fixture
+def aliases(amira: User) -> dict[str, Alias]:
+    return rows.every_state(amira)
+
+
+@pytest.fixture
+def everything(page: Page, site: str, amira: User, aliases: dict[str, Alias]) -> Page:
+    """Amira's dashboard with one integration in each state."""
+    return walks.open_dashboard(page, site, amira)
+
+
+# The dashboard and what opens from it
+
+
+def test_the_dashboard_in_all_states(everything: Page, aliases: dict[str, Alias]) -> None:
+    expect(everything.get_by_role("article")).to_have_count(len(aliases))
+    expect_good_looks(everything)
+
+
+def test_the_dashboard_with_long_words(page: Page, site: str, amira: User, aliases: dict[str, Alias]) -> None:
+    Alias.objects.update(label=LONG, description=LONG * 3)
+    Token.objects.update(account_label=f"{LONG.split()[0].lower()}@{'subsidiary.' * 8}example")
+    expect_good_looks(walks.open_dashboard(page, site, amira))
+
+
+def test_the_dashboard_with_nothing_in_it(page: Page, site: str, admin: User) -> None:
+    walks.open_dashboard(page, site, admin)
+    expect(page.get_by_role("link", name="Set one up")).to_be_visible()
+    expect_good_looks(page)
+
+
+def test_the_dashboard_where_nothing_matches(everything: Page) -> None:
+    everything.goto(f"{everything.url}?q=zebra")
+    expect_good_looks(everything)
+
+
+def test_the_note_about_a_blocked_window(
+    popups_blocked: Page, site: str, amira: User, aliases: dict[str, Alias]
+) -> None:
+    walks.open_dashboard(popups_blocked, site, amira)
+    popups_blocked.locator("#c-connected-renew").click()
+    expect_good_looks(popups_blocked)
+
+
+@pytest.mark.parametrize(("state", "control"), [("connected", "revoke"), ("needs_reauth", "forget")])
+def test_the_dialogs(everything: Page, state: str, control: str) -> None:
+    everything.locator(f"#c-{state}-{control}").click()
+    expect(everything.get_by_role("dialog")).to_be_visible()
+    expect_good_looks(everything)
+
+
+def test_the_menu_and_a_toast(everything: Page) -> None:
+    everything.locator("#c-connected-revoke").click()
+    everything.locator("#dialog-revoke").click()
+    expect(everything.locator("#toasts .toast")).to_be_visible()
+    everything.locator("#account-menu-open").click()
+    expect_good_looks(everything)
+
+
+@pytest.mark.parametrize("state", ["connected", "needs_reauth", "not_connected"])
+def test_the_details(everything: Page, aliases: dict[str, Alias], state: str) -> None:
+    Token.objects.update(requested_scopes=["read", "write"])
+    everything.goto(f"{everything.url}{aliases[state].hex}/")
+    expect_good_looks(everything)
+
+
+@pytest.mark.parametrize(("state", "page_name"), [("connected", "revoke"), ("needs_reauth", "forget")])
+def test_the_pages_that_ask(everything: Page, aliases: dict[str, Alias], state: str, page_name: str) -> None:
+    everything.goto(f"{everything.url}{aliases[state].hex}/{page_name}/")
+    expect(everything.get_by_role("heading", level=1)).to_contain_text("?")
+    expect_good_looks(everything)
+
+
+# Windows
+
+
+def test_the_login(page: Page, site: str, amira: User) -> None:
+    page.goto(f"{site}/")
+    expect_good_looks(page)
+    page.get_by_label("Username").fill("amira")
+    page.get_by_label("Password").first.fill("wrong")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    expect_good_looks(page)
+
+
+def test_the_page_that_asks_before_it_leaves(everything: Page, site: str, aliases: dict[str, Alias]) -> None:
+    everything.goto(rows.initiator(site, rows.Door(alias=aliases["not_connected"], account="")))
+    expect(everything.get_by_role("link", name="Continue")).to_be_visible()
+    expect_good_looks(everything)
+
+
+def test_the_password_window(page: Page, site: str, amira: User, server: HostileServer) -> None:
+    server.on("POST /token").always(status=400, json={"error": "invalid_grant"})
+    alias = cast.integration_at(cast.registry_at(server.url), grant_type="password")
+    walks.sign_in(page, site, amira)
+    page.goto(rows.initiator(site, rows.Door(alias=alias, account="")))
+    expect_good_looks(page)
+    page.get_by_label("Username").fill("amira")
+    page.locator("#id_password").fill("CANARY-password")
+    page.get_by_role("button", name="Get OAuth Token").click()
+    expect(page.get_by_role("alert")).to_contain_text("didn’t accept that username and password")
+    walks.expect_focus(page, "id_password")
+    expect(page.locator("#id_password")).to_have_value("")
+    assert "CANARY" not in page.content()
+    expect_good_looks(page)
+
+
+OUTCOMES = {
+    "connected": (AttemptStatus.CONNECTED, "", "connected"),
+    "less_access": (AttemptStatus.CONNECTED, "", "connected"),
+    "other_account": (AttemptStatus.OTHER_ACCOUNT, "", "connected"),
+    "pending": (AttemptStatus.CLAIMED, "", "not_connected"),
+    "denied": (AttemptStatus.FAILED, "access_denied", "not_connected"),
+    "misconfigured": (AttemptStatus.FAILED, "invalid_client", "not_connected"),
+    "unreachable": (AttemptStatus.FAILED, "http_503", "not_connected"),
+}
+HEADINGS = {
+    "connected": "Copper CRM is connected",
+    "less_access": "Connected, with less access",
+    "other_account": "A different account?",
+    "pending": "Almost there",
+    "denied": "You didn’t allow access",
+    "misconfigured": "Atlas Wiki isn’t set up correctly",
+    "unreachable": "Atlas Wiki doesn’t answer",
+}
+
+
+def ended(user: User, alias: Alias, status: AttemptStatus, failure_code: str) -> AuthorizationAttempt:
+    credential = rows.credential_of(alias)
+    return AuthorizationAttempt.objects.create(
+        user=user,
+        credential=credential,
+        registry=credential.registry,
+        state_hash=state_digest("one"),
+        session_hash="",
+        status=status,
+        failure_code=failure_code,
+        account_label="bob@provider.example",
+        finished_at=timezone.now(),
+    )
+
+
+@pytest.mark.parametrize("kind", OUTCOMES)
+def test_the_end_of_a_sign_in(page: Page, site: str, amira: User, aliases: dict[str, Alias], kind: str) -> None:
+    status, code, state = OUTCOMES[kind]
+    Token.objects.update(requested_scopes=["read", "write"] if kind == "less_access" else ["read"])
+    attempt = ended(amira, aliases[state], status, code)
+    walks.sign_in(page, site, amira)
+    page.goto(f"{site}/integrations/done/{attempt.hex}/")
+    page.route("**/done/**", stay)
+    expect(page.get_by_role("heading", level=1)).to_have_text(HEADINGS[kind])
+    expect_good_looks(page)
+
+
+def stay(route: Route) -> None:
+    """A page that asks for itself every two seconds would leave in the middle of being looked at."""
+    route.fulfill(status=204)
+
+
+def bad_callback(aliases: dict[str, Alias]) -> str:
+    return walks.path_of(rows.credential_of(aliases["connected"]).registry.redirect_url) + "?state=forged&code=forged"
+
+
+def nowhere(aliases: dict[str, Alias]) -> str:
+    return "/integrations/nowhere/"
+
+
+def too_often(aliases: dict[str, Alias]) -> str:
+    return rows.initiator("", rows.Door(alias=aliases["connected"], account=""))
+
+
+@pytest.mark.parametrize(
+    ("path", "heading"),
+    [(bad_callback, "This sign-in took too long"), (nowhere, "There is nothing here")],
+)
+def test_the_dead_ends(
+    everything: Page, site: str, aliases: dict[str, Alias], path: Callable[[dict[str, Alias]], str], heading: str
+) -> None:
+    everything.goto(site + path(aliases))
+    expect(everything.get_by_role("heading", level=1)).to_have_text(heading)
+    expect_good_looks(everything)
+
+
+def test_too_many_starts(
+    everything: Page, site: str, aliases: dict[str, Alias], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(authorization.starts, "STARTS_IN_A_LIFETIME", 0)
+    everything.goto(rows.initiator(site, rows.Door(alias=aliases["not_connected"], account="")))
+    everything.get_by_role("link", name="Continue").click()
+    expect(everything.get_by_role("heading", level=1)).to_have_text("Too many sign-ins at once")
+    expect_good_looks(everything)
+
+
+def test_the_door_is_closed_without_the_role(page: Page, site: str, db: None) -> None:
+    walks.open_dashboard(page, site, cast.person("carol", role=False))
+    expect(page.get_by_role("heading", level=1)).to_have_text("You can’t open this page")
+    expect_good_looks(page)
+
+
+def test_a_form_that_is_too_old(everything: Page) -> None:
+    everything.context.clear_cookies(name="keyrack-csrf")
+    everything.locator("#account-menu-open").click()
+    everything.get_by_role("button", name="Sign out").click()
+    expect(everything.get_by_role("heading", level=1)).to_have_text("Please send that once more")
+    expect_good_looks(everything)
+
+
+def test_fingers_hit_every_control(phone: Page, site: str, amira: User, aliases: dict[str, Alias]) -> None:
+    walks.open_dashboard(phone, site, amira)
+    small = phone.evaluate("""() => [...document.querySelectorAll(".btn, .input, summary")]
+        .filter((one) => one.checkVisibility() && !one.closest(".skip") && one.getBoundingClientRect().height < 43.5)
+        .map((one) => one.outerHTML.slice(0, 80))""")
+    assert small == []
