@@ -15,16 +15,19 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import User
-from integrations import tokens
+from integrations import circuits, tokens
 from integrations.models.registry import HttpConnection
 from integrations.models.tokens import Token
-from integrations.oauth import transport
+from integrations.oauth import answers, transport
+from integrations.oauth.errors import OAuthError, Unreachable
 from integrations.oauth.headers import Bearer
 
 DEADLINE = 30.0  # seconds, for the whole call
 LARGEST_ANSWER = 10 * 1024 * 1024  # bytes
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})  # RFC 9110 §9.2.2
 USE_WRITTEN_AT_MOST_EVERY = timedelta(minutes=1)
+AWAY = frozenset({502, 503, 504})  # what a server says in place of the one behind it; a plain 500 is about one call
+PATIENCE = 2.0  # seconds; who gives a server less than that has learnt nothing about it from a timeout
 
 # What a caller may not say in the user's name: who he is, where the call goes, how it is framed, whom it came through.
 OURS_TO_SET = re.compile(
@@ -88,6 +91,7 @@ def send(
 
     A 401 forces one renewal, and one retry where repeating does no harm. Redirects are returned, not followed. A
     renewal has its own deadline: cut short, it could lose tokens that the provider has already replaced.
+    While the provider is down, nothing is sent (`Unreachable`, "provider_down") but one call a minute.
     Raises `tokens.NoUsableToken`, `BadPath`, or an `OAuthError` (unreachable, blocked, too large).
     """
     if not method.isascii() or not method.isalpha():
@@ -99,23 +103,50 @@ def send(
     token = tokens.current(user, connection.credential)
     call = {"params": params, "json": json, "data": data, "headers": allowed_headers(headers or {})}
     ends_at = monotonic() + timeout
-    response = send_with(token, method, url, deadline=timeout, **call)
+    response = send_with(token, connection, method, url, deadline=timeout, **call)
     if response.status_code == 401 and token.renews_itself:
         token = tokens.renew(token)
         if method in IDEMPOTENT and (left := ends_at - monotonic()) > 0:
-            response = send_with(token, method, url, deadline=left, **call)
+            response = send_with(token, connection, method, url, deadline=left, **call)
     elif response.status_code == 401 and names_the_token(response):
         tokens.refused(token)
     note_use(token, used_by)
     return response
 
 
-def send_with(token: Token, method: str, url: str, *, headers: dict[str, str], **call: Any) -> requests.Response:
-    bearer = Bearer(token.access_token)
+def send_with(
+    token: Token,
+    connection: HttpConnection,
+    method: str,
+    url: str,
+    *,
+    deadline: float,
+    headers: dict[str, str],
+    **call: Any,
+) -> requests.Response:
+    registry, bearer = token.credential.registry, Bearer(token.access_token)
+    if not circuits.allows(registry, connection.connection_url):
+        raise Unreachable("provider_down")
     tokens.release_connection()
-    response = transport.request(method, url, headers=headers, auth=bearer, max_bytes=LARGEST_ANSWER, **call)
+    try:
+        response = transport.request(
+            method, url, headers=headers, auth=bearer, max_bytes=LARGEST_ANSWER, deadline=deadline, **call
+        )
+    except OAuthError as error:
+        if deadline >= PATIENCE or error.code != "timeout":
+            circuits.note(registry, connection.connection_url, error)
+        raise
     response.request.headers.pop("Authorization", None)  # the caller gets the answer, not the token
+    note_health(token, connection, response)
     return response
+
+
+def note_health(token: Token, connection: HttpConnection, response: requests.Response) -> None:
+    """What an answer says about the server as a whole."""
+    if response.status_code in AWAY:
+        circuits.note(token.credential.registry, connection.connection_url, answers.failure(response))
+    elif response.status_code < 500:
+        circuits.note(token.credential.registry, connection.connection_url)
 
 
 def names_the_token(response: requests.Response) -> bool:

@@ -155,8 +155,14 @@ class EncryptedField(models.BinaryField):  # type: ignore[type-arg]
         setattr(cls, name, _Sealed(self))
 
     def context_in(self, instance: Any) -> str:
-        table = instance._meta.db_table
-        return f"{table}.{self.column}:{instance.sealing_context()}"
+        return self.context(instance.sealing_context())
+
+    def context(self, sealing_context: str) -> str:
+        return f"{self.model._meta.db_table}.{self.column}:{sealing_context}"
+
+    def opened(self, held: bytes, sealing_context: str) -> str:
+        """What the database holds of a row that no instance was made of. `Unreadable` where it does not open."""
+        return unseal(bytes(held), purpose=self.purpose, context=self.context(sealing_context))
 
     def sealed_in(self, instance: models.Model) -> bytes | None:
         """What the database holds, as it was read; None where that is nothing, or a value not sealed yet."""

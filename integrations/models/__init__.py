@@ -11,7 +11,7 @@ from integrations.models.registry import (
     OAuthEntityProfile,
     OAuthEntityScope,
 )
-from integrations.models.tokens import AuthorizationAttempt, Revocation, Token
+from integrations.models.tokens import AuthorizationAttempt, Renewal, Revocation, Token
 
 __all__ = [
     "Alias",
@@ -25,6 +25,7 @@ __all__ = [
     "OAuth2Credential",
     "OAuthEntityProfile",
     "OAuthEntityScope",
+    "Renewal",
     "Revocation",
     "Token",
 ]

@@ -1,21 +1,27 @@
 """What tests about stored tokens share: what a provider grants, and asking for a token as callers do."""
 
+import json
 import os
+import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import threading
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from django.db import connection
+from psycopg import sql
 
 from accounts.models import User
 from integrations import tokens
 from integrations.models import Alias, OAuth2Credential
 from tests.servers.hostile import Answer, Call
-from tests.servers.worker import CHECKOUT, FILES, environment
+from tests.servers.worker import CHECKOUT, FILES, database_url, environment
 
 GRANTED = {
     "access_token": "CANARY-access-2",
@@ -25,19 +31,17 @@ GRANTED = {
 }
 ASKED = "POST /token"
 
-# What each of several processes runs: so many threads that want the token, all let go by a line on standard input.
+# Several processes with so many threads each, all of which want the token. Forked, so that Django starts only once.
 CALLERS = """
-import json, sys
+import json, multiprocessing, sys
 from concurrent.futures import ThreadPoolExecutor
 import django
 django.setup()
 from django.db import connection
 from integrations import tokens
 from integrations.models import Token
-token = Token.objects.with_registry().get()
-connection.close()
 
-def call(number):
+def call(token):
     try:
         return tokens.current(token.user, token.credential).access_token
     except Exception as error:
@@ -45,12 +49,64 @@ def call(number):
     finally:
         connection.close()
 
-threads = int(sys.argv[1])
-print("ready", flush=True)
-sys.stdin.readline()
-with ThreadPoolExecutor(threads) as pool:
-    print(json.dumps(list(pool.map(call, range(threads)))))
+def callers(token, threads, told):
+    with ThreadPoolExecutor(threads) as pool:
+        told.put(list(pool.map(call, [token] * threads)))
+
+count, threads = map(int, sys.argv[1:])
+token = Token.objects.with_registry().get()
+connection.close()
+fork = multiprocessing.get_context("fork")
+told = fork.Queue()
+processes = [fork.Process(target=callers, args=(token, threads, told)) for _ in range(count)]
+for process in processes:
+    process.start()
+print(json.dumps([outcome for _ in processes for outcome in told.get()]))
 """
+
+# What a process runs that gets no further than a given point of its renewal.
+DOOMED = """
+import os, signal, sys
+import django
+django.setup()
+from integrations import tokens
+from integrations.models import Token
+from integrations.oauth import client
+
+def die(*words, **fields):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def ask_and_die(*words, **fields):
+    ask(*words, **fields)
+    die()
+
+ask = client.refresh
+client.refresh = {"before": die, "while": ask, "after": ask_and_die}[sys.argv[1]]
+token = Token.objects.with_registry().get()
+tokens.current(token.user, token.credential)
+"""
+
+
+class Rotation:
+    """A provider whose refresh tokens work once. A second use ends all of them, or with `grace` gives the same again.
+
+    Scripted for a route; `then` is called when a token is spent and before the answer goes out.
+    """
+
+    def __init__(self, *, grace: bool = False, then: Callable[[], Any] = lambda: None) -> None:
+        self.grace, self.then = grace, then
+        self.newest, self.is_dead = 1, False
+
+    def __call__(self, call: Call) -> Answer:
+        spent = f"CANARY-refresh-{self.newest - 1}"
+        if call.form["refresh_token"] == f"CANARY-refresh-{self.newest}" and not self.is_dead:
+            self.newest += 1
+        elif not (self.grace and call.form["refresh_token"] == spent):
+            self.is_dead = True
+            return Answer(status=400, json={"error": "invalid_grant"})
+        self.then()
+        names = {name: f"CANARY-{name.split('_')[0]}-{self.newest}" for name in ("access_token", "refresh_token")}
+        return Answer(json={**GRANTED, **names})
 
 
 def credential_of(alias: Alias) -> OAuth2Credential:
@@ -89,24 +145,54 @@ def after(act: Callable[[], Any], answer: Answer | None = None) -> Callable[[Cal
     return reply
 
 
-@contextmanager
-def processes(count: int, threads: int, folder: Path) -> Iterator[list["subprocess.Popen[str]"]]:
-    """So many processes of this site, with so many callers each, ready to go."""
-    command = [sys.executable, "-c", CALLERS, str(threads)]
+class Outage:
+    """The database for a while: nobody can write, and whoever tries gets an error, as when a server fails over."""
+
+    def __init__(self) -> None:
+        self._begun = threading.Event()
+        self._thread = threading.Thread(target=self._keep)
+
+    def begin(self, *, seconds: float) -> None:
+        self._seconds = seconds
+        self._thread.start()
+        assert self._begun.wait(10)
+
+    def wait_for_the_end(self) -> None:
+        self._thread.join()
+
+    def _keep(self) -> None:
+        if connection.vendor == "sqlite":
+            keep_sqlite_locked(str(connection.settings_dict["NAME"]), self._seconds, self._begun)
+        else:
+            keep_postgres_closed(database_url(), self._seconds, self._begun)
+
+
+def keep_sqlite_locked(path: str, seconds: float, begun: threading.Event) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        begun.set()
+        time.sleep(seconds)
+
+
+def keep_postgres_closed(url: str, seconds: float, begun: threading.Event) -> None:
+    server, _, name = url.rpartition("/")
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as other:
+        let = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
+        other.execute(let.format(sql.Identifier(name), sql.SQL("false")))
+        begun.set()
+        time.sleep(seconds)
+        other.execute(let.format(sql.Identifier(name), sql.SQL("true")))
+
+
+def doomed(point: str, folder: Path) -> "subprocess.Popen[bytes]":
+    """A process of this site that begins to renew the one token there is, and will be killed at this point."""
     told = {**os.environ, **environment(FILES, folder)}
-    children = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=CHECKOUT, env=told)
-        for _ in range(count)
-    ]
-    try:
-        for child in children:
-            assert child.stdout
-            assert child.stdout.readline() == "ready\n"
-        yield children
-    finally:
-        for child in children:
-            child.kill()
-            child.wait()
-            for stream in (child.stdin, child.stdout):
-                if stream:
-                    stream.close()
+    return subprocess.Popen([sys.executable, "-c", DOOMED, point], cwd=CHECKOUT, env=told)
+
+
+def in_processes(count: int, threads: int, folder: Path) -> list[str]:
+    """What so many callers get in so many processes of this site."""
+    command = [sys.executable, "-c", CALLERS, str(count), str(threads)]
+    told = {**os.environ, **environment(FILES, folder)}
+    said = subprocess.run(command, capture_output=True, text=True, cwd=CHECKOUT, env=told, timeout=60, check=True)
+    return [str(outcome) for outcome in json.loads(said.stdout)]

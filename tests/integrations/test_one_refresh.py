@@ -1,13 +1,12 @@
 """However many want the token at once, and whatever happens meanwhile: the provider is asked once, nothing is lost."""
 
-import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from django.db import connection, connections, transaction
+from django.db import connections, transaction
 from django.utils import timezone
 
 from accounts.models import User
@@ -17,7 +16,7 @@ from integrations.oauth import transport
 from integrations.oauth.errors import Unreachable
 from integrations.personal_auth import PersonalAuthAPI
 from tests import cast
-from tests.integrations.renewing import ASKED, GRANTED, after, credential_of, current, in_threads, processes
+from tests.integrations.renewing import ASKED, GRANTED, after, credential_of, current, in_processes, in_threads
 from tests.servers.hostile import Answer, HostileServer
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
@@ -34,20 +33,15 @@ def expired(server: HostileServer, amira: User) -> Token:
 
 def test_two_hundred_threads_ask_once(server: HostileServer, expired: Token) -> None:
     server.on(ASKED).answer(json=GRANTED, delay=0.3)
-    count = 200 if connection.vendor == "sqlite" else 20  # each begins with a connection, and a server has so many
-    got = in_threads(count, lambda: tokens.current(expired.user, expired.credential).access_token)
-    assert got == ["CANARY-access-2"] * count
+    got = in_threads(200, lambda: tokens.current(expired.user, expired.credential).access_token)
+    assert got == ["CANARY-access-2"] * 200
     assert len(server.calls) == 1
 
 
 @pytest.mark.slow
-def test_four_processes_ask_once(server: HostileServer, expired: Token, tmp_path: Path) -> None:
+def test_two_hundred_callers_in_four_processes_ask_once(server: HostileServer, expired: Token, tmp_path: Path) -> None:
     server.on(ASKED).answer(json=GRANTED, delay=0.5)
-    threads = 10 if connection.vendor == "sqlite" else 5
-    with processes(4, threads, tmp_path) as children, ThreadPoolExecutor(4) as pool:
-        said = list(pool.map(lambda child: child.communicate("go\n", timeout=60)[0], children))
-    got = [outcome for answer in said for outcome in json.loads(answer)]
-    assert got == ["CANARY-access-2"] * 4 * threads
+    assert in_processes(4, 50, tmp_path) == ["CANARY-access-2"] * 200
     assert len(server.calls) == 1
     stored = Token.objects.get()
     assert (stored.version, stored.refresh_token, stored.state) == (2, "CANARY-refresh-2", "valid")
@@ -66,9 +60,9 @@ def test_a_failed_renewal_fails_for_all_who_waited_and_asks_once(server: Hostile
     assert len(server.calls) == 1
 
 
-def test_the_lease_outlives_the_longest_call() -> None:
-    assert tokens.LEASE.total_seconds() > 2 * transport.DEADLINE
-    assert tokens.LEASE.total_seconds() < tokens.WAIT_SECONDS
+def test_the_lease_outlives_the_longest_call_and_no_crash_outlasts_half_a_minute_of_grace() -> None:
+    assert tokens.LEASE.total_seconds() >= transport.DEADLINE + 5
+    assert tokens.LEASE.total_seconds() < 30 < tokens.WAIT_SECONDS
 
 
 def test_a_dead_holders_lease_runs_out(server: HostileServer, amira: User, expired: Token) -> None:

@@ -1,17 +1,20 @@
 """When the provider stumbles nothing is lost; when it says no, the person is asked and nobody else."""
 
+import base64
+import json
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
 from integrations import tokens
-from integrations.models import Alias, ApplicationRegistry, Event, Token
+from integrations.models import Alias, ApplicationRegistry, Event, Revocation, Token
 from integrations.oauth import transport
 from integrations.oauth.errors import Misconfigured, OAuthError, Unreachable
-from tests import cast
+from tests import cast, walks
 from tests.integrations.renewing import ASKED, GRANTED, current
 from tests.servers.hostile import HostileServer
 
@@ -156,3 +159,54 @@ def test_an_inner_address_is_not_reached_even_if_the_row_names_it(url: str, amir
     ApplicationRegistry.objects.update(token_url=url)
     with pytest.raises(OAuthError):
         current(amira, northwind)
+
+
+def id_token(**claims: Any) -> str:
+    told = {"iss": "https://issuer.example", "aud": "keyrack", "exp": 4102444800, **claims}
+    return f"e30.{base64.urlsafe_b64encode(json.dumps(told).encode()).decode().rstrip('=')}.x"
+
+
+def test_another_accounts_tokens_are_not_kept(
+    server: HostileServer, amira: User, as_amira: Client, northwind: Alias
+) -> None:
+    cast.signed_in(amira, northwind, expires_in=30, account_id="A-1")
+    server.on(ASKED).answer(json={**GRANTED, "id_token": id_token(sub="B-2")})
+    for _ in range(2):
+        with pytest.raises(tokens.NoUsableToken) as other:
+            current(amira, northwind)
+        assert other.value.code == "other_account"
+    assert len(server.calls) == 1
+    stored = Token.objects.get()
+    assert (stored.state, stored.access_token, stored.account_id) == ("needs_reauth", "CANARY-access-1", "A-1")
+    [revocation] = Revocation.objects.all()
+    assert (revocation.access_token, revocation.refresh_token) == ("CANARY-access-2", "CANARY-refresh-2")
+    assert "answered for another account" in walks.words(as_amira.get("/integrations/"))
+    assert [event.kind for event in Event.objects.all()] == ["other_account"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"account_id": "A-1"}, id_token(sub="A-1")),
+        ({"account_id": ""}, id_token(sub="B-2")),
+        ({"account_id": "A-1"}, id_token(sub="B-2", aud="somebody else")),
+        ({"account_id": "A-1"}, "unreadable"),
+    ],
+    ids=["the same", "not known before", "not meant for us", "not an id token"],
+)
+def test_an_id_token_that_says_nothing_else_loses_nothing(
+    fields: dict[str, str], told: str, server: HostileServer, amira: User, northwind: Alias
+) -> None:
+    cast.signed_in(amira, northwind, expires_in=-10, **fields)
+    server.on(ASKED).answer(json={**GRANTED, "id_token": told})
+    assert current(amira, northwind) == "CANARY-access-2"
+    assert not Revocation.objects.exists()
+
+
+def test_where_the_account_is_known_by_something_else_the_subject_says_nothing(
+    server: HostileServer, amira: User, northwind: Alias
+) -> None:
+    ApplicationRegistry.objects.update(account_id_path="/oid /sub")
+    cast.signed_in(amira, northwind, expires_in=-10, account_id="A-1")
+    server.on(ASKED).answer(json={**GRANTED, "id_token": id_token(sub="B-2")})
+    assert current(amira, northwind) == "CANARY-access-2"

@@ -2,6 +2,7 @@
 
 import base64
 import logging
+import uuid
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from accounts.models import User
 from integrations import tokens
 from integrations.models import Alias, ApplicationRegistry, IntegrationType, OAuth2Credential, Token
 from integrations.oauth.errors import Misconfigured
+from integrations.tokens.usable import enough
 from tests import cast
 from tests.integrations.renewing import ASKED, GRANTED, credential_of, current
 from tests.servers.hostile import HostileServer
@@ -42,21 +44,40 @@ def test_an_expired_token_is_renewed_once(server: HostileServer, amira: User, no
     assert (stored.lease_owner, stored.lease_expires_at) == ("", None)
 
 
-@pytest.mark.parametrize(("left", "asked"), [(55, 1), (65, 0)])
-def test_it_is_renewed_a_minute_before_its_end(
-    left: float, asked: int, server: HostileServer, amira: User, northwind: Alias
+@pytest.mark.parametrize(
+    ("hours", "left", "asked"),
+    [(1, 365, 0), (1, 285, 1), (24, 905, 0), (24, 715, 1)],
+    ids=["a tenth, not yet", "a tenth, due", "15 minutes, not yet", "15 minutes, due"],
+)
+def test_it_is_renewed_before_its_end(
+    hours: float, left: float, asked: int, server: HostileServer, amira: User, northwind: Alias
 ) -> None:
-    cast.signed_in(amira, northwind, expires_in=left)
+    """A tenth of its lifetime before, 15 minutes at most, and up to a fifth of that later."""
+    begin = timezone.now() + timedelta(seconds=left) - timedelta(hours=hours)
+    cast.signed_in(amira, northwind, expires_in=left, signed_in_at=begin)
     server.on(ASKED).always(json=GRANTED)
     current(amira, northwind)
     assert len(server.calls) == asked
 
 
+def test_what_was_granted_at_once_is_not_renewed_at_once(amira: User, northwind: Alias) -> None:
+    token = cast.signed_in(amira, northwind)
+    due = []
+    for number in range(20):
+        token.id = uuid.UUID(int=number)
+        due.append(enough(token, 0))
+        assert enough(token, 0) == due[-1], "all agree about one token"
+    assert len(set(due)) == 20
+    assert 0.8 * 720 <= min(due) < 620 < 680 < max(due) <= 720
+    token.version += 1
+    assert enough(token, 0) not in due
+
+
 def test_a_caller_says_how_long_he_needs_it(server: HostileServer, amira: User, northwind: Alias) -> None:
-    cast.signed_in(amira, northwind, expires_in=300)
+    cast.signed_in(amira, northwind, expires_in=600)
     server.on(ASKED).always(json=GRANTED)
-    assert current(amira, northwind, minimum_seconds=200) == "CANARY-access-1"
-    assert current(amira, northwind, minimum_seconds=600) == "CANARY-access-2"
+    assert current(amira, northwind, minimum_seconds=500) == "CANARY-access-1"
+    assert current(amira, northwind, minimum_seconds=900) == "CANARY-access-2"
 
 
 def test_asking_for_more_than_the_provider_gives_does_not_renew_for_ever(
@@ -118,6 +139,18 @@ def test_a_new_refresh_token_takes_the_place_of_the_old(server: HostileServer, a
     cast.signed_in(amira, northwind, expires_in=-10)
     server.on(ASKED).answer(json=GRANTED)
     current(amira, northwind)
+    assert Token.objects.get().refresh_token == "CANARY-refresh-2"
+
+
+@pytest.mark.parametrize("nested", [True, False])
+def test_tokens_are_taken_from_where_the_registry_says(
+    nested: bool, server: HostileServer, amira: User, northwind: Alias
+) -> None:
+    ApplicationRegistry.objects.update(token_path="/authed_user")
+    cast.signed_in(amira, northwind, expires_in=-10)
+    bots = {"ok": True, "access_token": "CANARY-bot", "token_type": "bot"}
+    server.on(ASKED).answer(json={**bots, "authed_user": GRANTED} if nested else {**GRANTED, "ok": True})
+    assert current(amira, northwind) == "CANARY-access-2"
     assert Token.objects.get().refresh_token == "CANARY-refresh-2"
 
 

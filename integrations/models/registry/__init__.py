@@ -2,12 +2,15 @@
 
 from integrations.models.registry.aliases import (
     ROLE,
+    SET_UP,
     Alias,
     AliasQuerySet,
     AliasType,
+    CredentialQuerySet,
     HttpConnection,
     IntegrationType,
     OAuth2Credential,
+    OtherAccount,
 )
 from integrations.models.registry.registrations import (
     LOGO_LIMIT,
@@ -24,18 +27,21 @@ from integrations.models.registry.registrations import (
 __all__ = [
     "LOGO_LIMIT",
     "ROLE",
+    "SET_UP",
     "Alias",
     "AliasQuerySet",
     "AliasType",
     "ApplicationRegistry",
     "ClientAuthentication",
     "CodeChallengeMethod",
+    "CredentialQuerySet",
     "GrantType",
     "HttpConnection",
     "IntegrationType",
     "OAuth2Credential",
     "OAuthEntityProfile",
     "OAuthEntityScope",
+    "OtherAccount",
     "RevocationReach",
     "SysIdModel",
 ]

@@ -1,7 +1,8 @@
 """The names that callers use, where they lead, and what they authenticate with."""
 
 import uuid
-from typing import Self, cast
+from collections.abc import Iterable
+from typing import Any, Self, cast
 
 from django.contrib.auth.models import AnonymousUser, Group
 from django.core.exceptions import ValidationError
@@ -14,11 +15,34 @@ from accounts.models import User
 from integrations.models.registry.registrations import ApplicationRegistry, OAuthEntityProfile, SysIdModel
 
 ROLE = "integrations.personal_auth_user"
+SET_UP = "integrations.change_oauth2credential"  # may also sign in for the system
 
 
 class IntegrationType(models.TextChoices):
     SYSTEM = "system", _("System")
     PERSONAL = "personal", _("Personal")
+
+
+class OtherAccount(models.TextChoices):
+    """What to do when somebody signs in again as another account of the same provider."""
+
+    ASK = "ask", _("Ask the person")
+    REFUSE = "refuse", _("Refuse it")
+
+
+class CredentialQuerySet(models.QuerySet["OAuth2Credential"]):
+    def left_alone(self, *, aliases: Iterable["Alias"] = (), connections: Iterable["HttpConnection"] = ()) -> Self:
+        """Those that nothing names any more once these are gone as well: nobody has a card for their tokens."""
+        gone = [alias.pk for alias in aliases]
+        staying = HttpConnection.objects.exclude(Q(pk__in=[each.pk for each in connections]) | Q(alias__in=gone))
+        mine = {"credential": models.OuterRef("pk")}
+        others = models.Exists(staying.filter(**mine)), models.Exists(Alias.objects.exclude(pk__in=gone).filter(**mine))
+        return self.exclude(others[0] | others[1])
+
+    def named_by(self, *, aliases: Iterable["Alias"] = (), connections: Iterable["HttpConnection"] = ()) -> Self:
+        """Those that these lead to, active or not."""
+        rows = HttpConnection.objects.filter(Q(pk__in=[each.pk for each in connections]) | Q(alias__in=aliases))
+        return self.filter(Q(pk__in=rows.values("credential")) | Q(aliases__in=aliases)).distinct()
 
 
 class OAuth2Credential(SysIdModel):
@@ -31,7 +55,12 @@ class OAuth2Credential(SysIdModel):
     integration_type = models.CharField(
         _("Integration Type"), max_length=10, choices=IntegrationType, default=IntegrationType.SYSTEM
     )
+    other_account = models.CharField(
+        _("Another account at renewal"), max_length=10, choices=OtherAccount, default=OtherAccount.ASK
+    )
     active = models.BooleanField(_("Active"), default=True)
+
+    objects = CredentialQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("OAuth 2.0 Credential")
@@ -58,6 +87,18 @@ class AliasType(models.TextChoices):
     CREDENTIAL = "credential", _("Credential")
 
 
+def has_role(user: User | AnonymousUser) -> bool:
+    return user.is_active and user.has_perm(ROLE)
+
+
+def id_in(reference: str) -> uuid.UUID | None:
+    """The id that a caller may mean: 32 hexadecimal digits or a UUID."""
+    try:
+        return uuid.UUID(reference)
+    except ValueError:
+        return None
+
+
 class AliasQuerySet(models.QuerySet["Alias"]):
     def complete(self) -> Self:
         """With the active connection, credential, profile and registry, in one statement."""
@@ -77,18 +118,29 @@ class AliasQuerySet(models.QuerySet["Alias"]):
 
     def available_to(self, user: User | AnonymousUser) -> Self:
         """Those that this person may see: the role, and one of the alias's groups where it names any."""
-        if not (user.is_active and user.has_perm(ROLE)):
-            return self.none()
+        return self.shared_with(user.pk) if has_role(user) else self.none()
+
+    def shared_with(self, user_id: Any) -> Self:
+        """Those that name no group, or one of this user's. Asks for no role."""
         members_only = Alias.groups.through.objects.filter(alias=models.OuterRef("pk"))
-        mine = members_only.filter(group__in=user.groups.values("pk"))
-        return self.filter(~models.Exists(members_only) | models.Exists(mine))
+        theirs = User.groups.through.objects.filter(user_id=user_id).values("group_id")
+        return self.filter(~models.Exists(members_only) | models.Exists(members_only.filter(group_id__in=theirs)))
+
+    def as_scopes(self) -> dict[str, str]:
+        """What a program needs to be allowed to use each of them, and what that means in words."""
+        words = str(_("Use %s as you"))
+        return {f"service:{alias.name}": words % alias.title for alias in self.filter(active=True).order_by("name")}
 
     def named(self, reference: str) -> Self:
         """By name, or by id as 32 hexadecimal digits or a UUID."""
-        try:
-            return self.filter(Q(name=reference) | Q(pk=uuid.UUID(reference)))
-        except ValueError:
-            return self.filter(name=reference)
+        alias_id = id_in(reference)
+        return self.filter(Q(name=reference) | Q(pk=alias_id) if alias_id else Q(name=reference))
+
+    def effective_credentials(self) -> "models.QuerySet[Alias, Any]":
+        """Which credential each one stands on, to be compared with in the same statement."""
+        by_credential = models.When(type=AliasType.CREDENTIAL, then=models.F("credential"))
+        effective = models.Case(by_credential, default=models.F("active_connection__credential"))
+        return self.complete().values(effective=effective)
 
     def naming(self, credential: "OAuth2Credential") -> Self:
         """Of complete ones: those that use this credential."""

@@ -13,9 +13,9 @@ from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from integrations.models.registry.health import Health
 from integrations.oauth.client import Registration
 from integrations.oauth.errors import Misconfigured
 from integrations.vault import EncryptedField, NoKeys, Unreadable, keyring, readable, sealed_names
@@ -78,7 +78,7 @@ class RevocationReach(models.TextChoices):
     GRANT = "grant", _("Everything the person granted to this client")
 
 
-class ApplicationRegistry(SysIdModel):
+class ApplicationRegistry(Health, SysIdModel):
     """Our client registration at one authorization server (RFC 6749 §2). [oauth_entity]"""
 
     name = models.CharField(_("Name"), max_length=100, unique=True)
@@ -119,6 +119,12 @@ class ApplicationRegistry(SysIdModel):
         blank=True,
         help_text=_("If set, revoking here also revokes at the provider (RFC 7009)."),
     )
+    revocation_request = models.JSONField(
+        _("Revocation request"),
+        default=dict,
+        blank=True,
+        help_text=_("How this provider wants to be told, as JSON. Empty: a form by POST, as RFC 7009 has it."),
+    )
     token_introspection_url = models.CharField(_("Token Introspection URL"), max_length=500, blank=True)
     userinfo_url = models.CharField(
         _("Userinfo URL"), max_length=500, blank=True, help_text=_("Asked once at sign-in for the account's name.")
@@ -130,6 +136,12 @@ class ApplicationRegistry(SysIdModel):
         help_text=_('Sent along with each authorization request, as JSON: {"access_type": "offline"}'),
     )
     scope_separator = models.CharField(_("Scope separator"), max_length=1, default=" ", blank=True)
+    token_path = models.CharField(
+        _("Tokens in the answer"),
+        max_length=200,
+        blank=True,
+        help_text=_("JSON pointer to where the token answer holds the person's tokens. Empty: at its top."),
+    )
     account_id_path = models.CharField(
         _("Account id"),
         max_length=200,
@@ -157,8 +169,6 @@ class ApplicationRegistry(SysIdModel):
     logo_type = models.CharField(max_length=20, blank=True, editable=False)
     comments = models.TextField(_("Comments"), blank=True)
     active = models.BooleanField(_("Active"), default=True)
-    misconfigured_at = models.DateTimeField(null=True, blank=True, editable=False)
-    misconfigured_code = models.CharField(max_length=100, blank=True, editable=False)
 
     class Meta:
         verbose_name = _("Application Registry")
@@ -204,6 +214,7 @@ class ApplicationRegistry(SysIdModel):
             pkce=self.pkce_required,
             code_challenge_method=self.code_challenge_method,
             scope_separator=self.scope_separator or " ",
+            token_path=self.token_path,
             authorization_parameters=self.authorization_parameters,
         )
 
@@ -211,22 +222,24 @@ class ApplicationRegistry(SysIdModel):
         """What must not change between the start of a sign-in and its end, nor without the secret being typed again."""
         return [self.client_id, self.send_credentials, self.issuer, self.authorization_url, self.token_url]
 
-    def revocation_snapshot(self) -> dict[str, str]:
-        """What a promise to revoke must hold to be kept when this row is gone."""
+    def revocation_addresses(self) -> dict[str, Any]:
+        """Where and how the provider is told, and where it can be seen that it listened."""
         return {
             "revocation_url": self.token_revocation_url,
+            "revocation_request": self.revocation_request,
+            "introspection_url": self.token_introspection_url,
+            "userinfo_url": self.userinfo_url,
+        }
+
+    def revocation_snapshot(self) -> dict[str, Any]:
+        """What a promise to revoke must hold to be kept when this row is gone."""
+        return {
+            **self.revocation_addresses(),
             "token_url": self.token_url,
             "client_id": self.client_id,
             "client_secret": readable(self, "client_secret"),
             "send_credentials": self.send_credentials,
         }
-
-    def note_misconfigured(self, code: str) -> None:
-        """Our registration is wrong: the administrator's to mend, nobody's token is touched. "" when it works again."""
-        if code == self.misconfigured_code:
-            return
-        self.misconfigured_code, self.misconfigured_at = code[:100], timezone.now() if code else None
-        self.save(update_fields=["misconfigured_code", "misconfigured_at"])
 
 
 class OAuthEntityScope(SysIdModel):

@@ -1,19 +1,33 @@
 """What a user owns: tokens, sign-ins under way, and promises to revoke."""
 
-from integrations.models.tokens.attempts import AttemptStatus, AuthorizationAttempt, attempt_expiry, state_digest
-from integrations.models.tokens.revocations import UNSETTLED, Revocation, RevocationState
-from integrations.models.tokens.token import Token, TokenQuerySet, TokenState, promise
+from integrations.models.tokens.attempts import (
+    AttemptQuerySet,
+    AttemptStatus,
+    AuthorizationAttempt,
+    attempt_expiry,
+    state_digest,
+)
+from integrations.models.tokens.renewals import Renewal, RenewalOutcome
+from integrations.models.tokens.revocations import UNKEPT, UNSETTLED, Revocation, RevocationQuerySet, RevocationState
+from integrations.models.tokens.token import INTERRUPTED, Token, TokenQuerySet, TokenState, place_of, promise
 
 __all__ = [
+    "INTERRUPTED",
+    "UNKEPT",
     "UNSETTLED",
+    "AttemptQuerySet",
     "AttemptStatus",
     "AuthorizationAttempt",
+    "Renewal",
+    "RenewalOutcome",
     "Revocation",
+    "RevocationQuerySet",
     "RevocationState",
     "Token",
     "TokenQuerySet",
     "TokenState",
     "attempt_expiry",
+    "place_of",
     "promise",
     "state_digest",
 ]

@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from integrations.models.registry import ApplicationRegistry, OAuth2Credential, SysIdModel
+from integrations.models.registry import ApplicationRegistry, IntegrationType, OAuth2Credential, SysIdModel
 from integrations.models.tokens.revocations import Revocation
 from integrations.models.tokens.token import Origin, Token, begins_elsewhere, promise
 from integrations.oauth.answers import TokenAnswer
@@ -34,6 +34,11 @@ class AttemptStatus(models.TextChoices):
 class AttemptQuerySet(models.QuerySet["AuthorizationAttempt"]):
     def under_way(self) -> Self:
         return self.filter(status=AttemptStatus.PENDING, expires_at__gt=timezone.now())
+
+    def unfinished(self) -> Self:
+        """Under way, or held up on the way: something may still come of these."""
+        answered = Q(status__in=(AttemptStatus.CLAIMED, AttemptStatus.OTHER_ACCOUNT))
+        return self.filter(answered | Q(status=AttemptStatus.PENDING, expires_at__gt=timezone.now()))
 
     def past(self) -> Self:
         """Nobody will come back to these: ten minutes for a sign-in, and as long again to read how it ended."""
@@ -63,6 +68,7 @@ class AuthorizationAttempt(SysIdModel):
     user = models.ForeignKey(User, models.CASCADE, related_name="attempts")
     credential = models.ForeignKey(OAuth2Credential, models.CASCADE, related_name="attempts")
     registry = models.ForeignKey(ApplicationRegistry, models.CASCADE, related_name="attempts")
+    integration_type = models.CharField(max_length=10, choices=IntegrationType, default=IntegrationType.PERSONAL)
     state_hash = models.CharField(max_length=64, unique=True)
     session_hash = models.CharField(max_length=64)
     code_verifier = EncryptedField(purpose="attempt")
@@ -95,6 +101,16 @@ class AuthorizationAttempt(SysIdModel):
         return f"{self.hex}:{self.user_id}:{self.credential_id.hex}"
 
     @property
+    def is_shared(self) -> bool:
+        """An administrator signs in, and the token will be the system's."""
+        return self.integration_type == IntegrationType.SYSTEM
+
+    @property
+    def owner(self) -> User | None:
+        """Whose token this will be; None for the system's."""
+        return None if self.is_shared else self.user
+
+    @property
     def seconds_left(self) -> int:
         return max(0, round((self.expires_at - timezone.now()).total_seconds()))
 
@@ -103,6 +119,22 @@ class AuthorizationAttempt(SysIdModel):
         rows = AuthorizationAttempt.objects.filter(pk=self.pk, status=while_in).update(status=status)
         self.status = status if rows else self.status
         return bool(rows)
+
+    def was_cancelled(self) -> bool:
+        """Locked and looked at once more: whether somebody ended this sign-in while the server was asked.
+
+        Whoever did has taken what was fetched until then; only what came in since is still to be let go.
+        """
+        stored = AuthorizationAttempt.objects.select_for_update().filter(pk=self.pk).first()
+        if stored is None or stored.status != AttemptStatus.CANCELLED:
+            return False
+        self.answer, self.failure_code = readable(stored, "answer"), stored.failure_code
+        return True
+
+    @property
+    def holds_answer(self) -> bool:
+        """Whether something was fetched, without opening it."""
+        return bool(self.__dict__.get("answer"))
 
     def fetched(self) -> TokenAnswer | None:
         """What the server gave for this sign-in and no token row holds yet."""
@@ -124,18 +156,18 @@ class AuthorizationAttempt(SysIdModel):
 
     def token(self, answer: TokenAnswer) -> "Token":
         """A token row for what was fetched; not saved."""
-        token = Token(user=self.user, credential=self.credential, integration_type=self.credential.integration_type)
+        token = Token(user=self.owner, credential=self.credential, integration_type=self.integration_type)
         token.requested_scopes, token.scopes = self.scopes, self.scopes
         token.account_id, token.account_label = self.account_id, self.account_label
         token.take(answer, registry=self.registry)
         return token
 
-    def let_go(self, *, reason: str, orphaned: bool = False) -> "Revocation | None":
+    def let_go(self, *, reason: str, orphaned: bool = False, not_before: datetime | None = None) -> "Revocation | None":
         """What was fetched is not wanted: promise to revoke it."""
         answer = self.fetched()
         if answer is None:
             return None
-        revocation = promise(self.token(answer), reason=reason, orphaned=orphaned)
+        revocation = promise(self.token(answer), reason=reason, orphaned=orphaned, not_before=not_before)
         self.answer = ""
         return revocation
 

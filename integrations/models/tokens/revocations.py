@@ -1,28 +1,38 @@
 """A promise to tell the provider that tokens are over (RFC 7009)."""
 
 from datetime import timedelta
-from typing import Self
+from typing import Any, Self
+from uuid import UUID
 
-from django.db import models
-from django.db.models import F
+from django.conf import settings
+from django.db import connection, models, transaction
+from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from integrations.models.registry import ApplicationRegistry, OAuth2Credential, SysIdModel
 from integrations.oauth.client import Registration
-from integrations.vault import EncryptedField
+from integrations.vault import EncryptedField, is_sealed
 
 
 class RevocationState(models.TextChoices):
     PENDING = "pending", _("Under way")
-    CONFIRMED = "confirmed", _("Confirmed by the provider")
+    CONFIRMED = "confirmed", _("Accepted by the provider")
+    VERIFIED = "verified", _("Verified: the token is dead")
     FAILED = "failed", _("Not confirmed")
+    ABANDONED = "abandoned", _("Given up")
     UNSUPPORTED = "unsupported", _("The provider has no such call")
     SUPERSEDED = "superseded", _("Replaced by a new sign-in")
 
 
-UNSETTLED = (RevocationState.PENDING, RevocationState.FAILED)
+UNSETTLED = (RevocationState.PENDING, RevocationState.FAILED)  # pursued
+UNKEPT = (*UNSETTLED, RevocationState.ABANDONED)  # pursued, or it could be again
+COPIES = ("refresh_token", "access_token", "client_secret")
+FOR_CALLERS = {RevocationState.VERIFIED: RevocationState.CONFIRMED, RevocationState.ABANDONED: RevocationState.FAILED}
+
+
+JUST_NOW = timedelta(minutes=2)
 
 
 class RevocationQuerySet(models.QuerySet["Revocation"]):
@@ -30,9 +40,56 @@ class RevocationQuerySet(models.QuerySet["Revocation"]):
         now = timezone.now()
         return self.filter(state__in=UNSETTLED, next_attempt_at__lte=now).exclude(claimed_until__gt=now)
 
+    def with_registry(self) -> Self:
+        return self.select_related("registry", "user", "credential").defer("registry__logo")
+
+    def unkept(self) -> Self:
+        return self.filter(state__in=UNKEPT)
+
+    def of(self, user: User | None, credential: OAuth2Credential) -> Self:
+        """Nobody's are the system's; those of people who were deleted meanwhile keep a name."""
+        theirs = self.filter(user=user, credential=credential)
+        return theirs if user else theirs.filter(username="")
+
     def visible(self) -> Self:
         """What a card still has to tell: a promise that is not kept yet, until the person puts it away."""
-        return self.filter(state__in=UNSETTLED, by_the_person=True, dismissed_at__isnull=True)
+        return self.unkept().filter(by_the_person=True, dismissed_at__isnull=True)
+
+    def spoken_of(self) -> Self:
+        """What is visible, and what was settled so lately that a page that is open has to say so yet."""
+        settled = ~Q(state__in=UNKEPT) & Q(settled_at__gt=timezone.now() - JUST_NOW)
+        return self.filter(Q(state__in=UNKEPT, dismissed_at__isnull=True) | settled, by_the_person=True)
+
+    def claim(self, ids: list[UUID], lease: timedelta) -> list["Revocation"]:
+        """Take these for so long, as far as nobody else has; whole rows, with their registries.
+
+        Rows that another process is claiming right now are skipped where the database can do that. SQLite lets one
+        transaction write at a time, and refuses one that has read what another wrote since.
+        """
+        can_skip = connection.features.has_select_for_update_skip_locked
+        with transaction.atomic():
+            due = Revocation.objects.due().filter(pk__in=ids).with_registry()
+            rows = list(due.select_for_update(skip_locked=True, of=("self",)) if can_skip else due)
+            until = timezone.now() + lease
+            free = Revocation.objects.due().filter(pk__in=[row.pk for row in rows])
+            free.update(claimed_until=until, attempts=F("attempts") + 1)
+        for row in rows:
+            row.claimed_until, row.attempts = until, row.attempts + 1
+        return rows
+
+    def give_back(self, rows: list["Revocation"]) -> None:
+        """Claimed and not taken up: due as before."""
+        claimed = self.filter(pk__in=[row.pk for row in rows], claimed_until__isnull=False)
+        claimed.update(claimed_until=None, attempts=F("attempts") - 1)
+
+    def long_given_up(self) -> Self:
+        """Time enough was there to try again."""
+        long_ago = timezone.now() - timedelta(days=settings.REVOCATION_PURGE_DAYS)
+        return self.filter(state=RevocationState.ABANDONED, settled_at__lt=long_ago, purged_at__isnull=True)
+
+    def purge(self) -> int:
+        """Wipe the copies. The rows stay, and nobody can try them again."""
+        return self.update(purged_at=timezone.now(), **dict.fromkeys(COPIES))
 
 
 class Revocation(SysIdModel):
@@ -55,9 +112,13 @@ class Revocation(SysIdModel):
     )
     provider = models.CharField(_("Provider"), max_length=100)
     account_label = models.CharField(_("Account"), max_length=255, blank=True)
+    account_id = models.CharField(max_length=255, blank=True)
     reason = models.CharField(_("Reason"), max_length=100)
     by_the_person = models.BooleanField(default=True)
     revocation_url = models.CharField(max_length=500, blank=True)
+    revocation_request = models.JSONField(default=dict, blank=True)
+    introspection_url = models.CharField(max_length=500, blank=True)
+    userinfo_url = models.CharField(max_length=500, blank=True)
     token_url = models.CharField(max_length=500)
     client_id = models.CharField(max_length=255)
     client_secret = EncryptedField(purpose="revocation")
@@ -65,6 +126,7 @@ class Revocation(SysIdModel):
     refresh_token = EncryptedField(purpose="revocation")
     access_token = EncryptedField(purpose="revocation")
     access_token_expires_at = models.DateTimeField(null=True, blank=True)
+    told = models.JSONField(default=list, blank=True)  # which of the two the provider has accepted
     state = models.CharField(_("State"), max_length=20, choices=RevocationState, default=RevocationState.PENDING)
     attempts = models.PositiveIntegerField(_("Attempts"), default=0)
     last_answer = models.CharField(_("Last answer"), max_length=100, blank=True)
@@ -74,6 +136,10 @@ class Revocation(SysIdModel):
     claimed_until = models.DateTimeField(null=True, blank=True)
     settled_at = models.DateTimeField(_("Settled"), null=True, blank=True)
     dismissed_at = models.DateTimeField(null=True, blank=True)
+    purged_at = models.DateTimeField(
+        _("Copies wiped"), null=True, blank=True
+    )  # given up for good: its copies of the tokens are gone
+    notice = models.CharField(max_length=20, blank=True, editable=False)  # the last mail to the person about it
 
     objects = RevocationQuerySet.as_manager()
 
@@ -87,29 +153,92 @@ class Revocation(SysIdModel):
     def sealing_context(self) -> str:
         return self.hex
 
-    def registration(self) -> Registration:
-        """As it was when the promise was made, but with today's secret where the registration is still the same."""
+    @property
+    def holds_copies(self) -> bool:
+        """Whether a token lies here, readable or not."""
+        return any(is_sealed(self, name) for name in ("refresh_token", "access_token"))
+
+    @property
+    def is_kept(self) -> bool:
+        return self.state not in UNKEPT
+
+    @property
+    def is_retryable(self) -> bool:
+        return self.state in UNKEPT and self.purged_at is None
+
+    @property
+    def state_for_callers(self) -> str:
+        """One of the five words that programs know; what else we know is for people."""
+        return str(FOR_CALLERS.get(RevocationState(self.state), RevocationState(self.state)).value)
+
+    @property
+    def registry_now(self) -> ApplicationRegistry | None:
+        """The registry, where it still is the registration that the promise was made under."""
         registry = self.registry
         unchanged = registry and (registry.client_id, registry.token_url) == (self.client_id, self.token_url)
+        return registry if unchanged else None
+
+    def registration(self) -> Registration:
+        """As it was when the promise was made, but with today's secret where the registration is still the same."""
+        registry = self.registry_now
         return Registration(
             client_id=self.client_id,
-            client_secret=registry.client_secret if registry and unchanged else self.client_secret,
+            client_secret=registry.client_secret if registry else self.client_secret,
             client_authentication=self.send_credentials,
             authorization_url="",
             token_url=self.token_url,
             revocation_url=self.revocation_url,
+            introspection_url=self.introspection_url,
+            userinfo_url=self.userinfo_url,
+            token_path=registry.token_path if registry else "",
         )
 
     def claim(self, lease: timedelta) -> bool:
         """Take it for so long; True for exactly one caller (a compare-and-swap, on any database)."""
-        now = timezone.now()
+        until = timezone.now() + lease
         rows = Revocation.objects.due().filter(pk=self.pk, attempts=self.attempts)
-        claimed = rows.update(claimed_until=now + lease, attempts=F("attempts") + 1)
-        self.attempts += claimed
+        claimed = rows.update(claimed_until=until, attempts=F("attempts") + 1)
+        if claimed:
+            self.claimed_until, self.attempts = until, self.attempts + 1
         return bool(claimed)
 
-    def settle(self, state: RevocationState) -> None:
-        """The promise is kept, or there is nobody to tell. The copies of the secrets are wiped."""
-        self.state, self.settled_at, self.claimed_until, self.next_attempt_at = state, timezone.now(), None, None
-        self.refresh_token = self.access_token = self.client_secret = ""
+    def is_claimed_for(self, seconds: float) -> bool:
+        return bool(self.claimed_until and self.claimed_until > timezone.now() + timedelta(seconds=seconds))
+
+    def note(self, **changes: Any) -> bool:
+        """Write these down, unless it was settled meanwhile. False if it was."""
+        for name, value in changes.items():
+            setattr(self, name, value)
+        return bool(Revocation.objects.filter(pk=self.pk).unkept().update(**changes))
+
+    def end_attempt(self, **changes: Any) -> bool:
+        """What came of the attempt it is claimed for. False, with only the claim dropped, if it is another's by now."""
+        same = Revocation.objects.filter(pk=self.pk, state__in=UNSETTLED, attempts=self.attempts)
+        if not same.update(**changes, claimed_until=None):
+            self.note(claimed_until=None)
+            return False
+        for name, value in changes.items():
+            setattr(self, name, value)
+        return True
+
+    def settle(self, state: RevocationState) -> bool:
+        """Kept, or there is nobody to tell. The copies of the secrets are wiped. False: it was settled already."""
+        closing: dict[str, Any] = {"state": state, "settled_at": timezone.now(), "claimed_until": None}
+        closing |= {"next_attempt_at": None, "last_answer": self.last_answer, "told": self.told}
+        if not self._state.adding:
+            return self.note(**closing, **dict.fromkeys(COPIES))
+        for name, value in {**closing, **dict.fromkeys(COPIES, "")}.items():
+            setattr(self, name, value)
         self.save()
+        return True
+
+    def start_over(self) -> bool:
+        """Pursue it anew, with what was mended at the registry meanwhile. False where there is nothing to try."""
+        if not self.is_retryable:
+            return False
+        now = timezone.now()
+        registry = self.registry_now
+        mended = registry.revocation_addresses() if registry and registry.token_revocation_url else {}
+        return self.note(
+            **mended, state=RevocationState.PENDING, attempts=0, pursued_since=now, next_attempt_at=now, settled_at=None
+        )

@@ -6,6 +6,7 @@ it and why (the person, a cascade from the user or the credential). The row is t
 
 from datetime import datetime, timedelta
 from typing import Any, Self, TypeAlias
+from uuid import UUID
 
 from django.db import models
 from django.db.models import Q
@@ -22,6 +23,7 @@ from integrations.vault import EncryptedField, is_sealed, opens_by_header, reada
 
 SOON = timedelta(days=7)
 SOON_SHARE = 0.2  # of the lifetime
+INTERRUPTED = "renewal_interrupted"  # a failure of our own: a process died while it renewed
 Origin: TypeAlias = models.Model | models.QuerySet[models.Model]  # what a deletion began with
 
 
@@ -62,6 +64,7 @@ class Token(SysIdModel):
     refreshed_at = models.DateTimeField(_("Last renewed"), null=True, blank=True)
     last_used_at = models.DateTimeField(_("Last used"), null=True, blank=True)
     last_used_by = models.CharField(_("Last used by"), max_length=100, blank=True)
+    notice = models.CharField(max_length=20, blank=True, editable=False)  # the last mail to its owner about it
     version = models.PositiveIntegerField(default=1, editable=False)
     lease_owner = models.CharField(max_length=32, blank=True, editable=False)
     lease_expires_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -85,12 +88,16 @@ class Token(SysIdModel):
                 name="a_personal_token_has_a_user_and_a_system_token_none",
             ),
         ]
+        indexes = [
+            models.Index(fields=["state", "expires_at"], name="token_by_expiry"),
+            models.Index(fields=["state", "refresh_expires_at"], name="token_by_refresh_expiry"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.credential} / {self.user or _('System')}"
 
     def sealing_context(self) -> str:
-        return f"{self.hex}:{self.user_id or 0}:{self.credential_id.hex}"
+        return place_of(self.id, self.user_id, self.credential_id)
 
     @property
     def has_refresh_token(self) -> bool:
@@ -102,12 +109,23 @@ class Token(SysIdModel):
         """Whether a token lies in the database, readable or not."""
         return any(is_sealed(self, name) for name in ("access_token", "refresh_token"))
 
+    @property
+    def cannot_be_opened(self) -> bool:
+        """Something lies there, and the key of none of it is set. By the headers alone."""
+        held = [name for name in ("access_token", "refresh_token") if is_sealed(self, name)]
+        return bool(held) and not any(opens_by_header(self, name) for name in held)
+
     def lives_for(self, seconds: float = 0) -> bool:
         """The access token can be used for at least so long. No expiry given counts as for ever."""
         return self.expires_at is None or self.expires_at > timezone.now() + timedelta(seconds=seconds)
 
     def usable_for(self, seconds: float = 0) -> bool:
         return self.state == TokenState.VALID and self.lives_for(seconds)
+
+    @property
+    def granted_at(self) -> datetime:
+        """When the access token was."""
+        return self.refreshed_at or self.signed_in_at
 
     @property
     def is_our_own(self) -> bool:
@@ -117,9 +135,10 @@ class Token(SysIdModel):
 
     @property
     def renews_itself(self) -> bool:
+        """A valid token with a failure code is one whose access token lives on, and whose renewal was refused."""
         if self.is_our_own:
             return self.state == TokenState.VALID
-        if not self.has_refresh_token or self.state != TokenState.VALID:
+        if not self.has_refresh_token or self.state != TokenState.VALID or self.failure_code:
             return False
         return self.refresh_expires_at is None or self.refresh_expires_at > timezone.now()
 
@@ -141,7 +160,7 @@ class Token(SysIdModel):
         """Only where nothing renews it: within 7 days, or the last fifth of its life if that is shorter."""
         if self.renews_itself or self.expires_at is None:
             return False
-        lifetime = self.expires_at - (self.refreshed_at or self.signed_in_at)
+        lifetime = self.expires_at - self.granted_at
         return self.expires_at - timezone.now() <= min(SOON, lifetime * SOON_SHARE)
 
     def take(self, answer: TokenAnswer, *, registry: ApplicationRegistry) -> None:
@@ -154,7 +173,20 @@ class Token(SysIdModel):
             self.refresh_token, self.refresh_expires_at = answer.refresh_token, moment(now, lifespan)
         if answer.scopes is not None:
             self.scopes = sorted(answer.scopes)
-        self.state, self.failure_code, self.failed_at = TokenState.VALID, "", None
+        self.state, self.failure_code, self.failed_at, self.notice = TokenState.VALID, "", None, ""
+
+    def is_of_another(self, answer: TokenAnswer) -> bool:
+        """It names another subject than before (OpenID Connect Core §12.2), where we know the account by that."""
+        subject, paths = str(answer.claims.get("sub") or "")[:255], self.credential.registry.account_id_path.split()
+        return bool(subject and self.account_id) and paths[:1] == ["/sub"] and subject != self.account_id
+
+    def give_up(self, code: str, *, keep_access: bool = False) -> None:
+        """Only the person can help: now, or with `keep_access` when the access token has come to its end."""
+        self.failure_code, self.version = code[:100], self.version + 1
+        self.lease_owner, self.lease_expires_at = "", None
+        if not keep_access:
+            self.state, self.failed_at = TokenState.NEEDS_REAUTH, timezone.now()
+        self.save()
 
     def missing_scopes(self) -> list[str]:
         return sorted(set(self.requested_scopes) - set(self.scopes))
@@ -163,40 +195,41 @@ class Token(SysIdModel):
         """Promise to revoke what this row holds now; the row itself is about to hold something else."""
         return promise(self, reason=reason)
 
-    def end(self, *, reason: str, by_the_person: bool = False) -> "Revocation | None":
+    def end(
+        self, *, reason: str, by_the_person: bool = False, not_before: datetime | None = None
+    ) -> "Revocation | None":
         """Gone here at once; what is returned is the promise to tell the provider. Call it in a transaction."""
-        revocation = promise(self, reason=reason, by_the_person=by_the_person)
+        revocation = promise(self, reason=reason, by_the_person=by_the_person, not_before=not_before)
         self.promised = True
         self.delete()
         return revocation
+
+
+def place_of(token_id: UUID, user_id: int | None, credential_id: UUID) -> str:
+    """Where its sealed values belong, and nowhere else."""
+    return f"{token_id.hex}:{user_id or 0}:{credential_id.hex}"
 
 
 def moment(now: datetime, seconds: int | None) -> datetime | None:
     return None if seconds is None else now + timedelta(seconds=seconds)
 
 
-def promise(token: Token, *, reason: str, by_the_person: bool = False, orphaned: bool = False) -> Revocation | None:
+def promise(
+    token: Token,
+    *,
+    reason: str,
+    by_the_person: bool = False,
+    orphaned: bool = False,
+    not_before: datetime | None = None,
+) -> Revocation | None:
     """The revocation row for a token that is about to go. None when it holds nothing that could be revoked.
 
     `orphaned`: the person or the set-up goes in the same transaction, so that nothing must point at them.
+    `not_before`: when the provider may be told, where so many end at once that it would be too much for it.
     """
-    registry = token.credential.registry
-    revocation = Revocation(
-        user=None if orphaned else token.user,
-        username=token.user.get_username() if token.user else "",
-        credential=None if orphaned else token.credential,
-        registry=None if orphaned else registry,
-        provider=registry.name,
-        account_label=token.account_label,
-        reason=reason,
-        by_the_person=by_the_person,
-        access_token_expires_at=token.expires_at,
-        **registry.revocation_snapshot(),
-    )
-    revocation.refresh_token, revocation.access_token = (
-        readable(token, "refresh_token"),
-        readable(token, "access_token"),
-    )
+    revocation = copied(token, orphaned=orphaned)
+    revocation.reason, revocation.by_the_person = reason, by_the_person
+    revocation.next_attempt_at = not_before or timezone.now()
     is_readable = bool(revocation.refresh_token or revocation.access_token)
     if not is_readable:
         if not token.holds_sealed:
@@ -206,6 +239,25 @@ def promise(token: Token, *, reason: str, by_the_person: bool = False, orphaned:
         revocation.save()
     else:
         revocation.settle(RevocationState.UNSUPPORTED)
+    return revocation
+
+
+def copied(token: Token, *, orphaned: bool) -> Revocation:
+    """All that is needed to keep the promise when the token, and perhaps more, is gone. Not saved."""
+    registry = token.credential.registry
+    revocation = Revocation(
+        user=None if orphaned else token.user,
+        username=token.user.get_username() if token.user else "",
+        credential=None if orphaned else token.credential,
+        registry=None if orphaned else registry,
+        provider=registry.name,
+        account_label=token.account_label,
+        account_id=token.account_id,
+        access_token_expires_at=token.expires_at,
+        **registry.revocation_snapshot(),
+    )
+    revocation.refresh_token = readable(token, "refresh_token")
+    revocation.access_token = readable(token, "access_token")
     return revocation
 
 

@@ -1,104 +1,23 @@
-"""One alias as one person sees it: the single table of states for the card, the API and the tests.
+"""One alias as one person sees it. Writes nothing, asks for nothing that it was not given."""
 
-The section follows the seed's rule alone (a valid token or none); everything else is a badge on top. Writes nothing.
-"""
-
-from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from enum import StrEnum
+from datetime import datetime
 from functools import cached_property
-from typing import Any
-from urllib.parse import urlencode
-from uuid import UUID
 
 from django.urls import reverse
-from django.utils import timezone
-from django.utils.translation import gettext_lazy as _
 
-from accounts.models import User
-from integrations.models.registry import (
-    Alias,
-    AliasQuerySet,
-    ApplicationRegistry,
-    GrantType,
-    OAuth2Credential,
-    OAuthEntityScope,
-)
+from integrations.models.addresses import home_url, initiator_url
+from integrations.models.integration.scopes import ScopeBook
+from integrations.models.integration.states import BADGES, QUICK_ATTEMPTS, REVOKING_AT_MOST, State
+from integrations.models.registry import Alias, ApplicationRegistry, OAuth2Credential
 from integrations.models.tokens import (
-    AttemptStatus,
+    INTERRUPTED,
     AuthorizationAttempt,
     Revocation,
     RevocationState,
     Token,
     TokenState,
 )
-
-QUICK_ATTEMPTS = 5  # so many calls follow a revoke within a minute; afterwards the card says that it is not confirmed
-REVOKING_AT_MOST = timedelta(seconds=60)
-
-
-class State(StrEnum):
-    NOT_CONNECTED = "not_connected"
-    CONNECTING = "connecting"
-    CONNECTED = "connected"
-    EXPIRING = "expiring"
-    NEEDS_REAUTH = "needs_reauth"
-    REVOKING = "revoking"
-    REVOKE_FAILED = "revoke_failed"
-    PROVIDER_DOWN = "provider_down"
-    DISABLED = "disabled"
-
-
-# Each state's badge, tone and icon.
-BADGES: dict[State, tuple[Any, str, str]] = {
-    State.NOT_CONNECTED: (_("Not connected"), "idle", "open"),
-    State.CONNECTING: (_("Connecting"), "info", "spin"),
-    State.CONNECTED: (_("Connected"), "ok", "ok"),
-    State.EXPIRING: (_("Expires soon"), "warn", "clock"),
-    State.NEEDS_REAUTH: (_("Sign in again"), "bad", "key"),
-    State.REVOKING: (_("Revoking"), "info", "spin"),
-    State.REVOKE_FAILED: (_("Revoke not confirmed"), "bad", "alert"),
-    State.PROVIDER_DOWN: (_("Provider down"), "warn", "cloudoff"),
-    State.DISABLED: (_("Turned off"), "idle", "lock"),
-}
-
-
-def initiator_url(credential: OAuth2Credential) -> str:
-    """Where this person starts to authenticate: the address of the seed, to the letter."""
-    if credential.profile.grant_type == GrantType.PASSWORD:
-        query = {
-            "sysparm_oauth_requestor_context": "oauth_2_0_credential",
-            "sysparm_oauth_requestor": credential.hex,
-            "sysparm_oauth_provider_profile": credential.profile.hex,
-            "sysparm_oauth_personal": "true",
-        }
-        return f"{reverse('integrations:password')}?{urlencode(query)}"
-    query = {
-        "oauth_requestor_context": "oauth_2_0_credentials",
-        "oauth_requestor": credential.hex,
-        "oauth_provider_profile": credential.profile.hex,
-        "response_type": "code",
-        "personal": "true",
-    }
-    return f"{reverse('integrations:initiator')}?{urlencode(query)}"
-
-
-class ScopeBook:
-    """The scopes of some registries in words, and which profile asks for which. One query."""
-
-    def __init__(self, registry_ids: Iterable[UUID]) -> None:
-        self.words: dict[tuple[UUID, str], str] = {}
-        self.requested: dict[UUID, list[str]] = {}
-        rows = OAuthEntityScope.objects.filter(registry__in=list(registry_ids)).order_by("scope")
-        for registry_id, scope, name, profile_id in rows.values_list("registry_id", "scope", "name", "profiles"):
-            self.words[registry_id, scope] = name
-            if profile_id is not None:
-                self.requested.setdefault(profile_id, []).append(scope)
-
-    def labels(self, registry_id: UUID, scopes: Iterable[str]) -> list[str]:
-        """In words where the administrator gave words, else as the wire has it."""
-        return [self.words.get((registry_id, scope), scope) for scope in scopes]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +27,7 @@ class Integration:
     token: Token | None
     attempt: AuthorizationAttempt | None
     revocation: Revocation | None
+    settled: Revocation | None  # a moment ago
     scopes: ScopeBook
     now: datetime
 
@@ -124,11 +44,24 @@ class Integration:
             return State.NOT_CONNECTED
         if not self.token.is_valid:
             return State.NEEDS_REAUTH
+        if self.is_down:
+            return State.PROVIDER_DOWN
         return State.EXPIRING if self.token.expires_soon else State.CONNECTED
 
     @property
     def is_on(self) -> bool:
         return self.alias.active and self.credential.is_ready
+
+    @property
+    def is_down(self) -> bool:
+        """What this integration calls does not answer; another address of the same registry is not its concern."""
+        connection = self.alias.connection
+        called = [self.registry.token_url, *([connection.connection_url] if connection else [])]
+        return any(self.registry.is_down_at(url) for url in called)
+
+    @property
+    def down_since(self) -> datetime | None:
+        return self.registry.down_since if self.is_down else None
 
     @property
     def is_being_revoked(self) -> bool:
@@ -268,10 +201,23 @@ class Integration:
         return bool(self.token and self.token.state == TokenState.NEEDS_REAUTH)
 
     @property
+    def was_interrupted(self) -> bool:
+        """Keyrack died while it renewed: the fault is ours."""
+        return self.failure_code == INTERRUPTED
+
+    @property
     def initiator_url(self) -> str:
         return initiator_url(self.credential)
 
     continue_url = initiator_url
+
+    @property
+    def is_shared(self) -> bool:
+        return not self.credential.is_personal
+
+    @property
+    def home_url(self) -> str:
+        return home_url(self.credential)
 
     @property
     def logo_url(self) -> str:
@@ -288,44 +234,3 @@ class Integration:
     @property
     def max_attempts(self) -> int:
         return QUICK_ATTEMPTS
-
-
-def integrations_of(user: User) -> list[Integration]:
-    """What this person's dashboard shows, by title."""
-    return [row for row in assemble(user, Alias.objects.personal().available_to(user)) if row.is_listed]
-
-
-def integration_of(user: User, alias_id: UUID) -> Integration | None:
-    """One integration of this person; None when it is not theirs to see."""
-    rows = assemble(user, Alias.objects.filter(pk=alias_id).personal().available_to(user))
-    return next((row for row in rows if row.is_listed), None)
-
-
-def under_way(attempt: AuthorizationAttempt | None) -> AuthorizationAttempt | None:
-    """The sign-in begun last, while it is open. What was begun before it and never finished says nothing any more."""
-    return attempt if attempt and attempt.status in {AttemptStatus.PENDING, AttemptStatus.CLAIMED} else None
-
-
-def assemble(user: User, aliases: AliasQuerySet) -> list[Integration]:
-    """These personal aliases with what this person has for them; five queries for any number."""
-    rows = [(alias, credential) for alias in aliases if (credential := alias.effective_credential)]
-    scopes = ScopeBook({credential.profile.registry_id for _alias, credential in rows})
-    tokens = {token.credential_id: token for token in Token.objects.filter(user=user)}
-    attempts = AuthorizationAttempt.objects.filter(user=user, expires_at__gt=timezone.now()).order_by("created_at")
-    latest_attempt = {attempt.credential_id: attempt for attempt in attempts}
-    revocations = Revocation.objects.visible().filter(user=user).order_by("created_at")
-    latest_revocation = {revocation.credential_id: revocation for revocation in revocations}
-    now = timezone.now()
-    found = [
-        Integration(
-            alias=alias,
-            credential=credential,
-            token=tokens.get(credential.pk),
-            attempt=under_way(latest_attempt.get(credential.pk)),
-            revocation=latest_revocation.get(credential.pk),
-            scopes=scopes,
-            now=now,
-        )
-        for alias, credential in rows
-    ]
-    return sorted(found, key=lambda row: (row.title.casefold(), row.alias.name))

@@ -1,0 +1,34 @@
+"""Where a sign-in with a credential starts, and where whoever comes out of it belongs. The addresses of the seed."""
+
+from urllib.parse import urlencode
+
+from django.urls import reverse
+
+from integrations.models.registry import GrantType, OAuth2Credential
+
+
+def initiator_url(credential: OAuth2Credential) -> str:
+    """To the letter; a person's own sign-in says so, one for the system says nothing."""
+    if credential.profile.grant_type == GrantType.PASSWORD:
+        query = {
+            "sysparm_oauth_requestor_context": "oauth_2_0_credential",
+            "sysparm_oauth_requestor": credential.hex,
+            "sysparm_oauth_provider_profile": credential.profile.hex,
+            **({"sysparm_oauth_personal": "true"} if credential.is_personal else {}),
+        }
+        return f"{reverse('integrations:password')}?{urlencode(query)}"
+    query = {
+        "oauth_requestor_context": "oauth_2_0_credentials",
+        "oauth_requestor": credential.hex,
+        "oauth_provider_profile": credential.profile.hex,
+        "response_type": "code",
+        **({"personal": "true"} if credential.is_personal else {}),
+    }
+    return f"{reverse('integrations:initiator')}?{urlencode(query)}"
+
+
+def home_url(credential: OAuth2Credential) -> str:
+    """The person's integrations; for the system's sign-in the page of its credential."""
+    if credential.is_personal:
+        return reverse("integrations:dashboard")
+    return reverse("admin:integrations_oauth2credential_change", args=[credential.pk])

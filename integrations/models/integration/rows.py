@@ -1,0 +1,53 @@
+"""From rows to integrations: one person's, in a fixed number of queries."""
+
+from uuid import UUID
+
+from django.utils import timezone
+
+from accounts.models import User
+from integrations.models.integration.card import Integration
+from integrations.models.integration.scopes import ScopeBook
+from integrations.models.registry import Alias, AliasQuerySet
+from integrations.models.tokens import AttemptStatus, AuthorizationAttempt, Revocation, Token
+
+
+def integrations_of(user: User) -> list[Integration]:
+    """What this person's dashboard shows, by title."""
+    return [row for row in assemble(user, Alias.objects.personal().available_to(user)) if row.is_listed]
+
+
+def integration_of(user: User, alias_id: UUID) -> Integration | None:
+    """One integration of this person; None when it is not theirs to see."""
+    rows = assemble(user, Alias.objects.filter(pk=alias_id).personal().available_to(user))
+    return next((row for row in rows if row.is_listed), None)
+
+
+def under_way(attempt: AuthorizationAttempt | None) -> AuthorizationAttempt | None:
+    """The sign-in begun last, while it is open. What was begun before it and never finished says nothing any more."""
+    return attempt if attempt and attempt.status in {AttemptStatus.PENDING, AttemptStatus.CLAIMED} else None
+
+
+def assemble(user: User, aliases: AliasQuerySet) -> list[Integration]:
+    """These personal aliases with what this person has for them; five queries for any number."""
+    rows = [(alias, credential) for alias in aliases if (credential := alias.effective_credential)]
+    scopes = ScopeBook({credential.profile.registry_id for _alias, credential in rows})
+    tokens = {token.credential_id: token for token in Token.objects.filter(user=user)}
+    attempts = AuthorizationAttempt.objects.filter(user=user, expires_at__gt=timezone.now()).order_by("created_at")
+    latest_attempt = {attempt.credential_id: attempt for attempt in attempts}
+    revocations = Revocation.objects.spoken_of().filter(user=user).order_by("created_at")
+    latest_revocation = {(revocation.credential_id, revocation.is_kept): revocation for revocation in revocations}
+    now = timezone.now()
+    found = [
+        Integration(
+            alias=alias,
+            credential=credential,
+            token=tokens.get(credential.pk),
+            attempt=under_way(latest_attempt.get(credential.pk)),
+            revocation=latest_revocation.get((credential.pk, False)),
+            settled=latest_revocation.get((credential.pk, True)),
+            scopes=scopes,
+            now=now,
+        )
+        for alias, credential in rows
+    ]
+    return sorted(found, key=lambda row: (row.title.casefold(), row.alias.name))

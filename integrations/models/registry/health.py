@@ -1,0 +1,50 @@
+"""How an authorization server is doing, as seen from here: whose fault it is when nothing works. No configuration."""
+
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.db import models
+from django.utils import timezone
+
+
+def origin(url: str) -> str:
+    """Scheme, host and port, with a slash behind them: what answers as a whole, or not at all."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}/".lower()
+
+
+class Health(models.Model):
+    """Written with `update`, so that neither a form nor another worker overwrites it with what it had read before."""
+
+    misconfigured_at = models.DateTimeField(null=True, blank=True, editable=False)
+    misconfigured_code = models.CharField(max_length=100, blank=True, editable=False)
+    alerted_at = models.DateTimeField(null=True, blank=True, editable=False)
+    failures = models.PositiveIntegerField(default=0, editable=False)
+    failing_since = models.DateTimeField(null=True, blank=True, editable=False)
+    failing_url = models.CharField(max_length=500, blank=True, editable=False)
+    down_since = models.DateTimeField(null=True, blank=True, editable=False)
+    next_check_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        abstract = True
+
+    def save(self, *, update_fields: Iterable[str] | None = None, **options: Any) -> None:
+        """A form saves what an administrator typed, and nothing of what has become known meanwhile."""
+        if update_fields is None and not self._state.adding:
+            own = {"id", *(field.name for field in Health._meta.fields)}
+            update_fields = [field.name for field in self._meta.concrete_fields if field.name not in own]
+        super().save(update_fields=update_fields, **options)
+
+    def note_misconfigured(self, code: str) -> None:
+        """Our registration is wrong: the administrator's to mend, nobody's token is touched. "" when it works again."""
+        code = code[:100]
+        if code == self.misconfigured_code:
+            return
+        self.misconfigured_code, self.misconfigured_at = code, timezone.now() if code else None
+        told = {"misconfigured_code": code, "misconfigured_at": self.misconfigured_at}
+        type(self)._default_manager.filter(pk=self.pk).exclude(misconfigured_code=code).update(**told)
+
+    def is_down_at(self, url: str) -> bool:
+        """The server at this address does not answer, as far as this row knew when it was read."""
+        return self.down_since is not None and origin(url) == origin(self.failing_url)

@@ -1,0 +1,46 @@
+"""The journal of renewals: what was sent to a provider before anybody knew what would come of it."""
+
+from datetime import timedelta
+from typing import Self
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from integrations.models.registry import SysIdModel
+
+KEPT = timedelta(days=30)
+
+
+class RenewalOutcome(models.TextChoices):
+    ASKED = "asked", _("Asked")  # and no more is known: under way, or the process that asked is gone
+    RENEWED = "renewed", _("Renewed")
+    REFUSED = "refused", _("Refused")
+    FAILED = "failed", _("Failed")
+
+
+class RenewalQuerySet(models.QuerySet["Renewal"]):
+    def past(self) -> Self:
+        """What nobody asks about any more."""
+        return self.filter(asked_at__lt=timezone.now() - KEPT)
+
+
+class Renewal(SysIdModel):
+    """One request for new tokens, written down before it is sent and settled after. Its id is the attempt's."""
+
+    token_id = models.UUIDField(db_index=True)  # no foreign key: the entry outlives the token
+    version = models.PositiveIntegerField()
+    refresh_token_hash = models.CharField(max_length=64, blank=True)
+    outcome = models.CharField(_("Outcome"), max_length=10, choices=RenewalOutcome, default=RenewalOutcome.ASKED)
+    code = models.CharField(_("Code"), max_length=100, blank=True)
+    asked_at = models.DateTimeField(_("Asked"), default=timezone.now, db_index=True)
+    settled_at = models.DateTimeField(_("Settled"), null=True, blank=True)
+
+    objects = RenewalQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("Token Renewal")
+        verbose_name_plural = _("Token Renewals")
+
+    def __str__(self) -> str:
+        return f"{self.token_id.hex} v{self.version} ({self.outcome})"

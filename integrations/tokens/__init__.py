@@ -1,0 +1,34 @@
+"""What keeps a stored token true: current, renew.
+
+One caller asks the server, however many wait: threads of one process share a flight, processes share a lease in the row
+(compare-and-swap, any database). That somebody asks is written down with the lease, before anything is sent. No
+transaction and no database connection is held meanwhile, and what comes back is committed alone, before anything else
+is done with it. Knows nothing of requests, screens or tasks.
+
+    reading      a token that can be used now       flights      one caller asks, the others wait
+    swift        the same in one statement          renewal      asking, and what comes of it
+    usable       what may be sent, and how long     leases       who may ask, by the database's clock
+    connections  given back, and insisted on        journal      what was sent, before anybody knew the answer
+"""
+
+from integrations.tokens.connections import release_connection
+from integrations.tokens.flights import WAIT_SECONDS, renew
+from integrations.tokens.leases import LEASE
+from integrations.tokens.reading import current, grants_to_us
+from integrations.tokens.renewal import refused
+from integrations.tokens.swift import ReadyToken, at_once, ready
+from integrations.tokens.usable import NoUsableToken
+
+__all__ = [
+    "LEASE",
+    "WAIT_SECONDS",
+    "NoUsableToken",
+    "ReadyToken",
+    "at_once",
+    "current",
+    "grants_to_us",
+    "ready",
+    "refused",
+    "release_connection",
+    "renew",
+]

@@ -1,0 +1,80 @@
+"""One caller asks, the others wait: threads of one process for the flight they share, processes for the lease."""
+
+import random
+import time
+from concurrent.futures import Future
+from threading import Lock
+from uuid import UUID
+
+from integrations import circuits
+from integrations.models.tokens import Token
+from integrations.oauth.errors import Unreachable
+from integrations.tokens import leases
+from integrations.tokens.connections import (
+    refuse_inside_a_transaction,
+    release_connection,
+    release_scarce_connection,
+)
+from integrations.tokens.renewal import renewed
+from integrations.tokens.usable import NoUsableToken, Versioned, opened, still_usable, unreadable
+from integrations.vault import readable
+
+WAIT_SECONDS = 50.0  # for somebody else's lease; a holder that died has lost it by then
+
+_flights: dict[UUID, "Future[Token]"] = {}
+_flights_guard = Lock()
+
+
+def renew(token: Versioned) -> Token:
+    """A newer token than this one (RFC 6749 §6). Safe to call from anywhere at once: the server is asked once."""
+    refuse_inside_a_transaction()
+    with _flights_guard:
+        flight = _flights.get(token.pk)
+        joined = flight is not None
+        if flight is None:
+            flight = _flights[token.pk] = Future()
+    if joined:
+        return passenger(flight)
+    try:
+        flight.set_result(pilot(token))
+    except BaseException as error:
+        flight.set_exception(error)
+        raise
+    finally:
+        with _flights_guard:
+            del _flights[token.pk]
+    return flight.result()
+
+
+def passenger(flight: "Future[Token]") -> Token:
+    release_scarce_connection()
+    try:
+        return flight.result(timeout=WAIT_SECONDS)
+    except TimeoutError:
+        raise Unreachable(code="renewal_timeout") from None
+
+
+def pilot(token: Versioned) -> Token:
+    """Take the lease, or wait for what its holder gets. A token that still lives is used meanwhile."""
+    give_up_at, pause = time.monotonic() + WAIT_SECONDS, 0.05
+    while time.monotonic() < give_up_at:
+        stored = leases.as_stored(token)
+        if stored.version != token.version:
+            return opened(stored)
+        if not stored.renews_itself:
+            return still_usable(stored, NoUsableToken(stored.failure_code or "expired"))
+        if not (stored.is_our_own or readable(stored, "refresh_token")):
+            return still_usable(stored, unreadable(stored))
+        registry = stored.credential.registry
+        if not circuits.allows(registry, registry.token_url):
+            return still_usable(stored, Unreachable("provider_down"))
+        if attempt := leases.take(stored):
+            return renewed(stored, attempt)
+        if stored.lives_for():
+            return opened(stored)
+        if leases.is_pausing(stored):
+            raise Unreachable(code="renewal_postponed")
+        release_connection()
+        time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, not a secret
+        pause = min(pause * 1.5, 0.5)
+    raise Unreachable(code="renewal_timeout")

@@ -1,0 +1,41 @@
+"""What was sent to a provider, written down before anybody knew what would come of it.
+
+An entry that nobody settled belongs to a process that is gone. The refresh token it names may have been spent, and the
+answer lost. Keeps a keyed hash of that token, never the token: who holds the database learns nothing from it.
+"""
+
+from django.db.models import QuerySet
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+
+from integrations.models.tokens import Renewal, RenewalOutcome, Token
+from integrations.vault import readable
+
+
+def entry(token: Token) -> Renewal:
+    """Not saved: whoever takes the lease commits both at once. Its id is the owner's mark in the lease."""
+    return Renewal(token_id=token.pk, version=token.version, refresh_token_hash=fingerprint(token))
+
+
+def fingerprint(token: Token) -> str:
+    """ "" where there is nothing that could be spent."""
+    refresh_token = readable(token, "refresh_token")
+    return salted_hmac("keyrack.renewal", refresh_token, algorithm="sha256").hexdigest() if refresh_token else ""
+
+
+def settle(attempt: Renewal, outcome: RenewalOutcome, code: str = "") -> None:
+    """Call it in the transaction that keeps what came of it."""
+    entries = Renewal.objects.filter(pk=attempt.pk)
+    entries.update(outcome=outcome, code=code[:100], settled_at=timezone.now())
+
+
+def follows_an_interruption(attempt: Renewal) -> bool:
+    """Somebody sent the same refresh token before, and died before he could say what became of it."""
+    return bool(attempt.refresh_token_hash) and interrupted(attempt).exists()
+
+
+def interrupted(attempt: Renewal) -> QuerySet[Renewal]:
+    same = Renewal.objects.filter(
+        token_id=attempt.token_id, version=attempt.version, refresh_token_hash=attempt.refresh_token_hash
+    )
+    return same.filter(outcome=RenewalOutcome.ASKED).exclude(pk=attempt.pk)

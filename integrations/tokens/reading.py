@@ -1,0 +1,44 @@
+"""A token of exactly this owner that can be used now."""
+
+from datetime import timedelta
+
+from django.utils import timezone
+
+from accounts.models import User
+from integrations.models.registry import GrantType, IntegrationType, OAuth2Credential
+from integrations.models.tokens import Token, TokenState
+from integrations.tokens.connections import refuse_inside_a_transaction
+from integrations.tokens.flights import renew
+from integrations.tokens.usable import NoUsableToken, enough, opened
+
+LONG_AGO = timedelta(days=1)  # by anybody's clock
+
+
+def current(user: User | None, credential: OAuth2Credential, *, minimum_seconds: float = 0) -> Token:
+    """A token of exactly this owner that can be used now, renewed if need be.
+
+    `minimum_seconds`: for how long the caller needs it. Raises `NoUsableToken` when only the person can help, and
+    `OAuthError` when the provider or the set-up is at fault; the stored token is kept then.
+    """
+    token = Token.objects.of(user, credential).with_registry().first()
+    if token is None and user is None and grants_to_us(credential):
+        return first_of_our_own(credential)
+    if token is None or token.integration_type != token.credential.integration_type:
+        raise NoUsableToken("not_connected")
+    if token.user and not token.user.is_active:
+        raise NoUsableToken("deactivated")
+    if token.state != TokenState.VALID:
+        raise NoUsableToken(token.failure_code or "invalid_grant")
+    return opened(token) if token.lives_for(enough(token, minimum_seconds)) else renew(token)
+
+
+def grants_to_us(credential: OAuth2Credential) -> bool:
+    return not credential.is_personal and credential.profile.grant_type == GrantType.CLIENT_CREDENTIALS
+
+
+def first_of_our_own(credential: OAuth2Credential) -> Token:
+    """The row comes first, empty and expired, so that however many ask at once find the same lease in it."""
+    refuse_inside_a_transaction()
+    expired = {"integration_type": IntegrationType.SYSTEM, "expires_at": timezone.now() - LONG_AGO}
+    row, _is_new = Token.objects.with_registry().get_or_create(user=None, credential=credential, defaults=expired)
+    return renew(row)

@@ -1,0 +1,151 @@
+"""Asking the server under the lease, once, and holding on to whatever comes of it."""
+
+import random
+from copy import copy
+from datetime import timedelta
+from functools import partial
+
+from django.db import transaction
+from django.utils import timezone
+
+from integrations import circuits
+from integrations.models import diary
+from integrations.models.diary import EventKind
+from integrations.models.registry import RevocationReach
+from integrations.models.tokens import INTERRUPTED, Renewal, RenewalOutcome, Token, TokenState, promise
+from integrations.oauth import client
+from integrations.oauth.answers import TokenAnswer
+from integrations.oauth.errors import Misconfigured, OAuthError, Refused, Unreachable
+from integrations.tokens import journal, leases
+from integrations.tokens.connections import insist, release_connection
+from integrations.tokens.usable import NoUsableToken, opened, still_usable
+
+PAUSE = timedelta(seconds=2)  # after a renewal that failed, nobody asks that server for this token
+LONGEST_PAUSE = timedelta(minutes=5)  # however long the server wants us to wait
+
+
+def renewed(token: Token, attempt: Renewal) -> Token:
+    """What the server gives for it, stored. A refusal is kept as well; anything else takes nothing away."""
+    registry = token.credential.registry
+    try:
+        answer = ask(token)
+    except OAuthError as error:
+        insist(partial(circuits.note, registry, registry.token_url, error))
+        if isinstance(error, Refused):
+            return insist(partial(give_up, token, attempt, error))
+        insist(partial(leave_for_later, attempt, error))
+        if isinstance(error, Misconfigured):
+            registry.note_misconfigured(error.code)
+        return still_usable(token, error)
+    stored = insist(partial(store, token, attempt, answer))
+    registry.note_misconfigured("")
+    circuits.note(registry, registry.token_url)
+    return stored
+
+
+def ask(token: Token) -> TokenAnswer:
+    """One request to the authorization server, and no database connection while it lasts."""
+    registration, refresh_token = token.credential.registry.registration(), token.refresh_token
+    scopes = token.credential.profile.scope_values() if token.is_our_own else []
+    release_connection()
+    if token.is_our_own:
+        return client.client_credentials(registration, scopes=scopes)
+    return client.refresh(registration, refresh_token=refresh_token)
+
+
+def store(token: Token, attempt: Renewal, answer: TokenAnswer) -> Token:
+    """Commit the answer. Where the token went away meanwhile, the new one goes the same way: it is to be revoked.
+
+    Whose lease it is by now does not count: as long as nobody else stored anything, this is the newest there is.
+    """
+    with transaction.atomic(durable=True):
+        journal.settle(attempt, RenewalOutcome.RENEWED)
+        stored = leases.locked(token)
+        if stored is None:
+            let_go(token, answer)
+        elif stored.is_of_another(answer):
+            promise_to_revoke(stored, answer, reason="other_account")
+            stop(stored, "other_account", EventKind.OTHER_ACCOUNT)
+        else:
+            hold(stored, answer)
+            stored.save()
+    if stored is None:
+        return replacement(token)
+    if stored.state != TokenState.VALID:
+        raise NoUsableToken(stored.failure_code)
+    return stored
+
+
+def let_go(token: Token, answer: TokenAnswer) -> None:
+    """Not where the person put something in its place: what we just got may hang on the same grant as theirs."""
+    if not (Token.objects.filter(pk=token.pk).exists() or hangs_on_a_newer_grant(token)):
+        promise_to_revoke(token, answer, reason="renewed_after_end")
+
+
+def hangs_on_a_newer_grant(token: Token) -> bool:
+    """They revoked and signed in again meanwhile, at a server where one revocation would end that too."""
+    whole_grants = token.credential.registry.revocation_reach == RevocationReach.GRANT
+    return whole_grants and Token.objects.of(token.user, token.credential).exists()
+
+
+def promise_to_revoke(token: Token, answer: TokenAnswer, *, reason: str) -> None:
+    nobodys = copy(token)
+    hold(nobodys, answer)
+    promise(nobodys, reason=reason, orphaned=True)
+
+
+def hold(token: Token, answer: TokenAnswer) -> None:
+    token.take(answer, registry=token.credential.registry)
+    token.refreshed_at, token.version = timezone.now(), token.version + 1
+    token.lease_owner, token.lease_expires_at = "", None
+
+
+def replacement(token: Token) -> Token:
+    """What somebody put in its place while we asked for the old one: theirs counts."""
+    stored = leases.as_stored(token)
+    return opened(stored) if stored.version != token.version else still_usable(stored, Unreachable("renewal_postponed"))
+
+
+def give_up(token: Token, attempt: Renewal, error: Refused) -> Token:
+    """The server said no to exactly this version. A newer one, or one that another asks for by now, is left alone.
+
+    After an interruption the refusal is our fault, not the person's: whoever died had spent the refresh token. What
+    that one left behind, an access token that lives, is used to its end.
+    """
+    with transaction.atomic(durable=True):
+        journal.settle(attempt, RenewalOutcome.REFUSED, error.code)
+        stored = leases.locked(token, lease_owner=attempt.hex)
+        if stored and journal.follows_an_interruption(attempt):
+            stop(stored, INTERRUPTED, EventKind.RENEWAL_INTERRUPTED, keep_access=stored.lives_for())
+        elif stored:
+            stop(stored, error.code, EventKind.REAUTH_NEEDED)
+    if stored is None:
+        return replacement(token)
+    if stored.usable_for():
+        return opened(stored)
+    raise NoUsableToken(stored.failure_code) from error
+
+
+def stop(stored: Token, code: str, event: EventKind, *, keep_access: bool = False) -> None:
+    stored.give_up(code, keep_access=keep_access)
+    diary.write(stored.user, stored.credential, event)
+
+
+def refused(token: Token) -> None:
+    """The third party no longer accepts an access token that nothing can renew."""
+    with transaction.atomic():
+        stored = leases.locked(token)
+        if stored:
+            stop(stored, token.failure_code or "invalid_token", EventKind.REAUTH_NEEDED)
+
+
+def leave_for_later(attempt: Renewal, error: OAuthError) -> None:
+    with transaction.atomic(durable=True):
+        journal.settle(attempt, RenewalOutcome.FAILED, error.code)
+        leases.drop(attempt, pause_after(error))
+
+
+def pause_after(error: OAuthError) -> timedelta:
+    asked = (error.retry_after or 0) if isinstance(error, Unreachable) else 0
+    jitter = random.uniform(0.5, 1.5)  # noqa: S311 - not a secret
+    return min(max(PAUSE * jitter, timedelta(seconds=asked)), LONGEST_PAUSE)

@@ -1,0 +1,63 @@
+"""A database that is away when the provider has answered: the only copy of the new tokens is insisted on."""
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+from django.db import OperationalError, connection
+
+from accounts.models import User
+from integrations.models import Alias, Renewal, Token
+from integrations.tokens import connections
+from tests import cast
+from tests.integrations.renewing import ASKED, Outage, after, current, in_threads
+from tests.servers.hostile import HostileServer
+
+pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def northwind(server: HostileServer, amira: User) -> Alias:
+    alias = cast.integration_at(cast.registry_at(server.url))
+    cast.signed_in(amira, alias, expires_in=-10)
+    return alias
+
+
+@pytest.fixture
+def outage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Outage]:
+    if connection.vendor == "sqlite":  # which would wait much longer by itself
+        monkeypatch.setitem(connection.settings_dict["OPTIONS"], "timeout", 0.02)
+    outage = Outage()
+    yield outage
+    outage.wait_for_the_end()
+
+
+def test_the_new_tokens_are_stored_when_it_is_back(
+    server: HostileServer, amira: User, northwind: Alias, outage: Outage
+) -> None:
+    server.on(ASKED).then(after(lambda: outage.begin(seconds=0.5)))
+    assert in_threads(3, lambda: current(amira, northwind)) == ["CANARY-access-2"] * 3
+    stored = Token.objects.get()
+    assert (stored.version, stored.refresh_token, stored.state) == (2, "CANARY-refresh-2", "valid")
+    assert len(server.calls) == 1
+    assert [entry.outcome for entry in Renewal.objects.all()] == ["renewed"]
+
+
+def test_when_it_stays_away_the_journal_shows_the_attempt_and_the_log_no_secret(
+    server: HostileServer,
+    amira: User,
+    northwind: Alias,
+    outage: Outage,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(connections, "INSIST_SECONDS", 0.2)
+    server.on(ASKED).then(after(lambda: outage.begin(seconds=1)))
+    with caplog.at_level(logging.DEBUG), pytest.raises(OperationalError):
+        current(amira, northwind)
+    outage.wait_for_the_end()
+    assert "cannot be stored" in caplog.text
+    assert "CANARY" not in caplog.text
+    [entry] = Renewal.objects.all()
+    assert (entry.outcome, entry.version) == ("asked", 1)
+    assert Token.objects.get().access_token == "CANARY-access-1"
