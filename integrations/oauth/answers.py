@@ -16,13 +16,14 @@ from urllib.parse import parse_qsl
 
 from requests import Response
 
-from integrations.oauth import codes
+from integrations.oauth import codes, pointers
 from integrations.oauth.errors import Misconfigured, OAuthError, Refused, Unreachable, Unusable
 
 MAX_TOKEN_BYTES = 64 << 10
 MAX_LIFETIME = 10 * 365 * 86400
 MAX_RETRY_AFTER = 86400.0
 
+_BEARERS = frozenset({"", "bearer", "user", "bot"})  # Slack says whose token it is instead of how it is sent
 _REFRESH_LIFETIMES = ("refresh_expires_in", "refresh_token_expires_in", "x_refresh_token_expires_in")
 
 
@@ -40,24 +41,33 @@ class TokenAnswer:
     unverified_id_token: str = field(default="", repr=False)
 
 
-def read(response: Response, *, grant_type: str = "") -> TokenAnswer:
-    """The answer of a token endpoint to a request of this grant type."""
+def read(response: Response, *, grant_type: str = "", token_path: str = "") -> TokenAnswer:
+    """The answer of a token endpoint to a request of this grant type; its tokens where `token_path` points to."""
     found = _members(response)
     if _error(found) or not _succeeded(response):
         raise failure(response, grant_type=grant_type)
     if not found:
         raise Unusable("not_a_token_answer", "the answer is neither JSON nor a form")
-    if _told(found, "token_type").lower() not in {"", "bearer"}:
+    granted = _granted(found, token_path)
+    if _told(granted, "token_type").lower() not in _BEARERS:
         raise Unusable("unsupported_token_type", "only bearer tokens can be used")
     return TokenAnswer(
-        access_token=_secret(found.get("access_token"), "access_token"),
+        access_token=_secret(granted.get("access_token"), "access_token"),
         token_type="Bearer",  # noqa: S106  # the name of a scheme, not a password
-        refresh_token=_optional_secret(found.get("refresh_token"), "refresh_token"),
-        expires_in=_seconds(found.get("expires_in")),
-        refresh_expires_in=_refresh_lifetime(found),
-        scopes=_scopes(found.get("scope")),
+        refresh_token=_optional_secret(granted.get("refresh_token"), "refresh_token"),
+        expires_in=_seconds(granted.get("expires_in")),
+        refresh_expires_in=_refresh_lifetime(granted),
+        scopes=_scopes(granted.get("scope")),
         unverified_id_token=_told(found, "id_token"),
     )
+
+
+def _granted(found: Mapping[str, object], token_path: str) -> Mapping[str, object]:
+    """The object that holds the person's tokens. Where there is none of that name, the answer itself: Slack nests
+    what it grants at a sign-in beside its bot's token, and not what it gives for a refresh token.
+    """
+    nested = pointers.at(found, token_path) if token_path else None
+    return nested if isinstance(nested, dict) else found
 
 
 def document(response: Response) -> Mapping[str, object]:

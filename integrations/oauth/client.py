@@ -14,7 +14,7 @@ from oauthlib.oauth2 import BackendApplicationClient, LegacyApplicationClient, W
 
 from integrations.oauth import answers, id_tokens, transport
 from integrations.oauth.answers import TokenAnswer
-from integrations.oauth.errors import Misconfigured
+from integrations.oauth.errors import Misconfigured, Unusable
 from integrations.oauth.headers import Bearer
 from integrations.oauth.registration import Registration, client_authentication
 from integrations.oauth.token_endpoint import TokenSession
@@ -102,10 +102,17 @@ def client_credentials(registration: Registration, *, scopes: Iterable[str] = ()
 
 
 def refresh(registration: Registration, *, refresh_token: str, scopes: Iterable[str] = ()) -> TokenAnswer:
-    """RFC 6749 section 6. An empty `refresh_token` in the answer means: keep the one you have."""
+    """RFC 6749 section 6. An empty `refresh_token` in the answer means: keep the one you have.
+
+    An id token that is wrong counts as not sent: the server has rotated already, and the tokens would be lost.
+    """
     session = TokenSession(registration, WebApplicationClient(registration.client_id))
     scope = registration.scope_separator.join(scopes)
-    return session.renew(refresh_token, {"scope": scope} if scope else {})
+    answer = session.renew(refresh_token, {"scope": scope} if scope else {})
+    try:
+        return _identified(answer, registration, "")
+    except Unusable:
+        return answer
 
 
 def introspect(registration: Registration, token: str, *, hint: str = "") -> Introspection:

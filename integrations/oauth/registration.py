@@ -25,6 +25,7 @@ class Registration:
     pkce: bool = True
     code_challenge_method: str = "S256"
     scope_separator: str = " "
+    token_path: str = ""
     authorization_parameters: Mapping[str, str] = field(default_factory=dict)
 
 

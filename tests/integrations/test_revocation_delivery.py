@@ -37,7 +37,7 @@ def test_a_server_that_asks_for_patience_gets_it(server: HostileServer, amira: U
 def test_what_is_done_is_not_done_again(server: HostileServer, amira: User, northwind: Alias) -> None:
     server.on(TOLD).then(Answer(status=200), Answer(status=503)).always(status=200)
     half = deliver(promised(amira, northwind))
-    assert (half.state, half.refresh_token, half.access_token) == ("pending", "", ACCESS)
+    assert (half.state, half.told, half.access_token) == ("pending", ["refresh_token"], ACCESS)
     assert deliver(half).state == "confirmed"
     assert tokens_of(server.calls) == [REFRESH, ACCESS, ACCESS]
 
@@ -52,7 +52,8 @@ def test_after_five_quick_attempts_the_person_is_told_and_it_goes_on(
         assert revocation.state == ("pending" if attempt < 5 else "failed")
         assert revocation.next_attempt_at is not None
         waits.append((revocation.next_attempt_at - timezone.now()).total_seconds())
-    assert 30 < sum(waits[:4]) < 50  # five attempts within a minute
+    assert 25 < sum(waits[:4]) < 40  # five attempts within a minute, even if each waits for the next sweep
+    assert min(waits) > 4.9
     assert waits[4] < waits[5]
     assert Event.objects.filter(kind="revocation_failed").count() == 1
     server.on(TOLD).always(status=200)
@@ -83,15 +84,6 @@ def test_a_person_can_start_over_or_put_it_off_the_card(
     assert card.state == "not_connected"
     server.on(TOLD).always(status=200)
     assert deliver(revocation).state == "confirmed"
-
-
-def test_after_two_weeks_it_rests_and_stays_visible(server: HostileServer, amira: User, northwind: Alias) -> None:
-    server.on(TOLD).always(status=503)
-    revocation = promised(amira, northwind)
-    Revocation.objects.update(created_at=timezone.now() - timedelta(days=15), attempts=40)
-    resting = deliver(revocation)
-    assert (resting.state, resting.next_attempt_at) == ("failed", None)
-    assert list(Revocation.objects.visible()) == [resting]
 
 
 def test_a_killed_workers_claim_runs_out(server: HostileServer, amira: User, northwind: Alias) -> None:

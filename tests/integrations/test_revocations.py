@@ -199,3 +199,20 @@ def test_a_rolled_back_revoke_promises_nothing(amira: User, northwind: Alias) ->
         revoke_and_break()
     assert Token.objects.filter(user=amira).exists()
     assert not Revocation.objects.exists()
+
+
+@pytest.mark.parametrize("answer", [{"status": 500}, {"close": True}, {"status": 404}, {"redirect": "/elsewhere"}])
+def test_a_token_in_the_address_reaches_nothing_of_ours(
+    answer: dict[str, Any], server: HostileServer, amira: User, northwind: Alias, caplog: pytest.LogCaptureFixture
+) -> None:
+    address = {"method": "DELETE", "client_authentication": "none", "body": "none"}
+    ApplicationRegistry.objects.update(
+        token_revocation_url=f"{server.url}/tokens/{{token}}?by={{client_id}}", revocation_request=address
+    )
+    server.on(f"DELETE /tokens/{REFRESH}").always(**answer)
+    with caplog.at_level(logging.DEBUG):
+        waiting = deliver(promised(amira, northwind))
+    assert (server.calls[0].path, server.calls[0].query) == (f"/tokens/{REFRESH}", "by=keyrack")
+    assert waiting.state == "pending"
+    kept = [waiting.last_answer, *Event.objects.values_list("detail", flat=True)]
+    assert "CANARY" not in caplog.text + " ".join(kept)

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from integrations.oauth import answers
 from integrations.oauth.answers import MAX_LIFETIME, TokenAnswer
-from integrations.oauth.errors import OAuthError, Unusable
+from integrations.oauth.errors import OAuthError, Refused, Unusable
 from tests.oauth.responses import response
 
 FINE = {"access_token": "a", "token_type": "Bearer"}
 
 
-def read(found: object, status: int = 200, grant_type: str = "") -> TokenAnswer:
-    return answers.read(response(status, json.dumps(found).encode()), grant_type=grant_type)
+def read(found: object, status: int = 200, grant_type: str = "", token_path: str = "") -> TokenAnswer:
+    return answers.read(response(status, json.dumps(found).encode()), grant_type=grant_type, token_path=token_path)
 
 
 def read_raw(
@@ -206,6 +206,64 @@ def test_ok_false_is_an_error() -> None:
         read({**FINE, "ok": False})
 
 
+# Real answers, odd each in its own way: what was sent, the registry's token path, and what it comes to.
+ODDITIES: dict[str, tuple[object, str, tuple[object, ...]]] = {
+    "Slack, a sign-in": (
+        {
+            "ok": True,
+            "access_token": "xoxb-bot",
+            "token_type": "bot",
+            "scope": "commands",
+            "expires_in": 1,
+            "authed_user": {
+                "id": "U1",
+                "access_token": "xoxp-person",
+                "token_type": "user",
+                "scope": "chat:write,users:read",
+                "refresh_token": "xoxe-1",
+                "expires_in": 43200,
+            },
+        },
+        "/authed_user",
+        ("xoxp-person", "xoxe-1", 43200, ("chat:write", "users:read")),
+    ),
+    "Slack, a refresh": (
+        {"ok": True, "access_token": "xoxe.xoxp-2", "refresh_token": "xoxe-2", "expires_in": 43200, "scope": "a,b"},
+        "/authed_user",
+        ("xoxe.xoxp-2", "xoxe-2", 43200, ("a", "b")),
+    ),
+    "two steps down": (
+        {"code": 0, "data": {"token/new": {"access_token": "a", "expires_in": "7200"}}},
+        "/data/token~1new",
+        ("a", "", 7200, None),
+    ),
+    "another object of that name": ({**FINE, "authed_user": "U1"}, "/authed_user", ("a", "", None, None)),
+    "nothing nested asked for": ({**FINE, "authed_user": {"access_token": "b"}}, "", ("a", "", None, None)),
+}
+
+
+@pytest.mark.parametrize(("found", "token_path", "understood"), ODDITIES.values(), ids=ODDITIES)
+def test_tokens_are_found_where_the_provider_puts_them(
+    found: object, token_path: str, understood: tuple[object, ...]
+) -> None:
+    answer = read(found, token_path=token_path)
+    assert (answer.access_token, answer.refresh_token, answer.expires_in, answer.scopes) == understood
+    assert answer.token_type == "Bearer"
+
+
+def test_a_persons_token_that_is_missing_is_not_replaced_by_the_bots() -> None:
+    with pytest.raises(Unusable, match="no_access_token"):
+        read({**FINE, "ok": True, "authed_user": {"id": "U1"}}, token_path="/authed_user")
+
+
+@pytest.mark.parametrize("path", ["", "/authed_user"])
+def test_an_error_is_always_at_the_top(path: str) -> None:
+    nested = {"authed_user": {**FINE}}
+    with pytest.raises(Refused, match="token_revoked"):
+        read({"ok": False, "error": "token_revoked", **nested}, token_path=path)
+    assert read({**FINE, "authed_user": {**FINE, "error": "invalid_grant"}}, token_path=path).access_token == "a"
+
+
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
 ANYTHING = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner)
@@ -222,13 +280,17 @@ NAMES = (
     "ok",
 )
 MEMBERS = st.fixed_dictionaries({}, optional={name: ANYTHING | st.just("bearer") for name in NAMES})
+NESTED = MEMBERS.map(lambda members: {"a": members, "access_token": "top"})
 GRANTS = st.sampled_from(["", "refresh_token", "password", "authorization_code"])
 
 
-def prove(body: bytes, status: int, grant_type: str, headers: dict[str, str]) -> None:
+PATHS = st.sampled_from(["", "/a", "/access_token", "/scope/a", "/~1/~0"]) | st.text(max_size=5)
+
+
+def prove(body: bytes, status: int, grant_type: str, headers: dict[str, str], token_path: str = "") -> None:
     error: OAuthError | None = None
     try:
-        answer = answers.read(response(status, body, headers), grant_type=grant_type)
+        answer = answers.read(response(status, body, headers), grant_type=grant_type, token_path=token_path)
     except OAuthError as caught:
         error = caught
     if error is not None:
@@ -251,6 +313,6 @@ def test_any_bytes_are_an_answer_or_an_error_of_ours(body: bytes, status: int, g
 
 
 @settings(max_examples=250, deadline=None)
-@given(MEMBERS | ANYTHING, st.sampled_from([200, 200, 201, 400, 401, 403, 500]), GRANTS)
-def test_any_json_is_an_answer_or_an_error_of_ours(found: object, status: int, grant_type: str) -> None:
-    prove(json.dumps(found).encode(), status, grant_type, {})
+@given(NESTED | MEMBERS | ANYTHING, st.sampled_from([200, 200, 201, 400, 401, 403, 500]), GRANTS, PATHS)
+def test_any_json_is_an_answer_or_an_error_of_ours(found: object, status: int, grant_type: str, path: str) -> None:
+    prove(json.dumps(found).encode(), status, grant_type, {}, path)

@@ -7,15 +7,18 @@ import pytest
 from integrations.oauth import revocation
 from integrations.oauth.client import Registration
 from integrations.oauth.errors import Misconfigured, OAuthError, Refused, Unreachable, Unusable
+from integrations.oauth.revocation import Ending
 from tests.servers.hostile import HostileServer
 
 Register = Callable[..., Registration]
+T = Ending(access_token="t")
 
 
 @pytest.mark.parametrize("hint", ["refresh_token", "access_token"])
 def test_the_token_travels_in_the_body_with_its_hint(hint: str, register: Register, provider: HostileServer) -> None:
     provider.on("POST /revoke").answer(status=200)
-    revocation.revoke(register(revocation_url=provider.url + "/revoke?tenant=7"), "CANARY", hint=hint)
+    ending = Ending(**{hint: "CANARY"})
+    revocation.revoke(register(revocation_url=provider.url + "/revoke?tenant=7"), ending, hint)
     call = provider.calls[0]
     assert call.form == {"token": "CANARY", "token_type_hint": hint}
     assert call.query == "tenant=7"
@@ -34,7 +37,7 @@ def test_the_token_travels_in_the_body_with_its_hint(hint: str, register: Regist
 )
 def test_a_dead_token_is_confirmed(answer: dict[str, object], register: Register, provider: HostileServer) -> None:
     provider.on("POST /revoke").answer(**answer)
-    revocation.revoke(register(), "t", hint="access_token")
+    revocation.revoke(register(), T, "access_token")
     assert len(provider.calls) == 1
 
 
@@ -57,14 +60,14 @@ def test_what_is_no_confirmation_says_why(
 ) -> None:
     provider.on("POST /revoke").answer(**answer)
     with pytest.raises(kind) as caught:
-        revocation.revoke(register(), "t", hint="access_token")
+        revocation.revoke(register(), T, "access_token")
     assert caught.value.code == code
 
 
 def test_the_server_is_asked_again_no_sooner_than_it_wants(register: Register, provider: HostileServer) -> None:
     provider.on("POST /revoke").answer(status=503, headers={"Retry-After": "7"})
     with pytest.raises(Unreachable) as caught:
-        revocation.revoke(register(), "t", hint="access_token")
+        revocation.revoke(register(), T, "access_token")
     assert caught.value.retry_after == 7
 
 
@@ -74,10 +77,10 @@ def test_a_redirect_is_not_followed(
 ) -> None:
     provider.on("POST /revoke").answer(status=status, redirect=evil_host.url)
     with pytest.raises(Misconfigured, match="redirected"):
-        revocation.revoke(register(), "t", hint="access_token")
+        revocation.revoke(register(), T, "access_token")
     assert evil_host.connections == 0
 
 
 def test_without_an_endpoint_nothing_is_pretended(register: Register) -> None:
     with pytest.raises(Misconfigured, match="bad_url"):
-        revocation.revoke(register(revocation_url=""), "t", hint="access_token")
+        revocation.revoke(register(revocation_url=""), T, "access_token")

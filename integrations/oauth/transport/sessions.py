@@ -156,7 +156,7 @@ def shared_adapter() -> Adapter:
     global _adapter
     with _lock:
         if _adapter is None:
-            _adapter = Adapter(pool_connections=50, pool_maxsize=20)
+            _adapter = Adapter(pool_connections=50, pool_maxsize=64)
         return _adapter
 
 

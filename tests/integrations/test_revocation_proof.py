@@ -1,0 +1,257 @@
+"""Accepted is not proved: what the provider says of the token afterwards decides what people are told."""
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import User
+from integrations.models import Alias, ApplicationRegistry, Event, Revocation
+from integrations.models.integration import integration_of
+from integrations.personal_auth import PersonalAuthAPI
+from tests import cast, walks
+from tests.integrations.revoking import ACCESS, REFRESH, TOLD, copies, deliver, promised, tokens_of
+from tests.servers.hostile import Answer, HostileServer
+
+ASKED, SHOWN, RENEWED = "POST /introspect", "GET /userinfo", "POST /token"
+DEAD, ALIVE = Answer(json={"active": False}), Answer(json={"active": True, "sub": "a-1"})
+
+
+@pytest.fixture
+def northwind(server: HostileServer, amira: User) -> Alias:
+    """Amira's integration, signed in, at a provider that accepts every revocation."""
+    server.on(TOLD).always(status=200)
+    alias = cast.integration_at(cast.registry_at(server.url))
+    cast.signed_in(amira, alias)
+    return alias
+
+
+def said_of_it(person: Client) -> str:
+    """What a screen reader hears when the card stops moving."""
+    return str(re.findall(r'data-say-revoked="([^"]*)"', walks.words(person.get("/integrations/")))[0]).strip()
+
+
+def registry_has(**fields: Any) -> None:
+    ApplicationRegistry.objects.update(**fields)
+
+
+def test_what_introspection_calls_dead_is_verified(
+    server: HostileServer, amira: User, as_amira: Client, northwind: Alias
+) -> None:
+    registry_has(token_introspection_url=f"{server.url}/introspect")
+    server.on(ASKED).always(DEAD)
+    done = deliver(promised(amira, northwind))
+    assert done.state == "verified"
+    assert copies(done) == [None, None, None]
+    asked = server.calls_to(ASKED)
+    assert [(call.form["token"], call.form["token_type_hint"]) for call in asked] == [
+        (REFRESH, "refresh_token"),
+        (ACCESS, "access_token"),
+    ]
+    assert all(call.headers["authorization"].startswith("Basic ") for call in asked)
+    assert Event.objects.filter(kind="revocation_verified").count() == 1
+    assert PersonalAuthAPI(amira).revoke_token("northwind").remote_revocation == "confirmed"
+    assert said_of_it(as_amira) == "Northwind CRM confirmed: the token is dead."
+
+
+def test_without_a_proof_the_words_are_those_of_an_accepted_revocation(
+    server: HostileServer, amira: User, as_amira: Client, northwind: Alias
+) -> None:
+    assert deliver(promised(amira, northwind)).state == "confirmed"
+    assert {call.path for call in server.calls} == {"/revoke"}
+    assert said_of_it(as_amira) == "Northwind CRM confirmed."
+
+
+@pytest.mark.parametrize("answers", [(ALIVE, DEAD), (DEAD, ALIVE)])
+def test_a_token_that_still_works_was_not_revoked_whatever_was_answered(
+    answers: tuple[Answer, Answer], server: HostileServer, amira: User, northwind: Alias
+) -> None:
+    registry_has(token_introspection_url=f"{server.url}/introspect")
+    server.on(ASKED).then(*answers).always(DEAD)
+    not_yet = deliver(promised(amira, northwind))
+    assert (not_yet.state, not_yet.last_answer, not_yet.told) == ("pending", "still active", [])
+    assert deliver(not_yet).state == "verified"
+    assert tokens_of(server.calls_to(TOLD)) == [REFRESH, ACCESS, REFRESH, ACCESS]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"status": 500},
+        {"status": 401},
+        {"status": 404},
+        {"close": True},
+        {"json": {}},
+        {"json": {"active": "false"}},
+        {"json": {"active": None}},
+        {"json": {"error": "invalid_client"}},
+        {"text": "<html>"},
+        {"redirect": "/elsewhere"},
+    ],
+)
+def test_a_proof_that_cannot_be_had_makes_nothing_worse(
+    answer: dict[str, Any], server: HostileServer, amira: User, northwind: Alias
+) -> None:
+    registry_has(token_introspection_url=f"{server.url}/introspect")
+    server.on(ASKED).always(**answer)
+    assert deliver(promised(amira, northwind)).state == "confirmed"
+    assert ApplicationRegistry.objects.get().misconfigured_code == ""
+
+
+def test_of_a_token_past_its_time_introspection_proves_nothing(
+    server: HostileServer, amira: User, northwind: Alias
+) -> None:
+    """It asks about the refresh token alone; the other would be dead anyway."""
+    registry_has(token_introspection_url=f"{server.url}/introspect")
+    server.on(ASKED).always(DEAD)
+    revocation = promised(amira, northwind)
+    Revocation.objects.update(access_token_expires_at=timezone.now() - timedelta(seconds=1))
+    assert deliver(revocation).state == "verified"
+    assert tokens_of(server.calls_to(ASKED)) == [REFRESH]
+
+
+@pytest.mark.parametrize(
+    ("answer", "state"),
+    [
+        ({"status": 401}, "verified"),
+        ({"status": 401, "json": {"error": "invalid_token"}}, "verified"),
+        ({"json": {"sub": "a-1"}}, "pending"),
+        ({"status": 403}, "confirmed"),
+        ({"status": 404}, "confirmed"),
+        ({"status": 500}, "confirmed"),
+        ({"close": True}, "confirmed"),
+        ({"text": "<html>"}, "confirmed"),
+    ],
+)
+def test_how_the_account_takes_the_token_is_a_proof_too(
+    answer: dict[str, Any], state: str, server: HostileServer, amira: User, northwind: Alias
+) -> None:
+    registry_has(userinfo_url=f"{server.url}/userinfo")
+    server.on(SHOWN).always(**answer)
+    done = deliver(promised(amira, northwind))
+    assert done.state == state
+    assert done.last_answer == ("still active" if state == "pending" else "")
+    assert server.calls_to(SHOWN)[0].headers["authorization"] == f"Bearer {ACCESS}"
+
+
+def test_a_token_that_still_opens_the_account_is_waited_for(
+    server: HostileServer, amira: User, northwind: Alias
+) -> None:
+    registry_has(userinfo_url=f"{server.url}/userinfo")
+    server.on(SHOWN).always(json={"sub": "a-1"})
+    revocation = promised(amira, northwind)
+    for _ in range(5):
+        deliver(revocation)
+    card = integration_of(amira, northwind.pk)
+    assert card is not None
+    assert card.state == "revoke_failed"
+    Revocation.objects.update(access_token_expires_at=timezone.now() - timedelta(seconds=1))
+    assert deliver(revocation).state == "confirmed"
+    assert len(server.calls_to(SHOWN)) == 5
+
+
+def test_introspection_that_says_nothing_leaves_it_to_the_account(
+    server: HostileServer, amira: User, northwind: Alias
+) -> None:
+    registry_has(token_introspection_url=f"{server.url}/introspect", userinfo_url=f"{server.url}/userinfo")
+    server.on(ASKED).always(status=403)
+    server.on(SHOWN).always(status=401)
+    assert deliver(promised(amira, northwind)).state == "verified"
+
+
+def test_the_promise_remembers_how_to_prove_it(server: HostileServer, amira: User, northwind: Alias) -> None:
+    dialect = {"hint": False}
+    registry_has(
+        token_introspection_url=f"{server.url}/introspect",
+        userinfo_url=f"{server.url}/userinfo",
+        revocation_request=dialect,
+    )
+    revocation = promised(amira, northwind)
+    registry_has(token_introspection_url="", userinfo_url="", revocation_request={}, token_revocation_url="")
+    server.on(ASKED).always(DEAD)
+    assert deliver(revocation).state == "verified"
+    assert server.calls_to(TOLD)[0].form == {"token": REFRESH}
+
+
+# Tokens that must speak for themselves --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def as_person(northwind: Alias, amira: User) -> Revocation:
+    """A promise at a provider that is told with the person's own access token, of which nothing is left."""
+    registry_has(revocation_request={"client_authentication": "bearer", "send": ["access_token"], "hint": False})
+    revocation = promised(amira, northwind)
+    Revocation.objects.update(access_token_expires_at=timezone.now() - timedelta(hours=1))
+    return revocation
+
+
+def test_a_dead_access_token_is_renewed_so_that_it_can_speak(server: HostileServer, as_person: Revocation) -> None:
+    server.on(RENEWED).answer(json=walks.token_answer(2))
+    server.on(TOLD).answer(status=503)
+    half = deliver(as_person)
+    assert (half.access_token, half.refresh_token) == ("CANARY-access-2", "CANARY-refresh-2")
+    assert deliver(half).state == "confirmed"
+    assert server.calls_to(RENEWED)[0].form["refresh_token"] == REFRESH
+    assert len(server.calls_to(RENEWED)) == 1
+    assert {call.headers["authorization"] for call in server.calls_to(TOLD)} == {"Bearer CANARY-access-2"}
+
+
+def test_what_the_provider_does_not_renew_is_dead_already(server: HostileServer, as_person: Revocation) -> None:
+    server.on(RENEWED).answer(status=400, json={"error": "invalid_grant"})
+    done = deliver(as_person)
+    assert (done.state, done.last_answer) == ("confirmed", "invalid_grant")
+    assert server.calls_to(TOLD) == []
+
+
+def test_an_access_token_that_died_before_its_time_is_renewed_at_the_next_attempt(
+    server: HostileServer, as_person: Revocation
+) -> None:
+    Revocation.objects.update(access_token_expires_at=timezone.now() + timedelta(hours=1))
+    server.on(TOLD).answer(status=401)
+    server.on(RENEWED).answer(json=walks.token_answer(2))
+    waiting = deliver(as_person)
+    assert (waiting.state, waiting.last_answer) == ("pending", "401")
+    assert ApplicationRegistry.objects.get().misconfigured_code == ""
+    assert deliver(waiting).state == "confirmed"
+
+
+@pytest.mark.parametrize(("seconds", "state"), [(-60, "confirmed"), (3600, "pending")])
+def test_where_nothing_can_be_renewed_only_time_makes_a_refusal_believable(
+    seconds: int, state: str, server: HostileServer, as_person: Revocation
+) -> None:
+    expires_at = timezone.now() + timedelta(seconds=seconds)
+    Revocation.objects.update(access_token_expires_at=expires_at, refresh_token=None)
+    server.on(TOLD).always(status=401)
+    assert deliver(as_person).state == state
+
+
+def test_a_call_that_would_lack_something_is_never_made(server: HostileServer, amira: User, northwind: Alias) -> None:
+    registry_has(token_revocation_url=f"{server.url}/accounts/{{account_id}}/revoke")
+    given_up = deliver(promised(amira, northwind))
+    assert (given_up.state, given_up.last_answer) == ("abandoned", "no account id")
+    assert given_up.is_retryable
+    assert server.calls == []
+
+
+def test_a_dialect_nobody_can_read_is_the_administrators_to_mend(
+    server: HostileServer, amira: User, northwind: Alias
+) -> None:
+    registry_has(revocation_request={"verb": "DELETE"})
+    waiting = deliver(promised(amira, northwind))
+    assert (waiting.state, waiting.last_answer) == ("pending", "bad revocation request")
+    assert ApplicationRegistry.objects.get().misconfigured_code == "bad_revocation_request"
+    registry_has(revocation_request={})
+    assert waiting.start_over()
+    assert deliver(waiting).state == "confirmed"
+
+
+def test_the_kind_of_token_it_wants_may_not_be_there(server: HostileServer, amira: User, northwind: Alias) -> None:
+    registry_has(revocation_request={"send": ["refresh_token"]})
+    revocation = promised(amira, northwind)
+    Revocation.objects.update(refresh_token=None)
+    done = deliver(revocation)
+    assert (done.state, done.last_answer) == ("unsupported", "no refresh token")
+    assert server.calls == []
