@@ -9,11 +9,19 @@ from django.utils.translation import gettext_lazy
 
 from integrations.admin.alias_form import AliasForm, ConnectionForm, ConnectionFormSet, ConnectionRowForm
 from integrations.admin.credentials import initiator_text
-from integrations.admin.pages import NOTHING, Choosing, Page
-from integrations.models.registry import Alias, HttpConnection
-from integrations.models.tokens import Token, TokenQuerySet
+from integrations.admin.pages import NOTHING, Choosing, Page, whom_it_hits
+from integrations.models.registry import Alias, CredentialQuerySet, HttpConnection, OAuth2Credential
+from integrations.models.tokens import Token
 
-STAYS = gettext_lazy("It no longer serves them; their tokens stay with the credential until that is deleted.")
+ENDS = gettext_lazy("Nothing else stands on their credential: they end, and the provider is told to cancel the tokens.")
+STAYS = gettext_lazy("It no longer serves them; their sign-ins stay, for what else stands on the credential.")
+
+
+def whom_it_hits_below(named: CredentialQuerySet, alone: CredentialQuerySet) -> list[str]:
+    """Those whose sign-ins end, and those who only lose this way to use theirs."""
+    ending = Token.objects.filter(credential__in=alone.values("pk"))
+    below = Token.objects.filter(credential__in=named.values("pk"))
+    return whom_it_hits(ending, str(ENDS)) + whom_it_hits(below.exclude(pk__in=ending.values("pk")), str(STAYS))
 
 
 class ConnectionInline(Choosing, admin.StackedInline):  # type: ignore[type-arg]  # not subscriptable at run time
@@ -38,7 +46,6 @@ class AliasAdmin(Page):
     ordering = ["name"]
     filter_horizontal = ["groups"]
     readonly_fields = ["initiator", "deactivated_at"]
-    deletion_note = STAYS
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Alias]:
         rows: QuerySet[Alias] = Alias.objects.complete().order_by("name")
@@ -52,8 +59,9 @@ class AliasAdmin(Page):
             fields.append("initiator")
         return [(None, {"fields": fields})]
 
-    def tokens_of(self, objs: Any) -> TokenQuerySet:
-        return Token.objects.filter(credential__in=[obj.effective_credential for obj in objs])
+    def whom_a_deletion_hits(self, objs: Any) -> list[str]:
+        named = OAuth2Credential.objects.named_by(aliases=objs)
+        return whom_it_hits_below(named, named.left_alone(aliases=objs))
 
     @admin.display(description=gettext_lazy("Label"), ordering="label")
     def title(self, alias: Alias) -> str:
@@ -82,5 +90,7 @@ class ConnectionAdmin(Page):
     list_select_related = ["alias", "credential"]
     search_fields = ["name", "connection_url", "alias__name", "alias__label"]
     ordering = ["alias__name", "name"]
-    tokens_below = "credential__connections"
-    deletion_note = STAYS
+
+    def whom_a_deletion_hits(self, objs: Any) -> list[str]:
+        named = OAuth2Credential.objects.named_by(connections=objs)
+        return whom_it_hits_below(named, named.left_alone(connections=objs))

@@ -14,7 +14,7 @@ CONFIRMED = "_confirmed"
 class CredentialForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
     class Meta:
         model = OAuth2Credential
-        fields = ["name", "profile", "integration_type", "active"]
+        fields = ["name", "profile", "integration_type", "other_account", "active"]
 
     def clean(self) -> dict[str, Any]:
         fields = super().clean() or self.cleaned_data

@@ -6,23 +6,27 @@ from django import forms
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
+from django.views.decorators.http import require_POST
 
 from accounts.models import User
-from integrations import authorization
-from integrations.admin import endings
+from integrations import authorization, tokens
+from integrations.admin import own_tokens
 from integrations.admin.credential_form import CONFIRMED, CredentialForm
 from integrations.admin.pages import NOTHING, Page, copyable, moment
 from integrations.admin.tokens import BY
+from integrations.models.addresses import initiator_url
 from integrations.models.diary import EventKind
-from integrations.models.integration import Integration, initiator_url
+from integrations.models.integration import Integration
 from integrations.models.registry import GrantType, IntegrationType, OAuth2Credential
 from integrations.models.tokens import Token, TokenState
 
@@ -60,11 +64,12 @@ class CredentialAdmin(Page):
         return counted.annotate(number_connected=Count("tokens", filter=alive("tokens__")))
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        main = (None, {"fields": ["name", "profile", "integration_type", "active"]})
+        main = (None, {"fields": ["name", "profile", "integration_type", "other_account", "active"]})
         if obj is None:
             return [main]
         scopes = (gettext_lazy("Scopes"), {"fields": ["scopes"]})
-        return [main, scopes, (gettext_lazy("State"), {"fields": STATE})]
+        state = STATE if obj.is_personal else [name for name in STATE if name != "initiator"]
+        return [main, scopes, (gettext_lazy("State"), {"fields": state})]
 
     def changeform_view(
         self,
@@ -78,6 +83,24 @@ class CredentialAdmin(Page):
             if credential and (question := self.question(request, credential)):
                 return question
         return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def get_urls(self) -> list[URLPattern]:
+        address = path(
+            "<path:object_id>/get-token/",
+            self.admin_site.admin_view(require_POST(self.get_token)),
+            name="integrations_oauth2credential_get_token",
+        )
+        return [address, *super().get_urls()]
+
+    def get_token(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        credential = self.get_object(request, unquote(object_id))
+        if credential is None:
+            raise Http404
+        try:
+            own_tokens.get_token(request, credential)
+        except authorization.NotAvailable:
+            raise PermissionDenied from None
+        return redirect("admin:integrations_oauth2credential_change", credential.pk)
 
     def question(self, request: HttpRequest, credential: OAuth2Credential) -> HttpResponse | None:
         """The page that asks before sign-ins end; None where none do."""
@@ -102,13 +125,17 @@ class CredentialAdmin(Page):
         """No token outlives the type it was granted for; the promises are made while the old set-up still stands."""
         others = Token.objects.filter(credential=obj.pk).exclude(integration_type=obj.integration_type)
         detail = BY % {"username": request.user.get_username()}
-        endings.end(others, reason="integration_type_changed", detail=detail)
+        authorization.end_all(others, reason="integration_type_changed", detail=detail)
         super().save_model(request, obj, form, change)
 
     def render_change_form(self, request: HttpRequest, context: Any, *arguments: Any, **options: Any) -> HttpResponse:
         credential = context["original"]
         if credential:
-            context |= {"integration": usable_by(request.user, credential), "tokens": tokens_link(credential)}
+            context |= {
+                "integration": usable_by(request.user, credential),
+                "is_granted_to_us": tokens.grants_to_us(credential),
+                "tokens": tokens_link(credential),
+            }
         return super().render_change_form(request, context, *arguments, **options)
 
     @admin.display(description=gettext_lazy("Application Registry"), ordering="profile__registry__name")
@@ -129,6 +156,8 @@ class CredentialAdmin(Page):
     @admin.display(description=gettext_lazy("Need to sign in again"))
     def signed_out(self, credential: OAuth2Credential) -> str:
         number = credential.tokens.exclude(alive()).count()
+        if not credential.is_personal:
+            return _("The shared token") if number else _("Nobody")
         return ngettext("%(number)d person", "%(number)d people", number) % {"number": number}
 
     @admin.display(description=gettext_lazy("Last error"), empty_value=NOTHING)
@@ -151,19 +180,17 @@ class CredentialAdmin(Page):
 
 def initiator_text(credential: OAuth2Credential | None) -> str:
     """The address that starts a sign-in, to hand out; empty where no person signs in."""
-    if not can_be_signed_in_to(credential):
+    if credential is None or not credential.is_personal or not can_be_signed_in_to(credential):
         return ""
-    return copyable(f"{settings.SITE_URL}{initiator_url(cast(OAuth2Credential, credential))}", _("Initiator URL"))
+    return copyable(f"{settings.SITE_URL}{initiator_url(credential)}", _("Initiator URL"))
 
 
-def can_be_signed_in_to(credential: OAuth2Credential | None) -> bool:
-    if credential is None or not credential.is_personal:
-        return False
-    return credential.profile.grant_type != GrantType.CLIENT_CREDENTIALS
+def can_be_signed_in_to(credential: OAuth2Credential) -> bool:
+    return credential.profile.grant_type != GrantType.CLIENT_CREDENTIALS or tokens.grants_to_us(credential)
 
 
 def usable_by(user: Any, credential: OAuth2Credential) -> Integration | None:
-    """What this administrator could sign in to with the credential, as anybody else would."""
+    """What this administrator could get a token for: as anybody else would, or for the system."""
     if not can_be_signed_in_to(credential):
         return None
     try:

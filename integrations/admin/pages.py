@@ -54,8 +54,11 @@ class Page(Choosing, admin.ModelAdmin):  # type: ignore[type-arg]  # not subscri
         self, objs: Any, request: HttpRequest
     ) -> tuple[list[Any], dict[str, int], set[str], list[str]]:
         deleted, counts, lacking, protected = super().get_deleted_objects(objs, request)
-        hit = whom_it_hits(self.tokens_of(objs), self.deletion_note)
+        hit = self.whom_a_deletion_hits(objs)
         return [*hit, *deleted], counts, lacking, [*hit, *protected] if protected else []
+
+    def whom_a_deletion_hits(self, objs: Iterable[Any]) -> list[str]:
+        return whom_it_hits(self.tokens_of(objs), self.deletion_note)
 
     def tokens_of(self, objs: Iterable[Any]) -> TokenQuerySet:
         if not self.tokens_below:

@@ -30,8 +30,8 @@ MAIN = [
     "logo_now", "logo", "remove_logo", "comments", "active",
 ]  # fmt: skip
 PARTICULARS = [
-    "names_issuer", "authorization_parameters", "scope_separator", "account_id_path", "account_label_path",
-    "account_settings_url", "revocation_reach",
+    "names_issuer", "authorization_parameters", "scope_separator", "token_path", "account_id_path",
+    "account_label_path", "account_settings_url", "revocation_request", "revocation_reach",
 ]  # fmt: skip
 # What somebody who may only look sees instead of the fields to type into.
 ONLY_TO_TYPE = {
@@ -62,7 +62,7 @@ class RegistryAdmin(Page):
 
     def get_fieldsets(self, request: HttpRequest, obj: ApplicationRegistry | None = None) -> Any:
         """Fields to type a secret into are for those who may change it: to others they would show what is stored."""
-        main = ["problem", *MAIN] if obj and obj.misconfigured_code else MAIN
+        main = ["problem", *MAIN] if obj and self.problem(obj) else MAIN
         if obj and not self.has_change_permission(request, obj):
             main = [name for field in main if (name := ONLY_TO_TYPE.get(field, field))]
         if not (obj and obj.logo_type):
@@ -107,9 +107,12 @@ class RegistryAdmin(Page):
 
     @admin.display(description=gettext_lazy("Problem"), ordering="misconfigured_at", empty_value=NOTHING)
     def problem(self, registry: ApplicationRegistry) -> str:
-        if not registry.misconfigured_code:
-            return ""
-        return f"{registry.misconfigured_code} ({moment(registry.misconfigured_at)})"
+        found = []
+        if registry.misconfigured_code:
+            found.append(f"{registry.misconfigured_code} ({moment(registry.misconfigured_at)})")
+        if registry.down_since:
+            found.append(_("Not answering since %(moment)s") % {"moment": moment(registry.down_since)})
+        return " · ".join(found)
 
     @admin.display(description=gettext_lazy("Redirect URL"))
     def redirect_url(self, registry: ApplicationRegistry) -> SafeString:

@@ -1,6 +1,7 @@
 """What an application registry must look like, and who may lead its secret elsewhere: only who can type it again."""
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, cast
 from uuid import UUID
 
@@ -18,6 +19,8 @@ from integrations.admin import confirming
 from integrations.admin.addresses import AddressField, AddressInput, BaseAddressField, origin
 from integrations.models.registry import LOGO_LIMIT, ApplicationRegistry, ClientAuthentication, RevocationReach
 from integrations.models.tokens import Token
+from integrations.oauth import dialects
+from integrations.oauth.dialects import BadDialect
 from integrations.vault import NoKeys, keyring
 
 FILL = "_fill"  # the button that only fills the form in
@@ -47,6 +50,15 @@ def picture_type(head: bytes) -> str:
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
         return "image/png"
     return "image/webp" if head[:4] == b"RIFF" and head[8:12] == b"WEBP" else ""
+
+
+@contextmanager
+def sentences() -> Iterator[None]:
+    """What is wrong with a dialect, at the field where it was typed in."""
+    try:
+        yield
+    except BadDialect as error:
+        raise ValidationError(str(error)) from None
 
 
 class RegistryForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
@@ -126,6 +138,18 @@ class RegistryForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
             raise ValidationError(_("Keyrack sets this itself: %(names)s.") % {"names": ", ".join(ours)})
         return dict(parameters)
 
+    def clean_revocation_request(self) -> dict[str, Any]:
+        typed = self.cleaned_data["revocation_request"] or {}
+        with sentences():
+            dialects.read(typed)
+        return dict(typed)
+
+    def clean_token_revocation_url(self) -> str:
+        url: str = self.cleaned_data["token_revocation_url"]
+        with sentences():
+            dialects.check_url(url)
+        return url
+
     def clean_scope_separator(self) -> str:
         return self.cleaned_data["scope_separator"] or " "
 
@@ -148,9 +172,19 @@ class RegistryForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
         if self.instance._state.adding and ApplicationRegistry.objects.filter(pk=self.instance.pk).exists():
             raise ValidationError(_("This page was saved already. Open the registry from the list."))
         if not self.errors:
+            self.check_revocation(fields)
             self.check_secret(fields)
             self.check_tokens(fields)
         return fields
+
+    def check_revocation(self, fields: dict[str, Any]) -> None:
+        """Address and request belong together: one may have a placeholder that the other lacks."""
+        dialect, url = dialects.read(fields["revocation_request"]), fields["token_revocation_url"]
+        try:
+            if url:
+                dialects.check_together(dialect, url, registered=fields["send_credentials"])
+        except BadDialect as error:
+            self.add_error("revocation_request", str(error))
 
     @sensitive_variables("typed")
     def check_secret(self, fields: dict[str, Any]) -> None:
@@ -189,7 +223,7 @@ class RegistryForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
         self.take_logo()
         self.take_defaults()
         if self.has_changed():
-            self.instance.misconfigured_code, self.instance.misconfigured_at = "", None  # the next call will tell
+            self.instance.note_misconfigured("")  # the next call will tell
         return super().save(commit)
 
     def take_secret(self) -> None:

@@ -4,9 +4,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db import transaction
-from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -14,7 +12,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from integrations import tasks
 from integrations.admin.pages import ReadOnly, day, hour, quietly
 from integrations.models.diary import Event
-from integrations.models.tokens import UNSETTLED, Revocation, RevocationState
+from integrations.models.tokens import Revocation, RevocationQuerySet
 
 
 class Kept(ReadOnly):
@@ -35,7 +33,17 @@ class RevocationAdmin(Kept):
         (None, {"fields": ["provider", "registry", "credential", "username", "account_label", "reason"]}),
         (
             gettext_lazy("State"),
-            {"fields": ["state", "attempts", "last_answer", "created_at", "next_attempt_at", "settled_at"]},
+            {
+                "fields": [
+                    "state",
+                    "attempts",
+                    "last_answer",
+                    "created_at",
+                    "next_attempt_at",
+                    "settled_at",
+                    "purged_at",
+                ]
+            },
         ),
     ]
 
@@ -51,21 +59,15 @@ class RevocationAdmin(Kept):
         return request.user.has_perm("integrations.change_revocation")
 
     @admin.action(description=gettext_lazy("Try again"), permissions=["retry"])
-    def try_again(self, request: HttpRequest, queryset: QuerySet[Revocation]) -> None:
-        """Start over with those that are not settled."""
-        rows = list(queryset.filter(state__in=UNSETTLED))
+    def try_again(self, request: HttpRequest, queryset: RevocationQuerySet) -> None:
+        """Start over with those that are not settled and whose copies are there."""
         with transaction.atomic():
-            for revocation in rows:
-                start_over(revocation)
-        told = ngettext("Asking %(count)d provider again.", "Asking again for %(count)d revocations.", len(rows))
-        self.message_user(request, told % {"count": len(rows)}, messages.SUCCESS if rows else messages.WARNING)
-
-
-def start_over(revocation: Revocation) -> None:
-    revocation.state, revocation.attempts = RevocationState.PENDING, 0
-    revocation.pursued_since = revocation.next_attempt_at = timezone.now()
-    revocation.save(update_fields=["state", "attempts", "pursued_since", "next_attempt_at"])
-    tasks.hurry(revocation)
+            started = [revocation for revocation in queryset.unkept().with_registry() if revocation.start_over()]
+            for revocation in started:
+                tasks.hurry(revocation)
+        one, more = "Asking %(count)d provider again.", "Asking again for %(count)d revocations."
+        told = ngettext(one, more, len(started)) % {"count": len(started)}
+        self.message_user(request, told, messages.SUCCESS if started else messages.WARNING)
 
 
 @admin.register(Event)

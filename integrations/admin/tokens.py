@@ -9,13 +9,14 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from integrations.admin import endings
+from integrations import authorization
 from integrations.admin.pages import NOTHING, ReadOnly, day, hour, moment, quietly
 from integrations.models.registry import OAuth2Credential
 from integrations.models.tokens import Token, TokenQuerySet
 
 BY = gettext_lazy("by the administrator %(username)s")
 LOOKED_AT = "Looked at."
+SCOPES = ["granted_scopes", "asked_scopes", "missing_scopes"]
 
 
 @admin.register(Token)
@@ -33,7 +34,7 @@ class TokenAdmin(ReadOnly):
         (
             gettext_lazy("What was granted"),
             {
-                "fields": ["kind", "token_type", "granted_scopes", "asked_scopes", "expires_at", "refresh_expires_at"],
+                "fields": ["kind", "token_type", *SCOPES, "expires_at", "refresh_expires_at"],
                 "description": gettext_lazy("The token itself is shown to nobody."),
             },
         ),
@@ -75,6 +76,10 @@ class TokenAdmin(ReadOnly):
     @admin.display(description=gettext_lazy("Requested scopes"), empty_value=NOTHING)
     def asked_scopes(self, token: Token) -> str:
         return ", ".join(token.requested_scopes)
+
+    @admin.display(description=gettext_lazy("Missing scopes"), empty_value=NOTHING)
+    def missing_scopes(self, token: Token) -> str:
+        return ", ".join(token.missing_scopes())
 
     @admin.display(description=gettext_lazy("Expires"), ordering="expires_at")
     def expires(self, token: Token) -> SafeString:
@@ -118,7 +123,7 @@ class TokenAdmin(ReadOnly):
 
     def revoke(self, request: HttpRequest, tokens: TokenQuerySet) -> None:
         detail = BY % {"username": request.user.get_username()}
-        endings.end(tokens, reason="revoked_by_administrator", detail=detail)
+        authorization.end_all(tokens, reason="revoked_by_administrator", detail=detail)
 
 
 def aliases_of(credential: OAuth2Credential) -> list[str]:

@@ -5,7 +5,8 @@ The promise is made here, above the queue; it is kept below it. Requests and pag
 
 from integrations.authorization.access import NotAvailable, integration_behind, integration_for
 from integrations.authorization.callbacks import BadCallback, complete
-from integrations.authorization.ends import cancel, dismiss, forget, retry_revocation, revoke
+from integrations.authorization.ends import cancel, dismiss, end_all, forget, retry_revocation, revoke
+from integrations.authorization.own import get_own_token
 from integrations.authorization.passwords import sign_in
 from integrations.authorization.results import choose
 from integrations.authorization.starts import NotStarted, TooManyStarts, begin
@@ -20,7 +21,9 @@ __all__ = [
     "choose",
     "complete",
     "dismiss",
+    "end_all",
     "forget",
+    "get_own_token",
     "integration_behind",
     "integration_for",
     "retry_revocation",

@@ -2,7 +2,8 @@
 
 from accounts.models import User
 from integrations.models.integration import Integration, assemble
-from integrations.models.registry import Alias, OAuth2Credential
+from integrations.models.registry import SET_UP, Alias, OAuth2Credential
+from integrations.models.shared import shared_integration
 from integrations.models.tokens import (
     AuthorizationAttempt,
 )
@@ -13,15 +14,26 @@ class NotAvailable(Exception):
 
 
 def integration_for(user: User, credential: OAuth2Credential) -> Integration:
-    """An integration of this person, turned on, that stands on the credential."""
+    """What this person may sign in to with the credential: an integration of theirs, or the system's own."""
+    if not credential.is_personal:
+        return shared_for(user, credential)
     for integration in assemble(user, Alias.objects.standing_on(credential).available_to(user)):
         if integration.is_on:
             return integration
     raise NotAvailable
 
 
+def shared_for(user: User, credential: OAuth2Credential) -> Integration:
+    """The system's sign-in is for those who may change what it signs in with. It needs no alias."""
+    if credential.is_ready and user.is_staff and user.has_perm(SET_UP):
+        return shared_integration(credential)
+    raise NotAvailable
+
+
 def integration_behind(attempt: AuthorizationAttempt) -> Integration:
     """What this person tried to sign in to, whether they may still use it or not."""
+    if attempt.is_shared:
+        return shared_integration(attempt.credential)
     for integration in assemble(attempt.user, Alias.objects.complete().naming(attempt.credential)):
         return integration
     raise NotAvailable
@@ -30,7 +42,8 @@ def integration_behind(attempt: AuthorizationAttempt) -> Integration:
 def still_available(attempt: AuthorizationAttempt) -> bool:
     """The person, the role, the alias and the type of credential are as they were at the start. Read anew."""
     user = User.objects.filter(pk=attempt.user_id, is_active=True).first()
-    credential = OAuth2Credential.objects.select_related("profile__registry").filter(pk=attempt.credential_id).first()
+    same = OAuth2Credential.objects.filter(pk=attempt.credential_id, integration_type=attempt.integration_type)
+    credential = same.select_related("profile__registry").first()
     if user is None or credential is None:
         return False
     try:

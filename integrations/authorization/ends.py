@@ -1,19 +1,18 @@
 """The way out: gone here when the call returns, and the provider is going to be told."""
 
-from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
-from integrations import tasks
-from integrations.models import diary
+from integrations import endings, tasks
+from integrations.endings import Ending
 from integrations.models.diary import EventKind
 from integrations.models.registry import Alias
 from integrations.models.tokens import (
     AttemptStatus,
     AuthorizationAttempt,
     Revocation,
-    RevocationState,
     Token,
+    TokenQuerySet,
 )
 
 
@@ -34,14 +33,25 @@ def end(user: User, alias: Alias, *, reason: str, event: EventKind, by_the_perso
     credential = alias.effective_credential
     if credential is None:
         return None
-    with transaction.atomic():
-        token = Token.objects.select_for_update(of=("self",)).of(user, credential).with_registry().first()
-        if token is None:
-            return None
-        revocation = token.end(reason=reason, by_the_person=by_the_person)
-        diary.write(user, credential, event)
-        tasks.hurry(revocation)
-    return revocation
+    why = Ending(reason=reason, event=event, by_the_person=by_the_person)
+    return next(iter(ended(Token.objects.of(user, credential), why)), None)
+
+
+def end_all(tokens: TokenQuerySet, *, reason: str, detail: str) -> int:
+    """Sign-ins that somebody else ends: an administrator, or the end of what they were for. How many there were.
+
+    `detail` is what their owners read.
+    """
+    return len(ended(tokens, Ending(reason=reason, detail=detail)))
+
+
+def ended(tokens: TokenQuerySet, why: Ending) -> list[Revocation | None]:
+    """One for each token; the provider hears of them as soon as they are committed."""
+    found: list[Revocation | None] = []
+    for promised in endings.end(tokens, why):
+        tasks.hurry_all(promised)
+        found += promised
+    return found
 
 
 def cancel(user: User, alias: Alias) -> None:
@@ -52,19 +62,17 @@ def cancel(user: User, alias: Alias) -> None:
 
 def retry_revocation(user: User, alias: Alias) -> None:
     """Start over with the promises that the provider did not confirm."""
-    for revocation in unsettled(user, alias):
-        revocation.state, revocation.attempts = RevocationState.PENDING, 0
-        revocation.pursued_since = revocation.next_attempt_at = timezone.now()
-        revocation.save(update_fields=["state", "attempts", "pursued_since", "next_attempt_at"])
-        tasks.hurry(revocation)
+    for revocation in unkept(user, alias):
+        if revocation.start_over():
+            tasks.hurry(revocation)
 
 
 def dismiss(user: User, alias: Alias) -> None:
     """Off the card. The promise itself is still pursued."""
-    for revocation in unsettled(user, alias):
+    for revocation in unkept(user, alias):
         revocation.dismissed_at = timezone.now()
         revocation.save(update_fields=["dismissed_at"])
 
 
-def unsettled(user: User, alias: Alias) -> list[Revocation]:
+def unkept(user: User, alias: Alias) -> list[Revocation]:
     return list(Revocation.objects.visible().filter(user=user, credential=alias.effective_credential))

@@ -5,22 +5,22 @@ from collections.abc import Callable
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts.models import User
-from integrations import tasks
+from integrations import circuits, tasks
 from integrations.authorization.access import NotAvailable, still_available
-from integrations.models import diary
+from integrations.models import diary, reach
 from integrations.models.diary import EventKind
-from integrations.models.registry import RevocationReach
+from integrations.models.registry import OtherAccount, RevocationReach
 from integrations.models.tokens import (
-    UNSETTLED,
     AttemptStatus,
     AuthorizationAttempt,
     Revocation,
     RevocationState,
     Token,
 )
-from integrations.oauth import client
+from integrations.oauth import client, pointers
 from integrations.oauth.answers import TokenAnswer
 from integrations.oauth.errors import Misconfigured, OAuthError
 
@@ -32,12 +32,14 @@ def take(attempt: AuthorizationAttempt, fetch: Callable[[], TokenAnswer]) -> Non
     try:
         answer = fetch()
     except OAuthError as error:
+        circuits.note(attempt.registry, attempt.registry.token_url, error)
         fail(attempt, error.code, blames_us=isinstance(error, Misconfigured))
         return
     if not attempt.hold(answer):
         tasks.hurry(attempt.let_go(reason="no_longer_available", orphaned=True))
         raise NotAvailable
     attempt.registry.note_misconfigured("")
+    circuits.note(attempt.registry, attempt.registry.token_url)
     attempt.account_id, attempt.account_label = account_of(attempt, answer)
     settle(attempt)
 
@@ -65,13 +67,10 @@ def account_of(attempt: AuthorizationAttempt, answer: TokenAnswer) -> tuple[str,
     )
 
 
-def first_of(claims: object, pointers: str) -> str:
+def first_of(claims: object, paths: str) -> str:
     """The first of some JSON pointers (RFC 6901) that leads to something, as text."""
-    for pointer in pointers.split():
-        found = claims
-        for step in pointer.lstrip("/").split("/"):
-            name = step.replace("~1", "/").replace("~0", "~")
-            found = found.get(name) if isinstance(found, dict) else None
+    for pointer in paths.split():
+        found = pointers.at(claims, pointer)
         if found not in (None, "") and not isinstance(found, dict | list):
             return UNSTORABLE.sub("", str(found))[:255]
     return ""
@@ -86,19 +85,52 @@ def settle(attempt: AuthorizationAttempt) -> None:
 
 
 def settle_once(attempt: AuthorizationAttempt) -> None:
-    answer = attempt.fetched()
-    if answer is None:
-        fail(attempt, "unreadable")
-        return
     with transaction.atomic():
-        stored = Token.objects.select_for_update().of(attempt.user, attempt.credential).first()
-        if not still_available(attempt):
-            tasks.hurry(attempt.let_go(reason="no_longer_available"))
-            fail(attempt, "no_longer_available")
+        if attempt.was_cancelled():
+            tasks.hurry(attempt.let_go(reason="cancelled"))
+            attempt.finish(AttemptStatus.CANCELLED, failure_code=attempt.failure_code)
+            return
+        answer = attempt.fetched()
+        stored = Token.objects.select_for_update().of(attempt.owner, attempt.credential).first()
+        if answer is None:
+            fail(attempt, "unreadable")
+        elif not still_available(attempt):
+            refuse(attempt, "no_longer_available")
         elif stored and is_other_account(stored, attempt):
-            attempt.finish(AttemptStatus.OTHER_ACCOUNT)
+            meet_another_account(attempt)
         else:
             keep(attempt, answer, stored)
+
+
+def refuse(attempt: AuthorizationAttempt, code: str) -> None:
+    """What was fetched is not kept."""
+    tasks.hurry(attempt.let_go(reason=code))
+    fail(attempt, code)
+
+
+def meet_another_account(attempt: AuthorizationAttempt) -> None:
+    """Nothing that is stored changes: the person chooses, unless the administrator has chosen already."""
+    if attempt.credential.other_account == OtherAccount.ASK:
+        attempt.finish(AttemptStatus.OTHER_ACCOUNT)
+        return
+    decline(attempt, reason="other_account_refused")
+    fail(attempt, "other_account_refused")
+
+
+def decline(attempt: AuthorizationAttempt, *, reason: str) -> None:
+    """Tokens of an account that is not wanted here. Left to expire where another sign-in hangs on the same grant."""
+    if hangs_together(attempt):
+        attempt.answer = ""
+    else:
+        tasks.hurry(attempt.let_go(reason=reason))
+
+
+def hangs_together(attempt: AuthorizationAttempt) -> bool:
+    """Somebody is signed in as this account elsewhere, and revoking what was fetched might end that too."""
+    if attempt.registry.revocation_reach == RevocationReach.TOKEN:
+        return False
+    there = Token.objects.filter(credential__profile__registry=attempt.registry, account_id=attempt.account_id)
+    return there.exists()
 
 
 def is_other_account(stored: Token, attempt: AuthorizationAttempt) -> bool:
@@ -117,7 +149,8 @@ def keep(attempt: AuthorizationAttempt, answer: TokenAnswer, stored: Token | Non
         fresh._state.adding = False
     fresh.save()
     attempt.finish(AttemptStatus.CONNECTED)
-    diary.write(attempt.user, attempt.credential, EventKind.CONNECTED, attempt.account_label)
+    detail = f"{_('for the system')} {attempt.account_label}".strip() if attempt.is_shared else attempt.account_label
+    diary.write(attempt.user, attempt.credential, EventKind.CONNECTED, detail)
 
 
 def must_be_revoked(stored: Token, attempt: AuthorizationAttempt) -> bool:
@@ -134,11 +167,9 @@ def must_be_revoked(stored: Token, attempt: AuthorizationAttempt) -> bool:
 
 def supersede(attempt: AuthorizationAttempt) -> None:
     """Promises that would end the new grant are not kept, seen or not; the others only leave the card."""
-    promises = Revocation.objects.filter(user=attempt.user, credential=attempt.credential, state__in=UNSETTLED)
-    if attempt.registry.revocation_reach == RevocationReach.GRANT:
-        for revocation in promises:
-            if attempt.account_label in {"", revocation.account_label} or not revocation.account_label:
-                revocation.settle(RevocationState.SUPERSEDED)
+    for revocation in reach.promises_against(attempt):
+        revocation.settle(RevocationState.SUPERSEDED)
+    promises = Revocation.objects.of(attempt.owner, attempt.credential).unkept()
     promises.filter(dismissed_at__isnull=True).update(dismissed_at=timezone.now())
 
 
@@ -151,7 +182,7 @@ def choose(user: User, attempt: AuthorizationAttempt, *, switch: bool) -> None:
             return
         answer = attempt.fetched()
         if switch and answer and still_available(attempt):
-            keep(attempt, answer, Token.objects.select_for_update().of(user, attempt.credential).first())
+            keep(attempt, answer, Token.objects.select_for_update().of(attempt.owner, attempt.credential).first())
         else:
-            tasks.hurry(attempt.let_go(reason="other_account_declined"))
+            decline(attempt, reason="other_account_declined")
             attempt.finish(AttemptStatus.CANCELLED, failure_code="other_account_declined")

@@ -52,7 +52,7 @@ def begin(
             credential.registry.registration(),
             redirect_uri=attempt.redirect_uri,
             scopes=attempt.scopes,
-            prompt="consent" if was_revoked(user, credential) and "openid" in attempt.scopes else "",
+            prompt="consent" if was_revoked(attempt.owner, credential) and "openid" in attempt.scopes else "",
         )
     except OAuthError as error:
         attempt.save()
@@ -72,6 +72,7 @@ def new_attempt(
         user=user,
         credential=credential,
         registry=credential.registry,
+        integration_type=credential.integration_type,
         state_hash=state_digest(secrets.token_urlsafe(32)),
         session_hash=binding_digest(session_binding),
         redirect_uri=credential.registry.redirect_url,
@@ -101,9 +102,9 @@ def make_room(user: User) -> None:
     AuthorizationAttempt.objects.filter(pk__in=oldest).update(status=AttemptStatus.CANCELLED)
 
 
-def was_revoked(user: User, credential: OAuth2Credential) -> bool:
+def was_revoked(user: User | None, credential: OAuth2Credential) -> bool:
     """After a revoke the provider must ask again, not silently approve."""
     return (
         not Token.objects.of(user, credential).exists()
-        and Revocation.objects.filter(user=user, credential=credential, by_the_person=True).exists()
+        and Revocation.objects.of(user, credential).filter(by_the_person=True).exists()
     )

@@ -6,14 +6,15 @@ from functools import wraps
 from typing import Any
 from uuid import UUID
 
-from django.contrib.auth.decorators import login_required, permission_required
+from django.contrib.auth.decorators import login_required, permission_required, user_passes_test
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from django_htmx.middleware import HtmxDetails
 
 from accounts.models import User
 from integrations.models.integration import Integration, integration_of
-from integrations.models.registry import ROLE
+from integrations.models.registry import ROLE, SET_UP
 
 BINDING = "authorization_binding"
 
@@ -28,6 +29,17 @@ class Request(HttpRequest):
 def for_people(view: Any) -> Any:
     """Signed in, with the role, never cached."""
     return never_cache(login_required(permission_required(ROLE, raise_exception=True)(view)))
+
+
+def for_signing_in(view: Any) -> Any:
+    """The same, and those who sign in for the system. Who may sign in to what is asked further down."""
+    return never_cache(login_required(user_passes_test(may_sign_in)(view)))
+
+
+def may_sign_in(user: Any) -> bool:
+    if user.has_perm(ROLE) or user.has_perm(SET_UP):
+        return True
+    raise PermissionDenied
 
 
 def with_integration(view: Callable[..., HttpResponse]) -> Any:

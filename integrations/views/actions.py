@@ -1,15 +1,18 @@
-"""What a person does to an integration that is there: revoke, forget, cancel, try again, dismiss."""
+"""What a person does to an integration that is there: revoke, forget, cancel, try again, dismiss, check."""
 
 from collections.abc import Callable
+from typing import Any
 
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.models import User
-from integrations import authorization
+from integrations import authorization, circuits
+from integrations.models import reach
 from integrations.models.integration import Integration
 from integrations.models.registry import Alias
 from integrations.models.tokens import RevocationState
@@ -28,7 +31,8 @@ def answer(request: Request) -> HttpResponse:
 @with_integration
 def revoke(request: Request, integration: Integration) -> HttpResponse:
     if request.method == "GET":
-        return ask(request, "integrations/revoke.html", integration)
+        also_ends = reach.also_ended(request.user, integration)
+        return ask(request, "integrations/revoke.html", integration, also_ends=also_ends)
     revocation = authorization.revoke(request.user, integration.alias)
     if revocation is None:
         messages.info(request, _("%(title)s was not connected.") % {"title": integration.title})
@@ -41,18 +45,12 @@ def revoke(request: Request, integration: Integration) -> HttpResponse:
 
 
 def removed_here_only(integration: Integration) -> str:
-    names = {"title": integration.title}
-    if integration.expires_at is None:
-        told = _("%(title)s removed. It offers no way for us to cancel the token there.")
-        return told % names
-    until = {"until": integration.expires_at.strftime("%d %b %Y, %H:%M")}
-    told = _("%(title)s removed. It offers no way for us to cancel the token there; it may stay valid until %(until)s.")
-    return told % (names | until)
+    return render_to_string("integrations/_removed_here_only.html", {"integration": integration})
 
 
-def ask(request: Request, template: str, integration: Integration) -> HttpResponse:
+def ask(request: Request, template: str, integration: Integration, **context: Any) -> HttpResponse:
     """The question as a page, or as a dialog on the page that is open."""
-    return render(request, f"{template}#dialog" if request.htmx else template, {"integration": integration})
+    return render(request, f"{template}#dialog" if request.htmx else template, {"integration": integration, **context})
 
 
 @require_http_methods(["GET", "POST"])
@@ -80,3 +78,15 @@ def acting(operation: Callable[[User, Alias], None]) -> Callable[..., HttpRespon
 cancel = acting(authorization.cancel)
 retry_revocation = acting(authorization.retry_revocation)
 dismiss = acting(authorization.dismiss)
+
+
+@require_POST
+@with_integration
+def check(request: Request, integration: Integration) -> HttpResponse:
+    """Is the provider back? Asked without anybody's token."""
+    names = {"title": integration.title}
+    if circuits.check_now(integration.registry):
+        messages.success(request, _("%(title)s answers again.") % names)
+    else:
+        messages.warning(request, _("%(title)s still doesn’t answer. Your connection is kept.") % names)
+    return answer(request)

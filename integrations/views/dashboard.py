@@ -24,10 +24,11 @@ def dashboard(request: Request) -> HttpResponse:
 
 
 def show(request: Request) -> HttpResponse:
-    """Both sections; for htmx only the part that moves, or 304 when nothing has."""
+    """Both sections; for htmx only the part that moves, or 304 when nothing has. A button always gets its answer."""
     integrations = integrations_of(request.user)
     etag = etag_of(integrations)
-    if request.htmx and request.headers.get("If-None-Match") == etag:
+    is_looking = request.htmx and request.method == "GET"
+    if is_looking and request.headers.get("If-None-Match") == etag:
         return HttpResponse(status=304)
     query = request.GET.get("q", "").strip()
     shown = [row for row in integrations if query.casefold() in row.title.casefold()]

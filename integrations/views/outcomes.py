@@ -80,8 +80,22 @@ def words_for(kind: str, attempt: AuthorizationAttempt, integration: Integration
         lists = {"given": in_words(integration.scope_labels), "missing": in_words(integration.missing_scope_labels)}
         told = _("%(title)s gave: %(given)s. Missing: %(missing)s. Some work may fail.")
         return _("Connected, with less access"), told % (names | lists)
+    if attempt.failure_code == "other_account_refused":
+        return _("Another account"), other_account_words(attempt, integration)
     heading, text = failure_words(attempt)
     return heading % names, text % names
+
+
+def other_account_words(attempt: AuthorizationAttempt, integration: Integration) -> str:
+    told = _(
+        "You signed in as %(account)s; this integration stays with %(previous)s. Nothing was changed. "
+        "Sign out at %(provider)s and try again."
+    )
+    return told % {
+        "account": attempt.account_label or _("another account"),
+        "previous": integration.account or _("the account it had before"),
+        "provider": integration.host or integration.title,
+    }
 
 
 def in_words(labels: list[str]) -> str:

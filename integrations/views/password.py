@@ -11,7 +11,7 @@ from integrations.forms import PasswordForm
 from integrations.models.integration import Integration
 from integrations.models.registry import GrantType, OAuth2Credential
 from integrations.models.tokens import AttemptStatus
-from integrations.views.access import Request, for_people, session_binding
+from integrations.views.access import Request, for_signing_in, session_binding
 from integrations.views.sign_in import done_url, requested_credential
 
 WRONG = "invalid_grant"
@@ -19,9 +19,11 @@ WRONG = "invalid_grant"
 
 @sensitive_post_parameters("password")
 @require_http_methods(["GET", "POST"])
-@for_people
+@for_signing_in
 def password(request: Request) -> HttpResponse:
-    credential = requested_credential(request, "sysparm_oauth_requestor", "sysparm_oauth_provider_profile")
+    credential = requested_credential(
+        request, "sysparm_oauth_requestor", "sysparm_oauth_provider_profile", "sysparm_oauth_personal"
+    )
     try:
         integration = authorization.integration_for(request.user, credential)
     except authorization.NotAvailable as error:

@@ -13,17 +13,17 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from integrations import authorization
 from integrations.models.registry import OAuth2Credential
 from integrations.models.tokens import AuthorizationAttempt
-from integrations.views.access import BINDING, Request, for_people, session_binding
+from integrations.views.access import BINDING, Request, for_signing_in, session_binding
 from integrations.views.outcomes import outcome_of
 
 CONFIRMATION_SECONDS = 600
 
 
 @require_safe
-@for_people
+@for_signing_in
 def initiator(request: Request) -> HttpResponse:
     """Start a sign-in: from our own pages straight to the provider, from elsewhere by a button on a page of ours."""
-    credential = requested_credential(request, "oauth_requestor", "oauth_provider_profile")
+    credential = requested_credential(request, "oauth_requestor", "oauth_provider_profile", "personal")
     try:
         if not is_from_here(request):
             integration = authorization.integration_for(request.user, credential)
@@ -52,14 +52,20 @@ def too_many(request: Request) -> HttpResponse:
     return response
 
 
-def requested_credential(request: Request, requestor: str, profile: str) -> OAuth2Credential:
-    """The credential that the address names, with its profile as a cross-check; 404 for anything else."""
+def requested_credential(request: Request, requestor: str, profile: str, personal: str) -> OAuth2Credential:
+    """The credential that the address names, with its profile as a cross-check; 404 for anything else.
+
+    An address that was given out to people leads nobody to the system's sign-in.
+    """
     try:
         credential_id, profile_id = UUID(request.GET[requestor]), UUID(request.GET[profile])
     except (KeyError, ValueError) as error:
         raise Http404 from error
     rows = OAuth2Credential.objects.select_related("profile__registry")
-    return get_object_or_404(rows, pk=credential_id, profile=profile_id)
+    credential = get_object_or_404(rows, pk=credential_id, profile=profile_id)
+    if request.GET.get(personal) == "true" and not credential.is_personal:
+        raise Http404
+    return credential
 
 
 def is_from_here(request: Request) -> bool:
@@ -125,7 +131,12 @@ def done(request: Request, attempt_id: UUID) -> HttpResponse:
     except authorization.NotAvailable as error:
         raise Http404 from error
     outcome = outcome_of(attempt, integration)
-    context = {"outcome": outcome, "integration": integration, "next_path": attempt.next_path}
+    context = {
+        "outcome": outcome,
+        "integration": integration,
+        "next_path": attempt.next_path,
+        "back_url": attempt.next_path or integration.home_url,
+    }
     response = render(request, "integrations/done.html", context)
     # With no-referrer a browser sends the form as coming from nowhere ("Origin: null"), and it is refused as forged.
     return response if outcome.kind == "other_account" else without_referrer(response)

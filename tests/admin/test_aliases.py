@@ -1,9 +1,11 @@
 """Aliases and connections: one active, off with a reason, and no token to a host nobody vouched for."""
 
+from typing import Any
+
 import pytest
 from django.test import Client
 
-from integrations.models import Alias, HttpConnection, OAuth2Credential, Token
+from integrations.models import Alias, Event, HttpConnection, OAuth2Credential, Revocation, Token
 from tests.admin.forms import complaints, opened, submitted
 
 ONE_ACTIVE = "This alias has another active connection; only one can be active."
@@ -133,9 +135,55 @@ def test_the_list_shows_where_each_alias_leads(as_admin: Client, northwind: Alia
     assert "Connection and Credential" in text
 
 
-def test_deleting_an_alias_keeps_the_tokens_and_says_so(as_admin: Client, northwind: Alias, token: Token) -> None:
-    address = page_of(northwind).replace("change", "delete")
-    assert "their tokens stay with the credential" in opened(as_admin, address).text
+def page_to_delete(row: Alias | HttpConnection) -> str:
+    return f"/admin/integrations/{row._meta.model_name}/{row.pk}/delete/"
+
+
+def only_connection(alias: Alias) -> HttpConnection:
+    return HttpConnection.objects.get()
+
+
+def itself(alias: Alias) -> Alias:
+    return alias
+
+
+@pytest.mark.parametrize("what", [itself, only_connection])
+def test_deleting_the_last_that_stands_on_a_credential_ends_its_sign_ins_and_says_so_before(
+    what: Any, as_admin: Client, northwind: Alias, token: Token
+) -> None:
+    address = page_to_delete(what(northwind))
+    page = opened(as_admin, address).text
+    assert "1 sign-in is affected: amira. Nothing else stands on their credential: they end" in page
     as_admin.post(address, {"post": "yes"})
-    assert not Alias.objects.exists()
+    assert not Token.objects.exists()
+    revocation = Revocation.objects.get()
+    assert (revocation.user, revocation.reason) == (token.user, "alias_deleted")
+    assert Event.objects.get(kind="revoked").detail == "the integration was deleted"
+
+
+def second_connection(alias: Alias) -> None:
+    HttpConnection.objects.create(
+        alias=Alias.objects.create(name="second"),
+        name="second",
+        credential=alias.effective_credential,
+        connection_url="https://northwind.example/two",
+        active=False,
+    )
+
+
+def second_alias(alias: Alias) -> None:
+    Alias.objects.create(name="second", type="credential", credential=alias.effective_credential)
+
+
+@pytest.mark.parametrize("also", [second_connection, second_alias])
+def test_deleting_one_of_two_that_stand_on_a_credential_keeps_its_sign_ins(
+    also: Any, as_admin: Client, northwind: Alias, token: Token
+) -> None:
+    also(northwind)
+    page = opened(as_admin, page_to_delete(northwind)).text
+    assert "their sign-ins stay, for what else stands on the credential" in page
+    assert "they end" not in page
+    as_admin.post(page_to_delete(northwind), {"post": "yes"})
     assert Token.objects.exists()
+    Alias.objects.all().delete()  # both ways together, and by a program
+    assert not Token.objects.exists()

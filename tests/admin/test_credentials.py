@@ -1,12 +1,15 @@
 """Credentials under the people who stand on them."""
 
+from typing import Any
+
 import pytest
 from django.test import Client
 
 from accounts.models import User
-from integrations.models import Alias, Event, OAuth2Credential, OAuthEntityProfile, Revocation, Token
+from integrations.models import Alias, Event, HttpConnection, OAuth2Credential, OAuthEntityProfile, Revocation, Token
 from tests import cast
 from tests.admin.forms import complaints, opened, submitted
+from tests.servers.hostile import HostileServer
 
 
 @pytest.fixture
@@ -72,7 +75,7 @@ def test_get_oauth_token_is_the_address_that_people_use(as_admin: Client, creden
 @pytest.mark.parametrize(
     "change",
     [
-        {"OAuth2Credential": {"integration_type": "system"}},
+        {"OAuth2Credential": {"integration_type": "system", "active": False}},
         {"OAuthEntityProfile": {"grant_type": "client_credentials"}},
         {"Alias": {"active": False}},
     ],
@@ -110,9 +113,97 @@ def test_the_state_tells_how_many_must_sign_in_again_and_the_last_error(
 
 def test_deleting_a_credential_tells_whom_it_hits_and_promises_to_revoke(as_admin: Client, token: Token) -> None:
     credential = OAuth2Credential.objects.get()
-    Alias.objects.all().delete()
+    HttpConnection.objects.update(credential=None)
     address = page_of(credential).replace("change", "delete")
     assert "1 sign-in is affected: amira." in opened(as_admin, address).text
     as_admin.post(address, {"post": "yes"})
     assert not Token.objects.exists()
     assert Revocation.objects.get().access_token == "CANARY-access-1"
+
+
+# For the system -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def system(server: HostileServer) -> OAuth2Credential:
+    registry = cast.registry_at(server.url)
+    cast.integration_at(registry, integration_type="system", grant_type="client_credentials")
+    return OAuth2Credential.objects.get()
+
+
+def get_token(client: Client, credential: OAuth2Credential) -> str:
+    """Press the button, and read what the page says then."""
+    assert 'id="get-token"' in client.get(page_of(credential)).content.decode()
+    response = client.post(page_of(credential).replace("change", "get-token"), follow=True)
+    return " ".join(str(message) for message in response.context["messages"])
+
+
+def test_get_oauth_token_for_the_system_asks_the_provider_and_says_until_when(
+    as_admin: Client, admin: User, system: OAuth2Credential, server: HostileServer
+) -> None:
+    server.on("POST /token").answer(json={"access_token": "CANARY-1", "token_type": "Bearer", "expires_in": 3600})
+    assert "Keyrack has a token of its own at Northwind (until" in get_token(as_admin, system)
+    assert (Token.objects.get().user, Token.objects.get().access_token) == (None, "CANARY-1")
+    assert Event.objects.get().user == admin
+    assert "Keyrack has a token of its own" in get_token(as_admin, system)
+    assert len(server.calls) == 1
+    assert Event.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        ({"status": 401, "json": {"error": "invalid_client"}}, "does not know us as we are set up (invalid_client)"),
+        ({"status": 400, "json": {"error": "invalid_scope"}}, "invalid_scope"),
+        ({"status": 503}, "does not answer (http_503). Try again in a few minutes."),
+        ({"json": {"access_token": ""}}, "gave no token"),
+    ],
+)
+def test_why_the_system_got_no_token_is_said_in_words(
+    answer: dict[str, Any], told: str, as_admin: Client, system: OAuth2Credential, server: HostileServer
+) -> None:
+    server.on("POST /token").answer(**answer)
+    assert told in get_token(as_admin, system)
+
+
+def test_after_a_refusal_the_system_can_be_given_a_token_again(
+    as_admin: Client, system: OAuth2Credential, server: HostileServer
+) -> None:
+    server.on("POST /token").answer(status=400, json={"error": "access_denied"})
+    assert "gave no token (access_denied)" in get_token(as_admin, system)
+    server.on("POST /token").answer(json={"access_token": "CANARY-2", "token_type": "Bearer", "expires_in": 3600})
+    assert "Keyrack has a token of its own" in get_token(as_admin, system)
+
+
+def test_only_who_may_change_a_credential_gets_the_system_a_token(
+    as_onlooker: Client, system: OAuth2Credential, server: HostileServer
+) -> None:
+    address = page_of(system).replace("change", "get-token")
+    assert "Get OAuth Token" not in opened(as_onlooker, page_of(system)).text
+    assert as_onlooker.post(address).status_code == 403
+    assert server.calls == []
+
+
+def test_a_token_is_not_got_by_a_link(as_admin: Client, system: OAuth2Credential) -> None:
+    assert as_admin.get(page_of(system).replace("change", "get-token")).status_code == 405
+
+
+def test_where_somebody_signs_in_no_button_fetches_the_token(as_admin: Client, credential: OAuth2Credential) -> None:
+    for integration_type in ("personal", "system"):
+        OAuth2Credential.objects.update(integration_type=integration_type)
+        assert as_admin.post(page_of(credential).replace("change", "get-token")).status_code == 403
+
+
+def test_changing_from_system_to_personal_ends_the_shared_token(as_admin: Client, system: OAuth2Credential) -> None:
+    cast.signed_in(None, Alias.objects.get())  # type: ignore[arg-type]  # the system's
+    question = submitted(as_admin, page_of(system), {"Integration Type": "personal"})
+    assert "The shared token is revoked and no longer used." in question.content.decode()
+    assert Token.objects.exists()
+    as_admin.post(page_of(system), dict(question.context["typed"]) | {"_confirmed": "1"})
+    assert not Token.objects.exists()
+    assert Revocation.objects.get().reason == "integration_type_changed"
+
+
+def test_another_account_can_be_refused_on_the_page(as_admin: Client, credential: OAuth2Credential) -> None:
+    submitted(as_admin, page_of(credential), {"Another account at renewal": "refuse"})
+    assert OAuth2Credential.objects.get().other_account == "refuse"

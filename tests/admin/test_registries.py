@@ -1,5 +1,8 @@
 """What the form of an application registry refuses, keeps and fills in."""
 
+import re
+from datetime import UTC, datetime
+
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
@@ -193,6 +196,17 @@ def test_a_problem_is_in_the_list_until_the_registration_changes(
     assert stored(registry).misconfigured_code == ""
 
 
+def test_a_provider_that_does_not_answer_is_in_the_list_and_on_its_page(
+    as_admin: Client, registry: ApplicationRegistry
+) -> None:
+    registry.note_misconfigured("invalid_client")
+    ApplicationRegistry.objects.update(down_since=datetime(2026, 11, 19, 8, 31, tzinfo=UTC))
+    for address in ("/admin/integrations/applicationregistry/", page_of(registry)):
+        text = opened(as_admin, address).text
+        assert "invalid_client" in text
+        assert re.search(r"Not answering since .*8:31", text)
+
+
 def test_a_registry_that_is_in_use_cannot_be_deleted_and_the_page_names_the_people(
     as_admin: Client, registry: ApplicationRegistry, token: Token
 ) -> None:
@@ -219,3 +233,58 @@ def test_deleting_an_administrator_deletes_nobodys_set_up(
     assert not User.objects.filter(pk=admin.pk).exists()
     assert ApplicationRegistry.objects.exists()
     assert Token.objects.exists()
+
+
+# How a provider wants to be told --------------------------------------------------------------------------------------
+
+
+DIALECT = '{"method": "DELETE", "client_authentication": "bearer", "body": "none", "send": ["access_token"]}'
+
+
+def test_a_dialect_is_stored_with_an_address_that_has_placeholders(
+    as_admin: Client, registry: ApplicationRegistry
+) -> None:
+    url = "https://northwind.example/v1/{account_id}/permissions"
+    told = submitted(as_admin, page_of(registry), {"Revocation request": DIALECT, "Token Revocation URL": url})
+    assert not complaints(told)
+    assert stored(registry).revocation_request["method"] == "DELETE"
+    assert stored(registry).token_revocation_url == url
+    submitted(as_admin, page_of(registry), {"Revocation request": "", "Token Revocation URL": ""})
+    assert stored(registry).revocation_request == {}
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ({"Revocation request": '{"verb": "DELETE"}'}, "“verb” is not known in a revocation request"),
+        ({"Revocation request": '["DELETE"]'}, "A revocation request is a JSON object"),
+        ({"Revocation request": "{"}, "Enter a valid JSON"),
+        ({"Revocation request": '{"headers": {"X": "{password}"}}'}, "{password}, which is not known"),
+        ({"Revocation request": '{"body": "none"}'}, "Nothing in this request says which token is over."),
+        ({"Token Revocation URL": "https://{account_id}.northwind.example/revoke"}, "before its path"),
+        ({"Token Revocation URL": "https://northwind.example/{tenant}"}, "{tenant}, which is not known"),
+        (
+            {
+                "Revocation request": '{"body": "none", "client_authentication": "client_secret_post"}',
+                "Token Revocation URL": "https://northwind.example/{token}",
+            },
+            "The client is shown in the body",
+        ),
+    ],
+)
+def test_a_dialect_that_cannot_work_is_refused_at_its_field(
+    typed: dict[str, str], sentence: str, as_admin: Client, registry: ApplicationRegistry
+) -> None:
+    before = stored(registry)
+    refused = submitted(as_admin, page_of(registry), typed)
+    assert [told for told in complaints(refused) if sentence in told]
+    after = stored(registry)
+    assert (after.revocation_request, after.token_revocation_url) == (
+        before.revocation_request,
+        before.token_revocation_url,
+    )
+
+
+def test_a_placeholder_does_not_hide_another_host(as_admin: Client, registry: ApplicationRegistry) -> None:
+    refused = submitted(as_admin, page_of(registry), {"Token Revocation URL": "https://evil.example/{refresh_token}"})
+    assert [told for told in complaints(refused) if AGAIN in told]

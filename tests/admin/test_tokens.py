@@ -29,6 +29,12 @@ def test_the_list_says_whose_what_and_until_when(as_admin: Client, token: Token)
         assert shown in text
 
 
+def test_its_page_names_what_was_asked_for_and_not_granted(as_admin: Client, token: Token) -> None:
+    Token.objects.update(requested_scopes=["read", "write"], scopes=["read"])
+    shown = " ".join(opened(as_admin, f"{TOKENS}{token.pk}/change/").text.split())
+    assert "Granted scopes: read Requested scopes: read, write Missing scopes: write" in shown
+
+
 def test_a_token_is_found_by_its_account(as_admin: Client, token: Token) -> None:
     Token.objects.update(account_label="test-user@northwind.example")
     assert "1 OAuth Token" in opened(as_admin, f"{TOKENS}?q=test-user").text

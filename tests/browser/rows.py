@@ -4,17 +4,17 @@ Providers are those of tests.servers. Knows nothing of pages.
 """
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from django.db import transaction
 from django.utils import timezone
-from oauth2_provider.models import Application
 
-from accounts.models import User
+from accounts.models import Application, User
 from integrations import authorization
 from integrations.models import Alias, ApplicationRegistry, OAuth2Credential, Revocation, Token
-from integrations.models.integration import initiator_url
+from integrations.models.addresses import initiator_url
 from integrations.models.tokens import RevocationState, TokenState
 from tests import cast
 from tests.servers.hostile import Answer, Call, HostileServer
@@ -32,6 +32,7 @@ TITLES = {
     "revoking": "Fjord Files",
     "revoke_failed": "Grove Notes",
     "disabled": "Harbor Chat",
+    "provider_down": "Iris Maps",
 }
 
 
@@ -67,7 +68,7 @@ def at_peer(peer: Peer, *, user: str = "alice", **fields: str) -> Door:
 
 
 def at_toolkit(site: str) -> Door:
-    """django-oauth-toolkit on the hub's own origin: whoever is signed in here is signed in there."""
+    """Keyrack itself, on the hub's own origin: whoever is signed in here is signed in there."""
     at = cast.registry_at(
         site,
         client_secret=SECRET,
@@ -84,8 +85,10 @@ def at_toolkit(site: str) -> Door:
         client_type="confidential",
         authorization_grant_type="authorization-code",
         redirect_uris=at.redirect_url,
+        allowed_scopes="integrations:read",
     )
-    return Door(alias=cast.integration_at(at, connection_url=f"{site}/provider"), account="amira")
+    alias = cast.integration_at(at, scopes=("integrations:read",), connection_url=f"{site}/provider")
+    return Door(alias=alias, account="amira")
 
 
 def at_isolated(server: HostileServer) -> Door:
@@ -140,8 +143,14 @@ def stored(user: User, door: Door) -> Token:
 def every_state(user: User, server: str = "http://127.0.0.1:9") -> dict[str, Alias]:
     """One integration in each state; the key is the state, and the name of the alias."""
     at = cast.registry_at(server, name="Everything", account_settings_url="https://northwind.example/settings")
+    down = does_not_answer(server)
     aliases = {
-        state: cast.integration_at(at, name=state, label=title, description=f"{title} for your team.")
+        state: cast.integration_at(
+            down if state == "provider_down" else at,
+            name=state,
+            label=title,
+            description=f"{title} for your team.",
+        )
         for state, title in TITLES.items()
     }
     tokens = tokens_of(user, aliases)
@@ -154,6 +163,18 @@ def every_state(user: User, server: str = "http://127.0.0.1:9") -> dict[str, Ali
     return aliases
 
 
+def does_not_answer(server: str) -> ApplicationRegistry:
+    now = timezone.now()
+    return cast.registry_at(
+        server,
+        name="Down",
+        failures=3,
+        failing_url=f"{server}/token",
+        down_since=now - timedelta(minutes=40),
+        next_check_at=now,
+    )
+
+
 def tokens_of(user: User, aliases: dict[str, Alias]) -> dict[str, Token]:
     refused = {"state": TokenState.NEEDS_REAUTH, "failure_code": "invalid_grant", "failed_at": timezone.now()}
     fields: dict[str, dict[str, Any]] = {
@@ -163,6 +184,7 @@ def tokens_of(user: User, aliases: dict[str, Alias]) -> dict[str, Token]:
         "revoking": {},
         "revoke_failed": {},
         "disabled": {},
+        "provider_down": {"last_used_at": timezone.now() - timedelta(hours=1)},
     }
     return {
         state: cast.signed_in(user, aliases[state], account_label=f"amira@{state}.example", **more)

@@ -52,6 +52,12 @@ def test_the_focus_never_leaves_an_open_dialog(everything: Page) -> None:
         assert everything.evaluate("!document.activeElement.closest('#main > :not(dialog), header')")
 
 
+def test_asking_whether_a_provider_is_back_keeps_the_focus_and_says_what_was_found(everything: Page) -> None:
+    everything.locator("#c-provider_down-check").press("Enter")
+    expect(everything.locator("#toasts")).to_contain_text("Iris Maps still doesn’t answer.")
+    walks.expect_focus(everything, "c-provider_down-check")
+
+
 def test_the_first_stop_of_the_tab_key_skips_to_the_content(everything: Page) -> None:
     everything.keyboard.press("Tab")
     expect(everything.get_by_role("link", name="Skip to content")).to_be_focused()
@@ -89,11 +95,11 @@ def test_the_filter_shows_only_what_matches(everything: Page) -> None:
     box = everything.get_by_role("searchbox", name="Filter integrations")
     box.fill("grove")
     expect(everything.get_by_role("article")).to_have_count(1)
-    walks.expect_spoken(everything, "1 of 8 integrations shown")
+    walks.expect_spoken(everything, "1 of 9 integrations shown")
     box.fill("grovel")
     expect(everything.get_by_role("heading", name="No match for “grovel”")).to_be_visible()
-    everything.get_by_role("link", name="show all 8").click()
-    expect(everything.get_by_role("article")).to_have_count(8)
+    everything.get_by_role("link", name="show all 9").click()
+    expect(everything.get_by_role("article")).to_have_count(9)
     walks.expect_focus(everything, "q")
 
 
@@ -108,7 +114,7 @@ def test_a_filtered_address_is_found_by_the_server_and_emptied_by_hand(everythin
     everything.goto(f"{everything.url}?q=grove")
     expect(everything.get_by_role("article")).to_have_count(1)
     everything.get_by_role("searchbox").fill("")
-    expect(everything.get_by_role("article")).to_have_count(8)
+    expect(everything.get_by_role("article")).to_have_count(9)
     assert "q=" not in everything.url
 
 

@@ -50,7 +50,7 @@ def test_keeping_the_old_account_lets_the_new_token_go(connected: Page, oidc_pro
     expect(window.get_by_role("heading", level=1)).to_have_text("Sign-in cancelled")
     walks.expect_connected(connected, "alice")
     assert Token.objects.get().access_token == before.access_token
-    walks.until(lambda: Revocation.objects.filter(reason="other_account_declined", state="confirmed").exists())
+    walks.until(lambda: Revocation.objects.filter(reason="other_account_declined", state="verified").exists())
     assert oidc_provider_peer.count(f"POST {walks.path_of(oidc_provider_peer.revocation_url)}") == 2
 
 
@@ -61,4 +61,4 @@ def test_switching_takes_the_new_account_and_lets_the_old_token_go(connected: Pa
     walks.expect_connected(connected, "bob")
     walks.expect_closed(window)
     assert Token.objects.get().account_label == "bob"
-    walks.until(lambda: Revocation.objects.filter(reason="replaced", state="confirmed").exists())
+    walks.until(lambda: Revocation.objects.filter(reason="replaced", state="verified").exists())

@@ -6,15 +6,18 @@ import pytest
 from django.test import Client
 
 from accounts.models import User
-from integrations import tasks
-from integrations.models import Alias, ApplicationRegistry, AuthorizationAttempt, Event, Revocation, Token
+from integrations.models import (
+    Alias,
+    ApplicationRegistry,
+    Event,
+    Revocation,
+    Token,
+)
 from tests import cast, walks
+from tests.integrations.accounts import AMIRAS, BOBS, is_known_as, told_to_revoke
 from tests.servers.hostile import HostileServer
 
 pytestmark = pytest.mark.django_db
-
-AMIRAS = {"sub": "a-1", "email": "amira@northwind.example"}
-BOBS = {"sub": "b-2", "email": "bob@northwind.example"}
 
 
 @pytest.fixture
@@ -23,18 +26,6 @@ def alias(server: HostileServer) -> Alias:
         walks.grants(server, number)
     server.on("POST /revoke").always(status=200)
     return walks.northwind(server, userinfo_url=f"{server.url}/userinfo")
-
-
-def is_known_as(server: HostileServer, *accounts: Any) -> None:
-    for account in accounts:
-        server.on("GET /userinfo").answer(json=account)
-
-
-def told_to_revoke(server: HostileServer) -> list[str]:
-    """What the provider hears when everything that is due has been delivered."""
-    for revocation in Revocation.objects.due():
-        tasks.deliver_revocation(revocation.hex)
-    return [call.form["token"] for call in server.calls_to("POST /revoke")]
 
 
 def test_the_account_is_asked_for_and_shown(as_amira: Client, alias: Alias, server: HostileServer) -> None:
@@ -149,6 +140,8 @@ def test_less_access_than_asked_for_is_shown(answers: dict[str, Any], as_amira: 
     assert "gave: Read. Missing: Write." in page
     assert Token.objects.get().scopes == ["read"]
     assert "Write" in walks.words(as_amira.get(f"/integrations/{alias.hex}/"))
+    card = "".join(walks.words(as_amira.get("/integrations/")).split())
+    assert "<dt>Missing</dt><dd>Write</dd>" in card
 
 
 @pytest.mark.parametrize("answers", [{}, {"scope": None}, {"scope": "write read"}, {"scope": "read write admin"}])
@@ -158,78 +151,6 @@ def test_as_much_or_more_access_than_asked_for_is_connected(
     alias = cast.integration_at(cast.registry_at(server.url), scopes=("read", "write"))
     walks.grants(server, **answers)
     assert "is connected" in walks.words(walks.sign_in(as_amira, alias))
-
-
-# Another account ------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def attempt(as_amira: Client, alias: Alias, server: HostileServer) -> AuthorizationAttempt:
-    """Signed in as Amira; renewing came back with Bob's account."""
-    is_known_as(server, AMIRAS, BOBS)
-    walks.sign_in(as_amira, alias)
-    page = walks.words(walks.sign_in(as_amira, alias))
-    assert "A different account?" in page
-    assert "Keep amira@northwind.example" in page
-    assert "Switch to bob@northwind.example" in page
-    return AuthorizationAttempt.objects.get(status="other_account")
-
-
-def choose(client: Client, attempt: AuthorizationAttempt, choice: str) -> str:
-    place = f"/integrations/done/{attempt.hex}/"
-    response = client.post(place, {"choice": choice})
-    assert (response.status_code, response["Location"]) == (303, place)
-    return walks.words(client.get(place))
-
-
-def test_another_account_changes_nothing_until_the_person_chooses(
-    attempt: AuthorizationAttempt, server: HostileServer
-) -> None:
-    token = Token.objects.get()
-    assert (token.access_token, token.account_label) == ("CANARY-access-1", "amira@northwind.example")
-    assert told_to_revoke(server) == []
-    assert attempt.fetched() is not None
-
-
-def test_keeping_gives_the_new_tokens_back(
-    attempt: AuthorizationAttempt, as_amira: Client, server: HostileServer
-) -> None:
-    assert "Sign-in cancelled" in choose(as_amira, attempt, "keep")
-    assert Token.objects.get().access_token == "CANARY-access-1"
-    assert told_to_revoke(server) == ["CANARY-refresh-2", "CANARY-access-2"]
-
-
-@pytest.mark.parametrize("reach", ["unknown", "token", "grant"])
-def test_switching_gives_the_old_tokens_back(
-    reach: str, attempt: AuthorizationAttempt, as_amira: Client, server: HostileServer
-) -> None:
-    ApplicationRegistry.objects.update(revocation_reach=reach)
-    assert "You are signed in as <strong>bob@northwind.example" in choose(as_amira, attempt, "switch")
-    token = Token.objects.get()
-    assert (token.access_token, token.account_id) == ("CANARY-access-2", "b-2")
-    assert told_to_revoke(server) == ["CANARY-refresh-1", "CANARY-access-1"]
-
-
-def test_a_choice_counts_once(attempt: AuthorizationAttempt, as_amira: Client, server: HostileServer) -> None:
-    choose(as_amira, attempt, "switch")
-    choose(as_amira, attempt, "keep")
-    assert Token.objects.get().access_token == "CANARY-access-2"
-    assert told_to_revoke(server) == ["CANARY-refresh-1", "CANARY-access-1"]
-
-
-@pytest.mark.parametrize("choice", ["", "SWITCH", "yes", "switch "])
-def test_anything_but_switch_keeps(choice: str, attempt: AuthorizationAttempt, as_amira: Client) -> None:
-    choose(as_amira, attempt, choice)
-    assert Token.objects.get().access_token == "CANARY-access-1"
-
-
-def test_no_choice_can_take_what_the_person_lost(
-    attempt: AuthorizationAttempt, amira: User, as_amira: Client, server: HostileServer
-) -> None:
-    amira.groups.clear()
-    as_amira.post(f"/integrations/done/{attempt.hex}/", {"choice": "switch"})
-    assert Token.objects.get().access_token == "CANARY-access-1"
-    assert told_to_revoke(server) == ["CANARY-refresh-2", "CANARY-access-2"]
 
 
 # Promises and the sign-in after them ----------------------------------------------------------------------------------

@@ -1,12 +1,17 @@
 """`manage.py check` says in words what is half set up, and refuses what would let tokens travel unprotected."""
 
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
+from celery import current_app
 from django.core import checks
 from django.core.management import call_command
 from pytest_django import Settings
 
+from config.settings import broker_options
+from integrations import tasks
 from integrations.models import Alias, ApplicationRegistry, HttpConnection, OAuth2Credential, OAuthEntityProfile
 from tests import cast
 
@@ -46,6 +51,8 @@ def public_without_pkce() -> None:
         ("keyrack.W012", lambda: ApplicationRegistry.objects.update(client_secret=None)),
         ("keyrack.W013", public_without_pkce),
         ("keyrack.W014", lambda: ApplicationRegistry.objects.update(token_revocation_url="")),
+        ("keyrack.W015", lambda: ApplicationRegistry.objects.update(revocation_request={"verb": "DELETE"})),
+        ("keyrack.W015", lambda: ApplicationRegistry.objects.update(revocation_request={"body": "none"})),
         ("keyrack.W020", lambda: HttpConnection.objects.update(active=False)),
         ("keyrack.W020", lambda: HttpConnection.objects.update(credential=None)),
         ("keyrack.W021", lambda: OAuth2Credential.objects.update(active=False)),
@@ -81,3 +88,70 @@ def test_the_command_says_it_in_words(alias: Alias, capsys: pytest.CaptureFixtur
     ApplicationRegistry.objects.update(token_revocation_url="")
     call_command("check", databases=["default"])
     assert "Northwind: (keyrack.W014) The Token Revocation URL is missing" in capsys.readouterr().err
+
+
+# The queue ------------------------------------------------------------------------------------------------------------
+
+
+def told_of_the_queue() -> set[str]:
+    return {str(message.id) for message in checks.run_checks(tags=["queue"])}
+
+
+def under(monkeypatch: pytest.MonkeyPatch, conf: dict[str, Any]) -> None:
+    """These settings of Celery for one test."""
+    for name, value in conf.items():
+        monkeypatch.setitem(current_app.conf, name, value)
+
+
+@pytest.mark.parametrize("url", ["filesystem://localhost//", "redis://queue.example/0", "amqp://queue.example//"])
+def test_the_queue_as_it_comes_is_not_spoken_of(url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    under(monkeypatch, {"broker_url": url, "broker_transport_options": broker_options(url, tmp_path)})
+    assert told_of_the_queue() == set()
+
+
+@pytest.mark.parametrize(
+    ("code", "conf"),
+    [
+        ("keyrack.E030", {"broker_url": "redis://", "broker_transport_options": {"visibility_timeout": 60}}),
+        ("keyrack.E030", {"broker_url": "sentinel://", "broker_transport_options": {"visibility_timeout": 30}}),
+        ("keyrack.E031", {"broker_url": "amqp://", "broker_transport_options": {}}),
+        ("keyrack.E031", {"broker_url": "amqps://", "broker_transport_options": {"confirm_publish": False}}),
+        ("keyrack.E032", {"accept_content": ["json", "pickle"]}),
+        ("keyrack.E032", {"task_serializer": "pickle"}),
+        ("keyrack.E032", {"result_serializer": "pickle"}),
+    ],
+)
+def test_a_queue_that_could_lose_or_run_what_it_should_not_is_refused(
+    code: str, conf: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    under(monkeypatch, conf)
+    assert told_of_the_queue() == {code}
+
+
+def odd() -> None:
+    """Does nothing."""
+
+
+@pytest.mark.parametrize(
+    ("code", "options"),
+    [
+        ("keyrack.E033", {"ignore_result": False}),
+        ("keyrack.E034", {"time_limit": 61}),
+        ("keyrack.E034", {"time_limit": 0}),
+        ("keyrack.E035", {"acks_late": True}),
+    ],
+)
+def test_a_task_that_could_hang_or_come_twice_unasked_is_refused(
+    code: str, options: dict[str, Any], request: pytest.FixtureRequest
+) -> None:
+    request.addfinalizer(lambda: current_app.tasks.pop("odd", None))
+    assert told_of_the_queue() == set()
+    current_app.task(name="odd", lazy=False, **options)(odd)  # type: ignore[no-untyped-call]  # celery-types'
+    assert told_of_the_queue() == {code}
+
+
+def test_redis_waits_longer_than_the_longest_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    under(monkeypatch, {"broker_url": "redis://", "broker_transport_options": {"visibility_timeout": 61}})
+    assert told_of_the_queue() == set()
+    monkeypatch.setattr(tasks.purge_attempts, "time_limit", 61)
+    assert told_of_the_queue() == {"keyrack.E030", "keyrack.E034"}

@@ -27,6 +27,7 @@ from tests.servers.hostile import Answer, Call, HostileServer
 pytestmark = [pytest.mark.database, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 LOAD_SECONDS = 3
+CROWD = 600  # several times what is sealed in one go
 
 # What each of several processes runs: renew, as fast as it can, until standard input ends.
 RENEWING = """
@@ -156,7 +157,7 @@ def test_killed_half_way_it_has_lost_nothing_and_the_next_run_finishes(
     server: HostileServer, amira: User, settings: Settings, tmp_path: Path
 ) -> None:
     token = cast.signed_in(amira, walks.northwind(server))
-    User.objects.bulk_create(User(username=f"person-{number}", password="!") for number in range(1500))
+    User.objects.bulk_create(User(username=f"person-{number}", password="!") for number in range(CROWD))
     made = [
         Token(user=user, credential=token.credential, integration_type="personal", access_token=user.username)
         for user in User.objects.filter(username__startswith="person-")
@@ -179,7 +180,7 @@ def test_killed_half_way_it_has_lost_nothing_and_the_next_run_finishes(
     rotate()
     assert key_ids() == {"2026"}
     settings.TOKEN_ENCRYPTION_KEYS = [NEW]
-    assert sorted(tokens_as_read()) == sorted(["CANARY-access-1", *(f"person-{number}" for number in range(1500))])
+    assert sorted(tokens_as_read()) == sorted(["CANARY-access-1", *(f"person-{number}" for number in range(CROWD))])
     already = {row for row in half if key_id_of(row[2]) == "2026"}
     assert already <= set(stored())
 

@@ -94,7 +94,7 @@ def go_round(peer: Peer, user: User, browser: Client, account: str) -> None:
     with pytest.raises(NotAuthenticated):
         whoami(user, peer)
     tasks.deliver_revocation(Revocation.objects.get().hex)
-    assert Revocation.objects.get().state == "confirmed"
+    assert Revocation.objects.get().state == "verified"
     assert not is_active(registry, second.access_token)
     assert not is_active(registry, second.refresh_token)
 
@@ -114,7 +114,7 @@ def test_the_secret_can_go_in_the_body(oidc_provider_peer: Peer, amira: User, as
     assert whoami(amira, oidc_provider_peer)
     PersonalAuthAPI(amira).revoke_token("northwind")
     tasks.deliver_revocation(Revocation.objects.get().hex)
-    assert Revocation.objects.get().state == "confirmed"
+    assert Revocation.objects.get().state == "verified"
 
 
 def test_two_people_are_two_accounts(oidc_provider_peer: Peer, amira: User, bob: User) -> None:

@@ -22,10 +22,9 @@ from integrations.models import Alias, Revocation
 from integrations.personal_auth import PersonalAuthAPI
 from tests import cast
 from tests.integrations.revoking import ACCESS, REFRESH, TOLD, tokens_of
-from tests.servers import machine
-from tests.servers.fixtures import skip_without
+from tests.servers.brokers import server_of
 from tests.servers.hostile import HostileServer
-from tests.servers.worker import FILES, Worker, broker, eventually, redis_at
+from tests.servers.worker import FILES, Worker, broker, eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
@@ -105,23 +104,39 @@ def test_a_queue_that_is_gone_holds_up_nobody(
         assert eventually(is_confirmed), worker.log
 
 
+@pytest.mark.parametrize("kind", ["redis", "rabbitmq"])
 def test_a_broker_that_is_down_holds_up_nobody(
-    server: HostileServer, northwind: Alias, as_amira: Client, tmp_path: Path
+    kind: str, server: HostileServer, northwind: Alias, as_amira: Client, tmp_path: Path
 ) -> None:
-    skip_without("redis")
-    port = machine.free_port()
-    url = f"redis://127.0.0.1:{port}/0"
-    with broker(url, tmp_path), ExitStack() as up:
-        up.enter_context(redis_at(port))
-        with Worker(url, tmp_path) as worker:
-            up.close()
-            assert revoke(as_amira, northwind) < 3
+    with server_of(kind) as queue, broker(queue.url, tmp_path), Worker(queue.url, tmp_path) as worker:
+        queue.kill()
+        assert revoke(as_amira, northwind) < 3
+        assert as_amira.get("/integrations/").status_code == 200
+        assert Revocation.objects.get().state == "pending"
+        assert server.calls == []
+        assert eventually(lambda: "The queue is away" in worker.log), worker.log
+        queue.start()
+        assert eventually(is_confirmed, 40), worker.log
+        assert worker.is_alive
+        assert "SchedulingError" not in worker.log
+
+
+@pytest.mark.parametrize("kind", ["redis", "rabbitmq"])
+def test_a_broker_that_freezes_holds_up_nobody_for_long(
+    kind: str, server: HostileServer, amira: User, northwind: Alias, as_amira: Client, tmp_path: Path
+) -> None:
+    """Also those who are connected to it, and now get no answer; when it thaws, all goes on."""
+    other = cast.integration_at(cast.registry_at(server.url, name="Other"), name="other")
+    cast.signed_in(amira, other)
+    with server_of(kind) as queue, broker(queue.url, tmp_path), Worker(queue.url, tmp_path) as worker:
+        revoke(as_amira, other)
+        assert eventually(is_confirmed), worker.log
+        with queue.frozen():
+            assert revoke(as_amira, northwind) < 9
             assert as_amira.get("/integrations/").status_code == 200
-            assert Revocation.objects.get().state == "pending"
-            assert server.calls == []
-            with redis_at(port):
-                assert eventually(is_confirmed, 40), worker.log
-                assert worker.is_alive
+            assert Revocation.objects.filter(state="pending").count() == 1
+        assert eventually(is_confirmed, 40), worker.log
+        assert worker.is_alive
 
 
 def test_a_broker_that_hangs_holds_up_nobody(northwind: Alias, as_amira: Client, tmp_path: Path) -> None:
@@ -185,6 +200,21 @@ def test_rubbish_in_the_queue_does_not_end_the_worker(
         assert worker.log.count("that is no message") == len(RUBBISH)
 
 
+@pytest.mark.parametrize("broker_url", ["redis_url", "rabbitmq_url"], indirect=True)
+def test_rubbish_in_a_brokers_queue_does_not_end_the_worker(
+    broker_url: str, server: HostileServer, northwind: Alias, as_amira: Client, tmp_path: Path
+) -> None:
+    with broker(broker_url, tmp_path), Worker(broker_url, tmp_path, beat=False) as worker:
+        with current_app.connection_for_write() as link:
+            for content in (b"", b"{", b"[]", b"null", b"\xff\xfe", b"[" * 100_000):
+                link.Producer().publish(
+                    content, routing_key="celery", content_type="application/json", content_encoding="utf-8"
+                )
+        revoke(as_amira, northwind)
+        assert eventually(is_confirmed), worker.log
+        assert worker.is_alive
+
+
 class Bomb:
     """Unpickled, it leaves a file."""
 
@@ -196,10 +226,10 @@ class Bomb:
 
 
 def test_a_pickled_message_is_not_opened(
-    server: HostileServer, northwind: Alias, as_amira: Client, tmp_path: Path
+    broker_url: str, server: HostileServer, northwind: Alias, as_amira: Client, tmp_path: Path
 ) -> None:
     blown = tmp_path / "blown"
-    with broker(FILES, tmp_path), Worker(FILES, tmp_path, beat=False) as worker:
+    with broker(broker_url, tmp_path), Worker(broker_url, tmp_path, beat=False) as worker:
         with current_app.connection_for_write() as link:
             link.Producer().publish(
                 pickle.dumps(Bomb(blown)),

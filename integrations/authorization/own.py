@@ -1,0 +1,33 @@
+"""The site's own token, where nobody signs in: the client credentials grant (RFC 6749 §4.4), asked for on a page."""
+
+from django.db.models import F
+from django.utils import timezone
+
+from accounts.models import User
+from integrations import tokens
+from integrations.authorization.access import NotAvailable, integration_for
+from integrations.models import diary
+from integrations.models.diary import EventKind
+from integrations.models.registry import OAuth2Credential
+from integrations.models.tokens import Token, TokenState
+
+
+def get_own_token(user: User, credential: OAuth2Credential) -> Token:
+    """One that can be used now: the stored one, or a new one. Raises what `tokens.current` does."""
+    integration_for(user, credential)
+    if not tokens.grants_to_us(credential):
+        raise NotAvailable
+    before = Token.objects.of(None, credential).values_list("version", flat=True).first()
+    give_another_chance(credential)
+    token = tokens.current(None, credential)
+    if token.version != before:
+        diary.write(user, credential, EventKind.CONNECTED, "")
+    return token
+
+
+def give_another_chance(credential: OAuth2Credential) -> None:
+    """The server refused us before, and nobody else can find out whether it still does."""
+    refused = Token.objects.of(None, credential).filter(state=TokenState.NEEDS_REAUTH)
+    refused.update(
+        state=TokenState.VALID, failure_code="", failed_at=None, expires_at=timezone.now(), version=F("version") + 1
+    )
