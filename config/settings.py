@@ -43,6 +43,8 @@ OUTBOUND_ALLOW = [str(ip_network(network)) for network in env.list("OUTBOUND_ALL
 
 INSTALLED_APPS = [
     "integrations",  # before the admin, whose base page it dresses
+    "axes",
+    "oauth2_provider",  # both before accounts, which takes most of their pages out of the admin
     "accounts",
     "demo",
     "django.contrib.admin",
@@ -55,6 +57,9 @@ INSTALLED_APPS = [
     "django_htmx",
     "template_partials",
     "csp",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
 ]
 
 MIDDLEWARE = [
@@ -69,6 +74,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -94,9 +100,13 @@ SQLITE_OPTIONS = {
     "timeout": 20,
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
 }
+# Statements that come again are planned once for each connection.
+POSTGRES_OPTIONS = {"server_side_binding": True, "prepare_threshold": 5}
 DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'keyrack.sqlite3'}")}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["OPTIONS"] = SQLITE_OPTIONS
+else:
+    DATABASES["default"]["OPTIONS"] = {**POSTGRES_OPTIONS, **DATABASES["default"].get("OPTIONS", {})}
 DATABASES["default"].setdefault("CONN_MAX_AGE", 600)
 DATABASES["default"].setdefault("CONN_HEALTH_CHECKS", True)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -105,6 +115,8 @@ CACHES = {"default": env.cache_url("CACHE_URL", default="locmemcache://")}
 
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)
+EMAIL_TIMEOUT = 10  # seconds; a mail server that hangs holds up no worker
+EMAIL_SUBJECT_PREFIX = "[Keyrack] "  # of mails to administrators
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="keyrack@localhost")
 ADMINS = [("Administrator", address) for address in env.list("ADMIN_EMAILS", default=[])]
 
@@ -117,10 +129,84 @@ AUTH_PASSWORD_VALIDATORS = [
         "CommonPasswordValidator",
         "NumericPasswordValidator",
     )
-]
+] + [{"NAME": "accounts.passwords.EndsWhatProgramsHold"}]
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+
+# Wrong passwords: counted for each name and for each address, at every door that takes one. Right ones don't reset it.
+PROXY_COUNT = env.int("PROXY_COUNT", default=1 if env.bool("BEHIND_TLS_PROXY", default=False) else 0)
+AXES_LOCKOUT_PARAMETERS = ["username", "ip_address"]
+AXES_FAILURE_LIMIT = 20
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # else somebody could lock another out for ever
+AXES_CLIENT_IP_CALLABLE = "accounts.lockout.client_address"
+AXES_LOCKOUT_CALLABLE = "accounts.lockout.locked_out"
+AXES_SENSITIVE_PARAMETERS = ["client_secret", "code", "refresh_token", "token", "csrfmiddlewaretoken", "next"]
+AXES_DISABLE_ACCESS_LOG = True
+AXES_VERBOSE = False
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "accounts.authentication.BearerToken",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_THROTTLE_CLASSES": ["rest_framework.throttling.UserRateThrottle"],
+    "DEFAULT_THROTTLE_RATES": {"user": "1200/min"},
+    "DEFAULT_METADATA_CLASS": None,
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "integrations.api.errors.in_one_shape",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Keyrack",
+    "DESCRIPTION": "What a person has connected, for programs that work in that person's name.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+}
+
 LOGIN_URL = "accounts:login"
 LOGIN_REDIRECT_URL = "integrations:dashboard"
 LOGOUT_REDIRECT_URL = "accounts:login"
+
+# Keyrack as an OAuth server. The password grant is the one gate of RFC 9700 left open; accounts.oauth_server guards it.
+OAUTH2_PROVIDER_APPLICATION_MODEL = "accounts.Application"
+REFRESH_TOKEN_FAMILY_LIFETIME = timedelta(days=180)
+OAUTH2_PROVIDER = {
+    "OAUTH2_VALIDATOR_CLASS": "accounts.oauth_server.Validator",
+    "SCOPES_BACKEND_CLASS": "accounts.oauth_server.Scopes",
+    "OIDC_ISS_ENDPOINT": SITE_URL,
+    "ACCESS_TOKEN_EXPIRE_SECONDS": 600,
+    "REFRESH_TOKEN_EXPIRE_SECONDS": 30 * 86_400,
+    "REFRESH_TOKEN_GRACE_PERIOD_SECONDS": 0,
+    "REFRESH_TOKEN_REUSE_PROTECTION": True,
+    "PKCE_REQUIRED": True,
+    "ALLOWED_REDIRECT_URI_SCHEMES": ["https"] if SITE_IS_SECURE else ["https", "http"],
+    "OAUTH2_RESPONSE_TYPES_SUPPORTED": ["code"],
+    "OAUTH2_GRANT_TYPES_SUPPORTED": ["authorization_code", "password", "client_credentials", "refresh_token"],
+    "OAUTH2_TOKEN_ENDPOINT_AUTH_METHODS_SUPPORTED": ["client_secret_basic", "client_secret_post", "none"],
+    "COMPLIANT_BCP_RFC9700_PASSWORD_GRANT": False,
+    "COMPLIANT_BCP_RFC9700_REDIRECT_URI_SCHEME": SITE_IS_SECURE,
+    **dict.fromkeys(
+        (
+            "COMPLIANT_BCP_RFC9700_IMPLICIT_GRANT",
+            "COMPLIANT_BCP_RFC9700_PKCE_METHOD",
+            "COMPLIANT_BCP_RFC9700_ACCESS_TOKEN_TRANSPORT",
+            "COMPLIANT_BCP_RFC9700_AUTHZ_RESPONSE_ISS",
+            "COMPLIANT_BCP_RFC9700_TOKEN_STORAGE",
+            "COMPLIANT_BCP_RFC9700_REFRESH_TOKEN",
+            "COMPLIANT_BCP_RFC9700_REDIRECT_URI_MATCHING",
+            "COMPLIANT_BCP_RFC9700_PKCE_REQUIRED",
+        ),
+        True,
+    ),
+}
+
+SILENCED_SYSTEM_CHECKS = ["oauth2_provider.W002"]  # the password grant: docs/decisions/0019
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = env.str("TIME_ZONE", default="UTC")
@@ -173,7 +259,7 @@ def broker_options(url: str, queue_dir: Path) -> dict[str, object]:
     if url.startswith("redis"):
         return {"visibility_timeout": 300, "socket_connect_timeout": 2, "socket_timeout": 2, "max_retries": 0}
     if url.startswith("amqp"):
-        return {"confirm_publish": True, "max_retries": 0}
+        return {"confirm_publish": True, "read_timeout": 2, "write_timeout": 2, "max_retries": 0}
     for folder in ("messages", "control", "processed"):
         (queue_dir / folder).mkdir(parents=True, exist_ok=True)
     return {
@@ -190,7 +276,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = broker_options(CELERY_BROKER_URL, DATA_DIR / "
 CELERY_BROKER_CONNECTION_TIMEOUT = 2
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a worker outlives any outage of its broker
-CELERY_TASK_PUBLISH_RETRY = False  # nobody waits for a queue: the sweep finds what was not published
+# Once more, on a new connection: beat would keep a broken one for ever. A page does not: it waits for no queue.
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
 CELERY_TASK_SERIALIZER = "json"
 CELERY_RESULT_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
@@ -206,8 +293,33 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(seconds=env.int("REVOCATION_SWEEP_SECONDS", default=10)),
         "options": {"expires": 30},
     },
+    "wipe what was given up long ago": {
+        "task": "integrations.purge_revocations",
+        "schedule": timedelta(hours=1),
+        "options": {"expires": 600},
+    },
+    "end the sign-ins of people who were deactivated": {
+        "task": "integrations.end_sign_ins_of_deactivated",
+        "schedule": timedelta(minutes=1),
+        "options": {"expires": 60},
+    },
     "forget sign-ins that nobody finished": {
         "task": "integrations.purge_attempts",
+        "schedule": timedelta(minutes=1),
+        "options": {"expires": 60},
+    },
+    "ask the providers that did not answer": {
+        "task": "integrations.check_providers",
+        "schedule": timedelta(seconds=20),
+        "options": {"expires": 20},
+    },
+    "renew what is used before anybody waits for it": {
+        "task": "integrations.keep_tokens_alive",
+        "schedule": timedelta(minutes=1),
+        "options": {"expires": 60},
+    },
+    "tell people and administrators what they must do": {
+        "task": "integrations.send_notices",
         "schedule": timedelta(minutes=1),
         "options": {"expires": 60},
     },
@@ -221,6 +333,7 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "filters": {"queue is away": {"()": "config.logs.QueueIsAway"}},
     "handlers": {
         "console": {"class": "logging.StreamHandler", "formatter": "line"},
     },
@@ -229,7 +342,11 @@ LOGGING = {
         "requests_oauthlib": {"level": "INFO"},
         "oauthlib": {"level": "INFO"},
         "urllib3": {"level": "INFO"},
+        "celery.beat": {"filters": ["queue is away"]},
     },
 }
 
 ATTEMPT_LIFETIME = timedelta(minutes=10)
+REVOCATION_THREADS = env.int("REVOCATION_THREADS", default=16)
+REVOCATION_GIVE_UP_DAYS = env.int("REVOCATION_GIVE_UP_DAYS", default=14)
+REVOCATION_PURGE_DAYS = env.int("REVOCATION_PURGE_DAYS", default=30)

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.contrib.auth.management import create_permissions
 from django.db.models.signals import post_migrate
 
+from accounts import scopes
 from integrations.oauth import transport
 
 GROUP = "Personal Auth User"
@@ -18,8 +19,10 @@ class IntegrationsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from integrations import checks  # noqa: F401 - registers the system checks, which need the models
+        from integrations import checks, consequences  # noqa: F401 - both register themselves, and need the models
+        from integrations.models.registry import Alias
 
+        scopes.add_source(Alias.objects.as_scopes)
         transport.configure(settings.OUTBOUND_ALLOW)
         post_migrate.connect(create_group, sender=self)
 

@@ -4,14 +4,20 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from celery import Task, current_app
 from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import DatabaseError
 
+from integrations import tasks  # noqa: F401 - whose tasks are looked at
 from integrations.models.registry import Alias, ApplicationRegistry, ClientAuthentication, GrantType
+from integrations.oauth import dialects
+from integrations.oauth.dialects import BadDialect
 from integrations.vault import NoKeys, keyring
 
+MOST_SECONDS = 60  # that one task may hold a worker for
+SAFE = "Safe to repeat"  # how the docstring of a task begins that may come twice
 PROCESS_WIDE = ("OAUTHLIB_INSECURE_TRANSPORT", "OAUTHLIB_RELAX_TOKEN_SCOPE")
 
 
@@ -45,6 +51,41 @@ def site_is_https(**_options: Any) -> list[CheckMessage]:
     return [Warning("SITE_URL is not https.", hint="Codes and cookies travel in the clear.", id="keyrack.W001")]
 
 
+@register("queue")
+def queue_keeps_its_word(**_options: Any) -> list[CheckMessage]:
+    """Always, not only before a deployment: these are promises of the code as much as of its settings."""
+    ours = [task for name, task in sorted(current_app.tasks.items()) if not name.startswith("celery.")]
+    of_tasks = (fault for task in ours for fault in task_shortcomings(task))
+    longest = max((task.time_limit or 0 for task in ours), default=0)
+    return [Error(text, hint=hint, id=code) for text, hint, code in (*queue_shortcomings(longest), *of_tasks)]
+
+
+def queue_shortcomings(longest: float) -> Iterator[tuple[str, str, str]]:
+    """What the broker was not told. `longest` is how many seconds a task may take."""
+    conf = current_app.conf
+    url, options = str(conf.broker_url), conf.broker_transport_options
+    patience = options.get("visibility_timeout", 3600)  # kombu's own default
+    if url.startswith(("redis", "sentinel")) and patience <= longest:
+        text = f"Redis gives a task to a second worker after {patience} seconds, and one may take {longest}."
+        yield text, "Raise visibility_timeout in CELERY_BROKER_TRANSPORT_OPTIONS.", "keyrack.E030"
+    if url.startswith(("amqp", "pyamqp")) and not options.get("confirm_publish"):
+        text = "RabbitMQ is not asked whether it has taken a message, and may drop one without a word."
+        yield text, "Turn confirm_publish on in CELERY_BROKER_TRANSPORT_OPTIONS.", "keyrack.E031"
+    if {*conf.accept_content, conf.task_serializer, conf.result_serializer} != {"json"}:
+        text = "The queue speaks more than JSON, so whoever can write into it could run code here."
+        yield text, "Leave serializers and CELERY_ACCEPT_CONTENT at json.", "keyrack.E032"
+
+
+def task_shortcomings(task: Task[Any, Any]) -> Iterator[tuple[str, str, str]]:
+    if not task.ignore_result:
+        yield f"{task.name} keeps its result.", "Outcomes belong into rows: ignore_result.", "keyrack.E033"
+    if not 0 < (task.time_limit or 0) <= MOST_SECONDS:
+        yield f"{task.name} may take longer than {MOST_SECONDS} seconds.", "Give it a time_limit.", "keyrack.E034"
+    if task.acks_late and not (task.__doc__ or "").startswith(SAFE):
+        text = f"{task.name} comes again when its worker dies, and does not say that it may."
+        yield text, f"Begin its docstring with “{SAFE}”, and make it true, or drop acks_late.", "keyrack.E035"
+
+
 @register(Tags.database)
 def half_configured_rows(
     app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None, **_options: Any
@@ -74,6 +115,18 @@ def shortcomings(registry: ApplicationRegistry) -> Iterator[tuple[str, str]]:
         yield "A public client without PKCE: anybody who sees a code can redeem it.", "keyrack.W013"
     if not registry.token_revocation_url:
         yield "The Token Revocation URL is missing: revoking here will not reach the provider.", "keyrack.W014"
+    elif wrong := misspelt(registry):
+        yield f"The provider cannot be told of revocations: {wrong}", "keyrack.W015"
+
+
+def misspelt(registry: ApplicationRegistry) -> str:
+    """What the form would have refused, in a row that came in by another door."""
+    try:
+        dialect = dialects.read(registry.revocation_request)
+        dialects.check_together(dialect, registry.token_revocation_url, registered=registry.send_credentials)
+    except BadDialect as error:
+        return str(error)
+    return ""
 
 
 def alias_messages() -> Iterator[CheckMessage]:

@@ -48,20 +48,34 @@ def server() -> Iterator[HostileServer]:
 
 # Whole modules that start processes, wait or hammer: the fast loop (`make fast`) leaves them to the full run.
 SLOW = (
+    "tests/accounts/test_lockout.py",
+    "tests/admin/test_registries.py",
+    "tests/admin/test_secrets.py",
+    "tests/api/test_api.py",
     "tests/demo/",
-    "tests/servers/",
-    "tests/test_bootstrap.py",
-    "tests/test_canaries.py",
-    "tests/oauth/test_transport.py",
     "tests/integrations/test_accounts.py",
+    "tests/integrations/test_callback.py",
+    "tests/integrations/test_chaos.py",
+    "tests/integrations/test_circuits.py",
+    "tests/integrations/test_keep_alive.py",
     "tests/integrations/test_key_rotation",
+    "tests/integrations/test_meanwhile.py",
     "tests/integrations/test_missing_keys.py",
     "tests/integrations/test_mix_up.py",
     "tests/integrations/test_one_refresh.py",
+    "tests/integrations/test_other_account.py",
+    "tests/integrations/test_password.py",
+    "tests/integrations/test_ready_tokens.py",
+    "tests/integrations/test_rest_borders.py",
+    "tests/integrations/test_revocation_draining.py",
     "tests/integrations/test_round_trips",
     "tests/integrations/test_start_page.py",
     "tests/integrations/test_what_is_shown.py",
     "tests/integrations/test_worker.py",
+    "tests/oauth/test_transport.py",
+    "tests/servers/",
+    "tests/test_bootstrap.py",
+    "tests/test_canaries.py",
 )
 
 

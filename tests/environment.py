@@ -1,6 +1,7 @@
 """The environment that settings find in tests: random keys, a folder of its own, nothing of the shell's.
 
 A pytest plugin, because settings are read before any conftest. A DATABASE_URL stays: it says which database to test on.
+Parallel processes share the keys and not the folder: the queue in it is for one site.
 """
 
 import atexit
@@ -10,6 +11,7 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import MutableMapping
+from pathlib import Path
 
 OF_THE_SHELL = """
     ADMIN_EMAILS ALLOWED_HOSTS BEHIND_TLS_PROXY CACHE_URL CELERY_BROKER_URL DEBUG DJANGO_ALLOW_ASYNC_UNSAFE EMAIL_URL
@@ -26,7 +28,9 @@ def throw_away(environment: MutableMapping[str, str], folder: str) -> None:
     environment["DATA_DIR"] = folder
 
 
-if "PYTEST_XDIST_WORKER" not in os.environ:  # a worker has inherited it
+if name := os.environ.get("PYTEST_XDIST_WORKER"):  # which has inherited the rest
+    os.environ["DATA_DIR"] = str(Path(os.environ["DATA_DIR"], name))
+else:
     folder = tempfile.mkdtemp(prefix="keyrack-tests-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     throw_away(os.environ, folder)

@@ -5,6 +5,7 @@ runs already are never touched. Knows nothing of pytest, Django or Keyrack.
 """
 
 import contextlib
+import functools
 import os
 import pwd
 import secrets
@@ -17,7 +18,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
+Process: TypeAlias = "subprocess.Popen[bytes]"
 PATIENCE = 60.0  # seconds until a service must have answered
 PORTS = range(20000, 32768)  # above, another program's outgoing connection may sit on the port
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -94,7 +97,8 @@ def postgres() -> Iterator[str]:
     program, port = found("postgres").resolve(), free_port()
     with folder("postgres") as home:
         _initialize(program.with_name("initdb"), home / "cluster")
-        options = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "max_connections": "60"}
+        options = {"listen_addresses": "127.0.0.1", "unix_socket_directories": ""}
+        options |= {"max_connections": "300", "shared_buffers": "32MB"}  # crowds of tests, on small machines
         options |= dict.fromkeys(("fsync", "synchronous_commit", "full_page_writes"), "off")
         settings = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
         status = home / "cluster" / "postmaster.pid"
@@ -117,23 +121,37 @@ def _initialize(initdb: Path, cluster: Path) -> None:
 def redis() -> Iterator[str]:
     """A Redis that remembers nothing; yields its address."""
     port = free_port()
+    with redis_at(port):
+        yield f"redis://127.0.0.1:{port}/0"
+
+
+@contextlib.contextmanager
+def redis_at(port: int) -> Iterator[Process]:
     options = {"port": port, "bind": "127.0.0.1", "save": "", "appendonly": "no", "daemonize": "no"}
     words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
     with folder("redis") as home:
         command = [str(found("redis")), *words, "--dir", str(home)]
-        with running(command, home, lambda: answers(port, b"PING\r\n", b"+PONG")):
-            yield f"redis://127.0.0.1:{port}/0"
+        with running(command, home, lambda: answers(port, b"PING\r\n", b"+PONG")) as process:
+            yield process
 
 
 @contextlib.contextmanager
 def rabbitmq() -> Iterator[str]:
     """A node with its own name, ports, cookie and port mapper; yields its address. Takes about ten seconds."""
-    port, mapper = free_port(), free_port()
+    port = free_port()
+    with rabbitmq_at(port):
+        yield f"amqp://guest:guest@127.0.0.1:{port}//"
+
+
+@contextlib.contextmanager
+def rabbitmq_at(port: int) -> Iterator[Process]:
+    mapper = free_port()
     hello, greeting = b"AMQP\x00\x00\x09\x01", b"\x01"
     with folder("rabbitmq") as home, port_mapper(home, mapper):
         environment = _node(home, port, mapper)
-        with running([str(found("rabbitmq"))], home, lambda: answers(port, hello, greeting), environment=environment):
-            yield f"amqp://guest:guest@127.0.0.1:{port}//"
+        ready = functools.partial(answers, port, hello, greeting)
+        with running([str(found("rabbitmq"))], home, ready, environment=environment) as process:
+            yield process
 
 
 def _node(home: Path, port: int, mapper: int) -> dict[str, str]:
@@ -183,8 +201,8 @@ def running(
     *,
     stop: str = "TERM",
     environment: Mapping[str, str] | None = None,
-) -> Iterator[None]:
-    """Run it until the block ends, which begins once it is ready."""
+) -> Iterator[Process]:
+    """Run it until the block ends, which begins once it is ready. What is yielded leads the service's own group."""
     log = home / "log.txt"
     uid, gid = ordinary_user()
     with log.open("w") as output:
@@ -201,12 +219,12 @@ def running(
         )
     try:
         _wait(process, ready, log)
-        yield
+        yield process
     finally:
         _end(process)
 
 
-def _wait(process: subprocess.Popen[bytes], ready: Callable[[], bool], log: Path) -> None:
+def _wait(process: Process, ready: Callable[[], bool], log: Path) -> None:
     until = time.monotonic() + PATIENCE
     while not ready():
         if process.poll() is not None or time.monotonic() > until:
@@ -214,7 +232,7 @@ def _wait(process: subprocess.Popen[bytes], ready: Callable[[], bool], log: Path
         time.sleep(0.05)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _end(process: Process) -> None:
     assert process.stdin is not None
     process.stdin.close()
     with contextlib.suppress(subprocess.TimeoutExpired):

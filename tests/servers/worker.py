@@ -158,14 +158,3 @@ def eventually(true: Callable[[], bool], seconds: float = 20.0) -> bool:
             return True
         time.sleep(0.05)
     return true()
-
-
-@contextlib.contextmanager
-def redis_at(port: int) -> Iterator[None]:
-    """A Redis of our own at a port that stays the same when it goes and comes back."""
-    command = [str(machine.found("redis")), "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
-    with (
-        machine.folder("redis") as home,
-        machine.running(command, home, lambda: machine.answers(port, b"PING\r\n", b"+PONG")),
-    ):
-        yield
