@@ -1,6 +1,11 @@
-"""Who the user is. Knows nothing of what the user has connected."""
+"""Who the user is, and which programs may act as them. Knows nothing of what the user has connected."""
 
 from django.contrib.auth.models import AbstractUser
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from oauth2_provider.models import AbstractApplication
 
 
 class User(AbstractUser):
@@ -8,3 +13,77 @@ class User(AbstractUser):
 
     class Meta(AbstractUser.Meta):
         swappable = "AUTH_USER_MODEL"
+
+
+class Application(AbstractApplication):  # type: ignore[misc]  # django-oauth-toolkit has no types
+    """A program that signs its users in here and acts as them (a client, RFC 6749 §2)."""
+
+    # Deleting the administrator who registered it ends nobody's tokens.
+    user = models.ForeignKey(
+        User, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("Registered by")
+    )
+    allowed_scopes = models.TextField(_("Scopes it may ask for"), blank=True)  # separated by spaces
+    first_party = models.BooleanField(
+        _("First-party"), default=False, help_text=_("Ours. Only such a one may be given people's passwords.")
+    )
+    may_introspect = models.BooleanField(
+        _("May introspect"), default=False, help_text=_("It may ask whether its own tokens are alive (RFC 7662).")
+    )
+
+    class Meta:
+        verbose_name = _("OAuth Application")
+        verbose_name_plural = _("OAuth Applications")
+
+    @property
+    def scope_values(self) -> list[str]:
+        return self.allowed_scopes.split()
+
+    def clean(self) -> None:
+        super().clean()
+        if self.authorization_grant_type == self.GRANT_PASSWORD and not self.may_take_passwords:
+            told = _("Only a confidential first-party application may use passwords (RFC 9700 §2.4).")
+            raise ValidationError({"authorization_grant_type": told})
+
+    @property
+    def may_take_passwords(self) -> bool:
+        return self.first_party and self.client_type == self.CLIENT_CONFIDENTIAL
+
+
+class Approval(models.Model):
+    """A person's yes to one application: it is not asked again for these scopes while this row is there."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="approvals")
+    application = models.ForeignKey(Application, models.CASCADE, related_name="approvals")
+    scopes = models.JSONField(default=list)
+    since = models.DateTimeField(default=timezone.now)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("Approved scopes")
+        verbose_name_plural = _("Approved scopes")
+        constraints = [
+            models.UniqueConstraint(fields=["user", "application"], name="one_approval_per_user_and_application")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.application} / {self.user}"
+
+    def covers(self, scopes: list[str]) -> bool:
+        return set(scopes) <= set(self.scopes)
+
+
+class RedeemedCode(models.Model):
+    """An authorization code that was exchanged, by its hash: a second use tells that somebody else had it too."""
+
+    code_hash = models.CharField(max_length=64, unique=True)
+    application = models.ForeignKey(Application, models.CASCADE, related_name="redeemed_codes")
+    token_family = models.UUIDField(null=True, blank=True)
+    access_token_checksum = models.CharField(max_length=64, blank=True)
+    at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    class Meta:
+        verbose_name = _("Redeemed code")
+        verbose_name_plural = _("Redeemed codes")
+
+    def __str__(self) -> str:
+        return f"{self.application} ({self.at:%Y-%m-%d %H:%M})"

@@ -1,0 +1,90 @@
+"""Programs that sign people in at Keyrack: what they say over HTTP, and what a person answers."""
+
+import base64
+import hashlib
+import re
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+from django.test import Client
+
+from accounts.models import Application
+
+SECRET = "CANARY-program-secret"
+CALLBACK = "https://program.example/callback"
+VERIFIER = "v" * 43
+CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).decode().rstrip("=")
+
+
+def program(**fields: Any) -> Application:
+    made: Application = Application.objects.create(
+        **{
+            "name": "Weekly digest",
+            "client_id": "digest",
+            "client_secret": SECRET,
+            "client_type": "confidential",
+            "authorization_grant_type": "authorization-code",
+            "redirect_uris": CALLBACK,
+            "allowed_scopes": "integrations:read integrations:revoke",
+            **fields,
+        }
+    )
+    return made
+
+
+def authorize_url(**parameters: str) -> str:
+    asked = {
+        "response_type": "code",
+        "client_id": "digest",
+        "redirect_uri": CALLBACK,
+        "scope": "integrations:read",
+        "state": "a-state",
+        "code_challenge": CHALLENGE,
+        "code_challenge_method": "S256",
+        **parameters,
+    }
+    return "/o/authorize/?" + urlencode({name: value for name, value in asked.items() if value})
+
+
+def ask(browser: Client, **parameters: str) -> dict[str, str]:
+    """A person opens the program's address and allows it; what the program is told."""
+    return told(browser, {"allow": "true"}, **parameters)
+
+
+def told(browser: Client, answer: dict[str, str], **parameters: str) -> dict[str, str]:
+    page = browser.get(authorize_url(**parameters))
+    if page.status_code == 200:
+        fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page.content.decode()))
+        page = browser.post(authorize_url(**parameters), {**fields, **answer})
+    assert page.status_code == 302, page.content
+    assert page["Location"].startswith(parameters.get("redirect_uri", CALLBACK)), page["Location"]
+    return {name: values[0] for name, values in parse_qs(urlsplit(page["Location"]).query).items()}
+
+
+def basic(client_id: str = "digest", secret: str = SECRET) -> dict[str, str]:
+    return {"Authorization": "Basic " + base64.b64encode(f"{client_id}:{secret}".encode()).decode()}
+
+
+def token(**fields: str) -> Any:
+    """The token endpoint's answer to a program."""
+    return Client(headers=basic()).post("/o/token/", fields)
+
+
+def exchange(code: str, **fields: str) -> Any:
+    asked = {"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK, "code_verifier": VERIFIER}
+    return token(**{**asked, **fields})
+
+
+def granted(browser: Client, **parameters: str) -> dict[str, Any]:
+    answer = exchange(ask(browser, **parameters)["code"])
+    assert answer.status_code == 200, answer.content
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def refresh(refresh_token: str, **fields: str) -> Any:
+    return token(grant_type="refresh_token", refresh_token=refresh_token, **fields)
+
+
+def introspect(value: str, **headers: str) -> Any:
+    return Client(headers=headers or basic()).post("/o/introspect/", {"token": value})

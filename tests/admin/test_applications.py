@@ -1,0 +1,71 @@
+"""OAuth Applications in the admin: a secret is made, shown once, and kept as a hash."""
+
+import re
+from typing import Any
+
+import pytest
+from django.contrib.auth.hashers import check_password
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import Application
+from tests.accounts import programs
+
+pytestmark = pytest.mark.django_db
+
+TYPED = {
+    "name": "Weekly digest",
+    "client_type": "confidential",
+    "authorization_grant_type": "authorization-code",
+    "redirect_uris": programs.CALLBACK,
+    "allowed_scopes": ["integrations:read", "integrations:revoke"],
+}
+
+
+def add(client: Client, **typed: Any) -> Any:
+    return client.post(reverse("admin:accounts_application_add"), {**TYPED, **typed})
+
+
+def shown_secret(page: Any) -> str:
+    found = re.search(r'id="client-secret">([\w-]{43})<', page.content.decode())
+    assert found, page.content
+    return found[1]
+
+
+def test_a_new_application_gets_a_secret_that_is_shown_once(as_admin: Client) -> None:
+    page = add(as_admin)
+    application = Application.objects.get()
+    assert check_password(shown_secret(page), application.client_secret)
+    assert "no-store" in page["Cache-Control"]
+    assert application.client_id in page.content.decode()
+    assert application.scope_values == ["integrations:read", "integrations:revoke"]
+    again = as_admin.get(reverse("admin:accounts_application_change", args=[application.pk])).content.decode()
+    assert shown_secret(page) not in again
+    assert application.client_secret not in again
+
+
+def test_a_new_secret_replaces_the_old_one_and_saving_alone_does_not(as_admin: Client) -> None:
+    first = shown_secret(add(as_admin))
+    address = reverse("admin:accounts_application_change", args=[Application.objects.get().pk])
+    assert as_admin.post(address, {**TYPED, "name": "Renamed"}).status_code == 302
+    assert check_password(first, Application.objects.get().client_secret)
+    second = shown_secret(as_admin.post(address, {**TYPED, "_new_secret": "1"}))
+    assert second != first
+    assert check_password(second, Application.objects.get().client_secret)
+
+
+@pytest.mark.parametrize(
+    ("typed", "field"),
+    [
+        ({"authorization_grant_type": "implicit"}, "authorization_grant_type"),
+        ({"authorization_grant_type": "password"}, "authorization_grant_type"),
+        ({"allowed_scopes": ["made:up"]}, "allowed_scopes"),
+        ({"redirect_uris": "javascript:alert(1)"}, "redirect_uris"),
+        ({"redirect_uris": "https://*.example/callback"}, "redirect_uris"),
+        ({"redirect_uris": ""}, "redirect_uris"),
+    ],
+)
+def test_what_would_be_unsafe_is_refused_at_its_field(as_admin: Client, typed: dict[str, Any], field: str) -> None:
+    page = add(as_admin, **typed)
+    assert field in page.context["adminform"].form.errors
+    assert not Application.objects.exists()
