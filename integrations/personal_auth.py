@@ -19,7 +19,7 @@ from integrations import authorization, rest, tokens
 from integrations.models.integration import Integration, integration_of
 from integrations.models.registry import Alias, HttpConnection
 from integrations.models.tokens import Revocation, Token
-from integrations.tokens import NoUsableToken
+from integrations.tokens import NoUsableToken, ReadyToken
 
 SUCCESS, FAIL = "SUCCESS", "FAIL"
 
@@ -73,6 +73,8 @@ class PersonalAuthAPI:
 
     def is_token_valid(self, alias: str) -> bool:
         """A living access token, or a refresh token that can renew it. Asks nobody outside."""
+        if tokens.ready(self.user, str(alias)):
+            return True
         integration = self._integration(alias)
         return bool(integration and integration.is_token_valid)
 
@@ -81,12 +83,11 @@ class PersonalAuthAPI:
 
         Raises `NotAuthenticated`, or `integrations.oauth.errors.OAuthError` when the provider is at fault.
         """
-        integration = self._authenticated(alias)
         try:
-            token = tokens.current(self.user, integration.credential, minimum_seconds=minimum_seconds)
+            found = tokens.at_once(self.user, str(alias), minimum_seconds=minimum_seconds)
+            return exported(found or self._current(alias, minimum_seconds))
         except NoUsableToken as error:
-            raise self._not_authenticated(integration, error.code) from error
-        return exported(token)
+            raise self._not_authenticated(self._authenticated(alias), error.code) from error
 
     def request(
         self,
@@ -141,7 +142,7 @@ class PersonalAuthAPI:
             expiry_in_seconds=0,
             is_authenticated=False,
             credential_id=integration.credential_hex,
-            remote_revocation=revocation.state if revocation else "",
+            remote_revocation=revocation.state_for_callers if revocation else "",
         )
 
     def _integration(self, alias: str) -> Integration | None:
@@ -154,6 +155,11 @@ class PersonalAuthAPI:
             if integration and integration.is_on:
                 return integration
         return None
+
+    def _current(self, alias: str, minimum_seconds: float) -> Token:
+        """The long way, which can say why not."""
+        credential = self._authenticated(alias).credential
+        return tokens.current(self.user, credential, minimum_seconds=minimum_seconds)
 
     def _authenticated(self, alias: str) -> Integration:
         integration = self._integration(alias)
@@ -175,7 +181,7 @@ class PersonalAuthAPI:
         return mine.order_by("-created_at").first()
 
 
-def exported(token: Token) -> AccessToken:
+def exported(token: Token | ReadyToken) -> AccessToken:
     left = None if token.expires_at is None else max(0, int((token.expires_at - timezone.now()).total_seconds()))
     return AccessToken(
         access_token=token.access_token,

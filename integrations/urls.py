@@ -30,6 +30,7 @@ urlpatterns = [
     path("integrations/<sys_id:alias_id>/cancel/", actions.cancel, name="cancel"),
     path("integrations/<sys_id:alias_id>/retry-revocation/", actions.retry_revocation, name="retry_revocation"),
     path("integrations/<sys_id:alias_id>/dismiss/", actions.dismiss, name="dismiss"),
+    path("integrations/<sys_id:alias_id>/check/", actions.check, name="check"),
     path("oauth_initiator.do", sign_in.initiator, name="initiator"),
     path("oauth_password_input.do", password.password, name="password"),
     path("oauth_redirect.do/<sys_id:registry_id>", sign_in.callback, name="redirect"),

@@ -1,7 +1,7 @@
-"""The site's addresses, and those of django-oauth-toolkit as the provider that tests sign in to."""
+"""The site's addresses, and a resource of Keyrack as the provider that tests sign in to."""
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.urls import include, path
+from django.urls import path
 from oauth2_provider.oauth2_backends import get_oauthlib_core
 
 from config.urls import urlpatterns as site
@@ -17,6 +17,5 @@ def whoami(request: HttpRequest) -> HttpResponse:
 
 urlpatterns = [
     *site,
-    path("o/", include("oauth2_provider.urls", namespace="oauth2_provider")),
     path("provider/whoami/", whoami),
 ]

@@ -1,0 +1,1 @@
+"""The REST API: what a program may ask, as the person whose token it shows."""

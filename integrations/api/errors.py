@@ -1,0 +1,66 @@
+"""Everything that goes wrong, in one shape: `{"error": code, "error_description": sentence}`. No bodies, no secrets."""
+
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.views import exception_handler
+
+from integrations.oauth.errors import Misconfigured, OAuthError, Unreachable
+from integrations.personal_auth import NotAuthenticated
+
+NOT_CONNECTED = "The person is not signed in to this integration. Send them to initiator_url."
+UNREACHABLE = "The third party does not answer. Try again later."
+UNUSABLE = "The third party answered in a way that cannot be used."
+MISCONFIGURED = "The integration is set up wrongly. An administrator must mend it."
+CODES = {400: "invalid_request", 403: "permission_denied", 404: "not_found", 405: "method_not_allowed"}
+CODES |= {406: "not_acceptable", 415: "unsupported_media_type", 429: "too_many_requests"}
+
+
+def in_one_shape(error: Exception, context: dict[str, Any]) -> Response | None:
+    """What django-rest-framework answers instead of an exception. None: it is a bug, and goes where bugs go."""
+    if isinstance(error, NotAuthenticated):
+        told = {"initiator_url": error.initiator_url}
+        return Response({**shape("integration_not_authenticated", NOT_CONNECTED), **told}, status=401)
+    if isinstance(error, OAuthError):
+        return provider_failed(error)
+    if isinstance(error, Http404):
+        error = exceptions.NotFound("There is no such integration for you.")
+    elif isinstance(error, PermissionDenied):
+        error = exceptions.PermissionDenied()
+    response = exception_handler(error, context)
+    if response is not None and isinstance(error, exceptions.APIException):
+        response.data = shape(code_of(error, response.status_code), words_of(error))
+    return response
+
+
+def shape(code: str, description: str) -> dict[str, str]:
+    return {"error": code, "error_description": description}
+
+
+def provider_failed(error: OAuthError) -> Response:
+    if isinstance(error, Misconfigured):
+        return Response(shape("integration_misconfigured", MISCONFIGURED), status=502)
+    if not isinstance(error, Unreachable):
+        return Response(shape("provider_unusable", UNUSABLE), status=502)
+    headers = {"Retry-After": str(int(error.retry_after))} if error.retry_after else None
+    status = 504 if error.code == "timeout" else 502
+    return Response(shape("provider_unreachable", UNREACHABLE), status=status, headers=headers)
+
+
+def code_of(error: exceptions.APIException, status: int) -> str:
+    """The code that whoever raised it chose; django-rest-framework's own are not for programs."""
+    codes = error.get_codes()
+    if codes in ("insufficient_scope", "invalid_token", "export_not_allowed"):
+        return str(codes)
+    return "not_authenticated" if status == 401 else CODES.get(status, "invalid_request")
+
+
+def words_of(error: exceptions.APIException) -> str:
+    """One sentence, also of a form's many."""
+    detail = error.detail
+    if isinstance(detail, dict):
+        return " ".join(f"{name}: {' '.join(map(str, told))}" for name, told in detail.items())
+    return " ".join(map(str, detail)) if isinstance(detail, list) else str(detail)

@@ -1,0 +1,19 @@
+"""Addresses below /api/v1/."""
+
+from django.contrib.auth.decorators import login_required
+from django.urls import path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+
+from integrations.api import views
+
+app_name = "api"
+urlpatterns = [
+    path("integrations/", views.Integrations.as_view(), name="integrations"),
+    path("integrations/<str:alias>/", views.OneIntegration.as_view(), name="integration"),
+    path("integrations/<str:alias>/initiator-url/", views.InitiatorUrl.as_view(), name="initiator-url"),
+    path("integrations/<str:alias>/token-valid/", views.TokenValid.as_view(), name="token-valid"),
+    path("integrations/<str:alias>/revoke/", views.Revoke.as_view(), name="revoke"),
+    path("integrations/<str:alias>/token/", views.Token.as_view(), name="token"),
+    path("schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("docs/", login_required(SpectacularSwaggerSplitView.as_view(url_name="api:schema")), name="docs"),
+]

@@ -1,0 +1,137 @@
+"""One view for each call: say what it needs, load, one call, answer."""
+
+from typing import Any, ClassVar
+
+from django.http import Http404
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.exceptions import PermissionDenied
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.authentication import HasScopes
+from accounts.models import User
+from integrations.models.integration import Integration, integration_of, integrations_of
+from integrations.models.registry import ROLE, Alias
+from integrations.personal_auth import PersonalAuthAPI
+from integrations.serializers import (
+    AccessTokenSerializer,
+    InitiatorUrlSerializer,
+    IntegrationSerializer,
+    MinimumSecondsSerializer,
+    RevokeResultSerializer,
+    TokenValidSerializer,
+)
+
+SERVICE = "service:{alias}"  # stands for the alias of the address
+
+
+class HasRole(BasePermission):
+    """The dashboard's own condition."""
+
+    message = "You may not use integrations here."
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        return bool(request.user.is_authenticated and request.user.has_perm(ROLE))
+
+
+class ApiView(APIView):
+    """`scopes`: what a token must hold, by method."""
+
+    permission_classes = [HasRole, HasScopes]
+    scopes: ClassVar[dict[str, list[str]]]
+
+    def needed_scopes(self, method: str) -> list[str]:
+        """OPTIONS tells what is public anyway; a method without scopes is not there."""
+        needed = self.scopes.get(method, [])
+        if SERVICE not in needed:
+            return needed
+        alias = found(self.request.user, self.kwargs["alias"]).alias  # a scope names it by name, an address may by id
+        return [scope.replace("{alias}", alias.name) for scope in needed]
+
+
+def find(user: Any, reference: str) -> Integration | None:
+    """What this person may see, by name or id; not there, not theirs and turned off without a token look alike."""
+    if "\0" in reference:
+        return None
+    rows = (integration_of(user, alias.pk) for alias in Alias.objects.named(reference))
+    return next((row for row in rows if row), None)
+
+
+def found(user: Any, reference: str) -> Integration:
+    integration = find(user, reference)
+    if integration is None:
+        raise Http404
+    return integration
+
+
+def api_of(request: Request) -> PersonalAuthAPI:
+    user: User = request.user  # type: ignore[assignment]  # HasScopes lets in nobody else
+    return PersonalAuthAPI(user)
+
+
+class Integrations(ApiView):
+    scopes = {"GET": ["integrations:read"]}
+
+    @extend_schema(operation_id="integrations_list", responses=IntegrationSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        """Every integration that the person can use, by title."""
+        return Response(IntegrationSerializer(integrations_of(api_of(request).user), many=True).data)
+
+
+class OneIntegration(ApiView):
+    scopes = {"GET": ["integrations:read"]}
+
+    @extend_schema(operation_id="integrations_retrieve", responses=IntegrationSerializer)
+    def get(self, request: Request, alias: str) -> Response:
+        """One integration, by the alias's name or id."""
+        return Response(IntegrationSerializer(found(request.user, alias)).data)
+
+
+class InitiatorUrl(ApiView):
+    scopes = {"GET": ["integrations:read"]}
+
+    @extend_schema(operation_id="integrations_initiator_url", responses=InitiatorUrlSerializer)
+    def get(self, request: Request, alias: str) -> Response:
+        """Where the person authenticates. Empty for an integration that is not there for them."""
+        return Response({"initiator_url": api_of(request).get_initiator_url(alias)})
+
+
+class TokenValid(ApiView):
+    scopes = {"GET": ["integrations:read"]}
+
+    @extend_schema(operation_id="integrations_token_valid", responses=TokenValidSerializer)
+    def get(self, request: Request, alias: str) -> Response:
+        """Whether the person has a token that can be used or renewed. Asks nobody outside."""
+        found(request.user, alias)
+        return Response({"token_valid": api_of(request).is_token_valid(alias)})
+
+
+class Revoke(ApiView):
+    scopes = {"POST": ["integrations:revoke"]}
+
+    @extend_schema(operation_id="integrations_revoke", request=None, responses=RevokeResultSerializer)
+    def post(self, request: Request, alias: str) -> Response:
+        """End the person's tokens: here at once, at the provider as soon as it answers. Safe to repeat."""
+        found(request.user, alias)
+        return Response(RevokeResultSerializer(api_of(request).revoke_token(alias)).data)
+
+
+class Token(ApiView):
+    scopes = {"GET": ["tokens:read", SERVICE]}
+
+    @extend_schema(
+        operation_id="integrations_token",
+        parameters=[OpenApiParameter("minimum_seconds", float, description="For how long the caller needs it.")],
+        responses=AccessTokenSerializer,
+    )
+    def get(self, request: Request, alias: str) -> Response:
+        """An access token of the person for the third party, renewed if need be."""
+        asked = MinimumSecondsSerializer(data=request.query_params)
+        asked.is_valid(raise_exception=True)
+        integration = found(request.user, alias)
+        if not integration.alias.allow_token_export:
+            raise PermissionDenied("This integration doesn't hand out tokens.", code="export_not_allowed")
+        token = api_of(request).get_token(alias, minimum_seconds=asked.validated_data["minimum_seconds"])
+        return Response(AccessTokenSerializer(token).data, headers={"Cache-Control": "no-store"})
