@@ -1,0 +1,66 @@
+"""The benchmarks still run: Keyrack's part of each, with a few rows and callers. Nothing is timed here."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from benchmarks import authority, keyrack, readers, report, revoking, setting, stampede
+from benchmarks.setting import KEYRACK, Place
+
+
+@pytest.fixture
+def place() -> Iterator[Place]:
+    with setting.places(["sqlite"]) as places:
+        yield next(places)
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[authority.Client]:
+    with authority.asked(seconds=0) as running:
+        monkeypatch.setenv("AUTHORITY", running.url)
+        yield running
+
+
+def test_a_spent_token_ends_everything_at_the_authority(server: authority.Client) -> None:
+    granted = server.renew(authority.FIRST_REFRESH_TOKEN)
+    assert server.admits(granted["access_token"])
+    assert not server.renew(authority.FIRST_REFRESH_TOKEN)
+    assert not server.admits(granted["access_token"])
+    assert not server.renew(granted["refresh_token"])
+    assert server.calls("/token") == 3
+
+
+@pytest.mark.slow
+def test_a_small_stampede_leaves_keyrack_alive(place: Place) -> None:
+    outcome = stampede.stampede(KEYRACK, place, stampede.QUICK)
+    assert (outcome.refresh_calls, outcome.errors.total(), outcome.working, outcome.is_alive) == (1, 0, 1.0, True)
+    assert len(outcome.seconds) == stampede.QUICK.processes * stampede.QUICK.threads
+    assert stampede.row("Keyrack", [outcome])["connection afterwards"] == "alive"
+
+
+@pytest.mark.django_db
+def test_a_token_is_read_in_every_way(server: authority.Client) -> None:
+    keyrack.fill(1)
+    found = {reading.name: readers.statements(reading, [0]) for reading in keyrack.readings()}
+    assert list(found.values())[:3] == [1, 1, 1]
+    assert min(found.values()) == 1
+    assert min(readers.seconds(keyrack.readings()[0], [0])) > 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_promises_are_kept_and_counted(server: authority.Client) -> None:
+    revoking.prepare()
+    revoking.promise(2)
+    revoking.drain(threads=2)
+    assert revoking.kept() == 2
+    assert server.calls("/revoke") >= 2
+    told = server.calls("/revoke")
+    revoking.bare(2, calls=3)
+    assert server.calls("/revoke") == told + 3
+
+
+def test_the_peers_are_pinned_with_hashes() -> None:
+    lock = (setting.PEERS / "requirements.txt").read_text()
+    for peer in report.versions_of_peers().split(", "):
+        name, version = peer.partition("[")[0].split()[0], peer.split()[-1]
+        assert f"\n{name}=={version} \\\n    --hash=sha256:" in f"\n{lock}", peer
