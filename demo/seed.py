@@ -42,7 +42,7 @@ HOLD_ADDRESSES: dict[type[Model], tuple[str, ...]] = {
         "issuer",
     ),
     HttpConnection: ("connection_url",),
-    Revocation: ("revocation_url", "token_url"),
+    Revocation: ("revocation_url", "introspection_url", "userinfo_url", "token_url"),
 }
 
 

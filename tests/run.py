@@ -1,8 +1,11 @@
 """What `manage.py test` does: all that can run on this machine, and in the end what could not and why.
 
 Knows how to start pytest and what there is to start it with; of the tests it knows only their markers. Without
-arguments it is several pytest processes, which all run even if the first fails: SQLite and PostgreSQL take different
+arguments it is several pytest runs, which all run even if the first fails: SQLite and PostgreSQL take different
 settings, and Playwright's loop makes Django refuse the database to every test that comes after it.
+
+Tracing coverage doubles what a test costs, so only the run that has nearly all tests is traced. And the schema is made
+by migrations where that is cheap enough: on PostgreSQL here, on SQLite by the demo's own tests.
 """
 
 import json
@@ -22,7 +25,8 @@ from tests.servers.fixtures import required
 
 ROOT = Path(__file__).resolve().parent.parent
 MEASURED = ("accounts", "integrations")
-COVERAGE = ("--cov", "--cov-append", "--cov-report=")
+COVERAGE = ("--cov", "--cov-report=")
+SCHEMA_FROM_MODELS = "--no-migrations"
 NOTHING_COLLECTED = 5
 
 
@@ -45,22 +49,25 @@ def main(arguments: list[str]) -> int:
 def everything(environment: Mapping[str, str]) -> list[str]:
     """Run all of it; what failed, in words."""
     on_sqlite = {**environment, "DATABASE_URL": ""}
-    parallel = ("-n", str(max(2, min(8, os.cpu_count() or 2))), *COVERAGE)
+    cores = os.cpu_count() or 2
+    parallel = ("-n", str(max(2, min(8, cores))))
+    crowded = ("-n", str(max(2, min(8, 2 * cores))))  # many of these wait for processes and clocks
     tool("coverage", "erase")
     say("All but the browser, on SQLite")
-    failures = [] if pytest("-m", "not browser", *parallel, **on_sqlite) == 0 else ["tests on SQLite"]
+    code = pytest("-m", "not browser", *crowded, *COVERAGE, SCHEMA_FROM_MODELS, **on_sqlite)
+    failures = [] if code == 0 else ["tests on SQLite"]
     if not absent("postgres"):
         say("What depends on the database, on PostgreSQL")
         with machine.postgres() as url:
-            code = pytest("-m", "database and not browser", *parallel, **{**environment, "DATABASE_URL": url})
+            code = pytest("-m", "database and not browser", *crowded, **{**environment, "DATABASE_URL": url})
         failures += [] if code in (0, NOTHING_COLLECTED) else ["tests on PostgreSQL"]
     say("The browser")
-    code = pytest("-m", "browser", *COVERAGE, **on_sqlite)
+    code = pytest("-m", "browser", *parallel, SCHEMA_FROM_MODELS, **on_sqlite)
     return failures + ([] if code in (0, NOTHING_COLLECTED) else ["tests in the browser"])
 
 
 def coverage() -> list[str]:
-    """Report the branches that all the runs took together, each app's share on a line of its own."""
+    """Report the branches that were taken, each app's share on a line of its own."""
     say("Coverage")
     code = tool("coverage", "report", "--skip-covered")
     for app in MEASURED:

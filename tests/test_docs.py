@@ -143,15 +143,17 @@ def test_the_examples_of_the_python_api_work(amira: User, northwind: Alias) -> N
 @pytest.mark.django_db
 def test_the_labels_are_those_of_the_admin(admin: User) -> None:
     client = client_of(admin)
-    shown = {text for model in ("applicationregistry", "oauth2credential", "alias") for text in texts_of(client, model)}
+    models = ("applicationregistry", "oauth2credential", "alias")
+    forms = [*(f"integrations_{model}" for model in models), "accounts_application"]
+    shown = {text for form in forms for text in texts_of(client, form)}
     for document in (ROOT / "docs/administration.md", ROOT / "docs/tutorial.md"):
         labels = [label for row in rows(document, "Field") for label in row[0].split(", ")]
         assert labels
         assert [label for label in labels if label not in shown] == []
 
 
-def texts_of(client: Client, model: str) -> list[str]:
-    page = html.unescape(client.get(reverse(f"admin:integrations_{model}_add")).content.decode())
+def texts_of(client: Client, form: str) -> list[str]:
+    page = html.unescape(client.get(reverse(f"admin:{form}_add")).content.decode())
     return re.findall(r">\s*([^<>]+?):?\s*<", page)
 
 

@@ -23,9 +23,15 @@ from tests.servers.hostile import HostileServer
 pytestmark = pytest.mark.django_db
 
 ID = "0" * 32
-OPEN = {"/healthz", "/readyz", "/accounts/login/"}  # what anybody may read
+OPEN = {"/healthz", "/readyz", "/accounts/login/", "/.well-known/oauth-authorization-server"}  # what anybody may read
 WAYS_IN = {"/accounts/login/", "/admin/login/", "/integrations/", "/admin/"}  # each of which asks who it is
-ASKED_AT_THE_DOOR = {f"/oauth_redirect.do/{ID}": 400}  # refuses the anonymous in its own words
+# What refuses the anonymous in its own words; programs show who they are in the request itself.
+ASKED_AT_THE_DOOR = {
+    f"/oauth_redirect.do/{ID}": 400,
+    "/o/token/": 400,
+    "/o/revoke_token/": 400,
+    "/o/introspect/": 401,
+}
 
 
 def patterns(resolver: URLResolver, prefix: str = "/") -> Iterator[tuple[str, URLPattern]]:
@@ -68,7 +74,8 @@ def test_the_anonymous_are_refused(method: str, client: Client) -> None:
         if response.status_code in (301, 302):
             assert response["Location"].partition("?")[0] in WAYS_IN, address
         else:
-            assert response.status_code in {ASKED_AT_THE_DOOR.get(address, 405), 405}, address
+            own_words = 401 if address.startswith("/api/") else ASKED_AT_THE_DOOR.get(address, 405)
+            assert response.status_code in {own_words, 405}, address
 
 
 def test_the_admin_is_for_staff(as_amira: Client) -> None:
