@@ -9,6 +9,8 @@ FIXED: dict[str, Any] = {
     "integrations:read": _("See which integrations you have, and whether you are signed in"),
     "integrations:revoke": _("Revoke your sign-ins at other services"),
     "tokens:read": _("Read your access tokens of services it may use, where an administrator allows it"),
+    "subflows:run": _("Run subflows for you, and see how they went"),
+    "remote-tables:read": _("Read remote tables as you"),
 }
 LEAST = "integrations:read"  # what is given to who asks for nothing
 
