@@ -24,11 +24,12 @@ PATIENCE = 60.0  # seconds until all are connected
 
 
 class Start:
-    """Everybody is there, connected to the database; then all are let go at once."""
+    """Everybody is there, connected to the database; then all are let go at once, and nobody leaves before the end."""
 
     def __init__(self, threads: int) -> None:
         self.arrived = threading.Barrier(threads + 1)
         self.event = threading.Event()
+        self.over = threading.Event()
         self.at = 0.0
 
     def arrive(self) -> None:
@@ -41,34 +42,45 @@ class Start:
 
 
 class Caller:
-    """A thread as a web server has them: with a database connection that is open already."""
+    """A thread as a web server has them: with a database connection that is open before and stays so after."""
 
     def __init__(self, contestant: Any, start: Start) -> None:
         self.contestant, self.start = contestant, start
-        self.token, self.seconds = "", 0.0
+        self.token, self.seconds, self.error = "", 0.0, ""
+        self.is_done = threading.Event()
 
     def run(self) -> None:
-        ask = self.contestant.caller()
+        try:
+            self.call(self.contestant.caller())
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is what this caller met
+            self.error = type(error).__name__
+        self.is_done.set()
+        self.start.over.wait()
+        connection.close()
+
+    def call(self, ask: Callable[[], str]) -> None:
         self.start.arrive()
         try:
             self.token = ask()
         finally:
             self.seconds = time.perf_counter() - self.start.at
-            connection.close()
 
 
 def call(contestant: Any, threads: str) -> None:
     start = Start(int(threads))
     callers = [Caller(contestant, start) for _ in range(int(threads))]
     with ThreadPoolExecutor(len(callers)) as pool:
-        runs = [pool.submit(caller.run) for caller in callers]
+        for caller in callers:
+            pool.submit(caller.run)
         start.arrived.wait(PATIENCE)
         print(json.dumps("ready"), flush=True)
         sys.stdin.readline()
         start.give()
-        errors = [run.exception() for run in runs]
-    met = zip(callers, errors, strict=True)
-    print(json.dumps([(each.seconds, each.token, type(error).__name__ if error else "") for each, error in met]))
+        for caller in callers:
+            caller.is_done.wait()
+        print(json.dumps([(caller.seconds, caller.token, caller.error) for caller in callers]), flush=True)
+        sys.stdin.read()  # until the last caller of the last process has its answer
+        start.over.set()
 
 
 def prepare(contestant: Any, refresh_token: str) -> None:

@@ -8,6 +8,7 @@ is done with it. Knows nothing of requests, screens or tasks.
     reading      a token that can be used now       flights      one caller asks, the others wait
     swift        the same in one statement          renewal      asking, and what comes of it
     usable       what may be sent, and how long     leases       who may ask, by the database's clock
+    together     one question of many threads
     connections  given back, and insisted on        journal      what was sent, before anybody knew the answer
 """
 
@@ -16,7 +17,7 @@ from integrations.tokens.flights import WAIT_SECONDS, renew
 from integrations.tokens.leases import LEASE
 from integrations.tokens.reading import current, grants_to_us
 from integrations.tokens.renewal import refused
-from integrations.tokens.swift import ReadyToken, at_once, ready
+from integrations.tokens.swift import ReadyToken, at_once, prepare, ready
 from integrations.tokens.usable import NoUsableToken
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "at_once",
     "current",
     "grants_to_us",
+    "prepare",
     "ready",
     "refused",
     "release_connection",

@@ -3,6 +3,7 @@
 import random
 import time
 from concurrent.futures import Future
+from contextlib import suppress
 from threading import Lock
 from uuid import UUID
 
@@ -20,6 +21,7 @@ from integrations.tokens.usable import NoUsableToken, Versioned, opened, still_u
 from integrations.vault import readable
 
 WAIT_SECONDS = 50.0  # for somebody else's lease; a holder that died has lost it by then
+SHORT_WAIT_SECONDS = 0.5  # with the database connection in the hand
 
 _flights: dict[UUID, "Future[Token]"] = {}
 _flights_guard = Lock()
@@ -47,6 +49,9 @@ def renew(token: Versioned) -> Token:
 
 
 def passenger(flight: "Future[Token]") -> Token:
+    """Most flights are over before closing a connection and opening it again would have paid."""
+    with suppress(TimeoutError):
+        return flight.result(timeout=SHORT_WAIT_SECONDS)
     release_scarce_connection()
     try:
         return flight.result(timeout=WAIT_SECONDS)
@@ -56,7 +61,7 @@ def passenger(flight: "Future[Token]") -> Token:
 
 def pilot(token: Versioned) -> Token:
     """Take the lease, or wait for what its holder gets. A token that still lives is used meanwhile."""
-    give_up_at, pause = time.monotonic() + WAIT_SECONDS, 0.05
+    give_up_at = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < give_up_at:
         stored = leases.as_stored(token)
         if stored.version != token.version:
@@ -74,7 +79,15 @@ def pilot(token: Versioned) -> Token:
             return opened(stored)
         if leases.is_pausing(stored):
             raise Unreachable(code="renewal_postponed")
-        release_connection()
-        time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, not a secret
-        pause = min(pause * 1.5, 0.5)
+        wait_while_held(stored, give_up_at)
     raise Unreachable(code="renewal_timeout")
+
+
+def wait_while_held(token: Token, give_up_at: float) -> None:
+    """Look often enough to lose no more than a tenth. Who waits long leaves the connection to others."""
+    begun_at = time.monotonic()
+    while leases.is_held(token) and (now := time.monotonic()) < give_up_at:
+        if now - begun_at > SHORT_WAIT_SECONDS:
+            release_connection()
+        pause = min(max((now - begun_at) / 10, 0.01), 0.5)
+        time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, not a secret

@@ -37,6 +37,12 @@ def drop(attempt: Renewal, pause: timedelta) -> None:
     rows.update(lease_owner="", lease_expires_at=Now() + pause)
 
 
+def is_held(token: Token) -> bool:
+    """Somebody is asking about this version."""
+    held = Token.objects.filter(pk=token.pk, version=token.version, lease_expires_at__gt=Now())
+    return held.exclude(lease_owner="").exists()
+
+
 def is_pausing(token: Token) -> bool:
     """The last renewal failed a moment ago."""
     return Token.objects.filter(pk=token.pk, lease_owner="", lease_expires_at__gt=Now()).exists()
@@ -52,5 +58,7 @@ def as_stored(token: Versioned) -> Token:
 
 def locked(token: Token, **held_by: str) -> Token | None:
     """The row, for writing, if it is still there and nobody renewed or replaced this version. In a transaction."""
-    rows = Token.objects.select_for_update(of=("self",)).with_registry()
-    return rows.filter(pk=token.pk, version=token.version, **held_by).first()
+    stored = Token.objects.select_for_update().filter(pk=token.pk, version=token.version, **held_by).first()
+    if stored:
+        stored.credential = token.credential  # with its registry, as it was when the server was asked
+    return stored

@@ -23,6 +23,8 @@ from accounts.models import User
 from integrations.models.registry import ROLE, Alias, IntegrationType
 from integrations.models.registry.aliases import id_in
 from integrations.models.tokens import Token, TokenState, place_of
+from integrations.oauth import transport
+from integrations.tokens import together
 from integrations.tokens.flights import renew
 from integrations.tokens.usable import enough
 from integrations.vault import Unreadable
@@ -82,7 +84,7 @@ def at_once(user: User, alias: str, *, minimum_seconds: float = 0) -> ReadyToken
 def find(user: User, alias: str) -> FoundToken | None:
     if "\0" in alias:
         return None
-    columns = row(name=alias, id=id_in(alias), user=user.pk)
+    columns = together.ask((user.pk, alias), lambda: row(name=alias, id=id_in(alias), user=user.pk))
     return None if columns is None else FoundToken(**dict(zip(FIELDS, columns, strict=True)))
 
 
@@ -135,6 +137,13 @@ def written(vendor: str, *, by_id: bool) -> Statement:
         {name: each for name, each in zip(names, parameters, strict=True) if not isinstance(each, Slot)},
         [(place, each, column) for place, (each, column) in converters.items()],
     )
+
+
+def prepare() -> None:
+    """What the first caller in this process would wait for otherwise. Asks no database."""
+    for by_id in (False, True):
+        statement(connection.vendor, by_id=by_id)
+    transport.prepare()
 
 
 def question(*, by_id: bool) -> models.QuerySet[Token, Any]:

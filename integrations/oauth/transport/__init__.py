@@ -32,6 +32,7 @@ __all__ = [
     "check_spelling",
     "configure",
     "deadline",
+    "prepare",
     "request",
     "session",
     "translated",
@@ -42,6 +43,11 @@ def configure(allow: Iterable[str]) -> None:
     """Networks (CIDR) beyond the public internet; plain http only inside them. Open connections are dropped."""
     sockets.allow(allow)
     sessions.forget()
+
+
+def prepare() -> None:
+    """Read the roots now, which the first call would wait for otherwise."""
+    sessions.trust()
 
 
 def session() -> Session:
