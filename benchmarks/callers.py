@@ -52,7 +52,7 @@ class Caller:
     def run(self) -> None:
         try:
             self.call(self.contestant.caller())
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is what this caller met
+        except Exception as error:
             self.error = type(error).__name__
         self.is_done.set()
         self.start.over.wait()

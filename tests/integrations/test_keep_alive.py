@@ -219,7 +219,7 @@ def test_a_run_ends_by_itself_and_a_slow_provider_holds_up_no_other(
     server: HostileServer, amira: User, northwind: Alias, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     many(4, northwind)
-    Provider(server, seconds=2.0)
+    Provider(server, seconds=6.0)
     with HostileServer() as quick:
         other = cast.integration_at(cast.registry_at(quick.url, name="Orchard"), name="orchard")
         in_use(amira, other)
@@ -228,7 +228,7 @@ def test_a_run_ends_by_itself_and_a_slow_provider_holds_up_no_other(
         monkeypatch.setattr(keep_alive, "RUN_SECONDS", 0.8)
         began = time.monotonic()
         tasks.keep_tokens_alive()
-        assert time.monotonic() - began < 1.8
+        assert time.monotonic() - began < 5
         assert len(quick.calls) == 1
     assert eventually(lambda: Token.objects.filter(version=2).count() == 3, 10)  # what was asked for is stored
     assert len(server.calls) == 2

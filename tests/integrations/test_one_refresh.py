@@ -18,6 +18,7 @@ from integrations.personal_auth import PersonalAuthAPI
 from tests import cast
 from tests.integrations.renewing import ASKED, GRANTED, after, credential_of, current, in_processes, in_threads
 from tests.servers.hostile import Answer, HostileServer
+from tests.servers.worker import eventually
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
 
@@ -78,13 +79,13 @@ def test_while_somebody_renews_a_living_token_is_used_at_once(
     server: HostileServer, amira: User, expired: Token
 ) -> None:
     Token.objects.update(
-        expires_at=timezone.now() + timedelta(seconds=20),
+        expires_at=timezone.now() + timedelta(seconds=60),
         lease_owner="another process",
         lease_expires_at=timezone.now() + timedelta(seconds=40),
     )
     began = time.monotonic()
     assert current(amira, Alias.objects.get()) == "CANARY-access-1"
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 15  # of the forty that the other has
     assert server.calls == []
 
 
@@ -107,14 +108,12 @@ def test_a_slow_provider_keeps_nobody_else_waiting(
     server: HostileServer, amira: User, bob: User, expired: Token
 ) -> None:
     cast.signed_in(bob, Alias.objects.get(), access_token="CANARY-bob")
-    server.on(ASKED).answer(json=GRANTED, delay=1.5)
+    server.on(ASKED).answer(json=GRANTED, delay=4)
     with ThreadPoolExecutor(1) as pool:
         slow = pool.submit(in_threads, 1, lambda: current(amira, Alias.objects.get()))
-        time.sleep(0.3)
-        began = time.monotonic()
+        assert eventually(lambda: bool(server.calls), 10)
         assert current(bob, Alias.objects.get()) == "CANARY-bob"
         User.objects.filter(pk=bob.pk).update(first_name="Bob")
-        assert time.monotonic() - began < 1
         assert not slow.done()
         assert slow.result() == ["CANARY-access-2"]
 

@@ -23,12 +23,12 @@ from tests.oauth.names import resolve_to
 from tests.servers.hostile import HostileServer
 
 SLOW = [
-    {"delay": 9.0},
-    {"drip": 0.05, "text": "x" * 200},
-    {"drip_headers": 0.05, "text": "x"},
-    {"drip": 0.05, "text": "x" * 200, "gzip": True},
-    {"drip": 0.05, "body": b"5\r\nhello\r\n" * 40, "headers": {"Transfer-Encoding": "chunked"}},
-    {"raw": b"HTTP/1.1 100 Continue\r\n\r\n" * 3, "delay": 9.0},
+    {"delay": 20.0},
+    {"drip": 0.05, "text": "x" * 400},
+    {"drip_headers": 0.15, "text": "x"},
+    {"drip": 0.3, "text": "x" * 200, "gzip": True},
+    {"drip": 0.1, "body": b"5\r\nhello\r\n" * 40, "headers": {"Transfer-Encoding": "chunked"}},
+    {"raw": b"HTTP/1.1 100 Continue\r\n\r\n" * 3, "delay": 20.0},
 ]
 
 
@@ -38,23 +38,22 @@ def test_the_deadline_holds_however_slowly_the_server_drips(answer: dict[str, ob
     started = time.monotonic()
     with pytest.raises(Unreachable, match="timeout"):
         transport.request("GET", provider.url + "/", deadline=0.4)
-    assert 0.3 < time.monotonic() - started < 1
+    assert 0.3 < time.monotonic() - started < 5  # the shortest of them would take twenty
 
 
 def test_one_deadline_can_span_several_calls(provider: HostileServer) -> None:
-    provider.on("GET /").always(text="x", delay=0.15)
+    provider.on("GET /").answer(text="x", delay=0.5).answer(text="x", delay=9.0)
     started = time.monotonic()
-    with transport.deadline(0.4):
-        transport.request("GET", provider.url + "/", deadline=20)
+    with transport.deadline(3):
         transport.request("GET", provider.url + "/", deadline=20)
         with pytest.raises(Unreachable, match="timeout"):
             transport.request("GET", provider.url + "/", deadline=20)
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 7  # the second has what the first left
 
 
 def test_a_streamed_body_obeys_the_deadline_of_its_request(provider: HostileServer) -> None:
     provider.on("GET /").answer(drip=0.05, text="x" * 200)
-    with transport.deadline(0.4):
+    with transport.deadline(1):
         response = transport.session().get(provider.url + "/", stream=True)
     with transport.translated(), pytest.raises(Unreachable, match="timeout"):
         b"".join(response.iter_content(1))
@@ -72,7 +71,7 @@ def test_a_silent_tls_handshake_ends_by_the_deadline() -> None:
     started = time.monotonic()
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(Unreachable, match="timeout"):
         transport.request("GET", f"https://127.0.0.1:{silent.getsockname()[1]}/", deadline=0.4)
-    assert 0.3 < time.monotonic() - started < 1
+    assert 0.3 < time.monotonic() - started < 5
 
 
 def test_twenty_hanging_calls_end_together(provider: HostileServer) -> None:
@@ -86,7 +85,7 @@ def test_twenty_hanging_calls_end_together(provider: HostileServer) -> None:
     started = time.monotonic()
     with ThreadPoolExecutor(20) as pool:
         assert set(pool.map(hang, range(20))) == {"timeout"}
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 8  # one after another: ten; the server: nine
 
 
 BIG = [

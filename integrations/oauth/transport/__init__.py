@@ -81,4 +81,4 @@ def request(
 ) -> requests.Response:
     """One exchange, its body read. Any status is an answer; an OAuthError means there was none, or none was allowed."""
     with bounds.within(deadline, max_bytes):
-        return session().request(method, url, headers=headers, params=params, data=data, json=json, auth=auth)
+        return sessions.exchange(method, url, headers=headers, params=params, data=data, json=json, auth=auth)

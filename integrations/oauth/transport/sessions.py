@@ -3,7 +3,7 @@
 import os
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from http.cookiejar import DefaultCookiePolicy
@@ -15,10 +15,13 @@ import requests
 import urllib3
 from requests import exceptions
 from requests.adapters import HTTPAdapter
+from requests.structures import CaseInsensitiveDict
 from urllib3.util.ssl_ import create_urllib3_context
 
 from integrations.oauth.errors import Misconfigured, OAuthError, Unreachable, Unusable
 from integrations.oauth.transport import bounds, sockets
+
+HEADERS = {"User-Agent": "Keyrack", "Accept": "*/*", "Accept-Encoding": "gzip, deflate"}
 
 # First match wins: requests' own tree is a little criss-cross (an SSLError is a ConnectionError).
 _NETWORK: tuple[tuple[type[Exception], type[OAuthError], str], ...] = (
@@ -126,7 +129,7 @@ class Session(requests.Session):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.trust_env = False
-        self.headers["User-Agent"] = "Keyrack"
+        self.headers.update(HEADERS)
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self.adapters.clear()
         self.mount("https://", shared_adapter())
@@ -144,6 +147,23 @@ class Session(requests.Session):
         check_spelling(request.url or "")
         with translated():
             return super().send(request, **kwargs)
+
+
+def exchange(method: str, url: str, *, headers: Mapping[str, str | bytes] | None, **said: Any) -> requests.Response:
+    """One request and its answer, read. What a session adds to that (cookies, redirects, environment), we don't want.
+
+    It would also cost as much again as the call itself.
+    """
+    check_spelling(url)
+    with translated():
+        request = requests.PreparedRequest()
+        request.prepare(
+            method=method.upper(), url=url, headers=CaseInsensitiveDict({**HEADERS, **(headers or {})}), **said
+        )
+        check_spelling(request.url or "")
+        response = shared_adapter().send(request)
+        response.content  # noqa: B018 - reads the body, inside the border and the deadline
+    return response
 
 
 _adapter: Adapter | None = None
