@@ -5,6 +5,7 @@ delivery     one promise, one attempt
 reviving     an access token that must speak for itself and has run out
 proof        whether the token is dead, by the provider's own word
 postponing   when to ask again, and when to give up
+settling     what came of it, written down
 """
 
 from integrations.revocations.delivery import deliver

@@ -7,7 +7,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from threading import Condition, RLock
 
-from integrations.models.tokens import Revocation
+from integrations.models.tokens import Revocation, RevocationState
 
 LOOK_AGAIN = 1.0  # seconds; a thread that died tells nobody that its place is free
 
@@ -17,6 +17,7 @@ class Board:
         self.at_once = at_once
         self.waiting: deque[Revocation] = deque()
         self.flying: Counter[str] = Counter()
+        self.unsettled: list[tuple[Revocation, RevocationState]] = []
         self.is_closed = False
         lock = RLock()
         self.for_threads, self.for_feeder = Condition(lock), Condition(lock)
@@ -39,11 +40,19 @@ class Board:
     def next_to_fly(self) -> Revocation | None:
         return next((row for row in self.waiting if self.flying[row.revocation_url] < self.at_once), None)
 
-    def done(self, row: Revocation) -> None:
+    def done(self, row: Revocation, earned: RevocationState | None = None) -> None:
         """Its place is free. The thread that says so takes the next; only the feeder has to be woken."""
         with self.for_feeder:
             self.flying[row.revocation_url] -= 1
+            if earned:
+                self.unsettled.append((row, earned))
             self.for_feeder.notify()
+
+    def earned(self) -> list[tuple[Revocation, RevocationState]]:
+        """What has been delivered since this was last asked, for the feeder to settle."""
+        with self.for_feeder:
+            earned, self.unsettled = self.unsettled, []
+            return earned
 
     def close(self) -> list[Revocation]:
         """No more is taken. What was still waiting is handed back."""

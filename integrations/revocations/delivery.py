@@ -3,11 +3,9 @@
 import logging
 from datetime import timedelta
 
-from django.db import transaction
 from django.utils import timezone
 
-from integrations.models import diary, reach
-from integrations.models.diary import EventKind
+from integrations.models import reach
 from integrations.models.tokens import Revocation, RevocationState
 from integrations.oauth import revocation as wire
 from integrations.oauth import transport
@@ -17,6 +15,7 @@ from integrations.oauth.revocation import Ending
 from integrations.revocations import proof
 from integrations.revocations.postponing import abandon, postpone, put_off
 from integrations.revocations.reviving import is_dead_by_its_refresh_token, lives
+from integrations.revocations.settling import settle
 from integrations.vault import Unreadable
 
 logger = logging.getLogger(__name__)
@@ -24,11 +23,6 @@ logger = logging.getLogger(__name__)
 SECONDS = 20.0  # for all calls of one attempt that tell; the proof has its own
 LEASE = timedelta(seconds=55)  # longer than an attempt with its proof
 OUR_FAULT = frozenset({"invalid_client", "unauthorized_client", "http_401", "bad_revocation_request"})
-EVENTS = {
-    RevocationState.CONFIRMED: EventKind.REVOCATION_CONFIRMED,
-    RevocationState.VERIFIED: EventKind.REVOCATION_VERIFIED,
-    RevocationState.UNSUPPORTED: EventKind.REVOCATION_FAILED,
-}
 
 
 class Hopeless(Exception):
@@ -41,12 +35,15 @@ class Overtaken(Exception):
 
 def deliver(revocation: Revocation) -> None:
     """One attempt, if it is due and nobody else is at it."""
-    if revocation.claim(LEASE):
-        pursue(revocation)
+    if revocation.claim(LEASE) and (state := pursue(revocation)):
+        settle([(revocation, state)])
 
 
-def pursue(revocation: Revocation) -> None:
-    """One attempt at a promise that is claimed. What would hit a newer sign-in is not kept."""
+def pursue(revocation: Revocation) -> RevocationState | None:
+    """One attempt at a promise that is claimed: the state that it has earned, still to be settled, or None.
+
+    What would hit a newer sign-in is not kept.
+    """
     if reach.would_end_a_newer_grant(revocation):
         revocation.settle(RevocationState.SUPERSEDED)
     elif reach.may_end_a_coming_grant(revocation):
@@ -54,10 +51,11 @@ def pursue(revocation: Revocation) -> None:
     elif not revocation.holds_copies:
         abandon(revocation, "no copy left")
     else:
-        attempt(revocation)
+        return attempt(revocation)
+    return None
 
 
-def attempt(revocation: Revocation) -> None:
+def attempt(revocation: Revocation) -> RevocationState | None:
     try:
         with transport.deadline(SECONDS):
             state = tell(revocation)
@@ -72,7 +70,8 @@ def attempt(revocation: Revocation) -> None:
     except Overtaken:
         logger.info("Revocation %s was settled while it was delivered.", revocation.hex)
     else:
-        conclude(revocation, state)
+        return conclusion(revocation, state)
+    return None
 
 
 def tell(revocation: Revocation) -> RevocationState:
@@ -133,22 +132,14 @@ def blame_registry(revocation: Revocation, error: OAuthError) -> None:
         revocation.registry.note_misconfigured(error.code)
 
 
-def conclude(revocation: Revocation, state: RevocationState) -> None:
+def conclusion(revocation: Revocation, state: RevocationState) -> RevocationState | None:
     """Accepted is good, proved is better; a token that still works was not revoked, whatever was answered."""
-    if state == RevocationState.CONFIRMED and proof.is_possible(revocation):
-        revocation.note(told=revocation.told)
-        verdict = proof.examine(revocation)
-        if verdict == proof.Verdict.ALIVE:
-            revocation.told = []
-            postpone(revocation, "still active")
-            return
-        if verdict == proof.Verdict.DEAD:
-            state = RevocationState.VERIFIED
-    settle(revocation, state)
-
-
-def settle(revocation: Revocation, state: RevocationState) -> None:
-    detail = revocation.last_answer if state == RevocationState.UNSUPPORTED else ""
-    with transaction.atomic():
-        if revocation.settle(state):
-            diary.write(revocation.user, revocation.credential, EVENTS[state], detail)
+    if state != RevocationState.CONFIRMED or not proof.is_possible(revocation):
+        return state
+    revocation.note(told=revocation.told)
+    verdict = proof.examine(revocation)
+    if verdict == proof.Verdict.ALIVE:
+        revocation.told = []
+        postpone(revocation, "still active")
+        return None
+    return RevocationState.VERIFIED if verdict == proof.Verdict.DEAD else state

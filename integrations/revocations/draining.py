@@ -14,7 +14,8 @@ from django.db import connection
 
 from integrations.models.tokens import Revocation
 from integrations.revocations import delivery, proof
-from integrations.revocations.board import Board
+from integrations.revocations.board import LOOK_AGAIN, Board
+from integrations.revocations.settling import settle
 
 SECONDS = 45.0  # of one run, its last deliveries included; its task is killed after 60
 DELIVERY_SECONDS = delivery.SECONDS + proof.SECONDS
@@ -41,12 +42,21 @@ def drain(*, seconds: float = SECONDS, threads: int = 0) -> int:
                 rows = more(board, last_start_at)
         finally:
             Revocation.objects.give_back(board.close())
+            settle_the_rest(board)
     return sum(lane.result() for lane in lanes)
+
+
+def settle_the_rest(board: Board) -> None:
+    while board.load():
+        settle(board.earned())
+        board.wait_for(lambda: not board.load(), LOOK_AGAIN)
+    settle(board.earned())
 
 
 def more(board: Board, last_start_at: float) -> list[Revocation]:
     """Whatever else is due. Where all of it is for busy providers, that means waiting for these."""
     while (left := last_start_at - monotonic()) > 0:
+        settle(board.earned())
         before = board.load()
         if rows := claim(board):
             return rows
@@ -63,7 +73,7 @@ def is_eased(board: Board, before: set[str]) -> bool:
 
 def full(board: Board) -> set[str]:
     """Providers with enough to do. A few of theirs wait already, so that no thread has to wait for a claim."""
-    return {url for url, number in board.load().items() if number > board.at_once + board.at_once // 4}
+    return {url for url, number in board.load().items() if number > board.at_once + board.at_once // 2}
 
 
 def claim(board: Board) -> list[Revocation]:
@@ -72,7 +82,7 @@ def claim(board: Board) -> list[Revocation]:
     chosen: list[UUID] = []
     taken = board.load()
     for row_id, url in due.values_list("pk", "revocation_url")[:LOOKED_AT]:
-        if taken[url] < board.at_once + board.at_once // 2 and len(chosen) < 2 * board.at_once:
+        if taken[url] < 2 * board.at_once and len(chosen) < 2 * board.at_once:
             taken[url] += 1
             chosen.append(row_id)
     return Revocation.objects.claim(chosen, delivery.LEASE) if chosen else []
@@ -83,12 +93,13 @@ def work(board: Board) -> int:
     number = 0
     try:
         while row := board.take():
+            state = None
             try:
                 if row.is_claimed_for(DELIVERY_SECONDS):
-                    delivery.pursue(row)
+                    state = delivery.pursue(row)
                     number += 1
             finally:
-                board.done(row)
+                board.done(row, state)
     finally:
         connection.close()
     return number

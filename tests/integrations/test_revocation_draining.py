@@ -13,6 +13,7 @@ from pytest_django import Settings
 
 from integrations import revocations, tasks
 from integrations.models import Alias, Event, Revocation
+from integrations.models.tokens import RevocationState
 from integrations.revocations import delivery, draining
 from tests import cast
 from tests.integrations.revoking import TOLD
@@ -184,10 +185,10 @@ def test_a_bug_in_one_delivery_leaves_the_others(
     rows = promise(northwind, 6)
     right = delivery.pursue
 
-    def wrong(row: Revocation) -> None:
+    def wrong(row: Revocation) -> RevocationState | None:
         if row.pk == rows[0].pk:
             raise ZeroDivisionError
-        right(row)
+        return right(row)
 
     monkeypatch.setattr(delivery, "pursue", wrong)
     with pytest.raises(ZeroDivisionError):

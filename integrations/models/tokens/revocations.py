@@ -1,5 +1,6 @@
 """A promise to tell the provider that tokens are over (RFC 7009)."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Self
 from uuid import UUID
@@ -81,6 +82,14 @@ class RevocationQuerySet(models.QuerySet["Revocation"]):
         """Claimed and not taken up: due as before."""
         claimed = self.filter(pk__in=[row.pk for row in rows], claimed_until__isnull=False)
         claimed.update(claimed_until=None, attempts=F("attempts") - 1)
+
+    def settle(self, rows: Sequence["Revocation"], state: RevocationState) -> bool:
+        """All of these, of which the same is to be said. False if some are settled already: for a transaction."""
+        closing = rows[0].closing(state)
+        for row in rows:
+            for name, value in closing.items():
+                setattr(row, name, value)
+        return self.filter(pk__in=[row.pk for row in rows]).unkept().update(**closing) == len(rows)
 
     def long_given_up(self) -> Self:
         """Time enough was there to try again."""
@@ -223,14 +232,16 @@ class Revocation(SysIdModel):
 
     def settle(self, state: RevocationState) -> bool:
         """Kept, or there is nobody to tell. The copies of the secrets are wiped. False: it was settled already."""
-        closing: dict[str, Any] = {"state": state, "settled_at": timezone.now(), "claimed_until": None}
-        closing |= {"next_attempt_at": None, "last_answer": self.last_answer, "told": self.told}
         if not self._state.adding:
-            return self.note(**closing, **dict.fromkeys(COPIES))
-        for name, value in {**closing, **dict.fromkeys(COPIES, "")}.items():
+            return self.note(**self.closing(state))
+        for name, value in {**self.closing(state), **dict.fromkeys(COPIES, "")}.items():
             setattr(self, name, value)
         self.save()
         return True
+
+    def closing(self, state: RevocationState) -> dict[str, Any]:
+        words = {"state": state, "settled_at": timezone.now(), "last_answer": self.last_answer, "told": self.told}
+        return {**words, "claimed_until": None, "next_attempt_at": None, **dict.fromkeys(COPIES)}
 
     def start_over(self) -> bool:
         """Pursue it anew, with what was mended at the registry meanwhile. False where there is nothing to try."""

@@ -1,0 +1,40 @@
+"""What came of deliveries, written down: many in one transaction, each with its line in the diary."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from django.db import transaction
+
+from integrations.models import diary
+from integrations.models.diary import EventKind
+from integrations.models.tokens import Revocation, RevocationState
+
+EVENTS = {
+    RevocationState.CONFIRMED: EventKind.REVOCATION_CONFIRMED,
+    RevocationState.VERIFIED: EventKind.REVOCATION_VERIFIED,
+    RevocationState.UNSUPPORTED: EventKind.REVOCATION_FAILED,
+}
+
+
+def settle(earned: Iterable[tuple[Revocation, RevocationState]]) -> None:
+    """Each in the state that it has earned, except for those that somebody settled meanwhile."""
+    alike = defaultdict(list)
+    for row, state in earned:
+        alike[state, row.last_answer, *row.told].append(row)
+    for (state, *_words), rows in alike.items():
+        if not settled(rows, state) and len(rows) > 1:
+            for row in rows:
+                settled([row], state)
+
+
+def settled(rows: Sequence[Revocation], state: RevocationState) -> bool:
+    """All of these in one statement; False, and nothing done, where one of them is settled already."""
+    detail = rows[0].last_answer if state == RevocationState.UNSUPPORTED else ""
+    lines = [diary.line(row.user, row.credential, EVENTS[state], detail) for row in rows]
+    with transaction.atomic():
+        is_done = Revocation.objects.settle(rows, state)
+        if is_done:
+            diary.write_all(lines)
+        else:
+            transaction.set_rollback(True)
+    return is_done
