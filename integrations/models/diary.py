@@ -1,13 +1,16 @@
-"""What happened: one line for each event, for the person whose account it concerns. Append-only, no secrets."""
+"""What happens to integrations, in the words of the diary that all of the site keeps (`accounts.diary`)."""
 
-from collections.abc import Iterable
+from typing import Any
 
 from django.db import models
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from accounts import diary
+from accounts.diary import Event, write_all
 from accounts.models import User
-from integrations.models.registry import OAuth2Credential, SysIdModel
+from integrations.models.registry import OAuth2Credential
+
+__all__ = ["Event", "EventKind", "events_of", "line", "write", "write_all"]
 
 
 class EventKind(models.TextChoices):
@@ -25,43 +28,22 @@ class EventKind(models.TextChoices):
     KILL_SWITCH = "kill_switch", _("All sign-ins ended by an administrator")
 
 
-class Event(SysIdModel):
-    user = models.ForeignKey(User, models.SET_NULL, null=True, related_name="events")
-    username = models.CharField(max_length=150, blank=True)
-    credential = models.ForeignKey(OAuth2Credential, models.SET_NULL, null=True, related_name="events")
-    kind = models.CharField(max_length=30, choices=EventKind)
-    detail = models.CharField(max_length=200, blank=True)
-    at = models.DateTimeField(default=timezone.now, db_index=True)
-
-    class Meta:
-        verbose_name = _("Event")
-        verbose_name_plural = _("Events")
-        indexes = [models.Index(fields=["user", "credential", "-at"], name="event_of_user")]
-
-    def __str__(self) -> str:
-        return f"{self.get_kind_display()} ({self.at:%Y-%m-%d %H:%M})"
-
-    @property
-    def words(self) -> str:
-        label = str(EventKind(self.kind).label)
-        return f"{label}: {self.detail}" if self.detail else label
+diary.add_kinds(EventKind)
 
 
 def write(user: User | None, credential: OAuth2Credential | None, kind: EventKind, detail: str = "") -> None:
-    line(user, credential, kind, detail).save()
-
-
-def write_all(lines: Iterable[Event]) -> None:
-    """Many lines in one statement."""
-    Event.objects.bulk_create(lines)
+    diary.write(kind, whose=user, detail=detail, **of(credential))
 
 
 def line(user: User | None, credential: OAuth2Credential | None, kind: EventKind, detail: str = "") -> Event:
     """Not written yet."""
-    return Event(
-        user=user,
-        username=user.get_username() if user else "",
-        credential=credential,
-        kind=kind,
-        detail=detail[:200],
-    )
+    return diary.line(kind, whose=user, detail=detail, **of(credential))
+
+
+def of(credential: OAuth2Credential | None) -> dict[str, Any]:
+    return {"subject": credential.name, "subject_id": credential.pk} if credential else {}
+
+
+def events_of(credential: OAuth2Credential) -> "models.QuerySet[Event]":
+    """The newest first, whoever's they are."""
+    return Event.objects.filter(subject_id=credential.pk).order_by("-at")
