@@ -19,3 +19,7 @@ def login(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> 
     if request.user.is_authenticated:
         raise PermissionDenied
     return redirect_to_login(request.GET.get(REDIRECT_FIELD_NAME) or reverse("admin:index"))
+
+
+def password_change(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    return HttpResponseRedirect(reverse("account_change_password"))

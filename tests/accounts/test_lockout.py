@@ -111,6 +111,8 @@ def test_no_password_and_no_client_secret_is_written_down(admin: User) -> None:
         (1, "made-up, 203.0.113.9", "203.0.113.9"),
         (2, "made-up, 203.0.113.9, 10.0.0.1", "203.0.113.9"),
         (2, "203.0.113.9", "127.0.0.1"),
+        (1, "no address at all", "127.0.0.1"),
+        (1, "2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
     ],
 )
 def test_the_address_is_what_our_own_proxies_saw(count: int, seen: str, counted_as: str, settings: Any) -> None:

@@ -1,0 +1,45 @@
+"""What follows when somebody's proofs change, or are tried wrongly.
+
+What must follow hangs on the row: allauth's signals come after the transaction, and not when an administrator deletes.
+"""
+
+from typing import Any
+
+from allauth.account.internal.flows.login import record_authentication
+from allauth.mfa.models import Authenticator
+from allauth.mfa.signals import authentication_failed, authenticator_added, authenticator_removed
+from django.db.models.signals import post_delete, post_save
+from django.dispatch import receiver
+from django.http import HttpRequest
+
+from accounts import credentials, lockout, oauth_server, second_factor
+from accounts.models import User
+
+
+@receiver([post_save, post_delete], sender=Authenticator)
+def end_what_programs_hold(instance: Authenticator, created: bool | None = None, **_details: Any) -> None:
+    """As after a new password: they were let in by who could do with less, or with more (RFC 9700 §4.14.2)."""
+    is_gone = created is None
+    if instance.type in second_factor.KINDS and (created or is_gone):
+        oauth_server.end_all(instance.user)
+        if is_gone and not second_factor.is_on(instance.user):
+            Authenticator.objects.filter(user=instance.user, type=Authenticator.Type.RECOVERY_CODES).delete()
+
+
+@receiver(authenticator_added)
+def remember_that_it_was_shown(request: HttpRequest, user: User, authenticator: Authenticator, **_details: Any) -> None:
+    """Who sets it up has it in hand: it is not asked for on the very next page, which shows the recovery codes."""
+    if authenticator.type in second_factor.KINDS:
+        record_authentication(request, user, "mfa", id=authenticator.pk, type=authenticator.type)
+
+
+@receiver(authenticator_removed)
+def end_application_passwords(user: User, **_details: Any) -> None:
+    """They were for programs that cannot ask for a second step. Turning it on again does not bring them back."""
+    if not second_factor.is_on(user):
+        credentials.end_application_passwords(user)
+
+
+@receiver(authentication_failed)
+def count(request: HttpRequest, user: User, **_details: Any) -> None:
+    lockout.count_wrong_code(request, user)

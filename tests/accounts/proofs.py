@@ -1,0 +1,59 @@
+"""Somebody's proofs: what a session remembers of them, apps that make codes, and the codes."""
+
+import time
+
+from allauth.account.internal.flows.login import (
+    _AUTHENTICATION_METHODS_USER_SESSION_KEY,
+    AUTHENTICATION_METHODS_SESSION_KEY,
+)
+from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret, hotp_value
+from django.test import Client
+
+from accounts import second_factor
+from accounts.models import User
+
+PERIOD = 30  # seconds
+
+
+def just_shown(client: Client, user: User, *, seconds_ago: float = 0) -> Client:
+    """As if this person, who is signed in here, had given the password, and the second step if it is on."""
+    at = time.time() - seconds_ago
+    methods = ["password", "mfa"] if second_factor.is_on(user) else ["password"]
+    session = client.session
+    session[AUTHENTICATION_METHODS_SESSION_KEY] = [{"method": method, "at": at} for method in methods]
+    session[_AUTHENTICATION_METHODS_USER_SESSION_KEY] = str(user.pk)
+    session.save()
+    return client
+
+
+def app_of(user: User) -> str:
+    """Turns two-step sign-in on; the secret that the person's app holds."""
+    secret: str = generate_totp_secret()
+    TOTP.activate(user, secret)
+    return secret
+
+
+def code(secret: str, *, steps: int = 0) -> str:
+    """What the app shows now, or some steps from now."""
+    return f"{hotp_value(secret, int(time.time()) // PERIOD + steps):06}"
+
+
+def wrong_code(secret: str) -> str:
+    """None of those that are accepted now."""
+    return next(each for each in ("000000", "111111", "222222", "333333") if each not in near(secret))
+
+
+def near(secret: str) -> set[str]:
+    return {code(secret, steps=steps) for steps in (-2, -1, 0, 1, 2)}
+
+
+def recovery_codes(user: User) -> list[str]:
+    codes: list[str] = RecoveryCodes.activate(user).get_unused_codes()
+    return codes
+
+
+def stored(user: User, kind: str = Authenticator.Type.TOTP) -> Authenticator:
+    found: Authenticator = Authenticator.objects.get(user=user, type=kind)
+    return found
