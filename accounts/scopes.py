@@ -1,6 +1,6 @@
 """What a program can be allowed to do here, in words. The same list for OAuth applications and permanent tokens."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
@@ -14,18 +14,30 @@ FIXED: dict[str, Any] = {
 }
 LEAST = "integrations:read"  # what is given to who asks for nothing
 
-_sources: list[Callable[[], Mapping[str, Any]]] = []
+Everything = Callable[[], Mapping[str, Any]]
+# Those of them that a person may use now, and so give away: of these if a list is given, else of all.
+Theirs = Callable[[Any, "Iterable[str] | None"], Mapping[str, Any]]
+_sources: list[tuple[Everything, Theirs]] = []
 
 
-def add_source(source: Callable[[], Mapping[str, Any]]) -> None:
-    """More scopes than the fixed ones, read anew each time: another app's rows, which this one must not know."""
-    if source not in _sources:
-        _sources.append(source)
+def add_source(everything: Everything, theirs: Theirs) -> None:
+    """Read anew each time: another app's rows and rules, which this one must not know.
+
+    `everything` is what there is besides the fixed ones; `theirs` says which of those and the fixed ones a person has.
+    """
+    if (everything, theirs) not in _sources:
+        _sources.append((everything, theirs))
 
 
 def all_scopes() -> dict[str, Any]:
     """Each scope and what it means to the person who grants it."""
-    return {**FIXED, **{scope: words for source in _sources for scope, words in source().items()}}
+    return {**FIXED, **{scope: words for everything, _theirs in _sources for scope, words in everything().items()}}
+
+
+def of(user: Any, wanted: Iterable[str] | None = None) -> dict[str, Any]:
+    """What this person may do now, in the same words; among the wanted ones, if they are named."""
+    found = {scope: words for _all, theirs in _sources for scope, words in theirs(user, wanted).items()}
+    return {scope: words for scope, words in found.items() if wanted is None or scope in wanted}
 
 
 def in_words(scopes: list[str]) -> list[str]:

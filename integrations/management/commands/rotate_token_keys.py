@@ -6,11 +6,16 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from accounts import credentials
 from integrations import keys
 from integrations.keys import Census
 from integrations.vault import NoKeys, first_key_id, keyring
 
 NAMED_AT_MOST = 100  # of the values that don't open; after that it is the key and not the values
+DIES = (
+    "{count} permanent tokens or application passwords are hashed with {key_id}. "
+    "Each moves when it is used; what is left dies with that key."
+)
 NOT_SEALED = "(not sealed)"
 
 
@@ -58,7 +63,12 @@ class Command(BaseCommand):
             self.stdout.write("  ".join([*cells, remark]).rstrip())
 
     def write_keys(self, found: Census, first: str) -> None:
-        unused = [key_id for key_id in keyring() if key_id != first and not found.total(key_id)]
+        hashed = credentials.living_under_keys()
+        others = [key_id for key_id in keyring() if key_id != first]
+        for key_id in others:
+            if hashed[key_id]:
+                self.stdout.write(DIES.format(count=hashed[key_id], key_id=key_id))
+        unused = [key_id for key_id in others if not found.total(key_id) and not hashed[key_id]]
         if unused:
             self.stdout.write(f"No value needs these keys any more; they may be removed: {', '.join(unused)}.")
 

@@ -1,0 +1,149 @@
+"""Permanent tokens and application passwords as they are remembered: everything but the secrets themselves."""
+
+import uuid
+from datetime import datetime, timedelta
+from typing import Any, Self
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+ENDED_SHOWN = timedelta(days=30)  # so long what ended stays listed, so that the same can be made again
+
+SOON = timedelta(days=7)
+IDLE = timedelta(days=180)
+
+
+class LongLivedQuerySet(models.QuerySet[Any]):
+    """Permanent tokens or application passwords."""
+
+    def alive(self) -> Self:
+        return self.filter(ended_at=None)
+
+    def listed(self) -> Self:
+        """Also what ended lately."""
+        return self.filter(models.Q(ended_at=None) | models.Q(ended_at__gt=timezone.now() - ENDED_SHOWN))
+
+    def long_ended(self) -> Self:
+        return self.filter(ended_at__lte=timezone.now() - ENDED_SHOWN)
+
+
+class LongLivedModel(models.Model):
+    """What a program shows to act as its owner, within its scopes. The secret itself is stored nowhere."""
+
+    class Ending(models.TextChoices):
+        DELETED = "deleted", _("Deleted")
+        LEAKED = "leaked", _("Reported as leaked")
+        SECOND_FACTOR = "second_factor", _("Two-step sign-in was turned off")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(_("Name"), max_length=100)
+    scopes = models.JSONField(_("Scopes"), default=list)
+    pepper_id = models.CharField(max_length=255, editable=False)  # which of TOKEN_ENCRYPTION_KEYS
+    keyed_hash = models.CharField(max_length=64, editable=False, db_index=True)  # wiped when it ends
+    created_at = models.DateTimeField(_("Created"), default=timezone.now)
+    last_used_at = models.DateTimeField(_("Last used"), null=True, blank=True)
+    last_used_from = models.CharField(_("Last used from"), max_length=45, blank=True)
+    ended_at = models.DateTimeField(_("Ended"), null=True, blank=True)
+    ended_because = models.CharField(_("Why it ended"), max_length=20, choices=Ending, blank=True)
+    told = models.CharField(max_length=20, blank=True, editable=False)  # which mail its owner has had
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def hex(self) -> str:
+        return self.id.hex
+
+
+class PermanentTokenQuerySet(LongLivedQuerySet):
+    """An expired one has ended by itself."""
+
+    def alive(self) -> Self:
+        return self.filter(ended_at=None).exclude(expires_at__lte=timezone.now())
+
+    def listed(self) -> Self:
+        return super().listed().exclude(expires_at__lte=timezone.now() - ENDED_SHOWN)
+
+    def long_ended(self) -> Self:
+        end = timezone.now() - ENDED_SHOWN
+        return self.filter(models.Q(ended_at__lte=end) | models.Q(expires_at__lte=end))
+
+
+class PermanentToken(LongLivedModel):
+    """A bearer token for scripts, until it expires or is deleted."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="permanent_tokens", verbose_name=_("Whose")
+    )
+    public_id = models.CharField(_("Begins with"), max_length=8, unique=True, editable=False)
+    expires_at = models.DateTimeField(_("Expires"), null=True, blank=True)
+    # The name stays when the account goes; a token whose maker is gone is dead.
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        related_name="+",
+        editable=False,
+        verbose_name=_("Created by"),
+    )
+    created_by_name = models.CharField(_("Created by"), max_length=150, editable=False)
+
+    objects = PermanentTokenQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("Permanent Token")
+        verbose_name_plural = _("Permanent Tokens")
+        indexes = [models.Index(fields=["user", "-created_at"], name="permanent_tokens_of_user")]
+
+    @property
+    def beginning(self) -> str:
+        """What may be shown of it."""
+        return f"krk_pt_{self.public_id}"
+
+    @property
+    def is_own(self) -> bool:
+        """Its owner made it; nobody else did."""
+        return self.created_by_id == self.user_id
+
+    @property
+    def is_expired(self) -> bool:
+        return self.expires_at is not None and self.expires_at <= timezone.now()
+
+    @property
+    def ends_soon(self) -> bool:
+        """Worth a colour on the page."""
+        return self.is_alive and self.expires_at is not None and self.expires_at <= timezone.now() + SOON
+
+    @property
+    def is_idle(self) -> bool:
+        """Nobody would miss it, as it seems."""
+        return self.is_alive and (self.last_used_at or self.created_at) <= timezone.now() - IDLE
+
+    @property
+    def is_alive(self) -> bool:
+        return self.ended_at is None and not self.is_expired
+
+    @property
+    def stopped_at(self) -> datetime | None:
+        """Deleted or expired, whichever it was."""
+        return self.ended_at or (self.expires_at if self.is_expired else None)
+
+
+class ApplicationPassword(LongLivedModel):
+    """A generated password for one program that cannot ask its user for a second factor."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="application_passwords", verbose_name=_("Whose")
+    )
+
+    objects = LongLivedQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("Application Password")
+        verbose_name_plural = _("Application Passwords")
+        indexes = [models.Index(fields=["user", "-created_at"], name="app_passwords_of_user")]

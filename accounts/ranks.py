@@ -1,0 +1,40 @@
+"""Who may act for whom: nobody gets, by way of another's account, what they may not do themselves."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from accounts.models import User
+
+LOOK = "accounts.change_user"
+MAKE = "accounts.add_permanenttoken"
+
+
+def exceeds(other: User, maker: User) -> bool:
+    """Whether `other` may do anything that `maker` may not. Groups count too: services are shared by group."""
+    if maker.is_superuser:
+        return False
+    if other.is_superuser or (other.is_staff and not maker.is_staff):
+        return True
+    return bool(groups(other) - groups(maker) or other.get_all_permissions() - maker.get_all_permissions())
+
+
+def too_weak(owner: User, makers: Iterable[User | None]) -> set[int | None]:
+    """The ids of those, None for who is gone, whose tokens for this person work no more, or not at present."""
+    weak = (maker for maker in makers if maker is None or not maker.is_active or exceeds(owner, maker))
+    return {maker.pk if maker else None for maker in weak}
+
+
+def groups(user: Any) -> set[int]:
+    return set(user.groups.values_list("pk", flat=True))
+
+
+def may_make_for(other: User, maker: User) -> bool:
+    """Oneself always; another only with the permission, and only where that gains nothing."""
+    if other.pk == maker.pk:
+        return True
+    return maker.has_perms([LOOK, MAKE]) and other.is_active and not exceeds(other, maker)
+
+
+def may_delete(row_kind: str, other: User, viewer: User) -> bool:
+    """`row_kind` is the model's name, as permissions spell it."""
+    return other.pk == viewer.pk or viewer.has_perms([LOOK, f"accounts.delete_{row_kind}"])

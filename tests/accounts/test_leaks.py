@@ -1,0 +1,194 @@
+"""What was found in public is dead, its owner reads of it, and who reported it learns nothing."""
+
+import io
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.core.cache import cache
+from django.core.management import call_command
+from django.test import Client
+from django.utils import timezone
+from oauth2_provider.models import get_refresh_token_model
+from pytest_django import DjangoCaptureOnCommitCallbacks
+
+from accounts import credentials, secret_forms, tasks
+from accounts.models import Event, PermanentToken, User
+from tests import cast
+from tests.accounts import programs, proofs
+from tests.conftest import client_of
+
+pytestmark = pytest.mark.django_db
+
+ENDPOINT = "/api/v1/leaked-tokens/"
+
+
+@pytest.fixture(autouse=True)
+def nothing_was_reported_before() -> None:
+    cache.clear()
+
+
+def made(user: User, **fields: Any) -> str:
+    chosen = {"name": "nightly-report", "scopes": ["integrations:read"], "expires_at": None, "by": user, **fields}
+    return credentials.make_token(user, **chosen)[1]
+
+
+def report(text: str, **where: Any) -> Any:
+    return Client().post(ENDPOINT, json.dumps({"token": text}), content_type="application/json", **where)
+
+
+def from_the_shell(text: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    told = io.StringIO()
+    monkeypatch.setattr("sys.stdin", io.StringIO(text))
+    call_command("report_leaked_token", stdout=told)
+    return told.getvalue()
+
+
+def test_a_reported_token_is_dead_and_its_owner_is_told(amira: User) -> None:
+    shown = made(amira)
+    assert report(shown, REMOTE_ADDR="198.51.100.7").status_code == 202
+    assert credentials.verify_token(shown) is None
+    event = Event.objects.get(kind="token_leaked")
+    assert (event.whose, event.who, event.subject, event.address) == (amira, None, "nightly-report", "198.51.100.7")
+    tasks.send_notices()
+    tasks.send_notices()
+    (letter,) = mail.outbox
+    assert letter.to == [amira.email]
+    assert "nightly-report" in letter.subject
+    assert "/accounts/security/" in letter.body
+    assert shown not in f"{letter.subject}{letter.body}"
+
+
+def test_the_answer_is_the_same_whatever_it_was(amira: User) -> None:
+    texts = [made(amira), secret_forms.new_token(), "made-up", "krk_pt_", "é" * 100, "x" * 60_000, ""]
+    answers = [report(text) for text in (*texts, texts[0])]
+    assert {(answer.status_code, answer.content) for answer in answers} == {(202, b'{"status":"received"}')}
+    assert Client().get(ENDPOINT).status_code == 405
+
+
+def test_knowing_its_public_part_ends_nobodys_token(amira: User) -> None:
+    shown = made(amira)
+    forged = f"krk_pt_{secret_forms.public_part(shown)}" + "A" * secret_forms.SECRET
+    report(f"{forged}_{secret_forms.checksum(forged)}")
+    report(shown[:-1])
+    assert credentials.verify_token(shown)
+
+
+def test_every_kind_of_secret_is_found_in_a_text(
+    amira: User,
+    as_amira: Client,
+    monkeypatch: pytest.MonkeyPatch,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    programs.program()
+    proofs.app_of(amira)
+    shown = made(amira)
+    _row, password = credentials.make_application_password(amira, name="Tablet", scopes=["integrations:read"])
+    granted = programs.granted(as_amira)
+    text = f'deploy: "{shown}"\ncurl -H "Authorization: Bearer {granted["access_token"]}"\n{password}\n'
+    delivered: list[tuple[int, str]] = []
+    monkeypatch.setattr(
+        tasks.tell_of_leaked_grant, "apply_async", lambda names, **_options: delivered.append(names)
+    )  # the queue of the tests has no worker
+    with django_capture_on_commit_callbacks(execute=True):
+        assert from_the_shell(text, monkeypatch) == "3 of ours found alive and revoked.\n"
+    assert credentials.verify_token(shown) is None
+    assert credentials.verify_application_password(amira, password) is None
+    assert programs.refresh(granted["refresh_token"]).status_code == 400
+    assert from_the_shell(text, monkeypatch) == "Nothing of ours that was alive.\n"
+    assert delivered == [(amira.pk, "Weekly digest")]
+    tasks.tell_of_leaked_grant(*delivered[0])
+    tasks.send_notices()
+    assert len(mail.outbox) == 3
+    assert not any(secret in str(letter.message()) for letter in mail.outbox for secret in (shown, password))
+
+
+def test_a_leaked_refresh_token_ends_its_family(as_amira: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    programs.program()
+    granted = programs.granted(as_amira)
+    from_the_shell(f"refresh_token={granted['refresh_token']}&x=1", monkeypatch)
+    headers = {"Authorization": f"Bearer {granted['access_token']}"}
+    assert Client(headers=headers).get("/api/v1/integrations/").status_code == 401
+
+
+def test_a_leaked_access_token_needs_no_refresh_token_to_be_found(
+    as_amira: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs.program()
+    granted = programs.granted(as_amira)
+    get_refresh_token_model().objects.all().delete()
+    headers = {"Authorization": f"Bearer {granted['access_token']}"}
+    assert Client(headers=headers).get("/api/v1/integrations/").status_code == 200
+    from_the_shell(granted["access_token"], monkeypatch)
+    assert Client(headers=headers).get("/api/v1/integrations/").status_code == 401
+
+
+def test_reports_are_limited(amira: User) -> None:
+    answers = [report("made-up") for _ in range(62)]
+    assert [answer.status_code for answer in answers[58:]] == [202, 202, 429, 429]
+    assert int(answers[-1]["Retry-After"]) > 0
+
+
+# Mails about what was made, and about what ends -----------------------------------------------------------------------
+
+
+def test_one_hears_once_of_a_token_that_somebody_else_made(amira: User, admin: User) -> None:
+    made(amira)  # one's own is no news
+    shown = made(amira, name="for the bot", by=admin)
+    tasks.send_notices()
+    tasks.send_notices()
+    (letter,) = mail.outbox
+    assert (letter.to, "for the bot" in letter.body, "admin" in letter.body) == ([amira.email], True, True)
+    assert shown not in letter.body
+
+
+@pytest.mark.parametrize(("lives", "told_at"), [(90, 83), (20, 13), (5, 4)])
+def test_one_hears_once_before_a_token_ends(lives: int, told_at: int, amira: User) -> None:
+    made(amira, expires_at=timezone.now() + timedelta(days=lives))
+    age(timedelta(days=told_at - 0.1))
+    tasks.send_notices()
+    assert not mail.outbox
+    age(timedelta(days=0.2))
+    tasks.send_notices()
+    tasks.send_notices()
+    (letter,) = mail.outbox
+    assert "expires soon" in letter.subject
+
+
+def age(by: timedelta) -> None:
+    token = PermanentToken.objects.get()
+    assert token.expires_at
+    PermanentToken.objects.update(created_at=token.created_at - by, expires_at=token.expires_at - by)
+
+
+def test_a_mail_that_cannot_be_sent_is_owed(amira: User, admin: User, settings: Any) -> None:
+    made(amira, by=admin)
+    settings.EMAIL_BACKEND, settings.EMAIL_HOST = "django.core.mail.backends.smtp.EmailBackend", "127.0.0.1"
+    settings.EMAIL_PORT = 1
+    tasks.send_notices()
+    assert PermanentToken.objects.get().told == ""
+    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    tasks.send_notices()
+    assert len(mail.outbox) == 1
+
+
+def test_who_has_no_address_or_no_account_any_more_gets_none(amira: User, admin: User) -> None:
+    made(amira, by=admin)
+    made(cast.person("bot"), by=admin)
+    User.objects.filter(username="bot").update(email="")
+    User.objects.filter(pk=amira.pk).update(is_active=False)
+    tasks.send_notices()
+    assert not mail.outbox
+
+
+def test_what_ended_long_ago_is_forgotten(amira: User) -> None:
+    made(amira)
+    credentials.end(PermanentToken.objects.get(), who=amira)
+    tasks.forget_long_ended()
+    assert PermanentToken.objects.exists()
+    PermanentToken.objects.update(ended_at=timezone.now() - timedelta(days=31))
+    tasks.forget_long_ended()
+    assert not PermanentToken.objects.exists()
+    assert client_of(amira).get("/accounts/security/").status_code == 200

@@ -1,0 +1,106 @@
+"""Permanent tokens that an administrator makes for somebody else: never a way to what the maker may not do."""
+
+import pytest
+from django.contrib.auth.models import Group, Permission
+from django.core.exceptions import PermissionDenied
+
+from accounts import credentials, scopes
+from accounts.models import Event, PermanentToken, User
+from integrations.models import Alias
+from tests import cast, walks
+from tests.accounts.tokens import BASE, caller, made, permitted, status
+from tests.conftest import client_of
+from tests.servers.hostile import HostileServer
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def northwind(server: HostileServer, amira: User) -> Alias:
+    alias = walks.northwind(server)
+    Alias.objects.update(allow_token_export=True)
+    cast.signed_in(amira, alias)
+    return alias
+
+
+@pytest.fixture
+def helper(db: None) -> User:
+    """An administrator with few permissions."""
+    return permitted("helper", "accounts.change_user", "accounts.add_permanenttoken")
+
+
+def test_a_token_made_for_another_acts_as_the_other(helper: User, amira: User, northwind: Alias) -> None:
+    token, shown = made(amira, by=helper)
+    assert [row["state"] for row in caller(shown).get(BASE).json()] == ["connected"]
+    assert (token.created_by, token.created_by_name, token.is_own) == (helper, "helper", False)
+    event = Event.objects.get(kind="token_created")
+    assert (event.whose, event.who, event.subject) == (amira, helper, "nightly-report")
+
+
+@pytest.mark.parametrize("stronger", ["superuser", "staff", "group", "permission"])
+def test_nobody_makes_one_for_somebody_stronger_and_none_gains_by_a_promotion(
+    stronger: str, helper: User, amira: User, northwind: Alias
+) -> None:
+    _token, shown = made(amira, by=helper)
+    assert status(shown) == 200
+    promote(amira, stronger)
+    with pytest.raises(PermissionDenied):
+        made(User.objects.get(pk=amira.pk), by=helper)
+    assert status(shown) == 403
+    assert "Its maker may do less than you by now" in client_of(amira).get("/accounts/security/").content.decode()
+
+
+def promote(user: User, how: str) -> None:
+    if how == "group":
+        user.groups.add(Group.objects.create(name="Finance"))
+    elif how == "permission":
+        user.user_permissions.add(Permission.objects.get(codename="view_alias"))
+    else:
+        User.objects.filter(pk=user.pk).update(**{f"is_{how}": True})
+
+
+def test_it_holds_only_services_that_both_may_use(helper: User, amira: User, northwind: Alias) -> None:
+    finance = Group.objects.create(name="Finance")
+    helper.groups.add(finance)
+    registry = walks.registry_of(northwind)
+    cast.integration_at(registry, name="ledger").groups.add(finance)
+    with pytest.raises(PermissionDenied):
+        made(amira, "service:ledger", by=helper)
+    _token, shown = made(amira, "tokens:read", "service:northwind", by=helper)
+    assert status(shown, f"{BASE}northwind/token/") == 200
+    helper.groups.remove(Group.objects.get(name="Personal Auth User"))
+    assert status(shown, f"{BASE}northwind/token/") == 403
+
+
+def test_it_holds_nothing_that_only_its_owner_may_do(
+    helper: User, amira: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever another app goes by: here, by the name."""
+    only = {"amira": {"read": "Read", "write": "Write"}, "helper": {"read": "Read", "write": "Write"}}
+    monkeypatch.setattr(scopes, "_sources", [(dict, lambda user, _wanted: only[user.username])])
+    token, _shown = made(amira, "read", "write", by=helper)
+    assert credentials.rights_of(token) == {"read", "write"}
+    del only["helper"]["write"]
+    assert credentials.rights_of(token) == {"read"}
+    del only["amira"]["read"]
+    assert credentials.rights_of(token) == set()
+
+
+def test_it_takes_permissions_to_make_one_for_another_and_an_active_account(helper: User, amira: User) -> None:
+    for maker in (cast.person("nobody"), permitted("half", "accounts.change_user")):
+        with pytest.raises(PermissionDenied):
+            made(amira, by=maker)
+    User.objects.filter(pk=amira.pk).update(is_active=False)
+    with pytest.raises(PermissionDenied):
+        made(User.objects.get(pk=amira.pk), by=helper)
+
+
+@pytest.mark.parametrize("how", ["deactivated", "deleted"])
+def test_it_dies_with_its_maker(how: str, helper: User, amira: User, northwind: Alias) -> None:
+    token, shown = made(amira, by=helper)
+    if how == "deleted":
+        helper.delete()
+    else:
+        User.objects.filter(pk=helper.pk).update(is_active=False)
+    assert status(shown) == 401
+    assert PermanentToken.objects.get(pk=token.pk).created_by_name == "helper"

@@ -1,0 +1,37 @@
+"""Permanent tokens as tests make and show them, and people with a few permissions."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth.models import Permission
+from django.test import Client
+from django.utils import timezone
+
+from accounts import credentials
+from accounts.models import PermanentToken, User
+from tests import cast
+
+BASE = "/api/v1/integrations/"
+DAY = timedelta(days=1)
+
+
+def made(user: User, *wanted: str, by: User | None = None, **fields: Any) -> tuple[PermanentToken, str]:
+    fields = {"name": "nightly-report", "expires_at": timezone.now() + 90 * DAY, **fields}
+    return credentials.make_token(user, scopes=wanted or ["integrations:read"], by=by or user, **fields)
+
+
+def caller(shown: str, **headers: str) -> Client:
+    return Client(headers={"Authorization": f"Bearer {shown}", **headers})
+
+
+def status(shown: str, path: str = BASE, **options: Any) -> int:
+    return caller(shown).get(path, **options).status_code
+
+
+def permitted(username: str, *names: str) -> User:
+    """A person of the cast with a few permissions, by the names that they have in code."""
+    user = cast.person(username)
+    for name in names:
+        app, _, codename = name.partition(".")
+        user.user_permissions.add(Permission.objects.get(content_type__app_label=app, codename=codename))
+    return User.objects.get(pk=user.pk)
