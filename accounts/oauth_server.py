@@ -5,30 +5,33 @@ what it gave the first time, codes are stored as hashes, scopes are those of the
 some day however often it is renewed, and passwords are only for clients of our own.
 """
 
-import hashlib
-from datetime import timedelta
+from collections.abc import Container
+from http import HTTPStatus
 from typing import Any, cast
 
 from django.conf import settings
-from django.db.models import Min
 from django.http import HttpRequest
-from django.utils import timezone
-from oauth2_provider.models import get_access_token_model, get_refresh_token_model, revoke_access_token
+from django.utils.decorators import method_decorator
+from django.views.decorators.debug import sensitive_variables
+from oauth2_provider.models import (
+    get_access_token_model,
+    get_grant_model,
+    get_refresh_token_model,
+    revoke_access_token,
+)
 from oauth2_provider.oauth2_backends import get_oauthlib_core
 from oauth2_provider.oauth2_validators import OAuth2Validator
 from oauth2_provider.scopes import BaseScopes
 from oauthlib.common import Request
 from oauthlib.oauth2.rfc6749 import errors
 
-from accounts import scopes
-from accounts.models import Application, RedeemedCode, User
+from accounts import codes, credentials, diary, families, password_grant, scopes
+from accounts.codes import digest
+from accounts.diary import Event, Kind
+from accounts.lockout import client_address
+from accounts.models import Application, User
 
-AccessToken, RefreshToken = get_access_token_model(), get_refresh_token_model()
-CODES_REMEMBERED = timedelta(days=1)
-
-
-def digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()
+AccessToken, Grant, RefreshToken = get_access_token_model(), get_grant_model(), get_refresh_token_model()
 
 
 class Scopes(BaseScopes):
@@ -40,14 +43,38 @@ class Scopes(BaseScopes):
     def get_available_scopes(
         self, application: Application | None = None, request: Request | None = None, *args: Any, **kwargs: Any
     ) -> list[str]:
-        known = scopes.all_scopes()
-        return [scope for scope in (application.scope_values if application else known) if scope in known]
+        if application is None:  # metadata, which anybody reads: what is connected here is nobody's business
+            return list(scopes.FIXED)
+        known: Container[str] = scopes.all_scopes()
+        shown = getattr(request, "application_password", None)
+        if shown:  # gives no more than it was made for
+            known = credentials.rights_of_application_password(shown)
+        return [scope for scope in application.scope_values if scope in known]
 
     def get_default_scopes(
         self, application: Application | None = None, request: Request | None = None, *args: Any, **kwargs: Any
     ) -> list[str]:
-        available = self.get_available_scopes(application)
+        available = self.get_available_scopes(application, request)
         return [scopes.LEAST] if scopes.LEAST in available else available[:1]
+
+
+class TooManyTries(errors.InvalidGrantError):
+    """The password was not looked at."""
+
+    status_code = HTTPStatus.TOO_MANY_REQUESTS
+    description = "Too many wrong passwords. Wait and try again."
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Retry-After": str(int(settings.AXES_COOLOFF_TIME.total_seconds()))}
+
+
+class Overtaken(Exception):
+    """Between being looked at and being replaced, a refresh token was replaced for somebody else."""
+
+    def __init__(self, refresh_token: Any) -> None:
+        super().__init__()
+        self.refresh_token = refresh_token
 
 
 class Validator(OAuth2Validator):
@@ -58,8 +85,10 @@ class Validator(OAuth2Validator):
         self, refresh_token: str, client: Application, request: Request, *args: Any, **kwargs: Any
     ) -> bool:
         if not super().validate_refresh_token(refresh_token, client, request, *args, **kwargs):
+            for reused in families.superseded(digest(refresh_token)):
+                self.note(Kind.REFRESH_REUSED, reused, request)
             return False
-        return is_active(request.user) and not is_over(request.refresh_token_instance)
+        return is_active(request.user) and not families.is_over(cast(Any, request.refresh_token_instance).token_family)
 
     def get_original_scopes(self, refresh_token: str, request: Request, *args: Any, **kwargs: Any) -> list[str]:
         """What was granted, less what the client may not have any more."""
@@ -74,13 +103,21 @@ class Validator(OAuth2Validator):
             return client.may_take_passwords and client.allows_grant_type(Application.GRANT_PASSWORD)
         return bool(super().validate_grant_type(client_id, grant_type, client, request, *args, **kwargs))
 
+    @method_decorator(sensitive_variables("password"))
     def validate_user(
         self, username: str, password: str, client: Application, request: Request, *args: Any, **kwargs: Any
     ) -> bool:
         """oauthlib asks for the grant type after this: whoever may not use passwords learns nothing about them."""
         if not self.validate_grant_type(client.client_id, "password", client, request):
             raise errors.UnauthorizedClientError(request=request)
-        return bool(super().validate_user(username, password, client, request, *args, **kwargs))
+        try:
+            opened = password_grant.check(self.build_http_request(request), username, password)
+        except password_grant.LockedOut:
+            raise TooManyTries(request=request) from None
+        if opened is None:
+            raise errors.InvalidGrantError(description=password_grant.REFUSED, request=request)
+        request.user, cast(Any, request).application_password = opened.user, opened.application_password
+        return True
 
     # Codes: in the database there are only their hashes ------------------------------------------------------------
 
@@ -89,7 +126,7 @@ class Validator(OAuth2Validator):
     ) -> bool:
         if super().validate_code(client_id, digest(code), client, request, *args, **kwargs):
             return is_active(request.user)
-        end_what_it_gave(code, client)
+        self.end_replayed(code, client, request)
         return False
 
     def confirm_redirect_uri(
@@ -119,10 +156,44 @@ class Validator(OAuth2Validator):
     def _create_authorization_code(self, request: Request, code: dict[str, str], expires: Any = None) -> Any:
         return super()._create_authorization_code(request, {**code, "code": digest(code["code"])}, expires)
 
+    def _create_refresh_token(self, request: Request, *arguments: Any, **names: Any) -> Any:
+        issued = super()._create_refresh_token(request, *arguments, **names)
+        if request.grant_type != "refresh_token":
+            shown = getattr(request, "application_password", None)
+            families.begin(issued.token_family, made_with=shown.pk if shown else None)
+            self.note(Kind.GRANTED, issued, request)
+        return issued
+
+    def note(self, kind: Kind, refresh_token: Any, request: Request) -> None:
+        """In the diary of whose it is, once for each family."""
+        if not Event.objects.filter(subject_id=refresh_token.token_family, kind=kind).exists():
+            application, address = refresh_token.application, client_address(self.build_http_request(request))
+            name, family = application.name or application.client_id, refresh_token.token_family
+            diary.write(kind, whose=refresh_token.user, address=address, subject=name, subject_id=family)
+
+    def save_bearer_token(self, token: dict[str, Any], request: Request, *args: Any, **kwargs: Any) -> None:
+        """Of two who come at once with one code or refresh token the second is told what it would be told later."""
+        try:
+            super().save_bearer_token(token, request, *args, **kwargs)
+        except Overtaken as error:
+            families.end(error.refresh_token.token_family)
+            self.note(Kind.REFRESH_REUSED, error.refresh_token, request)
+            raise errors.InvalidGrantError(request=request) from None
+        except codes.Replayed:
+            self.end_replayed(str(request.code), cast(Application, request.client), request)
+            raise errors.InvalidGrantError(request=request) from None
+
+    def end_replayed(self, code: str, client: Application, request: Request) -> None:
+        for refresh_token in codes.end_what_it_gave(code, client):
+            self.note(Kind.CODE_REPLAYED, refresh_token, request)
+
     def _save_bearer_token(self, token: dict[str, Any], request: Request, *args: Any, **kwargs: Any) -> None:
+        shown = getattr(request, "refresh_token_instance", None)
+        if shown and not RefreshToken.objects.select_for_update().filter(pk=shown.pk, revoked=None):
+            raise Overtaken(shown)
         super()._save_bearer_token(token, request, *args, **kwargs)
         if request.grant_type == "authorization_code":
-            remember(str(request.code), token, cast(Application, request.client))
+            codes.remember(str(request.code), token, cast(Application, request.client))
 
 
 def is_active(user: User | None) -> bool:
@@ -130,41 +201,12 @@ def is_active(user: User | None) -> bool:
     return user is None or User.objects.filter(pk=user.pk, is_active=True).exists()
 
 
-def is_over(refresh_token: Any) -> bool:
-    """However often it was renewed: the sign-in that a family began with is too long ago (RFC 9700 §4.14.2)."""
-    family = RefreshToken.objects.filter(token_family=refresh_token.token_family)
-    began = family.aggregate(began=Min("created"))["began"] or refresh_token.created
-    return bool(timezone.now() - began > settings.REFRESH_TOKEN_FAMILY_LIFETIME)
-
-
-def remember(code: str, token: dict[str, Any], client: Application) -> None:
-    """What a code gave, so that it can be taken back if the code comes again. In the transaction of the tokens."""
-    issued = RefreshToken.objects.filter(token_checksum=digest(token.get("refresh_token", ""))).first()
-    RedeemedCode.objects.filter(at__lt=timezone.now() - CODES_REMEMBERED).delete()
-    RedeemedCode.objects.create(
-        code_hash=digest(code),
-        application=client,
-        token_family=issued.token_family if issued else None,
-        access_token_checksum=digest(token["access_token"]),
-    )
-
-
-def end_what_it_gave(code: str, client: Application) -> None:
-    """A code that was used before is in two hands: neither keeps what it gave (RFC 6749 §4.1.2)."""
-    redeemed = RedeemedCode.objects.filter(code_hash=digest(code), application=client).first()
-    if redeemed is None:
-        return
-    RefreshToken.revoke_family(redeemed.token_family)
-    for access_token in AccessToken.objects.filter(token_checksum=redeemed.access_token_checksum):
-        revoke_access_token(access_token)
-
-
 def end_all(user: User, application: Application | None = None) -> None:
     """Everything that programs hold of this person is dead when this returns; of one program, if it is given."""
     mine = {"user": user, **({"application": application} if application else {})}
-    families = set(RefreshToken.objects.filter(**mine, revoked__isnull=True).values_list("token_family", flat=True))
-    for family in families:
-        RefreshToken.revoke_family(family)
+    Grant.objects.filter(**mine).delete()  # codes that were not exchanged yet
+    for family in set(RefreshToken.objects.filter(**mine, revoked=None).values_list("token_family", flat=True)):
+        families.end(family)
     AccessToken.objects.filter(**mine).delete()
 
 
@@ -185,7 +227,7 @@ def introspection(token: str, client: Application) -> dict[str, Any] | None:
     if found and found.is_valid() and is_active(found.user):
         return told_of(found.user, client, scope=found.scope, exp=int(found.expires.timestamp()))
     held = RefreshToken.objects.select_related("user", "access_token").filter(**mine, revoked__isnull=True).first()
-    if held and held.access_token and is_active(held.user) and not is_over(held):
+    if held and held.access_token and is_active(held.user) and not families.is_over(held.token_family):
         return told_of(held.user, client, scope=held.access_token.scope)
     return None
 
@@ -193,3 +235,19 @@ def introspection(token: str, client: Application) -> dict[str, Any] | None:
 def told_of(user: User | None, client: Application, **facts: Any) -> dict[str, Any]:
     who = {"username": user.get_username(), "sub": str(user.pk)} if user else {}
     return {"active": True, "client_id": client.client_id, **who, **facts}
+
+
+def end_leaked(tokens: list[str]) -> list[tuple[User | None, Application]]:
+    """Ends the grants behind these access and refresh tokens, if they are any; whose they were, and which client's."""
+    checksums = [digest(token) for token in tokens]
+    held = list(RefreshToken.objects.filter(token_checksum__in=checksums).select_related("user", "application"))
+    given = list(AccessToken.objects.filter(token_checksum__in=checksums).select_related("user", "application"))
+    for refresh_token in held:
+        RefreshToken.revoke_family(refresh_token.token_family)
+    for access_token in given:
+        families = RefreshToken.objects.filter(access_token=access_token).values_list("token_family", flat=True)
+        for family in list(families):
+            RefreshToken.revoke_family(family)
+        revoke_access_token(access_token)
+    alive = [token for token in held if token.revoked is None] + given
+    return list({(token.user, token.application) for token in alive if token.application})

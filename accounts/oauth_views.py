@@ -3,6 +3,7 @@
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
@@ -11,12 +12,25 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 from oauth2_provider.exceptions import OAuthToolkitError
 from oauth2_provider.settings import oauth2_settings
-from oauth2_provider.views import AuthorizationView
+from oauth2_provider.views import AuthorizationView, TokenView
 
-from accounts import oauth_server, scopes
+from accounts import diary, oauth_server, scopes
+from accounts.diary import Kind
+from accounts.lockout import client_address
 from accounts.models import Application, Approval
 
 INACTIVE = {"active": False}
+
+
+class Token(TokenView):  # type: ignore[misc]  # django-oauth-toolkit has no types
+    """The toolkit's, which looks for what it has just issued; it may be gone again."""
+
+    def authorization_flow_token_response(self, request: HttpRequest, *arguments: Any, **names: Any) -> HttpResponse:
+        try:
+            response: HttpResponse = super().authorization_flow_token_response(request, *arguments, **names)
+        except oauth_server.AccessToken.DoesNotExist:  # somebody else came with the same refresh token just now
+            return JsonResponse({"error": "invalid_grant"}, status=400, headers={"Cache-Control": "no-store"})
+        return response
 
 
 @method_decorator(never_cache, name="dispatch")
@@ -30,6 +44,7 @@ class Consent(AuthorizationView):  # type: ignore[misc]  # django-oauth-toolkit 
         found["scopes_in_words"] = scopes.in_words(found.get("scopes", []))
         found["redirect_host"] = urlsplit(found.get("redirect_uri") or "").netloc
         found["minutes"] = oauth2_settings.ACCESS_TOKEN_EXPIRE_SECONDS // 60
+        found["days"] = settings.REFRESH_TOKEN_FAMILY_LIFETIME.days
         return found
 
     def render_to_response(self, context: dict[str, Any], **options: Any) -> HttpResponse:
@@ -71,7 +86,12 @@ class Consent(AuthorizationView):  # type: ignore[misc]  # django-oauth-toolkit 
         return response
 
     def note_approval(self, application: Application, granted: list[str]) -> None:
-        approval, _is_new = Approval.objects.get_or_create(user=self.request.user, application=application)
+        user = self.request.user
+        approval, is_new = Approval.objects.get_or_create(user=user, application=application)
+        if is_new or not approval.covers(granted):
+            words = ", ".join(scopes.in_words(granted))
+            name, address = application.name or application.client_id, client_address(self.request)
+            diary.write(Kind.APPROVED, whose=user, who=user, detail=words, address=address, subject=name)
         approval.scopes = sorted({*approval.scopes, *granted})
         approval.last_used_at = timezone.now()
         approval.save()

@@ -25,7 +25,7 @@ from integrations.admin.credential_form import CONFIRMED, CredentialForm
 from integrations.admin.pages import NOTHING, Page, copyable, moment
 from integrations.admin.tokens import BY
 from integrations.models.addresses import initiator_url
-from integrations.models.diary import EventKind
+from integrations.models.diary import EventKind, events_of
 from integrations.models.integration import Integration
 from integrations.models.registry import GrantType, IntegrationType, OAuth2Credential
 from integrations.models.tokens import Token, TokenState
@@ -162,7 +162,7 @@ class CredentialAdmin(Page):
 
     @admin.display(description=gettext_lazy("Last error"), empty_value=NOTHING)
     def last_error(self, credential: OAuth2Credential) -> str:
-        event = credential.events.filter(kind__in=TROUBLE).order_by("-at").first()
+        event = events_of(credential).filter(kind__in=TROUBLE).first()
         return f"{event.words} ({moment(event.at)})" if event else ""
 
     @admin.display(description=gettext_lazy("Asked for"), empty_value=NOTHING)

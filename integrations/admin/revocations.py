@@ -1,4 +1,4 @@
-"""Promises to revoke and what came of them; the diary. Both write themselves, nobody edits them."""
+"""Promises to revoke and what came of them. They write themselves, nobody edits them."""
 
 from typing import Any
 
@@ -11,7 +11,6 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from integrations import tasks
 from integrations.admin.pages import ReadOnly, day, hour, quietly
-from integrations.models.diary import Event
 from integrations.models.tokens import Revocation, RevocationQuerySet
 
 
@@ -68,13 +67,3 @@ class RevocationAdmin(Kept):
         one, more = "Asking %(count)d provider again.", "Asking again for %(count)d revocations."
         told = ngettext(one, more, len(started)) % {"count": len(started)}
         self.message_user(request, told, messages.SUCCESS if started else messages.WARNING)
-
-
-@admin.register(Event)
-class EventAdmin(Kept):
-    list_display = ["at", "kind", "username", "credential", "detail"]
-    list_filter = ["kind", "at"]
-    search_fields = ["username", "detail", "credential__name"]
-    list_select_related = ["credential"]
-    ordering = ["-at"]
-    fieldsets = [(None, {"fields": ["at", "kind", "username", "credential", "detail"]})]

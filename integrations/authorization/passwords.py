@@ -2,10 +2,13 @@
 
 from datetime import timedelta
 from functools import partial
+from http import HTTPStatus
 
 from django.db.models import Q
 from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
 
+from accounts import backends, in_process, second_factor
 from accounts.models import User
 from integrations.authorization.access import NotAvailable, integration_for
 from integrations.authorization.results import take
@@ -17,11 +20,12 @@ from integrations.models.tokens import (
 )
 from integrations.oauth import client
 from integrations.oauth.answers import TokenAnswer
-from integrations.oauth.errors import Refused
+from integrations.oauth.errors import OAuthError, Refused
 
 WRONG_PASSWORDS_AT_MOST = 5
 WRONG_PASSWORDS_WITHIN = timedelta(minutes=15)
 WRONG_PASSWORD = "invalid_grant"  # noqa: S105 - the code that RFC 6749 §5.2 has for it
+LOCKED_OUT, SECOND_FACTOR = "locked_out", "second_factor_is_on"  # words of our own server
 
 
 def sign_in(
@@ -33,8 +37,12 @@ def sign_in(
     session_binding: str,
     popup: bool = False,
     next_path: str = "",
+    address: str = "",
 ) -> AuthorizationAttempt:
-    """Exchange a name and a password for tokens (RFC 6749 §4.3). The password is sent once and kept nowhere."""
+    """Exchange a name and a password for tokens (RFC 6749 §4.3). The password is sent once and kept nowhere.
+
+    `address`: where the person is, as far as we know; our own server counts wrong passwords by it.
+    """
     integration_for(user, credential)
     if credential.profile.grant_type != GrantType.PASSWORD:
         raise NotAvailable
@@ -44,17 +52,33 @@ def sign_in(
     attempt = new_attempt(user, credential, session_binding=session_binding, popup=popup, next_path=next_path)
     attempt.status = AttemptStatus.CLAIMED
     attempt.save()
-    take(attempt, partial(ask_with_password, attempt, username, password))
+    with in_process.called_from(address):
+        take(attempt, partial(ask_with_password, attempt, username, password), named=username)
     return attempt
 
 
+@sensitive_variables("password")
 def ask_with_password(attempt: AuthorizationAttempt, username: str, password: str) -> TokenAnswer:
     """Whatever word a server has for "no", it means a wrong name or password here, and counts as one."""
     registration = attempt.registry.registration()
     try:
         return client.password(registration, username=username, password=password, scopes=attempt.scopes)
-    except Refused as error:
-        raise Refused(WRONG_PASSWORD) from error
+    except OAuthError as error:
+        if in_process.is_own(registration.token_url) and (why := why_here(attempt.user, username, error)):
+            raise Refused(why) from error
+        if isinstance(error, Refused):
+            raise Refused(WRONG_PASSWORD) from error
+        raise
+
+
+def why_here(user: User, username: str, error: OAuthError) -> str:
+    """What our own server tells nobody but the person: whether somebody else has a second step is not said."""
+    if error.status == HTTPStatus.TOO_MANY_REQUESTS:
+        return LOCKED_OUT
+    is_refused = isinstance(error, Refused) and error.code == WRONG_PASSWORD
+    if is_refused and backends.meant_by(username) == user and second_factor.is_on(user):
+        return SECOND_FACTOR
+    return ""
 
 
 def wrong_passwords(user: User, credential: OAuth2Credential) -> int:

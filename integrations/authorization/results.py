@@ -27,8 +27,11 @@ from integrations.oauth.errors import Misconfigured, OAuthError
 UNSTORABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # control characters and halves of characters
 
 
-def take(attempt: AuthorizationAttempt, fetch: Callable[[], TokenAnswer]) -> None:
-    """Fetch the tokens and keep them, or write down why not. `NotAvailable` when there is nobody to keep them for."""
+def take(attempt: AuthorizationAttempt, fetch: Callable[[], TokenAnswer], *, named: str = "") -> None:
+    """Fetch the tokens and keep them, or write down why not. `NotAvailable` when there is nobody to keep them for.
+
+    `named`: what the person called the account, for where the provider has no word for it.
+    """
     try:
         answer = fetch()
     except OAuthError as error:
@@ -40,7 +43,8 @@ def take(attempt: AuthorizationAttempt, fetch: Callable[[], TokenAnswer]) -> Non
         raise NotAvailable
     attempt.registry.note_misconfigured("")
     circuits.note(attempt.registry, attempt.registry.token_url)
-    attempt.account_id, attempt.account_label = account_of(attempt, answer)
+    attempt.account_id, label = account_of(attempt, answer)
+    attempt.account_label = label or named
     settle(attempt)
 
 

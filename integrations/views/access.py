@@ -12,6 +12,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from django_htmx.middleware import HtmxDetails
 
+from accounts import diary
+from accounts.lockout import client_address
 from accounts.models import User
 from integrations.models.integration import Integration, integration_of
 from integrations.models.registry import ROLE, SET_UP
@@ -28,12 +30,25 @@ class Request(HttpRequest):
 
 def for_people(view: Any) -> Any:
     """Signed in, with the role, never cached."""
-    return never_cache(login_required(permission_required(ROLE, raise_exception=True)(view)))
+    return never_cache(login_required(permission_required(ROLE, raise_exception=True)(noted(view))))
 
 
 def for_signing_in(view: Any) -> Any:
     """The same, and those who sign in for the system. Who may sign in to what is asked further down."""
-    return never_cache(login_required(user_passes_test(may_sign_in)(view)))
+    return never_cache(login_required(user_passes_test(may_sign_in)(noted(view))))
+
+
+def noted(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """What comes of it says in the diary who did it, and from where."""
+
+    @wraps(view)
+    def by_the_person(request: Request, *arguments: Any, **names: Any) -> HttpResponse:
+        if not request.user.is_authenticated:
+            return view(request, *arguments, **names)
+        with diary.by(request.user, client_address(request)):
+            return view(request, *arguments, **names)
+
+    return by_the_person
 
 
 def may_sign_in(user: Any) -> bool:

@@ -1,11 +1,14 @@
 """Username, Password, Get OAuth Token: the window for integrations with the password grant."""
 
+from http import HTTPStatus
+
 from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods
 
+from accounts.lockout import client_address
 from integrations import authorization
 from integrations.forms import PasswordForm
 from integrations.models.integration import Integration
@@ -13,8 +16,6 @@ from integrations.models.registry import GrantType, OAuth2Credential
 from integrations.models.tokens import AttemptStatus
 from integrations.views.access import Request, for_signing_in, session_binding
 from integrations.views.sign_in import done_url, requested_credential
-
-WRONG = "invalid_grant"
 
 
 @sensitive_post_parameters("password")
@@ -49,13 +50,15 @@ def sign_in(
             session_binding=session_binding(request),
             popup=request.GET.get("display") == "popup",
             next_path=request.GET.get("next", ""),
+            address=client_address(request),
         )
     except authorization.TooManyStarts:
-        return window(request, form, integration, too_many(), status=429)
+        return window(request, form, integration, too_many(integration), status=429)
     except authorization.NotAvailable as error:
         raise Http404 from error
-    if attempt.status == AttemptStatus.FAILED and attempt.failure_code == WRONG:
-        return window(request, form, integration, not_accepted(integration), status=400)
+    if attempt.status == AttemptStatus.FAILED and attempt.failure_code in REFUSALS:
+        words, status = REFUSALS[attempt.failure_code]
+        return window(request, form, integration, words(integration), status=status)
     return HttpResponseRedirect(done_url(attempt), status=303)
 
 
@@ -64,8 +67,19 @@ def not_accepted(integration: Integration) -> str:
     return told % {"title": integration.title}
 
 
-def too_many() -> str:
+def too_many(_integration: Integration) -> str:
     return _("Too many tries. Wait 15 minutes, or ask your administrator.")
+
+
+def has_second_step(_integration: Integration) -> str:
+    return _("You have two-step sign-in on: make an application password under Account security, and enter that here.")
+
+
+REFUSALS = {
+    "invalid_grant": (not_accepted, HTTPStatus.BAD_REQUEST),
+    "locked_out": (too_many, HTTPStatus.TOO_MANY_REQUESTS),
+    "second_factor_is_on": (has_second_step, HTTPStatus.BAD_REQUEST),
+}
 
 
 def window(

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from integrations import authorization
 from integrations.models.registry import OAuth2Credential
 from integrations.models.tokens import AuthorizationAttempt
-from integrations.views.access import BINDING, Request, for_signing_in, session_binding
+from integrations.views.access import BINDING, Request, for_signing_in, noted, session_binding
 from integrations.views.outcomes import outcome_of
 
 CONFIRMATION_SECONDS = 600
@@ -95,6 +95,7 @@ def without_referrer(response: HttpResponse) -> HttpResponse:
 
 @never_cache
 @require_GET
+@noted
 def callback(request: HttpRequest, registry_id: UUID) -> HttpResponse:
     """The provider's answer. Ends at a page whose address holds neither code nor state."""
     try:
@@ -119,6 +120,7 @@ def done_url(attempt: AuthorizationAttempt) -> str:
 @require_http_methods(["GET", "POST"])
 @never_cache
 @login_required
+@noted
 def done(request: Request, attempt_id: UUID) -> HttpResponse:
     """How the sign-in ended; with another account than before, the place to choose."""
     attempts = AuthorizationAttempt.objects.select_related("user", "registry", "credential__profile__registry")

@@ -54,11 +54,14 @@ def ask(browser: Client, **parameters: str) -> dict[str, str]:
 def told(browser: Client, answer: dict[str, str], **parameters: str) -> dict[str, str]:
     page = browser.get(authorize_url(**parameters))
     if page.status_code == 200:
-        fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page.content.decode()))
-        page = browser.post(authorize_url(**parameters), {**fields, **answer})
+        page = browser.post(authorize_url(**parameters), {**hidden_fields(page), **answer})
     assert page.status_code == 302, page.content
     assert page["Location"].startswith(parameters.get("redirect_uri", CALLBACK)), page["Location"]
     return {name: values[0] for name, values in parse_qs(urlsplit(page["Location"]).query).items()}
+
+
+def hidden_fields(page: Any) -> dict[str, str]:
+    return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page.content.decode()))
 
 
 def basic(client_id: str = "digest", secret: str = SECRET) -> dict[str, str]:

@@ -1,5 +1,7 @@
 """Keyrack as an authorization server: what programs can get from it, and what ends what they got."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -9,8 +11,9 @@ from django.test import Client
 from django.utils import timezone
 from oauth2_provider.models import AccessToken, Grant, RefreshToken
 
-from accounts import oauth_server
-from accounts.models import Application, Approval, User
+from accounts import oauth_server, scopes
+from accounts.models import Application, Approval, TokenFamily, User
+from accounts.oauth_server import Validator
 from tests import cast
 from tests.accounts import programs
 from tests.accounts.programs import CALLBACK, ask, exchange, granted, introspect, program, refresh, token
@@ -47,7 +50,13 @@ def test_a_person_says_no(as_amira: Client) -> None:
 
 def test_consent_names_program_scopes_in_words_and_where_it_leads(as_amira: Client) -> None:
     page = as_amira.get(programs.authorize_url(scope="integrations:read integrations:revoke"))
-    for words in ("Allow Weekly digest?", "Revoke your sign-ins at other services", "program.example", "10 minutes"):
+    for words in (
+        "Allow Weekly digest?",
+        "Revoke your sign-ins at other services",
+        "program.example",
+        "10 minutes",
+        "180 days",
+    ):
         assert words in page.content.decode()
     assert "form-action 'self' https://program.example" in page["Content-Security-Policy"]
     assert "no-store" in page["Cache-Control"]
@@ -130,11 +139,51 @@ def test_a_refresh_token_used_twice_ends_its_family(as_amira: Client) -> None:
     assert refresh(second["refresh_token"]).json()["error"] == "invalid_grant"
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("check", ["validate_refresh_token", "validate_code"])
+def test_of_two_at_once_with_one_code_or_refresh_token_at_most_one_succeeds(
+    check: str, as_amira: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = ask(as_amira)["code"] if check == "validate_code" else granted(as_amira)["refresh_token"]
+    both_are_let_in, validate = threading.Barrier(2, timeout=30), getattr(Validator, check)
+
+    def together(*arguments: Any, **names: Any) -> bool:
+        found: bool = validate(*arguments, **names)
+        both_are_let_in.wait()
+        return found
+
+    def redeem(_number: int) -> Any:
+        try:
+            return exchange(secret) if check == "validate_code" else refresh(secret)
+        finally:
+            connection.close()
+
+    monkeypatch.setattr(Validator, check, together)
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(redeem, range(2)))
+    assert sorted(answer.status_code for answer in answers) in ([200, 400], [400, 400])
+    monkeypatch.undo()
+    for answer in answers:
+        if answer.status_code == 200:  # whoever was second may be a thief, and nobody can say which one was
+            assert not lives(answer.json())
+            assert refresh(answer.json()["refresh_token"]).status_code == 400
+
+
 def test_a_family_ends_some_day_however_often_it_is_renewed(as_amira: Client) -> None:
     renewed = refresh(granted(as_amira)["refresh_token"]).json()
-    RefreshToken.objects.filter(revoked__isnull=False).update(created=timezone.now() - timedelta(days=181))
+    RefreshToken.objects.filter(revoked__isnull=False).delete()  # as the toolkit does with those that are long revoked
+    TokenFamily.objects.update(began=timezone.now() - timedelta(days=179))
+    renewed = refresh(renewed["refresh_token"]).json()
+    TokenFamily.objects.update(began=timezone.now() - timedelta(days=180))
     assert refresh(renewed["refresh_token"]).json()["error"] == "invalid_grant"
     assert introspect(renewed["refresh_token"]).json() == {"active": False}
+
+
+def test_a_family_that_is_older_than_the_note_of_its_beginning_ends_as_well(as_amira: Client) -> None:
+    renewed = refresh(granted(as_amira)["refresh_token"]).json()
+    TokenFamily.objects.all().delete()
+    RefreshToken.objects.filter(revoked__isnull=False).update(created=timezone.now() - timedelta(days=181))
+    assert refresh(renewed["refresh_token"]).json()["error"] == "invalid_grant"
 
 
 def test_a_refresh_token_that_nobody_uses_ends(as_amira: Client) -> None:
@@ -152,8 +201,9 @@ def test_a_deactivated_persons_codes_and_tokens_are_dead_at_once(as_amira: Clien
 
 
 def test_everything_programs_hold_can_be_ended_at_once(as_amira: Client, amira: User) -> None:
-    answers = [granted(as_amira), granted(as_amira)]
+    answers, code = [granted(as_amira), granted(as_amira)], ask(as_amira)["code"]
     oauth_server.end_all(amira)
+    assert exchange(code).json()["error"] == "invalid_grant"
     for answer in answers:
         assert not lives(answer)
         assert refresh(answer["refresh_token"]).json()["error"] == "invalid_grant"
@@ -230,8 +280,10 @@ def test_the_database_holds_nothing_that_could_be_used(as_amira: Client) -> None
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_metadata_names_the_configured_issuer_under_any_host(host: str, settings: Any) -> None:
     settings.ALLOWED_HOSTS = ["*"]
+    cast.integration_at(cast.registry_at("https://x.example"), name="payroll")
     found = Client().get("/.well-known/oauth-authorization-server", headers={"Host": host}).json()
     assert found["issuer"] == "http://127.0.0.1:8000"
+    assert set(found["scopes_supported"]) == set(scopes.FIXED)  # tells nobody what is connected here
     assert found["token_endpoint"] == "http://127.0.0.1:8000/o/token/"
     assert found["code_challenge_methods_supported"] == ["S256"]
     assert found["response_types_supported"] == ["code"]

@@ -40,7 +40,7 @@ def test_changing_the_type_ends_the_sign_ins_and_promises_to_revoke_them(
     assert not Token.objects.exists()
     revocation = Revocation.objects.get()
     assert (revocation.reason, revocation.access_token) == ("integration_type_changed", "CANARY-access-1")
-    assert Event.objects.get(user=token.user).detail == "by the administrator admin"
+    assert Event.objects.get(whose=token.user).detail == "by the administrator admin"
 
 
 def test_changing_the_type_without_sign_ins_needs_no_question(as_admin: Client, credential: OAuth2Credential) -> None:
@@ -104,7 +104,7 @@ def test_the_state_tells_how_many_must_sign_in_again_and_the_last_error(
     as_admin: Client, credential: OAuth2Credential, token: Token, bob: User
 ) -> None:
     cast.signed_in(bob, Alias.objects.get(), state="needs_reauth")
-    Event.objects.create(user=bob, credential=credential, kind="sign_in_failed", detail="invalid_scope")
+    Event.objects.create(whose=bob, subject_id=credential.pk, kind="sign_in_failed", detail="invalid_scope")
     text = " ".join(opened(as_admin, page_of(credential)).text.split())
     assert "Connected: 1 person" in text
     assert "Need to sign in again: 1 person" in text
@@ -144,7 +144,7 @@ def test_get_oauth_token_for_the_system_asks_the_provider_and_says_until_when(
     server.on("POST /token").answer(json={"access_token": "CANARY-1", "token_type": "Bearer", "expires_in": 3600})
     assert "Keyrack has a token of its own at Northwind (until" in get_token(as_admin, system)
     assert (Token.objects.get().user, Token.objects.get().access_token) == (None, "CANARY-1")
-    assert Event.objects.get().user == admin
+    assert Event.objects.get().whose == admin
     assert "Keyrack has a token of its own" in get_token(as_admin, system)
     assert len(server.calls) == 1
     assert Event.objects.count() == 1

@@ -59,7 +59,7 @@ def test_deleting_a_token_revokes_it_for_its_owner(as_admin: Client, token: Toke
     revocation = Revocation.objects.get()
     assert (revocation.user, revocation.reason) == (token.user, "revoked_by_administrator")
     assert revocation.refresh_token == "CANARY-refresh-1"
-    assert Event.objects.get(user=token.user).words == "Revoked here: by the administrator admin"
+    assert Event.objects.get(whose=token.user).words == "Revoked here: by the administrator admin"
 
 
 def test_onlookers_revoke_nothing(as_onlooker: Client, token: Token) -> None:

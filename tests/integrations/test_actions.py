@@ -56,7 +56,9 @@ def test_revoking_ends_the_token_here_and_promises_the_rest(amira: User, as_amir
     promised = Revocation.objects.get()
     assert (promised.user, promised.by_the_person, promised.state) == (amira, True, "pending")
     assert (promised.access_token, promised.refresh_token) == ("CANARY-access-1", "CANARY-refresh-1")
-    assert [event.kind for event in Event.objects.all()] == ["revoked"]
+    assert [(event.kind, event.who, event.address) for event in Event.objects.all()] == [
+        ("revoked", amira, "127.0.0.1")
+    ]
     page = walks.words(as_amira.get("/integrations/"))
     assert walks.state_on(page) == "revoking"
     assert "Northwind CRM removed here. Asking Northwind CRM to cancel the token." in page

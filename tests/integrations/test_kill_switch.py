@@ -87,7 +87,7 @@ def test_every_sign_in_there_ends_at_once_and_no_other(
 def test_one_persons_sign_ins_can_be_ended_alone(signed_in: list[Token], bob: User) -> None:
     run("--yes", "--user", "bob")
     assert [token.user.username for token in Token.objects.all() if token.user] == ["amira"]
-    assert Event.objects.get(kind="kill_switch").user == bob
+    assert Event.objects.get(kind="kill_switch").whose == bob
 
 
 def test_the_provider_is_told(signed_in: list[Token], server: HostileServer) -> None:
@@ -216,7 +216,7 @@ def test_it_is_on_record_who_did_it_and_everybody_can_read_what_happened(signed_
     by = revoke_tokens.who_runs_this()
     assert by
     assert Event.objects.get(kind="kill_switch").detail == f"Northwind: 2 sign-ins, 2 people, by {by}"
-    line = Event.objects.get(user=amira)
+    line = Event.objects.get(whose=amira)
     assert (line.kind, line.detail) == ("revoked", "together with others at Northwind, by an administrator")
     assert Event.objects.count() == 3
 

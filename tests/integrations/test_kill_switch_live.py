@@ -53,6 +53,6 @@ def test_killed_half_way_the_next_run_goes_on_with_the_rest(northwind: Alias, tm
     assert not Token.objects.exists()
     names = sorted(f"person-{number}" for number in range(PEOPLE))
     assert sorted(revocation.access_token for revocation in Revocation.objects.all()) == names
-    assert sorted(Event.objects.filter(kind="revoked").values_list("username", flat=True)) == names
+    assert sorted(Event.objects.filter(kind="revoked").values_list("whose_name", flat=True)) == names
     moments = set(Revocation.objects.values_list("next_attempt_at", flat=True))
     assert len(moments) == PEOPLE

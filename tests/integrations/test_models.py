@@ -53,7 +53,7 @@ DELETIONS: dict[str, Callable[[User], object]] = {
 def test_the_provider_is_told_whatever_is_deleted(what: str, amira: User, alias: Alias, server: HostileServer) -> None:
     cast.signed_in(amira, alias)
     walks.under_way(amira, alias)
-    Event.objects.create(user=amira, credential=walks.credential_of(alias), kind="connected")
+    Event.objects.create(whose=amira, subject_id=walks.credential_of(alias).pk, kind="connected")
     DELETIONS[what](amira)
     assert not Token.objects.exists()
     connection.check_constraints()  # nothing points at what is gone

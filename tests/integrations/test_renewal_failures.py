@@ -38,7 +38,7 @@ def test_a_refused_sign_in_is_given_up_after_one_attempt(server: HostileServer, 
     assert len(server.calls) == 1
     stored = Token.objects.get()
     assert (stored.state, stored.failure_code) == ("needs_reauth", "invalid_grant")
-    assert [event.kind for event in Event.objects.filter(user=amira)] == ["reauth_needed"]
+    assert [event.kind for event in Event.objects.filter(whose=amira)] == ["reauth_needed"]
 
 
 def test_a_newer_token_than_the_callers_is_used_without_asking(

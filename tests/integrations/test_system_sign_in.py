@@ -78,7 +78,7 @@ def test_the_token_belongs_to_nobody(
     assert (token.user, token.integration_type) == (None, "system")
     assert tokens.current(None, credential).access_token == "CANARY-access-1"
     assert Event.objects.get().words == "Signed in: for the system robot@northwind.example"
-    assert Event.objects.get().user == operator
+    assert Event.objects.get().whose == operator
 
 
 @pytest.mark.django_db(transaction=True)

@@ -41,7 +41,7 @@ def test_pages_show_what_is_on_the_list_and_nothing_else(amira: User, as_amira: 
     registry.scopes.update(name=mark["scope.name"], scope=mark["scope.scope"])
     Token.objects.update(scopes=[mark["scope.scope"]], requested_scopes=[mark["scope.scope"]])
     HttpConnection.objects.update(connection_url=f"https://c.example/{mark['connection.connection_url']}")
-    Event.objects.create(user=amira, credential=token.credential, kind="connected", detail=mark["event.detail"])
+    Event.objects.create(whose=amira, subject_id=token.credential.pk, kind="connected", detail=mark["event.detail"])
     fields = {n: mark[f"attempt.{n}"] for n in ("session_hash", "redirect_uri")}
     attempt = walks.under_way(amira, alias, **fields)
     places = ["/integrations/", *(f"/integrations/{alias.hex}/{page}" for page in ("", "revoke/", "forget/"))]
@@ -74,7 +74,7 @@ def test_markup_in_any_text_stays_text(payload: str, amira: User, as_amira: Clie
     alias = cast.integration_at(registry, **fields)
     registry.scopes.update(name=payload)
     cast.signed_in(amira, alias, account_label=payload, last_used_by=payload, last_used_at=timezone.now())
-    Event.objects.create(user=amira, credential=walks.credential_of(alias), kind="sign_in_failed", detail=payload)
+    Event.objects.create(whose=amira, subject_id=walks.credential_of(alias).pk, kind="sign_in_failed", detail=payload)
     attempt = walks.under_way(amira, alias, account_label=payload)
     places = [f"/integrations/done/{attempt.hex}/", f"/integrations/{alias.hex}/", f"/integrations/{alias.hex}/revoke/"]
     places += [f"/integrations/{alias.hex}/forget/", "/integrations/?" + urlencode({"q": payload})]
