@@ -141,9 +141,17 @@ class Site:
         with self.running(program, *arguments) as child:
             return child.answer()
 
+    def ask_of(self, program: str, *arguments: str) -> Any:
+        """The same of a program that is told everything by its arguments."""
+        child = Child([sys.executable, "-W", "ignore", "-m", f"benchmarks.{program}", *arguments], self.environment)
+        try:
+            return child.answer()
+        finally:
+            child.end()
 
-def site(contestant: str, place: Place, authority: str = "") -> Site:
-    """Empty, with random keys. `authority`: the address of the authorization server."""
+
+def site(contestant: str, place: Place, authority: str = "", *, pool: int = 0) -> Site:
+    """Empty, with random keys. `authority`: the authorization server's address; `pool`: of database connections."""
     name = contestant.rpartition(".")[2]
     told = {
         "DATABASE_URL": place.new(f"{name}_{secrets.token_hex(2)}"),
@@ -153,6 +161,7 @@ def site(contestant: str, place: Place, authority: str = "") -> Site:
         "OUTBOUND_ALLOW": "127.0.0.0/8",
         "LOG_LEVEL": "CRITICAL",
         "AUTHORITY": authority,
+        "DATABASE_POOL": str(pool),
         "DJANGO_SETTINGS_MODULE": f"{OF_PEERS if contestant.startswith(OF_PEERS) else 'config.'}settings",
         "OAUTHLIB_INSECURE_TRANSPORT": "1",  # the authority speaks plain http
         "AUTHLIB_INSECURE_TRANSPORT": "1",

@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
+from django.test import Client
 
-from benchmarks import authority, keyrack, readers, report, revoking, setting, stampede
+from benchmarks import authority, hammering, http, keyrack, readers, report, revoking, setting, stampede
+from benchmarks.serving import filled, third_party
 from benchmarks.setting import KEYRACK, Place
 
 
@@ -57,6 +59,23 @@ def test_promises_are_kept_and_counted(server: authority.Client) -> None:
     told = server.calls("/revoke")
     revoking.bare(2, calls=3)
     assert server.calls("/revoke") == told + 3
+
+
+@pytest.mark.django_db
+def test_a_token_is_read_over_http(server: authority.Client, client: Client) -> None:
+    for _person, token in filled.fill(2):
+        for load in http.contestants("", "", [(1, token)], 1.0).values():
+            ((path, _token),) = load.requests
+            answer = client.get(path, headers={"Authorization": f"Bearer {token}"})
+            assert answer.status_code == (200 if path.startswith("/api/") else 404)
+
+
+def test_a_third_party_is_hammered() -> None:
+    with third_party.asked() as url:
+        load = hammering.Load(url=url, requests=[("/small.json", ""), ("/large.bin", "")], connections=1, seconds=0.2)
+        seconds, errors = hammering.one(load)
+    assert seconds
+    assert not errors
 
 
 def test_the_peers_are_pinned_with_hashes() -> None:

@@ -7,30 +7,37 @@ is done with it. Knows nothing of requests, screens or tasks.
 
     reading      a token that can be used now       flights      one caller asks, the others wait
     swift        the same in one statement          renewal      asking, and what comes of it
-    usable       what may be sent, and how long     leases       who may ask, by the database's clock
-    together     one question of many threads
+    calls        and the address that it goes to    leases       who may ask, by the database's clock
+    usable       what may be sent, and how long     together     one question of many threads
     connections  given back, and insisted on        journal      what was sent, before anybody knew the answer
 """
 
-from integrations.tokens.connections import release_connection
+from integrations.tokens.calls import ReadyCall, call_of, handed_out, note_use, prepare, ready_call
+from integrations.tokens.connections import release_connection, release_scarce_connection
 from integrations.tokens.flights import WAIT_SECONDS, renew
 from integrations.tokens.leases import LEASE
 from integrations.tokens.reading import current, grants_to_us
 from integrations.tokens.renewal import refused
-from integrations.tokens.swift import ReadyToken, at_once, prepare, ready
+from integrations.tokens.swift import ReadyToken, at_once, ready
 from integrations.tokens.usable import NoUsableToken
 
 __all__ = [
     "LEASE",
     "WAIT_SECONDS",
     "NoUsableToken",
+    "ReadyCall",
     "ReadyToken",
     "at_once",
+    "call_of",
     "current",
     "grants_to_us",
+    "handed_out",
+    "note_use",
     "prepare",
     "ready",
+    "ready_call",
     "refused",
     "release_connection",
+    "release_scarce_connection",
     "renew",
 ]

@@ -21,7 +21,9 @@ def release_connection() -> None:
 
 
 def release_scarce_connection() -> None:
-    """The same for who only waits for a neighbour. SQLite has one for everybody, and closing it takes longer."""
+    """The same where that must not cost more than what it gives. SQLite has no connections to run out of, and opening
+    one takes longer than most calls.
+    """
     if connection.vendor != "sqlite":
         release_connection()
 

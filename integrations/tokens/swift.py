@@ -5,34 +5,36 @@ rows of models from it. Whatever is not ordinary (nothing found, locked, refused
 way's to tell apart; so this must never find what the long way would not.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cache
-from threading import Lock
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import Permission
-from django.db import connection, models
+from django.db import models
 from django.db.models import Exists, Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from accounts.models import User
-from integrations.models.registry import ROLE, Alias, IntegrationType
+from accounts.statements import Kept, Slot
+from integrations.models.registry import ROLE, Alias, AliasQuerySet, IntegrationType
 from integrations.models.registry.aliases import id_in
 from integrations.models.tokens import Token, TokenState, place_of
-from integrations.oauth import transport
 from integrations.tokens import together
 from integrations.tokens.flights import renew
 from integrations.tokens.usable import enough
 from integrations.vault import Unreadable
 
-COLUMNS = ("id", "credential_id", "version", "access_token", "token_type", "scopes", "expires_at")
+GRANTED_AT = Coalesce("refreshed_at", "signed_in_at")
+COLUMNS = ("id", "credential_id", "version", "access_token", "token_type", "scopes", "expires_at", GRANTED_AT)
 FIELDS = ("id", "credential_id", "version", "sealed", "token_type", "scopes", "expires_at", "granted_at")
 
 UUID_FIELD: "models.UUIDField[Any, Any]" = models.UUIDField()
+USER = Slot("user", models.BigIntegerField())
+Question = Callable[..., "models.QuerySet[Token, Any]"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,7 +72,7 @@ class ReadyToken:
 def ready(user: User, alias: str, *, minimum_seconds: float = 0) -> ReadyToken | None:
     """This person's token for the alias, by name or id, where it can be used as it is. One statement."""
     found = find(user, alias)
-    return None if found is None or found.is_due(minimum_seconds) else opened(found, user)
+    return None if found is None or found.is_due(minimum_seconds) else opened(found, user.pk)
 
 
 def at_once(user: User, alias: str, *, minimum_seconds: float = 0) -> ReadyToken | Token | None:
@@ -78,20 +80,22 @@ def at_once(user: User, alias: str, *, minimum_seconds: float = 0) -> ReadyToken
     found = find(user, alias)
     if found is None:
         return None
-    return renew(found) if found.is_due(minimum_seconds) else opened(found, user)
+    return renew(found) if found.is_due(minimum_seconds) else opened(found, user.pk)
 
 
 def find(user: User, alias: str) -> FoundToken | None:
-    if "\0" in alias:
-        return None
-    columns = together.ask((user.pk, alias), lambda: row(name=alias, id=id_in(alias), user=user.pk))
-    return None if columns is None else FoundToken(**dict(zip(FIELDS, columns, strict=True)))
+    columns = row(ANY, alias=alias, user=user.pk)
+    return None if columns is None else found_in(columns)
 
 
-def opened(found: FoundToken, user: User) -> ReadyToken | None:
+def found_in(columns: list[Any]) -> FoundToken:
+    return FoundToken(**dict(zip(FIELDS, columns, strict=True)))
+
+
+def opened(found: FoundToken, user_id: int) -> ReadyToken | None:
     column = Token._meta.get_field("access_token")
     try:
-        access_token = column.opened(found.sealed or b"", place_of(found.id, user.pk, found.credential_id))
+        access_token = column.opened(found.sealed or b"", place_of(found.id, user_id, found.credential_id))
     except Unreadable:
         return None
     return ReadyToken(
@@ -99,63 +103,22 @@ def opened(found: FoundToken, user: User) -> ReadyToken | None:
     )
 
 
-class Slot(models.Expression):
-    """A place in the kept statement for a value that differs from call to call."""
-
-    def __init__(self, name: str, field: "models.Field[Any, Any]") -> None:
-        super().__init__(output_field=field)
-        self.name = name
-
-    def as_sql(self, compiler: Any, connection: Any) -> Any:
-        return "%s", [self]
+def any_token(*, by_id: bool) -> models.QuerySet[Token, Any]:
+    return usable(named_aliases(by_id=by_id)).values_list(*COLUMNS)
 
 
-class Statement(NamedTuple):
-    sql: str  # with named places, which both drivers fill in faster than nameless ones
-    fixed: dict[str, Any]
-    converters: Sequence[tuple[int, Sequence[Callable[..., Any]], Any]]  # from what the database says, by column
-
-
-_writing = Lock()
-
-
-def statement(vendor: str, *, by_id: bool) -> Statement:
-    """Of a crowd that comes first, one writes it."""
-    with _writing:
-        return written(vendor, by_id=by_id)
-
-
-@cache
-def written(vendor: str, *, by_id: bool) -> Statement:
-    """As the database of this vendor wants it; each has one in a process."""
-    compiler = question(by_id=by_id).query.get_compiler(connection=connection)
-    sql, parameters = compiler.as_sql()
-    names = [each.name if isinstance(each, Slot) else f"fixed_{place}" for place, each in enumerate(parameters)]
-    converters = compiler.get_converters([column for column, *_ in compiler.select])
-    return Statement(
-        sql % tuple(f"%({name})s" for name in names),
-        {name: each for name, each in zip(names, parameters, strict=True) if not isinstance(each, Slot)},
-        [(place, each, column) for place, (each, column) in converters.items()],
-    )
-
-
-def prepare() -> None:
-    """What the first caller in this process would wait for otherwise. Asks no database."""
-    for by_id in (False, True):
-        statement(connection.vendor, by_id=by_id)
-    transport.prepare()
-
-
-def question(*, by_id: bool) -> models.QuerySet[Token, Any]:
-    """The same conditions that the long way asks for one by one."""
-    user = Slot("user", models.BigIntegerField())
+def named_aliases(*, by_id: bool) -> AliasQuerySet:
     named = Q(name=Slot("name", models.CharField()))
     if by_id:
         named |= Q(pk=Slot("id", UUID_FIELD))
-    aliases = Alias.objects.filter(named, active=True).shared_with(user)
-    rows = Token.objects.filter(
-        with_role(user),
-        user_id=user,
+    return Alias.objects.filter(named, active=True).shared_with(USER).order_by("pk")
+
+
+def usable(aliases: AliasQuerySet) -> models.QuerySet[Token, Any]:
+    """This person's token for them, under the same conditions that the long way asks for one by one."""
+    return Token.objects.filter(
+        with_role(USER),
+        user_id=USER,
         user__is_active=True,
         state=TokenState.VALID,
         integration_type=IntegrationType.PERSONAL,
@@ -164,7 +127,6 @@ def question(*, by_id: bool) -> models.QuerySet[Token, Any]:
         credential__active=True,
         credential__profile__registry__active=True,
     )
-    return rows.values_list(*COLUMNS, Coalesce("refreshed_at", "signed_in_at"))
 
 
 def with_role(user: Slot) -> Q:
@@ -175,21 +137,20 @@ def with_role(user: Slot) -> Q:
     return Q(user__is_superuser=True) | mine
 
 
-def row(*, name: str, id: UUID | None, user: int) -> list[Any] | None:
-    kept = statement(connection.vendor, by_id=id is not None)
-    values = {**kept.fixed, "name": name, "user": user}
-    if id:
-        values["id"] = UUID_FIELD.get_db_prep_value(id, connection)
-    with connection.cursor() as cursor:
-        cursor.execute(kept.sql, values)
-        found = cursor.fetchone()
-    return None if found is None else converted(found, kept)
+def statements(question: Question) -> tuple[Kept, Kept]:
+    """That by name alone, and that by name or id."""
+    return Kept(partial(question, by_id=False)), Kept(partial(question, by_id=True))
 
 
-def converted(found: Sequence[Any], kept: Statement) -> list[Any]:
-    """As the ORM would hand it over."""
-    columns = list(found)
-    for place, converters, column in kept.converters:
-        for convert in converters:
-            columns[place] = convert(columns[place], column, connection)
-    return columns
+ANY = statements(any_token)
+
+
+def row(kept: tuple[Kept, Kept], *, alias: str, user: int) -> list[Any] | None:
+    """However many threads ask for the same at once, the database is asked for all of them."""
+    if "\0" in alias:
+        return None
+    by_name, by_id = kept
+    alias_id = id_in(alias)
+    if alias_id is None:
+        return together.ask((by_name, alias, user), lambda: by_name.row(name=alias, user=user))
+    return together.ask((by_id, alias, user), lambda: by_id.row(name=alias, user=user, id=alias_id))

@@ -9,6 +9,7 @@ from accounts.models import Application, User
 from integrations.models import Alias
 from tests import cast, walks
 from tests.accounts import programs
+from tests.conftest import client_of
 from tests.servers.hostile import HostileServer
 
 Program = Callable[..., Client]
@@ -39,3 +40,14 @@ def program(as_amira: Client) -> Program:
         return Client(headers={"Authorization": f"Bearer {answer['access_token']}"})
 
     return allowed
+
+
+@pytest.fixture
+def caller(program: Program, signed_in: Alias) -> Client:
+    """A program that may use this service, and nothing else."""
+    return program("service:northwind")
+
+
+@pytest.fixture
+def session(signed_in: Alias, amira: User) -> Client:
+    return client_of(amira)

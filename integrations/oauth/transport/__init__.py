@@ -12,6 +12,8 @@ Knows HTTP; of OAuth it knows only the errors, into which it translates everybod
 
     bounds       deadline and size          sockets     where a connection may go
     addresses    what is public             sessions    requests on top of it
+    streams      bodies that flow, on the same pool of connections
+    own          this site itself
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,13 +23,19 @@ import requests
 from requests.auth import AuthBase
 
 from integrations.oauth.transport import bounds, sessions, sockets
-from integrations.oauth.transport.bounds import DEADLINE, MAX_BYTES
+from integrations.oauth.transport.bounds import DEADLINE, IDLE, MAX_BYTES
+from integrations.oauth.transport.own import Answering, OwnAnswer
 from integrations.oauth.transport.sessions import Session, check_spelling, translated
+from integrations.oauth.transport.streams import Stream, stream
 
 __all__ = [
     "DEADLINE",
+    "IDLE",
     "MAX_BYTES",
+    "OwnAnswer",
     "Session",
+    "Stream",
+    "answer_here",
     "check",
     "check_spelling",
     "configure",
@@ -35,6 +43,7 @@ __all__ = [
     "prepare",
     "request",
     "session",
+    "stream",
     "translated",
 ]
 
@@ -50,6 +59,11 @@ def prepare() -> None:
     sessions.trust()
 
 
+def answer_here(base_url: str, answering: Answering) -> None:
+    """What lies below that address is this site itself: asked within the process, and no network is in the way."""
+    sessions.answer_here(base_url, answering)
+
+
 def session() -> Session:
     """The guarded session of this process, for callers that stream. They read bodies inside `translated()`."""
     return sessions.shared()
@@ -63,6 +77,8 @@ def deadline(seconds: float) -> AbstractContextManager[None]:
 def check(url: str) -> None:
     """Would a request to this URL be let out now? Resolves the name, connects to nothing; raises as it would."""
     parts = check_spelling(url)
+    if sessions.is_answered_here(url):
+        return
     plain = parts.scheme == "http"
     sockets.targets(parts.hostname or "", parts.port or (80 if plain else 443), plain=plain)
 

@@ -20,6 +20,7 @@ from urllib3.util.ssl_ import create_urllib3_context
 
 from integrations.oauth.errors import Misconfigured, OAuthError, Unreachable, Unusable
 from integrations.oauth.transport import bounds, sockets
+from integrations.oauth.transport.own import Answering, OwnAdapter
 
 HEADERS = {"User-Agent": "Keyrack", "Accept": "*/*", "Accept-Encoding": "gzip, deflate"}
 
@@ -30,6 +31,10 @@ _NETWORK: tuple[tuple[type[Exception], type[OAuthError], str], ...] = (
     (exceptions.ContentDecodingError, Unusable, "bad_encoding"),
     (exceptions.ChunkedEncodingError, Unreachable, "truncated"),
     (exceptions.ConnectionError, Unreachable, "connection_failed"),
+    (urllib3.exceptions.SSLError, Unreachable, "tls_refused"),
+    (urllib3.exceptions.TimeoutError, Unreachable, "timeout"),
+    (urllib3.exceptions.IncompleteRead, Unreachable, "truncated"),
+    (urllib3.exceptions.HTTPError, Unreachable, "connection_failed"),
 )
 
 
@@ -41,8 +46,6 @@ def translated() -> Iterator[None]:
     except tuple(kind for kind, _, _ in _NETWORK) as exc:
         ours, code = next((ours, code) for kind, ours, code in _NETWORK if isinstance(exc, kind))
         raise ours(code, type(exc).__name__) from exc
-    except urllib3.exceptions.HTTPError as exc:
-        raise Unreachable("connection_failed", type(exc).__name__) from exc
     except (exceptions.RequestException, UnicodeError) as exc:
         # What is left was wrong before anything was sent. Not chained: these quote the URL, or a header with its token.
         raise Misconfigured("bad_request", type(exc).__name__) from None
@@ -134,6 +137,8 @@ class Session(requests.Session):
         self.adapters.clear()
         self.mount("https://", shared_adapter())
         self.mount("http://", shared_adapter())
+        for url, adapter in _own.items():
+            self.mount(url, adapter)
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         """None, always: a 3xx is the answer. Codes, secrets and tokens don't go to a host that nobody configured."""
@@ -161,14 +166,31 @@ def exchange(method: str, url: str, *, headers: Mapping[str, str | bytes] | None
             method=method.upper(), url=url, headers=CaseInsensitiveDict({**HEADERS, **(headers or {})}), **said
         )
         check_spelling(request.url or "")
-        response = shared_adapter().send(request)
+        response = adapter_for(url).send(request)
         response.content  # noqa: B018 - reads the body, inside the border and the deadline
     return response
 
 
+_own: dict[str, OwnAdapter] = {}  # what this site answers itself
 _adapter: Adapter | None = None
 _session: Session | None = None
 _lock = threading.RLock()
+
+
+def answer_here(base_url: str, answering: Answering) -> None:
+    _own.clear()
+    _own[base_url] = OwnAdapter(answering)
+    forget()
+
+
+def is_answered_here(url: str) -> bool:
+    return adapter_for(url) in _own.values()
+
+
+def adapter_for(url: str) -> HTTPAdapter:
+    """This site itself, or a socket."""
+    here = (adapter for base_url, adapter in _own.items() if url.lower().startswith(base_url.lower()))
+    return next(here, None) or shared_adapter()
 
 
 def shared_adapter() -> Adapter:
@@ -178,6 +200,12 @@ def shared_adapter() -> Adapter:
         if _adapter is None:
             _adapter = Adapter(pool_connections=50, pool_maxsize=64)
         return _adapter
+
+
+def shared_pool(url: str) -> urllib3.HTTPConnectionPool:
+    """The connections to this URL's origin, the same that requests uses."""
+    pools: urllib3.PoolManager = shared_adapter().poolmanager
+    return pools.connection_from_url(url, pool_kwargs={"cert_reqs": "CERT_REQUIRED"})
 
 
 def shared() -> Session:

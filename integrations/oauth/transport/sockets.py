@@ -13,7 +13,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from integrations.oauth.errors import Misconfigured, OAuthError, Unreachable, Unusable
 from integrations.oauth.transport import addresses
-from integrations.oauth.transport.bounds import Bounds, current
+from integrations.oauth.transport.bounds import Bounds, Limits, current
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
@@ -38,10 +38,10 @@ class GuardedSocket(socket.socket):
     The bounds sit on the socket, not in the context, so that a body that is streamed later, elsewhere, obeys them too.
     """
 
-    bounds = Bounds(0.0, 0)  # until told otherwise: nothing
+    bounds: Limits = Bounds(0.0, 0)  # until told otherwise: nothing
     received = 0
 
-    def obey(self, bounds: Bounds) -> None:
+    def obey(self, bounds: Limits) -> None:
         self.bounds = bounds
         self.received = 0
 

@@ -1,0 +1,96 @@
+"""Many connections that ask as fast as they are answered, from processes of their own.
+
+A client that does as little as Python can, so that the processors are left to whoever is measured. Understands a
+Content-Length and chunks, nothing else.
+"""
+
+import random
+import socket
+import statistics
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from typing import Any
+from urllib.parse import urlsplit
+
+PATIENCE = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """`requests`: paths with the token that each goes with ("" for none)."""
+
+    url: str
+    requests: Sequence[tuple[str, str]]
+    connections: int
+    seconds: float
+    processes: int = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rate:
+    a_second: float
+    p50: float  # milliseconds
+    errors: int
+
+
+def hammer(load: Load) -> Rate:
+    share = load.connections // load.processes
+    with ProcessPoolExecutor(load.processes, mp_context=get_context("spawn")) as pool:
+        runs = list(pool.map(crowd, [load] * load.processes, [share] * load.processes))
+    seconds = [each for found, _errors in runs for each in found]
+    errors = sum(each for _found, each in runs)
+    p50 = statistics.median(seconds) * 1000 if seconds else 0.0
+    return Rate(a_second=len(seconds) / load.seconds, p50=p50, errors=errors)
+
+
+def crowd(load: Load, connections: int) -> tuple[list[float], int]:
+    with ThreadPoolExecutor(connections) as pool:
+        runs = list(pool.map(one, [load] * connections))
+    return [each for found, _errors in runs for each in found], sum(errors for _found, errors in runs)
+
+
+def one(load: Load) -> tuple[list[float], int]:
+    """One connection: how long each answer took, and how many were no 200."""
+    parts = urlsplit(load.url)
+    found, errors, until = [], 0, time.monotonic() + load.seconds
+    with socket.create_connection((parts.hostname or "", parts.port or 80), timeout=PATIENCE) as sock:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with sock.makefile("rb", 1 << 18) as answers:
+            while time.monotonic() < until:
+                path, token = random.choice(load.requests)
+                began = time.perf_counter()
+                sock.sendall(question(path, parts.netloc, token))
+                if answered(answers):
+                    found.append(time.perf_counter() - began)
+                else:
+                    errors += 1
+    return found, errors
+
+
+def question(path: str, host: str, token: str) -> bytes:
+    bearer = f"Authorization: Bearer {token}\r\n" if token else ""
+    return f"GET {path} HTTP/1.1\r\nHost: {host}\r\n{bearer}\r\n".encode()
+
+
+def answered(answers: Any) -> bool:
+    """Read to its end; whether it was a 200."""
+    status, length = answers.readline(), 0
+    if not status:
+        raise ConnectionError("The server hung up.")
+    while (line := answers.readline().lower()) not in (b"\r\n", b""):
+        if line.startswith(b"content-length:"):
+            length = int(line[15:])
+        elif line.startswith(b"transfer-encoding:"):
+            length = -1
+    while length < 0 and (size := int(answers.readline(), 16)):
+        skip(answers, size + 2)
+    skip(answers, 2 if length < 0 else length)
+    return b" 200 " in status
+
+
+def skip(answers: Any, left: int) -> None:
+    while left:
+        left -= len(answers.read(min(left, 1 << 18)))

@@ -1,0 +1,95 @@
+"""What a caller may say in a person's name, where to, and what of an answer may come back to him. Sends nothing."""
+
+import re
+from collections.abc import Iterable, Mapping
+from urllib.parse import unquote, urlsplit
+
+# What a caller may not say in the user's name: who he is, where the call goes, how it is framed, whom it came through.
+OURS_TO_SET = re.compile(
+    r"^(authorization|cookie2?|host|connection|keep-alive|te|trailer|transfer-encoding|content-length|upgrade|expect|via"
+    r"|forwarded|proxy-.*|x-forwarded-.*|x-real-ip|(x-|true-|x-cluster-|fastly-)client-ip|cf-.*|x-original-.*"
+    r"|x-rewrite-url|x-(http-)?method-override|x-http-method|x-csrf-?token|sec-.*|origin|referer|hx-.*|keyrack-.*)$",
+    re.IGNORECASE,
+)
+HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 §5.6.2
+CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+NEVER_SENT = frozenset({"TRACE", "CONNECT"})
+
+# What an answer of theirs would do at our address: set cookies, lead elsewhere, change what pages here may do or be
+# kept for, or frame the body anew.
+ACTS_ON_US = re.compile(
+    r"^(set-cookie2?|set-login|clear-site-data|service-worker.*|location|refresh|content-location|www-authenticate"
+    r"|connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|alt-svc|server|date|via|x-accel-.*|x-sendfile"
+    r"|content-security-policy.*|x-content-security-policy|x-webkit-csp|permissions-policy.*|feature-policy"
+    r"|document-policy.*|referrer-policy|strict-transport-security|expect-ct|public-key-pins.*|access-control-.*"
+    r"|timing-allow-origin|cross-origin-.*|origin-.*|sec-.*|accept-ch|critical-ch|x-content-type-options|x-frame-options"
+    r"|x-xss-protection|x-permitted-cross-domain-policies|x-dns-prefetch-control|speculation-rules|supports-loading-mode"
+    r"|sourcemap|x-sourcemap|report-to|reporting-endpoints|nel|activate-storage-access|attribution-reporting-.*"
+    r"|cache-control|cdn-cache-control|surrogate-.*|pragma|expires|age)$",
+    re.IGNORECASE,
+)
+FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\#]")
+FORBIDDEN_ONCE_DECODED = re.compile(r"[\x00-\x1f\x7f\\]")
+
+
+class BadPath(ValueError):
+    """The path would leave the alias's origin or base path."""
+
+
+def target(connection_url: str, path: str) -> str:
+    """The address of `path` below the connection's URL: same origin, same base path, whatever the path tries."""
+    decoded = fully_unquoted(path.partition("?")[0])
+    if FORBIDDEN.search(path) or FORBIDDEN_ONCE_DECODED.search(decoded):
+        raise BadPath("A path holds no spaces, backslashes, fragments or control characters.")
+    if decoded.startswith("//") or re.match(r"^[A-Za-z][A-Za-z0-9+.-]*:", path):
+        raise BadPath("Give a path below the connection's URL, not an address of its own.")
+    if any(step in {".", ".."} for step in re.split(r"[/;]", decoded)):
+        raise BadPath("A path holds no dot segments.")
+    url = connection_url.rstrip("/") + "/" + path.lstrip("/") if path else connection_url
+    if urlsplit(url)[:2] != urlsplit(connection_url)[:2]:
+        raise BadPath("The path leads to another server.")
+    return url
+
+
+def fully_unquoted(path: str) -> str:
+    """Percent-encoding taken off until nothing changes: a server behind may decode more than once."""
+    while (decoded := unquote(path)) != path:
+        path = decoded
+    return path
+
+
+def allowed_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Without those that are ours to set, and those that the caller meant for this hop alone."""
+    for_this_hop = hop_by_hop(headers.items())
+    return {name: value for name, value in headers.items() if may_say(name) and name.lower() not in for_this_hop}
+
+
+def may_say(name: str) -> bool:
+    """Servers differ in what "Authorization " or X_Forwarded_For mean to them; so they count as what they resemble."""
+    return bool(HEADER_NAME.fullmatch(name)) and not OURS_TO_SET.match(name.replace("_", "-"))
+
+
+def method_of(method: str) -> str:
+    """TRACE has the request repeated in the answer, token and all (RFC 9110 §9.3.8); CONNECT asks for a tunnel."""
+    if not method.isascii() or not method.isalpha():
+        raise BadPath("A method is one word of letters.")
+    if (method := method.upper()) in NEVER_SENT:
+        raise BadPath(f"{method} cannot be used here.")
+    return method
+
+
+def passing(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Of a stranger's answer, what may be said from our origin (RFC 9110 §7.6.1): the rest would act on it."""
+    found = list(headers)
+    for_this_hop = hop_by_hop(found)
+    return [(name, value) for name, value in found if may_come_back(name, value) and name.lower() not in for_this_hop]
+
+
+def may_come_back(name: str, value: str) -> bool:
+    return bool(HEADER_NAME.fullmatch(name)) and not ACTS_ON_US.match(name) and not CONTROLS.search(value)
+
+
+def hop_by_hop(headers: Iterable[tuple[str, str]]) -> set[str]:
+    """What `Connection` names, in small letters."""
+    told = [value for name, value in headers if name.lower() == "connection"]
+    return {name.strip().lower() for name in ",".join(told).split(",")}

@@ -1,0 +1,67 @@
+"""A call whose answer is read as a whole."""
+
+from collections.abc import Mapping
+from functools import partial
+from time import monotonic
+from typing import Any
+
+import requests
+
+from accounts.models import User
+from integrations import tokens
+from integrations.models.registry import HttpConnection
+from integrations.oauth import transport
+from integrations.oauth.headers import Bearer
+from integrations.rest.asking import IDEMPOTENT, Terms, answered, guarded
+from integrations.rest.borders import allowed_headers, method_of, target
+
+DEADLINE = 30.0  # seconds, for the whole call
+LARGEST_ANSWER = 10 * 1024 * 1024  # bytes
+
+
+def send(
+    user: User | None,
+    connection: HttpConnection,
+    method: str,
+    path: str,
+    *,
+    params: Mapping[str, Any] | None = None,
+    json: Any = None,
+    data: Any = None,
+    headers: Mapping[str, str] | None = None,
+    timeout: float = DEADLINE,
+    used_by: str = "",
+    retries: int = 0,
+) -> requests.Response:
+    """Call the third party as this user, or as the system. `timeout`: total deadline in seconds, of repetitions too.
+
+    A 401 forces one renewal, and one more call where repeating does no harm. Redirects are returned, not followed. A
+    renewal has its own deadline: cut short, it could lose tokens that the provider has already replaced.
+    `retries`: how often an idempotent call is repeated, at most five times, while nobody answers or the server asks
+    for patience (429, 502, 503, 504, a used-up limit), after the time that it names if that is not too long.
+    While the provider is down, nothing is sent (`Unreachable`, "provider_down") but one call a minute.
+    Raises `tokens.NoUsableToken`, `BadPath`, or an `OAuthError` (unreachable, blocked, too large).
+    """
+    method = method_of(method)
+    url = target(connection.connection_url, path)
+    if connection.credential is None:
+        raise tokens.NoUsableToken("no_credential")
+    token = tokens.current(user, connection.credential)
+    url, server = token.at_home(url), token.at_home(connection.connection_url)
+    call = {"params": params, "json": json, "data": data, "headers": allowed_headers(headers or {})}
+    registry = token.credential.registry
+
+    def ask(access_token: str, seconds: float) -> requests.Response:
+        asked = partial(request, method, url, access_token, deadline=seconds, **call)
+        return guarded(asked, registry, server, seconds)
+
+    terms = Terms(ends_at=monotonic() + timeout, retries=retries, repeatable=lambda: method in IDEMPOTENT)
+    response = answered(ask, token, terms)
+    tokens.note_use(token, used_by)
+    return response
+
+
+def request(method: str, url: str, access_token: str, **call: Any) -> requests.Response:
+    response = transport.request(method, url, auth=Bearer(access_token), max_bytes=LARGEST_ANSWER, **call)
+    response.request.headers.pop("Authorization", None)  # the caller gets the answer, not the token
+    return response

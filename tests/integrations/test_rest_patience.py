@@ -1,0 +1,130 @@
+"""Repetitions of a call: only on request, only of what can be repeated, and when the server wants them."""
+
+import time
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+
+from accounts.models import User
+from integrations import rest
+from integrations.models import HttpConnection
+from integrations.oauth.errors import Unreachable
+from integrations.rest import patience
+from tests import cast
+from tests.servers.hostile import HostileServer
+
+API = "/api/contacts"
+NOW = {"Retry-After": "0"}
+
+
+@pytest.fixture
+def connection(server: HostileServer, amira: User) -> HttpConnection:
+    alias = cast.integration_at(cast.registry_at(server.url))
+    cast.signed_in(amira, alias)
+    return HttpConnection.objects.select_related("credential__profile__registry").get()
+
+
+def send(user: User, connection: HttpConnection, method: str = "GET", retries: int = 2, timeout: float = 30) -> int:
+    return rest.send(user, connection, method, "/contacts", retries=retries, timeout=timeout).status_code
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 502, 503, 504])
+def test_what_may_pass_is_asked_again(
+    status: int, server: HostileServer, amira: User, connection: HttpConnection
+) -> None:
+    server.on(f"GET {API}").answer(status=status, headers=NOW).answer(status=200)
+    assert send(amira, connection) == 200
+    assert len(server.calls) == 2
+
+
+def test_nothing_is_repeated_that_nobody_asked_for(
+    server: HostileServer, amira: User, connection: HttpConnection
+) -> None:
+    server.on(f"GET {API}").answer(status=429, headers=NOW).answer(close=True)
+    assert send(amira, connection, retries=0) == 429
+    with pytest.raises(Unreachable):
+        send(amira, connection, retries=0)
+    assert len(server.calls) == 2
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
+def test_what_could_happen_twice_is_sent_once(
+    method: str, server: HostileServer, amira: User, connection: HttpConnection
+) -> None:
+    server.on(f"{method} {API}").answer(status=429, headers=NOW).answer(close=True)
+    assert send(amira, connection, method) == 429
+    with pytest.raises(Unreachable):
+        send(amira, connection, method)
+    assert len(server.calls) == 2
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 409, 500, 501])
+def test_what_will_not_pass_is_the_answer(
+    status: int, server: HostileServer, amira: User, connection: HttpConnection
+) -> None:
+    server.on(f"GET {API}").always(status=status)
+    assert send(amira, connection) == status
+    assert len(server.calls) == 1
+
+
+def test_a_server_that_hangs_up_is_asked_again(server: HostileServer, amira: User, connection: HttpConnection) -> None:
+    server.on(f"GET {API}").answer(close=True).answer(status=200)
+    assert send(amira, connection) == 200
+    assert len(server.calls) == 2
+
+
+def test_it_is_not_asked_more_often_than_was_wanted(
+    server: HostileServer, amira: User, connection: HttpConnection
+) -> None:
+    server.on(f"GET {API}").always(status=429, headers=NOW)
+    assert send(amira, connection, retries=3) == 429
+    assert len(server.calls) == 4
+    assert send(amira, connection, retries=100) == 429
+    assert len(server.calls) == 4 + 1 + rest.MOST_RETRIES
+
+
+def test_a_wait_that_would_last_too_long_is_the_answer(
+    server: HostileServer, amira: User, connection: HttpConnection
+) -> None:
+    server.on(f"GET {API}").always(status=429, headers={"Retry-After": "3600"})
+    assert send(amira, connection) == 429
+    assert len(server.calls) == 1
+
+
+def in_an_hour() -> datetime:
+    return datetime.now(UTC) + timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Retry-After": "3600"},
+        {"Retry-After": format_datetime(in_an_hour(), usegmt=True)},
+        {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(int(in_an_hour().timestamp()))},
+        {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(int(in_an_hour().timestamp() * 1000))},
+        {"X-RateLimit-Reset": "3600"},
+        {"RateLimit-Remaining": "0", "RateLimit-Reset": "3600"},
+        {"RateLimit": '"default";r=0;t=3600'},
+        {"Retry-After": "1", "RateLimit-Remaining": "0", "RateLimit-Reset": "3600"},
+    ],
+)
+def test_every_dialect_of_a_wait_is_understood(headers: dict[str, str]) -> None:
+    assert 3000 < patience.pause(headers, 1) <= 3600
+
+
+@pytest.mark.parametrize("text", ["", "soon", "-5", "1e9", "9" * 30, "0x10", "Mon, 99 Foo 2026", "nan"])
+def test_a_wait_that_nobody_understands_is_a_guess(text: str) -> None:
+    assert 0 < patience.pause({"Retry-After": text, "RateLimit-Reset": text}, 1) <= patience.FIRST_PAUSE
+    assert patience.pause({"Retry-After": text}, 50) <= patience.LONGEST_PAUSE
+
+
+def test_a_limit_that_is_not_used_up_makes_nobody_wait() -> None:
+    later = {"X-RateLimit-Remaining": "10", "X-RateLimit-Reset": str(int(time.time()) + 3600)}
+    assert patience.pause({"Retry-After": "1", **later}, 1) == 1
+
+
+def test_a_used_up_limit_is_told_as_403_as_well() -> None:
+    assert patience.may_pass(403, {"X-RateLimit-Remaining": "0"})
+    assert patience.may_pass(403, {"Retry-After": "3"})
+    assert not patience.may_pass(403, {"X-RateLimit-Remaining": "7"})
