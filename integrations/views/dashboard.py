@@ -9,7 +9,8 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
-from integrations.models.diary import Event
+from integrations import flows
+from integrations.models import diary
 from integrations.models.integration import Integration, integrations_of
 from integrations.models.registry import ApplicationRegistry
 from integrations.views.access import Request, for_people, with_integration
@@ -56,8 +57,9 @@ def etag_of(integrations: list[Integration]) -> str:
 @require_safe
 @with_integration
 def detail(request: Request, integration: Integration) -> HttpResponse:
-    events = Event.objects.filter(user=request.user, credential=integration.credential).order_by("-at")
-    context = {"integration": integration, "events": events[:EVENTS_SHOWN]}
+    events = diary.events_of(integration.credential).filter(whose=request.user)
+    used_by = flows.uses_of(request.user, integration.alias)
+    context = {"integration": integration, "events": events[:EVENTS_SHOWN], "used_by": used_by}
     return render(request, "integrations/detail.html", context)
 
 

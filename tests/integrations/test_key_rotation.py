@@ -11,14 +11,16 @@ import pytest
 from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.db import connection, models
+from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.models import User
 from integrations import keys, vault
-from integrations.models import Alias, ApplicationRegistry, AuthorizationAttempt, Revocation, Token
+from integrations.models import Alias, ApplicationRegistry, AuthorizationAttempt, Revocation, SubflowRun, Token
 from integrations.models.registry import SysIdModel
 from integrations.vault import EncryptedField, key_id_of
 from tests import cast, walks
+from tests.accounts import proofs
 from tests.integrations.rotating import NEW, OLD, OLDER, binary_columns, key_ids, rotate, run, stored
 from tests.servers.hostile import HostileServer
 
@@ -39,10 +41,14 @@ def token(server: HostileServer, amira: User) -> Token:
 def filled(token: Token, bob: User) -> None:
     """Every column that can hold a secret holds one."""
     credential = token.credential
+    token.base_url = "CANARY-home"
+    token.save()
     attempt = AuthorizationAttempt(user=bob, credential=credential, registry=credential.registry, state_hash="x")
     attempt.code_verifier, attempt.nonce, attempt.answer = "CANARY-verifier", "CANARY-nonce", "CANARY-answer"
     attempt.save()
     cast.signed_in(bob, Alias.objects.get()).end(reason="revoked")
+    sealed = {"sealed_inputs": "CANARY-inputs", "sealed_outputs": "CANARY-outputs"}
+    SubflowRun.objects.create(name="weekly", user=bob, run_as="user", ends_by=timezone.now(), **sealed)
 
 
 def plain() -> dict[str, str]:
@@ -69,14 +75,14 @@ def refused(*arguments: str) -> tuple[str, CommandError]:
 @pytest.mark.usefixtures("filled")
 def test_every_stored_secret_comes_under_the_first_key_and_the_old_one_can_go(settings: Settings) -> None:
     before = plain()
-    assert len([value for value in before.values() if value.startswith("CANARY")]) == len(stored()) == 9
+    assert len([value for value in before.values() if value.startswith("CANARY")]) == len(stored()) == 12
     settings.TOKEN_ENCRYPTION_KEYS = [NEW, OLD]
     assert key_ids() == {"2025"}
-    assert "9 values sealed anew, 9 are under the key 2026 now.\n" in rotate()
+    assert "12 values sealed anew, 12 are under the key 2026 now.\n" in rotate()
     assert key_ids() == {"2026"}
     settings.TOKEN_ENCRYPTION_KEYS = [NEW]
     assert plain() == before
-    assert len({value for _column, _id, value in stored()}) == 9
+    assert len({value for _column, _id, value in stored()}) == 12
 
 
 @pytest.mark.usefixtures("filled")
@@ -195,7 +201,10 @@ def test_a_dry_run_changes_nothing_and_says_what_lies_under_which_key(settings: 
         "integrations_revocation.access_token 2025 1 1 to be sealed anew\n"
         "integrations_revocation.client_secret 2025 1 to be sealed anew\n"
         "integrations_revocation.refresh_token 2025 1 to be sealed anew\n"
+        "integrations_subflowrun.sealed_inputs 2025 1 to be sealed anew\n"
+        "integrations_subflowrun.sealed_outputs 2025 1 to be sealed anew\n"
         "integrations_token.access_token 2026 1 first key\n"
+        "integrations_token.base_url 2025 1 to be sealed anew\n"
         "integrations_token.refresh_token 2025 1 to be sealed anew\n"
     )
     assert failed.returncode == 1
@@ -286,3 +295,17 @@ def test_a_row_that_goes_away_meanwhile_is_no_trouble(
     rotate()
     assert not Token.objects.exists()
     assert key_ids() == {"2026"}
+
+
+def test_second_steps_come_along(amira: User, settings: Settings) -> None:
+    """They lie in a table of django-allauth's, sealed by accounts under the same keys."""
+    secret = proofs.app_of(amira)
+    proofs.recovery_codes(amira)
+    settings.TOKEN_ENCRYPTION_KEYS = [NEW, OLD]
+    assert "mfa_authenticator.data" in rotate("--dry-run")
+    assert "2 values sealed anew, 2 are under the key 2026 now.\n" in rotate()
+    settings.TOKEN_ENCRYPTION_KEYS = [NEW]
+    assert proofs.stored(amira).wrap().validate_code(proofs.code(secret))
+    settings.TOKEN_ENCRYPTION_KEYS = [OLDER]
+    told, _error = refused()
+    assert f"Does not open: mfa_authenticator.data {proofs.stored(amira).pk}" in told

@@ -1,0 +1,17 @@
+"""Subflows: actions that run one after the other, in the name of the person who starts them or as System User.
+
+    from integrations import flows
+    run = flows.run_subflow("my_open_incidents", user=request.user, inputs={"limit": 5})    # in the foreground
+    run.status, run.outputs, run.error
+    flows.start_subflow("my_open_incidents", user=request.user, inputs={"limit": 5})        # in the background
+
+Each run is a row. It runs once and is never repeated: whoever claims the row runs it.
+
+    starting     who may, with which inputs       performing   all actions of a run, until one fails or it must stop
+    later        what the queue brings            sweeping     runs whose worker died, and what is kept how long
+"""
+
+from integrations.actions import BadInputs
+from integrations.flows.starting import NotAvailable, run_subflow, start_subflow, try_out, uses_of
+
+__all__ = ["BadInputs", "NotAvailable", "run_subflow", "start_subflow", "try_out", "uses_of"]

@@ -1,0 +1,359 @@
+"""Subflows: who may run them, in whose name they run, what stops them, and what is kept of a run."""
+
+import json
+import logging
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import User
+from integrations import flows
+from integrations.flows import later, sweeping
+from integrations.flows.performing import perform
+from integrations.models import Action, Alias, HttpConnection, IntegrationType, StepRun, Subflow, SubflowRun, Token
+from tests import cast
+from tests.integrations.flowing import BEARER, INCIDENTS, open_incidents, step, subflow_of
+from tests.servers.hostile import HostileServer
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def northwind(server: HostileServer) -> Alias:
+    server.on(INCIDENTS).always(json={"result": [{"number": "INC1", "text": "CANARY-body"}, {"number": "INC2"}]})
+    return cast.integration_at(cast.registry_at(server.url))
+
+
+@pytest.fixture
+def action(northwind: Alias) -> Action:
+    return open_incidents(northwind)
+
+
+@pytest.fixture
+def subflow(action: Action, northwind: Alias, amira: User) -> Subflow:
+    """Amira is signed in; nobody else is."""
+    cast.signed_in(amira, northwind)
+    return subflow_of(action)
+
+
+def run(user: User, **inputs: Any) -> SubflowRun:
+    return flows.run_subflow("my_open_incidents", user=user, inputs=inputs)
+
+
+def test_it_runs_as_the_person_and_gives_its_outputs(subflow: Subflow, amira: User, server: HostileServer) -> None:
+    done = run(amira, limit=2)
+    assert (done.status, done.outputs, done.error) == ("succeeded", {"numbers": ["INC1", "INC2"]}, "")
+    [call] = server.calls
+    assert (call.headers["authorization"], call.query) == (BEARER, "limit=2")
+    assert Token.objects.get().last_used_by == "Subflow my_open_incidents"
+
+
+def test_each_of_two_people_is_answered_with_their_own_token(
+    subflow: Subflow, northwind: Alias, amira: User, bob: User, server: HostileServer
+) -> None:
+    cast.signed_in(bob, northwind, access_token="CANARY-of-bob")
+    assert run(amira).status == run(bob).status == "succeeded"
+    assert [call.headers["authorization"][-13:] for call in server.calls] == [BEARER[-13:], "CANARY-of-bob"]
+
+
+def test_who_has_no_token_gets_a_401_and_is_told_where_to_get_one(
+    subflow: Subflow, bob: User, server: HostileServer
+) -> None:
+    done = run(bob)
+    assert (done.status, done.http_status, done.error_code) == ("failed", 401, "integration_not_authenticated")
+    assert done.initiator_url.startswith("/oauth_initiator.do?")
+    assert "401 Unauthorized" in done.error
+    assert [(each.status, each.http_status) for each in done.steps.all()] == [("failed", 401)]
+    assert server.calls == []
+
+
+def test_a_personal_credential_is_never_used_by_the_system_user(
+    subflow: Subflow, amira: User, server: HostileServer
+) -> None:
+    Subflow.objects.update(run_as="system")
+    done = run(amira)
+    assert (done.status, done.http_status) == ("failed", 401)
+    assert "marked for personal integration" in done.error
+    assert (done.outputs, done.initiator_url, server.calls) == ({}, "", [])
+
+
+@pytest.mark.parametrize("run_as", ["user", "system"])
+def test_a_system_credential_is_called_with_the_systems_token(run_as: str, server: HostileServer, amira: User) -> None:
+    shared = cast.integration_at(cast.registry_at(server.url), integration_type=IntegrationType.SYSTEM)
+    cast.signed_in(None, shared, access_token="CANARY-of-system")  # type: ignore[arg-type]  # the system's
+    server.on(INCIDENTS).always(json={"result": []})
+    subflow_of(open_incidents(shared), run_as=run_as)
+    assert run(amira).outputs == {"numbers": []}
+    assert server.calls[0].headers["authorization"] == "Bearer " + "CANARY-of-system"
+
+
+def test_the_second_action_can_use_what_the_first_gave(
+    subflow: Subflow, northwind: Alias, amira: User, server: HostileServer
+) -> None:
+    one = Action.objects.create(
+        name="one_incident",
+        inputs=[{"name": "number", "type": "text"}],
+        outputs=[{"name": "title", "path": "steps.one.body.title"}],
+    )
+    step(one, northwind, "one", path="incidents/{{ inputs.number }}")
+    placed = subflow.actions.create(
+        action=one, name="first_one", order=9, inputs=[["number", "{{ actions.open_incidents.numbers[0] }}"]]
+    )
+    placed.check_references(inputs={"limit"}, actions={"open_incidents"})
+    Subflow.objects.update(outputs=[{"name": "title", "path": "actions.first_one.title"}])
+    server.on("GET /api/incidents/INC1").answer(json={"title": "Rain"})
+    done = run(amira)
+    assert (done.outputs, done.error) == ({"title": "Rain"}, "")
+    assert [(each.position, str(each)) for each in done.steps.all()] == [
+        (1, "open_incidents.list"),
+        (2, "first_one.one"),
+    ]
+
+
+def test_a_missing_scope_is_said_before_anything_is_called(
+    subflow: Subflow, northwind: Alias, amira: User, server: HostileServer
+) -> None:
+    last = Action.objects.create(name="close_all")
+    step(last, northwind, "close", method="POST", scopes="read incidents:write")
+    subflow.actions.create(action=last, name="close_all", order=9)
+    done = run(amira)
+    assert (done.status, done.error_code, server.calls) == ("failed", "insufficient_scope", [])
+    assert "incidents:write" in done.error
+    assert done.initiator_url
+    Token.objects.update(scopes=["incidents:write", "read"])
+    server.on("POST /api/incidents").answer(status=201)
+    assert run(amira).status == "succeeded"
+
+
+@pytest.mark.parametrize("why", ["unknown", "inactive", "group", "role", "deactivated", "strange"])
+def test_not_there_not_on_and_not_yours_look_alike(why: str, subflow: Subflow, amira: User) -> None:
+    name = {"unknown": "nowhere", "strange": "a\0b"}.get(why, subflow.name)
+    if why == "inactive":
+        Subflow.objects.update(active=False)
+    if why == "group":
+        subflow.groups.add(Group.objects.create(name="Finance"))
+    if why == "role":
+        amira.groups.clear()
+    amira.is_active = why != "deactivated"
+    with pytest.raises(flows.NotAvailable):
+        flows.run_subflow(name, user=amira)
+    assert not SubflowRun.objects.exists()
+
+
+@pytest.mark.database
+def test_a_member_of_one_of_its_groups_may_run_it(subflow: Subflow, amira: User) -> None:
+    group = Group.objects.create(name="Finance")
+    subflow.groups.add(group)
+    amira.groups.add(group)
+    assert run(amira).status == "succeeded"
+
+
+@pytest.mark.parametrize(
+    ("inputs", "told"),
+    [
+        ({"limits": 1}, "no input “limits”. There are: limit"),
+        ({"limit": "many"}, "no integer"),
+        ({"limit": [1]}, "no integer"),
+    ],
+)
+def test_wrong_inputs_are_told_before_there_is_a_run(
+    inputs: dict[str, Any], told: str, subflow: Subflow, amira: User
+) -> None:
+    with pytest.raises(flows.BadInputs, match=told):
+        flows.run_subflow(subflow.name, user=amira, inputs=inputs)
+    assert not SubflowRun.objects.exists()
+
+
+def test_a_run_keeps_no_body_in_the_clear_and_no_inputs_once_it_is_over(
+    subflow: Subflow, northwind: Alias, amira: User, server: HostileServer
+) -> None:
+    Subflow.objects.update(
+        inputs=[{"name": "secret", "type": "text"}], outputs=[{"name": "all", "path": "inputs.secret"}]
+    )
+    subflow.actions.update(inputs=[])
+    done = run(amira, secret="CANARY-input")
+    assert done.outputs == {"all": "CANARY-input"}
+    columns = [*SubflowRun.objects.values_list(), *StepRun.objects.values_list()]
+    assert "CANARY" not in repr(columns) + repr([bytes(v) for row in columns for v in row if isinstance(v, memoryview)])
+    assert (SubflowRun.objects.get().inputs, "CANARY" in repr(done)) == ({}, False)
+
+
+def test_nothing_that_goes_through_a_run_is_logged(
+    subflow: Subflow, amira: User, server: HostileServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    Subflow.objects.update(inputs=[{"name": "secret", "type": "text"}])
+    subflow.actions.update(inputs=[["limit", "{{ inputs.secret }}"]])
+    for answer in ({"status": 500, "json": {"error": "CANARY-answer"}}, {"json": {"result": "CANARY-answer"}}):
+        server.on(INCIDENTS).answer(**answer)
+        Action.objects.update(inputs=[{"name": "limit", "type": "text"}])
+        run(amira, secret="CANARY-input")
+    Action.objects.update(inputs=[{"name": "limit", "type": "integer"}])
+    assert run(amira, secret="CANARY-input").error_code == "bad_inputs"
+    ours = [record for record in caplog.records if not record.name.startswith("urllib3")]  # which settings hold at INFO
+    assert "CANARY" not in "".join(f"{record.getMessage()}{record.args}" for record in ours)
+    assert "CANARY" not in repr([*SubflowRun.objects.values(), *StepRun.objects.values()])
+
+
+def test_what_the_third_party_says_no_to_is_told_with_its_status(
+    subflow: Subflow, amira: User, server: HostileServer
+) -> None:
+    server.on(INCIDENTS).answer(status=403, json={"error": "CANARY"})
+    done = run(amira)
+    assert (done.status, done.http_status, done.error) == ("failed", 403, "“northwind” answered 403.")
+
+
+# In the background ----------------------------------------------------------------------------------------------------
+
+
+def queued(user: User) -> SubflowRun:
+    return flows.start_subflow("my_open_incidents", user=user, inputs={"limit": 1})
+
+
+@pytest.mark.database
+def test_the_queue_gets_an_id_and_the_worker_runs_it_once(
+    subflow: Subflow, amira: User, server: HostileServer, monkeypatch: pytest.MonkeyPatch,
+    django_capture_on_commit_callbacks: Any,
+) -> None:  # fmt: skip
+    sent: list[Any] = []
+    monkeypatch.setattr(later.perform_later, "apply_async", lambda arguments, **_options: sent.append(arguments))
+    with django_capture_on_commit_callbacks(execute=True):
+        waiting = queued(amira)
+    assert sent == [(waiting.hex,)]
+    assert (waiting.status, waiting.inputs, server.calls) == ("queued", {"limit": 1}, [])
+    later.perform_later(waiting.hex)
+    later.perform_later(waiting.hex)
+    waiting.refresh_from_db()
+    assert (waiting.status, waiting.outputs) == ("succeeded", {"numbers": ["INC1", "INC2"]})
+    assert len(server.calls) == 1
+
+
+@pytest.mark.parametrize("why", ["deactivated", "role", "group", "off", "gone"])
+def test_a_waiting_run_stops_in_words_when_the_person_may_no_longer(
+    why: str, subflow: Subflow, amira: User, server: HostileServer
+) -> None:
+    waiting = queued(amira)
+    lose(why, amira, subflow)
+    later.perform_later(waiting.hex)
+    waiting.refresh_from_db()
+    assert (waiting.status, server.calls) == ("cancelled", [])
+    assert waiting.error.startswith("Stopped: ")
+
+
+@pytest.mark.parametrize("why", ["deactivated", "role", "group", "off"])
+def test_a_run_stops_between_two_steps(
+    why: str, subflow: Subflow, northwind: Alias, amira: User, server: HostileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = Action.objects.get()
+    step(first, northwind, "again", path="again")
+    server.on("GET /api/again").always(json={})
+    waiting = queued(amira)
+    monkeypatch.setattr(
+        "integrations.tokens.note_use", lambda *_about: lose(why, amira, subflow)
+    )  # after the first call
+    later.perform_later(waiting.hex)
+    waiting.refresh_from_db()
+    assert (waiting.status, waiting.steps.count()) == ("cancelled", 1)
+    assert [call.path for call in server.calls] == ["/api/incidents"]
+
+
+def lose(why: str, user: User, subflow: Subflow) -> None:
+    if why == "deactivated":
+        User.objects.filter(pk=user.pk).update(is_active=False)
+    elif why == "role":
+        user.groups.clear()
+    elif why == "group":
+        subflow.groups.add(Group.objects.create(name="Finance"))
+    elif why == "off":
+        Subflow.objects.update(active=False)
+    else:
+        Subflow.objects.all().delete()
+
+
+@pytest.mark.database
+def test_a_run_whose_worker_died_is_given_up_and_not_repeated(
+    subflow: Subflow, amira: User, server: HostileServer
+) -> None:
+    lost, late = queued(amira), queued(amira)
+    lost.claim(ends_by=timezone.now() - timedelta(seconds=1))
+    SubflowRun.objects.filter(pk=late.pk).update(ends_by=timezone.now() - timedelta(seconds=1))
+    sweeping.give_up_overdue()
+    told = dict(SubflowRun.objects.values_list("pk", "error_code"))
+    assert told == {lost.pk: "worker_lost", late.pk: "never_begun"}
+    assert set(SubflowRun.objects.values_list("status", flat=True)) == {"failed"}
+    for each in (lost, late):
+        perform(each, seconds=1)
+    assert server.calls == []
+    assert not lost.finish("succeeded")  # type: ignore[arg-type]  # a worker that wakes up too late
+
+
+def test_a_run_that_the_queue_lost_is_brought_again(
+    subflow: Subflow, amira: User, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
+) -> None:
+    sent: list[Any] = []
+    monkeypatch.setattr(later.perform_later, "apply_async", lambda arguments, **_options: sent.append(arguments))
+    waiting = queued(amira)
+    SubflowRun.objects.update(created_at=timezone.now() - timedelta(minutes=1))
+    with django_capture_on_commit_callbacks(execute=True):
+        later.sweep_runs()
+    assert sent == [(waiting.hex,)]
+
+
+@pytest.mark.database
+def test_outputs_are_wiped_before_the_row_goes(subflow: Subflow, amira: User) -> None:
+    run(amira)
+    SubflowRun.objects.update(finished_at=timezone.now() - timedelta(hours=25))
+    later.purge_runs()
+    assert SubflowRun.objects.get().outputs == {}
+    SubflowRun.objects.update(finished_at=timezone.now() - timedelta(days=31))
+    later.purge_runs()
+    assert not SubflowRun.objects.exists()
+
+
+def test_a_bug_leaves_a_run_that_says_so(subflow: Subflow, amira: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_arguments: Any, **_options: Any) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr("integrations.actions.run", broken)
+    with pytest.raises(RuntimeError):
+        run(amira)
+    assert SubflowRun.objects.get().error_code == "internal_error"
+
+
+def test_an_integration_that_is_off_or_not_theirs_is_not_called(
+    subflow: Subflow, northwind: Alias, amira: User, server: HostileServer
+) -> None:
+    northwind.groups.add(Group.objects.create(name="Finance"))
+    assert run(amira).error_code == "integration_not_available"
+    northwind.groups.clear()
+    HttpConnection.objects.update(active=False)
+    assert run(amira).error_code == "integration_not_available"
+    assert server.calls == []
+
+
+@pytest.mark.database
+def test_what_a_person_would_lose_is_known(subflow: Subflow, northwind: Alias, amira: User) -> None:
+    assert flows.uses_of(amira, northwind) == ["My open incidents"]
+    Subflow.objects.update(run_as="system")
+    assert flows.uses_of(amira, northwind) == []
+
+
+def test_the_question_before_a_revoke_names_what_stops(
+    subflow: Subflow, northwind: Alias, as_amira: Client, amira: User
+) -> None:
+    page = as_amira.get(f"/integrations/{northwind.hex}/revoke/").content.decode()
+    assert "Stops at once: <strong><bdi>My open incidents</bdi></strong>, for you only." in page
+    details = as_amira.get(f"/integrations/{northwind.hex}/").content.decode()
+    assert "<dt>Used by</dt><dd><bdi>My open incidents</bdi></dd>" in details
+
+
+def test_outputs_are_what_json_can_say(subflow: Subflow, amira: User, server: HostileServer) -> None:
+    server.on(INCIDENTS).answer(body=b'{"result": [{"number": "\\ud800"}, {"number": 1e400}]}')
+    done = run(amira)
+    assert (done.status, done.error_code) == ("failed", "bad_output")
+    server.on(INCIDENTS).answer(body=json.dumps({"result": [{"number": "\ud800"}]}).encode())
+    assert run(amira).outputs == {"numbers": ["?"]}
