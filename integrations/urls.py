@@ -4,7 +4,7 @@ from uuid import UUID
 
 from django.urls import path, register_converter
 
-from integrations.views import actions, dashboard, password, sign_in
+from integrations.views import actions, dashboard, password, remote_tables, sign_in
 
 
 class SysIdConverter:
@@ -31,6 +31,9 @@ urlpatterns = [
     path("integrations/<sys_id:alias_id>/retry-revocation/", actions.retry_revocation, name="retry_revocation"),
     path("integrations/<sys_id:alias_id>/dismiss/", actions.dismiss, name="dismiss"),
     path("integrations/<sys_id:alias_id>/check/", actions.check, name="check"),
+    path("remote-tables/", remote_tables.remote_table_list, name="remote_table_list"),
+    path("remote-tables/<slug:name>/", remote_tables.remote_table, name="remote_table"),
+    path("remote-tables/<slug:name>/rows.csv", remote_tables.remote_table_csv, name="remote_table_csv"),
     path("oauth_initiator.do", sign_in.initiator, name="initiator"),
     path("oauth_password_input.do", password.password, name="password"),
     path("oauth_redirect.do/<sys_id:registry_id>", sign_in.callback, name="redirect"),

@@ -1,0 +1,85 @@
+"""What a remote table must look like. What only an answer of the third party shows is for the preview."""
+
+import re
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext as _
+
+from integrations import actions, remote_tables, rest
+from integrations.models.flows import Action
+from integrations.models.remote_tables import RemoteTable, RemoteTableColumn, name_from
+
+ANYWHERE = "https://api.example"  # a path leaves one origin as it leaves any other
+
+
+class TableForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
+    class Meta:
+        model = RemoteTable
+        fields = [
+            "name", "label", "alias", "path", "query", "action", "inputs", "rows_path", "cache_seconds", "row_limit",
+            "groups", "active",
+        ]  # fmt: skip
+        widgets = {"inputs": forms.Textarea(attrs={"rows": 2, "cols": 60})}
+
+    def clean(self) -> dict[str, Any]:
+        fields = super().clean() or self.cleaned_data
+        if action := fields.get("action"):
+            self.check_action(action, fields.get("inputs") or {})
+        return fields
+
+    def check_action(self, action: Action, inputs: Any) -> None:
+        """It only reads, takes what it is given, and each look at the table runs it."""
+        for step in action.steps.all():
+            if step.method not in remote_tables.READS:
+                told = _("Its step “%(step)s” changes something (%(method)s); looking at a table must not.")
+                self.add_error("action", told % {"step": step.name, "method": step.method})
+        try:
+            actions.taken(action.inputs, inputs if isinstance(inputs, dict) else {})
+        except actions.BadInputs as error:
+            self.add_error("inputs", str(error))
+
+    def clean_inputs(self) -> dict[str, Any]:
+        inputs = self.cleaned_data["inputs"] or {}
+        if not isinstance(inputs, dict):
+            raise forms.ValidationError(_('Write a JSON object, for example {"limit": 500}.'))
+        return inputs
+
+    def clean_path(self) -> str:
+        path = str(self.cleaned_data["path"])
+        if "?" in path:
+            raise forms.ValidationError(_("What follows the question mark belongs into Query."))
+        try:
+            rest.target(ANYWHERE, path)
+        except rest.BadPath as error:
+            raise forms.ValidationError(str(error)) from None
+        return path
+
+    def clean_query(self) -> str:
+        query = str(self.cleaned_data["query"]).strip().removeprefix("?")
+        if query and not all(re.fullmatch(r"[^=&#\s]+(=[^&#\s]*)?", pair) for pair in query.split("&")):
+            raise forms.ValidationError(_("Write name=value, with & between several; spaces as %20."))
+        return query
+
+
+class ColumnForm(forms.ModelForm):  # type: ignore[type-arg]
+    class Meta:
+        model = RemoteTableColumn
+        fields = ["label", "name", "path", "type", "order"]
+        widgets = {
+            **{name: forms.TextInput(attrs={"size": 14}) for name in ("label", "path", "name")},
+        }
+
+    def clean_name(self) -> str:
+        """Here, so that two columns of one name are told apart from the rest of the form."""
+        return str(self.cleaned_data["name"] or name_from(self.cleaned_data.get("label", "")))
+
+
+class ColumnFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
+    def clean(self) -> None:
+        super().clean()
+        if not any((form.is_valid() and form.has_changed()) or form.instance.pk for form in self.staying()):
+            raise forms.ValidationError(_("A table needs at least one column."))
+
+    def staying(self) -> list[Any]:
+        return [form for form in self.forms if not (self.can_delete and self._should_delete_form(form))]  # type: ignore[attr-defined]  # Django's own

@@ -1,0 +1,233 @@
+"""Tables of a third party's records: where the rows are read, and what the columns show.
+
+Only the set-up is a row here. What a table shows is read anew, with the token of whoever looks at it.
+"""
+
+from typing import Any, Self
+from urllib.parse import parse_qsl
+from uuid import UUID
+
+from django.contrib.auth.models import AnonymousUser, Group
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.db import models
+from django.db.models import Q
+from django.forms.models import model_to_dict
+from django.utils.text import slugify
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User
+from integrations import expressions
+from integrations.expressions import BadExpression
+from integrations.models.flows import Action, RestStep
+from integrations.models.registry import Alias, SysIdModel
+from integrations.models.registry.aliases import has_role
+
+LONGEST_PATH = 500  # characters
+MOST_ROWS = 10_000
+LONGEST_CACHE = 3600  # seconds
+
+
+def validate_jmespath(path: str) -> None:
+    """One that can be followed; what it finds, only an answer shows."""
+    try:
+        expressions.check_path(path)
+    except BadExpression as error:
+        raise ValidationError(str(error), code="jmespath") from None
+
+
+class ColumnType(models.TextChoices):
+    TEXT = "text", _("Text")
+    NUMBER = "number", _("Number")
+    DATE = "date", _("Date")
+    DATE_TIME = "date-time", _("Date and time")
+    BOOLEAN = "boolean", _("Yes or no")
+    LINK = "link", _("Link")
+    BADGE = "badge", _("Badge")
+
+
+class RemoteTableQuerySet(models.QuerySet["RemoteTable"]):
+    def available_to(self, user: User | AnonymousUser) -> Self:
+        """Active ones whose groups, where they name any, have this person, and whose rows they could read.
+
+        Whether the alias is turned on does not count: people are told why their table is empty.
+        """
+        members_only = RemoteTable.groups.through.objects.filter(remotetable=models.OuterRef("pk"))
+        theirs = User.groups.through.objects.filter(user=user.pk).values("group_id")
+        mine = ~models.Exists(members_only) | models.Exists(members_only.filter(group_id__in=theirs))
+        return self.readable_by(user).filter(mine, active=True)
+
+    def readable_by(self, user: User | AnonymousUser) -> Self:
+        """For people with the role: those that read through aliases which this person may use."""
+        if not has_role(user):
+            return self.none()
+        shared = Alias.objects.shared_with(user.pk).values("pk")
+        others = RestStep.objects.filter(action=models.OuterRef("action")).exclude(alias__in=shared)
+        return self.filter(Q(alias__in=shared) | (Q(action__isnull=False) & ~models.Exists(others)))
+
+    def reading_through(self, alias: Alias) -> Self:
+        return self.filter(Q(alias=alias) | Q(action__steps__alias=alias)).distinct()
+
+    def whole(self) -> Self:
+        """With what a look at each needs."""
+        return self.select_related("action").prefetch_related("columns", "action__steps")
+
+
+class RemoteTable(SysIdModel):
+    """Records of a third party as a table, read as whoever looks at them. [sys_script_vtable]"""
+
+    name = models.CharField(
+        _("Name"),
+        max_length=80,
+        unique=True,
+        validators=[RegexValidator(r"^[A-Za-z0-9_-]+\Z", _("Letters, digits, underscores and hyphens only."))],
+        help_text=_("Part of the table’s address."),
+    )
+    label = models.CharField(_("Label"), max_length=100, blank=True, help_text=_("What people read above the table."))
+    alias = models.ForeignKey(
+        Alias,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="remote_tables",
+        verbose_name=_("Alias"),
+        help_text=_("Where the rows are read, with the token of whoever looks at the table."),
+    )
+    action = models.ForeignKey(
+        Action,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="remote_tables",
+        verbose_name=_("Action"),
+        help_text=_("Instead of an alias. It runs each time somebody looks, as that person."),
+    )
+    inputs = models.JSONField(
+        _("Inputs of the action"), default=dict, blank=True, help_text=_('For example {"limit": 500}.')
+    )
+    path = models.CharField(
+        _("Path"), max_length=500, blank=True, help_text=_("Below the connection’s URL, for example api/contacts.")
+    )
+    query = models.CharField(
+        _("Query"),
+        max_length=1000,
+        blank=True,
+        help_text=_("For example active=true&limit=500. The same for everybody."),
+    )
+    rows_path = models.CharField(
+        _("JMESPath to the rows"),
+        max_length=LONGEST_PATH,
+        default="@",
+        validators=[validate_jmespath],
+        help_text=_(
+            "Where the list is in the answer, or among the action’s outputs: for example result. @ when the answer is "
+            "the list."
+        ),
+    )
+    cache_seconds = models.PositiveIntegerField(
+        _("Cache seconds"),
+        default=0,
+        validators=[MaxValueValidator(LONGEST_CACHE)],
+        help_text=_("0 to 3600. So long a person’s rows are kept, sealed, for that person and that token. 0: never."),
+    )
+    row_limit = models.PositiveIntegerField(
+        _("Row limit"), default=1000, validators=[MinValueValidator(1), MaxValueValidator(MOST_ROWS)]
+    )
+    groups = models.ManyToManyField(
+        Group, blank=True, verbose_name=_("Groups that may see it"), help_text=_("Empty: everybody with the role.")
+    )
+    active = models.BooleanField(_("Active"), default=True)
+
+    objects = RemoteTableQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("Remote Table")
+        verbose_name_plural = _("Remote Tables")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(cache_seconds__lte=LONGEST_CACHE) & Q(row_limit__gte=1) & Q(row_limit__lte=MOST_ROWS),
+                name="a_remote_table_keeps_to_its_limits",
+            ),
+            models.CheckConstraint(
+                condition=Q(alias__isnull=False, action__isnull=True) | Q(alias__isnull=True, action__isnull=False),
+                name="a_remote_table_has_one_source",
+                violation_error_message=_("Choose an alias or an action: a table is read in one way."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+    @property
+    def title(self) -> str:
+        return self.label or self.name
+
+    @property
+    def parameters(self) -> dict[str, list[str]]:
+        """The query as names with their values."""
+        named: dict[str, list[str]] = {}
+        for name, value in parse_qsl(self.query.lstrip("?"), keep_blank_values=True):
+            named.setdefault(name, []).append(value)
+        return named
+
+    @property
+    def alias_ids(self) -> list[UUID]:
+        """Through which aliases it is read, in the order in which they are called."""
+        if self.action:
+            return list(dict.fromkeys(step.alias_id for step in self.action.steps.all()))
+        return [self.alias_id] if self.alias_id else []
+
+    def definition(self) -> str:
+        """All that decides about what its cells hold; another definition is another table."""
+        columns = [[column.name, column.path] for column in self.columns.all()]
+        here = [self.path, self.query, self.inputs, self.rows_path, self.row_limit, columns]
+        steps = [model_to_dict(step) for step in self.action.steps.all()] if self.action else []
+        outputs = self.action.outputs if self.action else []
+        return repr([[each.hex for each in self.alias_ids], here, steps, outputs])
+
+
+def name_from(label: str) -> str:
+    return slugify(label, allow_unicode=True).replace("-", "_")[:80]
+
+
+class RemoteTableColumn(models.Model):
+    """What is shown of each row."""
+
+    table = models.ForeignKey(RemoteTable, models.CASCADE, related_name="columns", verbose_name=_("Remote Table"))
+    label = models.CharField(_("Label"), max_length=100)
+    name = models.CharField(
+        _("Name"),
+        max_length=80,
+        blank=True,
+        validators=[RegexValidator(r"^\w+\Z", _("Letters, digits and underscores only."))],
+        help_text=_("For programs and in addresses. Empty: made from the label."),
+    )
+    path = models.CharField(
+        _("Path"), max_length=LONGEST_PATH, validators=[validate_jmespath], help_text=_("JMESPath within a row.")
+    )
+    type = models.CharField(_("Type"), max_length=10, choices=ColumnType, default=ColumnType.TEXT)
+    order = models.PositiveIntegerField(_("Order"), default=0)
+
+    class Meta:
+        verbose_name = _("Column")
+        verbose_name_plural = _("Columns")
+        ordering = ["order", "pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["table", "name"],
+                name="one_column_of_each_name",
+                violation_error_message=_("Another column of this table has the same name."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.label
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.name = self.name or name_from(self.label)
+        super().save(*args, **kwargs)
+
+    def clean(self) -> None:
+        self.name = self.name or name_from(self.label)
+        if not self.name:
+            raise ValidationError({"name": _("Nothing in the label can make a name; give one.")})

@@ -1,0 +1,48 @@
+"""A table as CSV (RFC 4180), line by line, in which nothing is a formula to whoever opens it."""
+
+import csv
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from integrations.models.remote_tables import ColumnType, RemoteTableColumn
+from integrations.remote_tables.arranging import Row
+from integrations.remote_tables.cells import Cell, as_number
+
+FULL_WIDTH = ("＝", "＋", "－", "＠")  # which some spreadsheets read as the signs
+STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", *FULL_WIDTH)
+
+
+class Line:
+    """What csv writes to: it hands each line back."""
+
+    def write(self, line: str) -> str:
+        return line
+
+
+def csv_lines(columns: Iterable[RemoteTableColumn], rows: Iterable[Row]) -> Iterator[str]:
+    writer = csv.writer(Line())
+    yield str(writer.writerow([harmless(column.label) for column in columns]))
+    for row in rows:
+        yield str(writer.writerow([written(each) for each in row]))
+
+
+def written(cell: Cell) -> Any:
+    """Numbers stay numbers; everything else is text that calculates nothing."""
+    if cell.is_empty:
+        return ""
+    if isinstance(cell.value, bool):
+        return "true" if cell.value else "false"
+    if isinstance(cell.value, int | float):
+        return cell.value
+    return harmless(str(cell.value) if cell.type in (ColumnType.DATE, ColumnType.DATE_TIME) else shown(cell))
+
+
+def shown(cell: Cell) -> str:
+    return cell.url or cell.text
+
+
+def harmless(text: str) -> str:
+    """With an apostrophe before what a spreadsheet would calculate. "-5" is a number, and calculates nothing."""
+    if text.startswith(STARTS_A_FORMULA) and (as_number(text) is None or text[0] not in "+-"):
+        return f"'{text}"
+    return text

@@ -1,0 +1,131 @@
+"""Why a remote table shows no rows, in words: to the person what happened, to the administrator what to mend."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from integrations.models.integration import Integration, State
+from integrations.models.remote_tables import RemoteTable
+from integrations.oauth.errors import Misconfigured, Unreachable, Unusable
+from integrations.remote_tables import NotAllowed, TurnedOff
+from integrations.tokens import NoUsableToken
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trouble:
+    kind: str  # connect, sign_in_again, revoking, off, forbidden, wait, down, unusable, wrong
+    icon: str
+    heading: str
+    text: str
+    for_administrator: str = ""
+    wait_seconds: int = 0
+
+    @property
+    def asks_to_sign_in(self) -> bool:
+        return self.kind in {"connect", "sign_in_again", "revoking"}
+
+    @property
+    def can_be_tried_again(self) -> bool:
+        return self.kind in {"down", "wait", "unusable", "forbidden"}
+
+
+def trouble_of(error: Exception, table: RemoteTable, source: Integration | None) -> Trouble:
+    names = {"table": table.title, "provider": source.title if source else table.title}
+    if isinstance(error, TurnedOff):
+        return turned_off(source, names)
+    if isinstance(error, NoUsableToken) and source:
+        return less_access(names) if error.code == "insufficient_scope" else signed_out(source, names)
+    if isinstance(error, NotAllowed):
+        return Trouble(
+            kind="forbidden",
+            icon="lock",
+            heading=_("You may not see %(table)s at %(provider)s") % names,
+            text=_("Your %(provider)s account may not read this. Ask the people who run %(provider)s.") % names,
+        )
+    if isinstance(error, Unreachable):
+        return unreachable(error, names)
+    return unusable(error, names) if isinstance(error, Unusable) else wrong(error)
+
+
+def turned_off(source: Integration | None, names: dict[str, str]) -> Trouble:
+    text = _("%(provider)s was turned off by an administrator.") % names
+    if source and source.alias.inactive_reason:
+        text += " " + _("They say: “%(reason)s”") % {"reason": source.alias.inactive_reason}
+    return Trouble(kind="off", icon="lock", heading=_("%(provider)s is turned off") % names, text=text)
+
+
+def signed_out(source: Integration, names: dict[str, str]) -> Trouble:
+    if source.state == State.REVOKING:
+        return Trouble(
+            kind="revoking",
+            icon="spin",
+            heading=_("%(provider)s is being told to cancel your token") % names,
+            text=_("You can authenticate again when that has finished; it takes a few seconds."),
+        )
+    if source.has_token:
+        return Trouble(
+            kind="sign_in_again",
+            icon="key",
+            heading=_("%(provider)s no longer accepts your sign-in") % names,
+            text=_("Authenticate again to see %(table)s. Your search is kept.") % names,
+        )
+    told = _(
+        "This table is read from %(provider)s with your own account, so it shows what you may see there. It takes"
+        " about a minute."
+    )
+    heading = _("Connect %(provider)s to see %(table)s") % names
+    return Trouble(kind="connect", icon="key", heading=heading, text=told % names)
+
+
+def less_access(names: dict[str, str]) -> Trouble:
+    return Trouble(
+        kind="sign_in_again",
+        icon="key",
+        heading=_("%(provider)s gave less access than %(table)s needs") % names,
+        text=_("Authenticate again and allow everything that is asked for."),
+    )
+
+
+def unreachable(error: Unreachable, names: dict[str, str]) -> Trouble:
+    seconds = int(error.retry_after or 0)
+    if seconds and error.code == "http_429":
+        return Trouble(
+            kind="wait",
+            icon="clock",
+            heading=_("%(provider)s asks us to wait") % names,
+            text=_("It was asked too often just now. Your sign-in is fine."),
+            wait_seconds=seconds,
+        )
+    return Trouble(
+        kind="down",
+        icon="cloudoff",
+        heading=_("%(provider)s doesn’t answer") % names,
+        text=_("Your connection is kept. Try again in a few minutes."),
+        for_administrator=_("Code: %(code)s") % {"code": error.code},
+    )
+
+
+def unusable(error: Unusable, names: dict[str, str]) -> Trouble:
+    return Trouble(
+        kind="unusable",
+        icon="alert",
+        heading=_("%(provider)s answered in a way that Keyrack can’t read") % names,
+        text=_("Try again. If it stays like this, tell your administrator."),
+        for_administrator=sentence(error),
+    )
+
+
+def wrong(error: Any) -> Trouble:
+    return Trouble(
+        kind="wrong",
+        icon="alert",
+        heading=_("This table isn’t set up correctly"),
+        text=_("Only an administrator can fix this."),
+        for_administrator=sentence(error),
+    )
+
+
+def sentence(error: Any) -> str:
+    told = error.description if isinstance(error, Misconfigured | Unusable) else ""
+    return told or _("Code: %(code)s") % {"code": getattr(error, "code", type(error).__name__)}

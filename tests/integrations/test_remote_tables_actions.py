@@ -1,0 +1,106 @@
+"""Remote tables whose rows an action gives: the steps run as whoever looks, and change nothing."""
+
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.db import IntegrityError, transaction
+
+from accounts.models import User
+from integrations.models import Action, Alias, OAuth2Credential, RemoteTable, Token
+from tests import cast, walks
+from tests.conftest import client_of
+from tests.integrations import flowing, tables
+from tests.integrations.tables import PAGE, numbers, page, trouble
+from tests.servers.hostile import HostileServer
+
+pytestmark = pytest.mark.django_db
+
+OUTPUTS = [{"name": "incidents", "path": "steps.list.body.result"}]
+
+
+@pytest.fixture
+def alias(server: HostileServer, amira: User) -> Alias:
+    cache.clear()
+    alias = walks.northwind(server)
+    cast.signed_in(amira, alias)
+    shown: dict[str, list[dict[str, Any]]] = {"1": tables.INCIDENTS, "bob": [{"number": "INC9"}]}
+    server.on(flowing.INCIDENTS).always(tables.rows_of_each(shown))
+    return alias
+
+
+@pytest.fixture
+def table(alias: Alias) -> RemoteTable:
+    action = flowing.open_incidents(alias, outputs=OUTPUTS)
+    return tables.incidents(None, action=action, path="", inputs={"limit": 3}, rows_path="incidents", cache_seconds=60)
+
+
+def test_each_person_sees_what_the_action_finds_as_them(
+    amira: User, bob: User, alias: Alias, table: RemoteTable, server: HostileServer
+) -> None:
+    as_amira, as_bob = client_of(amira), client_of(bob)
+    assert trouble(page(as_bob)) == "connect"
+    assert server.calls == []
+    cast.signed_in(bob, alias, access_token="CANARY-access-bob")
+    for _again in range(2):
+        assert numbers(page(as_amira)) == ["INC3", "INC1", "INC2"]
+        assert numbers(page(as_bob)) == ["INC9"]
+    assert [call.query for call in server.calls] == ["limit=3", "limit=3"]
+    Token.objects.filter(user=amira).update(version=2)
+    page(as_amira)
+    assert len(server.calls) == 3
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ({"status": 401}, "sign_in_again"),
+        ({"status": 403}, "forbidden"),
+        ({"status": 503}, "down"),
+        ({"close": True}, "down"),
+        ({"status": 404}, "wrong"),
+        ({"json": {"items": 1}}, "wrong"),
+    ],
+)
+def test_a_step_that_fails_says_whose_turn_it_is(
+    said: dict[str, Any], kind: str, amira: User, table: RemoteTable, server: HostileServer
+) -> None:
+    Token.objects.update(refresh_token=None)
+    server.on(flowing.INCIDENTS).always(**said)
+    assert trouble(page(client_of(amira))) == kind
+
+
+def test_a_table_never_runs_what_changes_something_nor_what_is_the_systems(
+    amira: User, alias: Alias, table: RemoteTable, server: HostileServer
+) -> None:
+    table.action.steps.update(method="DELETE")  # type: ignore[union-attr]  # the fixture's table has one
+    assert trouble(page(client_of(amira))) == "wrong"
+    table.action.steps.update(method="GET")  # type: ignore[union-attr]
+    OAuth2Credential.objects.update(integration_type="system")
+    assert trouble(page(client_of(amira))) == "wrong"
+    Action.objects.update(inputs=[])
+    OAuth2Credential.objects.update(integration_type="personal")
+    assert trouble(page(client_of(amira))) == "wrong"
+    assert server.calls == []
+
+
+def test_a_missing_scope_is_said_before_anything_is_called(
+    amira: User, table: RemoteTable, server: HostileServer
+) -> None:
+    table.action.steps.update(scopes="read write")  # type: ignore[union-attr]
+    html = page(client_of(amira))
+    assert (trouble(html), "gave less access" in html) == ("sign_in_again", True)
+    assert server.calls == []
+
+
+def test_who_may_not_use_each_alias_finds_no_table(amira: User, alias: Alias, table: RemoteTable) -> None:
+    other = cast.integration_at(walks.registry_of(alias), name="other")
+    other.groups.create(name="Finance")
+    flowing.step(Action.objects.get(), other, name="more")
+    assert client_of(amira).get(PAGE).status_code == 404
+
+
+def test_a_table_is_read_in_one_way(alias: Alias, table: RemoteTable) -> None:
+    for source in ({"alias": alias}, {"alias": None, "action": None}):
+        with pytest.raises(IntegrityError), transaction.atomic():
+            RemoteTable.objects.filter(pk=table.pk).update(**source)
