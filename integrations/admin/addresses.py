@@ -7,7 +7,10 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from integrations.oauth import transport
+from integrations.oauth.bases import origin
 from integrations.oauth.errors import OAuthError, Unreachable
+
+__all__ = ["AddressField", "AddressInput", "BaseAddressField", "check", "check_base", "origin"]
 
 SECONDS = 3.0  # for looking a name up; nothing is connected to
 NOT_HTTPS = _("Enter an https:// address. Plain http works only for networks that OUTBOUND_ALLOW names.")
@@ -49,10 +52,3 @@ class AddressField(forms.CharField):
 
 class BaseAddressField(AddressField):
     default_validators = [check, check_base]
-
-
-def origin(url: str) -> str:
-    """Scheme, host and port: what decides who gets to see a token."""
-    parts = urlsplit(url)
-    port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
-    return f"{parts.scheme}://{parts.hostname}:{port}" if parts.hostname else ""

@@ -4,21 +4,25 @@ import hashlib
 from typing import Any, cast
 
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
 from django.db.models import Count, QuerySet
-from django.http import HttpRequest, HttpResponse, QueryDict
-from django.urls import reverse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_POST
 
-from integrations import checks
+from integrations import doctor
 from integrations.admin.pages import NOTHING, Page, copyable, moment
 from integrations.admin.profiles import ProfileInline, ScopeInline, settle_profiles
 from integrations.admin.registry_form import FILL, RegistryForm
-from integrations.models.registry import ApplicationRegistry, ClientAuthentication, CodeChallengeMethod
+from integrations.models.registry import ApplicationRegistry, ClientAuthentication, CodeChallengeMethod, rules
 from integrations.oauth import metadata
 from integrations.oauth.errors import OAuthError, Unreachable
 from integrations.oauth.metadata import Metadata
@@ -30,9 +34,11 @@ MAIN = [
     "logo_now", "logo", "remove_logo", "comments", "active",
 ]  # fmt: skip
 PARTICULARS = [
-    "names_issuer", "authorization_parameters", "scope_separator", "token_path", "account_id_path",
-    "account_label_path", "account_settings_url", "revocation_request", "revocation_reach",
+    "names_issuer", "authorization_parameters", "scope_separator", "scope_parameter", "token_path", "base_url_path",
+    "base_url_hosts", "account_id_path", "account_label_path", "account_settings_url", "revocation_request",
+    "revocation_reach",
 ]  # fmt: skip
+CHECK_SECONDS = 25.0  # a browser waits
 # What somebody who may only look sees instead of the fields to type into.
 ONLY_TO_TYPE = {
     "client_secret": "secret_state",
@@ -70,6 +76,30 @@ class RegistryAdmin(Page):
         particulars = {"fields": PARTICULARS, "classes": ["collapse"]}
         return [(None, {"fields": main}), (gettext_lazy("What this provider does differently"), particulars)]
 
+    def get_urls(self) -> list[URLPattern]:
+        address = path(
+            "<path:object_id>/check/",
+            self.admin_site.admin_view(require_POST(self.check_up)),
+            name="integrations_applicationregistry_check",
+        )
+        return [address, *super().get_urls()]
+
+    def check_up(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """What `manage.py doctor` would say, on a page. For those who may change what it finds: it calls the server."""
+        registry = self.get_object(request, unquote(object_id))
+        if registry is None:
+            raise Http404
+        if not self.has_change_permission(request, registry):
+            raise PermissionDenied
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Check of %(name)s") % {"name": registry.name},
+            "opts": self.opts,
+            "original": registry,
+            "findings": [*doctor.examine_registry(registry, seconds=CHECK_SECONDS)],
+        }
+        return TemplateResponse(request, "admin/integrations/applicationregistry/check.html", context)
+
     @method_decorator(sensitive_post_parameters("client_secret"))
     def changeform_view(
         self,
@@ -96,7 +126,7 @@ class RegistryAdmin(Page):
         super().save_related(request, form, formsets, change)
         if not change:
             settle_profiles(form.instance)
-        for shortcoming, _code in checks.shortcomings(form.instance):
+        for shortcoming, _code in rules.shortcomings(form.instance):
             messages.warning(request, shortcoming)
 
     @admin.display(description=gettext_lazy("Used by"))
@@ -182,6 +212,8 @@ def write_into(typed: QueryDict, found: Metadata) -> None:
             typed[name] = value
     if CodeChallengeMethod.S256 in found.code_challenge_methods:
         typed["pkce_required"], typed["code_challenge_method"] = "on", str(CodeChallengeMethod.S256)
+    elif CodeChallengeMethod.PLAIN in found.code_challenge_methods:
+        typed["code_challenge_method"] = str(CodeChallengeMethod.PLAIN)
     if typed.get("send_credentials") not in found.client_authentications:
         offered = [way for way in ClientAuthentication.values if way in found.client_authentications]
         typed["send_credentials"] = offered[0] if offered else typed.get("send_credentials", "")

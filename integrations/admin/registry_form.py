@@ -16,8 +16,9 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_variables
 
 from integrations.admin import confirming
-from integrations.admin.addresses import AddressField, AddressInput, BaseAddressField, origin
-from integrations.models.registry import LOGO_LIMIT, ApplicationRegistry, ClientAuthentication, RevocationReach
+from integrations.admin.addresses import AddressField, AddressInput, BaseAddressField
+from integrations.models.registry import LOGO_LIMIT, ApplicationRegistry, ClientAuthentication, RevocationReach, rules
+from integrations.models.registry.rules import ADDRESSES, picture_type
 from integrations.models.tokens import Token
 from integrations.oauth import dialects
 from integrations.oauth.dialects import BadDialect
@@ -25,31 +26,12 @@ from integrations.vault import NoKeys, keyring
 
 FILL = "_fill"  # the button that only fills the form in
 RESERVED_ID = "reserved-registry-id"
-ADDRESSES = (
-    "issuer", "authorization_url", "token_url", "token_revocation_url", "token_introspection_url", "userinfo_url",
-    "account_settings_url",
-)  # fmt: skip
-BOUND_TO_SECRET = ("client_id", "send_credentials", "issuer", "authorization_url", "token_url")
-GET_SECRETS = ("token_url", "token_revocation_url", "token_introspection_url", "userinfo_url")
-OURS_TO_SEND = frozenset(
-    {
-        *("client_id", "redirect_uri", "response_type", "scope", "state", "nonce", "request", "request_uri"),
-        *("code_challenge", "code_challenge_method"),
-    }
-)
 SEPARATORS = [(" ", gettext_lazy("Space")), (",", gettext_lazy("Comma"))]
 DEFAULTS = {
     name: cast("Field[Any, Any]", ApplicationRegistry._meta.get_field(name)).get_default()
     for name in ("account_id_path", "account_label_path")
 }
 HAS_DEFAULT = ("scope_separator", "account_id_path", "account_label_path", "revocation_reach")
-
-
-def picture_type(head: bytes) -> str:
-    """By its first bytes, not by its name or what the browser says."""
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "image/png"
-    return "image/webp" if head[:4] == b"RIFF" and head[8:12] == b"WEBP" else ""
 
 
 @contextmanager
@@ -131,11 +113,8 @@ class RegistryForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
 
     def clean_authorization_parameters(self) -> dict[str, str]:
         parameters = self.cleaned_data["authorization_parameters"] or {}
-        texts = isinstance(parameters, dict) and all(isinstance(value, str) for value in parameters.values())
-        if not texts:
-            raise ValidationError(_('Enter a JSON object of texts, such as {"access_type": "offline"}.'))
-        if ours := sorted(OURS_TO_SEND & parameters.keys()):
-            raise ValidationError(_("Keyrack sets this itself: %(names)s.") % {"names": ", ".join(ours)})
+        if wrong := rules.wrong_parameters(parameters):
+            raise ValidationError(wrong)
         return dict(parameters)
 
     def clean_revocation_request(self) -> dict[str, Any]:
@@ -173,6 +152,7 @@ class RegistryForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
             raise ValidationError(_("This page was saved already. Open the registry from the list."))
         if not self.errors:
             self.check_revocation(fields)
+            self.check_base_url(fields)
             self.check_secret(fields)
             self.check_tokens(fields)
         return fields
@@ -186,6 +166,13 @@ class RegistryForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
         except BadDialect as error:
             self.add_error("revocation_request", str(error))
 
+    def check_base_url(self, fields: dict[str, Any]) -> None:
+        if wrong := rules.wrong_hosts(fields["base_url_path"], fields["base_url_hosts"]):
+            self.add_error("base_url_hosts", wrong)
+        if fields["scope_parameter"] in rules.OURS_TO_SEND - {"scope"}:
+            told = _("Keyrack sets this itself: %(names)s.")
+            self.add_error("scope_parameter", told % {"names": fields["scope_parameter"]})
+
     @sensitive_variables("typed")
     def check_secret(self, fields: dict[str, Any]) -> None:
         """Whoever changes where the secret goes, or for whom it speaks, must know it."""
@@ -193,28 +180,18 @@ class RegistryForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
         if fields["send_credentials"] == ClientAuthentication.NONE:
             if typed:
                 self.add_error("client_secret", _("A public client has no secret. Leave this empty."))
-        elif self.has_secret and not typed and (changed := self.moved(fields)):
+        elif self.has_secret and not typed and (changed := rules.leading_elsewhere(self.initial, fields)):
             labels = ", ".join(str(self.fields[name].label) for name in changed)
             told = _("Enter the Client Secret again: these changes decide who receives it (%(labels)s).")
             self.add_error("client_secret", told % {"labels": labels})
 
-    def moved(self, fields: dict[str, Any]) -> list[str]:
-        changed = [name for name in BOUND_TO_SECRET if fields[name] != self.initial.get(name)]
-        return changed + [name for name in self.with_new_origin(fields) if name not in changed]
-
-    def with_new_origin(self, fields: dict[str, Any]) -> list[str]:
-        return [
-            name
-            for name in GET_SECRETS
-            if fields[name] and origin(fields[name]) != origin(self.initial.get(name) or "")
-        ]
-
     def check_tokens(self, fields: dict[str, Any]) -> None:
-        """A public client has no secret to type again, but people's tokens would follow all the same."""
-        if self.has_secret or fields[confirming.SAME_PROVIDER] or self.instance._state.adding:
+        """People's tokens would follow, where no secret has to be typed again for it."""
+        if fields[confirming.SAME_PROVIDER] or self.instance._state.adding:
             return
-        known = {origin(self.initial.get(name) or "") for name in GET_SECRETS} - {""}
-        new = {origin(fields[name]) for name in GET_SECRETS if fields[name]} - known
+        new, known = rules.new_receivers(self.initial, fields)
+        if self.has_secret:
+            new = {each for each in new if "://" not in each}  # patterns; addresses stand and fall with the secret
         if new and Token.objects.filter(credential__profile__registry=self.instance).exists():
             confirming.ask(self, new, known)
 

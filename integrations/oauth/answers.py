@@ -39,9 +39,10 @@ class TokenAnswer:
     scopes: tuple[str, ...] | None = None
     claims: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     unverified_id_token: str = field(default="", repr=False)
+    unverified_base_url: str = ""  # where the server says that this person's API is
 
 
-def read(response: Response, *, grant_type: str = "", token_path: str = "") -> TokenAnswer:
+def read(response: Response, *, grant_type: str = "", token_path: str = "", base_url_path: str = "") -> TokenAnswer:
     """The answer of a token endpoint to a request of this grant type; its tokens where `token_path` points to."""
     found = _members(response)
     if _error(found) or not _succeeded(response):
@@ -59,7 +60,13 @@ def read(response: Response, *, grant_type: str = "", token_path: str = "") -> T
         refresh_expires_in=_refresh_lifetime(granted),
         scopes=_scopes(granted.get("scope")),
         unverified_id_token=_told(found, "id_token"),
+        unverified_base_url=_text_at(found, base_url_path),
     )
+
+
+def _text_at(found: Mapping[str, object], pointer: str) -> str:
+    value = pointers.at(found, pointer) if pointer else ""
+    return value if isinstance(value, str) else ""
 
 
 def _granted(found: Mapping[str, object], token_path: str) -> Mapping[str, object]:

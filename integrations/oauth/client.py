@@ -67,10 +67,10 @@ def authorization_request(
     nonce = secrets.token_urlsafe(32) if "openid" in wanted else ""
     code_verifier, challenge = _proof_key(registration)
     ours = {
+        registration.scope_parameter: registration.scope_separator.join(wanted),
         "response_type": "code",
         "client_id": registration.client_id,
         "redirect_uri": redirect_uri,
-        "scope": registration.scope_separator.join(wanted),
         "state": state,
         "nonce": nonce,
         **challenge,

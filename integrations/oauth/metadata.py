@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from integrations.oauth import answers, transport
-from integrations.oauth.errors import Misconfigured, Unusable
+from integrations.oauth.errors import Misconfigured, OAuthError, Unusable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,11 +49,23 @@ def _published(issuer: str) -> Mapping[str, object]:
     """The first document there is. Only "not here" leads on to the second place; silence and refusals do not."""
     first, second = _places(issuer)
     try:
-        return _fetch(first)
+        found = _fetch(first)
     except (Misconfigured, Unusable) as exc:
         if exc.code in {"blocked_address", "insecure_url"}:
             raise
-    return _fetch(second)
+        return _fetch(second)
+    if found.get("issuer") != issuer or "userinfo_endpoint" in found:
+        return found
+    return {**_openid(second, issuer), **found}
+
+
+def _openid(url: str, issuer: str) -> Mapping[str, object]:
+    """RFC 8414 knows no userinfo. Where OpenID discovery stands beside it, it adds what the first leaves unsaid."""
+    try:
+        found = _fetch(url)
+    except OAuthError:
+        return {}
+    return found if found.get("issuer") == issuer else {}
 
 
 def _places(issuer: str) -> tuple[str, str]:

@@ -25,7 +25,9 @@ class Registration:
     pkce: bool = True
     code_challenge_method: str = "S256"
     scope_separator: str = " "
+    scope_parameter: str = "scope"
     token_path: str = ""
+    base_url_path: str = ""
     authorization_parameters: Mapping[str, str] = field(default_factory=dict)
 
 

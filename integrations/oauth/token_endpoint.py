@@ -38,7 +38,7 @@ class TokenSession(transport.Session, OAuth2Session):  # type: ignore[misc]  # r
     def __init__(self, registration: Registration, client: _Client, *, redirect_uri: str = "") -> None:
         super().__init__(client=client, redirect_uri=redirect_uri or None)
         self._auth, self._fields = client_authentication(registration)
-        self._grant_type, self._token_path = client.grant_type, registration.token_path
+        self._grant_type, self._registration = client.grant_type, registration
         self._answer: TokenAnswer | None = None
         self._true_url = registration.token_url
         self._https_url = _https_spelling(registration.token_url)
@@ -73,7 +73,8 @@ class TokenSession(transport.Session, OAuth2Session):  # type: ignore[misc]  # r
         return response
 
     def _read(self, response: requests.Response) -> _Harmless:
-        self._answer = answers.read(response, grant_type=self._grant_type, token_path=self._token_path)
+        places = {"token_path": self._registration.token_path, "base_url_path": self._registration.base_url_path}
+        self._answer = answers.read(response, grant_type=self._grant_type, **places)
         return _Harmless()
 
     def _told(self) -> TokenAnswer:

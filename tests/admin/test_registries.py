@@ -147,6 +147,20 @@ def published(server: HostileServer, issuer: str) -> None:
     server.on("GET /.well-known/oauth-authorization-server").always(json=document)
 
 
+@pytest.mark.usefixtures("token")
+def test_tokens_follow_no_answer_to_hosts_that_nobody_confirmed(
+    as_admin: Client, registry: ApplicationRegistry
+) -> None:
+    typed = {"Base URL in the answer": "/home", "Hosts of that base URL": "*.other.example"}
+    refused = submitted(as_admin, page_of(registry), typed)
+    assert [told for told in complaints(refused) if "*.other.example" in told]
+    assert stored(registry).base_url_hosts == ""
+    assert not complaints(submitted(as_admin, page_of(registry), typed, also={"same_provider": "on"}))
+    assert stored(registry).base_url_hosts == "*.other.example"
+    wide = submitted(as_admin, page_of(registry), {"Hosts of that base URL": "*.com"}, also={"same_provider": "on"})
+    assert [told for told in complaints(wide) if "this is not: *.com" in told]
+
+
 def test_filling_in_from_metadata_saves_nothing(
     as_admin: Client, registry: ApplicationRegistry, server: HostileServer
 ) -> None:
@@ -159,6 +173,19 @@ def test_filling_in_from_metadata_saves_nothing(
     assert "CANARY" not in response.content.decode()
     assert "a secret is never shown again" in response.content.decode()
     assert stored(registry).endpoints() == registry.endpoints()
+
+
+@pytest.mark.parametrize(
+    ("offered", "chosen"), [(["plain"], "plain"), (["plain", "S256"], "S256"), ([], "S256"), (["S512"], "S256")]
+)
+def test_the_safer_code_challenge_stays_where_the_server_leaves_a_choice(
+    offered: list[str], chosen: str, as_admin: Client, server: HostileServer
+) -> None:
+    document = {"issuer": server.url, "token_endpoint": f"{server.url}/t", "code_challenge_methods_supported": offered}
+    server.on("GET /.well-known/openid-configuration").answer(json=document)
+    address = "/admin/integrations/applicationregistry/add/"
+    response = submitted(as_admin, address, {"Issuer": server.url}, button="_fill")
+    assert response.context["adminform"].form["code_challenge_method"].value() == chosen
 
 
 def test_a_new_registry_can_be_filled_in_before_anything_else(as_admin: Client, server: HostileServer) -> None:

@@ -64,6 +64,21 @@ def test_openid_discovery_is_the_second_place(answer: dict[str, object], provide
     assert metadata.discover(issuer).token_url == issuer + "/token"
 
 
+def test_openid_discovery_adds_what_the_first_place_leaves_unsaid(provider: HostileServer) -> None:
+    provider.on(AUTHORIZATION_SERVER).answer(json=document(provider.url))
+    openid = {"token_endpoint": provider.url + "/other", "userinfo_endpoint": provider.url + "/userinfo"}
+    provider.on(f"GET {OPENID}").answer(json=document(provider.url, **openid))
+    found = metadata.discover(provider.url)
+    assert (found.token_url, found.userinfo_url) == (provider.url + "/token", provider.url + "/userinfo")
+
+
+def test_a_second_document_about_somebody_else_adds_nothing(provider: HostileServer) -> None:
+    provider.on(AUTHORIZATION_SERVER).answer(json=document(provider.url))
+    evil = document(provider.url, issuer="https://evil.example", userinfo_endpoint="https://evil.example/userinfo")
+    provider.on(f"GET {OPENID}").answer(json=evil)
+    assert metadata.discover(provider.url).userinfo_url == ""
+
+
 def test_a_login_page_in_both_places_is_unusable(provider: HostileServer) -> None:
     provider.on(AUTHORIZATION_SERVER).answer(text="<html>Sign in</html>")
     provider.on(f"GET {OPENID}").answer(text="<html>Sign in</html>")

@@ -12,16 +12,15 @@ from integrations.models.registry.aliases import (
     OAuth2Credential,
     OtherAccount,
 )
+from integrations.models.registry.profiles import OAuthEntityProfile, OAuthEntityScope
+from integrations.models.registry.records import SysIdModel
 from integrations.models.registry.registrations import (
     LOGO_LIMIT,
     ApplicationRegistry,
     ClientAuthentication,
     CodeChallengeMethod,
     GrantType,
-    OAuthEntityProfile,
-    OAuthEntityScope,
     RevocationReach,
-    SysIdModel,
 )
 
 __all__ = [

@@ -11,8 +11,11 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from accounts import scopes
 from accounts.models import User
-from integrations.models.registry.registrations import ApplicationRegistry, OAuthEntityProfile, SysIdModel
+from integrations.models.registry.profiles import OAuthEntityProfile
+from integrations.models.registry.records import SysIdModel
+from integrations.models.registry.registrations import ApplicationRegistry
 
 ROLE = "integrations.personal_auth_user"
 SET_UP = "integrations.change_oauth2credential"  # may also sign in for the system
@@ -130,6 +133,16 @@ class AliasQuerySet(models.QuerySet["Alias"]):
         """What a program needs to be allowed to use each of them, and what that means in words."""
         words = str(_("Use %s as you"))
         return {f"service:{alias.name}": words % alias.title for alias in self.filter(active=True).order_by("name")}
+
+    def scopes_of(self, user: User, wanted: Iterable[str] | None = None) -> dict[str, Any]:
+        """What this person may let a program do: nothing without the role."""
+        if not has_role(user):
+            return {}
+        names = (
+            None if wanted is None else [scope.partition(":")[2] for scope in wanted if scope.startswith("service:")]
+        )
+        rows = self.shared_with(user.pk) if names is None else self.shared_with(user.pk).filter(name__in=names)
+        return {**scopes.FIXED, **(rows.as_scopes() if names != [] else {})}
 
     def named(self, reference: str) -> Self:
         """By name, or by id as 32 hexadecimal digits or a UUID."""

@@ -1,54 +1,24 @@
-"""Our registrations at authorization servers, their profiles and scopes.
+"""Our registrations at authorization servers.
 
 No row here belongs to the administrator who typed it in: deleting a person deletes nobody's set-up.
 """
 
-import uuid
-from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
-from django.db.models import Q
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from integrations.models.registry.health import Health
+from integrations.models.registry.records import SysIdModel
 from integrations.oauth.client import Registration
 from integrations.oauth.errors import Misconfigured
-from integrations.vault import EncryptedField, NoKeys, Unreadable, keyring, readable, sealed_names
+from integrations.vault import EncryptedField, NoKeys, Unreadable, keyring, readable
 
 LOGO_LIMIT = 100_000  # bytes
-
-
-class SysIdModel(models.Model):
-    """A record whose id is a UUID, shown as ServiceNow's `sys_id`: 32 hexadecimal digits."""
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-
-    class Meta:
-        abstract = True
-
-    @property
-    def hex(self) -> str:
-        return self.id.hex
-
-    def refresh_from_db(
-        self,
-        using: str | None = None,
-        fields: Iterable[str] | None = None,
-        from_queryset: models.QuerySet[Any] | None = None,
-    ) -> None:
-        """Django takes each value over by reading it. What lies sealed stays sealed here, so that no key is needed."""
-        rows = from_queryset or type(self)._base_manager.db_manager(using or self._state.db, hints={"instance": self})
-        sealed = sealed_names(type(self)).intersection(fields or sealed_names(type(self)))
-        rest = None if fields is None else [name for name in fields if name not in sealed]
-        if rest is None or rest:
-            super().refresh_from_db(using, rest, rows.defer(*sealed))
-        if sealed:
-            self.__dict__.update(rows.filter(pk=self.pk).values(*sealed).get())
 
 
 class GrantType(models.TextChoices):
@@ -136,11 +106,31 @@ class ApplicationRegistry(Health, SysIdModel):
         help_text=_('Sent along with each authorization request, as JSON: {"access_type": "offline"}'),
     )
     scope_separator = models.CharField(_("Scope separator"), max_length=1, default=" ", blank=True)
+    scope_parameter = models.CharField(
+        _("Scope parameter"),
+        max_length=30,
+        default="scope",
+        blank=True,
+        validators=[RegexValidator(r"^[a-z_]+\Z", _("The name of one parameter: small letters and underscores."))],
+        help_text=_("What carries the scopes of a person in an authorization request; “scope” nearly everywhere."),
+    )
     token_path = models.CharField(
         _("Tokens in the answer"),
         max_length=200,
         blank=True,
         help_text=_("JSON pointer to where the token answer holds the person's tokens. Empty: at its top."),
+    )
+    base_url_path = models.CharField(
+        _("Base URL in the answer"),
+        max_length=200,
+        blank=True,
+        help_text=_("JSON pointer to where the token answer says at which server the API is. Empty: nowhere."),
+    )
+    base_url_hosts = models.CharField(
+        _("Hosts of that base URL"),
+        max_length=500,
+        blank=True,
+        help_text=_("Where such a base URL may lead, separated by spaces: *.salesforce.com. Others are not believed."),
     )
     account_id_path = models.CharField(
         _("Account id"),
@@ -214,7 +204,9 @@ class ApplicationRegistry(Health, SysIdModel):
             pkce=self.pkce_required,
             code_challenge_method=self.code_challenge_method,
             scope_separator=self.scope_separator or " ",
+            scope_parameter=self.scope_parameter or "scope",
             token_path=self.token_path,
+            base_url_path=self.base_url_path,
             authorization_parameters=self.authorization_parameters,
         )
 
@@ -240,51 +232,3 @@ class ApplicationRegistry(Health, SysIdModel):
             "client_secret": readable(self, "client_secret"),
             "send_credentials": self.send_credentials,
         }
-
-
-class OAuthEntityScope(SysIdModel):
-    """One scope that the server knows (RFC 6749 §3.3) and what it means in words. [oauth_entity_scope]"""
-
-    registry = models.ForeignKey(ApplicationRegistry, models.CASCADE, related_name="scopes")
-    name = models.CharField(_("Name"), max_length=100, help_text=_("What people read: “Read contacts”."))
-    scope = models.CharField(
-        _("OAuth scope"),
-        max_length=255,
-        validators=[RegexValidator(r"^[\x21\x23-\x5b\x5d-\x7e]+$", _("One scope, without spaces (RFC 6749 §3.3)."))],
-    )
-
-    class Meta:
-        verbose_name = _("OAuth Entity Scope")
-        verbose_name_plural = _("OAuth Entity Scopes")
-        constraints = [models.UniqueConstraint(fields=["registry", "scope"], name="one_row_per_scope")]
-
-    def __str__(self) -> str:
-        return f"{self.name} ({self.scope})"
-
-
-class OAuthEntityProfile(SysIdModel):
-    """A grant type and the scopes asked for with it. [oauth_entity_profile]"""
-
-    registry = models.ForeignKey(ApplicationRegistry, models.CASCADE, related_name="profiles")
-    name = models.CharField(_("Name"), max_length=100)
-    grant_type = models.CharField(
-        _("Grant type"), max_length=30, choices=GrantType, default=GrantType.AUTHORIZATION_CODE
-    )
-    is_default = models.BooleanField(_("Default"), default=False)
-    scopes = models.ManyToManyField(OAuthEntityScope, blank=True, related_name="profiles", verbose_name=_("Scopes"))
-
-    class Meta:
-        verbose_name = _("OAuth Entity Profile")
-        verbose_name_plural = _("OAuth Entity Profiles")
-        constraints = [
-            models.UniqueConstraint(fields=["registry", "name"], name="profile_name_unique_in_registry"),
-            models.UniqueConstraint(
-                fields=["registry"], condition=Q(is_default=True), name="one_default_profile_per_registry"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.registry}: {self.name}"
-
-    def scope_values(self) -> list[str]:
-        return sorted(scope.scope for scope in self.scopes.all())

@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User
 from integrations.models.registry import ApplicationRegistry, GrantType, IntegrationType, OAuth2Credential, SysIdModel
 from integrations.models.tokens.revocations import Revocation, RevocationState
+from integrations.oauth import bases
 from integrations.oauth.answers import TokenAnswer
 from integrations.vault import EncryptedField, is_sealed, opens_by_header, readable
 
@@ -50,6 +51,7 @@ class Token(SysIdModel):
     integration_type = models.CharField(_("Integration Type"), max_length=10, choices=IntegrationType)
     access_token = EncryptedField(purpose="token")
     refresh_token = EncryptedField(purpose="token")
+    base_url = EncryptedField(purpose="token")  # no secret, but nobody may lead a token elsewhere by writing here
     token_type = models.CharField(_("Token type"), max_length=20, default="Bearer")
     expires_at = models.DateTimeField(_("Expires"), null=True, blank=True)
     refresh_expires_at = models.DateTimeField(_("Refresh token expires"), null=True, blank=True)
@@ -173,7 +175,13 @@ class Token(SysIdModel):
             self.refresh_token, self.refresh_expires_at = answer.refresh_token, moment(now, lifespan)
         if answer.scopes is not None:
             self.scopes = sorted(answer.scopes)
+        if registry.base_url_path and (base := bases.believed(answer.unverified_base_url, registry.base_url_hosts)):
+            self.base_url = base
         self.state, self.failure_code, self.failed_at, self.notice = TokenState.VALID, "", None, ""
+
+    def at_home(self, url: str) -> str:
+        """The same address at the server that holds this person's part, where the provider has named one."""
+        return bases.moved(url, readable(self, "base_url")) if is_sealed(self, "base_url") else url
 
     def is_of_another(self, answer: TokenAnswer) -> bool:
         """It names another subject than before (OpenID Connect Core §12.2), where we know the account by that."""

@@ -1,0 +1,195 @@
+"""What is asked before something is made from a configuration template: only what varies."""
+
+from contextlib import suppress
+from typing import Any, cast
+from uuid import UUID, uuid4
+
+from django import forms
+from django.core import signing
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.debug import sensitive_variables
+
+from integrations import templates
+from integrations.admin import addresses
+from integrations.admin.addresses import origin
+from integrations.admin.registry_form import RESERVED_ID
+from integrations.models.definitions import Question
+from integrations.models.registry import (
+    Alias,
+    ApplicationRegistry,
+    ClientAuthentication,
+    IntegrationType,
+    OAuthEntityScope,
+)
+from integrations.models.registry.rules import BOUND_TO_SECRET, GET_SECRETS
+from integrations.models.templates import ConfigurationTemplate
+from integrations.templates import Wanted
+from integrations.vault import NoKeys, keyring
+
+CALLED = tuple(name for name in dict.fromkeys((*BOUND_TO_SECRET, *GET_SECRETS)) if name.endswith("_url"))
+
+
+class FromTemplateForm(forms.Form):
+    reserved_id = forms.CharField(required=False, widget=forms.HiddenInput)
+    client_id = forms.CharField(
+        label=gettext_lazy("Client ID"), max_length=255, widget=forms.TextInput(attrs={"class": "vTextField"})
+    )
+    client_secret = forms.CharField(
+        label=gettext_lazy("Client Secret"),
+        strip=False,
+        max_length=2000,
+        help_text=gettext_lazy("Never shown again, not even on this page."),
+        widget=forms.PasswordInput(attrs={"class": "vTextField", "autocomplete": "new-password"}),
+    )
+    scopes = forms.MultipleChoiceField(
+        label=gettext_lazy("Scopes"), required=False, widget=forms.CheckboxSelectMultiple
+    )
+    other_scopes = forms.CharField(
+        label=gettext_lazy("Other scopes"),
+        required=False,
+        help_text=gettext_lazy("One on each line; behind a space, what people read: “notes:read Read notes”."),
+        widget=forms.Textarea(attrs={"rows": 3, "class": "vLargeTextField", "spellcheck": "false"}),
+    )
+    name = forms.CharField(
+        label=gettext_lazy("Name"),
+        max_length=100,
+        help_text=gettext_lazy("Of the registry and the credential, and what people read on their card."),
+        widget=forms.TextInput(attrs={"class": "vTextField"}),
+    )
+    alias = forms.CharField(
+        label=gettext_lazy("Alias"),
+        max_length=80,
+        validators=Alias._meta.get_field("name").validators,
+        help_text=gettext_lazy("What programs call it by: letters, digits and underscores."),
+        widget=forms.TextInput(attrs={"class": "vTextField"}),
+    )
+    integration_type = forms.ChoiceField(
+        label=gettext_lazy("Integration Type"),
+        choices=IntegrationType.choices,
+        initial=IntegrationType.PERSONAL,
+        help_text=gettext_lazy("Personal: everybody signs in as themselves. System: one sign-in for all."),
+    )
+
+    def __init__(self, template: ConfigurationTemplate, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.template, self.definition = template, template.read
+        self.registry_id = self.reserved()
+        self.initial["name"] = template.name[:100]
+        self.initial["alias"] = alias_name(template.key or template.name)
+        self.initial["reserved_id"] = signing.dumps(self.registry_id.hex, salt=RESERVED_ID)
+        self.offer_scopes()
+        answers = {answer_name(question): answer_field(question) for question in self.definition.questions}
+        self.fields = {**answers, **self.fields}
+        if self.definition.registry.get("send_credentials") == ClientAuthentication.NONE:
+            del self.fields["client_secret"]
+
+    def reserved(self) -> UUID:
+        """Fixed when the empty form is shown, so that the Redirect URL on it is the one that will hold."""
+        with suppress(signing.BadSignature):
+            return UUID(signing.loads(self.data.get("reserved_id", ""), salt=RESERVED_ID))
+        return uuid4()
+
+    def offer_scopes(self) -> None:
+        field = cast(forms.MultipleChoiceField, self.fields["scopes"])
+        offered = [each for each in self.definition.scopes if not each.required]
+        field.choices = [(each.scope, f"{each.name} ({each.scope})") for each in offered]
+        self.initial["scopes"] = [each.scope for each in offered if each.chosen]
+        always = ", ".join(each.scope for each in self.definition.scopes if each.required)
+        if always:
+            field.help_text = _("Always asked for: %(scopes)s.") % {"scopes": always}
+        if not offered:
+            del self.fields["scopes"]
+
+    @property
+    def redirect_url(self) -> str:
+        return ApplicationRegistry(id=self.registry_id).redirect_url
+
+    def clean_client_secret(self) -> str:
+        try:
+            keyring()
+        except NoKeys as error:
+            told = _("Keyrack cannot store a secret: %(why)s Nothing was saved.")
+            raise ValidationError(told % {"why": error}) from None
+        return str(self.cleaned_data["client_secret"])
+
+    def clean_other_scopes(self) -> list[tuple[str, str]]:
+        lines = [line.strip().partition(" ") for line in self.cleaned_data["other_scopes"].splitlines() if line.strip()]
+        for scope, _space, words in lines:
+            try:
+                OAuthEntityScope(scope=scope, name=words or scope[:100]).clean_fields(exclude=["registry"])
+            except ValidationError as error:
+                raise ValidationError(f"{scope}: {' '.join(error.messages)}") from None
+        return [(scope, words.strip() or scope[:100]) for scope, _space, words in lines]
+
+    def clean(self) -> dict[str, Any]:
+        fields = super().clean() or self.cleaned_data
+        for question in self.definition.questions:
+            answer = str(fields.get(answer_name(question), "")).rstrip("/")
+            if answer and not question.fits(answer):
+                self.add_error(answer_name(question), MISSPELT[question.kind])
+        for name, told in templates.in_the_way(fields.get("name", ""), fields.get("alias", "")):
+            self.add_error(name, told)
+        if ApplicationRegistry.objects.filter(pk=self.registry_id).exists():
+            raise ValidationError(_("This page was saved already. Open the registry from the list."))
+        if not self.errors:
+            self.check_addresses()
+        return fields
+
+    def check_addresses(self) -> None:
+        """Each server once: the answers decide where the secret and people's tokens go."""
+        wanted = self.wanted()
+        registry = templates.registry_of(self.definition, wanted)
+        urls = [*(getattr(registry, name) for name in CALLED), self.definition.base(wanted.answers)]
+        for url in {origin(url): url for url in urls if url}.values():
+            try:
+                addresses.check(url)
+            except ValidationError as error:
+                question = next((answer_name(each) for each in self.definition.questions), None)
+                self.add_error(question, error)
+
+    @sensitive_variables("fields")
+    def wanted(self) -> Wanted:
+        fields = self.cleaned_data
+        questions = self.definition.questions
+        return Wanted(
+            name=fields["name"],
+            alias=fields["alias"],
+            client_id=fields["client_id"],
+            client_secret=fields.get("client_secret", ""),
+            answers={each.name: str(fields[answer_name(each)]).rstrip("/") for each in questions},
+            scopes=self.chosen_scopes(),
+            registry_id=self.registry_id,
+            integration_type=fields["integration_type"],
+        )
+
+    def chosen_scopes(self) -> tuple[tuple[str, str], ...]:
+        """What is offered and chosen, and what was typed; each once."""
+        chosen = self.cleaned_data.get("scopes", [])
+        offered = [(each.scope, each.name) for each in self.definition.scopes if each.required or each.scope in chosen]
+        return tuple({**dict(self.cleaned_data["other_scopes"]), **dict(offered)}.items())
+
+
+MISSPELT = {
+    "address": gettext_lazy("Enter an address: https://, a host, and perhaps a path."),
+    "host": gettext_lazy("Enter a host alone, such as login.example.com."),
+    "label": gettext_lazy("Enter letters, digits and hyphens: one part of a host’s name."),
+    "segment": gettext_lazy("Enter one part of an address: letters, digits, points, hyphens."),
+    "text": gettext_lazy("Enter one line, without braces."),
+}
+
+
+def answer_name(question: Question) -> str:
+    return f"answer_{question.name}"
+
+
+def answer_field(question: Question) -> forms.CharField:
+    widget = forms.TextInput(attrs={"class": "vTextField", "autocapitalize": "none", "spellcheck": "false"})
+    return forms.CharField(
+        label=question.label, initial=question.default, help_text=question.help, max_length=300, widget=widget
+    )
+
+
+def alias_name(text: str) -> str:
+    return "_".join("".join(each if each.isascii() and each.isalnum() else " " for each in text).lower().split())[:80]

@@ -1,0 +1,63 @@
+"""`configuration export|import FILE`: the set-up as YAML, without secrets. Exit code 1: refused, nothing changed."""
+
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from integrations import configuration
+from integrations.configuration import BadFile
+
+REFUSED = 1
+
+
+class Command(BaseCommand):
+    help = (
+        "Write the set-up to a file (registries, profiles, scopes, credentials, aliases, connections, actions, "
+        "subflows, remote tables, templates of your own), or bring such a file in. Secrets are not in it."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("direction", choices=["export", "import"])
+        parser.add_argument("file", help="- for standard output or input.")
+        parser.add_argument("--dry-run", action="store_true", help="Import: only say what would change.")
+        parser.add_argument(
+            "--same-provider",
+            action="store_true",
+            help="Import: people’s tokens may go to the new addresses, which belong to the provider they are from.",
+        )
+
+    def handle(
+        self, *_args: Any, direction: str, file: str, dry_run: bool, same_provider: bool, **_options: Any
+    ) -> None:
+        if direction == "export":
+            self.write(file, configuration.exported())
+            return
+        try:
+            report = configuration.bring_in(read(file), dry_run=dry_run, same_provider=same_provider)
+        except BadFile as error:
+            raise CommandError(f"{error} Nothing was changed.", returncode=REFUSED) from None
+        for line in (*report.changes, *report.to_do):
+            self.stdout.write(line)
+        changed = f"{len(report.changes)} changes" if report.changes else "Nothing to change"
+        self.stdout.write(f"{changed}{'; this was a dry run, and nothing was changed' if dry_run else ''}.")
+
+    def write(self, file: str, text: str) -> None:
+        if file == "-":
+            self.stdout.write(text, ending="")
+            return
+        try:
+            Path(file).write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise CommandError(f"{file} cannot be written: {error.strerror}.", returncode=REFUSED) from None
+
+
+def read(file: str) -> str:
+    try:
+        return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+    except OSError as error:
+        raise CommandError(f"{file} cannot be read: {error.strerror}.", returncode=REFUSED) from None
+    except UnicodeDecodeError:
+        raise CommandError(f"{file} is not UTF-8.", returncode=REFUSED) from None

@@ -1,0 +1,259 @@
+"""The set-up goes out as a file without secrets and comes in again: all of it or nothing, and nothing leaks by it."""
+
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from django.contrib.auth.models import Group
+from django.core.management import CommandError, call_command
+from django.db import models
+
+from accounts.models import User
+from integrations import configuration
+from integrations.configuration.kinds import KINDS, Kind
+from integrations.models import (
+    Action,
+    Alias,
+    ApplicationRegistry,
+    ConfigurationTemplate,
+    HttpConnection,
+    OAuth2Credential,
+    RemoteTable,
+    RestStep,
+    Subflow,
+)
+from tests import cast
+
+PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(20)
+SECRET = "CANARY-client-secret"
+
+
+def set_up() -> Alias:
+    """A bit of everything, nowhere as it comes."""
+    registry = cast.registry_at(
+        "https://northwind.example",
+        issuer="https://northwind.example",
+        authorization_parameters={"access_type": "offline"},
+        revocation_request={"send": ["refresh_token"]},
+        base_url_path="/home",
+        base_url_hosts="*.northwind.example",
+        logo=PICTURE,
+        logo_type="image/png",
+        comments="Zeile eins\nZeile zwei: {äöü}",
+    )
+    alias = cast.integration_at(registry, scopes=("read", "write"), allow_token_export=True)
+    alias.groups.add(Group.objects.create(name="Sales"))
+    alias.connections.create(name="Old one", connection_url="https://old.northwind.example", active=False)
+    bare = OAuth2Credential.objects.create(name="bare", profile=registry.profiles.get())
+    Alias.objects.create(name="bare", type="credential", credential=bare, active=False, inactive_reason="Soon.")
+    action = Action.objects.create(
+        name="list_notes",
+        inputs=[{"name": "limit", "type": "integer", "default": 5}],
+        outputs=[{"name": "notes", "path": "steps.list.body"}],
+    )
+    query = [["limit", "{{ inputs.limit }}"]]
+    RestStep.objects.create(action=action, name="list", alias=alias, path="notes/", query=query, scopes="read")
+    subflow = Subflow.objects.create(name="my_notes", outputs=[{"name": "notes", "path": "actions.list.notes"}])
+    subflow.actions.create(name="list", action=action, inputs=[["limit", "3"]])
+    table = RemoteTable.objects.create(name="notes", alias=alias, path="notes/", cache_seconds=60)
+    table.columns.create(label="Title", name="title", path="title")
+    ConfigurationTemplate.objects.create(name="Ours", definition=ConfigurationTemplate.objects.all()[0].definition)
+    return alias
+
+
+def wiped() -> None:
+    for kind in reversed(KINDS):
+        kind.model._default_manager.filter(**kind.only).delete()
+
+
+def secretly(text: str, told: str = "{env: NORTHWIND_SECRET}") -> str:
+    return text.replace("client_secret:\n    kept: true", f"client_secret: {told}")
+
+
+@pytest.mark.django_db
+def test_everything_goes_out_and_comes_in_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_up()
+    text = configuration.exported()
+    assert "CANARY" not in text
+    assert configuration.bring_in(text).changes == []
+    wiped()
+    monkeypatch.setenv("NORTHWIND_SECRET", SECRET)
+    report = configuration.bring_in(secretly(text))
+    registry = ApplicationRegistry.objects.get()
+    assert configuration.exported() == text
+    assert (registry.client_secret, bytes(registry.logo or b""), registry.logo_type) == (SECRET, PICTURE, "image/png")
+    assert "+ Application Registry Northwind" in report.changes
+    assert any(registry.redirect_url in line for line in report.to_do)
+    assert "CANARY" not in str(report)
+    assert configuration.bring_in(secretly(text)).changes == []
+
+
+def every_kind(kinds: tuple[Kind, ...] = KINDS) -> list[Kind]:
+    return [each for kind in kinds for each in (kind, *every_kind(kind.children))]
+
+
+def test_no_column_that_can_be_edited_is_forgotten() -> None:
+    for kind in every_kind():
+        fields = [*kind.model._meta.concrete_fields, *kind.model._meta.many_to_many]
+        editable = {field.name for field in fields if field.editable and not field.primary_key}
+        assert editable - {kind.parent} <= set(kind.members), kind.name
+        assert not [name for name in kind.columns if isinstance(kind.columns[name], models.ForeignKey)], kind.name
+
+
+@pytest.mark.django_db
+def test_a_dry_run_says_what_would_change_and_changes_nothing() -> None:
+    set_up()
+    before = configuration.exported()
+    changed = before.replace("Zeile eins", "Line one").replace("row_limit: 1000", "row_limit: 10")
+    report = configuration.bring_in(changed, dry_run=True)
+    assert len(report.changes) == 2
+    assert "~ Remote Table notes: row_limit: 1000 → 10" in report.changes
+    assert configuration.exported() == before
+    assert configuration.bring_in(changed).changes == report.changes
+
+
+ONLY_REGISTRY = """\
+keyrack: 1
+registries:
+  - name: Northwind
+    client_id: keyrack
+    token_url: {token_url}
+    client_secret: {secret}
+"""
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("secret", ["{kept: true}", None])
+def test_a_secret_does_not_follow_to_another_address(secret: str | None) -> None:
+    cast.registry_at("https://northwind.example")
+    text = ONLY_REGISTRY.format(token_url="https://evil.example/token", secret=secret)
+    text = text if secret else text.replace("    client_secret: None\n", "")
+    report = configuration.bring_in(text)
+    assert ApplicationRegistry.objects.get().client_secret == ""
+    assert any("client_secret: cleared" in line for line in report.changes)
+    assert any("Enter the Client Secret of Northwind" in line for line in report.to_do)
+
+
+@pytest.mark.django_db
+def test_a_secret_that_is_given_anew_may_go_where_the_file_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    cast.registry_at("https://northwind.example")
+    monkeypatch.setenv("NEW_SECRET", "CANARY-new-secret")
+    text = ONLY_REGISTRY.format(token_url="https://new.example/token", secret="{env: NEW_SECRET}")
+    assert "CANARY" not in str(configuration.bring_in(text))
+    registry = ApplicationRegistry.objects.get()
+    assert (registry.client_secret, registry.token_url) == ("CANARY-new-secret", "https://new.example/token")
+    kept = ONLY_REGISTRY.format(token_url="https://new.example/token", secret="{kept: true}")
+    assert configuration.bring_in(kept).changes == []
+    assert ApplicationRegistry.objects.get().client_secret == "CANARY-new-secret"
+
+
+def row(kind: str, **members: Any) -> str:
+    return yaml.safe_dump({"keyrack": 1, kind: [members]})
+
+
+NORTHWIND = {"name": "Northwind", "client_id": "keyrack", "token_url": "https://northwind.example/token"}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "begins with “keyrack: 1”"),
+        ("keyrack: 2", "Line 1: The file begins"),
+        ("keyrack: 1\nregistry: []", "Line 2: “registry” is not known in the file"),
+        ("keyrack: 1\nregistries: {}", "“registries” is a list"),
+        ("keyrack: 1\nregistries:\n  - a\n", "Line 3: a row of “registries” is a set"),
+        ("keyrack: 1\nregistries:\n  - name: A\n    colour: red\n", "Line 4: “colour” is not known"),
+        ("keyrack: 1\nregistries:\n  - name: A\n    name: B\n", "Line 4: “name” is there twice"),
+        ("keyrack: 1\nregistries: &a\n  - name: A\naliases: *a\n", "is used twice"),
+        ("keyrack: 1\nx: [", "This is no YAML"),
+        ("keyrack: !!python/object:os.system 1", "This value cannot be read"),
+        ("keyrack: 1\nregistries:\n  - client_id: a\n", "Line 3: A row of “registries” needs “name”"),
+        (row("registries", **NORTHWIND, client_secret="CANARY-plain"), "does not stand in a file"),
+        (row("registries", **NORTHWIND, client_secret={"env": "NOT_SET_ANYWHERE"}), "NOT_SET_ANYWHERE is not set"),
+        (row("registries", **NORTHWIND, send_credentials="loudly"), "“send_credentials”: Value 'loudly' is not"),
+        (row("registries", **NORTHWIND, pkce_required="perhaps"), "“pkce_required”"),
+        (row("registries", **{**NORTHWIND, "token_url": "ftp://a"}), "no address that could be called"),
+        (row("registries", **NORTHWIND, revocation_request={"verb": 1}), "“verb” is not known"),
+        (row("registries", **NORTHWIND, base_url_path="/x", base_url_hosts="*.com"), "is not: *.com"),
+        (row("registries", **NORTHWIND, logo=b"GIF89a"), "a PNG or WebP picture"),
+        (row("registries", **NORTHWIND, comments=None), "“comments” has no value"),
+        (row("registries", **NORTHWIND, comments=["a"]), "“comments” is one value"),
+        (row("registries", **NORTHWIND, scopes=[{"scope": "a b", "name": "A"}]), "One scope, without spaces"),
+        (
+            row("registries", **NORTHWIND, profiles=[{"name": "P", "scopes": ["x"]}]),
+            "There is no OAuth Entity Scope “x”",
+        ),
+        (row("credentials", name="c", profile={"registry": "No", "name": "P"}), "There is no OAuth Entity Profile"),
+        (row("credentials", name="c", profile="P"), "Name it by registry and name"),
+        (row("credentials", name="c"), "cannot be null"),
+        (row("aliases", name="no good"), "Letters, digits and underscores only"),
+        (row("aliases", name="a", groups=["Nobody"]), "There is no group “Nobody”"),
+        (row("aliases", name="a", active=False), "Say why it is off"),
+        (row("aliases", name="a", connections=[{"name": "c", "connection_url": "https://a.example?x=1"}]), "no query"),
+        (row("remote_tables", name="t"), "Choose an alias or an action"),
+        (row("templates", name="t", definition={"a": 1}), "does not know “a”"),
+        (
+            row("actions", name="a", outputs=[{"name": "o", "path": "steps.gone.body"}], steps=[]),
+            "There is no “gone” in steps",
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused_with_its_line_and_nothing_changes(text: str, told: str) -> None:
+    with pytest.raises(configuration.BadFile) as caught:
+        configuration.bring_in(text)
+    assert told in str(caught.value)
+    assert str(caught.value).startswith("Line ")
+    assert "CANARY" not in str(caught.value)
+    assert not any(kind.model._default_manager.filter(**kind.only).exists() for kind in KINDS)
+
+
+@pytest.mark.django_db
+def test_tokens_of_people_go_nowhere_else_unless_somebody_says_so(amira: User) -> None:
+    alias = cast.integration_at(cast.registry_at("https://northwind.example"))
+    cast.signed_in(amira, alias)
+    elsewhere = row("registries", **{**NORTHWIND, "token_url": "https://new.example/token"})
+    connection = {"name": "northwind", "connection_url": "https://api.new.example"}
+    for text in (elsewhere, row("aliases", name="northwind", connections=[connection])):
+        with pytest.raises(configuration.BadFile, match="say --same-provider"):
+            configuration.bring_in(text)
+        assert configuration.bring_in(text, same_provider=True).changes
+    with pytest.raises(configuration.BadFile, match="that would end it"):
+        configuration.bring_in(row("credentials", name="northwind", integration_type="system"))
+
+
+@pytest.mark.django_db
+def test_what_is_not_mentioned_stays_and_a_mark_moves() -> None:
+    set_up()
+    alias = Alias.objects.get(name="northwind")
+    connection = {"name": "Old one", "active": True}
+    configuration.bring_in(row("aliases", name="northwind", connections=[connection]))
+    assert HttpConnection.objects.get(active=True).name == "Old one"
+    assert HttpConnection.objects.count() == 2
+    assert list(Alias.objects.get(pk=alias.pk).groups.values_list("name", flat=True)) == ["Sales"]
+    assert Alias.objects.get(pk=alias.pk).allow_token_export
+
+
+def run(*arguments: str) -> str:
+    out = StringIO()
+    call_command("configuration", *arguments, stdout=out)
+    return out.getvalue()
+
+
+@pytest.mark.django_db
+def test_the_command_writes_and_reads_files_and_streams(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_up()
+    file = tmp_path / "set-up.yaml"
+    run("export", str(file))
+    assert run("export", "-") == file.read_text()
+    assert run("import", str(file)) == "Nothing to change.\n"
+    monkeypatch.setattr("sys.stdin", StringIO(row("aliases", name="third")))
+    assert run("import", "-", "--dry-run").endswith("1 changes; this was a dry run, and nothing was changed.\n")
+    assert not Alias.objects.filter(name="third").exists()
+    file.write_text("keyrack: 1\nnonsense: 1\n")
+    for arguments in (("import", str(file)), ("import", str(tmp_path / "gone")), ("export", str(tmp_path / "a" / "b"))):
+        with pytest.raises(CommandError) as caught:
+            run(*arguments)
+        assert caught.value.returncode == 1

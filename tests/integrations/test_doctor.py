@@ -1,0 +1,206 @@
+"""The doctor tells what is wrong before anybody signs in, and whose it is to mend; it grants and ends nothing."""
+
+from collections.abc import Callable
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.test import Client
+
+from integrations import doctor
+from integrations.doctor import Finding
+from integrations.models import Alias, ApplicationRegistry
+from tests import cast
+from tests.conftest import client_of
+from tests.servers.hostile import HostileServer
+
+REFUSED: dict[str, Any] = {"status": 400, "json": {"error": "invalid_grant"}}
+
+
+def metadata_of(url: str, **changes: Any) -> dict[str, Any]:
+    return {
+        "issuer": url,
+        "authorization_endpoint": f"{url}/authorize",
+        "token_endpoint": f"{url}/token",
+        "revocation_endpoint": f"{url}/revoke",
+        "introspection_endpoint": f"{url}/introspect",
+        "userinfo_endpoint": f"{url}/userinfo",
+        "code_challenge_methods_supported": ["S256"],
+        "token_endpoint_auth_methods_supported": ["client_secret_basic"],
+        "scopes_supported": ["read"],
+        **changes,
+    }
+
+
+@pytest.fixture
+def healthy(server: HostileServer) -> HostileServer:
+    server.on("GET /.well-known/oauth-authorization-server").always(json=metadata_of(server.url))
+    server.on("GET /authorize").always(status=302, redirect="/login")
+    server.on("POST /token").always(**REFUSED)
+    server.on("POST /revoke").always(status=200)
+    server.on("POST /introspect").always(json={"active": False})
+    server.on("GET /userinfo").always(status=401)
+    server.on("GET /api").always(status=404)
+    return server
+
+
+@pytest.fixture
+def alias(db: None, healthy: HostileServer) -> Alias:
+    url = healthy.url
+    registry = cast.registry_at(
+        url, issuer=url, token_introspection_url=f"{url}/introspect", userinfo_url=f"{url}/userinfo"
+    )
+    return cast.integration_at(registry)
+
+
+def findings(alias: Alias) -> list[Finding]:
+    return [*doctor.examine_alias(Alias.objects.get(pk=alias.pk))]
+
+
+def faults(alias: Alias) -> list[tuple[str, str]]:
+    return [(finding.whose, finding.sentence) for finding in findings(alias) if finding.is_fault]
+
+
+def test_a_whole_integration_needs_no_mending_and_nothing_is_granted(alias: Alias, healthy: HostileServer) -> None:
+    found = findings(alias)
+    assert not faults(alias)
+    assert not [finding for finding in found if finding.is_open]
+    assert "knows Client ID and Client Secret" in " ".join(finding.sentence for finding in found)
+    sent = b"".join(call.body for call in healthy.calls) + str([call.headers for call in healthy.calls]).encode()
+    assert b"CANARY-client-secret" not in sent  # Basic: it travels encoded, to the token endpoint alone
+    assert {call.form["grant_type"] for call in healthy.calls_to("POST /token")} == {"authorization_code"}
+
+
+Break = Callable[[HostileServer], object]
+
+
+def saying(key: str, **answer: Any) -> Break:
+    return lambda server: server.on(key).always(**answer)
+
+
+def publishing(**changes: Any) -> Break:
+    def publish(server: HostileServer) -> None:
+        changed = {
+            name: value.format(url=server.url) if isinstance(value, str) else value for name, value in changes.items()
+        }
+        server.on("GET /.well-known/oauth-authorization-server").always(json=metadata_of(server.url, **changed))
+
+    return publish
+
+
+@pytest.mark.parametrize(
+    ("broken", "whose", "sentence"),
+    [
+        (saying("POST /token", status=401, json={"error": "invalid_client"}), "administrator", "we are not accepted"),
+        (saying("POST /token", status=400, json={"error": "redirect_uri_mismatch"}), "administrator", "Register it"),
+        (saying("POST /token", status=400, json={"error": "unsupported_grant_type"}), "administrator", "grant type"),
+        (saying("POST /token", status=404), "administrator", "nothing of the kind"),
+        (saying("POST /token", status=302, redirect="/elsewhere"), "administrator", "Enter that one"),
+        (saying("POST /token", status=503), "provider", "no proper answer"),
+        (saying("POST /token", json={"access_token": "CANARY-gift"}), "provider", "that nobody issued"),
+        (
+            saying("GET /authorize", status=400, text="Invalid redirect_uri: CANARY"),
+            "administrator",
+            "the Redirect URL",
+        ),
+        (saying("GET /authorize", status=400, text="no"), "administrator", "Compare Client ID"),
+        (saying("GET /authorize", status=404), "administrator", "nothing of the kind"),
+        (saying("GET /authorize", status=500), "provider", "no proper answer"),
+        (saying("POST /revoke", status=401, json={"error": "invalid_client"}), "administrator", "could be revoked"),
+        (saying("POST /revoke", status=404), "administrator", "nothing of the kind"),
+        (saying("POST /introspect", json={"active": True}), "provider", "calls a made-up token active"),
+        (saying("GET /userinfo", status=404), "administrator", "nothing of the kind"),
+        (saying("GET /api", status=500), "provider", "is in trouble"),
+        (publishing(token_endpoint="{url}/tokens"), "administrator", "the server publishes"),
+        (publishing(issuer="https://other.example"), "administrator", "names another issuer"),
+        (publishing(token_endpoint_auth_methods_supported=["client_secret_post"]), "administrator", "accepts"),
+        (publishing(code_challenge_methods_supported=["plain"]), "administrator", "knows plain"),
+        (saying("GET /.well-known/oauth-authorization-server", status=503), "provider", "where its metadata"),
+    ],
+)
+def test_what_is_wrong_is_said_to_the_one_who_can_mend_it(
+    broken: Break, whose: str, sentence: str, alias: Alias, healthy: HostileServer
+) -> None:
+    broken(healthy)
+    (found,) = faults(alias)
+    assert found[0] == whose
+    assert sentence in found[1]
+    assert "CANARY" not in str(findings(alias))
+
+
+def test_a_server_that_sends_back_knows_us_or_says_what_is_wrong(alias: Alias, healthy: HostileServer) -> None:
+    back = ApplicationRegistry.objects.get().redirect_url
+    healthy.on("GET /authorize").always(status=302, redirect=f"{back}?error=login_required")
+    assert not faults(alias)
+    assert "knows the Client ID and the Redirect URL" in str(findings(alias))
+    healthy.on("GET /authorize").always(status=302, redirect=f"{back}?error=invalid_scope")
+    assert "invalid_scope" in faults(alias)[0][1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "whose", "sentence"),
+    [
+        ({"client_secret": ""}, "administrator", "The Client Secret is missing."),
+        ({"names_issuer": True}, "administrator", "the server does not promise it"),
+        ({"misconfigured_code": "invalid_client"}, "administrator", "refused as wrongly set up: invalid_client"),
+        ({"token_introspection_url": "https://10.1.2.3/i"}, "administrator", "may not call this address"),
+        ({"userinfo_url": "https://gone.example/u"}, "administrator", "its host has no address"),
+        ({"revocation_request": {"verb": 1}}, "administrator", "“verb” is not known"),
+        ({"active": False}, "administrator", "is not active"),
+    ],
+)
+def test_a_row_that_is_wrong_is_told_of(changes: dict[str, Any], whose: str, sentence: str, alias: Alias) -> None:
+    registry = ApplicationRegistry.objects.get()
+    for name, value in changes.items():
+        setattr(registry, name, value)
+    registry.save(update_fields=changes)
+    assert whose in {found[0] for found in faults(alias) if sentence in found[1]}
+
+
+def test_other_grants_are_tried_without_anybodys_name(alias: Alias, healthy: HostileServer) -> None:
+    registry = ApplicationRegistry.objects.get()
+    registry.profiles.update(grant_type="password")
+    assert not faults(alias)
+    assert {call.form["grant_type"] for call in healthy.calls_to("POST /token")} == {"refresh_token"}
+    registry.profiles.update(grant_type="client_credentials")
+    healthy.on("POST /token").always(json={"access_token": "CANARY-own", "token_type": "Bearer"})
+    assert not faults(alias)
+
+
+def run(*arguments: str) -> str:
+    out = StringIO()
+    call_command("doctor", *arguments, stdout=out)
+    return out.getvalue()
+
+
+def test_the_command_speaks_by_its_exit_code(alias: Alias, healthy: HostileServer) -> None:
+    assert "Nothing to mend." in run()
+    assert "Nothing to mend." in run("northwind")
+    assert len(healthy.calls_to("POST /token")) == 2
+    saying("POST /token", status=401, json={"error": "invalid_client"})(healthy)
+    for arguments in ((), (alias.hex,)):
+        with pytest.raises(CommandError, match="1 to mend") as caught:
+            run(*arguments)
+        assert caught.value.returncode == 1
+    with pytest.raises(CommandError, match="There is no alias") as caught:
+        run("nobody")
+    assert caught.value.returncode == 2
+
+
+def test_the_check_button_shows_the_same_to_those_who_may_mend(
+    alias: Alias, admin: Any, healthy: HostileServer
+) -> None:
+    page = f"/admin/integrations/applicationregistry/{ApplicationRegistry.objects.get().pk}"
+    browser: Client = client_of(admin)
+    assert b'id="check-registry"' in browser.get(f"{page}/change/").content
+    saying("POST /token", status=401, json={"error": "invalid_client"})(healthy)
+    html = browser.post(f"{page}/check/").content.decode()
+    assert "Administrator’s" in html
+    assert "we are not accepted (invalid_client)" in html
+    assert "CANARY" not in html
+    assert browser.get(f"{page}/check/").status_code == 405
+    onlooker = cast.person("onlooker", is_staff=True)
+    called = len(healthy.calls)
+    assert client_of(onlooker).post(f"{page}/check/").status_code == 403
+    assert len(healthy.calls) == called
