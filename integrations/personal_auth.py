@@ -16,10 +16,10 @@ from django.utils import timezone
 
 from accounts.models import User
 from integrations import authorization, rest, tokens
-from integrations.models.integration import Integration, integration_of
-from integrations.models.registry import Alias, HttpConnection
+from integrations.models.integration import Integration, integration_named
+from integrations.models.registry import HttpConnection
 from integrations.models.tokens import Revocation, Token
-from integrations.tokens import NoUsableToken, ReadyToken
+from integrations.tokens import NoUsableToken, ReadyCall, ReadyToken
 
 SUCCESS, FAIL = "SUCCESS", "FAIL"
 
@@ -123,6 +123,25 @@ class PersonalAuthAPI:
         except NoUsableToken as error:
             raise self._not_authenticated(integration, error.code) from error
 
+    def stream(
+        self,
+        alias: str,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str],
+        body: rest.Body | None = None,
+        retries: int = 0,
+        used_by: str = "Python",
+        call: ReadyCall | None = None,
+    ) -> rest.Streamed:
+        """Like `request`, for bodies that nobody wants in memory. `call`: what is known already of person and alias."""
+        try:
+            call = call or self._ready_call(alias)
+            return rest.stream(call, method, path, headers=headers, body=body, retries=retries, used_by=used_by)
+        except NoUsableToken as error:
+            raise self._not_authenticated(self._authenticated(alias), error.code) from error
+
     def revoke_token(self, alias: str) -> RevokeResult:
         """End this person's tokens for the alias: here at once, at the provider as soon as it answers. Repeatable."""
         integration = self._integration(alias)
@@ -147,19 +166,16 @@ class PersonalAuthAPI:
 
     def _integration(self, alias: str) -> Integration | None:
         """Only what this person may use and what is turned on."""
-        reference = str(alias)
-        if "\0" in reference:  # PostgreSQL refuses to be asked for such a name
-            return None
-        for row in Alias.objects.named(reference):
-            integration = integration_of(self.user, row.pk)
-            if integration and integration.is_on:
-                return integration
-        return None
+        return integration_named(self.user, str(alias))
 
     def _current(self, alias: str, minimum_seconds: float) -> Token:
         """The long way, which can say why not."""
         credential = self._authenticated(alias).credential
         return tokens.current(self.user, credential, minimum_seconds=minimum_seconds)
+
+    def _ready_call(self, alias: str) -> ReadyCall:
+        found = tokens.ready_call(self.user, alias)
+        return found[0] if found else tokens.call_of(self.user, self._connection(self._authenticated(alias)))
 
     def _authenticated(self, alias: str) -> Integration:
         integration = self._integration(alias)

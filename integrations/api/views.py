@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 from django.http import Http404
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
@@ -12,14 +12,16 @@ from rest_framework.views import APIView
 
 from accounts.authentication import HasScopes
 from accounts.models import User
-from integrations.models.integration import Integration, integration_of, integrations_of
-from integrations.models.registry import ROLE, Alias
+from integrations.api.pages import paged
+from integrations.models.integration import Integration, integration_named, integrations_of
+from integrations.models.registry import ROLE
 from integrations.personal_auth import PersonalAuthAPI
 from integrations.serializers import (
     AccessTokenSerializer,
     InitiatorUrlSerializer,
     IntegrationSerializer,
     MinimumSecondsSerializer,
+    PageSerializer,
     RevokeResultSerializer,
     TokenValidSerializer,
 )
@@ -37,30 +39,24 @@ class HasRole(BasePermission):
 
 
 class ApiView(APIView):
-    """`scopes`: what a token must hold, by method."""
+    """`scopes`: what a token must hold, by method. The others are for the API's description."""
 
     permission_classes = [HasRole, HasScopes]
     scopes: ClassVar[dict[str, list[str]]]
+    needs_sign_in = asks_a_provider = is_paged = passes_on = False
 
     def needed_scopes(self, method: str) -> list[str]:
-        """OPTIONS tells what is public anyway; a method without scopes is not there."""
-        needed = self.scopes.get(method, [])
+        """A method without scopes is not there. HEAD is GET without its body."""
+        needed = self.scopes.get("GET" if method == "HEAD" else method, [])
         if SERVICE not in needed:
             return needed
         alias = found(self.request.user, self.kwargs["alias"]).alias  # a scope names it by name, an address may by id
         return [scope.replace("{alias}", alias.name) for scope in needed]
 
 
-def find(user: Any, reference: str) -> Integration | None:
-    """What this person may see, by name or id; not there, not theirs and turned off without a token look alike."""
-    if "\0" in reference:
-        return None
-    rows = (integration_of(user, alias.pk) for alias in Alias.objects.named(reference))
-    return next((row for row in rows if row), None)
-
-
 def found(user: Any, reference: str) -> Integration:
-    integration = find(user, reference)
+    """By name or id. Not there, not theirs and turned off look alike."""
+    integration = integration_named(user, reference)
     if integration is None:
         raise Http404
     return integration
@@ -73,11 +69,14 @@ def api_of(request: Request) -> PersonalAuthAPI:
 
 class Integrations(ApiView):
     scopes = {"GET": ["integrations:read"]}
+    is_paged = True
 
-    @extend_schema(operation_id="integrations_list", responses=IntegrationSerializer(many=True))
+    @extend_schema(
+        operation_id="integrations_list", parameters=[PageSerializer], responses=IntegrationSerializer(many=True)
+    )
     def get(self, request: Request) -> Response:
         """Every integration that the person can use, by title."""
-        return Response(IntegrationSerializer(integrations_of(api_of(request).user), many=True).data)
+        return paged(request, integrations_of(api_of(request).user), IntegrationSerializer)
 
 
 class OneIntegration(ApiView):
@@ -120,10 +119,11 @@ class Revoke(ApiView):
 
 class Token(ApiView):
     scopes = {"GET": ["tokens:read", SERVICE]}
+    needs_sign_in = asks_a_provider = True
 
     @extend_schema(
         operation_id="integrations_token",
-        parameters=[OpenApiParameter("minimum_seconds", float, description="For how long the caller needs it.")],
+        parameters=[MinimumSecondsSerializer],
         responses=AccessTokenSerializer,
     )
     def get(self, request: Request, alias: str) -> Response:
@@ -134,4 +134,4 @@ class Token(ApiView):
         if not integration.alias.allow_token_export:
             raise PermissionDenied("This integration doesn't hand out tokens.", code="export_not_allowed")
         token = api_of(request).get_token(alias, minimum_seconds=asked.validated_data["minimum_seconds"])
-        return Response(AccessTokenSerializer(token).data, headers={"Cache-Control": "no-store"})
+        return Response(AccessTokenSerializer(token).data)

@@ -1,11 +1,14 @@
 """Aliases and connections: one active, off with a reason, and no token to a host nobody vouched for."""
 
+import re
+from html import unescape
 from typing import Any
 
 import pytest
 from django.test import Client
 
 from integrations.models import Alias, Event, HttpConnection, OAuth2Credential, Revocation, Token
+from tests import walks
 from tests.admin.forms import complaints, opened, submitted
 
 ONE_ACTIVE = "This alias has another active connection; only one can be active."
@@ -126,7 +129,10 @@ def test_a_connection_url_has_no_query(as_admin: Client, northwind: Alias) -> No
 
 
 def test_the_initiator_url_can_be_copied_from_the_page(as_admin: Client, northwind: Alias) -> None:
-    assert "/oauth_initiator.do?" in opened(as_admin, page_of(northwind)).text
+    html = as_admin.get(page_of(northwind)).content.decode()
+    shown = re.search(r'<code>([^<]+)</code> <button type="button" class="button" data-copy ', html)
+    assert shown is not None
+    assert unescape(shown[1]) == f"http://127.0.0.1:8000{walks.start_url(northwind)}"
 
 
 def test_the_list_shows_where_each_alias_leads(as_admin: Client, northwind: Alias) -> None:

@@ -52,6 +52,10 @@ def find_node() -> Path | None:
     return _on_path("node") if shutil.which("npm") else None
 
 
+def find_curl() -> Path | None:
+    return _on_path("curl")
+
+
 def find_postgres() -> Path | None:
     """`postgres`, with `initdb` beside it. Debian keeps both off the PATH, in one folder for each version."""
     debian = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: path.parts[4].zfill(3))
@@ -75,6 +79,7 @@ NEEDS = {
     "redis": Need(words="Redis", find=find_redis, packages="redis-server"),
     "rabbitmq": Need(words="RabbitMQ", find=find_rabbitmq, packages="rabbitmq-server"),
     "node": Need(words="Node.js with npm", find=find_node, packages="nodejs npm"),
+    "curl": Need(words="curl", find=find_curl, packages="curl"),
 }
 
 

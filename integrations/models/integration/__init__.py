@@ -7,7 +7,7 @@ The section follows the seed's rule alone (a valid token or none); everything el
 """
 
 from integrations.models.integration.card import Integration
-from integrations.models.integration.rows import assemble, integration_of, integrations_of
+from integrations.models.integration.rows import assemble, integration_named, integration_of, integrations_of
 from integrations.models.integration.states import BADGES, QUICK_ATTEMPTS, REVOKING_AT_MOST, State
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Integration",
     "State",
     "assemble",
+    "integration_named",
     "integration_of",
     "integrations_of",
 ]

@@ -1,0 +1,24 @@
+"""Fields of a JSON body that take what they are described as, and nothing that only looks like it: no 1 for a text."""
+
+from typing import Any
+
+from django.core.validators import RegexValidator
+from rest_framework import serializers
+
+WITHOUT_NULL = RegexValidator(r"^[^\x00]+\Z", "Null characters are not allowed.")
+
+
+class Text(serializers.CharField):
+    default_validators = [WITHOUT_NULL]  # refused anyway; so the API's description says so
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class YesOrNo(serializers.BooleanField):
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data

@@ -1,0 +1,161 @@
+"""Any call to a third party in the person's name: passed on as it comes, answered as it comes.
+
+What a third party says is never at home here. Its answer may not set cookies, run anything, lead a browser elsewhere or
+stay in a cache; `rest.borders` says what may come back, and `SANDBOX` what a browser makes of it.
+"""
+
+from typing import Any, ClassVar
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.exceptions import MethodNotAllowed
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.request import Request
+
+from accounts import bearers
+from accounts.authentication import BearerToken
+from accounts.models import User
+from integrations import rest, tokens
+from integrations.api.addresses import asked_for
+from integrations.api.errors import answered
+from integrations.api.own_pages import SessionOfOwnPages
+from integrations.api.quick import PLAIN, may_go_on, program_of
+from integrations.api.views import SERVICE, ApiView
+from integrations.oauth.errors import OAuthError, Unusable
+from integrations.personal_auth import NotAuthenticated, PersonalAuthAPI
+from integrations.rest import BadPath
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")  # those with a name in the schema; others work as well
+SANDBOX = {
+    **PLAIN,
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
+    "X-Accel-Buffering": "no",  # of our own reverse proxy
+}
+AT_ONCE = 64 << 10  # bytes; an answer of no more is read before it is passed on, and a third party that breaks off seen
+RETRIES = OpenApiParameter(
+    "Keyrack-Retries",
+    int,
+    OpenApiParameter.HEADER,
+    description="How often, 0 to 5, an idempotent call is repeated while the third party is away or asks for patience.",
+)
+
+
+class Anything(BaseContentNegotiation):
+    """What the caller accepts, the third party is asked for; errors of ours are JSON."""
+
+    def select_parser(self, request: Request, parsers: Any) -> Any:
+        return None
+
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
+        return renderers[0], renderers[0].media_type
+
+
+PATH = OpenApiParameter(
+    "path",
+    {"type": "string", "pattern": r"^[^\x00-\x1f\x7f\\]*$"},
+    OpenApiParameter.PATH,
+    description="Below the connection URL, with slashes. 400 where it would lead out of it, by dots or an address.",
+)
+AUTH: Any = [{"bearer": []}, {"session": []}]  # the session is the same, and only asked more strictly
+
+
+@extend_schema(
+    auth=AUTH,
+    parameters=[PATH, RETRIES],
+    request=OpenApiTypes.BINARY,
+    responses={(200, "*/*"): OpenApiTypes.BINARY},
+)
+class Proxy(ApiView):
+    """The third party is asked with the person's token, and its answer is passed on."""
+
+    authentication_classes = [BearerToken, SessionOfOwnPages]
+    content_negotiation_class = Anything
+    parser_classes = []
+    scopes = {method: [SERVICE] for method in METHODS}
+    passes_on = True
+    default_response_headers: ClassVar[dict[str, str]] = {}  # `Allow` and `Vary` are the third party's
+
+    def needed_scopes(self, method: str) -> list[str]:
+        return super().needed_scopes("GET")
+
+    def forward(self, request: Request, alias: str, path: str = "") -> HttpResponseBase:
+        if str(request.method).upper() in rest.NEVER_SENT:
+            raise MethodNotAllowed(str(request.method))
+        user: User = request.user  # type: ignore[assignment]  # HasScopes lets in nobody else
+        return passed_on(request._request, user, alias, path, used_by=program_of(request.auth))
+
+    get = head = post = put = patch = delete = options = http_method_not_allowed = forward  # type: ignore[assignment]  # any
+
+
+def quickly(request: HttpRequest, view: ApiView, alias: str, path: str = "") -> HttpResponseBase | None:
+    """For a program with a token, where all is as it should be. Once anything was sent, this is the answer."""
+    bearer = bearers.of_request(request)
+    found = tokens.ready_call(bearer.user, alias) if bearer else None
+    if bearer is None or found is None or str(request.method).upper() in rest.NEVER_SENT:
+        return None
+    call, name = found
+    if f"service:{name}" not in bearer.auth.scopes or not may_go_on(request, view, bearer):
+        return None
+    try:
+        return passed_on(request, bearer.user, alias, path, used_by=program_of(bearer.auth), call=call)
+    except (NotAuthenticated, BadPath, OAuthError) as error:
+        return answered(error)
+
+
+def passed_on(request: HttpRequest, user: User, alias: str, path: str, **told: Any) -> HttpResponseBase:
+    answer = PersonalAuthAPI(user).stream(
+        alias,
+        str(request.method),
+        asked_for(request, path),
+        headers=request.headers,
+        body=body_of(request),
+        retries=retries_of(request),
+        **told,
+    )
+    return answer_of(answer, has_body=request.method != "HEAD" and answer.status_code not in (204, 304))
+
+
+def body_of(request: HttpRequest) -> rest.Body | None:
+    """Framed anew when it is passed on: two readings of where it ends would be one too many (RFC 9112 §11.2)."""
+    read, coding = request.META["wsgi.input"].read, request.META.get("HTTP_TRANSFER_ENCODING", "")
+    if coding:
+        if coding.strip().lower() != "chunked" or not request.META.get("wsgi.input_terminated"):
+            raise BadPath("Send a Content-Length: a body in another framing cannot be read here.")
+        return rest.Body(read, length=None)
+    length = str(request.META.get("CONTENT_LENGTH") or "")
+    if length and not (length.isascii() and length.isdigit()):
+        raise BadPath("A Content-Length is a number.")
+    return rest.Body(read, length=int(length)) if length else None
+
+
+def retries_of(request: HttpRequest) -> int:
+    told = request.headers.get("Keyrack-Retries", "0")
+    if told not in {str(number) for number in range(rest.MOST_RETRIES + 1)}:
+        raise BadPath("Keyrack-Retries is a number from 0 to 5.")
+    return int(told)
+
+
+def answer_of(answer: rest.Streamed, *, has_body: bool) -> HttpResponseBase:
+    if not 200 <= answer.status_code <= 599:
+        answer.close()
+        raise Unusable("bad_status", "the status is none")
+    if has_body and answer.length.isdigit() and int(answer.length) <= AT_ONCE:
+        response: HttpResponseBase = HttpResponse(b"".join(answer.body), status=answer.status_code)
+    else:
+        response = StreamingHttpResponse(answer.body, status=answer.status_code)
+    response.headers["Content-Type"] = "application/octet-stream"
+    for name, values in by_name(answer.headers).items():
+        response.headers[name] = ", ".join(values)
+    if answer.location:
+        response.headers["Keyrack-Location"] = answer.location
+    for name, value in SANDBOX.items():
+        response.headers[name] = value
+    return response
+
+
+def by_name(headers: list[tuple[str, str]]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name, value in headers:
+        found.setdefault(name.title(), []).append(value)
+    return found

@@ -1,0 +1,272 @@
+"""Permanent tokens: what one looks like, what is stored of it, what it may do, and when it may nothing any more."""
+
+import base64
+import io
+import logging
+import secrets
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.conf import settings
+from django.contrib.auth.models import Group
+from django.core.cache import cache
+from django.core.exceptions import PermissionDenied
+from django.core.management import call_command
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+from pytest_django.fixtures import Settings
+
+from accounts import credentials, peppers, scopes, secret_forms
+from accounts.models import Event, PermanentToken, User
+from integrations.models import Alias
+from tests import cast, walks
+from tests.accounts.tokens import BASE, DAY, caller, made, status
+from tests.servers.hostile import HostileServer
+from tests.test_house import OPEN, SITE
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def nobody_has_been_refused() -> None:
+    cache.clear()
+
+
+@pytest.fixture
+def northwind(server: HostileServer, amira: User) -> Alias:
+    alias = walks.northwind(server)
+    Alias.objects.update(allow_token_export=True)
+    cast.signed_in(amira, alias)
+    return alias
+
+
+# What it looks like, and what is stored -------------------------------------------------------------------------------
+
+
+def test_no_two_are_alike_and_a_scanner_knows_one_when_it_sees_it(amira: User) -> None:
+    tokens = {secret_forms.new_token() for _ in range(200)}
+    assert len(tokens) == 200
+    assert all(secret_forms.TOKEN.fullmatch(token) and secret_forms.public_part(token) for token in tokens)
+    assert len(secret_forms.DIGITS) ** secret_forms.SECRET > 2**160  # beyond what the database shows
+
+
+@pytest.mark.parametrize("wrong", ["", "krk_pt_", "krk_pt_" + "a" * 36, "krk_pt_" + "a" * 36 + "_000000", "é" * 50])
+def test_what_cannot_be_one_is_refused_without_asking_the_database(
+    wrong: str, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    with django_assert_num_queries(0):
+        assert credentials.verify_token(wrong) is None
+        assert not wrong.startswith(secret_forms.PREFIX) or status(wrong) == 401
+
+
+def test_every_letter_counts(amira: User, northwind: Alias) -> None:
+    _token, shown = made(amira)
+    for place in (8, 20, 44, 49):
+        other = shown[:place] + ("A" if shown[place] != "A" else "B") + shown[place + 1 :]
+        assert secret_forms.public_part(other) == ""
+    forged = shown[:20] + "".join(secrets.choice("abc") for _ in range(23))
+    forged += "_" + secret_forms.checksum(forged)
+    assert secret_forms.public_part(forged) == secret_forms.public_part(shown)  # the same row is found
+    assert (status(shown), status(forged)) == (200, 401)
+
+
+def test_neither_the_token_nor_a_hash_without_the_key_is_in_the_database(amira: User) -> None:
+    token, shown = made(amira)
+    with connection.cursor() as cursor:
+        cursor.execute("select * from accounts_permanenttoken")
+        stored = str(cursor.fetchall())
+    secret = shown[len("krk_pt_") + secret_forms.PUBLIC :]
+    assert secret not in stored
+    assert token.pepper_id == "test"
+    other = peppers.keyed_hash(shown, pepper_id="test", purpose="application-password")
+    assert token.keyed_hash not in {"", other, shown}
+    assert shown not in f"{token!r}{Event.objects.values()}"
+
+
+def test_no_log_has_it(amira: User, northwind: Alias, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    _token, shown = made(amira)
+    assert (status(shown), status(shown[:-1]), status(f"{shown} x")) == (200, 401, 401)
+    assert caplog.records
+    assert shown[20:40] not in caplog.text
+
+
+def test_a_token_outlives_the_change_of_keys_while_its_own_is_listed(
+    amira: User, northwind: Alias, settings: Settings
+) -> None:
+    unused, used = made(amira, name="unused")[1], made(amira, name="used")[1]
+    new = "new:" + base64.b64encode(secrets.token_bytes(32)).decode()
+    old = list(settings.TOKEN_ENCRYPTION_KEYS)
+    settings.TOKEN_ENCRYPTION_KEYS = [new, *old]
+    assert status(used) == 200
+    assert PermanentToken.objects.get(name="used").pepper_id == "new"  # moved by being used
+    told = io.StringIO()
+    call_command("rotate_token_keys", stdout=told)
+    assert "1 permanent tokens or application passwords are hashed with test." in told.getvalue()
+    assert "may be removed" not in told.getvalue()
+    settings.TOKEN_ENCRYPTION_KEYS = [new]
+    credentials.verify_token(used)
+    assert credentials.verify_token(used) is not None
+    assert credentials.verify_token(unused) is None
+
+
+# What it may do -------------------------------------------------------------------------------------------------------
+
+
+def test_it_may_what_its_scopes_say(amira: User, northwind: Alias) -> None:
+    _token, shown = made(amira, "tokens:read", "service:northwind")
+    assert caller(shown).get(f"{BASE}northwind/token/").json()["access_token"] == "CANARY-access-1"
+    assert caller(shown).get(BASE).json()["error"] == "insufficient_scope"
+    assert caller(shown).post(f"{BASE}northwind/revoke/").status_code == 403
+
+
+def test_a_narrow_token_opens_no_other_address_of_the_site(admin: User, northwind: Alias) -> None:
+    """Its owner may everything; it may read one list."""
+    _token, shown = made(admin)
+    client = caller(shown)
+    for address, pattern in sorted(SITE.items()):
+        for method in ("get", "post"):
+            response = getattr(client, method)(address)
+            assert settings.SESSION_COOKIE_NAME not in response.cookies, address
+            may = may_integrations_read(getattr(pattern.callback, "view_class", None), method.upper())
+            assert response.status_code != 200 or may or address in {*OPEN, "/api/v1/schema/"}, address
+    assert PermanentToken.objects.count() == 1
+
+
+def may_integrations_read(view: Any, method: str) -> bool:
+    return getattr(view, "scopes", {}).get(method) == ["integrations:read"]
+
+
+def test_no_token_makes_ends_or_sees_tokens(admin: User) -> None:
+    token, shown = made(admin, *scopes.FIXED)
+    client = caller(shown)
+    pages = ["/accounts/security/", "/accounts/security/tokens/new/", f"/accounts/users/{admin.pk}/security/"]
+    pages += [f"/accounts/security/tokens/{token.hex}/delete/", "/admin/accounts/permanenttoken/", "/o/authorize/"]
+    for page in pages:
+        for answer in (client.get(page), client.post(page, {"name": "x", "scopes": ["integrations:read"]})):
+            assert answer.status_code in (302, 403, 405), page
+            assert answer.status_code != 302 or "/login/" in answer["Location"], page
+    assert PermanentToken.objects.alive().count() == 1
+
+
+def test_only_the_header_carries_it(amira: User, northwind: Alias) -> None:
+    _token, shown = made(amira)
+    assert Client().get(BASE, {"access_token": shown}).status_code == 401
+    assert Client().get(BASE, headers={"Cookie": f"Authorization={shown}"}).status_code == 401
+    assert Client().post(BASE, {"access_token": shown}).status_code == 401
+
+
+def test_what_its_owner_loses_it_loses_at_once(amira: User, northwind: Alias) -> None:
+    _token, shown = made(amira, "integrations:read", "tokens:read", "service:northwind")
+    assert status(shown, f"{BASE}northwind/token/") == 200
+    northwind.groups.add(Group.objects.create(name="Finance"))
+    assert status(shown, f"{BASE}northwind/token/") in (403, 404)
+    assert status(shown) == 200
+    amira.groups.clear()
+    assert status(shown) == 403
+    amira.groups.add(Group.objects.get(name="Personal Auth User"))
+    User.objects.update(is_active=False)
+    assert status(shown) == 401
+
+
+def test_what_its_owner_gains_it_does_not(amira: User, northwind: Alias) -> None:
+    _token, shown = made(amira)
+    User.objects.filter(pk=amira.pk).update(is_superuser=True, is_staff=True)
+    assert status(shown) == 200
+    assert status(shown, f"{BASE}northwind/token/") == 403
+    assert status(shown, "/admin/") == 302
+
+
+def test_nobody_gives_away_what_they_do_not_have(amira: User, northwind: Alias) -> None:
+    northwind.groups.add(Group.objects.create(name="Finance"))
+    for wanted in ("service:northwind", "service:nowhere", "made-up"):
+        with pytest.raises(PermissionDenied):
+            made(amira, wanted)
+    with pytest.raises(PermissionDenied):
+        made(cast.person("guest", role=False), "integrations:read")
+    assert not PermanentToken.objects.exists()
+
+
+# When it ends, and when it was used -----------------------------------------------------------------------------------
+
+
+def test_expired_deleted_and_never_made_are_the_same_401(amira: User, northwind: Alias) -> None:
+    expired, (gone, deleted) = made(amira, expires_at=timezone.now() - DAY)[1], made(amira)
+    assert credentials.end(gone, who=amira)
+    assert not credentials.end(gone, who=amira)  # safe to repeat
+    answers = [caller(shown).get(BASE) for shown in (expired, deleted, secret_forms.new_token(), "made-up")]
+    assert {answer.status_code for answer in answers} == {401}
+    (told,) = {answer["WWW-Authenticate"] for answer in answers}
+    assert told.startswith('Bearer realm="keyrack", error="invalid_token"')
+    assert len({answer.content for answer in answers}) == 1
+    assert PermanentToken.objects.get(pk=gone.pk).keyed_hash == ""
+    assert Event.objects.filter(kind="token_deleted").count() == 1
+
+
+def test_it_ends_at_its_moment(amira: User, northwind: Alias) -> None:
+    token, shown = made(amira)
+    assert token.expires_at
+    with time_machine.travel(token.expires_at - timedelta(seconds=10)):
+        assert status(shown) == 200
+    with time_machine.travel(token.expires_at):
+        assert status(shown) == 401
+
+
+def test_what_ended_stays_listed_for_thirty_days_and_is_forgotten_then(amira: User) -> None:
+    expiring, deleted = made(amira, expires_at=timezone.now() + DAY)[0], made(amira, expires_at=None)[0]
+    credentials.end(deleted, who=amira)
+    everything = PermanentToken.objects.all()
+    with time_machine.travel(timezone.now() + 29 * DAY):
+        assert set(everything.listed()) == {expiring, deleted}
+        assert not everything.long_ended().exists()
+    with time_machine.travel(timezone.now() + 32 * DAY):
+        assert not everything.listed().exists()
+        assert everything.long_ended().count() == 2
+
+
+def test_the_last_use_is_written_once_a_minute_with_its_address(amira: User, northwind: Alias) -> None:
+    token, shown = made(amira)
+    now = timezone.now()
+    for seconds, written in ((0, 0), (20, 0), (59, 0), (70, 70), (125, 70), (131, 131)):
+        with time_machine.travel(now + timedelta(seconds=seconds), tick=False):
+            assert status(shown, REMOTE_ADDR="198.51.100.7") == 200
+        token.refresh_from_db()
+        assert token.last_used_at == now + timedelta(seconds=written)
+    assert token.last_used_from == "198.51.100.7"
+    assert Event.objects.filter(kind="token_first_used", whose=amira).count() == 1
+
+
+def test_a_use_costs_few_queries(
+    amira: User, northwind: Alias, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    _token, shown = made(amira, "integrations:read", "service:northwind")
+    credentials.verify_token(shown)
+    with django_assert_max_num_queries(4):
+        token = credentials.verify_token(shown)
+        assert token
+        assert len(credentials.rights_of(token)) == 2
+
+
+# Guessing -------------------------------------------------------------------------------------------------------------
+
+
+def test_who_tries_many_is_told_to_wait_and_others_are_not(amira: User, northwind: Alias) -> None:
+    _token, shown = made(amira)
+    answers = [caller(secret_forms.new_token()).get(BASE) for _ in range(110)]
+    assert [answer.status_code for answer in answers] == [401] * 100 + [429] * 10
+    assert int(answers[-1]["Retry-After"]) == 600
+    assert answers[-1].json()["error"] == "too_many_requests"
+    assert status(secret_forms.new_token(), headers={"X-Forwarded-For": "203.0.113.4"}) == 429
+    assert status(secret_forms.new_token(), REMOTE_ADDR="198.51.100.7") == 401
+    assert status(shown) == 200  # what is alive is no guess
+    network = [status(secret_forms.new_token(), REMOTE_ADDR=f"2001:db8::{number:x}") for number in range(110)]
+    assert network[-1] == 429  # whoever has one address of it has as many as they like
+
+
+def test_every_scope_has_words() -> None:
+    assert all(str(words) for words in scopes.all_scopes().values())
+    assert settings.PERMANENT_TOKEN_DEFAULT_DAYS == 90
