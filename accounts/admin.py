@@ -3,13 +3,21 @@
 import secrets
 from typing import Any, cast
 
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.mfa.signals import authenticator_removed
+from allauth.usersessions.models import UserSession
 from axes.models import AccessFailureLog, AccessLog
 from django import forms
 from django.contrib import admin
-from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.models import Group
 from django.db import models
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from oauth2_provider.models import (
@@ -20,8 +28,10 @@ from oauth2_provider.models import (
     get_refresh_token_model,
 )
 
-from accounts import scopes
-from accounts.models import Application, User
+from accounts import credentials, diary, ranks, scopes
+from accounts.lockout import client_address
+from accounts.models import Application, ApplicationPassword, Event, PermanentToken, User
+from accounts.people_admin import GroupsAdmin, PeopleAdmin, WithinOnesRank
 
 NEW_SECRET = "_new_secret"  # noqa: S105 - the name of a button
 SECRET_BYTES = 32
@@ -29,15 +39,66 @@ GRANT_TYPES = {
     Application.GRANT_AUTHORIZATION_CODE, Application.GRANT_CLIENT_CREDENTIALS, Application.GRANT_PASSWORD
 }  # fmt: skip
 
-admin.site.register(User, UserAdmin)
+admin.site.register(User, PeopleAdmin)
+admin.site.unregister(Group)
+admin.site.register(Group, GroupsAdmin)
 
 # What the server keeps for itself (people see theirs on Account Security), and what django-axes is told not to write.
 for kept in (
     get_access_token_model(), get_device_grant_model(), get_grant_model(), get_id_token_model(),
-    get_refresh_token_model(), Application, AccessFailureLog, AccessLog,
+    get_refresh_token_model(), Application, AccessFailureLog, AccessLog, Authenticator, EmailAddress,
+    UserSession,
 ):  # fmt: skip
     if admin.site.is_registered(kept):
         admin.site.unregister(kept)
+
+
+class LookAndDelete(WithinOnesRank):
+    """What people have set up for themselves: whoever could write here could sign in as them."""
+
+    def is_above(self, request: HttpRequest, obj: Any) -> bool:
+        """Without a second step, whoever learns the password of somebody stronger is somebody stronger."""
+        return ranks.exceeds(obj.user, cast(User, request.user))
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(EmailAddress)
+class EmailAddressAdmin(LookAndDelete):
+    list_display = ["email", "user", "primary", "verified"]
+    list_filter = ["verified"]
+    list_select_related = ["user"]
+    search_fields = ["email", "user__username"]
+
+
+@admin.register(Authenticator)
+class AuthenticatorAdmin(LookAndDelete):
+    """Who has which second step, to be deleted for a person who has lost it. Never what it consists of."""
+
+    fields = ["user", "type", "created_at", "last_used_at"]
+    list_display = ["user", "type", "created_at", "last_used_at"]
+    list_filter = ["type"]
+    list_select_related = ["user"]
+    search_fields = ["user__username"]
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).defer("data")
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """A search by the start of a secret would tell it letter by letter."""
+        return not lookup.startswith("data") and super().lookup_allowed(lookup, value, request)
+
+    def delete_model(self, request: HttpRequest, obj: Authenticator) -> None:
+        super().delete_model(request, obj)
+        authenticator_removed.send(sender=Authenticator, request=request, user=obj.user, authenticator=obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
+        for each in queryset.select_related("user"):
+            self.delete_model(request, each)
 
 
 FIELDS = [
@@ -117,3 +178,91 @@ class ApplicationAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subsc
         return TemplateResponse(
             request, "admin/accounts/application/secret.html", context, headers={"Cache-Control": "no-store"}
         )
+
+
+class LongLivedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable at run time
+    """Everything but the secret, of which there is nothing. They are made on people's Account Security pages."""
+
+    list_display_links = None
+    list_filter = ["created_at", "last_used_at"]
+    list_select_related = ["user"]
+    search_fields = ["name", "user__username"]
+    ordering = ["-created_at"]
+    list_per_page = 50
+
+    class Media:
+        css = {"all": ["keyrack/admin-pages.css"]}
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).alive()  # type: ignore[attr-defined, no-any-return]  # of both models
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
+        """Guessing a hash by its beginning is guessing."""
+        return lookup.partition("__")[0] in {"created_at", "last_used_at"}
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def change_view(self, request: HttpRequest, object_id: str, *arguments: Any, **options: Any) -> HttpResponse:
+        row = self.get_object(request, object_id)
+        if row and row.user != request.user and self.has_view_permission(request, row):
+            viewer = cast(User, request.user)
+            diary.write(diary.Kind.LOOKED_AT, whose=row.user, who=viewer, address=client_address(request))
+        return super().change_view(request, object_id, *arguments, **options)
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        credentials.end(obj, who=cast(User, request.user), address=client_address(request))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        for row in queryset:
+            self.delete_model(request, row)
+
+    @admin.display(description=gettext_lazy("Whose"), ordering="user__username")
+    def whose(self, row: Any) -> SafeString:
+        return format_html('<a href="{}">{}</a>', reverse("accounts:security-of", args=[row.user_id]), row.user)
+
+    @admin.display(description=gettext_lazy("Scopes"))
+    def scope_names(self, row: Any) -> str:
+        return ", ".join(row.scopes)
+
+
+@admin.register(PermanentToken)
+class PermanentTokenAdmin(LongLivedAdmin):
+    list_display = [
+        "name", "whose", "public_id", "scope_names", "expires_at", "last_used_at", "last_used_from", "created_by_name",
+    ]  # fmt: skip
+    fields = ["name", "user", "public_id", "scope_names", "created_at", "created_by_name", "expires_at", "last_used_at"]
+    search_fields = ["name", "user__username", "public_id"]
+
+
+@admin.register(ApplicationPassword)
+class ApplicationPasswordAdmin(LongLivedAdmin):
+    list_display = ["name", "whose", "scope_names", "last_used_at", "last_used_from", "created_at"]
+    fields = ["name", "user", "scope_names", "created_at", "last_used_at"]
+
+
+@admin.register(Event)
+class EventAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable at run time
+    """The diary. It writes itself; nobody edits it, and only `prune_diary` lets go of what is old."""
+
+    list_display = ["at", "kind", "whose_name", "who_name", "subject", "detail", "address"]
+    list_filter = ["kind", "at"]
+    search_fields = ["whose_name", "who_name", "subject", "detail", "address"]
+    ordering = ["-at"]
+    show_full_result_count = False  # it grows for ever
+    fields = ["at", "kind", "whose_name", "who_name", "subject", "detail", "address"]
+
+    class Media:
+        css = {"all": ["keyrack/admin-pages.css"]}
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False

@@ -1,23 +1,111 @@
 """Addresses below /accounts/, and those of Keyrack as an OAuth server."""
 
-from django.contrib.auth.views import LoginView, LogoutView
-from django.urls import path
-from oauth2_provider.views import OAuthServerMetadataView, RevokeTokenView, TokenView
+from uuid import UUID
 
-from accounts import oauth_views
+from allauth.account import views as account
+from allauth.mfa.base import views as second_step
+from allauth.mfa.recovery_codes import views as recovery_codes
+from allauth.mfa.totp import views as app
+from allauth.mfa.webauthn import views as passkeys
+from django.contrib.auth.decorators import login_required
+from django.urls import path, re_path, register_converter
+from django.urls.converters import UUIDConverter
+from django.views.decorators.http import require_POST
+from oauth2_provider.views import OAuthServerMetadataView, RevokeTokenView
+
+from accounts import api, grant_views, oauth_views, security_views, sessions, views
+from accounts.recent import recently_authenticated as again
+
+
+class RowIdConverter(UUIDConverter):
+    """The id of a record as its 32 hexadecimal digits."""
+
+    regex = "[0-9a-f]{32}"
+
+    def to_url(self, value: UUID | str) -> str:
+        return value.hex if isinstance(value, UUID) else value
+
+
+register_converter(RowIdConverter, "row_id")
 
 app_name = "accounts"
 urlpatterns = [
-    path(
-        "login/", LoginView.as_view(template_name="accounts/login.html", redirect_authenticated_user=True), name="login"
-    ),
-    path("logout/", LogoutView.as_view(), name="logout"),
+    path("login/", account.login, name="login"),
+    path("logout/", require_POST(account.logout), name="logout"),
+    path("sessions/<int:session_id>/end/", sessions.end, name="end_session"),
 ]
+
+# Account Security: one's own, and below users/ another person's.
+OF_SOMEBODY = (
+    ("", security_views.security, "security"),
+    ("tokens/new/", security_views.new_token, "new-token"),
+    ("tokens/<row_id:row_id>/delete/", security_views.delete_token, "delete-token"),
+    ("application-passwords/<row_id:row_id>/delete/", security_views.delete_password, "delete-application-password"),
+    ("refresh-tokens/<row_id:family>/delete/", grant_views.refresh_token, "end-refresh-token"),
+    ("refresh-tokens/delete/", grant_views.refresh_tokens, "end-refresh-tokens"),
+    ("approved-scopes/<int:application_id>/remove/", grant_views.approved_scopes, "end-approved-scopes"),
+)
+for below, view, name in OF_SOMEBODY:
+    urlpatterns += [
+        path(f"security/{below}", view, name=name),
+        path(f"users/<int:user_id>/security/{below}", view, name=f"{name}-of"),
+    ]
+urlpatterns.append(
+    path("security/application-passwords/new/", security_views.new_password, name="new-application-password")
+)
+
+# django-allauth's, by the names that it calls them itself: no sign-up, no other sites' accounts, no codes by mail.
+sign_in_urlpatterns = [
+    path("login/", account.login, name="account_login"),
+    path("logout/", require_POST(account.logout), name="account_logout"),
+    path("inactive/", account.account_inactive, name="account_inactive"),
+    path("reauthenticate/", account.reauthenticate, name="account_reauthenticate"),
+    path("email/", again(account.email), name="account_email"),
+    path("confirm-email/<str:key>/", account.confirm_email, name="account_confirm_email"),
+    path("password/change/", account.password_change, name="account_change_password"),
+    path("password/set/", again(account.password_set), name="account_set_password"),
+    path("password/reset/", views.forgotten, name="account_reset_password"),
+    path("password/reset/done/", account.password_reset_done, name="account_reset_password_done"),
+    path("password/reset/key/done/", account.password_reset_from_key_done, name="account_reset_password_from_key_done"),
+    re_path(
+        r"^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>[^/]+)/$",
+        account.password_reset_from_key,
+        name="account_reset_password_from_key",
+    ),
+    path("2fa/", second_step.index, name="mfa_index"),
+    path("2fa/authenticate/", second_step.authenticate, name="mfa_authenticate"),
+    path("2fa/reauthenticate/", second_step.reauthenticate, name="mfa_reauthenticate"),
+    path("2fa/totp/activate/", again(app.activate_totp), name="mfa_activate_totp"),
+    path("2fa/totp/deactivate/", again(app.deactivate_totp), name="mfa_deactivate_totp"),
+    path("2fa/webauthn/", passkeys.list_webauthn, name="mfa_list_webauthn"),
+    path("2fa/webauthn/add/", again(passkeys.add_webauthn), name="mfa_add_webauthn"),
+    path("2fa/webauthn/login/", passkeys.login_webauthn, name="mfa_login_webauthn"),
+    path("2fa/webauthn/reauthenticate/", passkeys.reauthenticate_webauthn, name="mfa_reauthenticate_webauthn"),
+    path(
+        "2fa/webauthn/keys/<int:pk>/remove/",
+        again(passkeys.remove_webauthn),
+        name="mfa_remove_webauthn",
+    ),
+    path("2fa/webauthn/keys/<int:pk>/edit/", again(passkeys.edit_webauthn), name="mfa_edit_webauthn"),
+    path(
+        "2fa/recovery-codes/",
+        again(recovery_codes.view_recovery_codes),
+        name="mfa_view_recovery_codes",
+    ),
+    path(
+        "2fa/recovery-codes/generate/",
+        again(recovery_codes.generate_recovery_codes),
+        name="mfa_generate_recovery_codes",
+    ),
+    path("sessions/", login_required(sessions.Sessions.as_view()), name="usersessions_list"),
+]
+
+api_urlpatterns = [path("leaked-tokens/", api.LeakedTokens.as_view(), name="leaked-tokens")]
 
 # Only these: django-oauth-toolkit has more, with which anybody could register applications. Its own namespace.
 server_urlpatterns = [
     path("o/authorize/", oauth_views.Consent.as_view(http_method_names=["get", "post"]), name="authorize"),
-    path("o/token/", TokenView.as_view(http_method_names=["post"]), name="token"),
+    path("o/token/", oauth_views.Token.as_view(http_method_names=["post"]), name="token"),
     path("o/revoke_token/", RevokeTokenView.as_view(http_method_names=["post"]), name="revoke-token"),
     path("o/introspect/", oauth_views.introspect, name="introspect"),
     path(

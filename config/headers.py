@@ -10,14 +10,19 @@ EVERYWHERE = {
 }
 
 
+def is_somebodys(request: HttpRequest, response: HttpResponse) -> bool:
+    """It may have a person's name in it, or more."""
+    return request.path.startswith("/api/") or response.headers.get("Content-Type", "").startswith("text/html")
+
+
 def page_headers(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """Pages are never kept by a cache, error pages with a person's name in them included; what says otherwise stays."""
+    """Neither pages, error pages included, nor answers of the API are kept by a cache; what says otherwise stays."""
 
     def answer(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
         for name, value in EVERYWHERE.items():
             response.headers.setdefault(name, value)
-        if response.headers.get("Content-Type", "").startswith("text/html"):
+        if is_somebodys(request, response):
             response.headers.setdefault("Cache-Control", "no-store")
         return response
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
+from whitenoise.compress import Compressor
 
 from config.celery import app as celery_app  # noqa: F401 - every process that has settings has its Celery application
 
@@ -44,7 +45,11 @@ OUTBOUND_ALLOW = [str(ip_network(network)) for network in env.list("OUTBOUND_ALL
 INSTALLED_APPS = [
     "integrations",  # before the admin, whose base page it dresses
     "axes",
-    "oauth2_provider",  # both before accounts, which takes most of their pages out of the admin
+    "oauth2_provider",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",  # all these before accounts, which takes most of their pages out of the admin
     "accounts",
     "demo",
     "django.contrib.admin",
@@ -53,7 +58,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
-    "django.contrib.staticfiles",
+    "config.static.StaticFiles",
     "django_htmx",
     "template_partials",
     "csp",
@@ -64,6 +69,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "integrations.api.shortcuts.for_programs",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "config.headers.page_headers",
@@ -72,6 +78,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "axes.middleware.AxesMiddleware",
@@ -102,11 +109,16 @@ SQLITE_OPTIONS = {
 }
 # Statements that come again are planned once for each connection.
 POSTGRES_OPTIONS = {"server_side_binding": True, "prepare_threshold": 5}
+DATABASE_POOL = env.int("DATABASE_POOL", default=0)
 DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'keyrack.sqlite3'}")}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["OPTIONS"] = SQLITE_OPTIONS
 else:
     DATABASES["default"]["OPTIONS"] = {**POSTGRES_OPTIONS, **DATABASES["default"].get("OPTIONS", {})}
+# Without a pool each thread keeps a connection of its own, and a proxied call opens a new one each time.
+if DATABASE_POOL and not DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": DATABASE_POOL, "timeout": 20}
+    DATABASES["default"]["CONN_MAX_AGE"] = 0  # what Django wants of a pool: each request gives back
 DATABASES["default"].setdefault("CONN_MAX_AGE", 600)
 DATABASES["default"].setdefault("CONN_HEALTH_CHECKS", True)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -130,32 +142,75 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ] + [{"NAME": "accounts.passwords.EndsWhatProgramsHold"}]
-AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "accounts.backends.Backend"]
+
+# Signing in, by django-allauth: no sign-up, no other sites' accounts. Wrong passwords are counted by django-axes.
+ACCOUNT_ADAPTER = "accounts.adapters.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"username", "email"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"  # administrators know whom they made an account for
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False  # nobody gets mail from here who has no account
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_EMAIL_SUBJECT_PREFIX = "[Keyrack] "
+ACCOUNT_FORMS = {
+    "login": "accounts.forms.SignInForm",
+    "change_password": "accounts.forms.PasswordChangeForm",
+}
+ACCOUNT_RATE_LIMITS = {"login": None}
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 300  # seconds, for accounts.recent
+ACCOUNT_SESSION_REMEMBER = True
+MFA_ADAPTER = "accounts.adapters.SecondFactorAdapter"
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+MFA_FORMS = {
+    "authenticate": "accounts.forms.CodeForm",
+    "reauthenticate": "accounts.forms.CodeAgainForm",
+    "activate_totp": "accounts.forms.AppForm",
+    "login_webauthn": "accounts.forms.PasskeyForm",
+    "authenticate_webauthn": "accounts.forms.KeyForm",
+    "reauthenticate_webauthn": "accounts.forms.KeyAgainForm",
+    "add_webauthn": "accounts.forms.NewKeyForm",
+}
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_REAUTHENTICATION_REQUIRED = False  # accounts.recent asks, for both steps
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_TOTP_ISSUER = "Keyrack"
+MFA_TOTP_TOLERANCE = 1  # a phone's clock may be half a minute off
 
 # Wrong passwords: counted for each name and for each address, at every door that takes one. Right ones don't reset it.
 PROXY_COUNT = env.int("PROXY_COUNT", default=1 if env.bool("BEHIND_TLS_PROXY", default=False) else 0)
+ALLAUTH_TRUSTED_PROXY_COUNT = PROXY_COUNT
 AXES_LOCKOUT_PARAMETERS = ["username", "ip_address"]
 AXES_FAILURE_LIMIT = 20
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # else somebody could lock another out for ever
-AXES_CLIENT_IP_CALLABLE = "accounts.lockout.client_address"
+AXES_CLIENT_IP_CALLABLE = "accounts.lockout.counted_address"
+AXES_USERNAME_CALLABLE = "accounts.lockout.counted_as"
 AXES_LOCKOUT_CALLABLE = "accounts.lockout.locked_out"
-AXES_SENSITIVE_PARAMETERS = ["client_secret", "code", "refresh_token", "token", "csrfmiddlewaretoken", "next"]
+AXES_SENSITIVE_PARAMETERS = [
+    "client_secret", "code", "refresh_token", "token", "csrfmiddlewaretoken", "next", "credential",
+    "oldpassword", "password1", "password2",
+]  # fmt: skip
 AXES_DISABLE_ACCESS_LOG = True
 AXES_VERBOSE = False
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "accounts.authentication.BearerToken",
-        "rest_framework.authentication.SessionAuthentication",
+        "accounts.authentication.ApplicationPasswordOverBasic",
+        "accounts.authentication.Session",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PERMISSION_CLASSES": ["accounts.authentication.HasScopes"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_THROTTLE_CLASSES": ["rest_framework.throttling.UserRateThrottle"],
-    "DEFAULT_THROTTLE_RATES": {"user": "1200/min"},
-    "DEFAULT_METADATA_CLASS": None,
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_THROTTLE_CLASSES": ["accounts.throttling.KnownCalls", "accounts.throttling.AnonymousCalls"],
+    "DEFAULT_THROTTLE_RATES": {
+        "known": f"{env.int('API_CALLS_PER_MINUTE', default=1200)}/min",
+        "anonymous": f"{env.int('API_ANONYMOUS_CALLS_PER_MINUTE', default=300)}/min",
+    },
+    "DEFAULT_METADATA_CLASS": None,  # what is there, the schema says; and no other site's page may ask beforehand
+    "URL_FORMAT_OVERRIDE": None,
+    "DEFAULT_SCHEMA_CLASS": "integrations.api.schema.Described",
     "EXCEPTION_HANDLER": "integrations.api.errors.in_one_shape",
 }
 SPECTACULAR_SETTINGS = {
@@ -165,13 +220,23 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "integrations.api.schema.with_refusals",
+    ],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
 
+CSRF_FAILURE_VIEW = "config.failures.csrf_failure"
 LOGIN_URL = "accounts:login"
 LOGIN_REDIRECT_URL = "integrations:dashboard"
 LOGOUT_REDIRECT_URL = "accounts:login"
+
+# Permanent tokens: how long they live if nobody says otherwise, and what people may choose.
+PERMANENT_TOKEN_DEFAULT_DAYS = env.int("PERMANENT_TOKEN_DEFAULT_DAYS", default=90)
+PERMANENT_TOKEN_MAX_DAYS = env.int("PERMANENT_TOKEN_MAX_DAYS", default=365)
+PERMANENT_TOKEN_MAY_NEVER_EXPIRE = env.bool("PERMANENT_TOKEN_MAY_NEVER_EXPIRE", default=False)
 
 # Keyrack as an OAuth server. The password grant is the one gate of RFC 9700 left open; accounts.oauth_server guards it.
 OAUTH2_PROVIDER_APPLICATION_MODEL = "accounts.Application"
@@ -219,6 +284,7 @@ STATIC_ROOT.mkdir(exist_ok=True)
 # Works without collectstatic; once it has run, names carry a hash and files are compressed.
 COLLECTED = (STATIC_ROOT / "staticfiles.json").exists() or bool({"collectstatic", "demo_prepare"} & {*sys.argv[1:2]})
 WHITENOISE_USE_FINDERS = not COLLECTED
+WHITENOISE_SKIP_COMPRESS_EXTENSIONS = [*Compressor.SKIP_COMPRESS_EXTENSIONS, "map"]  # large, and for developers only
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
@@ -285,6 +351,7 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_TIME_LIMIT = 60
 CELERY_TASK_SOFT_TIME_LIMIT = 50
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_IMPORTS = ["integrations.flows.later"]
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
@@ -318,6 +385,31 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(minutes=1),
         "options": {"expires": 60},
     },
+    "give up runs that got lost, begin those that wait": {
+        "task": "integrations.sweep_subflow_runs",
+        "schedule": timedelta(minutes=1),
+        "options": {"expires": 60},
+    },
+    "forget what subflows gave long ago": {
+        "task": "integrations.purge_subflow_runs",
+        "schedule": timedelta(hours=1),
+        "options": {"expires": 600},
+    },
+    "tell people about their permanent tokens": {
+        "task": "accounts.send_notices",
+        "schedule": timedelta(minutes=1),
+        "options": {"expires": 60},
+    },
+    "clear away the tokens of programs that have ended": {
+        "task": "accounts.clear_expired_grants",
+        "schedule": timedelta(hours=1),
+        "options": {"expires": 600},
+    },
+    "forget what ended long ago": {
+        "task": "accounts.forget_long_ended",
+        "schedule": timedelta(hours=1),
+        "options": {"expires": 600},
+    },
     "tell people and administrators what they must do": {
         "task": "integrations.send_notices",
         "schedule": timedelta(minutes=1),
@@ -350,3 +442,5 @@ ATTEMPT_LIFETIME = timedelta(minutes=10)
 REVOCATION_THREADS = env.int("REVOCATION_THREADS", default=16)
 REVOCATION_GIVE_UP_DAYS = env.int("REVOCATION_GIVE_UP_DAYS", default=14)
 REVOCATION_PURGE_DAYS = env.int("REVOCATION_PURGE_DAYS", default=30)
+SUBFLOW_OUTPUT_HOURS = env.int("SUBFLOW_OUTPUT_HOURS", default=24)
+SUBFLOW_RUN_DAYS = env.int("SUBFLOW_RUN_DAYS", default=30)

@@ -5,18 +5,23 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from accounts.urls import server_urlpatterns
-from config import health
+from accounts.urls import api_urlpatterns, server_urlpatterns, sign_in_urlpatterns
+from config import failures, health
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="integrations:dashboard")),
     path("", include("integrations.urls")),
     path("api/v1/", include("integrations.api.urls")),
+    path("api/v1/", include((api_urlpatterns, "accounts-api"))),
+    path("api/<path:rest>", failures.nowhere),
     path("accounts/", include("accounts.urls")),
+    path("accounts/", include(sign_in_urlpatterns)),
     path("", include((server_urlpatterns, "oauth2_provider"))),
     path("admin/", admin.site.urls),
     path("healthz", health.healthz),
     path("readyz", health.readyz),
 ]
+handler400, handler403 = failures.bad_request, failures.permission_denied
+handler404, handler500 = failures.not_found, failures.server_error
 if settings.DEMO:
     urlpatterns.append(path("demo/", include("demo.urls")))

@@ -14,6 +14,7 @@ from django.db.models import F, Model, Value
 from django.db.models.functions import Replace
 
 from accounts.models import User
+from demo import flows, itself, tables
 from demo.catalogue import CATALOGUE, Offer
 from integrations.apps import GROUP
 from integrations.models.registry import (
@@ -65,6 +66,9 @@ def rows(provider_url: str) -> None:
     person("admin", group, os.environ["ADMIN_PASSWORD"], first_name="Admin", **administrator)
     for offer in CATALOGUE:
         integration(offer, provider_url)
+    itself.rows()
+    flows.rows()
+    tables.rows()
 
 
 def person(username: str, group: Group, password: str, **fields: Any) -> None:
@@ -122,6 +126,7 @@ def registration(offer: Offer, provider_url: str) -> ApplicationRegistry:
 @transaction.atomic
 def follow(provider_url: str) -> None:
     """Where the provider has another port than at the last start, so has every address that leads to it."""
+    itself.follow()
     registries = ApplicationRegistry.objects.filter(client_id__in=[offer.client_id for offer in CATALOGUE])
     old_urls = set(registries.filter(issuer__startswith=LOCAL).values_list("issuer", flat=True)) - {provider_url}
     for old_url in old_urls:

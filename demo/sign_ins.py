@@ -16,8 +16,9 @@ from django.utils import timezone
 from accounts.models import User
 from demo import browserless
 from demo.catalogue import CATALOGUE
-from integrations import authorization, rest, tokens
+from integrations import authorization, flows, rest, tokens
 from integrations.models.diary import Event
+from integrations.models.flows import SubflowRun
 from integrations.models.registry import Alias
 from integrations.models.tokens import AttemptStatus, AuthorizationAttempt, Revocation, Token
 
@@ -98,9 +99,17 @@ def amira(provider_url: str) -> None:
     for name, path in (("northwind", "contacts/"), ("copper_tickets", "notes/")):
         visitor.connect(name)
         visitor.use(name, path)
+    run_once(visitor, "my_open_incidents")
     expire_soon(visitor, "harbor_files")
     lose_access(visitor, "quill_docs")
     turn_off(visitor, "meridian_ledger")
+
+
+def run_once(visitor: Visitor, name: str) -> None:
+    if not SubflowRun.objects.filter(user=visitor.user, name=name).exists():
+        run = flows.run_subflow(name, user=visitor.user, origin="Demo")
+        if run.error_code:
+            raise NotSeeded(f"{name}: {run.error_code}")
 
 
 def tomas(provider_url: str) -> None:
@@ -124,7 +133,8 @@ def expire_soon(visitor: Visitor, name: str) -> None:
     token = visitor.connect(name)
     signed_in_at = min(token.signed_in_at, timezone.now() - WEEKS)
     Token.objects.filter(pk=token.pk).update(signed_in_at=signed_in_at)
-    Event.objects.filter(user=visitor.user, credential=token.credential).update(at=signed_in_at)
+    # The diary itself refuses to be changed.
+    Event._base_manager.filter(whose=visitor.user, subject_id=token.credential.pk).update(at=signed_in_at)
 
 
 def lose_access(visitor: Visitor, name: str) -> None:

@@ -5,6 +5,7 @@ The link is signed with the SECRET_KEY of the demo, which is random, and lives f
 
 from datetime import timedelta
 
+from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login
@@ -20,7 +21,7 @@ from accounts.models import User
 
 SALT = "demo.sign-in"
 LIFETIME = timedelta(days=1)
-BACKEND = "django.contrib.auth.backends.ModelBackend"
+BACKEND = "accounts.backends.Backend"
 
 
 def link(user: User) -> str:
@@ -39,4 +40,5 @@ def sign_in(request: HttpRequest, proof: str) -> HttpResponse:
         messages.warning(request, _("This link is no longer good. Restart the demo for a new one, or sign in here."))
         return redirect("accounts:login")
     login(request, user, backend=BACKEND)
+    UserSession.objects.create_from_request(request)  # so that it stands among those of the person
     return redirect("integrations:dashboard")

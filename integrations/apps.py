@@ -1,5 +1,6 @@
 """The integrations app: what a person has connected."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.apps import AppConfig, apps
@@ -7,8 +8,9 @@ from django.conf import settings
 from django.contrib.auth.management import create_permissions
 from django.db.models.signals import post_migrate
 
-from accounts import scopes
+from accounts import in_process, scopes
 from integrations.oauth import transport
+from integrations.oauth.transport import OwnAnswer
 
 GROUP = "Personal Auth User"
 
@@ -19,12 +21,20 @@ class IntegrationsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from integrations import checks, consequences  # noqa: F401 - both register themselves, and need the models
+        from integrations import checks, consequences, templates  # noqa: F401 - need the models; two register themselves
         from integrations.models.registry import Alias
 
-        scopes.add_source(Alias.objects.as_scopes)
+        scopes.add_source(Alias.objects.as_scopes, Alias.objects.scopes_of)
         transport.configure(settings.OUTBOUND_ALLOW)
+        transport.answer_here(in_process.base_url(), answer_ourselves)
         post_migrate.connect(create_group, sender=self)
+        post_migrate.connect(templates.bring_up_to_date, sender=self)
+
+
+def answer_ourselves(method: str, path: str, headers: Mapping[str, str], body: bytes) -> OwnAnswer:
+    """Keyrack is one of the authorization servers that people sign in to."""
+    response = in_process.answer(method, path, headers, body)
+    return OwnAnswer(status=response.status_code, headers=dict(response.items()), body=response.content)
 
 
 def create_group(sender: AppConfig, using: str, **_options: Any) -> None:

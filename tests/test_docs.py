@@ -16,6 +16,7 @@ from accounts.models import User
 from integrations.models import Alias
 from tests import cast
 from tests.conftest import client_of
+from tests.integrations.flowing import INCIDENTS, open_incidents, subflow_of
 from tests.servers.hostile import HostileServer
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -110,6 +111,7 @@ def test_the_readme_shows_what_the_demo_prints() -> None:
 def northwind(amira: User, server: HostileServer) -> Alias:
     server.on("GET /api/contacts").always(json={"count": 1})
     server.on("GET /api/contacts/").always(json={"count": 1})
+    server.on(INCIDENTS).always(json={"result": [{"number": "INC1"}, {"number": "INC2"}]})
     alias = cast.integration_at(cast.registry_at(server.url))
     cast.signed_in(amira, alias)
     return alias
@@ -129,6 +131,7 @@ def test_the_example_of_the_readme_works(northwind: Alias, capsys: pytest.Captur
 
 @pytest.mark.django_db
 def test_the_examples_of_the_python_api_work(amira: User, northwind: Alias) -> None:
+    subflow_of(open_incidents(northwind))
     examples = blocks(API, "python")
     names = run(examples, user=amira, sign_in_again=lambda user: cast.signed_in(user, northwind))
     request = RequestFactory().get("/contacts/")
@@ -143,7 +146,7 @@ def test_the_examples_of_the_python_api_work(amira: User, northwind: Alias) -> N
 @pytest.mark.django_db
 def test_the_labels_are_those_of_the_admin(admin: User) -> None:
     client = client_of(admin)
-    models = ("applicationregistry", "oauth2credential", "alias")
+    models = ("applicationregistry", "oauth2credential", "alias", "action", "subflow", "remotetable")
     forms = [*(f"integrations_{model}" for model in models), "accounts_application"]
     shown = {text for form in forms for text in texts_of(client, form)}
     for document in (ROOT / "docs/administration.md", ROOT / "docs/tutorial.md"):

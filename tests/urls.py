@@ -4,6 +4,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import path
 from oauth2_provider.oauth2_backends import get_oauthlib_core
 
+from config.urls import handler400, handler403, handler404, handler500  # noqa: F401 - Django looks for them here
 from config.urls import urlpatterns as site
 
 

@@ -4,7 +4,7 @@ from django.contrib.auth.views import LogoutView
 from django.urls import include, path
 from oauth2_provider.views import JwksInfoView, UserInfoView
 
-from demo.provider.views import api, endpoints, pages
+from demo.provider.views import api, endpoints, pages, registering
 
 # The namespace is the one under which django-oauth-toolkit looks for its own addresses.
 oauth = [
@@ -22,6 +22,7 @@ urlpatterns = [
     path("", include((oauth, "oauth2_provider"))),
     path("", pages.board, name="board"),
     path("live/", pages.live, name="live"),
+    path("new-application/", registering.register, name="register"),
     path("switch/", pages.switch, name="switch"),
     path("clients/<int:client>/remove-access/", pages.remove_access, name="remove-access"),
     path("login/", pages.SignIn.as_view(), name="login"),

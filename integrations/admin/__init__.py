@@ -2,9 +2,20 @@
 
 from django.contrib import admin
 
-from integrations.admin import aliases, credentials, door, registries, revocations, tokens
+from integrations.admin import (
+    aliases,
+    credentials,
+    door,
+    flows,
+    registries,
+    remote_tables,
+    revocations,
+    templates,
+    tokens,
+)
 
-__all__ = ["aliases", "credentials", "registries", "revocations", "tokens"]
+__all__ = ["aliases", "credentials", "flows", "registries", "remote_tables", "revocations", "templates", "tokens"]
 
 # One door for everybody: whatever the site's own sign-in asks for, nobody gets around it here.
 admin.site.login = door.login  # type: ignore[method-assign]  # less than an AdminSite of our own
+admin.site.password_change = door.password_change  # type: ignore[assignment,method-assign]  # as above

@@ -1,10 +1,10 @@
 """Addresses below /api/v1/."""
 
 from django.contrib.auth.decorators import login_required
-from django.urls import path
+from django.urls import path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from integrations.api import views
+from integrations.api import proxy, remote_tables, subflows, views
 
 app_name = "api"
 urlpatterns = [
@@ -14,6 +14,10 @@ urlpatterns = [
     path("integrations/<str:alias>/token-valid/", views.TokenValid.as_view(), name="token-valid"),
     path("integrations/<str:alias>/revoke/", views.Revoke.as_view(), name="revoke"),
     path("integrations/<str:alias>/token/", views.Token.as_view(), name="token"),
+    re_path(r"^integrations/(?P<alias>[^/]+)/proxy/(?P<path>[\s\S]*)", proxy.Proxy.as_view(), name="proxy"),
+    path("remote-tables/<str:name>/rows/", remote_tables.RemoteTableRows.as_view(), name="remote-table-rows"),
+    path("subflows/<str:name>/runs/", subflows.Runs.as_view(), name="subflow-runs"),
+    path("subflow-runs/<str:run_id>/", subflows.OneRun.as_view(), name="subflow-run"),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", login_required(SpectacularSwaggerSplitView.as_view(url_name="api:schema")), name="docs"),
 ]

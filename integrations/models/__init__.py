@@ -1,6 +1,7 @@
 """What is remembered."""
 
 from integrations.models.diary import Event, EventKind
+from integrations.models.flows import Action, RestStep, RunAs, StepRun, Subflow, SubflowAction, SubflowRun
 from integrations.models.registry import (
     Alias,
     AliasType,
@@ -11,13 +12,17 @@ from integrations.models.registry import (
     OAuthEntityProfile,
     OAuthEntityScope,
 )
+from integrations.models.remote_tables import RemoteTable, RemoteTableColumn
+from integrations.models.templates import ConfigurationTemplate
 from integrations.models.tokens import AuthorizationAttempt, Renewal, Revocation, Token
 
 __all__ = [
+    "Action",
     "Alias",
     "AliasType",
     "ApplicationRegistry",
     "AuthorizationAttempt",
+    "ConfigurationTemplate",
     "Event",
     "EventKind",
     "HttpConnection",
@@ -25,7 +30,15 @@ __all__ = [
     "OAuth2Credential",
     "OAuthEntityProfile",
     "OAuthEntityScope",
+    "RemoteTable",
+    "RemoteTableColumn",
     "Renewal",
+    "RestStep",
     "Revocation",
+    "RunAs",
+    "StepRun",
+    "Subflow",
+    "SubflowAction",
+    "SubflowRun",
     "Token",
 ]

@@ -1,29 +1,28 @@
 """Threads of one process that ask the database the same question at the same moment share one answer.
 
-Whoever comes while it is being asked waits until it is asked again: nobody is told what was true before they came. So
-two hundred threads ask twice.
+Whoever comes while it is being asked waits until it is asked again: nobody is told what was true before they came. The
+thread that asked asks again for them, on the connection that knows the statement. So two hundred threads ask twice.
 """
 
 from collections.abc import Callable, Hashable
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
+from contextlib import suppress
 from threading import Lock
 from typing import Any, TypeVar
 
-from django.db import connection
+from django.db import Error, connection
 
 Answer = TypeVar("Answer")
 
+ROUNDS = 3  # that one thread asks for others; it has work of its own
 
-class Round(Future[Any]):
-    """One asking. Until it has begun, who wants to know the same may join."""
-
-    def __init__(self, before: "Round | None") -> None:
-        super().__init__()
-        self.before, self.has_begun = before, before is None
-
-
-_newest: dict[Hashable, Round] = {}
+_asking: set[Hashable] = set()
+_waiting: dict[Hashable, "Future[Any]"] = {}
 _guard = Lock()
+
+
+class AskYourself(Exception):
+    """Whoever asked has done enough for others."""
 
 
 def ask(question: Hashable, statement: Callable[[], Answer]) -> Answer:
@@ -33,32 +32,42 @@ def ask(question: Hashable, statement: Callable[[], Answer]) -> Answer:
     """
     if connection.in_atomic_block:
         return statement()
-    with _guard:
-        newest = _newest.get(question)
-        has_joined = newest is not None and not newest.has_begun
-        if newest is None or newest.has_begun:
-            newest = _newest[question] = Round(newest)
-    answer: Answer = newest.result() if has_joined else asked(newest, question, statement)
-    return answer
-
-
-def asked(turn: Round, question: Hashable, statement: Callable[[], Answer]) -> Answer:
+    while True:
+        with _guard:
+            if question not in _asking:
+                _asking.add(question)
+                break
+            turn = _waiting.setdefault(question, Future())
+        with suppress(AskYourself):
+            answer: Answer = turn.result()
+            return answer
     try:
-        begin(turn)
-        turn.set_result(answer := statement())
-    except BaseException as error:
-        turn.set_exception(error)
-        raise
+        return statement()
     finally:
-        with _guard:
-            if _newest.get(question) is turn:
-                del _newest[question]
-    return answer
+        ask_for_others(question, statement)
 
 
-def begin(turn: Round) -> None:
-    """When the round before is over, however it went."""
-    if turn.before:
-        wait([turn.before])
-        with _guard:
-            turn.before, turn.has_begun = None, True
+def ask_for_others(question: Hashable, statement: Callable[[], Any]) -> None:
+    """Those who have come meanwhile, and those who come meanwhile."""
+    turn: Future[Any] = Future()
+    try:
+        for _ in range(ROUNDS):
+            with _guard:
+                if question not in _waiting:
+                    return
+                turn = _waiting.pop(question)
+            turn.set_result(statement())
+    except Error as error:
+        turn.set_exception(error)
+    finally:
+        leave(question, turn)
+
+
+def leave(question: Hashable, turn: "Future[Any]") -> None:
+    """Whatever happened, nobody waits for this thread any more."""
+    with _guard:
+        _asking.discard(question)
+        left = _waiting.pop(question, None)
+    for each in (turn, left):
+        if each and not each.done():
+            each.set_exception(AskYourself())

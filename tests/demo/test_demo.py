@@ -1,5 +1,6 @@
 """What `manage.py demo` promises to somebody who has just arrived."""
 
+import html
 import os
 import re
 import shutil
@@ -59,6 +60,12 @@ def seeded(demo: Demo, folder: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
+def test_the_first_start_has_run_a_subflow_as_amira(demo: Demo) -> None:
+    with closing(sqlite3.connect(demo.data_dir / "keyrack.sqlite3")) as database:
+        found = database.execute("select name, status from integrations_subflowrun").fetchall()
+    assert found == [("my_open_incidents", "succeeded")]
+
+
 def states(page: str) -> dict[str, str]:
     """The badge of each card, by its title."""
     cards = re.findall(r"<article.*?</article>", page, re.DOTALL)
@@ -111,12 +118,47 @@ def test_another_person_sees_something_else(demo: Demo) -> None:
     seen = states(dashboard(demo, browser))
     assert (seen["Records Service"], seen["Tidepool Analytics"]) == ("Connected", "Connected")
     assert "Meridian Ledger" not in seen
+    assert names_in(demo, browser, "contacts") == [
+        "Ines Duarte",
+        "Jakub Svoboda",
+        "Katarína Hronská",
+        "Liam Byrne",
+        "Mina Park",
+    ]
+    assert "Connect Copper Tickets to see Open incidents" in remote_table(demo, browser, "incidents")
+
+
+def test_remote_tables_show_what_is_hers(demo: Demo) -> None:
+    browser = demo.visitor()
+    assert names_in(demo, browser, "contacts")[:2] == ["Astrid Lund", "Bilal Osman"]
+    assert names_in(demo, browser, "contacts", "?q=beirut") == ["Bilal Osman"]
+
+
+def names_in(demo: Demo, browser: requests.Session, name: str, query: str = "") -> list[str]:
+    cells = re.findall(r'<th scope="row">(.*?)</th>', remote_table(demo, browser, name, query), re.DOTALL)
+    return [words(cell) for cell in cells]
+
+
+def remote_table(demo: Demo, browser: requests.Session, name: str, query: str = "") -> str:
+    return browser.get(f"{demo.url}/remote-tables/{name}/{query}", timeout=30).text
 
 
 def token_in(page: str) -> str:
     found = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)
     assert found
     return found[1]
+
+
+def test_keyrack_itself_is_one_of_the_integrations(demo: Demo) -> None:
+    browser = demo.visitor()
+    card = re.search(r'id="c-keyrack_itself-authenticate" href="([^"]+)"', dashboard(demo, browser))
+    assert card
+    start = urljoin(demo.url, html.unescape(card[1]))
+    window = browser.get(start, headers={"Sec-Fetch-Site": "same-origin"}, timeout=30)
+    password = demo.printed(r"by hand .* amira or tomas · (\S+)")
+    sent = {"csrfmiddlewaretoken": token_in(window.text), "username": "amira", "password": password}
+    done = browser.post(window.url, data=sent, headers={"Referer": window.url}, timeout=30)
+    assert "Keyrack itself is connected" in done.text
 
 
 def test_a_forged_link_signs_nobody_in(demo: Demo) -> None:

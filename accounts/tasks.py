@@ -1,0 +1,58 @@
+"""What happens later: mails, and letting go of what ended long ago. Arguments are ids and names, never secrets."""
+
+import logging
+
+from allauth.account.adapter import get_adapter
+from allauth.account.models import EmailAddress
+from celery import shared_task
+from kombu.exceptions import ChannelError, OperationalError
+from oauth2_provider.models import clear_expired
+
+from accounts import families, notices
+from accounts.models import ApplicationPassword, PermanentToken, User
+
+logger = logging.getLogger(__name__)
+
+PUBLISH_SECONDS = 2  # for a broker that takes messages and confirms none
+
+
+@shared_task(name="accounts.send_notices")
+def send_notices() -> None:
+    notices.send_due()
+
+
+@shared_task(name="accounts.forget_long_ended")
+def forget_long_ended() -> None:
+    PermanentToken.objects.long_ended().delete()
+    ApplicationPassword.objects.long_ended().delete()
+
+
+@shared_task(name="accounts.clear_expired_grants")
+def clear_expired_grants() -> None:
+    """The toolkit's `cleartokens`. A replaced refresh token stays until it would have ended: it tells of a thief."""
+    clear_expired()
+    families.forget_gone()
+
+
+@shared_task(name="accounts.tell_of_leaked_grant", autoretry_for=(OSError,), max_retries=5, retry_backoff=True)
+def tell_of_leaked_grant(user_id: int, application: str) -> None:
+    user = User.objects.filter(pk=user_id, is_active=True).exclude(email="").first()
+    if user:
+        notices.send_leaked_grant(user, application)
+
+
+def hurry_leak_mail(user_id: int, application: str) -> None:
+    """A queue that is away costs the mail; the diary tells it as well."""
+    try:
+        tell_of_leaked_grant.apply_async((user_id, application), retry=False, confirm_timeout=PUBLISH_SECONDS)  # type: ignore[call-arg]  # kombu's
+    except (OperationalError, ChannelError, OSError) as error:
+        logger.warning("The queue is away (%s); a mail about a leak is not sent.", type(error).__name__)
+
+
+@shared_task(name="accounts.send_password_link")
+def send_password_link(user_id: int, address_id: int) -> None:
+    """The link is made here: no message of the queue holds one."""
+    user = User.objects.filter(pk=user_id, is_active=True).first()
+    address = EmailAddress.objects.filter(pk=address_id, user_id=user_id).first()
+    if user:
+        get_adapter().send_password_link(user, address.email if address else user.email)

@@ -1,0 +1,82 @@
+"""Keyrack as a provider of its own: a local integration, where people sign in with their name and password here.
+
+Its addresses follow the site to another port.
+"""
+
+import secrets
+
+from django.conf import settings
+
+from accounts.models import Application
+from integrations.models.registry import (
+    Alias,
+    ApplicationRegistry,
+    GrantType,
+    HttpConnection,
+    IntegrationType,
+    OAuth2Credential,
+    OAuthEntityProfile,
+    RevocationReach,
+)
+
+NAME, LABEL, CLIENT_ID = "keyrack_itself", "Keyrack itself", "keyrack-itself"
+SCOPES = {"integrations:read": "See your integrations"}
+
+
+def rows() -> None:
+    """Safe to repeat."""
+    if Alias.objects.filter(name=NAME).exists():
+        return
+    registry = registration()
+    profile = OAuthEntityProfile.objects.create(
+        registry=registry, name="Default", grant_type=GrantType.PASSWORD, is_default=True
+    )
+    profile.scopes.set([registry.scopes.create(scope=scope, name=words) for scope, words in SCOPES.items()])
+    credential = OAuth2Credential.objects.create(name=LABEL, profile=profile, integration_type=IntegrationType.PERSONAL)
+    description = "See your integrations as a program sees them. You sign in with your username and password here."
+    alias = Alias.objects.create(name=NAME, label=LABEL, description=description)
+    HttpConnection.objects.create(alias=alias, name=LABEL, credential=credential, connection_url=api_url())
+
+
+def registration() -> ApplicationRegistry:
+    """Both sides of it: the program that the server knows, and what we know of the server."""
+    secret = secrets.token_urlsafe(32)
+    Application.objects.create(
+        name=LABEL,
+        client_id=CLIENT_ID,
+        client_secret=secret,
+        client_type=Application.CLIENT_CONFIDENTIAL,
+        authorization_grant_type=Application.GRANT_PASSWORD,
+        allowed_scopes=" ".join(SCOPES),
+        first_party=True,
+        may_introspect=True,
+    )
+    return ApplicationRegistry.objects.create(
+        name=LABEL,
+        client_id=CLIENT_ID,
+        client_secret=secret,
+        default_grant_type=GrantType.PASSWORD,
+        revocation_reach=RevocationReach.TOKEN,
+        comments="Made by the demo.",
+        **addresses(),
+    )
+
+
+def addresses() -> dict[str, str]:
+    doors = f"{settings.SITE_URL}/o"
+    return {
+        "token_url": f"{doors}/token/",
+        "token_revocation_url": f"{doors}/revoke_token/",
+        "token_introspection_url": f"{doors}/introspect/",
+        "account_settings_url": f"{settings.SITE_URL}/accounts/security/",
+    }
+
+
+def api_url() -> str:
+    return f"{settings.SITE_URL}/api/v1/"
+
+
+def follow() -> None:
+    """Where the site has another port than at the last start."""
+    ApplicationRegistry.objects.filter(client_id=CLIENT_ID).update(**addresses())
+    HttpConnection.objects.filter(alias__name=NAME).update(connection_url=api_url())
