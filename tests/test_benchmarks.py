@@ -70,6 +70,13 @@ def test_a_token_is_read_over_http(server: authority.Client, client: Client) -> 
             assert answer.status_code == (200 if path.startswith("/api/") else 404)
 
 
+@pytest.mark.slow
+def test_the_product_and_its_peers_answer_without_errors(place: Place) -> None:
+    (rates,) = http.measured(place, http.Size(people=20, rounds=1, seconds=0.2), "granian")
+    assert len(rates) == 4
+    assert all(rate.a_second and not rate.errors for rate in rates.values())
+
+
 def test_a_third_party_is_hammered() -> None:
     with third_party.asked() as url:
         load = hammering.Load(url=url, requests=[("/small.json", ""), ("/large.bin", "")], connections=1, seconds=0.2)
