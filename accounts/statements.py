@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import Any, NamedTuple
 
-from django.db import DEFAULT_DB_ALIAS, connections, models
+from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 
@@ -47,9 +47,7 @@ class Kept:
         database = connections[DEFAULT_DB_ALIAS]  # looked up once: `connection` would ask for each attribute
         kept = self.written.get(database.vendor) or self.write(database)
         given = {name: field.get_db_prep_value(values[name], database) for name, field in kept.slots.items()}
-        with database.cursor() as cursor:
-            cursor.execute(kept.sql, {**kept.fixed, **given})
-            found = cursor.fetchone()
+        found = first_row(database, kept.sql, {**kept.fixed, **given})
         return None if found is None else converted(found, kept, database)
 
     def prepare(self) -> None:
@@ -62,8 +60,32 @@ class Kept:
             return self.written.setdefault(database.vendor, written(self.question(), database))
 
 
+def first_row(database: Any, sql: str, values: dict[str, Any]) -> Sequence[Any] | None:
+    """Django asks at the beginning of each request whether its connection is alive. The statement shows it as well."""
+    is_proven = database.connection is None or database.health_check_done or database.in_atomic_block
+    database.health_check_done = True
+    try:
+        return fetched(database, sql, values)
+    except (InterfaceError, OperationalError):
+        if is_proven or database.is_usable():
+            raise
+        database.close()
+        return fetched(database, sql, values)
+
+
+def fetched(database: BaseDatabaseWrapper, sql: str, values: dict[str, Any]) -> Sequence[Any] | None:
+    with database.cursor() as cursor:
+        cursor.execute(sql, values)
+        row: Sequence[Any] | None = cursor.fetchone()
+        return row
+
+
 def written(question: "models.QuerySet[Any, Any]", connection: BaseDatabaseWrapper) -> Written:
-    """As the database of this vendor wants it."""
+    """As the database of this vendor wants it. Tables get short names: psycopg reads what is longer than 4096 bytes
+    anew each time.
+    """
+    tables = list(question.query.alias_map)
+    question.query.change_aliases({name: f"k{place}" for place, name in enumerate(tables)})
     compiler = question.query.get_compiler(connection=connection)
     sql, parameters = compiler.as_sql()
     names = [each.name if isinstance(each, Slot) else f"fixed_{place}" for place, each in enumerate(parameters)]

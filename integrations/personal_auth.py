@@ -175,7 +175,7 @@ class PersonalAuthAPI:
 
     def _ready_call(self, alias: str) -> ReadyCall:
         found = tokens.ready_call(self.user, alias)
-        return found[0] if found else tokens.call_of(self.user, self._connection(self._authenticated(alias)))
+        return found or tokens.call_of(self.user, self._connection(self._authenticated(alias)))
 
     def _authenticated(self, alias: str) -> Integration:
         integration = self._integration(alias)

@@ -90,11 +90,11 @@ class Proxy(ApiView):
 
 def quickly(request: HttpRequest, view: ApiView, alias: str, path: str = "") -> HttpResponseBase | None:
     """For a program with a token, where all is as it should be. Once anything was sent, this is the answer."""
-    bearer = bearers.of_request(request)
-    found = tokens.ready_call(bearer.user, alias) if bearer else None
-    if bearer is None or found is None or str(request.method).upper() in rest.NEVER_SENT:
+    checksum = bearers.checksum_of(request)
+    found = tokens.ready_call_for(checksum, alias) if checksum else None
+    if found is None or str(request.method).upper() in rest.NEVER_SENT:
         return None
-    call, name = found
+    bearer, call, name = found
     if f"service:{name}" not in bearer.auth.scopes or not may_go_on(request, view, bearer):
         return None
     try:

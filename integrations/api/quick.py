@@ -1,6 +1,6 @@
 """The ordinary case of the calls that programs make again and again: a token of ours, and what it asks for is there.
 
-Two fixed statements and no framework in between. Whatever else is the matter is None here, and the view answers: it is
+One fixed statement and no framework in between. Whatever else is the matter is None here, and the view answers: it is
 the one that knows every refusal. So this must never answer what the view would not.
 """
 
@@ -39,14 +39,15 @@ class Counted:
 
 def token(request: HttpRequest, view: APIView, alias: str) -> HttpResponse | None:
     seconds = minimum_seconds(request)
-    bearer = bearers.of_request(request) if request.method == "GET" else None
-    if bearer is None or seconds is None or "tokens:read" not in bearer.auth.scopes:
+    checksum = bearers.checksum_of(request) if request.method == "GET" else None
+    found = tokens.handed_out_to(checksum, alias, minimum_seconds=seconds) if checksum and seconds is not None else None
+    if found is None:
         return None
-    found = tokens.handed_out(bearer.user, alias, minimum_seconds=seconds)
-    if found is None or f"service:{found.alias}" not in bearer.auth.scopes or not may_go_on(request, view, bearer):
+    bearer, handed_out = found
+    if not {"tokens:read", f"service:{handed_out.alias}"} <= bearer.auth.scopes or not may_go_on(request, view, bearer):
         return None
-    tokens.note_use(found, program_of(bearer.auth))
-    told = exported(found.token)
+    tokens.note_use(handed_out, program_of(bearer.auth))
+    told = exported(handed_out.token)
     return answer(
         {
             "access_token": told.access_token,
@@ -58,10 +59,9 @@ def token(request: HttpRequest, view: APIView, alias: str) -> HttpResponse | Non
 
 
 def token_valid(request: HttpRequest, view: APIView, alias: str) -> HttpResponse | None:
-    bearer = bearers.of_request(request) if request.method == "GET" else None
-    if bearer is None or "integrations:read" not in bearer.auth.scopes:
-        return None
-    if not tokens.ready(bearer.user, alias) or not may_go_on(request, view, bearer):
+    checksum = bearers.checksum_of(request) if request.method == "GET" else None
+    bearer = tokens.ready_for(checksum, alias) if checksum else None
+    if bearer is None or "integrations:read" not in bearer.auth.scopes or not may_go_on(request, view, bearer):
         return None
     return answer({"token_valid": True})
 

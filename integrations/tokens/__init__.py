@@ -12,7 +12,16 @@ is done with it. Knows nothing of requests, screens or tasks.
     connections  given back, and insisted on        journal      what was sent, before anybody knew the answer
 """
 
-from integrations.tokens.calls import ReadyCall, call_of, handed_out, note_use, prepare, ready_call
+from integrations.tokens.calls import (
+    ReadyCall,
+    call_of,
+    handed_out_to,
+    note_use,
+    prepare,
+    ready_call,
+    ready_call_for,
+    ready_for,
+)
 from integrations.tokens.connections import release_connection, release_scarce_connection
 from integrations.tokens.flights import WAIT_SECONDS, renew
 from integrations.tokens.leases import LEASE
@@ -31,11 +40,13 @@ __all__ = [
     "call_of",
     "current",
     "grants_to_us",
-    "handed_out",
+    "handed_out_to",
     "note_use",
     "prepare",
     "ready",
     "ready_call",
+    "ready_call_for",
+    "ready_for",
     "refused",
     "release_connection",
     "release_scarce_connection",

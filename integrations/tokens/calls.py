@@ -12,20 +12,25 @@ from uuid import UUID
 from django.db import models
 from django.utils import timezone
 
+from accounts import bearers
+from accounts.bearers import Bearer
 from accounts.models import User
-from accounts.statements import columns_of
-from integrations.models.registry import Alias, AliasType, ApplicationRegistry, HttpConnection
+from accounts.statements import Slot, columns_of
+from integrations.models.registry import AliasType, ApplicationRegistry, HttpConnection
 from integrations.models.tokens import Token
 from integrations.oauth import transport
 from integrations.tokens.reading import current
 from integrations.tokens.swift import (
     ANY,
     COLUMNS,
+    KNOWN,
+    NAME,
     ReadyToken,
+    Whose,
+    any_token,
     found_in,
     named_aliases,
     opened,
-    row,
     statements,
     usable,
 )
@@ -69,14 +74,26 @@ class HandedOut:
     alias: str
 
 
-def handed_out(user: User, alias: str, *, minimum_seconds: float = 0) -> HandedOut | None:
-    """Like `ready`, but only where the alias hands out tokens; and the alias's name. One statement."""
-    columns = row(HANDED_OUT, alias=alias, user=user.pk)
+def ready_for(checksum: str, alias: str) -> Bearer | None:
+    """Whose access token of ours was shown, where it has a token for the alias that can be used as it is."""
+    columns = READY_FOR.row(alias, checksum=checksum)
     if columns is None:
         return None
-    found, (last_used_at, name) = found_in(columns[: len(COLUMNS)]), columns[len(COLUMNS) :]
-    token = None if found.is_due(minimum_seconds) else opened(found, user.pk)
-    return HandedOut(pk=found.pk, last_used_at=last_used_at, token=token, alias=name) if token else None
+    found, bearer = found_in(columns[: len(COLUMNS)]), bearers.bearer_in(columns[len(COLUMNS) :])
+    return bearer if bearer and not found.is_due(0) and opened(found, bearer.user.pk) else None
+
+
+def handed_out_to(checksum: str, alias: str, *, minimum_seconds: float = 0) -> tuple[Bearer, HandedOut] | None:
+    """The same, only where the alias hands out tokens; and the token. One statement."""
+    columns = HANDED_OUT.row(alias, checksum=checksum)
+    if columns is None:
+        return None
+    found, (last_used_at, name, *shown) = found_in(columns[: len(COLUMNS)]), columns[len(COLUMNS) :]
+    bearer = None if found.is_due(minimum_seconds) else bearers.bearer_in(shown)
+    token = opened(found, bearer.user.pk) if bearer else None
+    if bearer is None or token is None:
+        return None
+    return bearer, HandedOut(pk=found.pk, last_used_at=last_used_at, token=token, alias=name)
 
 
 def call_of(user: User | None, connection: HttpConnection) -> ReadyCall:
@@ -86,16 +103,28 @@ def call_of(user: User | None, connection: HttpConnection) -> ReadyCall:
     return ReadyCall.of(current(user, connection.credential), connection)
 
 
-def ready_call(user: User, alias: str) -> tuple[ReadyCall, str] | None:
-    """This person's token and connection for the alias, where both can be used as they are; and the alias's name."""
-    columns = row(CALLS, alias=alias, user=user.pk)
-    if columns is None or columns[-1] is None:
+def ready_call(user: User, alias: str) -> ReadyCall | None:
+    """This person's token and connection for the alias, where both can be used as they are. One statement."""
+    columns = CALLS.row(alias, user=user.pk)
+    return call_in(columns, user) if columns else None
+
+
+def ready_call_for(checksum: str, alias: str) -> tuple[Bearer, ReadyCall, str] | None:
+    """The same for whoever showed an access token of ours; and the alias's name. One statement."""
+    columns = CALLS_SHOWN.row(alias, checksum=checksum)
+    if columns is None:
         return None
-    found, (last_used_at, *registry, name, connection_url) = found_in(columns[: len(COLUMNS)]), columns[len(COLUMNS) :]
-    token = None if found.is_due(0) else opened(found, user.pk)
+    bearer = bearers.bearer_in(columns[CALL:])
+    call = call_in(columns[:CALL], bearer.user) if bearer else None
+    return (bearer, call, columns[CALL - 1]) if bearer and call else None
+
+
+def call_in(columns: list[Any], user: User) -> ReadyCall | None:
+    found, (last_used_at, *registry, connection_url, _name) = found_in(columns[: len(COLUMNS)]), columns[len(COLUMNS) :]
+    token = None if connection_url is None or found.is_due(0) else opened(found, user.pk)
     if token is None:
         return None
-    call = ReadyCall(
+    return ReadyCall(
         pk=found.pk,
         version=found.version,
         access_token=token.access_token,
@@ -103,37 +132,47 @@ def ready_call(user: User, alias: str) -> tuple[ReadyCall, str] | None:
         connection_url=connection_url,
         registry=ApplicationRegistry.from_db("default", REGISTRY, registry),
     )
-    return call, name
 
 
-def question(*, by_id: bool) -> models.QuerySet[Token, Any]:
-    aliases = named_aliases(by_id=by_id)
-    connected = aliases.complete().filter(type=AliasType.CONNECTION_AND_CREDENTIAL)
-    at_the_connection = usable(aliases).filter(base_url__isnull=True)  # elsewhere: the long way's to open
-    return at_the_connection.values_list(
-        *COLUMNS,
-        "last_used_at",
-        *(f"credential__profile__registry__{name}" for name in REGISTRY),
-        first(aliases, "name"),
-        first(connected, "active_connection__connection_url"),
-    )
+def shown() -> Whose:
+    return Whose(user_id=bearers.user_id(), condition=bearers.shown("user"), columns=bearers.columns("user"))
 
 
-def first(aliases: "models.QuerySet[Alias, Any]", column: str) -> models.Subquery:
-    return models.Subquery(aliases.values(column)[:1])
+def token_to_hand_out(*, by_id: bool, whose: Whose) -> models.QuerySet[Token, Any]:
+    aliases = named_aliases(by_id, whose).filter(allow_token_export=True)
+    name = first(aliases, "name") if by_id else NAME
+    return usable(aliases, whose).values_list(*COLUMNS, "last_used_at", name, *whose.columns)
 
 
-def token_to_hand_out(*, by_id: bool) -> models.QuerySet[Token, Any]:
-    aliases = named_aliases(by_id=by_id).filter(allow_token_export=True)
-    return usable(aliases).values_list(*COLUMNS, "last_used_at", first(aliases, "name"))
+def token_and_address(*, by_id: bool, whose: Whose) -> models.QuerySet[Token, Any]:
+    """`NAME` names one alias, so its conditions need not be said twice. psycopg reads long statements at each call."""
+    name: models.Subquery | Slot
+    aliases = named_aliases(by_id, whose)
+    at_the_connection = usable(aliases, whose).filter(base_url__isnull=True)  # elsewhere: the long way's to open
+    if by_id:
+        connected = aliases.complete().filter(type=AliasType.CONNECTION_AND_CREDENTIAL)
+        name, url = first(aliases, "name"), first(connected, "active_connection__connection_url")
+    else:
+        its = HttpConnection.objects.filter(
+            active=True, alias__name=NAME, alias__type=AliasType.CONNECTION_AND_CREDENTIAL
+        )
+        name, url = NAME, first(its, "connection_url")
+    registry = (f"credential__profile__registry__{name}" for name in REGISTRY)
+    return at_the_connection.values_list(*COLUMNS, "last_used_at", *registry, url, name, *whose.columns)
 
 
-CALLS, HANDED_OUT = statements(question), statements(token_to_hand_out)
+def first(rows: "models.QuerySet[Any, Any]", column: str) -> models.Subquery:
+    return models.Subquery(rows.values(column)[:1])
+
+
+READY_FOR, HANDED_OUT = statements(any_token, shown), statements(token_to_hand_out, shown)
+CALLS, CALLS_SHOWN = statements(token_and_address, lambda: KNOWN), statements(token_and_address, shown)
+CALL = len(COLUMNS) + 1 + len(REGISTRY) + 2  # columns of `token_and_address`
 
 
 def prepare() -> None:
     """What the first caller in this process would wait for otherwise. Asks no database."""
-    for kept in (*ANY, *HANDED_OUT, *CALLS):
+    for kept in (ANY, READY_FOR, HANDED_OUT, CALLS, CALLS_SHOWN):
         kept.prepare()
     transport.prepare()
 

@@ -8,13 +8,12 @@ way's to tell apart; so this must never find what the long way would not.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 from uuid import UUID
 
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Group, Permission
 from django.db import models
-from django.db.models import Exists, Q
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -32,9 +31,20 @@ GRANTED_AT = Coalesce("refreshed_at", "signed_in_at")
 COLUMNS = ("id", "credential_id", "version", "access_token", "token_type", "scopes", "expires_at", GRANTED_AT)
 FIELDS = ("id", "credential_id", "version", "sealed", "token_type", "scopes", "expires_at", "granted_at")
 
-UUID_FIELD: "models.UUIDField[Any, Any]" = models.UUIDField()
-USER = Slot("user", models.BigIntegerField())
-Question = Callable[..., "models.QuerySet[Token, Any]"]
+NAME, ID = Slot("name", models.CharField()), Slot("id", models.UUIDField())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Whose:
+    """How a statement knows the person: what an id is compared with, and what else it asks and tells of them."""
+
+    user_id: models.Expression | models.Subquery
+    condition: Q = field(default_factory=Q)
+    columns: tuple[str, ...] = ()
+
+
+Question = Callable[..., "models.QuerySet[Token, Any]"]  # with `by_id` and `whose`
+KNOWN = Whose(user_id=Slot("user", models.BigIntegerField()))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,7 +94,7 @@ def at_once(user: User, alias: str, *, minimum_seconds: float = 0) -> ReadyToken
 
 
 def find(user: User, alias: str) -> FoundToken | None:
-    columns = row(ANY, alias=alias, user=user.pk)
+    columns = ANY.row(alias, user=user.pk)
     return None if columns is None else found_in(columns)
 
 
@@ -103,22 +113,21 @@ def opened(found: FoundToken, user_id: int) -> ReadyToken | None:
     )
 
 
-def any_token(*, by_id: bool) -> models.QuerySet[Token, Any]:
-    return usable(named_aliases(by_id=by_id)).values_list(*COLUMNS)
+def any_token(*, by_id: bool, whose: Whose) -> models.QuerySet[Token, Any]:
+    return usable(named_aliases(by_id, whose), whose).values_list(*COLUMNS, *whose.columns)
 
 
-def named_aliases(*, by_id: bool) -> AliasQuerySet:
-    named = Q(name=Slot("name", models.CharField()))
-    if by_id:
-        named |= Q(pk=Slot("id", UUID_FIELD))
-    return Alias.objects.filter(named, active=True).shared_with(USER).order_by("pk")
+def named_aliases(by_id: bool, whose: Whose) -> AliasQuerySet:
+    named = Q(name=NAME) | Q(pk=ID) if by_id else Q(name=NAME)
+    return Alias.objects.filter(named, active=True).shared_with(whose.user_id).order_by("pk")
 
 
-def usable(aliases: AliasQuerySet) -> models.QuerySet[Token, Any]:
+def usable(aliases: AliasQuerySet, whose: Whose) -> models.QuerySet[Token, Any]:
     """This person's token for them, under the same conditions that the long way asks for one by one."""
     return Token.objects.filter(
-        with_role(USER),
-        user_id=USER,
+        whose.condition,
+        with_role(OuterRef(OuterRef("user_id"))),
+        user_id=whose.user_id,
         user__is_active=True,
         state=TokenState.VALID,
         integration_type=IntegrationType.PERSONAL,
@@ -129,28 +138,41 @@ def usable(aliases: AliasQuerySet) -> models.QuerySet[Token, Any]:
     )
 
 
-def with_role(user: Slot) -> Q:
+def with_role(user_id: OuterRef) -> Q:
     """What Django's own backend would say. Whom another backend gives the role, the long way finds."""
     app_label, _, codename = ROLE.partition(".")
-    role = Permission.objects.filter(content_type__app_label=app_label, codename=codename)
-    mine = Q(Exists(role.filter(user=user))) | Q(Exists(role.filter(group__user=user)))
-    return Q(user__is_superuser=True) | mine
+    by_group = Group.permissions.through.objects.filter(group__user=user_id).values("permission")
+    by_name = User.user_permissions.through.objects.filter(user=user_id).values("permission")
+    theirs = Q(pk__in=by_group) | Q(pk__in=by_name)
+    role = Permission.objects.filter(theirs, content_type__app_label=app_label, codename=codename)
+    return Q(user__is_superuser=True) | Q(Exists(role))
 
 
-def statements(question: Question) -> tuple[Kept, Kept]:
-    """That by name alone, and that by name or id."""
-    return Kept(partial(question, by_id=False)), Kept(partial(question, by_id=True))
+@dataclass(frozen=True)
+class Statements:
+    """A question, by the alias's name alone, and by its name or id."""
+
+    by_name: Kept
+    by_id: Kept
+
+    def row(self, alias: str, **who: Any) -> list[Any] | None:
+        """However many threads ask for the same at once, the database is asked for all of them."""
+        if "\0" in alias:
+            return None
+        alias_id = id_in(alias)
+        kept, values = (self.by_name, who) if alias_id is None else (self.by_id, {**who, "id": alias_id})
+        return together.ask((kept, alias, *who.values()), lambda: kept.row(name=alias, **values))
+
+    def prepare(self) -> None:
+        self.by_name.prepare()
+        self.by_id.prepare()
 
 
-ANY = statements(any_token)
+def statements(question: Question, whose: Callable[[], Whose]) -> Statements:
+    def kept(*, by_id: bool) -> Kept:
+        return Kept(lambda: question(by_id=by_id, whose=whose()))
+
+    return Statements(kept(by_id=False), kept(by_id=True))
 
 
-def row(kept: tuple[Kept, Kept], *, alias: str, user: int) -> list[Any] | None:
-    """However many threads ask for the same at once, the database is asked for all of them."""
-    if "\0" in alias:
-        return None
-    by_name, by_id = kept
-    alias_id = id_in(alias)
-    if alias_id is None:
-        return together.ask((by_name, alias, user), lambda: by_name.row(name=alias, user=user))
-    return together.ask((by_id, alias, user), lambda: by_id.row(name=alias, user=user, id=alias_id))
+ANY = statements(any_token, lambda: KNOWN)

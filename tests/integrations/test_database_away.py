@@ -1,12 +1,14 @@
-"""A database that is away when the provider has answered: the only copy of the new tokens is insisted on."""
+"""A database that was away, or is away when the provider has answered: the only copy of new tokens is insisted on."""
 
 import logging
 from collections.abc import Iterator
 
 import pytest
+from django.core.signals import request_started
 from django.db import OperationalError, connection
 
 from accounts.models import User
+from integrations import tokens
 from integrations.models import Alias, Renewal, Token
 from integrations.tokens import connections
 from tests import cast
@@ -61,3 +63,33 @@ def test_when_it_stays_away_the_journal_shows_the_attempt_and_the_log_no_secret(
     [entry] = Renewal.objects.all()
     assert (entry.outcome, entry.version) == ("asked", 1)
     assert Token.objects.get().access_token == "CANARY-access-1"
+
+
+def test_a_connection_that_broke_since_the_last_request_is_opened_anew(
+    amira: User, northwind: Alias, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the statement that meets it; as long as all is well, nobody asks whether it is alive."""
+    if connection.vendor == "sqlite":
+        pytest.skip("a file does not hang up")
+    Token.objects.update(expires_at=None)
+    monkeypatch.setattr(connection, "close_at", None)  # kept from request to request
+    with monkeypatch.context() as unasked:
+        unasked.setattr(connection, "is_usable", None)
+        request_started.send(sender=None, environ={})
+        assert tokens.ready(amira, "northwind")
+    hang_up()
+    request_started.send(sender=None, environ={})
+    assert tokens.ready(amira, "northwind")
+    hang_up()
+    with pytest.raises(OperationalError):  # in the middle of one it was known to be alive: what was lost, nobody knows
+        tokens.ready(amira, "northwind")
+    connection.close()
+
+
+def hang_up() -> None:
+    """As a server does that is restarted."""
+    other = connection.copy()
+    with connection.cursor() as cursor, other.cursor() as second:
+        cursor.execute("SELECT pg_backend_pid()")
+        second.execute("SELECT pg_terminate_backend(%s, 5000)", cursor.fetchone())
+    other.close()
