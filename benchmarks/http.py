@@ -8,8 +8,8 @@ order; the ratio is taken in each round, then the middle one.
 
 import random
 import statistics
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from benchmarks import hammering, report, setting
@@ -47,6 +47,14 @@ def main(arguments: list[str]) -> None:
 
 
 def measured(place: Place, size: Size, server: str) -> list[dict[str, Rate]]:
+    with served(place, size, server) as loads:
+        for load in loads.values():
+            hammering.hammer(load)  # warm
+        return [one_round(loads) for _ in range(size.rounds)]
+
+
+@contextmanager
+def served(place: Place, size: Size, server: str) -> Iterator[dict[str, Load]]:
     site = setting.site(KEYRACK, place)
     people = site.ask_of("fillers", "benchmarks.serving.filled", str(size.people))
     with ExitStack() as stack:
@@ -54,10 +62,7 @@ def measured(place: Place, size: Size, server: str) -> list[dict[str, Rate]]:
             stack.enter_context(Served(server, place.folder, {**site.environment, **more}, workers=2, threads=4)).url
             for more in ({}, {"DJANGO_SETTINGS_MODULE": PEER})
         )
-        loads = contestants(product, peer, people, size.seconds)
-        for load in loads.values():
-            hammering.hammer(load)  # warm
-        return [one_round(loads) for _ in range(size.rounds)]
+        yield contestants(product, peer, people, size.seconds)
 
 
 def contestants(product: str, peer: str, people: Sequence[tuple[int, str]], seconds: float) -> dict[str, Load]:

@@ -11,8 +11,8 @@ import secrets
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,11 +54,13 @@ def options(description: str) -> argparse.ArgumentParser:
 @contextmanager
 def places(wanted: list[str] | None) -> Iterator[Iterator[Place]]:
     """One after the other, so that only one server runs at a time."""
-    with tempfile.TemporaryDirectory(prefix="keyrack-benchmark-", ignore_cleanup_errors=True) as folder:
-        yield each(wanted or ["sqlite", *([] if machine.lacks("postgres") else ["postgres"])], Path(folder))
+    wanted = wanted or ["sqlite", *([] if machine.lacks("postgres") else ["postgres"])]
+    temporary = tempfile.TemporaryDirectory(prefix="keyrack-benchmark-", ignore_cleanup_errors=True)
+    with temporary as folder, closing(each(wanted, Path(folder))) as found:  # its server ends before its folder does
+        yield found
 
 
-def each(wanted: list[str], folder: Path) -> Iterator[Place]:
+def each(wanted: list[str], folder: Path) -> Generator[Place]:
     for name in wanted:
         if name == "sqlite":
             yield Place(name="SQLite", new=lambda name: f"sqlite:///{folder / name}.sqlite3", folder=folder)
