@@ -13,6 +13,7 @@ Knows HTTP; of OAuth it knows only the errors, into which it translates everybod
     bounds       deadline and size          sockets     where a connection may go
     addresses    what is public             sessions    requests on top of it
     streams      bodies that flow, on the same pool of connections
+    framing      where an answer begins and ends
     own          this site itself
 """
 

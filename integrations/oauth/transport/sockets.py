@@ -12,7 +12,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from integrations.oauth.errors import Misconfigured, OAuthError, Unreachable, Unusable
-from integrations.oauth.transport import addresses
+from integrations.oauth.transport import addresses, framing
 from integrations.oauth.transport.bounds import Bounds, Limits, current
 
 if TYPE_CHECKING:
@@ -142,6 +142,7 @@ def _dial(host: str, port: int, *, plain: bool) -> GuardedSocket:
 
 class _Connection(HTTPConnection):
     plain: ClassVar[bool] = True
+    response_class = framing.Answer
 
     def _new_conn(self) -> socket.socket:
         """Instead of urllib3's own dialling. TLS follows in connect(), against the name and not this address."""

@@ -9,8 +9,10 @@ from typing import Self
 
 import urllib3
 
+from integrations.oauth.errors import OAuthError
 from integrations.oauth.transport import bounds, sessions
 from integrations.oauth.transport.bounds import DEADLINE, IDLE, Flow
+from integrations.oauth.transport.framing import length_of
 
 PIECE = 128 << 10  # bytes, at most, that are read at once
 
@@ -22,13 +24,17 @@ class Stream:
         self._raw = raw
         self.status_code = raw.status
         self.headers = raw.headers
+        self.length = length_of(raw.headers.getlist("Transfer-Encoding"), raw.headers.getlist("Content-Length"))
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> bytes:
-        with sessions.translated():
-            piece = self._raw.read1(PIECE, decode_content=False)
+        try:
+            with sessions.translated():
+                piece = self._raw.read1(PIECE, decode_content=False)
+        except OAuthError as error:
+            raise error from None  # nobody may be left to catch it but a server that logs what their bytes were
         if not piece:
             self.close()
             raise StopIteration
