@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from time import monotonic
 from typing import Protocol, TypeVar
@@ -64,11 +65,14 @@ def answered(ask: Ask[A], token: Held, terms: Terms) -> A:
         return answer
     stored = row_of(token)
     if stored and stored.renews_itself:
-        renewed = tokens.renew(token)
-        if terms.repeatable() and terms.seconds_left() > 0:
-            answer.close()
-            return ask(renewed.access_token, terms.seconds_left())
-    elif stored and names_the_token(answer):
+        with ExitStack() as unless_told:
+            unless_told.callback(answer.close)
+            renewed = tokens.renew(token)
+            if not terms.repeatable() or terms.seconds_left() <= 0:
+                unless_told.pop_all()
+                return answer
+        return ask(renewed.access_token, terms.seconds_left())
+    if stored and names_the_token(answer):
         tokens.refused(stored)
     return answer
 

@@ -1,5 +1,6 @@
 """The proxy, when it does not work: whose fault it is, what is tried again, and who is not let in."""
 
+import gc
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from rest_framework.throttling import SimpleRateThrottle
 
 from accounts.models import User
 from integrations.models import Alias, HttpConnection, Token
+from integrations.oauth.transport.sockets import GuardedSocket
 from tests import cast
 from tests.api.conftest import Program
 from tests.api.proxying import API, BASE, error
@@ -58,6 +60,13 @@ def test_a_sign_in_that_ends_during_the_call_is_told_as_well(
     server.on(f"GET {API}").answer(status=401)
     server.on(ASKED).answer(status=400, json={"error": "invalid_grant"})
     assert error(caller.get(f"{BASE}contacts")) == (401, "integration_not_authenticated")
+    assert server.connections == 2
+    assert open_connections(server) == 1  # that of the renewal, which the next call may have
+
+
+def open_connections(server: HostileServer) -> int:
+    ours = [each for each in gc.get_objects() if type(each) is GuardedSocket and each.fileno() >= 0]
+    return sum(each.getpeername()[1] == server.port for each in ours)
 
 
 def test_a_token_that_is_due_is_renewed_first(caller: Client, server: HostileServer, transactional_db: None) -> None:
