@@ -184,6 +184,21 @@ def test_a_session_is_not_for_other_sites_nor_for_parts_of_a_page(
     assert server.calls == []
 
 
+@pytest.mark.parametrize("name", ["Origin", "Referer"])
+def test_where_browsers_do_not_say_who_asks_the_address_of_the_page_does(
+    name: str, signed_in: Alias, amira: User, server: HostileServer
+) -> None:
+    """By plain http none says Sec-Fetch-Site."""
+    server.on(f"GET {API}").always(json={})
+    browser = Client()
+    browser.force_login(amira)
+    for page in ("https://evil.example", "http://testserver.evil.example/", "null", "//", "http://testserver@evil/"):
+        assert error(browser.get(f"{BASE}contacts", headers={name: page})) == (403, "permission_denied")
+    assert server.calls == []
+    assert browser.get(f"{BASE}contacts", headers={name: "http://testserver/integrations/"}).status_code == 200
+    assert browser.get(f"{BASE}contacts").status_code == 200
+
+
 def test_calls_are_counted_like_all_others(
     caller: Client, server: HostileServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
