@@ -14,13 +14,14 @@ from integrations.rest import BadPath
 
 PLAIN = "/:@!$&'()*+,;=-._~"  # what a path may hold as it is (RFC 3986 §3.3)
 IN_QUERY = PLAIN + '%?[]|^`{}"<>'
+LONELY = re.compile(r"%(?![0-9A-Fa-f]{2})")  # begins no encoding; urllib3 would encode all others once more
 ORIGIN = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://[^/?]*")  # of the absolute form (RFC 9112 §3.2.2)
 
 
 def asked_for(request: HttpRequest, path: str) -> str:
     """`path`, the decoded end of the address, as it was sent, with its query."""
     query = quote(str(request.META.get("QUERY_STRING", "")).encode("latin-1"), safe=IN_QUERY)
-    return raw_path(request, path) + (f"?{query}" if query else "")
+    return LONELY.sub("%25", raw_path(request, path) + (f"?{query}" if query else ""))
 
 
 def raw_path(request: HttpRequest, path: str) -> str:

@@ -1,35 +1,46 @@
 """What a caller may say in a person's name, where to, and what of an answer may come back to him. Sends nothing."""
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 # What a caller may not say in the user's name: who he is, where the call goes, how it is framed, whom it came through.
 OURS_TO_SET = re.compile(
     r"^(authorization|cookie2?|host|connection|keep-alive|te|trailer|transfer-encoding|content-length|upgrade|expect|via"
-    r"|forwarded|proxy-.*|x-forwarded-.*|x-real-ip|(x-|true-|x-cluster-|fastly-)client-ip|cf-.*|x-original-.*"
-    r"|x-rewrite-url|x-(http-)?method-override|x-http-method|x-csrf-?token|sec-.*|origin|referer|hx-.*|keyrack-.*)$",
+    r"|forwarded|proxy(-.*)?|x-forward.*|x-real-ip|(.*-)?client-?ip|x-(originating|proxyuser|remote)-ip|cf-.*"
+    r"|(x-)?remote-(addr|user)|x-(azure-socketip|envoy-.*)|x-host|x-(url-)?scheme|x-https|front-end-https"
+    r"|x-script-name|x-original-.*|x-rewrite-url|x-(http-)?method-override|x-http-method|x-csrf-?token|sec-.*|origin|referer|hx-.*|keyrack-.*)$",
     re.IGNORECASE,
 )
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 §5.6.2
 CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+A_METHOD = re.compile(r"[A-Za-z]+(-[A-Za-z]+)*")  # of those that IANA knows: VERSION-CONTROL
 NEVER_SENT = frozenset({"TRACE", "CONNECT"})
 
 # What an answer of theirs would do at our address: set cookies, lead elsewhere, change what pages here may do or be
 # kept for, or frame the body anew.
 ACTS_ON_US = re.compile(
-    r"^(set-cookie2?|set-login|clear-site-data|service-worker.*|location|refresh|content-location|www-authenticate"
-    r"|connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|alt-svc|server|date|via|x-accel-.*|x-sendfile"
+    r"^(set-cookie.*|set-login|clear-site-data|service-worker.*|refresh|content-location|www-authenticate|keyrack-.*|hx-.*"
+    r"|connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|alt-svc|server|date|via"
+    r"|x-accel-.*|x-sendfile|x-(lighttpd-send|litespeed|reproxy)-.*|secure-session-.*"
     r"|content-security-policy.*|x-content-security-policy|x-webkit-csp|permissions-policy.*|feature-policy"
-    r"|document-policy.*|referrer-policy|strict-transport-security|expect-ct|public-key-pins.*|access-control-.*"
+    r"|(document|document-isolation|require-document|integrity)-policy.*|use-as-dictionary"
+    r"|referrer-policy|strict-transport-security|expect-ct|public-key-pins.*|access-control-.*"
     r"|timing-allow-origin|cross-origin-.*|origin-.*|sec-.*|accept-ch|critical-ch|x-content-type-options|x-frame-options"
     r"|x-xss-protection|x-permitted-cross-domain-policies|x-dns-prefetch-control|speculation-rules|supports-loading-mode"
     r"|sourcemap|x-sourcemap|report-to|reporting-endpoints|nel|activate-storage-access|attribution-reporting-.*"
-    r"|cache-control|cdn-cache-control|surrogate-.*|pragma|expires|age)$",
+    r"|cache-control|(.*-)?cdn-cache-control|edge-control|surrogate-.*|pragma|expires|age)$",
     re.IGNORECASE,
 )
+RENAMED = {"location": "Keyrack-Location"}  # a program can read it, and nothing follows it by itself
 FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\#]")
 FORBIDDEN_ONCE_DECODED = re.compile(r"[\x00-\x1f\x7f\\]")
+ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/|(https?|wss?|ftps?|file|gopher|data|blob|javascript|vbscript):", re.I)
+OF_MICROSOFT = re.compile(rb"%[uU]([0-9a-fA-F]{4})")
+TOO_LONG = re.compile(rb"(?:[\xc0\xc1]|\xe0[\x80\x81]|\xf0\x80[\x80\x81])[\x80-\xbf]")  # of ASCII (RFC 3629 §3)
+DEEPEST = 16  # encodings of encodings; thousands would be taken off for minutes
+BETWEEN_STEPS = re.compile(r"[/\\;?#]")
 
 
 class BadPath(ValueError):
@@ -41,9 +52,9 @@ def target(connection_url: str, path: str) -> str:
     decoded = fully_unquoted(path.partition("?")[0])
     if FORBIDDEN.search(path) or FORBIDDEN_ONCE_DECODED.search(decoded):
         raise BadPath("A path holds no spaces, backslashes, fragments or control characters.")
-    if decoded.startswith("//") or re.match(r"^[A-Za-z][A-Za-z0-9+.-]*:", path):
+    if decoded.startswith("//") or ADDRESS.match(decoded):
         raise BadPath("Give a path below the connection's URL, not an address of its own.")
-    if any(step in {".", ".."} for step in re.split(r"[/;]", decoded)):
+    if has_dot_segments(decoded) or has_dot_segments(unicodedata.normalize("NFKC", decoded)):
         raise BadPath("A path holds no dot segments.")
     url = connection_url.rstrip("/") + "/" + path.lstrip("/") if path else connection_url
     if urlsplit(url)[:2] != urlsplit(connection_url)[:2]:
@@ -52,10 +63,32 @@ def target(connection_url: str, path: str) -> str:
 
 
 def fully_unquoted(path: str) -> str:
-    """Percent-encoding taken off until nothing changes: a server behind may decode more than once."""
-    while (decoded := unquote(path)) != path:
-        path = decoded
-    return path
+    """Percent-encoding taken off until nothing changes: a server behind may decode more than once.
+
+    And as the most careless of them would: "%u002e" and "%c0%ae" are dots to some.
+    """
+    raw = path.encode(errors="replace")
+    for _ in range(DEEPEST):
+        decoded = unquoted_once(raw)
+        if decoded == raw:
+            return raw.decode(errors="replace")
+        raw = decoded
+    raise BadPath("A path is not encoded so many times.")
+
+
+def unquoted_once(raw: bytes) -> bytes:
+    plain = OF_MICROSOFT.sub(lambda found: chr(int(found[1], 16)).encode(errors="replace"), raw)
+    return TOO_LONG.sub(shortened, unquote_to_bytes(plain))
+
+
+def shortened(found: re.Match[bytes]) -> bytes:
+    *_, high, low = found[0]
+    return bytes([(high & 1) << 6 | low & 0x3F])
+
+
+def has_dot_segments(path: str) -> bool:
+    """Some servers let blanks at the end go, and begin a query or parameters at a "?" or ";" that was encoded."""
+    return any(step.strip() in {".", ".."} for step in BETWEEN_STEPS.split(path))
 
 
 def allowed_headers(headers: Mapping[str, str]) -> dict[str, str]:
@@ -71,8 +104,8 @@ def may_say(name: str) -> bool:
 
 def method_of(method: str) -> str:
     """TRACE has the request repeated in the answer, token and all (RFC 9110 §9.3.8); CONNECT asks for a tunnel."""
-    if not method.isascii() or not method.isalpha():
-        raise BadPath("A method is one word of letters.")
+    if not A_METHOD.fullmatch(method):
+        raise BadPath("A method is one word of letters and hyphens.")
     if (method := method.upper()) in NEVER_SENT:
         raise BadPath(f"{method} cannot be used here.")
     return method
@@ -82,11 +115,16 @@ def passing(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """Of a stranger's answer, what may be said from our origin (RFC 9110 §7.6.1): the rest would act on it."""
     found = list(headers)
     for_this_hop = hop_by_hop(found)
-    return [(name, value) for name, value in found if may_come_back(name, value) and name.lower() not in for_this_hop]
+    return [
+        (RENAMED.get(name.lower(), name), value.strip(" \t"))
+        for name, value in found
+        if may_come_back(name, value) and name.lower() not in for_this_hop
+    ]
 
 
 def may_come_back(name: str, value: str) -> bool:
-    return bool(HEADER_NAME.fullmatch(name)) and not ACTS_ON_US.match(name) and not CONTROLS.search(value)
+    acts_on_us = ACTS_ON_US.match(name.replace("_", "-"))
+    return bool(HEADER_NAME.fullmatch(name)) and not acts_on_us and not CONTROLS.search(value)
 
 
 def hop_by_hop(headers: Iterable[tuple[str, str]]) -> set[str]:

@@ -72,6 +72,13 @@ LEAVING = [
     "/a\x00",
     "/a%00",
     "/a#b",
+    "/..%3F",
+    "/..%20/admin",
+    "/%c0%ae%c0%ae/admin",
+    "/%u002e%u002e/admin",
+    "/\uff0e\uff0e/admin",
+    "/..\uff0fadmin",
+    "file:/etc/passwd",
     "\u00a0//{evil}",
     " //{evil}/x",
 ]
@@ -118,6 +125,9 @@ def is_refused(path: str) -> bool:
             "https://api.example/v1/search?q=//evil.example/..&x=https://evil.example",
         ),
         ("/a:b", "https://api.example/v1/a:b"),
+        ("people:batchGet", "https://api.example/v1/people:batchGet"),
+        ("urn:li:share:1", "https://api.example/v1/urn:li:share:1"),
+        ("/a%FF/%C0%FF\uff3cb", "https://api.example/v1/a%FF/%C0%FF\uff3cb"),
     ],
 )
 def test_an_honest_path_is_left_as_it_is(path: str, url: str) -> None:
