@@ -124,7 +124,7 @@ def body_of(request: HttpRequest) -> rest.Body | None:
             raise BadPath("Send a Content-Length: a body in another framing cannot be read here.")
         return rest.Body(read, length=None)
     length = str(request.META.get("CONTENT_LENGTH") or "")
-    if length and not (length.isascii() and length.isdigit()):
+    if length and not (length.isascii() and length.isdigit() and len(length) < 19):
         raise BadPath("A Content-Length is a number.")
     return rest.Body(read, length=int(length)) if length else None
 
@@ -140,15 +140,15 @@ def answer_of(answer: rest.Streamed, *, has_body: bool) -> HttpResponseBase:
     if not 200 <= answer.status_code <= 599:
         answer.close()
         raise Unusable("bad_status", "the status is none")
-    if has_body and answer.length.isdigit() and int(answer.length) <= AT_ONCE:
+    if has_body and answer.length is not None and answer.length <= AT_ONCE:
         response: HttpResponseBase = HttpResponse(b"".join(answer.body), status=answer.status_code)
     else:
         response = StreamingHttpResponse(answer.body, status=answer.status_code)
     response.headers["Content-Type"] = "application/octet-stream"
+    if answer.length is not None and answer.status_code != 204:
+        response.headers["Content-Length"] = str(answer.length)
     for name, values in by_name(answer.headers).items():
         response.headers[name] = ", ".join(values)
-    if answer.location:
-        response.headers["Keyrack-Location"] = answer.location
     for name, value in SANDBOX.items():
         response.headers[name] = value
     return response

@@ -22,7 +22,7 @@ NEVER_SENT = frozenset({"TRACE", "CONNECT"})
 # kept for, or frame the body anew.
 ACTS_ON_US = re.compile(
     r"^(set-cookie.*|set-login|clear-site-data|service-worker.*|refresh|content-location|www-authenticate|keyrack-.*|hx-.*"
-    r"|connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|alt-svc|server|date|via"
+    r"|connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|content-length|upgrade|alt-svc|server|date|via"
     r"|x-accel-.*|x-sendfile|x-(lighttpd-send|litespeed|reproxy)-.*|secure-session-.*"
     r"|content-security-policy.*|x-content-security-policy|x-webkit-csp|permissions-policy.*|feature-policy"
     r"|(document|document-isolation|require-document|integrity)-policy.*|use-as-dictionary"

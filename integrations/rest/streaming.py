@@ -58,16 +58,14 @@ class Body:
 
 
 class Streamed:
-    """A third party's answer: its status, its headers as they may be passed on, where it leads, and `body` as it comes.
+    """A third party's answer: its status, its headers as they may be passed on, and `body` as it comes.
 
     Read it to its end or close it; else its connection stays open for as long as the third party likes.
     """
 
     def __init__(self, answer: transport.Stream) -> None:
-        self.status_code = answer.status_code
+        self.status_code, self.length = answer.status_code, answer.length
         self.headers = passing(answer.headers.items())
-        self.location = answer.headers.get("Location", "")
-        self.length = answer.headers.get("Content-Length", "")
         self.body = answer
 
     def close(self) -> None:

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from tests.api.proxying import API, BASE, body
-from tests.servers.hostile import HostileServer
+from tests.api.proxying import API, BASE, body, error
+from tests.integrations.renewing import ASKED, GRANTED
+from tests.servers.hostile import Answer, Call, HostileServer
 
 pytestmark = pytest.mark.django_db
 
@@ -28,6 +29,15 @@ NOT_OURS = {
     "Public-Key-Pins": "x",
     "Keep-Alive": "timeout=5",
     "X-Hop": "CANARY",
+    "Set_Cookie": "keyrack=CANARY",
+    "X_Accel_Redirect": "/CANARY",
+    "X-Lighttpd-Send-File": "/CANARY",
+    "X-LiteSpeed-Location": "/CANARY",
+    "Keyrack-Location": "https://evil.example",
+    "HX-Redirect": "https://evil.example",
+    "Integrity-Policy": "CANARY",
+    "Secure-Session-Registration": "CANARY",
+    "Cloudflare-CDN-Cache-Control": "public",
 }
 
 
@@ -99,3 +109,58 @@ def test_an_odd_answer_breaks_nothing(raw: bytes, caller: Client, server: Hostil
     assert answer.status_code in (200, 502)
     assert "X" not in answer
     assert b"HTTP" not in body(answer)
+
+
+@pytest.mark.parametrize("location", ["a\x0bb", "a\x01b", "a\x7fb"])
+def test_an_address_that_is_none_is_not_told(location: str, caller: Client, server: HostileServer) -> None:
+    """Servers refuse such a header, with the whole answer."""
+    server.on(f"GET {API}").answer(raw=f"HTTP/1.1 302 F\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n".encode())
+    answer = caller.get(f"{BASE}contacts")
+    assert (answer.status_code, "Keyrack-Location" in answer) == (302, False)
+
+
+@pytest.mark.parametrize(
+    ("head", "length"),
+    [
+        (b"200 OK\r\nContent-Length: 2 \r\n\r\nhi", "2"),
+        (b"200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nhi", "2"),
+        (b"200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 50\r\n\r\n2\r\nhi\r\n0\r\n\r\n", None),
+        (b"204 No Content\r\nContent-Length: 2\r\n\r\n", None),
+        (b"304 Not Modified\r\nContent-Length: 500\r\n\r\n", "500"),
+    ],
+)
+def test_the_length_is_that_of_the_body_or_not_told(
+    head: bytes, length: str | None, caller: Client, server: HostileServer
+) -> None:
+    server.on(f"GET {API}").answer(raw=b"HTTP/1.1 " + head)
+    answer = caller.get(f"{BASE}contacts")
+    assert answer.headers.get("Content-Length") == length
+    assert body(answer) == (b"hi" if answer.status_code == 200 else b"")
+
+
+@pytest.mark.parametrize("raw", [b"200 OK\r\nContent-Length: \xb2\r\n\r\nhi", b"101 Switching Protocols\r\n\r\nhi"])
+def test_what_cannot_be_read_in_one_way_is_502(raw: bytes, caller: Client, server: HostileServer) -> None:
+    server.on(f"GET {API}").answer(raw=b"HTTP/1.1 " + raw)
+    assert error(caller.get(f"{BASE}contacts")) == (502, "provider_unusable")
+
+
+def echo(call: Call) -> Answer:
+    """A page for debugging, as many third parties have one."""
+    return Answer(status=201, text=f"You said: {call.headers['authorization']}")
+
+
+@pytest.mark.parametrize("who", ["caller", "session"])
+def test_who_repeats_the_question_is_passed_on_and_not_logged(
+    who: str,
+    request: pytest.FixtureRequest,
+    server: HostileServer,
+    transactional_db: None,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    sender: Client = request.getfixturevalue(who)
+    server.on(f"GET {API}").then(echo, Answer(status=401), echo)
+    server.on(ASKED).answer(json=GRANTED)
+    with caplog.at_level("DEBUG"):
+        said = [body(sender.get(f"{BASE}contacts")) for _before_and_after_a_renewal in range(2)]
+    assert said == [b"You said: Bearer CANARY-access-1", b"You said: Bearer CANARY-access-2"]
+    assert "CANARY" not in caplog.text

@@ -12,6 +12,7 @@ from accounts.models import User
 from integrations.models import Alias
 from tests import cast
 from tests.api.conftest import Program
+from tests.api.proxying import TRICKS
 from tests.servers.flowing import PATIENCE, PIECE, Flowing
 from tests.servers.site import Site
 
@@ -62,6 +63,8 @@ def test_bodies_flow_through_both_servers(site: Site, program: Program, party: F
     caller = Caller(f"{site.url}{BASE}", authorization)
     url, session = caller.url, caller.session
     goes_up_and_down(url, session)
+    what_reads_in_two_ways_is_read_in_one(url, session)
+    what_wants_out_stays_in(caller, party)
     keeps_memory_and_connections(site, url, session, party)
     comes_step_by_step(url, session, party)
     hanging_up_is_passed_on(caller, party)
@@ -75,6 +78,21 @@ def goes_up_and_down(url: str, session: requests.Session) -> None:
     assert session.put(f"{url}sink", data=b"x" * 300_000).json() == {"bytes": "300000", "framing": "length"}
     in_chunks = session.post(f"{url}sink", data=iter([b"a" * 70_000, b"b"]))
     assert in_chunks.json() == {"bytes": "70001", "framing": "chunked"}
+
+
+def what_reads_in_two_ways_is_read_in_one(url: str, session: requests.Session) -> None:
+    for _again in range(2):
+        answer = session.get(f"{url}odd")
+        assert (answer.status_code, answer.text, answer.headers["X-Own"]) == (200, "Bearer CANARY-access-1", "kept")
+        assert not {"Content-Length", "Keyrack-Location", "X_Accel_Redirect"} & answer.headers.keys()
+
+
+def what_wants_out_stays_in(caller: Caller, party: Flowing) -> None:
+    party.paths.clear()
+    for trick in TRICKS:
+        with caller.raw(f"GET {BASE}{trick.format(evil='evil.example')}", "Connection: close") as sock:
+            assert sock.recv(64).split()[1] in (b"400", b"414"), trick
+    assert party.paths == []
 
 
 def keeps_memory_and_connections(site: Site, url: str, session: requests.Session, party: Flowing) -> None:

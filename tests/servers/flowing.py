@@ -3,6 +3,7 @@
     GET  …/source?bytes=N           so many bytes, with a Content-Length; &chunked=1 without
     GET  …/steps                    one piece, the next when `step` is set, and so on; ends when `last` is set
     GET  …/breaks                   a piece of a chunked body, then nothing more
+    GET  …/odd                      an answer that is read in two ways, and repeats who asked
     PUT, POST …/sink                takes the body and says its length
 
 Knows HTTP/1.1 and nothing of OAuth.
@@ -63,7 +64,7 @@ class _Conversation(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         asked = urlsplit(self.path)
         self.server.paths.append(asked.path)
-        ways = {"source": self.source, "steps": self.steps, "breaks": self.breaks}
+        ways = {"source": self.source, "steps": self.steps, "breaks": self.breaks, "odd": self.odd}
         way = ways.get(asked.path.rpartition("/")[2], self.say)
         try:
             way({name: values[0] for name, values in parse_qs(asked.query).items()})
@@ -115,6 +116,14 @@ class _Conversation(BaseHTTPRequestHandler):
         self.head({"Transfer-Encoding": "chunked"})
         self.wfile.write(_chunk(b"a beginning"))
         self.close_connection = True
+
+    def odd(self, asked: dict[str, str]) -> None:
+        """Early hints before it, a length beside chunks, blanks at ends, and an address with a control character."""
+        told = self.headers["Authorization"]
+        self.wfile.write(b"HTTP/1.1 103 Early Hints\r\nLink: </x>; rel=preload\r\n\r\n")
+        framing = {"Transfer-Encoding": "chunked", "Content-Length": "50 "}
+        self.head({**framing, "Location": "a\x0bb", "X-Echo": told, "X-Own": "kept \t", "X_Accel_Redirect": "/x"})
+        self.wfile.write(b"".join(map(_chunk, [told[:12].encode(), told[12:].encode(), b""])))
 
     def pieces(self) -> Any:
         """Sets `cut` where the other side hangs up before the end."""
