@@ -428,7 +428,10 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "filters": {"queue is away": {"()": "config.logs.QueueIsAway"}},
+    "filters": {
+        "queue is away": {"()": "config.logs.QueueIsAway"},
+        "they are away": {"()": "config.logs.TheyAreAway"},
+    },
     "handlers": {
         "console": {"class": "logging.StreamHandler", "formatter": "line"},
     },
@@ -438,6 +441,7 @@ LOGGING = {
         "oauthlib": {"level": "INFO"},
         "urllib3": {"level": "INFO"},
         "celery.beat": {"filters": ["queue is away"]},
+        "django.request": {"filters": ["they are away"]},
     },
 }
 

@@ -3,7 +3,9 @@
 from typing import Any
 
 import pytest
+from django.core.mail import EmailMessage
 from django.test import Client
+from pytest_django import Settings
 
 from tests.api.proxying import API, BASE, body, error
 from tests.integrations.renewing import ASKED, GRANTED
@@ -164,3 +166,17 @@ def test_who_repeats_the_question_is_passed_on_and_not_logged(
         said = [body(sender.get(f"{BASE}contacts")) for _before_and_after_a_renewal in range(2)]
     assert said == [b"You said: Bearer CANARY-access-1", b"You said: Bearer CANARY-access-2"]
     assert "CANARY" not in caplog.text
+
+
+@pytest.mark.parametrize("status", [500, 503, 0])
+def test_no_administrator_is_mailed_about_what_a_third_party_says(
+    status: int,
+    caller: Client,
+    server: HostileServer,
+    settings: Settings,
+    mailoutbox: list[EmailMessage],
+) -> None:
+    settings.ADMINS = [("Administrator", "admin@hub.example")]
+    server.on(f"GET {API}").answer(status=status, close=status == 0)
+    assert caller.get(f"{BASE}contacts").status_code == (status or 502)
+    assert mailoutbox == []
