@@ -67,6 +67,17 @@ def test_each_file_is_understood_and_leads_to_https_alone(key: str) -> None:
     assert set(definition.unverified) <= {*fields, *definitions.OTHERS}
 
 
+@pytest.mark.parametrize("key", SHIPPED)
+def test_an_address_that_nobody_confirmed_makes_what_is_read_there_unconfirmed(key: str) -> None:
+    definition = definition_of(key)
+    paths = {name: definition.registry.get(name, "") for name in ("account_id_path", "account_label_path")}
+    read_there = {name for name, path in paths.items() if path and not path.startswith("/token_answer/")}
+    if "userinfo_url" in definition.unverified:
+        assert read_there <= set(definition.unverified)
+    if "token_revocation_url" in definition.unverified:
+        assert "revocation_request" in definition.unverified
+
+
 @pytest.mark.parametrize("key", [key for key, row in SHIPPED.items() if row["registry"].get("token_revocation_url")])
 def test_each_revocation_is_a_shape_that_is_tested_on_the_wire(key: str) -> None:
     def essence(request: Any) -> tuple[object, ...]:
