@@ -112,10 +112,28 @@ class RegistryForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
         return typed
 
     def clean_authorization_parameters(self) -> dict[str, str]:
-        parameters = self.cleaned_data["authorization_parameters"] or {}
-        if wrong := rules.wrong_parameters(parameters):
+        return self.parameters("authorization_parameters")
+
+    def clean_token_parameters(self) -> dict[str, str]:
+        return self.parameters("token_parameters")
+
+    def parameters(self, name: str) -> dict[str, str]:
+        typed = self.cleaned_data[name] or {}
+        if wrong := rules.wrong_parameters(typed, rules.PARAMETERS[name]):
             raise ValidationError(wrong)
-        return dict(parameters)
+        return dict(typed)
+
+    def clean_call_headers(self) -> dict[str, str]:
+        return self.request("call_headers")
+
+    def clean_userinfo_request(self) -> dict[str, Any]:
+        return self.request("userinfo_request")
+
+    def request(self, name: str) -> dict[str, Any]:
+        typed = self.cleaned_data[name] or {}
+        if wrong := rules.wrong_request(rules.REQUESTS[name], typed):
+            raise ValidationError(wrong)
+        return dict(typed)
 
     def clean_revocation_request(self) -> dict[str, Any]:
         typed = self.cleaned_data["revocation_request"] or {}

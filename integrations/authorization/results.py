@@ -1,6 +1,5 @@
 """What comes of an answer: tokens that are kept, a choice between two accounts, or the reason why not."""
 
-import re
 from collections.abc import Callable
 
 from django.db import IntegrityError, transaction
@@ -10,6 +9,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from integrations import circuits, tasks
 from integrations.authorization.access import NotAvailable, still_available
+from integrations.authorization.account import account_of
 from integrations.models import diary, reach
 from integrations.models.diary import EventKind
 from integrations.models.registry import OtherAccount, RevocationReach
@@ -20,11 +20,8 @@ from integrations.models.tokens import (
     RevocationState,
     Token,
 )
-from integrations.oauth import client, pointers
 from integrations.oauth.answers import TokenAnswer
 from integrations.oauth.errors import Misconfigured, OAuthError
-
-UNSTORABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # control characters and halves of characters
 
 
 def take(attempt: AuthorizationAttempt, fetch: Callable[[], TokenAnswer], *, named: str = "") -> None:
@@ -43,7 +40,7 @@ def take(attempt: AuthorizationAttempt, fetch: Callable[[], TokenAnswer], *, nam
         raise NotAvailable
     attempt.registry.note_misconfigured("")
     circuits.note(attempt.registry, attempt.registry.token_url)
-    attempt.account_id, label = account_of(attempt, answer)
+    attempt.account_id, label = account_of(attempt.registry, answer)
     attempt.account_label = label or named
     settle(attempt)
 
@@ -53,31 +50,6 @@ def fail(attempt: AuthorizationAttempt, code: str, *, blames_us: bool = False) -
     diary.write(attempt.user, attempt.credential, EventKind.SIGN_IN_FAILED, code)
     if blames_us:
         attempt.registry.note_misconfigured(code)
-
-
-def account_of(attempt: AuthorizationAttempt, answer: TokenAnswer) -> tuple[str, str]:
-    """Id and label of the account behind the token, where the set-up tells how. A sign-in doesn't fail for it."""
-    claims: dict[str, object] = dict(answer.claims)
-    if attempt.registry.userinfo_url:
-        try:
-            told = client.userinfo(attempt.registry.registration(), answer.access_token)
-        except OAuthError:
-            told = {}
-        if claims.get("sub") in {None, told.get("sub")}:  # OpenID Connect Core §5.3.2: another subject is not believed
-            claims |= told
-    return (
-        first_of(claims, attempt.registry.account_id_path),
-        first_of(claims, attempt.registry.account_label_path),
-    )
-
-
-def first_of(claims: object, paths: str) -> str:
-    """The first of some JSON pointers (RFC 6901) that leads to something, as text."""
-    for pointer in paths.split():
-        found = pointers.at(claims, pointer)
-        if found not in (None, "") and not isinstance(found, dict | list):
-            return UNSTORABLE.sub("", str(found))[:255]
-    return ""
 
 
 def settle(attempt: AuthorizationAttempt) -> None:

@@ -33,6 +33,8 @@ def tried(registry: ApplicationRegistry, registration: Registration) -> Iterator
         yield from authorization_endpoint(registry, registration)
     for grant in grants:
         yield token_endpoint(registry, registration, grant)
+    if registry.refresh_url:
+        yield refresh_endpoint(registration)
     if registry.token_revocation_url and not rules.wrong_dialect(registry):
         yield revocation_endpoint(registry, registration)
     if registry.token_introspection_url:
@@ -115,6 +117,18 @@ def asking_for(registry: ApplicationRegistry, registration: Registration, grant:
     return lambda: client.exchange(
         registration, code=made_up(), redirect_uri=registry.redirect_url, code_verifier=verifier
     )
+
+
+def refresh_endpoint(registration: Registration) -> Finding:
+    label = _("Refresh URL")
+    try:
+        client.refresh(registration, refresh_token=made_up())
+    except Refused as error:
+        told = _("%(label)s: it answers (%(code)s for a made-up token).")
+        return good(told % {"label": label, "code": error.code})
+    except OAuthError as error:
+        return unreached(label, error) or misread(label, error)
+    return fault(Whose.PROVIDER, _("%(label)s: it renewed a made-up token. Trust nothing it says.") % {"label": label})
 
 
 def disowned(error: OAuthError) -> Finding:

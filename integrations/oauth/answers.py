@@ -24,6 +24,7 @@ MAX_LIFETIME = 10 * 365 * 86400
 MAX_RETRY_AFTER = 86400.0
 
 _BEARERS = frozenset({"", "bearer", "user", "bot"})  # Slack says whose token it is instead of how it is sent
+_SECRET = re.compile(r"token|secret|password|assertion", re.IGNORECASE)
 _REFRESH_LIFETIMES = ("refresh_expires_in", "refresh_token_expires_in", "x_refresh_token_expires_in")
 
 
@@ -40,6 +41,11 @@ class TokenAnswer:
     claims: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     unverified_id_token: str = field(default="", repr=False)
     unverified_base_url: str = ""  # where the server says that this person's API is
+    said: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}), repr=False)  # all of it
+
+    def tell(self, pointer: str) -> object:
+        """What else the answer says, such as whose token it is. None for what speaks of a secret by its name."""
+        return None if _SECRET.search(pointer) else pointers.at(self.said, pointer)
 
 
 def read(response: Response, *, grant_type: str = "", token_path: str = "", base_url_path: str = "") -> TokenAnswer:
@@ -61,6 +67,7 @@ def read(response: Response, *, grant_type: str = "", token_path: str = "", base
         scopes=_scopes(granted.get("scope")),
         unverified_id_token=_told(found, "id_token"),
         unverified_base_url=_text_at(found, base_url_path),
+        said=found,
     )
 
 

@@ -13,9 +13,9 @@ import requests
 from oauthlib.oauth2 import BackendApplicationClient, LegacyApplicationClient, WebApplicationClient
 
 from integrations.oauth import answers, id_tokens, transport
+from integrations.oauth import userinfo as account
 from integrations.oauth.answers import TokenAnswer
 from integrations.oauth.errors import Misconfigured, Unusable
-from integrations.oauth.headers import Bearer
 from integrations.oauth.registration import Registration, client_authentication
 from integrations.oauth.token_endpoint import TokenSession
 
@@ -106,7 +106,8 @@ def refresh(registration: Registration, *, refresh_token: str, scopes: Iterable[
 
     An id token that is wrong counts as not sent: the server has rotated already, and the tokens would be lost.
     """
-    session = TokenSession(registration, WebApplicationClient(registration.client_id))
+    web = WebApplicationClient(registration.client_id)
+    session = TokenSession(registration, web, url=registration.refresh_url)
     scope = registration.scope_separator.join(scopes)
     answer = session.renew(refresh_token, {"scope": scope} if scope else {})
     try:
@@ -122,11 +123,9 @@ def introspect(registration: Registration, token: str, *, hint: str = "") -> Int
     return Introspection(active=claims.get("active") is True, claims=claims)
 
 
-def userinfo(registration: Registration, access_token: str) -> Mapping[str, object]:
-    """OpenID Connect Core section 5.3."""
-    accept = {"Accept": "application/json"}
-    response = transport.request("GET", registration.userinfo_url, headers=accept, auth=Bearer(access_token))
-    return answers.document(response)
+def userinfo(registration: Registration, access_token: str, *, base_url: str = "") -> Mapping[str, object]:
+    """OpenID Connect Core section 5.3, or as the registration has it. `base_url`: as the token answer named it."""
+    return account.ask(registration, access_token, base_url=base_url)
 
 
 def post(registration: Registration, url: str, fields: Mapping[str, str]) -> requests.Response:

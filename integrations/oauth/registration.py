@@ -18,6 +18,7 @@ class Registration:
     client_authentication: str = "client_secret_basic"
     authorization_url: str = ""
     token_url: str = ""
+    refresh_url: str = ""  # where tokens are renewed, if not at the token URL
     revocation_url: str = ""
     introspection_url: str = ""
     userinfo_url: str = ""
@@ -29,6 +30,9 @@ class Registration:
     token_path: str = ""
     base_url_path: str = ""
     authorization_parameters: Mapping[str, str] = field(default_factory=dict)
+    token_parameters: Mapping[str, str] = field(default_factory=dict)
+    call_headers: Mapping[str, str] = field(default_factory=dict)
+    userinfo_request: Mapping[str, object] = field(default_factory=dict)
 
 
 def client_authentication(registration: Registration) -> tuple[AuthBase | None, dict[str, str]]:

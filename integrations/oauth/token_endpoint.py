@@ -35,13 +35,13 @@ class _Harmless:
 class TokenSession(transport.Session, OAuth2Session):  # type: ignore[misc]  # requests-oauthlib has no types
     """Never given a scope to compare: at a narrowed one oauthlib raises, after the server has issued."""
 
-    def __init__(self, registration: Registration, client: _Client, *, redirect_uri: str = "") -> None:
+    def __init__(self, registration: Registration, client: _Client, *, redirect_uri: str = "", url: str = "") -> None:
         super().__init__(client=client, redirect_uri=redirect_uri or None)
         self._auth, self._fields = client_authentication(registration)
         self._grant_type, self._registration = client.grant_type, registration
         self._answer: TokenAnswer | None = None
-        self._true_url = registration.token_url
-        self._https_url = _https_spelling(registration.token_url)
+        self._true_url = url or registration.token_url
+        self._https_url = _https_spelling(self._true_url)
         self.register_compliance_hook("access_token_response", self._read)
         self.register_compliance_hook("refresh_token_response", self._read)
 
@@ -52,6 +52,7 @@ class TokenSession(transport.Session, OAuth2Session):  # type: ignore[misc]  # r
                 auth=self._auth,
                 include_client_id=bool(self._fields),
                 client_secret=self._fields.get("client_secret"),
+                body=urlencode(self._registration.token_parameters),
                 **parameters,
             )
         return self._told()
@@ -59,7 +60,7 @@ class TokenSession(transport.Session, OAuth2Session):  # type: ignore[misc]  # r
     def renew(self, refresh_token: str, fields: Mapping[str, str]) -> TokenAnswer:
         """`fields` go as a ready body: requests-oauthlib passes a scope of its own and would choke on a second."""
         self._grant_type = "refresh_token"
-        body = urlencode(fields)
+        body = urlencode({**self._registration.token_parameters, **fields})
         with transport.translated():
             self.refresh_token(self._https_url, refresh_token=refresh_token, body=body, auth=self._auth, **self._fields)
         return self._told()

@@ -5,6 +5,9 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from urllib.parse import unquote_to_bytes, urlsplit
 
+from integrations.models.registry import ApplicationRegistry
+from integrations.oauth import carrying
+
 # What a caller may not say in the user's name: who he is, where the call goes, how it is framed, whom it came through.
 OURS_TO_SET = re.compile(
     r"^(authorization|cookie2?|host|connection|keep-alive|te|trailer|transfer-encoding|content-length|upgrade|expect|via"
@@ -95,6 +98,20 @@ def allowed_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """Without those that are ours to set, and those that the caller meant for this hop alone."""
     for_this_hop = hop_by_hop(headers.items())
     return {name: value for name, value in headers.items() if may_say(name) and name.lower() not in for_this_hop}
+
+
+def spoken(said: Mapping[str, str], registry: ApplicationRegistry, access_token: str) -> dict[str, str | bytes]:
+    """What the caller says, and what the provider wants with each call. Who calls is never the caller's to say."""
+    ours = carrying.headers(registry.call_headers, client_id=registry.client_id, access_token=access_token)
+    about_us = {"authorization", *(spelling(name) for name, text in registry.call_headers.items() if "{" in text)}
+    his = {name: value for name, value in said.items() if spelling(name) not in about_us}
+    named = {spelling(name) for name in his}
+    return {**his, **{name: value for name, value in ours.items() if spelling(name) not in named}}
+
+
+def spelling(name: str) -> str:
+    """Servers differ in what X_Client_Id means to them; so it counts as what it resembles."""
+    return name.lower().replace("_", "-")
 
 
 def may_say(name: str) -> bool:

@@ -11,9 +11,8 @@ from accounts.models import User
 from integrations import tokens
 from integrations.models.registry import HttpConnection
 from integrations.oauth import transport
-from integrations.oauth.headers import Bearer
 from integrations.rest.asking import IDEMPOTENT, Terms, answered, guarded
-from integrations.rest.borders import allowed_headers, method_of, target
+from integrations.rest.borders import allowed_headers, method_of, spoken, target
 
 DEADLINE = 30.0  # seconds, for the whole call
 LARGEST_ANSWER = 10 * 1024 * 1024  # bytes
@@ -48,11 +47,12 @@ def send(
         raise tokens.NoUsableToken("no_credential")
     token = tokens.current(user, connection.credential)
     url, server = token.at_home(url), token.at_home(connection.connection_url)
-    call = {"params": params, "json": json, "data": data, "headers": allowed_headers(headers or {})}
-    registry = token.credential.registry
+    call = {"params": params, "json": json, "data": data}
+    said, registry = allowed_headers(headers or {}), token.credential.registry
 
     def ask(access_token: str, seconds: float) -> requests.Response:
-        asked = partial(request, method, url, access_token, deadline=seconds, **call)
+        borne = spoken(said, registry, access_token)
+        asked = partial(request, method, url, borne, deadline=seconds, **call)
         return guarded(asked, registry, server, seconds)
 
     terms = Terms(ends_at=monotonic() + timeout, retries=retries, repeatable=lambda: method in IDEMPOTENT)
@@ -61,7 +61,9 @@ def send(
     return response
 
 
-def request(method: str, url: str, access_token: str, **call: Any) -> requests.Response:
-    response = transport.request(method, url, auth=Bearer(access_token), max_bytes=LARGEST_ANSWER, **call)
-    response.request.headers.pop("Authorization", None)  # the caller gets the answer, not the token
+def request(method: str, url: str, headers: Mapping[str, str | bytes], **call: Any) -> requests.Response:
+    response = transport.request(method, url, headers=headers, max_bytes=LARGEST_ANSWER, **call)
+    for name, value in headers.items():
+        if isinstance(value, bytes):  # ours: the caller gets the answer, not the token
+            response.request.headers.pop(name, None)
     return response

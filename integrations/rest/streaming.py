@@ -10,7 +10,7 @@ from time import monotonic
 from integrations import tokens
 from integrations.oauth import transport
 from integrations.rest.asking import IDEMPOTENT, Terms, answered, guarded
-from integrations.rest.borders import BadPath, allowed_headers, method_of, passing, target
+from integrations.rest.borders import BadPath, allowed_headers, method_of, passing, spoken, target
 from integrations.rest.sending import DEADLINE
 
 PIECE = 64 << 10  # bytes
@@ -94,7 +94,7 @@ def stream(
     said.setdefault("User-Agent", "Keyrack")
 
     def ask(access_token: str, seconds: float) -> transport.Stream:
-        told: dict[str, str | bytes] = {**said, "Authorization": b"Bearer " + access_token.encode()}
+        told = spoken(said, call.registry, access_token)
         asked = partial(transport.stream, method, url, headers=told, body=body, deadline=seconds)
         return guarded(asked, call.registry, call.connection_url, seconds, release=tokens.release_scarce_connection)
 

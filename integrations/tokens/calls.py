@@ -37,8 +37,9 @@ from integrations.tokens.swift import (
 from integrations.tokens.usable import NoUsableToken
 
 USE_WRITTEN_AT_MOST_EVERY = timedelta(minutes=1)
-# what circuits look at
-REGISTRY = columns_of(ApplicationRegistry, "id", "name", "failures", "failing_url", "down_since", "next_check_at")
+# what circuits look at, and what a call carries
+CIRCUITS = ("id", "name", "failures", "failing_url", "down_since", "next_check_at")
+REGISTRY = columns_of(ApplicationRegistry, *CIRCUITS, "client_id", "call_headers")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -51,6 +51,7 @@ def test_a_public_client_has_no_secret_any_more(as_admin: Client, registry: Appl
         ("Token Revocation URL", "https://evil.example/revoke"),
         ("Token Introspection URL", "https://evil.example/introspect"),
         ("Userinfo URL", "https://evil.example/userinfo"),
+        ("Refresh URL", "https://evil.example/refresh"),
     ],
 )
 def test_who_leads_the_secret_elsewhere_must_know_it(

@@ -54,6 +54,15 @@ def alias(db: None, healthy: HostileServer) -> Alias:
     return cast.integration_at(registry)
 
 
+def test_the_refresh_url_is_tried_with_a_made_up_token(alias: Alias, healthy: HostileServer) -> None:
+    ApplicationRegistry.objects.update(refresh_url=f"{healthy.url}/refresh")
+    assert "Refresh URL: there is nothing of the kind" in " ".join(each.sentence for each in findings(alias))
+    healthy.on("POST /refresh").always(**REFUSED)
+    assert not [each for each in findings(alias) if each.is_fault]
+    healthy.on("POST /refresh").always(json={"access_token": "x", "token_type": "Bearer"})
+    assert [each.whose for each in findings(alias) if each.is_fault] == ["provider"]
+
+
 def findings(alias: Alias) -> list[Finding]:
     return [*doctor.examine_alias(Alias.objects.get(pk=alias.pk))]
 

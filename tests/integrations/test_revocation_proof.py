@@ -119,6 +119,7 @@ def test_of_a_token_past_its_time_introspection_proves_nothing(
         ({"status": 401}, "verified"),
         ({"status": 401, "json": {"error": "invalid_token"}}, "verified"),
         ({"json": {"sub": "a-1"}}, "pending"),
+        ({"json": {"ok": False, "error": "token_revoked"}}, "confirmed"),
         ({"status": 403}, "confirmed"),
         ({"status": 404}, "confirmed"),
         ({"status": 500}, "confirmed"),

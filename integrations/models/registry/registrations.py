@@ -83,6 +83,12 @@ class ApplicationRegistry(Health, SysIdModel):
     )
     authorization_url = models.CharField(_("Authorization URL"), max_length=500, blank=True)
     token_url = models.CharField(_("Token URL"), max_length=500)
+    refresh_url = models.CharField(
+        _("Refresh URL"),
+        max_length=500,
+        blank=True,
+        help_text=_("Where tokens are renewed. Empty: at the Token URL, as nearly everywhere."),
+    )
     token_revocation_url = models.CharField(
         _("Token Revocation URL"),
         max_length=500,
@@ -104,6 +110,24 @@ class ApplicationRegistry(Health, SysIdModel):
         default=dict,
         blank=True,
         help_text=_('Sent along with each authorization request, as JSON: {"access_type": "offline"}'),
+    )
+    token_parameters = models.JSONField(
+        _("Token parameters"),
+        default=dict,
+        blank=True,
+        help_text=_('Sent along with each token request, renewals included, as JSON: {"expires_in": "1800"}'),
+    )
+    call_headers = models.JSONField(
+        _("Headers of calls"),
+        default=dict,
+        blank=True,
+        help_text=_("What each call as the person carries, as JSON. May hold {client_id} and {access_token}."),
+    )
+    userinfo_request = models.JSONField(
+        _("Userinfo request"),
+        default=dict,
+        blank=True,
+        help_text=_("How this provider wants to be asked whose token it is, as JSON. Empty: by GET."),
     )
     scope_separator = models.CharField(_("Scope separator"), max_length=1, default=" ", blank=True)
     scope_parameter = models.CharField(
@@ -197,6 +221,7 @@ class ApplicationRegistry(Health, SysIdModel):
             client_authentication=self.send_credentials,
             authorization_url=self.authorization_url,
             token_url=self.token_url,
+            refresh_url=self.refresh_url,
             revocation_url=self.token_revocation_url,
             introspection_url=self.token_introspection_url,
             userinfo_url=self.userinfo_url,
@@ -208,6 +233,9 @@ class ApplicationRegistry(Health, SysIdModel):
             token_path=self.token_path,
             base_url_path=self.base_url_path,
             authorization_parameters=self.authorization_parameters,
+            token_parameters=self.token_parameters,
+            call_headers=self.call_headers,
+            userinfo_request=self.userinfo_request,
         )
 
     def endpoints(self) -> list[str]:
@@ -220,7 +248,8 @@ class ApplicationRegistry(Health, SysIdModel):
             "revocation_url": self.token_revocation_url,
             "revocation_request": self.revocation_request,
             "introspection_url": self.token_introspection_url,
-            "userinfo_url": self.userinfo_url,
+            # A proof asks in the ordinary way alone: elsewhere a refusal would not say that the token is dead.
+            "userinfo_url": "" if self.userinfo_request or self.call_headers else self.userinfo_url,
         }
 
     def revocation_snapshot(self) -> dict[str, Any]:

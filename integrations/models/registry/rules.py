@@ -3,29 +3,41 @@
 Looks at one row and asks nobody: whether the server agrees is not known here.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from django.utils.translation import gettext as _
 
 from integrations.models.registry.registrations import ApplicationRegistry, ClientAuthentication, GrantType
-from integrations.oauth import bases, dialects, transport
+from integrations.oauth import bases, carrying, dialects, transport, userinfo
 from integrations.oauth.bases import origin
 from integrations.oauth.dialects import BadDialect
 from integrations.oauth.errors import OAuthError
 
 ADDRESSES = (
-    "issuer", "authorization_url", "token_url", "token_revocation_url", "token_introspection_url", "userinfo_url",
-    "account_settings_url",
+    "issuer", "authorization_url", "token_url", "refresh_url", "token_revocation_url", "token_introspection_url",
+    "userinfo_url", "account_settings_url",
 )  # fmt: skip
 BOUND_TO_SECRET = ("client_id", "send_credentials", "issuer", "authorization_url", "token_url")
-GET_SECRETS = ("token_url", "token_revocation_url", "token_introspection_url", "userinfo_url")
+GET_SECRETS = ("token_url", "refresh_url", "token_revocation_url", "token_introspection_url", "userinfo_url")
 OURS_TO_SEND = frozenset(
     {
         *("client_id", "redirect_uri", "response_type", "scope", "state", "nonce", "request", "request_uri"),
         *("code_challenge", "code_challenge_method"),
     }
 )
+OURS_IN_TOKEN_REQUESTS = frozenset(
+    {
+        *("grant_type", "client_id", "client_secret", "code", "code_verifier", "redirect_uri", "refresh_token"),
+        *("scope", "username", "password", "client_assertion", "client_assertion_type"),
+    }
+)
+PARAMETERS = {"authorization_parameters": OURS_TO_SEND, "token_parameters": OURS_IN_TOKEN_REQUESTS}
+REQUESTS: Mapping[str, Callable[[object], object]] = {
+    "call_headers": partial(carrying.read, "Headers of calls"),
+    "userinfo_request": userinfo.read,
+}
 
 
 def faults(registry: ApplicationRegistry) -> Iterator[tuple[str, str]]:
@@ -35,8 +47,12 @@ def faults(registry: ApplicationRegistry) -> Iterator[tuple[str, str]]:
             yield name, wrong
     if wrong := wrong_dialect(registry):
         yield "revocation_request", wrong
-    if wrong := wrong_parameters(registry.authorization_parameters):
-        yield "authorization_parameters", wrong
+    for name, ours in PARAMETERS.items():
+        if wrong := wrong_parameters(getattr(registry, name), ours):
+            yield name, wrong
+    for name, read in REQUESTS.items():
+        if wrong := wrong_request(read, getattr(registry, name)):
+            yield name, wrong
     if registry.scope_parameter in OURS_TO_SEND - {"scope"}:
         yield "scope_parameter", _("Keyrack sets this itself: %(names)s.") % {"names": registry.scope_parameter}
     if wrong := wrong_hosts(registry.base_url_path, registry.base_url_hosts):
@@ -61,10 +77,18 @@ def wrong_dialect(registry: ApplicationRegistry) -> str:
     return ""
 
 
-def wrong_parameters(parameters: object) -> str:
+def wrong_request(read: Callable[[object], object], raw: object) -> str:
+    try:
+        read(raw)
+    except BadDialect as error:
+        return str(error)
+    return ""
+
+
+def wrong_parameters(parameters: object, ours_to_send: frozenset[str]) -> str:
     if not isinstance(parameters, dict) or not all(isinstance(value, str) for value in parameters.values()):
         return _('Enter a JSON object of texts, such as {"access_type": "offline"}.')
-    if ours := sorted(OURS_TO_SEND & parameters.keys()):
+    if ours := sorted(ours_to_send & parameters.keys()):
         return _("Keyrack sets this itself: %(names)s.") % {"names": ", ".join(ours)}
     return ""
 

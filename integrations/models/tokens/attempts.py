@@ -146,7 +146,7 @@ class AuthorizationAttempt(SysIdModel):
 
     def hold(self, answer: TokenAnswer) -> bool:
         """Committed as soon as it came in: nothing that happens afterwards can lose it. False: this row is gone."""
-        kept = replace(answer, claims={}, unverified_id_token="")
+        kept = replace(answer, claims={}, unverified_id_token="", said={})
         self.answer = json.dumps(asdict(kept))
         with transaction.atomic():
             is_there = AuthorizationAttempt.objects.select_for_update().filter(pk=self.pk).exists()

@@ -200,6 +200,8 @@ class Revocation(SysIdModel):
             introspection_url=self.introspection_url,
             userinfo_url=self.userinfo_url,
             token_path=registry.token_path if registry else "",
+            refresh_url=registry.refresh_url if registry else "",
+            token_parameters=registry.token_parameters if registry else {},
         )
 
     def claim(self, lease: timedelta) -> bool:

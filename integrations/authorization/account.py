@@ -1,0 +1,55 @@
+"""Whose token it is, by the provider's own word. A sign-in does not fail for it."""
+
+import re
+from collections.abc import Mapping
+
+from integrations.models.registry import ApplicationRegistry
+from integrations.oauth import bases, client, pointers
+from integrations.oauth.answers import TokenAnswer
+from integrations.oauth.errors import OAuthError
+
+# What a path to an account begins with if it leads elsewhere than into userinfo and the id token.
+IN_TOKEN_ANSWER, IN_INTROSPECTION = "/token_answer", "/introspection"
+UNSTORABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # control characters and halves of characters
+
+
+def account_of(registry: ApplicationRegistry, answer: TokenAnswer) -> tuple[str, str]:
+    """Id and label of the account behind the token, where the set-up tells how."""
+    claims: dict[str, object] = dict(answer.claims)
+    told = userinfo(registry, answer)
+    if claims.get("sub") in {None, told.get("sub")}:  # OpenID Connect Core §5.3.2: another subject is not believed
+        claims |= told
+    claims |= introspection(registry, answer)
+    return first_of(claims, registry.account_id_path, answer), first_of(claims, registry.account_label_path, answer)
+
+
+def userinfo(registry: ApplicationRegistry, answer: TokenAnswer) -> Mapping[str, object]:
+    if not registry.userinfo_url:
+        return {}
+    base_url = bases.believed(answer.unverified_base_url, registry.base_url_hosts)
+    try:
+        return client.userinfo(registry.registration(), answer.access_token, base_url=base_url)
+    except OAuthError:
+        return {}
+
+
+def introspection(registry: ApplicationRegistry, answer: TokenAnswer) -> Mapping[str, object]:
+    """What the server says of the token, below a name of its own. Asked only where a path leads there."""
+    paths = f"{registry.account_id_path} {registry.account_label_path}".split()
+    if not registry.token_introspection_url or not any(path.startswith(f"{IN_INTROSPECTION}/") for path in paths):
+        return {}
+    try:
+        told = client.introspect(registry.registration(), answer.access_token, hint="access_token")
+    except OAuthError:
+        return {}
+    return {IN_INTROSPECTION.removeprefix("/"): told.claims} if told.active else {}
+
+
+def first_of(claims: object, paths: str, answer: TokenAnswer) -> str:
+    """The first of some JSON pointers (RFC 6901) that leads to something, as text."""
+    for pointer in paths.split():
+        in_answer = pointer.startswith(f"{IN_TOKEN_ANSWER}/")
+        found = answer.tell(pointer.removeprefix(IN_TOKEN_ANSWER)) if in_answer else pointers.at(claims, pointer)
+        if found not in (None, "") and not isinstance(found, dict | list):
+            return UNSTORABLE.sub("", str(found))[:255]
+    return ""
