@@ -111,6 +111,12 @@ class RegistryForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
                 raise ValidationError(told % {"why": error}) from None
         return typed
 
+    def clean_client_id(self) -> str:
+        typed: str = self.cleaned_data["client_id"]
+        if wrong := rules.wrong_name(typed):
+            raise ValidationError(wrong)
+        return typed
+
     def clean_authorization_parameters(self) -> dict[str, str]:
         return self.parameters("authorization_parameters")
 

@@ -15,13 +15,14 @@ from integrations import templates
 from integrations.admin import addresses
 from integrations.admin.addresses import origin
 from integrations.admin.registry_form import RESERVED_ID
-from integrations.models.definitions import Question
+from integrations.models.definitions import Question, answered
 from integrations.models.registry import (
     Alias,
     ApplicationRegistry,
     ClientAuthentication,
     IntegrationType,
     OAuthEntityScope,
+    rules,
 )
 from integrations.models.registry.rules import BOUND_TO_SECRET, GET_SECRETS
 from integrations.models.templates import ConfigurationTemplate
@@ -29,6 +30,7 @@ from integrations.templates import Wanted
 from integrations.vault import NoKeys, keyring
 
 CALLED = tuple(name for name in dict.fromkeys((*BOUND_TO_SECRET, *GET_SECRETS)) if name.endswith("_url"))
+SHOWN = 60  # characters of what somebody typed, in a sentence about it
 
 
 class FromTemplateForm(forms.Form):
@@ -112,7 +114,10 @@ class FromTemplateForm(forms.Form):
         except NoKeys as error:
             told = _("Keyrack cannot store a secret: %(why)s Nothing was saved.")
             raise ValidationError(told % {"why": error}) from None
-        return str(self.cleaned_data["client_secret"])
+        typed = str(self.cleaned_data["client_secret"])
+        if not typed.strip():
+            raise ValidationError(_("This is empty: there are only spaces in it."))
+        return typed
 
     def clean_other_scopes(self) -> list[tuple[str, str]]:
         lines = [line.strip().partition(" ") for line in self.cleaned_data["other_scopes"].splitlines() if line.strip()]
@@ -120,7 +125,7 @@ class FromTemplateForm(forms.Form):
             try:
                 OAuthEntityScope(scope=scope, name=words or scope[:100]).clean_fields(exclude=["registry"])
             except ValidationError as error:
-                raise ValidationError(f"{scope}: {' '.join(error.messages)}") from None
+                raise ValidationError(f"{scope[:SHOWN]}: {' '.join(error.messages)}") from None
         return [(scope, words.strip() or scope[:100]) for scope, _space, words in lines]
 
     def clean(self) -> dict[str, Any]:
@@ -134,20 +139,27 @@ class FromTemplateForm(forms.Form):
         if ApplicationRegistry.objects.filter(pk=self.registry_id).exists():
             raise ValidationError(_("This page was saved already. Open the registry from the list."))
         if not self.errors:
+            self.check_rows()
+        if not self.errors:
             self.check_addresses()
         return fields
 
+    def check_rows(self) -> None:
+        """What would be made, as the forms of the rows would take it."""
+        for name, wrong in rules.faults(templates.registry_of(self.definition, self.wanted())):
+            self.add_error(name if name in self.fields else None, wrong)
+
     def check_addresses(self) -> None:
         """Each server once: the answers decide where the secret and people's tokens go."""
-        wanted = self.wanted()
-        registry = templates.registry_of(self.definition, wanted)
-        urls = [*(getattr(registry, name) for name in CALLED), self.definition.base(wanted.answers)]
-        for url in {origin(url): url for url in urls if url}.values():
+        answers = self.wanted().answers
+        texts = [*(self.definition.registry.get(name, "") for name in CALLED), self.definition.connection_url]
+        urls = {text: str(answered(text, answers)) for text in texts if text}
+        for text in {origin(url): text for text, url in urls.items()}.values():
             try:
-                addresses.check(url)
+                addresses.check(urls[text])
             except ValidationError as error:
-                question = next((answer_name(each) for each in self.definition.questions), None)
-                self.add_error(question, error)
+                question = self.definition.question_in(text)
+                self.add_error(question and answer_name(question), error)
 
     @sensitive_variables("fields")
     def wanted(self) -> Wanted:

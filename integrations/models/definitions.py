@@ -27,10 +27,11 @@ REGISTRY = (
 )  # fmt: skip
 LINKS = ("console_url",)
 OTHERS = ("connection_url", *LINKS, "scopes", "rotation")
+_LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"  # RFC 1035 section 2.3.4
 SPELLINGS = {
-    "address": re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?"),
-    "host": re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?"),
-    "label": re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"),
+    "address": re.compile(r"https?://[^\s/?#@{}]+(/[^\s?#{}]*)?"),
+    "host": re.compile(rf"{_LABEL}(\.{_LABEL})*(:[0-9]{{1,5}})?"),
+    "label": re.compile(_LABEL),
     "segment": re.compile(r"(?!\.+\Z)[A-Za-z0-9._~-]+"),
     "text": re.compile(r"[^\s{}][^{}\r\n]*"),
 }
@@ -57,7 +58,10 @@ class Question:
     help: str = ""
 
     def fits(self, answer: str) -> bool:
-        return bool(SPELLINGS[self.kind].fullmatch(answer))
+        if not SPELLINGS[self.kind].fullmatch(answer):
+            return False
+        url = {"address": answer, "host": f"https://{answer}"}.get(self.kind)
+        return url is None or not rules.wrong_address(url)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +89,11 @@ class Definition:
     def registry_fields(self, answers: Mapping[str, str]) -> dict[str, Any]:
         """What the new registry holds. Placeholders of a revocation request stay: they are filled in at each call."""
         return {name: answered(value, answers) for name, value in self.registry.items()}
+
+    def question_in(self, text: str) -> Question | None:
+        """The first whose answer stands in it."""
+        named = set(_PLACE.findall(text))
+        return next((question for question in self.questions if question.name in named), None)
 
     def base(self, answers: Mapping[str, str]) -> str:
         return str(answered(self.connection_url, answers))

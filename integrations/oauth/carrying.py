@@ -32,6 +32,8 @@ def headers(raw: object, *, client_id: str, access_token: str) -> dict[str, byte
         texts = read("call_headers", raw)
     except BadDialect as error:
         raise Misconfigured("bad_call_headers", str(error)) from None
+    if not client_id.isprintable():
+        raise Misconfigured("bad_client_id", "the client id holds control characters")
     values = {"client_id": client_id, "access_token": access_token}
     borne = {name: str(dialects.filled(text, values)).encode() for name, text in texts.items()}
     if any(TOKEN in text for text in texts.values()):

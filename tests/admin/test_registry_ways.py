@@ -15,6 +15,7 @@ from tests.admin.test_registries import page_of, stored
         ("Token parameters", '{"expires_in": 1800}', "a JSON object of texts"),
         ("Headers of calls", '{"X": "{client_secret}"}', "The header X cannot hold {client_secret}"),
         ("Userinfo request", '{"method": "PUT"}', "“method” is one of GET, POST."),
+        ("Client ID", "a\tb", "one line, without control characters"),
         ("Refresh URL", "northwind.example/refresh", "https://"),
     ],
 )
@@ -24,5 +25,5 @@ def test_a_way_that_could_not_work_is_refused_at_its_field(
     response = submitted(as_admin, page_of(registry), {label: text, "Client Secret": "known"})
     assert [told for told in complaints(response) if sentence in told]
     before, after = stored(registry), registry
-    for name in ("token_parameters", "call_headers", "userinfo_request", "refresh_url"):
+    for name in ("client_id", "token_parameters", "call_headers", "userinfo_request", "refresh_url"):
         assert getattr(before, name) == getattr(after, name)

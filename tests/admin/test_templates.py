@@ -126,6 +126,47 @@ def test_what_cannot_be_made_is_said_in_words_and_nothing_is_made(
     assert SECRET not in response.content.decode()
 
 
+HOST, ADDRESS = "Enter a host alone", "Enter an address"
+
+
+@pytest.mark.parametrize(
+    ("name", "label", "text", "told"),
+    [
+        *(("Salesforce", "Login host", text, HOST) for text in ("a.example/path", "https://a.example", "a..example")),
+        *(
+            ("Salesforce", "Login host", text, HOST)
+            for text in ("a.example:99999", "a.example.", "x" * 64, "u@a.example")
+        ),
+        *(("GitLab", "GitLab server", text, ADDRESS) for text in ("https://a.example:99999", "https://a.example:x")),
+        *(("GitLab", "GitLab server", text, ADDRESS) for text in ("https://a.example/{x}", "https://{x}", "https://")),
+        ("Shopify (as the user)", "Shop", "my-shop.myshopify.com", "one part of a host’s name"),
+        ("Microsoft 365 (Microsoft Graph)", "Tenant", "..", "one part of an address"),
+        ("GitHub", "Client ID", "a\tb", "one line, without control characters"),
+        ("GitHub", "Client Secret", "  ", "only spaces"),
+        ("GitHub", "Other scopes", "x" * 600, f"{'x' * 60}: Ensure"),
+    ],
+)
+@pytest.mark.parametrize("button", ["_create", "_preview"])
+def test_a_bad_answer_is_told_beside_its_field(
+    button: str, name: str, label: str, text: str, told: str, as_admin: Client
+) -> None:
+    page = opened(as_admin, new_page(name))
+    typed = {"Client ID": "k", "Client Secret": SECRET, label: text}
+    response = submitted(as_admin, new_page(name), typed, button=button)
+    errors = response.context["form"].errors
+    assert list(errors) == [page.named(label)]
+    assert told in " ".join(errors[page.named(label)])
+    assert made() == 0
+    assert SECRET not in response.content.decode()
+
+
+def test_a_server_that_may_not_be_called_is_told_beside_the_answer_that_named_it(as_admin: Client) -> None:
+    typed = {"Client ID": "k", "Client Secret": SECRET, "Realm": "https://login.northwind.example/realms/n"}
+    response = submitted(as_admin, new_page("Keycloak"), {**typed, "API": "https://10.0.0.1"}, button="_create")
+    assert list(response.context["form"].errors) == ["answer_api_url"]
+    assert made() == 0
+
+
 def test_one_empty_form_makes_one_integration(as_admin: Client) -> None:
     page = opened(as_admin, new_page())
     fields = {**page.fields, **{page.named(label): text for label, text in TYPED.items()}}

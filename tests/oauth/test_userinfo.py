@@ -98,6 +98,11 @@ def test_headers_that_could_not_work_stop_a_call_as_our_own_fault(raw: Any) -> N
         carrying.headers(raw, client_id="keyrack", access_token=TOKEN)
 
 
+def test_a_client_id_cannot_end_a_header() -> None:
+    with pytest.raises(Misconfigured, match="bad_client_id"):
+        carrying.headers({"Client-Id": "{client_id}"}, client_id="a\r\nX: y", access_token=TOKEN)
+
+
 def test_where_no_header_holds_the_token_it_goes_as_a_bearer() -> None:
     bearer = {"Authorization": f"Bearer {TOKEN}".encode()}
     assert carrying.headers({}, client_id="keyrack", access_token=TOKEN) == bearer

@@ -42,6 +42,8 @@ REQUESTS: Mapping[str, Callable[[object], object]] = {
 
 def faults(registry: ApplicationRegistry) -> Iterator[tuple[str, str]]:
     """The field and a sentence for each value that could not work. Quotes names, never values."""
+    if wrong := wrong_name(registry.client_id):
+        yield "client_id", wrong
     for name in ADDRESSES:
         if getattr(registry, name) and (wrong := wrong_address(getattr(registry, name))):
             yield name, wrong
@@ -57,6 +59,10 @@ def faults(registry: ApplicationRegistry) -> Iterator[tuple[str, str]]:
         yield "scope_parameter", _("Keyrack sets this itself: %(names)s.") % {"names": registry.scope_parameter}
     if wrong := wrong_hosts(registry.base_url_path, registry.base_url_hosts):
         yield "base_url_hosts", wrong
+
+
+def wrong_name(client_id: str) -> str:
+    return "" if client_id.isprintable() else _("A client ID is one line, without control characters.")
 
 
 def wrong_address(url: str) -> str:
