@@ -10,7 +10,7 @@ from integrations.oauth import transport
 from integrations.oauth.bases import origin
 from integrations.oauth.errors import OAuthError, Unreachable
 
-__all__ = ["AddressField", "AddressInput", "BaseAddressField", "check", "check_base", "origin"]
+__all__ = ["AddressField", "AddressInput", "BaseAddressField", "LinkField", "check", "check_base", "origin"]
 
 SECONDS = 3.0  # for looking a name up; nothing is connected to
 NOT_HTTPS = _("Enter an https:// address. Plain http works only for networks that OUTBOUND_ALLOW names.")
@@ -39,6 +39,14 @@ def check_base(url: str) -> None:
         raise ValidationError(_("This address has no query (?)."), code="query")
 
 
+def check_link(url: str) -> None:
+    """For people to open: nobody here calls it, and it may lead to a part of a page."""
+    try:
+        transport.check_spelling(url.partition("#")[0])
+    except OAuthError:
+        raise ValidationError(_("Enter a full address, as people open it: https:// and a host."), code="link") from None
+
+
 class AddressInput(forms.URLInput):
     """Without the noise of the admin's own URL widget."""
 
@@ -48,6 +56,10 @@ class AddressInput(forms.URLInput):
 
 class AddressField(forms.CharField):
     default_validators = [check]
+
+
+class LinkField(forms.CharField):
+    default_validators = [check_link]
 
 
 class BaseAddressField(AddressField):

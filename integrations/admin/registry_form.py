@@ -16,9 +16,9 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_variables
 
 from integrations.admin import confirming
-from integrations.admin.addresses import AddressField, AddressInput, BaseAddressField
+from integrations.admin.addresses import AddressField, AddressInput, BaseAddressField, LinkField
 from integrations.models.registry import LOGO_LIMIT, ApplicationRegistry, ClientAuthentication, RevocationReach, rules
-from integrations.models.registry.rules import ADDRESSES, picture_type
+from integrations.models.registry.rules import ADDRESSES, LINKS, picture_type
 from integrations.models.tokens import Token
 from integrations.oauth import dialects
 from integrations.oauth.dialects import BadDialect
@@ -71,7 +71,9 @@ class RegistryForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
         model = ApplicationRegistry
         fields = "__all__"  # noqa: DJ007 - the admin's fieldsets name them one by one
         exclude = ["client_secret", "logo"]  # noqa: DJ006 - not editable; the fields above take their place
-        field_classes = dict.fromkeys(ADDRESSES, AddressField) | {"issuer": BaseAddressField}
+        field_classes = (
+            dict.fromkeys(ADDRESSES, AddressField) | dict.fromkeys(LINKS, LinkField) | {"issuer": BaseAddressField}
+        )
         widgets = {name: AddressInput() for name in ADDRESSES}
 
     def __init__(self, *arguments: Any, **options: Any) -> None:

@@ -159,7 +159,7 @@ class FromTemplateForm(forms.Form):
                 addresses.check(urls[text])
             except ValidationError as error:
                 question = self.definition.question_in(text)
-                self.add_error(question and answer_name(question), error)
+                self.add_error(answer_name(question) if question else None, error)
 
     @sensitive_variables("fields")
     def wanted(self) -> Wanted:

@@ -5,10 +5,11 @@ What the file does not mention stays as it is; nothing is deleted. One transacti
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import models, transaction
 from django.views.decorators.debug import sensitive_variables
 
@@ -36,15 +37,27 @@ def bring_in(text: str, *, dry_run: bool = False, same_provider: bool = False) -
     report = Report()
     with transaction.atomic():
         found = parse(text).members("the file", ("keyrack", *(kind.name for kind in KINDS)))
-        if "keyrack" not in found or found["keyrack"].value != VERSION:
+        if "keyrack" not in found or found["keyrack"].value is True or found["keyrack"].value != VERSION:
             raise BadFile(
                 found["keyrack"].line if "keyrack" in found else 1, f"The file begins with “keyrack: {VERSION}”."
             )
         for kind in KINDS:
-            for row in found[kind.name].rows(kind.name) if kind.name in found else ():
-                Entry(kind, row, None, report, same_provider=same_provider).run()
+            bring_in_rows(kind, found, None, report, same_provider=same_provider)
         transaction.set_rollback(dry_run)
     return report
+
+
+def bring_in_rows(
+    kind: Kind, given: Mapping[str, Told], parent: models.Model | None, report: Report, *, same_provider: bool
+) -> None:
+    """Each of one name: of two, the one above would be lost without a word."""
+    seen = set()
+    for row in given[kind.name].rows(kind.name) if kind.name in given else ():
+        entry = Entry(kind, row, parent, report, same_provider=same_provider)
+        if entry.key in seen:
+            raise BadFile(row.line, f"“{entry.key}” is there twice in “{kind.name}”.")
+        seen.add(entry.key)
+        entry.run()
 
 
 class Entry:
@@ -66,17 +79,18 @@ class Entry:
             self.take_over()
             self.keep()
             for child in self.kind.children:
-                for row in self.given[child.name].rows(child.name) if child.name in self.given else ():
-                    Entry(child, row, self.row, self.report, same_provider=self.same_provider).run()
+                bring_in_rows(child, self.given, self.row, self.report, same_provider=self.same_provider)
             guards.after_saving(self.row)
         except Refused as error:
-            raise self.bad(error.member, str(error)) from None
+            raise self.bad(error.member, named(error.member, str(error))) from None
 
     def given_key(self) -> str:
         key = self.given.get(self.kind.key)
-        if key is None or not isinstance(key.value, str) or not key.value:
+        if key is not None and not isinstance(key.value, str):
+            raise BadFile(key.line, f"“{self.kind.key}” is a text: put it in quotes.")
+        if key is None or not key.value:
             raise BadFile(self.line, f"A row of “{self.kind.name}” needs “{self.kind.key}”.")
-        return key.value
+        return str(key.value)
 
     def found(self) -> tuple[Any, dict[str, Any]]:
         """The row of this name and what it holds; a fresh one and nothing where there is none."""
@@ -205,7 +219,7 @@ class Entry:
             self.row.validate_constraints()
         except ValidationError as error:
             member, told = next(iter(error.message_dict.items()))
-            raise self.bad(member, f"“{member}”: {told[0]}" if member in self.given else told[0]) from None
+            raise self.bad(member, named("" if member == NON_FIELD_ERRORS else member, told[0])) from None
 
     def set_many(self, name: str, wanted: set[Any]) -> None:
         related = getattr(self.row, name)
@@ -226,6 +240,10 @@ class Entry:
 
     def bad(self, member: str, sentence: str) -> BadFile:
         return BadFile(self.given[member].line if member in self.given else self.line, f"{self.path}: {sentence}")
+
+
+def named(member: str, sentence: str) -> str:
+    return f"“{member}”: {sentence}" if member else sentence
 
 
 def shown(value: Any) -> str:

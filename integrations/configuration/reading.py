@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import yaml
+from yaml.reader import ReaderError
 
 
 class BadFile(ValueError):
@@ -42,7 +43,10 @@ class Told:
 
 
 def parse(text: str) -> Told:
-    loader = yaml.SafeLoader(text)
+    try:
+        loader = yaml.SafeLoader(text)
+    except ReaderError as error:
+        raise BadFile(text.count("\n", 0, error.position) + 1, "A character that no YAML has.") from None
     try:
         node = loader.get_single_node()
         return told(loader, node, set()) if node else Told({}, 1)
@@ -65,16 +69,23 @@ def told(loader: yaml.SafeLoader, node: yaml.Node, seen: set[int]) -> Told:
     if isinstance(node, yaml.SequenceNode):
         return Told([told(loader, inner, seen) for inner in node.value], line)
     try:
-        return Told(loader.construct_object(node), line)
+        return Told(storable(loader.construct_object(node)), line)
     except (yaml.YAMLError, ValueError):
         raise BadFile(line, "This value cannot be read.") from None
+
+
+def storable(value: Any) -> Any:
+    """`ValueError` for what YAML can spell and no database holds: NUL, and halves of characters."""
+    if isinstance(value, str) and "\0" in value.encode().decode():
+        raise ValueError
+    return value
 
 
 def mapping(loader: yaml.SafeLoader, node: yaml.MappingNode, seen: set[int]) -> dict[str, Told]:
     found: dict[str, Told] = {}
     for key, inner in node.value:
         line = key.start_mark.line + 1
-        name = loader.construct_object(key) if isinstance(key, yaml.ScalarNode) else None
+        name = told(loader, key, seen).value if isinstance(key, yaml.ScalarNode) else None
         if not isinstance(name, str):
             raise BadFile(line, "A name is a text.")
         if name in found:

@@ -28,7 +28,11 @@ def examine_registry(registry: ApplicationRegistry, *, seconds: float = SECONDS)
     try:
         registration = registry.registration()
     except Misconfigured as error:
-        yield fault(Whose.OURS, _("The client secret cannot be used: %(why)s.") % {"why": error.description})
+        if error.code == "bad_registration":
+            return  # told already
+        yield fault(
+            Whose.OURS, _("The client secret cannot be used: %(why)s.") % {"why": error.description.rstrip(".")}
+        )
         return
     with transport.deadline(seconds):
         yield from published.compared(registry)

@@ -46,13 +46,20 @@ def unpublished(error: OAuthError) -> Finding:
 
 
 def addresses(registry: ApplicationRegistry, found: Metadata) -> Iterator[Finding]:
-    """One that is set and not published is the administrator's own knowledge; one that differs is a mistake."""
+    """One that is set and not published is the administrator's own knowledge; one that differs is a mistake.
+
+    But for whose account it is an API may have an address that tells more.
+    """
     for ours, theirs in ADDRESSES.items():
         here, there = getattr(registry, ours), getattr(found, theirs)
         label = str(ApplicationRegistry._meta.get_field(ours).verbose_name)  # type: ignore[union-attr]  # a column
         if there and here and here != there:
-            told = _("%(label)s: set is %(here)s, the server publishes %(there)s.")
-            yield fault(Whose.ADMINISTRATOR, told % {"label": label, "here": here, "there": there})
+            told = _("%(label)s: set is %(here)s, the server publishes %(there)s.") % {
+                "label": label,
+                "here": here,
+                "there": there,
+            }
+            yield undecided(told) if ours == "userinfo_url" else fault(Whose.ADMINISTRATOR, told)
         elif there and not here:
             told = _("%(label)s: none is set; the server publishes %(there)s.")
             yield undecided(told % {"label": label, "there": there})

@@ -7,9 +7,15 @@ HOST = re.compile(r"(\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a
 
 
 def origin(url: str) -> str:
-    """Scheme, host and port: what decides who gets to see a token. "" where there is no host."""
-    parts = urlsplit(url)
-    port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+    """Scheme, host and port: what decides who gets to see a token. "" where there is no host.
+
+    What cannot be read is itself, and so nowhere else: it must not pass for a place that is known.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+    except ValueError:
+        return url
     return f"{parts.scheme}://{parts.hostname}:{port}" if parts.hostname else ""
 
 

@@ -27,3 +27,21 @@ def test_a_way_that_could_not_work_is_refused_at_its_field(
     before, after = stored(registry), registry
     for name in ("client_id", "token_parameters", "call_headers", "userinfo_request", "refresh_url"):
         assert getattr(before, name) == getattr(after, name)
+
+
+@pytest.mark.parametrize(
+    ("url", "is_taken"),
+    [
+        ("https://northwind.example/account#apps", True),
+        ("https://intranet/account", True),
+        ("javascript:alert(1)", False),
+        ("northwind.example/account", False),
+        ("https://u:p@northwind.example/", False),
+    ],
+)
+def test_the_page_where_people_remove_access_is_for_browsers(
+    url: str, is_taken: bool, as_admin: Client, registry: ApplicationRegistry
+) -> None:
+    told = complaints(submitted(as_admin, page_of(registry), {"Account settings URL": url}))
+    assert stored(registry).account_settings_url == (url if is_taken else "")
+    assert [each for each in told if "as people open it" in each] or is_taken

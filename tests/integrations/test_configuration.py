@@ -1,6 +1,6 @@
 """The set-up goes out as a file without secrets and comes in again: all of it or nothing, and nothing leaks by it."""
 
-from io import StringIO
+from io import BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,10 @@ def set_up() -> Alias:
         revocation_request={"send": ["refresh_token"]},
         base_url_path="/home",
         base_url_hosts="*.northwind.example",
+        refresh_url="https://northwind.example/refresh",
+        token_parameters={"expires_in": "1800"},
+        call_headers={"Client-Id": "{client_id}"},
+        userinfo_request={"method": "POST", "json": None},
         logo=PICTURE,
         logo_type="image/png",
         comments="Zeile eins\nZeile zwei: {äöü}",
@@ -169,6 +173,21 @@ NORTHWIND = {"name": "Northwind", "client_id": "keyrack", "token_url": "https://
         ("keyrack: 1\nregistries:\n  - name: A\n    name: B\n", "Line 4: “name” is there twice"),
         ("keyrack: 1\nregistries: &a\n  - name: A\naliases: *a\n", "is used twice"),
         ("keyrack: 1\nx: [", "This is no YAML"),
+        ("keyrack: true", "begins with “keyrack: 1”"),
+        ("keyrack: 1\n# \x00", "Line 2: A character that no YAML has"),
+        ('keyrack: 1\nregistries: [{name: "a\\0b"}]', "Line 2: This value cannot be read"),
+        ('keyrack: 1\nregistries: [{name: "a\\ud800b"}]', "This value cannot be read"),
+        ('keyrack: 1\nregistries: [{name: a, call_headers: {"a\\0": b}}]', "This value cannot be read"),
+        ("keyrack: 1\nregistries:\n  - name: 2026-01-01\n", "Line 3: “name” is a text: put it in quotes"),
+        (row("registries", name="Northwind"), "Northwind: “client_id”: This field cannot be blank"),
+        (yaml.safe_dump({"keyrack": 1, "aliases": [{"name": "a"}, {"name": "a"}]}), "“a” is there twice in “aliases”"),
+        (
+            row("registries", **NORTHWIND, userinfo_url="https://a.example:99999/x"),
+            "“userinfo_url”: This is no address",
+        ),
+        (row("registries", **NORTHWIND, call_headers={"X": "{client_secret}"}), "“call_headers”: The header X cannot"),
+        (row("registries", **NORTHWIND, token_parameters={"code": "x"}), "“token_parameters”: Keyrack sets this"),
+        (row("registries", **NORTHWIND, userinfo_request={"verb": 1}), "“userinfo_request”: “verb” is not known"),
         ("keyrack: !!python/object:os.system 1", "This value cannot be read"),
         ("keyrack: 1\nregistries:\n  - client_id: a\n", "Line 3: A row of “registries” needs “name”"),
         (row("registries", **NORTHWIND, client_secret="CANARY-plain"), "does not stand in a file"),
@@ -252,6 +271,9 @@ def test_the_command_writes_and_reads_files_and_streams(tmp_path: Path, monkeypa
     monkeypatch.setattr("sys.stdin", StringIO(row("aliases", name="third")))
     assert run("import", "-", "--dry-run").endswith("1 changes; this was a dry run, and nothing was changed.\n")
     assert not Alias.objects.filter(name="third").exists()
+    monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO(b"keyrack: 1 # \xe4"), encoding="utf-8"))
+    with pytest.raises(CommandError, match="Standard input is not UTF-8"):
+        run("import", "-")
     file.write_text("keyrack: 1\nnonsense: 1\n")
     for arguments in (("import", str(file)), ("import", str(tmp_path / "gone")), ("export", str(tmp_path / "a" / "b"))):
         with pytest.raises(CommandError) as caught:

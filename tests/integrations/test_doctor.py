@@ -54,6 +54,28 @@ def alias(db: None, healthy: HostileServer) -> Alias:
     return cast.integration_at(registry)
 
 
+def test_a_page_for_people_may_be_part_of_a_page(alias: Alias) -> None:
+    ApplicationRegistry.objects.update(account_settings_url="https://northwind.example/account#apps")
+    assert not [each for each in findings(alias) if each.is_fault]
+    ApplicationRegistry.objects.update(account_settings_url="javascript:alert(1)#x")
+    assert [each.whose for each in findings(alias) if each.is_fault] == ["administrator"]
+
+
+@pytest.mark.parametrize(
+    "name", ["authorization_parameters", "token_parameters", "call_headers", "userinfo_request", "revocation_request"]
+)
+def test_a_column_that_holds_nonsense_is_told_once_and_breaks_nothing(name: str, alias: Alias) -> None:
+    ApplicationRegistry.objects.update(**{name: [1]})
+    assert [each.whose for each in findings(alias) if each.is_fault] == ["administrator"]
+
+
+def test_an_account_address_of_ones_own_is_no_mistake(alias: Alias, healthy: HostileServer) -> None:
+    ApplicationRegistry.objects.update(userinfo_url=f"{healthy.url}/me")
+    healthy.on("GET /me").always(status=401)
+    assert not [each for each in findings(alias) if each.is_fault]
+    assert [each for each in findings(alias) if each.is_open and "Userinfo URL: set is" in each.sentence]
+
+
 def test_the_refresh_url_is_tried_with_a_made_up_token(alias: Alias, healthy: HostileServer) -> None:
     ApplicationRegistry.objects.update(refresh_url=f"{healthy.url}/refresh")
     assert "Refresh URL: there is nothing of the kind" in " ".join(each.sentence for each in findings(alias))
@@ -181,6 +203,13 @@ def run(*arguments: str) -> str:
     out = StringIO()
     call_command("doctor", *arguments, stdout=out)
     return out.getvalue()
+
+
+@pytest.mark.parametrize("nobody", ["nobody", "", "../x"])
+def test_an_alias_that_is_not_there_is_another_exit_code(nobody: str, alias: Alias) -> None:
+    with pytest.raises(CommandError, match="There is no alias") as caught:
+        run(nobody)
+    assert caught.value.returncode == 2
 
 
 def test_the_command_speaks_by_its_exit_code(alias: Alias, healthy: HostileServer) -> None:

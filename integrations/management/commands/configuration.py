@@ -60,4 +60,5 @@ def read(file: str) -> str:
     except OSError as error:
         raise CommandError(f"{file} cannot be read: {error.strerror}.", returncode=REFUSED) from None
     except UnicodeDecodeError:
-        raise CommandError(f"{file} is not UTF-8.", returncode=REFUSED) from None
+        source = "Standard input" if file == "-" else file
+        raise CommandError(f"{source} is not UTF-8. Nothing was changed.", returncode=REFUSED) from None

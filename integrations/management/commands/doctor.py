@@ -23,7 +23,7 @@ class Command(BaseCommand):
         parser.add_argument("alias", nargs="?", help="Name or id of one alias. Without it: everything that is active.")
 
     def handle(self, *_args: Any, alias: str | None, **_options: Any) -> None:
-        faults = self.look_at(alias) if alias else self.look_at_everything()
+        faults = self.look_at(alias) if alias is not None else self.look_at_everything()
         if faults:
             raise CommandError(f"{faults} to mend.", returncode=TO_MEND)
         self.stdout.write("Nothing to mend.")

@@ -18,6 +18,7 @@ from integrations.oauth.client import Registration
 from integrations.oauth.errors import Misconfigured
 from integrations.vault import EncryptedField, NoKeys, Unreadable, keyring, readable
 
+OBJECTS = ("authorization_parameters", "token_parameters", "call_headers", "userinfo_request")
 LOGO_LIMIT = 100_000  # bytes
 
 
@@ -208,6 +209,8 @@ class ApplicationRegistry(Health, SysIdModel):
 
         Also where there is no key at all: whatever the server answered could not be stored.
         """
+        if odd := next((name for name in OBJECTS if not isinstance(getattr(self, name), dict)), ""):
+            raise Misconfigured("bad_registration", f"{odd} is no JSON object")
         try:
             keyring()
             client_secret = self.client_secret

@@ -19,6 +19,7 @@ ADDRESSES = (
     "issuer", "authorization_url", "token_url", "refresh_url", "token_revocation_url", "token_introspection_url",
     "userinfo_url", "account_settings_url",
 )  # fmt: skip
+LINKS = ("account_settings_url",)  # for people: nobody calls them, and they may lead to a part of a page
 BOUND_TO_SECRET = ("client_id", "send_credentials", "issuer", "authorization_url", "token_url")
 GET_SECRETS = ("token_url", "refresh_url", "token_revocation_url", "token_introspection_url", "userinfo_url")
 OURS_TO_SEND = frozenset(
@@ -45,7 +46,8 @@ def faults(registry: ApplicationRegistry) -> Iterator[tuple[str, str]]:
     if wrong := wrong_name(registry.client_id):
         yield "client_id", wrong
     for name in ADDRESSES:
-        if getattr(registry, name) and (wrong := wrong_address(getattr(registry, name))):
+        url = getattr(registry, name)
+        if url and (wrong := wrong_address(url.partition("#")[0] if name in LINKS else url)):
             yield name, wrong
     if wrong := wrong_dialect(registry):
         yield "revocation_request", wrong
