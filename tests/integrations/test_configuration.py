@@ -230,6 +230,15 @@ def test_what_cannot_be_is_refused_with_its_line_and_nothing_changes(text: str, 
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("url", ["https://a.example:99999/x", "https://[", "https://a.example:x/"])
+def test_a_registry_is_not_led_to_an_address_that_cannot_be_read(url: str) -> None:
+    before = cast.registry_at("https://northwind.example")
+    with pytest.raises(configuration.BadFile, match="“userinfo_url”: This is no address"):
+        configuration.bring_in(row("registries", name=before.name, userinfo_url=url))
+    assert ApplicationRegistry.objects.get().client_secret == SECRET
+
+
+@pytest.mark.django_db
 def test_tokens_of_people_go_nowhere_else_unless_somebody_says_so(amira: User) -> None:
     alias = cast.integration_at(cast.registry_at("https://northwind.example"))
     cast.signed_in(amira, alias)
