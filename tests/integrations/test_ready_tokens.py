@@ -15,6 +15,7 @@ from integrations import circuits, tokens
 from integrations.models import Alias, ApplicationRegistry, HttpConnection, OAuth2Credential, Token
 from integrations.oauth.errors import OAuthError
 from integrations.personal_auth import NotAuthenticated, PersonalAuthAPI
+from integrations.tokens import calls, swift
 from tests import cast
 from tests.integrations.renewing import ASKED, credential_of
 from tests.servers.hostile import HostileServer
@@ -178,6 +179,13 @@ def test_it_is_one_statement(amira: User, northwind: Alias, django_assert_num_qu
             assert api.get_token(reference).access_token == "CANARY-access-1"
         with django_assert_num_queries(1):
             assert api.is_token_valid(reference)
+
+
+def test_what_programs_ask_by_name_is_short_enough_to_be_read_once(amira: User, northwind: Alias) -> None:
+    """psycopg takes a statement of more bytes apart at each call, which costs a quarter of the answer."""
+    tokens.prepare()
+    for statements in (swift.ANY, calls.READY_FOR, calls.HANDED_OUT, calls.CALLS, calls.CALLS_SHOWN):
+        assert {len(each.sql.encode()) <= 4096 for each in statements.by_name.written.values()} == {True}
 
 
 def test_its_repr_is_harmless(amira: User, northwind: Alias) -> None:
