@@ -27,7 +27,7 @@ PATIENCE = 60.0  # seconds for each of the three to answer
 SHOWN_LINES = 15
 BOLD = 1
 SERVER = (
-    *("granian", "--interface", "wsgi", "--host", "127.0.0.1", "--workers", "1", "--blocking-threads", "8"),
+    *("granian", "--interface", "wsgi", "--host", "127.0.0.1", "--workers", "1", "--blocking-threads", "64"),
     *("--no-ws", "--no-access-log", "--log-level", "error"),
 )
 WORKER = (

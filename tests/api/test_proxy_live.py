@@ -1,7 +1,9 @@
 """The proxy behind the servers that we recommend: bodies flow, nobody's memory grows, and who hangs up is noticed."""
 
 import socket
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -68,6 +70,7 @@ def test_bodies_flow_through_both_servers(site: Site, program: Program, party: F
     keeps_memory_and_connections(site, url, session, party)
     comes_step_by_step(url, session, party)
     hanging_up_is_passed_on(caller, party)
+    those_who_wait_hold_up_nobody(caller, party)
 
 
 def goes_up_and_down(url: str, session: requests.Session) -> None:
@@ -134,6 +137,18 @@ def hanging_up_is_passed_on(caller: Caller, party: Flowing) -> None:
         upload.sendall(b"x" * 100_000)
     assert party.cut.wait(PATIENCE)
     assert len(party.complete) == complete
+
+
+def those_who_wait_hold_up_nobody(caller: Caller, party: Flowing) -> None:
+    """Twenty calls at a third party that takes the question and says nothing."""
+    with ExitStack() as waiting:
+        for _each in range(20):
+            waiting.enter_context(caller.raw(f"GET {BASE}hangs"))
+        until = time.monotonic() + PATIENCE
+        while party.paths.count("/api/hangs") < 20:
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        assert requests.get(f"{caller.url.removesuffix(BASE)}/healthz", timeout=10).status_code == 200
 
 
 @pytest.mark.parametrize("site", ["gunicorn"], indirect=True)

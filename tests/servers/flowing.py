@@ -4,6 +4,7 @@
     GET  …/steps                    one piece, the next when `step` is set, and so on; ends when `last` is set
     GET  …/breaks                   a piece of a chunked body, then nothing more
     GET  …/odd                      an answer that is read in two ways, and repeats who asked
+    GET  …/hangs                    takes the question and says nothing
     PUT, POST …/sink                takes the body and says its length
 
 Knows HTTP/1.1 and nothing of OAuth.
@@ -18,6 +19,7 @@ from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
 PIECE = b"x" * (64 << 10)
+WAYS = {"source", "steps", "breaks", "hangs", "odd"}
 PATIENCE = 60.0  # seconds, for what must happen anyway
 
 
@@ -29,7 +31,7 @@ class Flowing(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Conversation)
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
-        self.connections = 0
+        self.connections, self.end = 0, threading.Event()
         self.paths: list[str] = []
         self.complete: list[int] = []  # lengths of the bodies that came to their end
         self.step, self.hung_up, self.cut = threading.Event(), threading.Event(), threading.Event()
@@ -47,6 +49,7 @@ class Flowing(ThreadingHTTPServer):
     def __exit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self.end.set()
         self.shutdown()
         self.server_close()
         self._thread.join(5)
@@ -64,8 +67,8 @@ class _Conversation(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         asked = urlsplit(self.path)
         self.server.paths.append(asked.path)
-        ways = {"source": self.source, "steps": self.steps, "breaks": self.breaks, "odd": self.odd}
-        way = ways.get(asked.path.rpartition("/")[2], self.say)
+        name = asked.path.rpartition("/")[2]
+        way = getattr(self, name) if name in WAYS else self.say
         try:
             way({name: values[0] for name, values in parse_qs(asked.query).items()})
         except ConnectionError:
@@ -115,6 +118,10 @@ class _Conversation(BaseHTTPRequestHandler):
     def breaks(self, asked: dict[str, str]) -> None:
         self.head({"Transfer-Encoding": "chunked"})
         self.wfile.write(_chunk(b"a beginning"))
+        self.close_connection = True
+
+    def hangs(self, asked: dict[str, str]) -> None:
+        self.server.end.wait(PATIENCE)
         self.close_connection = True
 
     def odd(self, asked: dict[str, str]) -> None:

@@ -9,4 +9,5 @@ from tests.servers.worker import environment
 
 class Site(Served):
     def __init__(self, server: str, folder: Path) -> None:
-        super().__init__(server, folder, {**os.environ, **environment("filesystem://localhost//", folder)})
+        told = {**os.environ, **environment("filesystem://localhost//", folder)}
+        super().__init__(server, folder, told, threads=64)
