@@ -1,11 +1,22 @@
-"""Fields of a JSON body that take what they are described as, and nothing that only looks like it: no 1 for a text."""
+"""JSON bodies, and fields of them that take what they are described as and nothing that only looks like it: no 1 for a
+text.
+"""
 
 from typing import Any
 
 from django.core.validators import RegexValidator
-from rest_framework import serializers
+from rest_framework import exceptions, parsers, serializers
 
 WITHOUT_NULL = RegexValidator(r"^[^\x00]+\Z", "Null characters are not allowed.")
+
+
+class Json(parsers.JSONParser):
+    def parse(self, *arguments: Any, **options: Any) -> Any:
+        """What is nested deeper than Python follows is the caller's fault and not ours."""
+        try:
+            return super().parse(*arguments, **options)
+        except RecursionError:
+            raise exceptions.ParseError("JSON parse error - nested too deeply") from None
 
 
 class Text(serializers.CharField):

@@ -202,7 +202,7 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["accounts.authentication.HasScopes"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["accounts.strict.Json"],
     "DEFAULT_THROTTLE_CLASSES": ["accounts.throttling.KnownCalls", "accounts.throttling.AnonymousCalls"],
     "DEFAULT_THROTTLE_RATES": {
         "known": f"{env.int('API_CALLS_PER_MINUTE', default=1200)}/min",

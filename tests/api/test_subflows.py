@@ -98,6 +98,7 @@ def test_not_yours_not_on_and_not_there_look_alike(program: Program, signed_in: 
         {"background": "maybe"},
         [1],
         "x",
+        pytest.param(f'{{"inputs": {"[" * 100_000}{"]" * 100_000}}}', id="deep"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_in_the_one_shape(
