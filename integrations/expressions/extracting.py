@@ -1,6 +1,7 @@
 """JMESPath within bounds: an expression can double what it finds at each step, so that steps and sizes are counted."""
 
 from functools import lru_cache
+from time import monotonic
 from typing import Any
 
 import jmespath
@@ -13,6 +14,7 @@ from jmespath.visitor import TreeInterpreter
 from integrations.expressions.bounds import LARGEST, LONGEST_EXPRESSION, BadExpression, too_large
 
 MOST_STEPS = 3_000_000
+LONGEST = 10.0  # seconds
 MOST_ROWS = 200_000
 LONGEST_TEXT = 10 * LARGEST
 DESCENDED = frozenset(
@@ -21,16 +23,18 @@ DESCENDED = frozenset(
 
 
 class Bounded(TreeInterpreter):
-    """Stops in time."""
+    """Stops in time: after so many steps, and sooner where each of them goes through megabytes."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.steps = 0
+        self.steps, self.ends_at = 0, monotonic() + LONGEST
 
     def visit(self, node: Any, *arguments: Any, **options: Any) -> Any:
         self.steps += 1
         if self.steps > MOST_STEPS:
             raise too_large()
+        if monotonic() > self.ends_at:
+            raise BadExpression(_("The path takes too long with what was found."))
         found = super().visit(node, *arguments, **options)
         if isinstance(found, list | str) and len(found) > (MOST_ROWS if isinstance(found, list) else LONGEST_TEXT):
             raise too_large()
@@ -47,12 +51,20 @@ def parsed(expression: str) -> ParsedResult:
         why = str(error).splitlines()[0]
         raise BadExpression(_("The path cannot be read (JMESPath): %(why)s") % {"why": why}) from None
     except RecursionError:
-        raise BadExpression(_("The path is nested too deeply.")) from None
+        raise too_deep() from None
+
+
+def too_deep() -> BadExpression:
+    return BadExpression(_("The path is nested too deeply."))
 
 
 def check_path(expression: str) -> None:
     """Raises `BadExpression` where it is no JMESPath."""
-    for name in functions_in(parsed(expression).parsed):
+    try:
+        names = functions_in(parsed(expression).parsed)
+    except RecursionError:
+        raise too_deep() from None
+    for name in names:
         if name not in Functions.FUNCTION_TABLE:
             raise BadExpression(_("There is no function “%(name)s” in JMESPath.") % {"name": name})
 

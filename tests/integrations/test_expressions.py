@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from integrations import expressions, rest
-from integrations.expressions import LARGEST, BadExpression
+from integrations.expressions import LARGEST, BadExpression, extracting
 from integrations.rest import borders
 
 NAMES = {
@@ -184,7 +184,9 @@ def test_paths_lead_into_answers() -> None:
     assert expressions.beginning("length(steps.list.body)") == ("", "")
 
 
-@pytest.mark.parametrize("path", ["a[?", "", "a..b", "nofunction(a)", "a | [?nofunction(b)]", "x" * 20_001, "(" * 3000])
+@pytest.mark.parametrize(
+    "path", ["a[?", "", "a..b", "nofunction(a)", "a | [?nofunction(b)]", "x" * 20_001, "(" * 3000, f"a{'[]' * 3000}"]
+)
 def test_a_path_that_cannot_be_read_is_refused_in_words(path: str) -> None:
     with pytest.raises(BadExpression):
         expressions.check_path(path)
@@ -203,3 +205,9 @@ def test_a_path_that_grows_or_does_not_fit_stops_in_a_sentence(path: str, found:
     expressions.check_path(path)
     with pytest.raises(BadExpression):
         expressions.extracted(path, found)
+
+
+def test_a_path_that_goes_through_megabytes_again_and_again_stops_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extracting, "LONGEST", 0.05)
+    with pytest.raises(BadExpression, match="takes too long"):
+        expressions.extracted(f"[{', '.join(['reverse(@)'] * 900)}]", "x" * 1_000_000)
