@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from django.utils.translation import gettext as _
-from jinja2 import Template, TemplateError, nodes
+from jinja2 import Template, TemplateError, Undefined, nodes
 from jinja2.environment import TemplateExpression
 
 from integrations.expressions.bounds import LARGEST, BadExpression, as_text, too_large
@@ -96,7 +96,7 @@ def value(source: str, names: Names) -> Any:
         raise
     except FAULTS as error:
         raise not_applicable(error) from None
-    return found
+    return None if isinstance(found, Undefined) else found  # an “if” without “else”; as_text refuses all others
 
 
 @lru_cache(maxsize=512)

@@ -31,6 +31,8 @@ NAMES = {
         ("{{ inputs.n * 2 + 1 }}", 11),
         ("{{ inputs.n > 3 and not inputs.none }}", True),
         ("{{ 'many' if inputs.n > 3 else 'few' }}", "many"),
+        ("{{ inputs.n if inputs.none }}", None),
+        ("n={{ inputs.n if inputs.none }}", "n="),
         ("{{ inputs.missing | default(7) }}", 7),
         ("{{ steps.first.body.no.such.thing | default('') }}", ""),
         ("{{ inputs.list | join('-') }}", "1-x"),
