@@ -88,7 +88,7 @@ def params(step: RestStep, names: Names) -> list[tuple[str, str]]:
 
 
 def headers(step: RestStep, names: Names) -> dict[str, str]:
-    said = {name: expressions.text(source, names) for name, source in step.headers}
+    said = {name: expressions.text(source, names).strip(" \t") for name, source in step.headers}  # RFC 9110 §5.5
     for name, value in said.items():
         if not value.isprintable() or not value.isascii():
             told = _("The header “%(name)s” would hold line breaks or letters that no header holds.")

@@ -46,8 +46,8 @@ def test_what_a_step_says_arrives_as_it_was_meant(northwind: Alias, amira: User,
         northwind,
         method="PATCH",
         path="notes/{{ inputs.v }}",
-        query=[["q", "x&y={{ inputs.v }}"], ["none", "{{ inputs.v if false else none }}"], ["n", "{{ [1, 2] }}"]],
-        headers=[["X-Note", "n {{ inputs.limit }}"], ["Accept", "application/json"]],
+        query=[["q", "x&y={{ inputs.v }}"], ["none", "{{ inputs.v if false }}"], ["n", "{{ [1, 2] }}"]],
+        headers=[["X-Note", " n {{ inputs.limit }} "], ["Accept", "application/json"]],
         body='{"limit": "{{ inputs.limit }}", "text": "{{ inputs.v }}!", "at": [null, "{{ inputs.v }}"]}',
     )
     result = run(action, amira)
