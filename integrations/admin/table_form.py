@@ -1,5 +1,6 @@
 """What a remote table must look like. What only an answer of the third party shows is for the preview."""
 
+import json
 import re
 from typing import Any
 
@@ -13,6 +14,20 @@ from integrations.models.remote_tables import RemoteTable, RemoteTableColumn, na
 ANYWHERE = "https://api.example"  # a path leaves one origin as it leaves any other
 
 
+class Decoder(json.JSONDecoder):
+    def decode(self, text: str, *arguments: Any) -> Any:
+        """What is nested deeper than Python follows is refused as other text that is no JSON."""
+        try:
+            return super().decode(text, *arguments)
+        except RecursionError:
+            raise json.JSONDecodeError("nested too deeply", "", 0) from None
+
+
+class ActionInputsField(forms.JSONField):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{**options, "decoder": Decoder})
+
+
 class TableForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
     class Meta:
         model = RemoteTable
@@ -20,6 +35,7 @@ class TableForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable
             "name", "label", "alias", "path", "query", "action", "inputs", "rows_path", "cache_seconds", "row_limit",
             "groups", "active",
         ]  # fmt: skip
+        field_classes = {"inputs": ActionInputsField}
         widgets = {"inputs": forms.Textarea(attrs={"rows": 2, "cols": 60})}
 
     def clean(self) -> dict[str, Any]:
@@ -78,7 +94,7 @@ class ColumnForm(forms.ModelForm):  # type: ignore[type-arg]
 class ColumnFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
     def clean(self) -> None:
         super().clean()
-        if not any((form.is_valid() and form.has_changed()) or form.instance.pk for form in self.staying()):
+        if not any(form.has_changed() or form.instance.pk for form in self.staying()):
             raise forms.ValidationError(_("A table needs at least one column."))
 
     def staying(self) -> list[Any]:

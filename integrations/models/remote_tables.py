@@ -20,6 +20,7 @@ from accounts.models import User
 from integrations import expressions
 from integrations.expressions import BadExpression
 from integrations.models.flows import Action, RestStep
+from integrations.models.flows.declared import check_kept
 from integrations.models.registry import Alias, SysIdModel
 from integrations.models.registry.aliases import has_role
 
@@ -157,6 +158,12 @@ class RemoteTable(SysIdModel):
 
     def __str__(self) -> str:
         return self.title
+
+    def clean(self) -> None:
+        try:
+            check_kept(self.inputs)
+        except ValidationError as error:
+            raise ValidationError({"inputs": error}) from None
 
     @property
     def title(self) -> str:

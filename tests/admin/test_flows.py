@@ -157,6 +157,11 @@ REFUSED: list[tuple[Typed, str]] = [
     ({"Inputs": "limit: count = 5"}, "Input “limit”: there is no such type."),
     ({"Inputs": "limit: integer = five"}, "Line 1: write the default as JSON"),
     ({"Inputs": 'limit: integer = "5"'}, "Input “limit”: the default is no integer."),
+    ({"Inputs": "limit: json = NaN"}, "The result cannot be written as JSON."),
+    ({"Inputs": r'[{"name": "limit", "type": "text", "default": "\ud800"}]'}, "half a character"),
+    ({"Inputs": r'[{"name": "limit", "type": "text", "more": "\u0000"}]'}, "Null characters are not allowed."),
+    ({("steps-0", "Headers"): r'[["X-Note", "\ud800"]]'}, "half a character"),
+    ({("steps-0", "Body"): '{"a": NaN}'}, "This is no JSON (line 1)"),
     ({"Name": "open incidents"}, "Letters, digits and underscores only; single dots in between."),
 ]
 

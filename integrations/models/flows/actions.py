@@ -9,6 +9,7 @@ from django.db import models
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from integrations import expressions
 from integrations.models.flows.declared import (
     Named,
     check_pairs,
@@ -111,6 +112,7 @@ class RestStep(SysIdModel):
             return ""
         try:
             found = self.body_as_data
+            expressions.as_json(found)
         except (ValueError, RecursionError) as error:
             names = {"line": getattr(error, "lineno", 1)}
             return _('This is no JSON (line %(line)d). Texts in it may be templates: {"x": "{{ inputs.x }}"}.') % names

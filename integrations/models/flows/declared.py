@@ -110,6 +110,7 @@ def check_names(given: Any, keys: set[str]) -> None:
     """Rows with these keys as texts, and a name for each that only one of them has."""
     if not isinstance(given, list) or not all(isinstance(row, dict) and keys <= row.keys() for row in given):
         raise ValidationError(_("Give a list in which each row has: %(keys)s.") % {"keys": ", ".join(sorted(keys))})
+    check_kept(given)
     names = [row["name"] for row in given]
     for row in given:
         if not all(isinstance(row[key], str) for key in keys) or not NAME.fullmatch(row["name"]):
@@ -126,6 +127,17 @@ def check_pairs(given: Any) -> None:
     ]
     if not all(is_pair):
         raise ValidationError(_("Give a list of pairs: a name and what it is set to."))
+    check_kept(given)
+
+
+def check_kept(given: Any) -> None:
+    """Every database keeps it as it is: JSON without NaN, halves of characters and null characters."""
+    try:
+        written = expressions.as_json(given)
+    except BadExpression as error:
+        raise ValidationError(str(error)) from None
+    if r"\u0000" in written:
+        raise ValidationError(_("Null characters are not allowed."))
 
 
 def check_template(source: str, known: Mapping[str, set[str]]) -> None:
