@@ -7,6 +7,7 @@ from datetime import timedelta
 from time import monotonic
 from typing import Any
 
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
@@ -126,22 +127,30 @@ def outputs_of(placed: SubflowAction, walk: Walk) -> dict[str, Any]:
 def noting(walk: Walk, action: str) -> Callable[[StepResult], None]:
     def note(result: StepResult) -> None:
         walk.position += 1
-        failure = result.failure
-        StepRun.objects.create(
-            run=walk.run,
-            position=walk.position,
-            action=action,
-            step=result.step,
-            alias=result.alias,
-            method=result.method,
-            status=RunState.FAILED if failure else RunState.SUCCEEDED,
-            http_status=result.http_status,
-            milliseconds=result.milliseconds,
-            error_code=failure.code if failure else "",
-            error=failure.sentence[:500] if failure else "",
-        )
+        try:
+            with transaction.atomic():
+                step_run(walk, action, result).save()
+        except IntegrityError:  # the run was deleted, perhaps with its person
+            raise given_up() from None
 
     return note
+
+
+def step_run(walk: Walk, action: str, result: StepResult) -> StepRun:
+    failure = result.failure
+    return StepRun(
+        run=walk.run,
+        position=walk.position,
+        action=action,
+        step=result.step,
+        alias=result.alias,
+        method=result.method,
+        status=RunState.FAILED if failure else RunState.SUCCEEDED,
+        http_status=result.http_status,
+        milliseconds=result.milliseconds,
+        error_code=failure.code if failure else "",
+        error=failure.sentence[:500] if failure else "",
+    )
 
 
 def reason_to_stop(run: SubflowRun) -> Callable[[], Failure | None]:
@@ -170,8 +179,12 @@ def allowed_subflow(run: SubflowRun) -> Subflow:
         told = _("Stopped: the subflow is turned off, or the person may no longer run it.")
         raise because("no_longer_allowed", told)
     if not SubflowRun.objects.filter(pk=run.pk, status=RunState.RUNNING).exists():
-        raise because("given_up", _("Stopped: the run was given up meanwhile."))
+        raise given_up()
     return subflow
+
+
+def given_up() -> Stopped:
+    return because("given_up", _("Stopped: the run was given up meanwhile."))
 
 
 def because(code: str, sentence: str) -> Stopped:

@@ -261,6 +261,19 @@ def test_a_run_stops_between_two_steps(
     assert [call.path for call in server.calls] == ["/api/incidents"]
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("gone", [SubflowRun, User])
+def test_a_run_that_is_deleted_in_the_middle_stops_in_words(
+    gone: Any, subflow: Subflow, northwind: Alias, amira: User, server: HostileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step(Action.objects.get(), northwind, "again", path="again")
+    monkeypatch.setattr("integrations.tokens.note_use", lambda *_about: gone.objects.all().delete())
+    done = run(amira)
+    assert (done.status, done.error, done.outputs) == ("failed", "Stopped: the run was given up meanwhile.", {})
+    assert [call.path for call in server.calls] == ["/api/incidents"]
+    assert not SubflowRun.objects.exists() and not StepRun.objects.exists()
+
+
 def lose(why: str, user: User, subflow: Subflow) -> None:
     if why == "deactivated":
         User.objects.filter(pk=user.pk).update(is_active=False)

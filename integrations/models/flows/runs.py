@@ -107,14 +107,20 @@ class SubflowRun(SysIdModel):
         return True
 
     def finish(self, status: RunState, *, outputs: str = "", **told: Any) -> bool:
-        """How it ended, said once: whoever is later changes nothing. Inputs are wiped."""
+        """How it ended, said once: whoever is later changes nothing. Inputs are wiped.
+
+        Whoever waits for a run that was deleted meanwhile is told all the same; nothing is stored.
+        """
         now = timezone.now()
         self.sealed_inputs, self.sealed_outputs = "", outputs
         sealed = {each.attname: each.pre_save(self, False) for each in sealed_columns()}
         rows = SubflowRun.objects.filter(pk=self.pk, status__in=OPEN)
         told["error"] = str(told.get("error", ""))[:500]
         written = rows.update(status=status, finished_at=now, **sealed, **told)
-        self.refresh_from_db()
+        try:
+            self.refresh_from_db()
+        except SubflowRun.DoesNotExist:
+            self.__dict__.update(status=status, finished_at=now, **told)
         return bool(written)
 
 
