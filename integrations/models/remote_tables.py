@@ -188,9 +188,11 @@ class RemoteTable(SysIdModel):
         """All that decides about what its cells hold; another definition is another table."""
         columns = [[column.name, column.path] for column in self.columns.all()]
         here = [self.path, self.query, self.inputs, self.rows_path, self.row_limit, columns]
-        steps = [model_to_dict(step) for step in self.action.steps.all()] if self.action else []
-        outputs = self.action.outputs if self.action else []
-        return repr([[each.hex for each in self.alias_ids], here, steps, outputs])
+        there: list[Any] = []
+        if self.action:
+            steps = [model_to_dict(step) for step in self.action.steps.all()]
+            there = [self.action.active, self.action.inputs, steps, self.action.outputs]
+        return repr([[each.hex for each in self.alias_ids], here, there])
 
 
 def name_from(label: str) -> str:

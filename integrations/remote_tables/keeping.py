@@ -6,35 +6,34 @@ asks for the old one any more; the cache itself forgets it after the table's sec
 
 import hashlib
 import json
-from collections.abc import Sequence
 from typing import Any
 
 from django.core.cache import cache
 
 from integrations.models.remote_tables import RemoteTable
-from integrations.models.tokens import Token
+from integrations.remote_tables.sources import Source
 from integrations.vault import Unreadable, seal, unseal
 
 PURPOSE = "remote-table"
 
 
-def name_of(table: RemoteTable, tokens: Sequence[Token]) -> str:
-    """Of this definition of the table, for this person's tokens as they are now."""
-    of_whom = [[str(token.user_id), token.hex, token.version] for token in tokens]
-    whole = [table.hex, table.definition(), of_whom]
+def name_of(table: RemoteTable, source: Source) -> str:
+    """Of this definition of the table, read at these addresses, for this person's tokens as they are now."""
+    of_whom = [[str(token.user_id), token.hex, token.version] for token in source.tokens]
+    whole = [table.hex, table.definition(), source.addresses, of_whom]
     return f"remote-table:{hashlib.sha256(json.dumps(whole).encode()).hexdigest()}"
 
 
-def keep(table: RemoteTable, tokens: Sequence[Token], rows: dict[str, Any]) -> None:
-    if table.cache_seconds and tokens:
-        name = name_of(table, tokens)
+def keep(table: RemoteTable, source: Source, rows: dict[str, Any]) -> None:
+    if table.cache_seconds and source.tokens:
+        name = name_of(table, source)
         cache.set(name, seal(json.dumps(rows), purpose=PURPOSE, context=name), table.cache_seconds)
 
 
-def find(table: RemoteTable, tokens: Sequence[Token]) -> dict[str, Any] | None:
-    if not (table.cache_seconds and tokens):
+def find(table: RemoteTable, source: Source) -> dict[str, Any] | None:
+    if not (table.cache_seconds and source.tokens):
         return None
-    name = name_of(table, tokens)
+    name = name_of(table, source)
     try:
         found: dict[str, Any] = json.loads(unseal(cache.get(name) or b"", purpose=PURPOSE, context=name))
     except Unreadable:

@@ -40,13 +40,13 @@ def read(table: RemoteTable, user: User, source: Source, *, fresh: bool = False)
     if answer is None:
         answer = rows_in(table, answer_to(table, user, source))
         written = {"rows": answer.rows, "at": answer.read_at.isoformat(), "cut": answer.is_cut}
-        keeping.keep(table, source.tokens, written)
+        keeping.keep(table, source, written)
     return answer
 
 
 def kept(table: RemoteTable, source: Source) -> Answer | None:
     """What was read a while ago with exactly these tokens."""
-    found = keeping.find(table, source.tokens)
+    found = keeping.find(table, source)
     if found is None:
         return None
     return Answer(rows=found["rows"], read_at=datetime.fromisoformat(found["at"]), is_cut=found["cut"])

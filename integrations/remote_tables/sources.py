@@ -40,6 +40,12 @@ class Source:
     def tokens(self) -> list[Token]:
         return [each.token for each in self.integrations if each.token]
 
+    @property
+    def addresses(self) -> list[str]:
+        """Where the rows are read: another server's are others."""
+        connections = (each.alias.connection for each in self.integrations)
+        return [connection.connection_url for connection in connections if connection]
+
     def check(self) -> None:
         """Before anything is sent or looked up: what was kept is not shown either to whom nobody would show it."""
         if not (self.is_whole and self.integrations):

@@ -51,6 +51,17 @@ def test_each_person_sees_what_the_action_finds_as_them(
     assert len(server.calls) == 3
 
 
+def test_kept_rows_are_of_the_action_as_it_is_now(amira: User, table: RemoteTable, server: HostileServer) -> None:
+    RemoteTable.objects.update(inputs={})
+    client = client_of(amira)
+    page(client)
+    Action.objects.update(inputs=[{"name": "limit", "type": "integer", "default": 9}])
+    page(client)
+    assert [call.query for call in server.calls] == ["limit=5", "limit=9"]
+    Action.objects.update(active=False)
+    assert trouble(page(client)) == "wrong"
+
+
 @pytest.mark.parametrize(
     ("said", "kind"),
     [

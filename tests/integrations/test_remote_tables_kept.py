@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from integrations import authorization
-from integrations.models import Alias, RemoteTable, Token
+from integrations.models import Alias, HttpConnection, RemoteTable, Token
 from tests import cast
 from tests.conftest import client_of
 from tests.integrations import tables
@@ -78,6 +78,16 @@ def test_kept_rows_are_sealed_and_of_this_definition(
     cache.set(name, b"junk", 60)
     table.columns.filter(name="number").update(path="number")
     assert numbers(page(as_amira)) == ["INC3", "INC1", "INC2"]
+
+
+def test_kept_rows_are_of_the_server_that_the_alias_leads_to_now(
+    as_amira: Client, table: RemoteTable, server: HostileServer
+) -> None:
+    RemoteTable.objects.update(cache_seconds=3600)
+    page(as_amira)
+    HttpConnection.objects.update(connection_url=f"{server.url}/elsewhere")
+    server.on("GET /elsewhere/now/incidents").answer(json={"result": [{"number": "INC7"}]})
+    assert numbers(page(as_amira)) == ["INC7"]
 
 
 def test_refresh_asks_anew_and_what_was_kept_helps_while_nobody_answers(
