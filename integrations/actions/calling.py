@@ -16,6 +16,7 @@ from integrations.models.flows import Action, BodyType, RestStep
 from integrations.models.registry import Alias, HttpConnection, OAuth2Credential
 from integrations.models.tokens import Token
 from integrations.oauth.errors import Misconfigured, OAuthError, Unreachable
+from integrations.rest import patience
 from integrations.tokens import NoUsableToken
 
 NOT_AUTHENTICATED = "integration_not_authenticated"
@@ -156,12 +157,19 @@ def whole_characters(found: Any) -> Any:
     return found if is_encodable(written) else json.loads(written.encode(errors="replace"))
 
 
-def refused(step: RestStep, status: int) -> Failure:
+def refused(step: RestStep, answered: Answered) -> Failure:
+    status, headers = answered.status_code, answered.headers
     told = _("“%(alias)s” answered %(status)d.")
     if 300 <= status < 400:
         told = _("“%(alias)s” answered %(status)d: redirects are not followed.")
     names = {"alias": step.alias.name, "status": status}
-    return Failure(code=f"http_{status}", sentence=told % names, http_status=status)
+    return Failure(
+        code=f"http_{status}",
+        sentence=told % names,
+        http_status=status,
+        is_limited=patience.is_limited(status, headers),
+        retry_after=patience.asked_for(headers),
+    )
 
 
 def lacking_scopes(action: Action, user: User | None) -> Failure | None:

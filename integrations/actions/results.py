@@ -12,6 +12,8 @@ class Failure:
     sentence: str
     http_status: int | None = None  # of the third party; 401 also where there was no token to ask it with
     initiator_url: str = ""  # where the person gets a token, as a path of this site
+    is_limited: bool = False  # the third party was asked too often
+    retry_after: float | None = None  # seconds, where it says
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,13 +13,14 @@ Nobody's token but the person's is ever used, and no row of one person is shown 
 """
 
 from integrations.remote_tables.arranging import Arranged, Page, arranged
-from integrations.remote_tables.asking import READS, NotAllowed
+from integrations.remote_tables.asking import LIMITED, READS, NotAllowed
 from integrations.remote_tables.cells import Cell
 from integrations.remote_tables.files import csv_lines
 from integrations.remote_tables.reading import Answer, kept, read
 from integrations.remote_tables.sources import SetUpWrongly, Source, TurnedOff, source_of, sources_of, uses_of
 
 __all__ = [
+    "LIMITED",
     "READS",
     "Answer",
     "Arranged",

@@ -18,12 +18,14 @@ from integrations.models.remote_tables import RemoteTable
 from integrations.oauth import answers
 from integrations.oauth.errors import Misconfigured, OAuthError, Refused, Unreachable, Unusable
 from integrations.remote_tables.sources import SetUpWrongly, Source
+from integrations.rest import patience
 from integrations.tokens import NoUsableToken
 
 DEADLINE = 20.0  # seconds; somebody looks at an empty page meanwhile
 READS = frozenset({"GET", "HEAD", "OPTIONS", "POST"})  # some search by POST; what looks at a table changes nothing
 OF_THE_PERSON = frozenset({"integration_not_authenticated", "insufficient_scope", "http_401"})
-AWAY = frozenset({"provider_unreachable", "timeout", "http_408", "http_429"})
+AWAY = frozenset({"provider_unreachable", "timeout", "http_408"})
+LIMITED = "http_429"  # whatever the status was
 
 
 class NotAllowed(Refused):
@@ -58,7 +60,9 @@ def sent(table: RemoteTable, user: User, connection: HttpConnection) -> Response
 def body_of(response: Response) -> Any:
     if response.status_code == 401:
         raise NoUsableToken("http_401")
-    if response.status_code == 403 and "Retry-After" not in response.headers:
+    if patience.is_limited(response.status_code, response.headers):
+        raise Unreachable(LIMITED, retry_after=patience.asked_for(response.headers))
+    if response.status_code == 403:
         raise NotAllowed("http_403")
     if not 200 <= response.status_code < 300:
         raise failed(response)
@@ -97,6 +101,8 @@ def fault_in(failure: Failure) -> NoUsableToken | OAuthError:
     """Whose it is, by the step's code."""
     if failure.code in OF_THE_PERSON:
         return NoUsableToken(failure.code)
+    if failure.is_limited:
+        return Unreachable(LIMITED, retry_after=failure.retry_after)
     if failure.code == "http_403":
         return NotAllowed(failure.code)
     if failure.code in AWAY or failure.code.startswith("http_5"):

@@ -18,8 +18,13 @@ A_MOMENT = 1_000_000_000  # more seconds than anybody lets us wait: counted sinc
 
 
 def may_pass(status: int, headers: Mapping[str, str]) -> bool:
-    """The same question may be answered later. A used-up limit is told as 403 as well."""
-    return status in TRANSIENT or (status == 403 and (is_used_up(headers) or "Retry-After" in headers))
+    """The same question may be answered later."""
+    return status in TRANSIENT or is_limited(status, headers)
+
+
+def is_limited(status: int, headers: Mapping[str, str]) -> bool:
+    """Asked too often. A used-up limit is told as 403 as well."""
+    return status == 429 or (status == 403 and (is_used_up(headers) or "Retry-After" in headers))
 
 
 def is_used_up(headers: Mapping[str, str]) -> bool:
@@ -29,12 +34,18 @@ def is_used_up(headers: Mapping[str, str]) -> bool:
 
 def pause(headers: Mapping[str, str], tries: int) -> float:
     """Seconds. `tries`: how many there have been."""
+    asked = asked_for(headers)
+    return guess(tries) if asked is None else asked
+
+
+def asked_for(headers: Mapping[str, str]) -> float | None:
+    """Seconds; None where the server does not say."""
     told = [seconds(headers.get("Retry-After", ""))]
     if is_used_up(headers) or told == [None]:
         told += [seconds(headers.get(name, "")) for name in ("RateLimit-Reset", "X-RateLimit-Reset")]
         told += [float(found) for found in re.findall(r";\s*t=([0-9]{1,9})\b", headers.get("RateLimit", ""))]
     known = [each for each in told if each is not None]
-    return max(known) if known else guess(tries)
+    return max(known, default=None)
 
 
 def guess(tries: int) -> float:

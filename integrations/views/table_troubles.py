@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from integrations.models.integration import Integration, State
 from integrations.models.remote_tables import RemoteTable
 from integrations.oauth.errors import Misconfigured, Unreachable, Unusable
-from integrations.remote_tables import NotAllowed, TurnedOff
+from integrations.remote_tables import LIMITED, NotAllowed, TurnedOff
 from integrations.tokens import NoUsableToken
 
 
@@ -88,14 +88,13 @@ def less_access(names: dict[str, str]) -> Trouble:
 
 
 def unreachable(error: Unreachable, names: dict[str, str]) -> Trouble:
-    seconds = int(error.retry_after or 0)
-    if seconds and error.code == "http_429":
+    if error.code == LIMITED:
         return Trouble(
             kind="wait",
             icon="clock",
             heading=_("%(provider)s asks us to wait") % names,
             text=_("It was asked too often just now. Your sign-in is fine."),
-            wait_seconds=seconds,
+            wait_seconds=int(error.retry_after or 0),
         )
     return Trouble(
         kind="down",

@@ -67,6 +67,8 @@ def test_kept_rows_are_of_the_action_as_it_is_now(amira: User, table: RemoteTabl
     [
         ({"status": 401}, "sign_in_again"),
         ({"status": 403}, "forbidden"),
+        ({"status": 429, "headers": {"Retry-After": "7"}}, "wait"),
+        ({"status": 403, "headers": {"Retry-After": "7"}}, "wait"),
         ({"status": 503}, "down"),
         ({"close": True}, "down"),
         ({"status": 404}, "wrong"),
@@ -78,7 +80,8 @@ def test_a_step_that_fails_says_whose_turn_it_is(
 ) -> None:
     Token.objects.update(refresh_token=None)
     server.on(flowing.INCIDENTS).always(**said)
-    assert trouble(page(client_of(amira))) == kind
+    html = page(client_of(amira))
+    assert (trouble(html), "<span data-wait>7</span>" in html) == (kind, kind == "wait")
 
 
 def test_a_table_never_runs_what_changes_something_nor_what_is_the_systems(

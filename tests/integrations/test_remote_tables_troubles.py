@@ -69,6 +69,9 @@ def test_an_ended_sign_in_asks_again_and_keeps_the_search(as_amira: Client, tabl
 FAILURES = [
     ({"status": 403}, "forbidden", "may not see"),
     ({"status": 429, "headers": {"Retry-After": "30"}}, "wait", "<span data-wait>30</span>"),
+    ({"status": 429}, "wait", "asks us to wait"),
+    ({"status": 403, "headers": {"Retry-After": "7"}}, "wait", "<span data-wait>7</span>"),
+    ({"status": 403, "headers": {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "9"}}, "wait", "data-wait>9<"),
     ({"status": 503}, "down", "answer"),
     ({"close": True}, "down", "answer"),
     ({"status": 401}, "sign_in_again", "no longer accepts"),
