@@ -82,11 +82,14 @@ def number(raw: Any) -> Cell | None:
 
 
 def as_number(text: str) -> int | float | None:
-    """Digits as a program writes them. An int that Python would rather not read is no number to us either."""
+    """Digits as programs write them. An int that Python would rather not read is no number to us either; 1_000 is none
+    to anybody else.
+    """
     try:
-        return int(text) if text.strip().lstrip("+-").isdigit() else float(text)
+        found = int(text) if text.strip().lstrip("+-").isdigit() else float(text)
     except ValueError:
         return None
+    return found if is_number(found) and "_" not in text else None
 
 
 def day(raw: Any) -> Cell | None:

@@ -1,6 +1,7 @@
 """A table as CSV (RFC 4180), line by line, in which nothing is a formula to whoever opens it."""
 
 import csv
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -8,8 +9,9 @@ from integrations.models.remote_tables import ColumnType, RemoteTableColumn
 from integrations.remote_tables.arranging import Row
 from integrations.remote_tables.cells import Cell, as_number
 
-FULL_WIDTH = ("＝", "＋", "－", "＠")  # which some spreadsheets read as the signs
-STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", *FULL_WIDTH)
+SIGNS = r"=+\-@＝＋－＠"  # the last four are full-width, which some spreadsheets read as the others
+# Where a comma is written in numbers, spreadsheets part cells at semicolons or tabs, and see no quotes around these.
+STARTS_A_FORMULA = re.compile(rf"\A(?=[{SIGNS}\t\r\n])|(?<=[;\t\r\n])(?=[{SIGNS}])")
 
 
 class Line:
@@ -43,6 +45,4 @@ def shown(cell: Cell) -> str:
 
 def harmless(text: str) -> str:
     """With an apostrophe before what a spreadsheet would calculate. "-5" is a number, and calculates nothing."""
-    if text.startswith(STARTS_A_FORMULA) and (as_number(text) is None or text[0] not in "+-"):
-        return f"'{text}"
-    return text
+    return text if text[:1] in ("+", "-") and as_number(text) is not None else STARTS_A_FORMULA.sub("'", text)

@@ -12,6 +12,7 @@ from django.utils import timezone
 from accounts.models import User
 from integrations import authorization
 from integrations.models import Alias, HttpConnection, RemoteTable, Token
+from integrations.remote_tables import files
 from tests import cast
 from tests.conftest import client_of
 from tests.integrations import tables
@@ -111,7 +112,7 @@ def test_zero_seconds_keep_nothing(as_amira: Client, table: RemoteTable, monkeyp
 def test_csv_holds_the_rows_that_were_found_and_no_formula(
     as_amira: Client, table: RemoteTable, server: HostileServer
 ) -> None:
-    phone = {"number": "+49 30 1", "short": "-2+3", "priority": "-7", "state": "@SUM(A1)", "due": "\t=1"}
+    phone = {"number": "+49 30 1", "short": "-2+3", "priority": "-7", "state": "@SUM(A1)", "due": "\t1"}
     server.on(ROWS).always(json={"result": [*INCIDENTS, phone, {"number": "-5", "state": 'a,"b"\nc'}]})
     response = as_amira.get(f"{PAGE}rows.csv?sort=number")
     assert response.streaming
@@ -120,7 +121,7 @@ def test_csv_holds_the_rows_that_were_found_and_no_formula(
     text = b"".join(response).decode()
     lines = text.split("\r\n")
     assert lines[0] == "Number,Short description,Priority,Opened,Due,Open,State,Record"
-    assert lines[1] == "'+49 30 1,'-2+3,-7,,'\t=1,,'@SUM(A1),"
+    assert lines[1] == "'+49 30 1,'-2+3,-7,,'\t1,,'@SUM(A1),"
     assert lines[2] == '-5,,,,,,"a,""b""\nc",'
     assert "INC2,'=cmd|' /C calc'!A0,-2.5," in text
     assert "https://northwind.example/INC3" in text
@@ -131,3 +132,21 @@ def test_csv_holds_the_rows_that_were_found_and_no_formula(
 def test_without_rows_the_download_leads_to_the_page_that_says_why(bob: User, table: RemoteTable) -> None:
     response = client_of(bob).get(f"{PAGE}rows.csv?q=new")
     assert (response.status_code, response["Location"]) == (302, f"{PAGE}?q=new")
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("=1", "'=1"),
+        ("＝1", "'＝1"),
+        ("a;=1", "a;'=1"),  # a comma is not what parts cells in every country
+        ("a\t@x;b;-1", "a\t'@x;b;'-1"),
+        ("a\r\n=1", "a\r\n'=1"),
+        ("-inf", "'-inf"),
+        ("-1_000", "'-1_000"),
+        ("-5.5e3", "-5.5e3"),
+        ("a = b; c-d", "a = b; c-d"),
+    ],
+)
+def test_nothing_in_a_file_is_a_formula_to_any_spreadsheet(text: str, written: str) -> None:
+    assert files.harmless(text) == written
