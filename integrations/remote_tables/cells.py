@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from integrations.models.remote_tables import ColumnType
 
 YES, NO = frozenset({"true", "yes", "1", "on"}), frozenset({"false", "no", "0", "off"})
+LONGEST_TEXT = 2000  # characters of one cell; what was cut is one longer
 IN_MILLISECONDS = 100_000_000_000  # a moment in seconds would be in the year 5138
 
 
@@ -135,7 +136,7 @@ def link(raw: Any) -> Cell | None:
 
 
 def is_web(url: Any) -> bool:
-    if not isinstance(url, str) or not url.isprintable():
+    if not isinstance(url, str) or not url.isprintable() or len(url) > LONGEST_TEXT:
         return False
     try:
         address = urlsplit(url)

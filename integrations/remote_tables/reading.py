@@ -15,9 +15,9 @@ from integrations.expressions import BadExpression
 from integrations.models.remote_tables import RemoteTable
 from integrations.remote_tables import keeping
 from integrations.remote_tables.asking import answer_to
+from integrations.remote_tables.cells import LONGEST_TEXT
 from integrations.remote_tables.sources import SetUpWrongly, Source
 
-LONGEST_TEXT = 2000  # characters of one cell
 NAMES_TOLD = 12
 
 
@@ -90,9 +90,8 @@ def value_at(path: str, row: Any) -> Any:
 
 
 def as_long_as_people_read(value: Any) -> Any:
-    if isinstance(value, str):
-        return value[:LONGEST_TEXT]
-    if isinstance(value, list | dict):
-        written = json.dumps(value, ensure_ascii=False)
-        return value if len(written) <= LONGEST_TEXT else written[:LONGEST_TEXT]
-    return value
+    """What is cut says so by its end."""
+    if not isinstance(value, str | list | dict):
+        return value
+    written = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return value if len(written) <= LONGEST_TEXT else f"{written[:LONGEST_TEXT]}…"

@@ -137,6 +137,18 @@ def test_columns_that_do_not_fit_are_empty_and_strange_values_are_text(
     assert "1–3 of 3" in html
 
 
+def test_what_is_cut_says_so_and_a_cut_address_leads_nowhere(
+    as_amira: Client, table: RemoteTable, server: HostileServer
+) -> None:
+    long = {"number": "9" * 2000, "short": "x" * 2001, "state": ["y"] * 999, "link": f"https://a.example/{'z' * 2000}"}
+    server.on(ROWS).always(json={"result": [{**long, "priority": "1_000"}]})
+    html = page(as_amira)
+    for text in (f"<bdi>{'9' * 2000}</bdi>", f"<bdi>{'x' * 2000}…</bdi>", "z…</bdi>", "<bdi>1_000</bdi>"):
+        assert text in html
+    assert html.count("…</bdi>") == 3
+    assert 'href="https://a.example/' not in html
+
+
 def test_a_system_credential_is_never_used_for_people(
     as_amira: Client, table: RemoteTable, server: HostileServer
 ) -> None:
