@@ -5,10 +5,13 @@ from datetime import timedelta
 from typing import Any
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
 from accounts.models import User
 from integrations import actions, expressions, tasks
+from integrations.actions import BadInputs
+from integrations.expressions import BadExpression
 from integrations.flows.later import perform_later
 from integrations.flows.performing import perform
 from integrations.models.flows import Subflow, SubflowRun
@@ -65,7 +68,7 @@ def available(name: str, user: User) -> Subflow:
 def new_run(
     subflow: Subflow, user: User, inputs: Mapping[str, Any] | None, *, origin: str, is_test: bool = False
 ) -> SubflowRun:
-    given = actions.taken(subflow.inputs, inputs or {})
+    given = sealable(actions.taken(subflow.inputs, inputs or {}))
     return SubflowRun.objects.create(
         subflow=subflow,
         name=subflow.name,
@@ -73,9 +76,16 @@ def new_run(
         run_as=subflow.run_as,
         origin=origin[:30],
         is_test=is_test,
-        sealed_inputs=expressions.as_json(given),
+        sealed_inputs=given,
         ends_by=timezone.now() + QUEUE_PATIENCE,
     )
+
+
+def sealable(given: dict[str, Any]) -> str:
+    try:
+        return expressions.as_json(given)
+    except BadExpression as error:
+        raise BadInputs(_("The inputs: %(why)s") % {"why": error}) from None
 
 
 def uses_of(user: User, alias: Alias) -> list[str]:

@@ -151,14 +151,17 @@ def test_a_member_of_one_of_its_groups_may_run_it(subflow: Subflow, amira: User)
 @pytest.mark.parametrize(
     ("inputs", "told"),
     [
-        ({"limits": 1}, "no input “limits”. There are: limit"),
+        ({"limits": 1}, "no input “limits”. There are: limit, one"),
         ({"limit": "many"}, "no integer"),
         ({"limit": [1]}, "no integer"),
+        pytest.param({"one": "x" * 600_000, "other": "x" * 600_000}, "The inputs: The result is too large", id="large"),
     ],
 )
 def test_wrong_inputs_are_told_before_there_is_a_run(
     inputs: dict[str, Any], told: str, subflow: Subflow, amira: User
 ) -> None:
+    texts = [{"name": name, "type": "text", "default": ""} for name in ("one", "other")]
+    Subflow.objects.update(inputs=[*subflow.inputs, *texts])
     with pytest.raises(flows.BadInputs, match=told):
         flows.run_subflow(subflow.name, user=amira, inputs=inputs)
     assert not SubflowRun.objects.exists()

@@ -21,7 +21,6 @@ from integrations.expressions import BadExpression
 from integrations.models.registry import SysIdModel
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,79}")
-MOST_INPUT = 1_000_000  # characters of one input
 
 name_validator = RegexValidator(
     r"^[A-Za-z_][A-Za-z0-9_]*\Z", gettext_lazy("Letters, digits and underscores only, not beginning with a digit.")
