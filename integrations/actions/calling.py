@@ -157,7 +157,7 @@ def whole_characters(found: Any) -> Any:
     return found if is_encodable(written) else json.loads(written.encode(errors="replace"))
 
 
-def refused(step: RestStep, answered: Answered) -> Failure:
+def refused(step: RestStep, answered: Answered, user: User | None) -> Failure:
     status, headers = answered.status_code, answered.headers
     told = _("“%(alias)s” answered %(status)d.")
     if 300 <= status < 400:
@@ -167,9 +167,15 @@ def refused(step: RestStep, answered: Answered) -> Failure:
         code=f"http_{status}",
         sentence=told % names,
         http_status=status,
+        initiator_url=where_to_authenticate(step, user) if status == 401 else "",
         is_limited=patience.is_limited(status, headers),
         retry_after=patience.asked_for(headers),
     )
+
+
+def where_to_authenticate(step: RestStep, user: User | None) -> str:
+    credential = step.alias.effective_credential
+    return initiator_url(credential) if user and credential and credential.is_personal else ""
 
 
 def lacking_scopes(action: Action, user: User | None) -> Failure | None:

@@ -78,7 +78,7 @@ def one(
         answer = answer_as_names(answered)
         is_ok = 200 <= answered.status_code < 300
         told |= {"http_status": answered.status_code}
-        told |= {} if is_ok else {"failure": refused(step, answered)}
+        told |= {} if is_ok else {"failure": refused(step, answered, user)}
     return StepResult(milliseconds=round((monotonic() - began) * 1000), **told), answer
 
 

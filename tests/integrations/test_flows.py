@@ -11,7 +11,8 @@ from django.test import Client
 from accounts.models import User
 from integrations import flows
 from integrations.models import Action, Alias, HttpConnection, IntegrationType, StepRun, Subflow, SubflowRun, Token
-from tests import cast
+from integrations.models.addresses import initiator_url
+from tests import cast, walks
 from tests.integrations.flowing import BEARER, INCIDENTS, open_incidents, step, subflow_of
 from tests.servers.hostile import HostileServer
 
@@ -65,6 +66,16 @@ def test_who_has_no_token_gets_a_401_and_is_told_where_to_get_one(
     assert "401 Unauthorized" in done.error
     assert [(each.status, each.http_status) for each in done.steps.all()] == [("failed", 401)]
     assert server.calls == []
+
+
+def test_whose_token_the_third_party_refuses_is_told_where_to_get_another(
+    subflow: Subflow, northwind: Alias, amira: User, server: HostileServer
+) -> None:
+    Token.objects.update(refresh_token=None)
+    server.on(INCIDENTS).always(status=401, headers={"WWW-Authenticate": 'Bearer error="invalid_token"'})
+    done = run(amira)
+    assert (done.status, done.http_status, done.error_code) == ("failed", 401, "http_401")
+    assert done.initiator_url == initiator_url(walks.credential_of(northwind))
 
 
 def test_a_personal_credential_is_never_used_by_the_system_user(
