@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.exceptions import FieldDoesNotExist
@@ -30,6 +31,22 @@ class Choosing:
         if field and isinstance(field.widget, RelatedFieldWidgetWrapper):
             field.widget.can_delete_related = False
         return field
+
+
+class RowForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
+    """A line of a table, whose heading is no label to a screen reader."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        for field in self.fields.values():
+            field.widget.attrs["aria-label"] = field.label
+
+
+class RowFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
+    """The box that deletes a line stands under such a heading, too."""
+
+    def get_deletion_widget(self) -> forms.Widget:
+        return forms.CheckboxInput(attrs={"aria-label": _("Delete")})
 
 
 class Page(Choosing, admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable at run time

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from integrations.admin.one_of import Markable, OneOfFormSet
-from integrations.admin.pages import Page
+from integrations.admin.pages import Page, RowForm, RowFormSet
 from integrations.models.registry import ApplicationRegistry, GrantType, OAuthEntityProfile, OAuthEntityScope
 
 AS_THE_REGISTRY = [("", _("As the Default Grant Type"))]
@@ -61,7 +61,7 @@ class OfReserved:
         self.instance.pk = reserved
 
 
-class ScopeFormSet(OfReserved, forms.BaseInlineFormSet):  # type: ignore[type-arg]
+class ScopeFormSet(OfReserved, RowFormSet):
     """Its scopes."""
 
 
@@ -91,18 +91,9 @@ class ProfileInline(admin.StackedInline):  # type: ignore[type-arg]
         return 0 if obj else 1
 
 
-class ScopeRowForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A table's heading is no label to a screen reader."""
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        for field in self.fields.values():
-            field.widget.attrs["aria-label"] = field.label
-
-
 class ScopeInline(admin.TabularInline):  # type: ignore[type-arg]
     model = OAuthEntityScope
-    form = ScopeRowForm
+    form = RowForm
     formset = ScopeFormSet
     fields = ["name", "scope"]
     ordering = ["name"]

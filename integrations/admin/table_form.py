@@ -8,6 +8,7 @@ from django import forms
 from django.utils.translation import gettext as _
 
 from integrations import actions, remote_tables, rest
+from integrations.admin.pages import RowForm, RowFormSet
 from integrations.models.flows import Action
 from integrations.models.remote_tables import RemoteTable, RemoteTableColumn, name_from
 
@@ -78,7 +79,7 @@ class TableForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable
         return query
 
 
-class ColumnForm(forms.ModelForm):  # type: ignore[type-arg]
+class ColumnForm(RowForm):
     class Meta:
         model = RemoteTableColumn
         fields = ["label", "name", "path", "type", "order"]
@@ -91,7 +92,7 @@ class ColumnForm(forms.ModelForm):  # type: ignore[type-arg]
         return str(self.cleaned_data["name"] or name_from(self.cleaned_data.get("label", "")))
 
 
-class ColumnFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
+class ColumnFormSet(RowFormSet):
     def clean(self) -> None:
         super().clean()
         if not any(form.has_changed() or form.instance.pk for form in self.staying()):

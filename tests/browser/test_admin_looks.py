@@ -1,0 +1,69 @@
+"""The admin's pages of what administrators compose: nothing of ours for axe to find, and nothing cut off on a phone."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from accounts.models import User
+from integrations.models import Alias, ConfigurationTemplate
+from tests import cast
+from tests.browser import kit, walks
+from tests.integrations import flowing, tables
+
+# What Django's own forms have, and no template of ours can mend.
+OF_DJANGO = (".help-tooltip", ".original")
+CUT_OFF = """() => [...document.querySelectorAll("fieldset.module:not(.tabular *) :is(input, select, textarea, .help, code)")]
+    .filter((one) => one.checkVisibility() && one.getBoundingClientRect().right >
+        one.closest("fieldset.module").getBoundingClientRect().right)
+    .map((one) => one.outerHTML.slice(0, 80))"""
+
+
+@pytest.fixture
+def addresses(db: None) -> dict[str, str]:
+    alias = cast.integration_at(cast.registry_at("https://northwind.example"))
+    action = flowing.open_incidents(alias)
+    subflow, table = flowing.subflow_of(action), tables.incidents(alias)
+    template = ConfigurationTemplate.objects.get(name="Salesforce")
+    rows = {"alias": alias, "action": action, "subflow": subflow, "remotetable": table}
+    found = {name: f"/admin/integrations/{name}/{row.pk}/change/" for name, row in rows.items()}
+    below = f"/admin/integrations/configurationtemplate/{template.pk}"
+    return found | {"template": f"{below}/change/", "new": f"{below}/new/", "templates": f"{below}/../"}
+
+
+def expect_good_looks(page: Page) -> None:
+    page.emulate_media(reduced_motion="reduce", color_scheme="light")
+    found = kit.axe(page)
+    kit.dark(page)
+    found += [f"dark: {line}" for line in kit.axe(page)]
+    found = [line for line in found if not any(part in line for part in OF_DJANGO)]
+    page.set_viewport_size({"width": 390, "height": 844})
+    found += [f"cut off at 390 px: {one}" for one in page.evaluate(CUT_OFF)]
+    wide = page.evaluate("document.documentElement.scrollWidth")
+    assert (found, wide) == ([], 390)
+
+
+@pytest.mark.parametrize("name", ["alias", "action", "subflow", "remotetable", "template", "new", "templates"])
+def test_what_administrators_compose(page: Page, site: str, admin: User, addresses: dict[str, str], name: str) -> None:
+    walks.sign_in(page, site, admin)
+    page.goto(f"{site}{addresses[name]}")
+    expect(page.locator("#content > h1")).to_be_visible()
+    expect_good_looks(page)
+
+
+def test_a_test_that_failed(page: Page, site: str, admin: User, addresses: dict[str, str]) -> None:
+    walks.sign_in(page, site, admin)
+    page.goto(f"{site}{addresses['subflow']}../test/")
+    page.locator("#run-test").click()
+    expect(page.locator("#test-result [role=alert]")).to_be_visible()
+    expect_good_looks(page)
+
+
+def test_copying_the_initiator_url(page: Page, site: str, admin: User, addresses: dict[str, str]) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    walks.sign_in(page, site, admin)
+    page.goto(f"{site}{addresses['alias']}")
+    field = page.locator(".field-initiator")
+    shown = field.locator("code").inner_text()
+    field.get_by_role("button", name="Copy").press("Enter")
+    expect(field.get_by_role("status")).to_have_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == shown != ""
+    assert Alias.objects.get().hex not in shown
