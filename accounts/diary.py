@@ -13,10 +13,11 @@ from uuid import UUID
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
+from django.db.models import Count
 from django.dispatch import Signal
 
 from accounts.kinds import Kind, add_kinds, all_kinds
-from accounts.models import AppendOnly, Event, User
+from accounts.models import AppendOnly, Event, EventQuerySet, User
 
 __all__ = [
     "AppendOnly",
@@ -25,8 +26,10 @@ __all__ = [
     "add_kinds",
     "all_kinds",
     "by",
+    "counts",
     "latest",
     "line",
+    "of",
     "prune",
     "write",
     "write_all",
@@ -130,9 +133,19 @@ def tell(events: list[Event]) -> None:
     transaction.on_commit(send)
 
 
+def of(user: User, kind: str = "") -> EventQuerySet:
+    """What happened to this account, or what of that kind, the newest first."""
+    found = Event.objects.filter(whose=user).order_by("-at", "-id")
+    return found.filter(kind=kind) if kind else found
+
+
 def latest(user: User, n: int) -> list[Event]:
-    """What happened last to this account, the newest first."""
-    return list(Event.objects.filter(whose=user).order_by("-at", "-id")[:n])
+    return list(of(user)[:n])
+
+
+def counts(user: User) -> dict[str, int]:
+    """How often each kind of thing happened to this account; those that never did are left out."""
+    return dict(of(user).order_by().values_list("kind").annotate(Count("pk")))
 
 
 def prune(before: datetime) -> int:

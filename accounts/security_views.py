@@ -84,6 +84,7 @@ def page(request: Request, owner: User) -> dict[str, Any]:
         "grants": grants.of(owner),
         "may_end": grant_views.may_end(viewer, owner),
         "activity": diary.latest(owner, EVENTS_SHOWN),
+        "activity_url": address(request, owner, "activity"),
         "new_token_url": address(request, owner, "new-token"),
     }
 

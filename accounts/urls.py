@@ -13,7 +13,7 @@ from django.urls.converters import UUIDConverter
 from django.views.decorators.http import require_POST
 from oauth2_provider.views import OAuthServerMetadataView, RevokeTokenView
 
-from accounts import api, grant_views, oauth_views, security_views, sessions, views
+from accounts import activity_views, api, grant_views, oauth_views, security_views, sessions, views
 from accounts.recent import recently_authenticated as again
 
 
@@ -38,6 +38,7 @@ urlpatterns = [
 # Account Security: one's own, and below users/ another person's.
 OF_SOMEBODY = (
     ("", security_views.security, "security"),
+    ("activity/", activity_views.activity, "activity"),
     ("tokens/new/", security_views.new_token, "new-token"),
     ("tokens/<row_id:row_id>/delete/", security_views.delete_token, "delete-token"),
     ("application-passwords/<row_id:row_id>/delete/", security_views.delete_password, "delete-application-password"),

@@ -1,13 +1,15 @@
 """Account Security: a secret is on the screen once, and then in nothing that the browser keeps."""
 
+import re
+
 import pytest
 from django.test import Client
 from playwright.sync_api import Page, expect
 
-from accounts import credentials
+from accounts import credentials, diary
 from accounts.models import PermanentToken, User
 from tests.accounts import proofs
-from tests.browser import kit
+from tests.browser import kit, walks
 from tests.browser.test_looks import expect_good_looks
 
 KEPT = "JSON.stringify([{...localStorage}, {...sessionStorage}, history.state, document.documentElement.outerHTML])"
@@ -75,3 +77,37 @@ def test_a_secret_is_shown_once_copied_and_taken_away(security: Page) -> None:
     expect(page.locator("tr.is-over")).to_contain_text(["nightly-report"])
     expect(page.get_by_role("heading", name="Permanent tokens")).to_be_focused()
     assert not PermanentToken.objects.alive().filter(pk=token.pk).exists()
+
+
+def test_all_activity_is_walked_by_keyboard_and_read_out(security: Page, amira: User) -> None:
+    page = security
+    diary.write_all(diary.line("token_created", whose=amira, subject=f"nightly-{n}") for n in range(40))
+    page.reload()
+    page.locator("#all-activity").press("Enter")
+    expect_good_looks(page)
+    page.evaluate("window.mark = true")
+    page.locator("#next").press("Enter")
+    expect(page.locator("#previous")).to_have_attribute("href", re.compile("page=1"))
+    expect(page.locator("#status")).to_have_text(re.compile("^26–4"))
+    expect(page.locator("#next")).to_be_focused()  # there is no next one, and the focus is not lost
+    expect(page).to_have_url(re.compile(r"page=2"))
+    page.get_by_label("Show").select_option("token_created")
+    page.locator("#apply").press("Enter")
+    expect(page.locator("#status")).to_have_text("1–25 of 40")
+    expect(page.locator("#apply")).to_be_focused()
+    assert page.evaluate("window.mark")
+    page.context.clear_cookies()
+    page.locator("#next").click()
+    expect(page).to_have_url(re.compile("/accounts/login/"))  # in the whole window
+
+
+def test_all_activity_without_javascript(without_javascript: Page, site: str, amira: User) -> None:
+    page = without_javascript
+    diary.write_all(diary.line("token_created", whose=amira, subject=f"nightly-{n}") for n in range(40))
+    walks.sign_in(page, site, amira)
+    page.goto(f"{site}/accounts/security/activity/")
+    page.get_by_label("Show").select_option("token_created")
+    page.locator("#apply").click()
+    page.locator("#next").click()
+    expect(page.locator("tbody tr")).to_have_count(15)
+    expect(page.locator("#kind")).to_have_value("token_created")
