@@ -1,8 +1,14 @@
-"""Every refusal of the API as its description has it: status, when, the headers with it, and an example. Only facts."""
+"""Every refusal of the API as its description has it: status, when, the headers with it, and an example.
+
+Only facts; the sentences are those that the API says.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from accounts.authentication import NOT_ALIVE
+from integrations.api.errors import MISCONFIGURED, NOT_CONNECTED, NOT_THERE, UNREACHABLE, UNUSABLE
 
 TEXT = {"type": "string"}
 
@@ -76,11 +82,9 @@ def passed_on() -> dict[str, Any]:
 CHALLENGED = (("WWW-Authenticate", "Challenge"),)
 MAY_WAIT = (("Retry-After", "RetryAfter"),)
 NO_TOKEN = ("not_authenticated", "Authentication credentials were not provided.")
-DEAD_TOKEN = ("invalid_token", "The access token is unknown, expired or revoked.")
-NOT_SIGNED_IN = (
-    "integration_not_authenticated",
-    "The person is not signed in to this integration. Send them to initiator_url.",
-)
+DEAD_TOKEN = ("invalid_token", NOT_ALIVE)
+NOT_SIGNED_IN = ("integration_not_authenticated", NOT_CONNECTED)
+NO_ANSWER = ("provider_unreachable", UNREACHABLE)
 
 REFUSALS: dict[str, Refusal] = {
     "400": Refusal(
@@ -113,7 +117,7 @@ REFUSALS: dict[str, Refusal] = {
     "404": Refusal(
         name="NotFound",
         when="Not there, not this person's, or not active: which of them, nobody is told.",
-        examples=[("not_found", "There is no such integration for you.")],
+        examples=[("not_found", NOT_THERE)],
     ),
     "405": Refusal(
         name="MethodNotAllowed",
@@ -145,16 +149,16 @@ REFUSALS: dict[str, Refusal] = {
         name="ProviderFailed",
         when="The third party does not answer, or not in a way that can be used.",
         examples=[
-            ("provider_unreachable", "The third party does not answer. Try again later."),
-            ("provider_unusable", "The third party answered in a way that cannot be used."),
-            ("integration_misconfigured", "The integration is set up wrongly. An administrator must mend it."),
+            NO_ANSWER,
+            ("provider_unusable", UNUSABLE),
+            ("integration_misconfigured", MISCONFIGURED),
         ],
         headers=MAY_WAIT,
     ),
     "504": Refusal(
         name="ProviderTooSlow",
         when="The third party took too long.",
-        examples=[("provider_unreachable", "The third party does not answer. Try again later.")],
+        examples=[NO_ANSWER],
         headers=MAY_WAIT,
     ),
 }
