@@ -11,13 +11,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.models import User
-from integrations import authorization, circuits, flows, remote_tables
+from integrations import authorization, circuits
 from integrations.models import reach
 from integrations.models.integration import Integration
 from integrations.models.registry import Alias
 from integrations.models.tokens import RevocationState
 from integrations.views.access import Request, with_integration
-from integrations.views.dashboard import show
+from integrations.views.dashboard import show, uses_of
 
 
 def answer(request: Request) -> HttpResponse:
@@ -32,10 +32,7 @@ def answer(request: Request) -> HttpResponse:
 def revoke(request: Request, integration: Integration) -> HttpResponse:
     if request.method == "GET":
         also_ends = reach.also_ended(request.user, integration)
-        used_by = [
-            *flows.uses_of(request.user, integration.alias),
-            *remote_tables.uses_of(request.user, integration.alias),
-        ]
+        used_by = uses_of(request.user, integration.alias)
         return ask(request, "integrations/revoke.html", integration, also_ends=also_ends, used_by=used_by)
     revocation = authorization.revoke(request.user, integration.alias)
     if revocation is None:

@@ -9,10 +9,11 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
-from integrations import flows
+from accounts.models import User
+from integrations import flows, remote_tables
 from integrations.models import diary
 from integrations.models.integration import Integration, integrations_of
-from integrations.models.registry import ApplicationRegistry
+from integrations.models.registry import Alias, ApplicationRegistry
 from integrations.views.access import Request, for_people, with_integration
 
 EVENTS_SHOWN = 10
@@ -58,9 +59,17 @@ def etag_of(integrations: list[Integration]) -> str:
 @with_integration
 def detail(request: Request, integration: Integration) -> HttpResponse:
     events = diary.events_of(integration.credential).filter(whose=request.user)
-    used_by = flows.uses_of(request.user, integration.alias)
-    context = {"integration": integration, "events": events[:EVENTS_SHOWN], "used_by": used_by}
+    context = {
+        "integration": integration,
+        "events": events[:EVENTS_SHOWN],
+        "used_by": uses_of(request.user, integration.alias),
+    }
     return render(request, "integrations/detail.html", context)
+
+
+def uses_of(user: User, alias: Alias) -> list[str]:
+    """What of this person's stops without their token, by name."""
+    return [*flows.uses_of(user, alias), *remote_tables.uses_of(user, alias)]
 
 
 @require_safe

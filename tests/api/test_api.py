@@ -231,7 +231,7 @@ def test_schema_and_docs_are_for_who_is_signed_in(as_amira: Client) -> None:
     assert "<script>" not in page
     assert "https://" not in page
     asked_for = {address.removeprefix("/static/") for address in re.findall(r'"(/static/[^"]+)"', page)}
-    assert len(asked_for) == 4
+    assert len(asked_for) == 6
     assert asked_for <= collected()
 
 

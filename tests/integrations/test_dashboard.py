@@ -57,10 +57,17 @@ def test_a_system_token_connects_nobody(amira: User, as_amira: Client, alias: Al
     assert walks.state_on(walks.words(as_amira.get("/integrations/"))) == "not_connected"
 
 
+def test_who_has_the_role_finds_the_way_back_from_a_page_of_others(as_amira: Client, admin: User) -> None:
+    response = as_amira.get(f"/accounts/users/{admin.pk}/security/")
+    assert response.status_code == 403
+    assert 'id="back" href="/integrations/"' in response.content.decode()
+
+
 def test_the_role_is_needed(alias: Alias, db: None) -> None:
     response = client_of(cast.person("guest", role=False)).get("/integrations/")
     assert response.status_code == 403
     assert "You need the role Personal Auth User" in walks.words(response)
+    assert "Back to my integrations" not in walks.words(response)  # it would end here again
     assert Client().get("/integrations/")["Location"] == "/accounts/login/?next=/integrations/"
 
 
@@ -122,7 +129,7 @@ def test_details_cost_the_same_for_any_number(
 ) -> None:
     many(20)
     place = f"/integrations/{Alias.objects.all()[0].hex}/"
-    with django_assert_max_num_queries(7 + 4):  # one more tells what uses it
+    with django_assert_max_num_queries(7 + 5):  # two more tell what uses it
         as_amira.get(place)
 
 

@@ -188,11 +188,14 @@ def test_the_list_names_each_table_with_the_state_of_its_sign_in(
     assert server.calls == []
 
 
-def test_before_a_revoke_the_person_reads_which_tables_stop(as_amira: Client, alias: Alias, table: RemoteTable) -> None:
+@pytest.mark.parametrize("below", ["revoke/", ""])
+def test_before_a_revoke_and_in_the_details_the_person_reads_which_tables_stop(
+    below: str, as_amira: Client, alias: Alias, table: RemoteTable
+) -> None:
     tables.incidents(alias, name="hidden", label="Hidden").groups.create(name="Finance")
-    asked = walks.words(as_amira.get(f"/integrations/{alias.hex}/revoke/"))
-    assert "<bdi>the table Incidents</bdi>" in asked
-    assert "Hidden" not in asked
+    page = walks.words(as_amira.get(f"/integrations/{alias.hex}/{below}"))
+    assert "<bdi>the table Incidents</bdi>" in page
+    assert "Hidden" not in page
 
 
 def test_the_database_is_asked_as_often_for_many_rows_and_tables(
