@@ -45,7 +45,7 @@ class RowForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable a
 class RowFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
     """The box that deletes a line stands under such a heading, too."""
 
-    def get_deletion_widget(self) -> forms.Widget:
+    def get_deletion_widget(self) -> forms.Widget:  # type: ignore[override]  # Django takes a class or one of it
         return forms.CheckboxInput(attrs={"aria-label": _("Delete")})
 
 

@@ -11,7 +11,8 @@ from tests.integrations import flowing, tables
 
 # What Django's own forms have, and no template of ours can mend.
 OF_DJANGO = (".help-tooltip", ".original")
-CUT_OFF = """() => [...document.querySelectorAll("fieldset.module:not(.tabular *) :is(input, select, textarea, .help, code)")]
+CUT_OFF = """() => [...document.querySelectorAll("fieldset.module:not(.tabular *)")]
+    .flatMap((module) => [...module.querySelectorAll("input, select, textarea, .help, code")])
     .filter((one) => one.checkVisibility() && one.getBoundingClientRect().right >
         one.closest("fieldset.module").getBoundingClientRect().right)
     .map((one) => one.outerHTML.slice(0, 80))"""

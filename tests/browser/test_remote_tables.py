@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from accounts.models import User
 from integrations.models import Alias, RemoteTable, Token
 from tests import cast
-from tests.browser import rows, walks
+from tests.browser import kit, rows, walks
 from tests.browser.test_looks import expect_good_looks
 from tests.integrations import tables
 from tests.servers.hostile import HostileServer
@@ -86,3 +86,17 @@ def test_tables_in_their_states(page: Page, site: str, amira: User, server: Host
     Token.objects.all().delete()
     page.reload()
     expect_good_looks(page)
+
+
+def test_a_long_word_in_a_badge_stays_in_its_place(page: Page, site: str, amira: User, server: HostileServer) -> None:
+    alias = cast.integration_at(cast.registry_at(server.url))
+    tables.incidents(alias)
+    cast.signed_in(amira, alias)
+    server.on(tables.ROWS).always(json={"result": [{"number": "INC1", "state": "Llanfairpwllgwyngyll" * 4}]})
+    page.set_viewport_size({"width": 390, "height": 844})
+    opened(page, site, amira)
+    chip, panel = page.locator("#rows .chip").bounding_box(), page.locator("#rows").bounding_box()
+    assert chip
+    assert panel
+    assert chip["x"] + chip["width"] <= panel["x"] + panel["width"]
+    assert not kit.axe(page)
