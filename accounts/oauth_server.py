@@ -5,7 +5,8 @@ what it gave the first time, codes are stored as hashes, scopes are those of the
 some day however often it is renewed, and passwords are only for clients of our own.
 """
 
-from collections.abc import Container
+from collections.abc import Container, Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -130,9 +131,19 @@ class Validator(OAuth2Validator):
         return False
 
     def confirm_redirect_uri(
-        self, client_id: str, code: str, redirect_uri: str, client: Application, *args: Any, **kwargs: Any
+        self,
+        client_id: str,
+        code: str,
+        redirect_uri: str,
+        client: Application,
+        request: Request,
+        *args: Any,
+        **kwargs: Any,
     ) -> bool:
-        return bool(super().confirm_redirect_uri(client_id, digest(code), redirect_uri, client, *args, **kwargs))
+        with self.unless_redeemed(code, request):
+            return bool(
+                super().confirm_redirect_uri(client_id, digest(code), redirect_uri, client, request, *args, **kwargs)
+            )
 
     def invalidate_authorization_code(
         self, client_id: str, code: str, request: Request, *args: Any, **kwargs: Any
@@ -140,12 +151,23 @@ class Validator(OAuth2Validator):
         super().invalidate_authorization_code(client_id, digest(code), request, *args, **kwargs)
 
     def get_code_challenge(self, code: str, request: Request) -> str | None:
-        challenge: str | None = super().get_code_challenge(digest(code), request)
+        with self.unless_redeemed(code, request):
+            challenge: str | None = super().get_code_challenge(digest(code), request)
         return challenge
 
     def get_code_challenge_method(self, code: str, request: Request) -> str | None:
-        method: str | None = super().get_code_challenge_method(digest(code), request)
+        with self.unless_redeemed(code, request):
+            method: str | None = super().get_code_challenge_method(digest(code), request)
         return method
+
+    @contextmanager
+    def unless_redeemed(self, code: str, request: Request) -> Iterator[None]:
+        """It was there a moment ago: somebody else came with the same code, and has been given tokens for it."""
+        try:
+            yield
+        except Grant.DoesNotExist:
+            self.end_replayed(code, cast(Application, request.client), request)
+            raise errors.InvalidGrantError(request=request) from None
 
     def get_authorization_code_scopes(
         self, client_id: str, code: str, redirect_uri: str, request: Request

@@ -169,6 +169,23 @@ def test_of_two_at_once_with_one_code_or_refresh_token_at_most_one_succeeds(
             assert refresh(answer.json()["refresh_token"]).status_code == 400
 
 
+def test_who_comes_with_a_code_that_is_redeemed_while_he_is_asked_ends_what_it_gave(
+    as_amira: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, validate, first = ask(as_amira)["code"], Validator.validate_code, []
+
+    def overtaken(*arguments: Any, **names: Any) -> bool:
+        found: bool = validate(*arguments, **names)
+        monkeypatch.undo()
+        first.append(exchange(code))
+        return found
+
+    monkeypatch.setattr(Validator, "validate_code", overtaken)
+    second = exchange(code)
+    assert (second.status_code, second.json()["error"], first[0].status_code) == (400, "invalid_grant", 200)
+    assert not lives(first[0].json())
+
+
 def test_a_family_ends_some_day_however_often_it_is_renewed(as_amira: Client) -> None:
     renewed = refresh(granted(as_amira)["refresh_token"]).json()
     RefreshToken.objects.filter(revoked__isnull=False).delete()  # as the toolkit does with those that are long revoked
