@@ -2,12 +2,15 @@
 
 import base64
 import logging
+import os
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 from django.core import mail
 from django.core.mail import EmailMessage
+from django.db import connection
 from django.test import Client
 from pytest_django import Settings
 
@@ -29,6 +32,17 @@ pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
 def test_the_search_finds_what_it_looks_for(before: str, spell: Callable[[str], str]) -> None:
     assert canaries.finds("CANARY-ä", f"...{spell(before + 'CANARY-ä' + 'xyz')}...")
     assert not canaries.finds("CANARY-ä", "nothing of the kind")
+
+
+def test_looking_leaves_the_database_to_who_has_it_open() -> None:
+    if connection.vendor != "sqlite" or not (locks := Path("/proc/locks")).exists():
+        pytest.skip("only SQLite locks files, and only Linux tells who has")
+    index = Path(f"{connection.settings_dict['NAME']}-shm")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM accounts_user")
+        list(canaries.database())
+        held = [line for line in locks.read_text().splitlines() if f":{index.stat().st_ino} " in line]
+    assert any(str(os.getpid()) in line.split() for line in held)
 
 
 class Browser:
