@@ -13,7 +13,7 @@ from django.db.models import Exists, Min, OuterRef
 from django.utils import timezone
 from oauth2_provider.models import get_refresh_token_model
 
-from accounts.models import TokenFamily
+from accounts.models import RefreshReplay, TokenFamily
 
 RefreshToken = get_refresh_token_model()
 
@@ -45,6 +45,7 @@ def began_of(family: UUID) -> datetime:
 def end(family: UUID) -> None:
     """Its refresh tokens and its access tokens are dead when this returns. Safe to repeat."""
     RefreshToken.revoke_family(family)
+    RefreshReplay.objects.filter(token_family=family).delete()
 
 
 def superseded(token_checksum: str) -> list[Any]:

@@ -15,7 +15,7 @@ from accounts.long_lived import ApplicationPassword, LongLivedModel, PermanentTo
 
 __all__ = [
     "AppendOnly", "Application", "ApplicationPassword", "Approval", "Event", "LongLivedModel", "PermanentToken",
-    "RedeemedCode", "User",
+    "RedeemedCode", "RefreshReplay", "User",
 ]  # fmt: skip
 
 
@@ -95,6 +95,23 @@ class RedeemedCode(models.Model):
     class Meta:
         verbose_name = _("Redeemed code")
         verbose_name_plural = _("Redeemed codes")
+
+    def __str__(self) -> str:
+        return f"{self.application} ({self.at:%Y-%m-%d %H:%M})"
+
+
+class RefreshReplay(models.Model):
+    """What a refresh token was just replaced by, sealed, for `REFRESH_REPLAY_SECONDS` (`accounts.refresh_replays`)."""
+
+    token_checksum = models.CharField(max_length=64, unique=True)  # of the refresh token that was replaced
+    application = models.ForeignKey(Application, models.CASCADE, related_name="+")
+    token_family = models.UUIDField(db_index=True)
+    sealed_tokens = models.TextField()
+    at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    class Meta:
+        verbose_name = _("Refresh replay")
+        verbose_name_plural = _("Refresh replays")
 
     def __str__(self) -> str:
         return f"{self.application} ({self.at:%Y-%m-%d %H:%M})"

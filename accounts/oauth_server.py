@@ -11,7 +11,6 @@ from http import HTTPStatus
 from typing import Any, cast
 
 from django.conf import settings
-from django.http import HttpRequest
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_variables
 from oauth2_provider.models import (
@@ -20,8 +19,6 @@ from oauth2_provider.models import (
     get_refresh_token_model,
     revoke_access_token,
 )
-from oauth2_provider.oauth2_backends import get_oauthlib_core
-from oauth2_provider.oauth2_validators import OAuth2Validator
 from oauth2_provider.scopes import BaseScopes
 from oauthlib.common import Request
 from oauthlib.oauth2.rfc6749 import errors
@@ -31,6 +28,8 @@ from accounts.codes import digest
 from accounts.diary import Event, Kind
 from accounts.lockout import client_address
 from accounts.models import Application, User
+from accounts.refresh_rules import RefreshRules, is_active
+from accounts.request_rules import RequestRules
 
 AccessToken, Grant, RefreshToken = get_access_token_model(), get_grant_model(), get_refresh_token_model()
 
@@ -70,26 +69,9 @@ class TooManyTries(errors.InvalidGrantError):
         return {"Retry-After": str(int(settings.AXES_COOLOFF_TIME.total_seconds()))}
 
 
-class Overtaken(Exception):
-    """Between being looked at and being replaced, a refresh token was replaced for somebody else."""
-
-    def __init__(self, refresh_token: Any) -> None:
-        super().__init__()
-        self.refresh_token = refresh_token
-
-
-class Validator(OAuth2Validator):
+class Validator(RequestRules, RefreshRules):
     def validate_bearer_token(self, token: str, wanted: list[str], request: Request) -> bool:
         return super().validate_bearer_token(token, wanted, request) and is_active(request.user)
-
-    def validate_refresh_token(
-        self, refresh_token: str, client: Application, request: Request, *args: Any, **kwargs: Any
-    ) -> bool:
-        if not super().validate_refresh_token(refresh_token, client, request, *args, **kwargs):
-            for reused in families.superseded(digest(refresh_token)):
-                self.note(Kind.REFRESH_REUSED, reused, request)
-            return False
-        return is_active(request.user) and not families.is_over(cast(Any, request.refresh_token_instance).token_family)
 
     def get_original_scopes(self, refresh_token: str, request: Request, *args: Any, **kwargs: Any) -> list[str]:
         """What was granted, less what the client may not have any more."""
@@ -140,10 +122,16 @@ class Validator(OAuth2Validator):
         *args: Any,
         **kwargs: Any,
     ) -> bool:
+        """Needed where it was in the authorization request, and then the same (RFC 6749 §4.1.3)."""
         with self.unless_redeemed(code, request):
-            return bool(
-                super().confirm_redirect_uri(client_id, digest(code), redirect_uri, client, request, *args, **kwargs)
-            )
+            asked_with = Grant.objects.get(code=digest(code), application=client).redirect_uri
+        if asked_with and request.using_default_redirect_uri:
+            told = "redirect_uri is missing; it was in the authorization request."
+            raise errors.InvalidRequestError(description=told, request=request)
+        if redirect_uri != (asked_with or client.default_redirect_uri):
+            told = "redirect_uri is not that of the authorization request."
+            raise errors.InvalidGrantError(description=told, request=request)
+        return True
 
     def invalidate_authorization_code(
         self, client_id: str, code: str, request: Request, *args: Any, **kwargs: Any
@@ -186,6 +174,9 @@ class Validator(OAuth2Validator):
             self.note(Kind.GRANTED, issued, request)
         return issued
 
+    def note_reuse(self, refresh_token: Any, request: Request) -> None:
+        self.note(Kind.REFRESH_REUSED, refresh_token, request)
+
     def note(self, kind: Kind, refresh_token: Any, request: Request) -> None:
         """In the diary of whose it is, once for each family."""
         if not Event.objects.filter(subject_id=refresh_token.token_family, kind=kind).exists():
@@ -194,13 +185,9 @@ class Validator(OAuth2Validator):
             diary.write(kind, whose=refresh_token.user, address=address, subject=name, subject_id=family)
 
     def save_bearer_token(self, token: dict[str, Any], request: Request, *args: Any, **kwargs: Any) -> None:
-        """Of two who come at once with one code or refresh token the second is told what it would be told later."""
+        """Of two who come at once with one code the second is told what it would be told later."""
         try:
             super().save_bearer_token(token, request, *args, **kwargs)
-        except Overtaken as error:
-            families.end(error.refresh_token.token_family)
-            self.note(Kind.REFRESH_REUSED, error.refresh_token, request)
-            raise errors.InvalidGrantError(request=request) from None
         except codes.Replayed:
             self.end_replayed(str(request.code), cast(Application, request.client), request)
             raise errors.InvalidGrantError(request=request) from None
@@ -210,17 +197,9 @@ class Validator(OAuth2Validator):
             self.note(Kind.CODE_REPLAYED, refresh_token, request)
 
     def _save_bearer_token(self, token: dict[str, Any], request: Request, *args: Any, **kwargs: Any) -> None:
-        shown = getattr(request, "refresh_token_instance", None)
-        if shown and not RefreshToken.objects.select_for_update().filter(pk=shown.pk, revoked=None):
-            raise Overtaken(shown)
         super()._save_bearer_token(token, request, *args, **kwargs)
         if request.grant_type == "authorization_code":
             codes.remember(str(request.code), token, cast(Application, request.client))
-
-
-def is_active(user: User | None) -> bool:
-    """Nobody stands behind a client's own token; a person must be there still."""
-    return user is None or User.objects.filter(pk=user.pk, is_active=True).exists()
 
 
 def end_all(user: User, application: Application | None = None) -> None:
@@ -232,44 +211,17 @@ def end_all(user: User, application: Application | None = None) -> None:
     AccessToken.objects.filter(**mine).delete()
 
 
-def asking_client(request: HttpRequest) -> Application | None:
-    """The confidential client that proved its identity in this request (RFC 6749 §2.3.1)."""
-    core = get_oauthlib_core()
-    asked = Request(*core._extract_params(request))
-    if not core.server.request_validator.authenticate_client(asked):
-        return None
-    client = cast(Application, asked.client)
-    return client if client.client_type == Application.CLIENT_CONFIDENTIAL else None
-
-
-def introspection(token: str, client: Application) -> dict[str, Any] | None:
-    """What RFC 7662 tells of a living token of this client; None for any other."""
-    mine = {"token_checksum": digest(token), "application": client}
-    found = AccessToken.objects.select_related("user").filter(**mine).first()
-    if found and found.is_valid() and is_active(found.user):
-        return told_of(found.user, client, scope=found.scope, exp=int(found.expires.timestamp()))
-    held = RefreshToken.objects.select_related("user", "access_token").filter(**mine, revoked__isnull=True).first()
-    if held and held.access_token and is_active(held.user) and not families.is_over(held.token_family):
-        return told_of(held.user, client, scope=held.access_token.scope)
-    return None
-
-
-def told_of(user: User | None, client: Application, **facts: Any) -> dict[str, Any]:
-    who = {"username": user.get_username(), "sub": str(user.pk)} if user else {}
-    return {"active": True, "client_id": client.client_id, **who, **facts}
-
-
 def end_leaked(tokens: list[str]) -> list[tuple[User | None, Application]]:
     """Ends the grants behind these access and refresh tokens, if they are any; whose they were, and which client's."""
     checksums = [digest(token) for token in tokens]
     held = list(RefreshToken.objects.filter(token_checksum__in=checksums).select_related("user", "application"))
     given = list(AccessToken.objects.filter(token_checksum__in=checksums).select_related("user", "application"))
     for refresh_token in held:
-        RefreshToken.revoke_family(refresh_token.token_family)
+        families.end(refresh_token.token_family)
     for access_token in given:
-        families = RefreshToken.objects.filter(access_token=access_token).values_list("token_family", flat=True)
-        for family in list(families):
-            RefreshToken.revoke_family(family)
+        found = RefreshToken.objects.filter(access_token=access_token).values_list("token_family", flat=True)
+        for family in list(found):
+            families.end(family)
         revoke_access_token(access_token)
     alive = [token for token in held if token.revoked is None] + given
     return list({(token.user, token.application) for token in alive if token.application})

@@ -1,36 +1,40 @@
 """The doors of the OAuth server: consent, and introspection. What they decide by is in `oauth_server`."""
 
+import json
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 from oauth2_provider.exceptions import OAuthToolkitError
+from oauth2_provider.oauth2_backends import _add_iss_to_redirect
 from oauth2_provider.settings import oauth2_settings
-from oauth2_provider.views import AuthorizationView, TokenView
+from oauth2_provider.views import AuthorizationView, OAuthServerMetadataView, TokenView
+from oauthlib.oauth2.rfc6749 import errors
 
-from accounts import diary, oauth_server, scopes
+from accounts import diary, introspection, scopes
 from accounts.diary import Kind
 from accounts.lockout import client_address
 from accounts.models import Application, Approval
+from accounts.request_rules import check_client_request, find_fault, json_headers, known_parameters
+from accounts.resources import is_own
 
 INACTIVE = {"active": False}
 
 
 class Token(TokenView):  # type: ignore[misc]  # django-oauth-toolkit has no types
-    """The toolkit's, which looks for what it has just issued; it may be gone again."""
+    """Without the toolkit's device flow, which is not served here."""
 
-    def authorization_flow_token_response(self, request: HttpRequest, *arguments: Any, **names: Any) -> HttpResponse:
-        try:
-            response: HttpResponse = super().authorization_flow_token_response(request, *arguments, **names)
-        except oauth_server.AccessToken.DoesNotExist:  # somebody else came with the same refresh token just now
-            return JsonResponse({"error": "invalid_grant"}, status=400, headers={"Cache-Control": "no-store"})
-        return response
+    def post(self, request: HttpRequest, *arguments: Any, **names: Any) -> HttpResponse:
+        _address, headers, body, status = self.create_token_response(request)
+        return HttpResponse(body, status=status, headers=headers)
 
 
 @method_decorator(never_cache, name="dispatch")
@@ -38,6 +42,26 @@ class Consent(AuthorizationView):  # type: ignore[misc]  # django-oauth-toolkit 
     """Asks the person once for each application and its scopes (RFC 6749 §4.1.1)."""
 
     template_name = "accounts/consent.html"
+
+    def dispatch(self, request: HttpRequest, *arguments: Any, **names: Any) -> HttpResponse:
+        request.GET = known_parameters(request.GET)  # type: ignore[assignment]  # the stubs say that it cannot be set
+        response: HttpResponse = super().dispatch(request, *arguments, **names)
+        return response
+
+    def validate_authorization_request(self, request: HttpRequest) -> Any:
+        """What is wrong is told to the program, if its address may be believed; else to the person."""
+        fault = find_fault(request.GET)
+        if fault and (address := believed_redirect_uri(request.GET)):
+            states = request.GET.getlist("state")
+            fault.state = states[0] if len(states) == 1 else None
+            raise OAuthToolkitError(error=fault, redirect_uri=address)
+        return super().validate_authorization_request(request)
+
+    def redirect(self, redirect_to: str, application: Application | None) -> HttpResponse:
+        """Every answer names who gives it, errors as well (RFC 9207 §2)."""
+        address = _add_iss_to_redirect(redirect_to, oauth2_settings.oauth2_authorization_server_issuer(self.request))
+        response: HttpResponse = super().redirect(address, application)
+        return response
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         found: dict[str, Any] = super().get_context_data(**context)
@@ -52,6 +76,11 @@ class Consent(AuthorizationView):  # type: ignore[misc]  # django-oauth-toolkit 
         application = context.get("application")
         if application and self.was_approved(application, context["scopes"]):
             return self.answer_at_once(application, context)
+        if application and self.request.GET.get("prompt") == "none":
+            error = errors.ConsentRequired(state=context["state"])
+            return self.error_response(
+                OAuthToolkitError(error=error, redirect_uri=context["redirect_uri"]), application
+            )  # type: ignore[no-any-return]
         response: HttpResponse = super().render_to_response(context, **options)
         if application:
             response._csp_update = {"form-action": [origin(context["redirect_uri"])]}  # type: ignore[attr-defined]
@@ -69,6 +98,7 @@ class Consent(AuthorizationView):  # type: ignore[misc]  # django-oauth-toolkit 
     def answer_at_once(self, application: Application, context: dict[str, Any]) -> HttpResponse:
         names = ("client_id", "redirect_uri", "response_type", "state", "code_challenge", "code_challenge_method")
         credentials = {name: context[name] for name in names if context.get(name)}
+        credentials["resource"] = self.request.GET.getlist("resource")
         try:
             address, _headers, _body, _status = self.create_authorization_response(
                 request=self.request, scopes=" ".join(context["scopes"]), credentials=credentials, allow=True
@@ -79,11 +109,27 @@ class Consent(AuthorizationView):  # type: ignore[misc]  # django-oauth-toolkit 
         return self.redirect(address, application)  # type: ignore[no-any-return]
 
     def form_valid(self, form: Any) -> HttpResponse:
+        """The form's hidden fields came from a browser: they are judged as a request is."""
+        answer = form.cleaned_data
+        application = Application.objects.filter(client_id=answer["client_id"]).first()
+        if not application or not application.redirect_uri_allowed(answer["redirect_uri"]):
+            return self.form_invalid(form)
+        if not all(map(is_own, answer["resource"].split())):
+            return self.form_invalid(form)
+        answer["nonce"] = answer["claims"] = ""  # of OpenID Connect, which is not spoken here
         response: HttpResponse = super().form_valid(form)
-        if form.cleaned_data["allow"] and "code=" in response.headers.get("Location", ""):
-            application = Application.objects.get(client_id=form.cleaned_data["client_id"])
-            self.note_approval(application, form.cleaned_data["scope"].split())
+        if answer["allow"] and "code=" in response.headers.get("Location", ""):
+            self.note_approval(application, answer["scope"].split())
         return response
+
+    def form_invalid(self, form: Any) -> HttpResponse:
+        return self.render_to_response({"error": errors.InvalidRequestFatalError()}, status=HTTPStatus.BAD_REQUEST)
+
+    def handle_prompt_login(self) -> HttpResponse:
+        """The toolkit's, which would lose all but one `resource`."""
+        again = self.request.GET.copy()
+        again["prompt"] = " ".join(word for word in again["prompt"].split() if word != "login")
+        return redirect_to_login(f"{self.request.path}?{known_parameters(again).urlencode()}")
 
     def note_approval(self, application: Application, granted: list[str]) -> None:
         user = self.request.user
@@ -97,6 +143,18 @@ class Consent(AuthorizationView):  # type: ignore[misc]  # django-oauth-toolkit 
         approval.save()
 
 
+def believed_redirect_uri(asked: QueryDict) -> str:
+    """Where the program that this request names may be told of an error; empty if that is not certain."""
+    client_ids, addresses = asked.getlist("client_id"), asked.getlist("redirect_uri")
+    application = Application.objects.filter(client_id__in=client_ids).first() if len(client_ids) == 1 else None
+    if application is None or len(addresses) > 1:
+        return ""
+    if addresses:
+        return addresses[0] if application.redirect_uri_allowed(addresses[0]) else ""
+    registered = application.redirect_uris.split()
+    return registered[0] if len(registered) == 1 else ""
+
+
 def origin(url: str) -> str:
     """Where the form's answer leads the browser: it must be allowed to follow."""
     parts = urlsplit(url)
@@ -108,14 +166,29 @@ def origin(url: str) -> str:
 @require_POST
 def introspect(request: HttpRequest) -> HttpResponse:
     """Whether a token is alive (RFC 7662): told to the client that it was given to, if it has the right to ask."""
-    client = oauth_server.asking_client(request)
-    if client is None:
-        challenge = {"WWW-Authenticate": 'Basic realm="keyrack"'}
-        return JsonResponse({"error": "invalid_client"}, status=401, headers=challenge)
-    if not client.may_introspect:
-        return JsonResponse({"error": "unauthorized_client"}, status=403)
-    token = request.POST.get("token")
-    if not token:
-        told = "The token parameter is missing."
-        return JsonResponse({"error": "invalid_request", "error_description": told}, status=400)
-    return JsonResponse(oauth_server.introspection(token, client) or INACTIVE)
+    try:
+        check_client_request(request)
+        client = introspection.asking_client(request)
+        if client is None:
+            raise errors.InvalidClientError
+        if not client.may_introspect:
+            raise errors.UnauthorizedClientError(status_code=HTTPStatus.FORBIDDEN)
+        token = request.POST.get("token")
+        if not token:
+            raise errors.InvalidRequestError(description="The token parameter is missing.")
+    except errors.OAuth2Error as error:
+        headers = json_headers(error.headers, error.status_code)
+        return HttpResponse(error.json, status=error.status_code, headers=headers)
+    return JsonResponse(introspection.introspection(token, client) or INACTIVE)
+
+
+class Metadata(OAuthServerMetadataView):  # type: ignore[misc]  # as above
+    """The toolkit's authorization server metadata (RFC 8414), with what is true of this server."""
+
+    def get(self, request: HttpRequest, *arguments: Any, **names: Any) -> HttpResponse:
+        response: HttpResponse = super().get(request, *arguments, **names)
+        told = json.loads(response.content)
+        told["response_modes_supported"] = ["query"]
+        told["introspection_endpoint_auth_methods_supported"] = ["client_secret_basic", "client_secret_post"]
+        response.content = json.dumps(told)
+        return response

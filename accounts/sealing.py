@@ -1,13 +1,12 @@
-"""Encryption at rest for what allauth keeps as text: the secrets of authenticator apps, the seeds of recovery codes.
+"""Encryption at rest for text of this app: secrets of authenticator apps, seeds of recovery codes, refresh replays.
 
-AES-256-GCM-SIV (RFC 8452) under a key of this purpose, derived from TOKEN_ENCRYPTION_KEYS; the key id stands in front.
+AES-256-GCM-SIV (RFC 8452) under a key of each purpose, derived from TOKEN_ENCRYPTION_KEYS; the key id stands in front.
 
     key id ":" base64(nonce (12) | ciphertext and tag)
 """
 
 import base64
 import os
-from functools import lru_cache
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
@@ -17,7 +16,8 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.utils.translation import gettext_lazy as _
 
-PURPOSE = b"keyrack:accounts:second-factor"
+SECOND_FACTOR = b"keyrack:accounts:second-factor"
+REFRESH_REPLAY = b"keyrack:accounts:refresh-replay"
 NONCE_BYTES = 12
 
 
@@ -30,10 +30,9 @@ class Unreadable(ValidationError):
         super().__init__(_("Your second step can’t be checked: its key is gone here. Ask your administrator."))
 
 
-@lru_cache(maxsize=16)
-def _cipher(key: str) -> AESGCMSIV:
-    secret = base64.b64decode(key, validate=True)
-    return AESGCMSIV(HKDF(algorithm=SHA256(), length=32, salt=None, info=PURPOSE).derive(secret))
+def _cipher(key: str, purpose: bytes, also_needs: str) -> AESGCMSIV:
+    secret, salt = base64.b64decode(key, validate=True), also_needs.encode() or None
+    return AESGCMSIV(HKDF(algorithm=SHA256(), length=32, salt=salt, info=purpose).derive(secret))
 
 
 def keyring() -> dict[str, str]:
@@ -42,21 +41,23 @@ def keyring() -> dict[str, str]:
     return {key_id: key for key_id, _colon, key in pairs}
 
 
-def seal(plaintext: str) -> str:
+def seal(plaintext: str, *, purpose: bytes = SECOND_FACTOR, also_needs: str = "") -> str:
+    """`also_needs`: a secret without which the keys of the site do not open it."""
     key_id, key = next(iter(keyring().items()), ("", ""))
     if not key_id:
         raise ImproperlyConfigured("TOKEN_ENCRYPTION_KEYS is not set.")
     nonce = os.urandom(NONCE_BYTES)
-    sealed = nonce + _cipher(key).encrypt(nonce, plaintext.encode(), None)
+    sealed = nonce + _cipher(key, purpose, also_needs).encrypt(nonce, plaintext.encode(), None)
     return f"{key_id}:{base64.b64encode(sealed).decode()}"
 
 
-def unseal(sealed: str) -> str:
+def unseal(sealed: str, *, purpose: bytes = SECOND_FACTOR, also_needs: str = "") -> str:
     """The plaintext, or `Unreadable`: whatever does not open is never taken for the value itself."""
     key_id, _colon, encoded = sealed.partition(":")
     try:
         content = base64.b64decode(encoded, validate=True)
-        return _cipher(keyring()[key_id]).decrypt(content[:NONCE_BYTES], content[NONCE_BYTES:], None).decode()
+        cipher = _cipher(keyring()[key_id], purpose, also_needs)
+        return cipher.decrypt(content[:NONCE_BYTES], content[NONCE_BYTES:], None).decode()
     except (KeyError, ValueError, InvalidTag):
         raise Unreadable from None
 

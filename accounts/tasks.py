@@ -8,7 +8,7 @@ from celery import shared_task
 from kombu.exceptions import ChannelError, OperationalError
 from oauth2_provider.models import clear_expired
 
-from accounts import families, notices
+from accounts import families, notices, refresh_replays
 from accounts.models import ApplicationPassword, PermanentToken, User
 
 logger = logging.getLogger(__name__)
@@ -32,6 +32,11 @@ def clear_expired_grants() -> None:
     """The toolkit's `cleartokens`. A replaced refresh token stays until it would have ended: it tells of a thief."""
     clear_expired()
     families.forget_gone()
+
+
+@shared_task(name="accounts.forget_refresh_replays")
+def forget_refresh_replays() -> None:
+    refresh_replays.delete_expired()
 
 
 @shared_task(name="accounts.tell_of_leaked_grant", autoretry_for=(OSError,), max_retries=5, retry_backoff=True)

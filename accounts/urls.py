@@ -11,7 +11,7 @@ from django.contrib.auth.decorators import login_required
 from django.urls import path, re_path, register_converter
 from django.urls.converters import UUIDConverter
 from django.views.decorators.http import require_POST
-from oauth2_provider.views import OAuthServerMetadataView, RevokeTokenView
+from oauth2_provider.views import RevokeTokenView
 
 from accounts import activity_views, api, grant_views, oauth_views, security_views, sessions, views
 from accounts.recent import recently_authenticated as again
@@ -111,7 +111,7 @@ server_urlpatterns = [
     path("o/introspect/", oauth_views.introspect, name="introspect"),
     path(
         ".well-known/oauth-authorization-server",
-        OAuthServerMetadataView.as_view(http_method_names=["get", "head"]),
+        oauth_views.Metadata.as_view(http_method_names=["get", "head"]),
         name="oauth-server-metadata",
     ),
 ]

@@ -241,8 +241,11 @@ PERMANENT_TOKEN_MAY_NEVER_EXPIRE = env.bool("PERMANENT_TOKEN_MAY_NEVER_EXPIRE", 
 # Keyrack as an OAuth server. The password grant is the one gate of RFC 9700 left open; accounts.oauth_server guards it.
 OAUTH2_PROVIDER_APPLICATION_MODEL = "accounts.Application"
 REFRESH_TOKEN_FAMILY_LIFETIME = timedelta(days=180)
+REFRESH_REPLAY_SECONDS = env.int("REFRESH_REPLAY_SECONDS", default=60)  # docs/decisions/0037
 OAUTH2_PROVIDER = {
     "OAUTH2_VALIDATOR_CLASS": "accounts.oauth_server.Validator",
+    "OAUTH2_BACKEND_CLASS": "accounts.request_rules.Core",
+    "RESOURCE_SERVER_TOKEN_RESOURCE_VALIDATOR": "accounts.resources.covers",
     "SCOPES_BACKEND_CLASS": "accounts.oauth_server.Scopes",
     "OIDC_ISS_ENDPOINT": SITE_URL,
     "ACCESS_TOKEN_EXPIRE_SECONDS": 600,
@@ -400,6 +403,11 @@ CELERY_BEAT_SCHEDULE = {
     },
     "tell people about their permanent tokens": {
         "task": "accounts.send_notices",
+        "schedule": timedelta(minutes=1),
+        "options": {"expires": 60},
+    },
+    "forget what refresh tokens were just replaced by": {
+        "task": "accounts.forget_refresh_replays",
         "schedule": timedelta(minutes=1),
         "options": {"expires": 60},
     },

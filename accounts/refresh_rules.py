@@ -1,0 +1,130 @@
+"""Which refresh tokens are accepted, and what happens to a family when one comes twice. Part of the validator."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import F
+from django.utils import timezone
+from oauth2_provider.models import get_grant_model, get_refresh_token_model
+from oauth2_provider.oauth2_validators import OAuth2Validator
+from oauth2_provider.settings import oauth2_settings
+from oauthlib.common import Request
+from oauthlib.oauth2.rfc6749 import errors
+
+from accounts import codes, families, refresh_replays, sealing
+from accounts.models import Application, User
+from accounts.request_rules import InvalidTarget
+
+Grant, RefreshToken = get_grant_model(), get_refresh_token_model()
+
+
+class Overtaken(Exception):
+    """Between being looked at and being replaced, a refresh token was replaced for somebody else."""
+
+    def __init__(self, refresh_token: Any) -> None:
+        super().__init__()
+        self.refresh_token = refresh_token
+
+
+class RefreshRules(OAuth2Validator):
+    """Of a subclass it needs `note_reuse`, which writes the diary."""
+
+    def note_reuse(self, refresh_token: Any, request: Request) -> None:
+        raise NotImplementedError
+
+    def validate_refresh_token(
+        self, refresh_token: str, client: Application, request: Request, *args: Any, **kwargs: Any
+    ) -> bool:
+        """Not the toolkit's: that one ends the family before anybody can ask whether this is a repeat."""
+        rows = RefreshToken.objects.filter(token_checksum=codes.digest(refresh_token))
+        shown = rows.select_related("access_token", "user").order_by(F("revoked").desc(nulls_first=True)).first()
+        if shown is None:
+            return False
+        successor = None
+        if shown.revoked is not None:
+            try:
+                successor = refresh_replays.find_successor(refresh_token, client)
+            except sealing.Unreadable:  # a key was taken away: nothing was done wrong by the program
+                return False
+            if successor is None:
+                self.end_reused(shown, request)
+                return False
+        request.user = shown.user
+        request.refresh_token = refresh_token
+        request.refresh_token_instance = successor.row if successor else shown
+        request.refresh_successor = successor
+        return shown.application_id == client.pk and is_usable(request.refresh_token_instance)
+
+    def end_reused(self, shown: Any, request: Request) -> None:
+        families.end(shown.token_family)
+        for reused in families.superseded(shown.token_checksum):
+            self.note_reuse(reused, request)
+
+    def save_bearer_token(self, token: dict[str, Any], request: Request, *args: Any, **kwargs: Any) -> None:
+        """Of two who come at once with one refresh token, the second gets what the first got."""
+        if request.grant_type != "refresh_token":
+            super().save_bearer_token(token, request, *args, **kwargs)
+        elif request.refresh_successor:
+            self.give_again(request.refresh_successor, token, request)
+        else:
+            try:
+                super().save_bearer_token(token, request, *args, **kwargs)
+            except Overtaken as error:
+                successor = refresh_replays.find_successor(str(request.refresh_token), request.client)
+                if successor is None:
+                    self.end_reused(error.refresh_token, request)
+                    raise errors.InvalidGrantError(request=request) from None
+                self.give_again(successor, token, request)
+
+    def give_again(self, successor: refresh_replays.Successor, token: dict[str, Any], request: Request) -> None:
+        """Puts the successor's tokens into the answer, unless this request asked for less than they allow."""
+        given = successor.row.access_token
+        if not set(given.scope.split()) <= set(request.scopes or ()):
+            told = "The refresh token was just used for more scopes. Ask with the refresh token that this gave."
+            raise errors.InvalidScopeError(description=told, request=request)
+        request.refresh_token_instance = successor.row
+        named = bool(request.resource)
+        self._check_and_set_request_resource(request)
+        if named and set(request.resource) != set(given.resource):
+            raise InvalidTarget(description="The refresh token was just used for another resource.", request=request)
+        token.update(successor.as_token_response())
+
+    def _save_bearer_token(self, token: dict[str, Any], request: Request, *args: Any, **kwargs: Any) -> None:
+        shown = request.refresh_token_instance if request.grant_type == "refresh_token" else None
+        if shown and not RefreshToken.objects.select_for_update().filter(pk=shown.pk, revoked=None):
+            raise Overtaken(shown)
+        super()._save_bearer_token(token, request, *args, **kwargs)
+        if shown:
+            refresh_replays.store(shown, str(request.refresh_token), token)
+
+    def _create_refresh_token(self, request: Request, code: str, access_token: Any, previous: Any) -> Any:
+        """Bound to all resources of the grant: those of this access token may be fewer (RFC 8707 §2.2)."""
+        issued = super()._create_refresh_token(request, code, access_token, previous)
+        granted = previous.resource if previous else issued.resource
+        if not previous and request.grant_type == "authorization_code":
+            asked_with = Grant.objects.filter(code=codes.digest(request.code), application=request.client).first()
+            granted = (asked_with and asked_with.resource) or issued.resource
+        if granted != issued.resource:
+            issued.resource = granted
+            issued.save(update_fields=["resource"])
+        return issued
+
+    def revoke_token(self, token: str, token_type_hint: str, request: Request, *args: Any, **kwargs: Any) -> None:
+        """What a client revokes cannot be used again, within the window either (RFC 7009 §2.1)."""
+        super().revoke_token(token, token_type_hint, request, *args, **kwargs)
+        refresh_replays.forget(token, request.client)
+
+
+def is_usable(refresh_token: Any) -> bool:
+    """Whether it is neither too old nor too long unused, and its person may still be acted for."""
+    if refresh_token.access_token is None:
+        return False
+    idle = timedelta(seconds=oauth2_settings.REFRESH_TOKEN_EXPIRE_SECONDS)
+    if refresh_token.access_token.expires + idle <= timezone.now():
+        return False
+    return is_active(refresh_token.user) and not families.is_over(refresh_token.token_family)
+
+
+def is_active(user: User | None) -> bool:
+    """Nobody stands behind a client's own token; a person must be there still."""
+    return user is None or User.objects.filter(pk=user.pk, is_active=True).exists()
