@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db.models import F
 from django.utils import timezone
-from oauth2_provider.models import get_grant_model, get_refresh_token_model
+from oauth2_provider.models import get_refresh_token_model
 from oauth2_provider.oauth2_validators import OAuth2Validator
 from oauth2_provider.settings import oauth2_settings
 from oauthlib.common import Request
@@ -15,7 +15,7 @@ from accounts import codes, families, refresh_replays, sealing
 from accounts.models import Application, User
 from accounts.request_rules import InvalidTarget
 
-Grant, RefreshToken = get_grant_model(), get_refresh_token_model()
+RefreshToken = get_refresh_token_model()
 
 
 class Overtaken(Exception):
@@ -100,12 +100,8 @@ class RefreshRules(OAuth2Validator):
     def _create_refresh_token(self, request: Request, code: str, access_token: Any, previous: Any) -> Any:
         """Bound to all resources of the grant: those of this access token may be fewer (RFC 8707 §2.2)."""
         issued = super()._create_refresh_token(request, code, access_token, previous)
-        granted = previous.resource if previous else issued.resource
-        if not previous and request.grant_type == "authorization_code":
-            asked_with = Grant.objects.filter(code=codes.digest(request.code), application=request.client).first()
-            granted = (asked_with and asked_with.resource) or issued.resource
-        if granted != issued.resource:
-            issued.resource = granted
+        if issued.resource != request.granted_resources:
+            issued.resource = request.granted_resources
             issued.save(update_fields=["resource"])
         return issued
 

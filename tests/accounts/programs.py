@@ -56,7 +56,7 @@ def told(browser: Client, answer: dict[str, str], **parameters: str) -> dict[str
     if page.status_code == 200:
         page = browser.post(authorize_url(**parameters), {**hidden_fields(page), **answer})
     assert page.status_code == 302, page.content
-    assert page["Location"].startswith(parameters.get("redirect_uri", CALLBACK)), page["Location"]
+    assert page["Location"].startswith(parameters.get("redirect_uri") or CALLBACK), page["Location"]
     return {name: values[0] for name, values in parse_qs(urlsplit(page["Location"]).query).items()}
 
 
