@@ -55,6 +55,12 @@ class Application(AbstractApplication):  # type: ignore[misc]  # django-oauth-to
             told = _("Only a confidential first-party application may use passwords (RFC 9700 §2.4).")
             raise ValidationError({"authorization_grant_type": told})
 
+    def redirect_uri_allowed(self, uri: str) -> bool:
+        try:
+            return bool(super().redirect_uri_allowed(uri))
+        except ValueError:  # "http://[" is no address at all
+            return False
+
     @property
     def may_take_passwords(self) -> bool:
         return self.first_party and self.client_type == self.CLIENT_CONFIDENTIAL

@@ -1,8 +1,9 @@
-"""A client library that other people wrote and use (openid-client, from npm) signs somebody in at Keyrack."""
+"""Client libraries that other people wrote and use sign somebody in at Keyrack, each in a process of its own."""
 
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,9 +17,16 @@ from tests.accounts import programs
 from tests.conftest import client_of
 from tests.servers import installed
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
-SOURCE = Path(installed.__file__).parent / "openid_client"
+SERVERS = Path(installed.__file__).parent
+NPM = ("openid-client", "oauth4webapi", "simple-oauth2", "passport-oauth2")
+INTROSPECTING = {"openid-client", "oauth4webapi", "authlib"}  # the others have nothing for it
+REVOKING = {*INTROSPECTING, "simple-oauth2"}
+DISCOVERING = {"openid-client", "oauth4webapi"}
+SCOPE = "integrations:read integrations:revoke"
+
+Do = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
@@ -28,57 +36,124 @@ def issuer(live_server: Any, settings: Settings) -> str:
     return str(live_server.url)
 
 
+@pytest.fixture(params=[*NPM, "authlib"])
+def library(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture
-def library(issuer: str) -> Iterator["subprocess.Popen[str]"]:
+def do(library: str, issuer: str) -> Iterator[Do]:
+    """Has the program do something, and gives its answer."""
+    programs.program(may_introspect=True)
     try:
-        command, modules = [installed.node(), str(SOURCE / "client.mjs")], installed.node_modules(SOURCE)
+        command, told = command_of(library)
     except installed.Missing as lack:
         pytest.skip(str(lack))
-    told = {
-        "installed": str(modules),
-        "issuer": issuer,
-        "client_id": "digest",
-        "client_secret": programs.SECRET,
-        "redirect_uri": programs.CALLBACK,
-        "scope": "integrations:read integrations:revoke",
-    }
+    told |= {"issuer": issuer, "library": library, "client_id": "digest", "client_secret": programs.SECRET}
+    told |= {"redirect_uri": programs.CALLBACK, "scope": SCOPE}
+    with running(command) as process:
+        say(process, told)
+
+        def ask(what: str, **details: Any) -> dict[str, Any]:
+            say(process, {"do": what, **details})
+            assert process.stdout
+            found: dict[str, Any] = json.loads(process.stdout.readline())
+            return found
+
+        yield ask
+
+
+def command_of(library: str) -> tuple[list[str], dict[str, str]]:
+    if library == "authlib":
+        source = SERVERS / "authlib_client"
+        return [str(installed.environment(source)), str(source / "serve.py")], {}
+    source = SERVERS / "oauth_clients"
+    return [installed.node(), str(source / "serve.mjs")], {"installed": str(installed.node_modules(source))}
+
+
+@contextmanager
+def running(command: list[str]) -> Iterator["subprocess.Popen[str]"]:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        say(process, json.dumps(told))
         yield process
         process.kill()
 
 
-def say(process: "subprocess.Popen[str]", line: str) -> None:
+def say(process: "subprocess.Popen[str]", told: dict[str, Any]) -> None:
     assert process.stdin
-    process.stdin.write(f"{line}\n")
+    process.stdin.write(f"{json.dumps(told)}\n")
     process.stdin.flush()
 
 
-def heard(process: "subprocess.Popen[str]") -> dict[str, Any]:
-    assert process.stdout
-    found: dict[str, Any] = json.loads(process.stdout.readline())
+def come_back(browser: Client, address: str, *, allow: bool = True) -> tuple[str, bool]:
+    """The person opens the address and answers; where the browser is sent, and whether a question was shown."""
+    parts = urlsplit(address)
+    path = f"{parts.path}?{parts.query}"
+    page = browser.get(path)
+    if page.status_code == 302:
+        return str(page["Location"]), False
+    answer = {"allow": "true"} if allow else {}
+    return str(browser.post(path, {**programs.hidden_fields(page), **answer})["Location"]), True
+
+
+def sign_in(do: Do, browser: Client, resources: Sequence[str]) -> tuple[dict[str, Any], bool]:
+    address = do("address", extra={}, resources=resources)["address"]
+    url, was_asked = come_back(browser, address)
+    return do("finish", url=url), was_asked
+
+
+def is_alive(access_token: str) -> dict[str, Any]:
+    found: dict[str, Any] = programs.introspect(access_token).json()
     return found
 
 
-def allow(browser: Client, address: str) -> str:
-    """The person opens the address and allows it; where the browser is sent."""
-    parts = urlsplit(address)
-    path = f"{parts.path}?{parts.query}"
-    fields = programs.hidden_fields(browser.get(path))
-    return str(browser.post(path, {**fields, "allow": "true"})["Location"])
+def test_a_library_signs_in_twice_renews_asks_and_revokes(amira: User, issuer: str, library: str, do: Do) -> None:
+    browser = client_of(amira)
+    for resources in ([], [f"{issuer}/api/v1", f"{issuer}/mcp"]):
+        first, _was_asked = sign_in(do, browser, resources)
+        assert (first["scope"], first["expires_in"]) == (SCOPE, 600), first
+        second, was_asked = sign_in(do, browser, resources)
+        assert second["access_token"] != first["access_token"]
+        assert not was_asked
+        assert is_alive(second["access_token"]).get("aud", []) == resources
+
+        renewed = do("refresh", token=first["refresh_token"])
+        assert renewed["access_token"] not in {first["access_token"], None}
+        again = do("refresh", token=first["refresh_token"])
+        assert (again["access_token"], again["refresh_token"]) == (renewed["access_token"], renewed["refresh_token"])
+
+        if library in INTROSPECTING:
+            alive = do("introspect", token=renewed["access_token"])
+            assert (alive["active"], alive["username"]) == (True, "amira")
+        if library in REVOKING:
+            assert "error" not in do("revoke", token=renewed["refresh_token"])
+            assert is_alive(renewed["access_token"]) == {"active": False}
+            assert do("refresh", token=renewed["refresh_token"])["error"] == "invalid_grant"
+        assert is_alive(second["access_token"])["active"]
 
 
-def test_a_library_finds_signs_in_renews_asks_and_revokes(
-    amira: User, issuer: str, library: "subprocess.Popen[str]"
+def test_a_library_understands_a_no(amira: User, do: Do) -> None:
+    address = do("address", extra={"prompt": "consent"}, resources=[])["address"]
+    url, _was_asked = come_back(client_of(amira), address, allow=False)
+    assert do("finish", url=url)["error"] == "access_denied"
+
+
+def test_a_library_understands_that_a_resource_is_not_ours(amira: User, do: Do) -> None:
+    address = do("address", extra={}, resources=["https://other.example/"])["address"]
+    url, was_asked = come_back(client_of(amira), address)
+    assert not was_asked
+    assert "error=invalid_target" in url
+
+
+def test_a_library_understands_that_a_refresh_token_came_too_late(
+    amira: User, settings: Settings, library: str, do: Do
 ) -> None:
-    programs.program(may_introspect=True)
-    say(library, allow(client_of(amira), heard(library)["address"]))
-    told = heard(library)
-    assert told["server"]["issuer"] == issuer
-    assert told["granted"] == {
-        "scope": "integrations:read integrations:revoke", "expires_in": 600, "token_type": "bearer"
-    }  # fmt: skip
-    assert told["is_new"]
-    assert (told["alive"]["active"], told["alive"]["username"]) == (True, "amira")
-    assert told["revoked"] == {"active": False}
-    assert told["refused"] == "invalid_grant"
+    settings.REFRESH_REPLAY_SECONDS = 0
+    first, _was_asked = sign_in(do, client_of(amira), [])
+    renewed = do("refresh", token=first["refresh_token"])
+    assert do("refresh", token=first["refresh_token"])["error"] == "invalid_grant"
+    assert is_alive(renewed["access_token"]) == {"active": False}
+
+
+def test_a_library_finds_the_server(issuer: str, library: str, do: Do) -> None:
+    if library in DISCOVERING:
+        assert do("metadata")["issuer"] == issuer
