@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 from oauth2_provider.exceptions import OAuthToolkitError
 from oauth2_provider.oauth2_backends import _add_iss_to_redirect
@@ -29,6 +30,7 @@ from accounts.resources import is_own
 INACTIVE = {"active": False}
 
 
+@method_decorator(sensitive_post_parameters(), name="dispatch")
 class Token(TokenView):  # type: ignore[misc]  # django-oauth-toolkit has no types
     """Without the toolkit's device flow, which is not served here."""
 
@@ -76,12 +78,13 @@ class Consent(AuthorizationView):  # type: ignore[misc]  # django-oauth-toolkit 
         application = context.get("application")
         if application and self.was_approved(application, context["scopes"]):
             return self.answer_at_once(application, context)
-        if application and self.request.GET.get("prompt") == "none":
+        response: HttpResponse
+        if application and self.request.GET.get("prompt", "").split() == ["none"]:
             error = errors.ConsentRequired(state=context["state"])
-            return self.error_response(
-                OAuthToolkitError(error=error, redirect_uri=context["redirect_uri"]), application
-            )  # type: ignore[no-any-return]
-        response: HttpResponse = super().render_to_response(context, **options)
+            told = OAuthToolkitError(error=error, redirect_uri=context["redirect_uri"])
+            response = self.error_response(told, application)
+            return response
+        response = super().render_to_response(context, **options)
         if application:
             response._csp_update = {"form-action": [origin(context["redirect_uri"])]}  # type: ignore[attr-defined]
         return response
@@ -106,7 +109,7 @@ class Consent(AuthorizationView):  # type: ignore[misc]  # django-oauth-toolkit 
         except OAuthToolkitError as error:
             return self.error_response(error, application)  # type: ignore[no-any-return]
         self.note_approval(application, context["scopes"])
-        return self.redirect(address, application)  # type: ignore[no-any-return]
+        return self.redirect(address, application)
 
     def form_valid(self, form: Any) -> HttpResponse:
         """The form's hidden fields came from a browser: they are judged as a request is."""

@@ -8,12 +8,11 @@ from django.utils import timezone
 from oauth2_provider.models import get_refresh_token_model
 from oauth2_provider.oauth2_validators import OAuth2Validator
 from oauth2_provider.settings import oauth2_settings
-from oauthlib.common import Request
 from oauthlib.oauth2.rfc6749 import errors
 
 from accounts import codes, families, refresh_replays, sealing
 from accounts.models import Application, User
-from accounts.request_rules import InvalidTarget
+from accounts.request_rules import AnyRequest, InvalidTarget
 
 RefreshToken = get_refresh_token_model()
 
@@ -29,11 +28,11 @@ class Overtaken(Exception):
 class RefreshRules(OAuth2Validator):
     """Of a subclass it needs `note_reuse`, which writes the diary."""
 
-    def note_reuse(self, refresh_token: Any, request: Request) -> None:
+    def note_reuse(self, refresh_token: Any, request: AnyRequest) -> None:
         raise NotImplementedError
 
     def validate_refresh_token(
-        self, refresh_token: str, client: Application, request: Request, *args: Any, **kwargs: Any
+        self, refresh_token: str, client: Application, request: AnyRequest, *args: Any, **kwargs: Any
     ) -> bool:
         """Not the toolkit's: that one ends the family before anybody can ask whether this is a repeat."""
         rows = RefreshToken.objects.filter(token_checksum=codes.digest(refresh_token))
@@ -55,12 +54,12 @@ class RefreshRules(OAuth2Validator):
         request.refresh_successor = successor
         return shown.application_id == client.pk and is_usable(request.refresh_token_instance)
 
-    def end_reused(self, shown: Any, request: Request) -> None:
+    def end_reused(self, shown: Any, request: AnyRequest) -> None:
         families.end(shown.token_family)
         for reused in families.superseded(shown.token_checksum):
             self.note_reuse(reused, request)
 
-    def save_bearer_token(self, token: dict[str, Any], request: Request, *args: Any, **kwargs: Any) -> None:
+    def save_bearer_token(self, token: dict[str, Any], request: AnyRequest, *args: Any, **kwargs: Any) -> None:
         """Of two who come at once with one refresh token, the second gets what the first got."""
         if request.grant_type != "refresh_token":
             super().save_bearer_token(token, request, *args, **kwargs)
@@ -76,7 +75,7 @@ class RefreshRules(OAuth2Validator):
                     raise errors.InvalidGrantError(request=request) from None
                 self.give_again(successor, token, request)
 
-    def give_again(self, successor: refresh_replays.Successor, token: dict[str, Any], request: Request) -> None:
+    def give_again(self, successor: refresh_replays.Successor, token: dict[str, Any], request: AnyRequest) -> None:
         """Puts the successor's tokens into the answer, unless this request asked for less than they allow."""
         given = successor.row.access_token
         if not set(given.scope.split()) <= set(request.scopes or ()):
@@ -89,7 +88,7 @@ class RefreshRules(OAuth2Validator):
             raise InvalidTarget(description="The refresh token was just used for another resource.", request=request)
         token.update(successor.as_token_response())
 
-    def _save_bearer_token(self, token: dict[str, Any], request: Request, *args: Any, **kwargs: Any) -> None:
+    def _save_bearer_token(self, token: dict[str, Any], request: AnyRequest, *args: Any, **kwargs: Any) -> None:
         shown = request.refresh_token_instance if request.grant_type == "refresh_token" else None
         if shown and not RefreshToken.objects.select_for_update().filter(pk=shown.pk, revoked=None):
             raise Overtaken(shown)
@@ -97,7 +96,7 @@ class RefreshRules(OAuth2Validator):
         if shown:
             refresh_replays.store(shown, str(request.refresh_token), token)
 
-    def _create_refresh_token(self, request: Request, code: str, access_token: Any, previous: Any) -> Any:
+    def _create_refresh_token(self, request: AnyRequest, code: str, access_token: Any, previous: Any) -> Any:
         """Bound to all resources of the grant: those of this access token may be fewer (RFC 8707 §2.2)."""
         issued = super()._create_refresh_token(request, code, access_token, previous)
         if issued.resource != request.granted_resources:
@@ -105,7 +104,7 @@ class RefreshRules(OAuth2Validator):
             issued.save(update_fields=["resource"])
         return issued
 
-    def revoke_token(self, token: str, token_type_hint: str, request: Request, *args: Any, **kwargs: Any) -> None:
+    def revoke_token(self, token: str, token_type_hint: str, request: AnyRequest, *args: Any, **kwargs: Any) -> None:
         """What a client revokes cannot be used again, within the window either (RFC 7009 §2.1)."""
         super().revoke_token(token, token_type_hint, request, *args, **kwargs)
         refresh_replays.forget(token, request.client)

@@ -7,14 +7,14 @@ validator that judges requests by their form; what tokens and people allow is in
 import base64
 import re
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import parse_qsl, unquote_plus
 
 from django.http import HttpRequest, QueryDict
 from oauth2_provider.models import get_grant_model
 from oauth2_provider.oauth2_backends import OAuthLibCore
 from oauth2_provider.oauth2_validators import OAuth2Validator
-from oauthlib.common import Request, urlencode
+from oauthlib.common import urlencode
 from oauthlib.oauth2.rfc6749 import errors
 
 from accounts import codes, resources
@@ -31,7 +31,8 @@ REPEATABLE = frozenset({"resource"})  # RFC 8707 §2
 CODE_CHALLENGE = re.compile(r"[A-Za-z0-9._~-]{43,128}")  # and code_verifier (RFC 7636 §4.1, §4.2)
 BASIC_CHALLENGE = 'Basic realm="keyrack"'
 JSON_HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store", "Pragma": "no-cache"}
-Answer = tuple[str | None, dict[str, str], str | None, int]  # address, headers, body, status
+AnyRequest: TypeAlias = Any  # oauthlib's; oauthlib, the toolkit and we put attributes on it
+Answer: TypeAlias = tuple[str | None, dict[str, str], str | None, int]  # address, headers, body, status
 
 
 class InvalidTarget(errors.OAuth2Error):
@@ -110,9 +111,9 @@ def check_token_request(request: HttpRequest) -> None:
         raise errors.UnsupportedGrantTypeError()
 
 
-def requested_resources(request: Request) -> list[str]:
+def requested_resources(request: AnyRequest) -> list[str]:
     """All that were named; oauthlib keeps the last one. `InvalidTarget` if one is not ours."""
-    named = request.resource or []
+    named: list[str] | str = request.resource or []
     if isinstance(named, str):
         sent = [*parse_qsl(request.uri_query), *(request.decoded_body or [])]
         named = [value for name, value in sent if name == "resource"]
@@ -121,7 +122,7 @@ def requested_resources(request: Request) -> list[str]:
     return list(dict.fromkeys(named))
 
 
-class Core(OAuthLibCore):  # type: ignore[misc]  # django-oauth-toolkit has no types
+class Core(OAuthLibCore):
     """Hands oauthlib what it knows, once each, and answers clients in JSON."""
 
     def _get_escaped_full_path(self, request: HttpRequest) -> str:
@@ -157,18 +158,18 @@ def json_headers(headers: dict[str, str], status: int) -> dict[str, str]:
 
 
 class RequestRules(OAuth2Validator):
-    def _extract_basic_auth(self, request: Request) -> str | None:
+    def _extract_basic_auth(self, request: AnyRequest) -> str | None:
         """The name of the scheme may be written in any case (RFC 9110 §11.1)."""
         scheme, _blank, encoded = request.headers.get("HTTP_AUTHORIZATION", "").partition(" ")
         return encoded if scheme.lower() == "basic" else None
 
-    def is_origin_allowed(self, client_id: str, origin: str, request: Request, *args: Any, **kwargs: Any) -> bool:
+    def is_origin_allowed(self, client_id: str, origin: str, request: AnyRequest, *args: Any, **kwargs: Any) -> bool:
         try:
             return bool(super().is_origin_allowed(client_id, origin, request, *args, **kwargs))
         except ValueError:  # no address at all
             return False
 
-    def get_code_challenge(self, code: str, request: Request) -> str | None:
+    def get_code_challenge(self, code: str, request: AnyRequest) -> str | None:
         if request.code_verifier and not CODE_CHALLENGE.fullmatch(request.code_verifier):
             raise errors.InvalidGrantError(
                 description="code_verifier must be 43 to 128 unreserved characters.", request=request
@@ -176,7 +177,7 @@ class RequestRules(OAuth2Validator):
         challenge: str | None = super().get_code_challenge(code, request)
         return challenge
 
-    def _create_authorization_code(self, request: Request, code: dict[str, str], expires: Any = None) -> Any:
+    def _create_authorization_code(self, request: AnyRequest, code: dict[str, str], expires: Any = None) -> Any:
         """The consent form brought what is stored: it is judged again. Remembers whether redirect_uri was sent."""
         if fault := find_fault_of_challenge(request.code_challenge, request.code_challenge_method):
             raise fault
@@ -188,7 +189,7 @@ class RequestRules(OAuth2Validator):
             grant.save(update_fields=["redirect_uri"])
         return grant
 
-    def _check_and_set_request_resource(self, request: Request) -> None:
+    def _check_and_set_request_resource(self, request: AnyRequest) -> None:
         """Those of the grant, or fewer. Not the toolkit's, which looks for the code and not for its hash."""
         named = requested_resources(request)
         request.granted_resources = granted_resources(request, named)
@@ -197,7 +198,7 @@ class RequestRules(OAuth2Validator):
         request.resource = named or request.granted_resources
 
 
-def granted_resources(request: Request, named: list[str]) -> list[str]:
+def granted_resources(request: AnyRequest, named: list[str]) -> list[str]:
     """Empty: the grant is bound to none."""
     if request.grant_type == "authorization_code":
         code = {"code": codes.digest(request.code), "application": request.client}

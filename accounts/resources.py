@@ -12,10 +12,11 @@ LONGEST = 2000
 
 def is_own(resource: str) -> bool:
     """Whether it is an address of this site. Nothing else accepts our tokens."""
-    if not resource.isascii() or not resource.isprintable() or len(resource) > LONGEST or {" ", "#", "@"} & {*resource}:
+    if not resource.isascii() or not resource.isprintable() or len(resource) > LONGEST or {" ", "#"} & {*resource}:
         return False
     try:
-        return _origin(urlsplit(resource)) == _origin(urlsplit(settings.SITE_URL))
+        parts = urlsplit(resource)
+        return "@" not in parts.netloc and _origin(parts) == _origin(urlsplit(settings.SITE_URL))
     except ValueError:  # of a port or an IPv6 address
         return False
 

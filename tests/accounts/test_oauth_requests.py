@@ -67,6 +67,8 @@ def post(path: str, fields: dict[str, Any], **headers: str) -> Any:
         ({"resource": "api"}, "invalid_target"),
         ({"resource": "http://["}, "invalid_target"),
         ({"resource": f"{API}#part"}, "invalid_target"),
+        ({"resource": "http://u@127.0.0.1:8000/api/v1"}, "invalid_target"),
+        ({"resource": "https://127.0.0.1:8000/api/v1"}, "invalid_target"),
     ],
 )
 def test_the_program_reads_what_is_wrong_and_who_says_so(
@@ -161,6 +163,13 @@ def test_the_form_cannot_weaken_what_was_asked(as_amira: Client, changes: dict[s
 def test_a_program_of_another_grant_may_not_ask_people(as_amira: Client) -> None:
     Application.objects.update(authorization_grant_type="client-credentials")
     assert told(as_amira.get(authorize_url()))["error"] == "unauthorized_client"
+
+
+def test_who_is_sent_to_sign_in_comes_back_with_all_that_was_asked(as_amira: Client) -> None:
+    page = as_amira.get(f"{authorize_url(prompt='login consent', resource=API)}&{urlencode({'resource': SITE})}")
+    back = parse_qs(urlsplit(page["Location"]).query)["next"][0]
+    assert parse_qs(urlsplit(back).query)["resource"] == [API, SITE]
+    assert parse_qs(urlsplit(back).query)["prompt"] == ["consent"]
 
 
 # Resource indicators (RFC 8707) ------------------------------------------------------------------------------------
