@@ -48,6 +48,7 @@ class RevokeResult:
     """The local half is final when this is returned; `remote_revocation` is what the provider is known to have done.
 
     `remote_revocation`: pending, confirmed, failed, unsupported, superseded, or "" when there was nothing to revoke.
+    confirmed: the provider accepted the revocation, whether or not the token is proved dead.
     """
 
     response_status: str

@@ -74,7 +74,8 @@ class RevokeResultSerializer(serializers.Serializer[Any]):
     is_authenticated = serializers.BooleanField()
     credential_id = serializers.CharField()
     remote_revocation = serializers.CharField(
-        help_text="What the provider has done: pending, confirmed, failed, unsupported, superseded, or empty."
+        help_text="What the provider has done: pending, confirmed (it accepted the revocation; that does not prove the "
+        "token dead), failed, unsupported, superseded, or empty."
     )
 
 

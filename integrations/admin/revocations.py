@@ -59,9 +59,9 @@ class RevocationAdmin(Kept):
 
     @admin.action(description=gettext_lazy("Try again"), permissions=["retry"])
     def try_again(self, request: HttpRequest, queryset: RevocationQuerySet) -> None:
-        """Start over with those that are not settled and whose copies are there."""
+        """Start over with those that are not settled or not proved, and whose copies are there."""
         with transaction.atomic():
-            started = [revocation for revocation in queryset.unkept().with_registry() if revocation.start_over()]
+            started = [revocation for revocation in queryset.retryable().with_registry() if revocation.start_over()]
             for revocation in started:
                 tasks.hurry(revocation)
         one, more = "Asking %(count)d provider again.", "Asking again for %(count)d revocations."

@@ -20,7 +20,7 @@ class EventKind(models.TextChoices):
     RENEWAL_INTERRUPTED = "renewal_interrupted", _("Keyrack was interrupted during a renewal; it takes a new sign-in")
     OTHER_ACCOUNT = "other_account", _("A renewal brought another account’s tokens; they were not kept")
     REVOKED = "revoked", _("Revoked here")
-    REVOCATION_CONFIRMED = "revocation_confirmed", _("The provider confirmed the revocation")
+    REVOCATION_CONFIRMED = "revocation_confirmed", _("The provider accepted the revocation")
     REVOCATION_VERIFIED = "revocation_verified", _("The provider’s own answer shows that the token is dead")
     REVOCATION_FAILED = "revocation_failed", _("The provider did not confirm the revocation")
     FORGOTTEN = "forgotten", _("Forgotten")

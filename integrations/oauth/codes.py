@@ -20,6 +20,18 @@ REFUSED = frozenset(
         "unsupported_token_type",
     }
 )
+# Of these, what says in so many words that the refresh token which was sent is dead.
+DEAD_REFRESH_TOKEN = frozenset(
+    {
+        "invalid_grant",
+        "expired_token",
+        "bad_refresh_token",
+        "invalid_refresh_token",
+        "token_expired",
+        "token_revoked",
+        "invalid_token",
+    }
+)
 # Something in our registration is wrong, whoever the user is.
 # Gitea calls a dead refresh token unauthorized_client. It stays here: taken for a refusal, one mistyped client id would
 # disconnect everybody, while Gitea's users merely wait for an administrator to look.

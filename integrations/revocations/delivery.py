@@ -57,6 +57,7 @@ def pursue(revocation: Revocation) -> RevocationState | None:
 
 def attempt(revocation: Revocation) -> RevocationState | None:
     try:
+        proof.collect_witnesses(revocation)
         with transport.deadline(SECONDS):
             state = tell(revocation)
     except OAuthError as error:
@@ -82,7 +83,7 @@ def tell(revocation: Revocation) -> RevocationState:
         revocation.last_answer = f"no {dialect.send[0].replace('_', ' ')}"
         return RevocationState.UNSUPPORTED
     if is_dead_by_its_refresh_token(revocation, dialect):
-        return RevocationState.CONFIRMED
+        return RevocationState.VERIFIED
     for name in held:
         if name not in revocation.told:
             note_progress(revocation)
@@ -133,8 +134,8 @@ def blame_registry(revocation: Revocation, error: OAuthError) -> None:
 
 
 def conclusion(revocation: Revocation, state: RevocationState) -> RevocationState | None:
-    """Accepted is good, proved is better; a token that still works was not revoked, whatever was answered."""
-    if state != RevocationState.CONFIRMED or not proof.is_possible(revocation):
+    """Verified where the provider's own word proves it. A token that still works was not revoked, whatever it said."""
+    if state != RevocationState.CONFIRMED:
         return state
     revocation.note(told=revocation.told)
     verdict = proof.examine(revocation)

@@ -18,7 +18,7 @@ from integrations.revocations.board import LOOK_AGAIN, Board
 from integrations.revocations.settling import settle
 
 SECONDS = 45.0  # of one run, its last deliveries included; its task is killed after 60
-DELIVERY_SECONDS = delivery.SECONDS + proof.SECONDS
+DELIVERY_SECONDS = proof.WITNESS_SECONDS + delivery.SECONDS + proof.SECONDS
 LOOKED_AT = 200  # due rows, of which a batch is chosen
 
 

@@ -1,4 +1,4 @@
-"""An access token that must speak for itself and has run out: the refresh token gets another, which is then revoked.
+"""Refreshes with the refresh token of a promise: for an access token that can be sent, or to see whether it is dead.
 
 Some providers are told with the person's own access token, or of nothing else. A day after the last call that token is
 dead, while the refresh token lives on; telling the provider of the dead one would end nothing.
@@ -12,8 +12,9 @@ from django.utils import timezone
 from integrations.models.tokens import Revocation
 from integrations.oauth import client
 from integrations.oauth.answers import TokenAnswer
+from integrations.oauth.codes import DEAD_REFRESH_TOKEN
 from integrations.oauth.dialects import Dialect
-from integrations.oauth.errors import Refused
+from integrations.oauth.errors import OAuthError, Refused
 
 MARGIN = timedelta(seconds=30)
 
@@ -22,11 +23,30 @@ def is_dead_by_its_refresh_token(revocation: Revocation, dialect: Dialect) -> bo
     """Make sure that the access token lives where it has to. True: it cannot, for the provider refuses both."""
     if not needs_living_access_token(revocation, dialect) or lives(revocation) or not revocation.refresh_token:
         return False
+    if not refresh_is_refused(revocation):
+        return False
+    expires_at = revocation.access_token_expires_at
+    return not revocation.access_token or (expires_at is not None and expires_at <= timezone.now())
+
+
+def refresh_is_refused(revocation: Revocation) -> bool:
+    """Ask for new tokens with the refresh token (RFC 6749 §6). True: the provider refuses exactly this token.
+
+    False: it gave new tokens, which the promise holds from now on. Raises `OAuthError` for any answer that says
+    nothing of the token, also for a refusal where an earlier answer was lost: the token may have been spent then, and
+    its successor lives.
+    """
+    may_be_spent = revocation.refresh_asked_at is not None
+    revocation.note(refresh_asked_at=timezone.now(), told=revocation.told)
     try:
         answer = client.refresh(revocation.registration(), refresh_token=revocation.refresh_token)
-    except Refused as error:
-        revocation.last_answer = error.code
-        return True
+    except OAuthError as error:
+        if 400 <= error.status < 500 and not may_be_spent:  # nothing was granted
+            revocation.note(refresh_asked_at=None)
+        if isinstance(error, Refused) and error.code in DEAD_REFRESH_TOKEN and not may_be_spent:
+            revocation.last_answer = error.code
+            return True
+        raise
     take(revocation, answer)
     return False
 
@@ -46,6 +66,8 @@ def take(revocation: Revocation, answer: TokenAnswer) -> None:
     revocation.refresh_token = answer.refresh_token or revocation.refresh_token
     lifetime = answer.expires_in
     revocation.access_token_expires_at = None if lifetime is None else timezone.now() + timedelta(seconds=lifetime)
+    revocation.refresh_asked_at, revocation.witnesses = None, {}
     with transaction.atomic():
         if Revocation.objects.select_for_update().unkept().filter(pk=revocation.pk).exists():
-            revocation.save(update_fields=["access_token", "refresh_token", "access_token_expires_at"])
+            held = ["access_token", "refresh_token", "access_token_expires_at"]
+            revocation.save(update_fields=[*held, "refresh_asked_at", "witnesses"])

@@ -39,7 +39,7 @@ def test_what_is_done_is_not_done_again(server: HostileServer, amira: User, nort
     half = deliver(promised(amira, northwind))
     assert (half.state, half.told, half.access_token) == ("pending", ["refresh_token"], ACCESS)
     assert deliver(half).state == "confirmed"
-    assert tokens_of(server.calls) == [REFRESH, ACCESS, ACCESS]
+    assert tokens_of(server.calls_to(TOLD)) == [REFRESH, ACCESS, ACCESS]
 
 
 def test_after_five_quick_attempts_the_person_is_told_and_it_goes_on(
@@ -111,7 +111,7 @@ def test_two_workers_make_one_call(server: HostileServer, amira: User, northwind
 
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(work, rows))
-    assert tokens_of(server.calls) == [REFRESH, ACCESS]
+    assert tokens_of(server.calls_to(TOLD)) == [REFRESH, ACCESS]
     assert Revocation.objects.get().state == "confirmed"
     deliver(rows[0])
-    assert len(server.calls) == 2
+    assert len(server.calls_to(TOLD)) == 2

@@ -76,7 +76,6 @@ def test_it_can_be_started_over_while_its_copies_are_there(
     started = Revocation.objects.get()
     assert (started.state, started.attempts, started.settled_at) == ("pending", 0, None)
     assert deliver(started).state == "confirmed"
-    assert copies(started) == [None, None, None]
 
 
 def test_a_month_after_that_its_copies_are_wiped_and_it_says_so(
@@ -120,7 +119,7 @@ def test_starting_over_takes_what_was_mended_at_the_registry(given_up: Revocatio
     ApplicationRegistry.objects.update(token_revocation_url=f"{server.url}/v2/tokens", revocation_request=mended)
     assert Revocation.objects.get().start_over()
     assert deliver(given_up).state == "confirmed"
-    assert {f"{call.method} {call.path}" for call in server.calls} == {"DELETE /v2/tokens"}
+    assert {f"{call.method} {call.path}" for call in server.calls} == {"DELETE /v2/tokens", "POST /token"}
 
 
 def test_another_registration_is_not_taken_for_the_mended_one(given_up: Revocation, server: HostileServer) -> None:

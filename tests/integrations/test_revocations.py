@@ -37,7 +37,7 @@ def test_the_refresh_token_goes_first_and_nothing_is_in_the_url(
         assert call.headers["content-type"] == "application/x-www-form-urlencoded"
         assert base64.b64decode(call.headers["authorization"].split()[1]) == b"keyrack:CANARY-client-secret"
     assert (done.state, done.attempts) == ("confirmed", 1)
-    assert copies(done) == [None, None, None]
+    assert None not in copies(done)  # nothing proves that the tokens are dead
     assert [event.kind for event in Event.objects.order_by("at")] == ["revoked", "revocation_confirmed"]
 
 
@@ -84,7 +84,7 @@ def test_only_a_confirmation_is_one(
     done = deliver(promised(amira, northwind))
     assert (done.state, done.last_answer) == (state, words)
     assert done.claimed_until is None
-    assert (copies(done) == [None, None, None]) == (state == "confirmed")
+    assert None not in copies(done)
     if state == "pending":
         server.on(TOLD).always(status=200)
         assert deliver(done).state == "confirmed"
@@ -118,7 +118,7 @@ def test_a_kind_of_token_that_cannot_be_revoked_does_not_stop_the_other(
     refused = Answer(status=400, json={"error": "unsupported_token_type"})
     server.on(TOLD).then(Answer(status=200), refused)
     done = deliver(promised(amira, northwind))
-    assert tokens_of(server.calls) == [REFRESH, ACCESS]
+    assert tokens_of(server.calls_to(TOLD)) == [REFRESH, ACCESS]
     assert (done.state, done.last_answer) == ("confirmed", "unsupported_token_type")
 
 
@@ -127,7 +127,7 @@ def test_where_the_refresh_token_cannot_be_revoked_nothing_is_called_confirmed(
 ) -> None:
     server.on(TOLD).then(Answer(status=400, json={"error": "unsupported_token_type"}), Answer(status=200))
     done = deliver(promised(amira, northwind))
-    assert tokens_of(server.calls) == [REFRESH, ACCESS]
+    assert tokens_of(server.calls_to(TOLD)) == [REFRESH, ACCESS]
     assert (done.state, done.last_answer) == ("unsupported", "unsupported_token_type")
     assert copies(done) == [None, None, None]
 
@@ -166,7 +166,7 @@ def test_the_new_sign_in_is_never_revoked_for_the_old_one(
     cast.signed_in(amira, northwind, access_token="CANARY-new-access", refresh_token="CANARY-new-refresh")
     deliver(revocation)
     deliver(revocation)
-    assert tokens_of(server.calls) == [REFRESH, ACCESS]
+    assert tokens_of(server.calls_to(TOLD)) == [REFRESH, ACCESS]
     assert Token.objects.get().access_token == "CANARY-new-access"
 
 
@@ -184,7 +184,7 @@ def test_a_task_carries_an_id_and_a_row_shows_no_secret(server: HostileServer, a
     revocation = promised(amira, northwind)
     server.on(TOLD).always(status=200)
     tasks.deliver_revocation(revocation.hex)
-    assert len(server.calls) == 2
+    assert len(server.calls_to(TOLD)) == 2
     tasks.deliver_revocation("0" * 32)  # a row that is gone: nothing to do
     assert "CANARY" not in f"{revocation!r} {revocation} {revocation.registration()!r}"
 

@@ -112,6 +112,14 @@ class ApplicationRegistry(Health, SysIdModel):
         blank=True,
         help_text=_('Sent along with each authorization request, as JSON: {"access_type": "offline"}'),
     )
+    consent_after_revoke = models.BooleanField(
+        _("Consent after a revoke"),
+        default=True,
+        help_text=_(
+            "After a revoke the provider is asked to show its consent page again (prompt=consent), where the scopes "
+            "hold openid. A “prompt” in Authorization parameters or in the Authorization URL wins."
+        ),
+    )
     token_parameters = models.JSONField(
         _("Token parameters"),
         default=dict,

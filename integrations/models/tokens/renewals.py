@@ -17,6 +17,7 @@ class RenewalOutcome(models.TextChoices):
     RENEWED = "renewed", _("Renewed")
     REFUSED = "refused", _("Refused")
     FAILED = "failed", _("Failed")
+    BROKEN = "broken", _("Broken off by a fault of Keyrack")  # whether the server has answered is not known
 
 
 class RenewalQuerySet(models.QuerySet["Renewal"]):

@@ -34,6 +34,7 @@ FOR_CALLERS = {RevocationState.VERIFIED: RevocationState.CONFIRMED, RevocationSt
 
 
 JUST_NOW = timedelta(minutes=2)
+HOLDS_A_COPY = Q(refresh_token__isnull=False) | Q(access_token__isnull=False)
 
 
 class RevocationQuerySet(models.QuerySet["Revocation"]):
@@ -91,10 +92,17 @@ class RevocationQuerySet(models.QuerySet["Revocation"]):
                 setattr(row, name, value)
         return self.filter(pk__in=[row.pk for row in rows]).unkept().update(**closing) == len(rows)
 
+    def retryable(self) -> Self:
+        """Not settled, or accepted without a proof, and the copies of the tokens are still there."""
+        accepted = Q(state=RevocationState.CONFIRMED) & HOLDS_A_COPY
+        return self.filter(accepted | Q(state__in=UNKEPT), purged_at__isnull=True)
+
     def long_given_up(self) -> Self:
-        """Time enough was there to try again."""
+        """Given up, or accepted without a proof, so long ago that the copies are wiped."""
         long_ago = timezone.now() - timedelta(days=settings.REVOCATION_PURGE_DAYS)
-        return self.filter(state=RevocationState.ABANDONED, settled_at__lt=long_ago, purged_at__isnull=True)
+        accepted = Q(state=RevocationState.CONFIRMED) & HOLDS_A_COPY
+        ended = self.filter(accepted | Q(state=RevocationState.ABANDONED))
+        return ended.filter(settled_at__lt=long_ago, purged_at__isnull=True)
 
     def purge(self) -> int:
         """Wipe the copies. The rows stay, and nobody can try them again."""
@@ -136,6 +144,10 @@ class Revocation(SysIdModel):
     access_token = EncryptedField(purpose="revocation")
     access_token_expires_at = models.DateTimeField(null=True, blank=True)
     told = models.JSONField(default=list, blank=True)  # which of the two the provider has accepted
+    # By token: which of the provider's endpoints called it alive before the provider was told, and when.
+    witnesses = models.JSONField(default=dict, blank=True, editable=False)
+    # A refresh was asked for and its answer never came: the refresh token may be spent, so a refusal proves nothing.
+    refresh_asked_at = models.DateTimeField(null=True, blank=True, editable=False)
     state = models.CharField(_("State"), max_length=20, choices=RevocationState, default=RevocationState.PENDING)
     attempts = models.PositiveIntegerField(_("Attempts"), default=0)
     last_answer = models.CharField(_("Last answer"), max_length=100, blank=True)
@@ -143,6 +155,7 @@ class Revocation(SysIdModel):
     pursued_since = models.DateTimeField(default=timezone.now, editable=False)  # later than the promise after a retry
     next_attempt_at = models.DateTimeField(_("Next attempt"), default=timezone.now, null=True, db_index=True)
     claimed_until = models.DateTimeField(null=True, blank=True)
+    left_alone_until = models.DateTimeField(null=True, blank=True, editable=False)  # by the provider's Retry-After
     settled_at = models.DateTimeField(_("Settled"), null=True, blank=True)
     dismissed_at = models.DateTimeField(null=True, blank=True)
     purged_at = models.DateTimeField(
@@ -173,7 +186,9 @@ class Revocation(SysIdModel):
 
     @property
     def is_retryable(self) -> bool:
-        return self.state in UNKEPT and self.purged_at is None
+        """Also where the provider accepted the revocation and nothing proves that the token is dead."""
+        is_accepted = self.state == RevocationState.CONFIRMED and self.holds_copies
+        return (is_accepted or self.state in UNKEPT) and self.purged_at is None
 
     @property
     def state_for_callers(self) -> str:
@@ -233,7 +248,7 @@ class Revocation(SysIdModel):
         return True
 
     def settle(self, state: RevocationState) -> bool:
-        """Kept, or there is nobody to tell. The copies of the secrets are wiped. False: it was settled already."""
+        """Kept, or there is nobody to tell. False: it was settled already."""
         if not self._state.adding:
             return self.note(**self.closing(state))
         for name, value in {**self.closing(state), **dict.fromkeys(COPIES, "")}.items():
@@ -242,8 +257,10 @@ class Revocation(SysIdModel):
         return True
 
     def closing(self, state: RevocationState) -> dict[str, Any]:
+        """The fields of a settled promise. The copies are wiped, except where a token may live on at the provider."""
+        wiped = () if state == RevocationState.CONFIRMED else COPIES
         words = {"state": state, "settled_at": timezone.now(), "last_answer": self.last_answer, "told": self.told}
-        return {**words, "claimed_until": None, "next_attempt_at": None, **dict.fromkeys(COPIES)}
+        return {**words, "claimed_until": None, "next_attempt_at": None, **dict.fromkeys(wiped)}
 
     def start_over(self) -> bool:
         """Pursue it anew, with what was mended at the registry meanwhile. False where there is nothing to try."""
@@ -252,6 +269,13 @@ class Revocation(SysIdModel):
         now = timezone.now()
         registry = self.registry_now
         mended = registry.revocation_addresses() if registry and registry.token_revocation_url else {}
-        return self.note(
-            **mended, state=RevocationState.PENDING, attempts=0, pursued_since=now, next_attempt_at=now, settled_at=None
-        )
+        changes = {**mended, "attempts": 0, "pursued_since": now, "next_attempt_at": now, "settled_at": None}
+        if self.state == RevocationState.CONFIRMED:
+            # The provider said yes once, and is to hear it again. The person's card may show a newer sign-in by now.
+            changes |= {"told": [], "witnesses": {}, "dismissed_at": now}
+        rows = Revocation.objects.retryable().filter(pk=self.pk, state=self.state)
+        if not rows.update(**changes, state=RevocationState.PENDING):
+            return False
+        for name, value in {**changes, "state": RevocationState.PENDING}.items():
+            setattr(self, name, value)
+        return True

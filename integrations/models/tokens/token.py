@@ -55,6 +55,7 @@ class Token(SysIdModel):
     token_type = models.CharField(_("Token type"), max_length=20, default="Bearer")
     expires_at = models.DateTimeField(_("Expires"), null=True, blank=True)
     refresh_expires_at = models.DateTimeField(_("Refresh token expires"), null=True, blank=True)
+    refresh_expiry_assumed = models.BooleanField(default=False, editable=False)  # from the Refresh Token Lifespan
     scopes = models.JSONField(_("Granted scopes"), default=list)
     requested_scopes = models.JSONField(_("Requested scopes"), default=list)
     account_id = models.CharField(_("Account id"), max_length=255, blank=True)
@@ -145,6 +146,18 @@ class Token(SysIdModel):
         return self.refresh_expires_at is None or self.refresh_expires_at > timezone.now()
 
     @property
+    def known_end(self) -> datetime | None:
+        """When nothing of it works at the provider any more; None where that is not known, or past.
+
+        With a refresh token its end counts, if the provider told one. What the registry assumes is not known.
+        """
+        ends = [self.expires_at]
+        if self.has_refresh_token:
+            ends.append(None if self.refresh_expiry_assumed else self.refresh_expires_at)
+        known = [end for end in ends if end]
+        return max(known) if len(known) == len(ends) and max(known) > timezone.now() else None
+
+    @property
     def is_locked(self) -> bool:
         """The key of what is needed next is not set. Nothing is written down: when the key is back, all is as before.
 
@@ -173,6 +186,7 @@ class Token(SysIdModel):
         if answer.refresh_token:
             lifespan = answer.refresh_expires_in or registry.refresh_token_lifespan
             self.refresh_token, self.refresh_expires_at = answer.refresh_token, moment(now, lifespan)
+            self.refresh_expiry_assumed = not answer.refresh_expires_in
         if answer.scopes is not None:
             self.scopes = sorted(answer.scopes)
         if registry.base_url_path and (base := bases.believed(answer.unverified_base_url, registry.base_url_hosts)):
@@ -262,6 +276,7 @@ def copied(token: Token, *, orphaned: bool) -> Revocation:
         account_label=token.account_label,
         account_id=token.account_id,
         access_token_expires_at=token.expires_at,
+        refresh_asked_at=token.lease_expires_at if token.lease_owner else None,  # a renewal under way may spend it
         **registry.revocation_snapshot(),
     )
     revocation.refresh_token = readable(token, "refresh_token")
