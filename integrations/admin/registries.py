@@ -34,9 +34,10 @@ MAIN = [
     "logo_now", "logo", "remove_logo", "comments", "active",
 ]  # fmt: skip
 PARTICULARS = [
-    "names_issuer", "authorization_parameters", "scope_separator", "scope_parameter", "token_parameters",
-    "refresh_url", "token_path", "base_url_path", "base_url_hosts", "call_headers", "userinfo_request",
-    "account_id_path", "account_label_path", "account_settings_url", "revocation_request", "revocation_reach",
+    "names_issuer", "authorization_parameters", "consent_after_revoke", "scope_separator", "scope_parameter",
+    "token_parameters", "refresh_url", "token_path", "base_url_path", "base_url_hosts", "call_headers",
+    "userinfo_request", "account_id_path", "account_label_path", "account_settings_url",
+    "revocation_request", "revocation_reach",
 ]  # fmt: skip
 CHECK_SECONDS = 25.0  # a browser waits
 # What somebody who may only look sees instead of the fields to type into.

@@ -52,7 +52,7 @@ def begin(
             credential.registry.registration(),
             redirect_uri=attempt.redirect_uri,
             scopes=attempt.scopes,
-            prompt="consent" if was_revoked(attempt.owner, credential) and "openid" in attempt.scopes else "",
+            prompt="consent" if wants_consent_again(attempt) else "",
         )
     except OAuthError as error:
         attempt.save()
@@ -100,6 +100,12 @@ def make_room(user: User) -> None:
     pending = AuthorizationAttempt.objects.filter(user=user, status=AttemptStatus.PENDING).order_by("-created_at")
     oldest = list(pending.values_list("pk", flat=True)[PENDING_AT_ONCE - 1 :])
     AuthorizationAttempt.objects.filter(pk__in=oldest).update(status=AttemptStatus.CANCELLED)
+
+
+def wants_consent_again(attempt: AuthorizationAttempt) -> bool:
+    """`prompt` belongs to OpenID Connect, and there are servers that fail on it: each registry may do without."""
+    is_understood = attempt.registry.consent_after_revoke and "openid" in attempt.scopes
+    return is_understood and was_revoked(attempt.owner, attempt.credential)
 
 
 def was_revoked(user: User | None, credential: OAuth2Credential) -> bool:

@@ -21,9 +21,9 @@ REGISTRY = (
     "issuer", "authorization_url", "token_url", "token_revocation_url", "token_introspection_url", "userinfo_url",
     "account_settings_url", "default_grant_type", "refresh_token_lifespan", "pkce_required", "code_challenge_method",
     "refresh_url", "token_parameters", "call_headers", "userinfo_request",
-    "send_credentials", "names_issuer", "authorization_parameters", "scope_separator", "scope_parameter", "token_path",
-    "base_url_path", "base_url_hosts", "account_id_path", "account_label_path", "revocation_request",
-    "revocation_reach",
+    "send_credentials", "names_issuer", "authorization_parameters", "consent_after_revoke", "scope_separator",
+    "scope_parameter", "token_path", "base_url_path", "base_url_hosts", "account_id_path", "account_label_path",
+    "revocation_request", "revocation_reach",
 )  # fmt: skip
 LINKS = ("console_url",)
 OTHERS = ("connection_url", *LINKS, "scopes", "rotation")

@@ -61,7 +61,10 @@ class Introspection:
 def authorization_request(
     registration: Registration, *, redirect_uri: str, scopes: Iterable[str], prompt: str = ""
 ) -> AuthorizationRequest:
-    """A fresh state, verifier and nonce each time. Never PKCE "plain" unless the registration says so."""
+    """A fresh state, verifier and nonce each time. Never PKCE "plain" unless the registration says so.
+
+    `prompt` is a suggestion: what the registration or the endpoint's own query says of it wins, and "" leaves it out.
+    """
     wanted = tuple(scopes)
     state = secrets.token_urlsafe(32)
     nonce = secrets.token_urlsafe(32) if "openid" in wanted else ""
@@ -75,8 +78,8 @@ def authorization_request(
         "nonce": nonce,
         **challenge,
     }
-    extra = {**registration.authorization_parameters, **({"prompt": prompt} if prompt else {})}
-    url = _authorization_url(registration.authorization_url, ours, extra)
+    suggested = {"prompt": prompt} if prompt else {}
+    url = _authorization_url(registration.authorization_url, ours, registration.authorization_parameters, suggested)
     return AuthorizationRequest(url=url, state=state, code_verifier=code_verifier, nonce=nonce)
 
 
@@ -148,13 +151,21 @@ def _proof_key(registration: Registration) -> tuple[str, dict[str, str]]:
     return verifier, {"code_challenge": challenge, "code_challenge_method": method}
 
 
-def _authorization_url(url: str, ours: Mapping[str, str], extra: Mapping[str, str]) -> str:
-    """RFC 6749 section 3.1: the endpoint's own query stays, unless it speaks of what is ours."""
+def _authorization_url(
+    url: str, ours: Mapping[str, str], configured: Mapping[str, str], suggested: Mapping[str, str]
+) -> str:
+    """RFC 6749 section 3.1: the endpoint's own query stays, unless it speaks of what is ours.
+
+    What is suggested is sent where neither speaks of it. An empty `configured` value leaves the parameter out.
+    """
     if transport.check_spelling(url).scheme == "http":
         transport.check(url)
     parts = urlsplit(url)
-    kept = [pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0] not in _OURS | set(extra)]
-    added = [pair for pair in extra.items() if pair[0] not in _OURS]
+    own_query = parse_qsl(parts.query, keep_blank_values=True)
+    spoken_of = {name for name, _value in own_query} | set(configured)
+    kept = [pair for pair in own_query if pair[0] not in _OURS | set(configured)]
+    extra = {**{name: value for name, value in suggested.items() if name not in spoken_of}, **configured}
+    added = [(name, value) for name, value in extra.items() if value and name not in _OURS]
     query = urlencode([*kept, *added, *((name, value) for name, value in ours.items() if value)])
     return urlunsplit(parts._replace(query=query))
 

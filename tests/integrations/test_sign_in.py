@@ -3,6 +3,7 @@
 import base64
 import hashlib
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -83,6 +84,24 @@ def test_after_a_revoke_the_provider_must_ask_again(as_amira: Client, amira: Use
     as_amira.post(f"/integrations/{alias.hex}/revoke/")
     assert Revocation.objects.get().by_the_person
     assert walks.asked(walks.start(as_amira, alias))["prompt"] == "consent"
+
+
+@pytest.mark.parametrize(
+    ("fields", "prompt"),
+    [
+        ({"consent_after_revoke": False}, None),
+        ({"authorization_parameters": {"prompt": ""}}, None),
+        ({"authorization_parameters": {"prompt": "select_account"}}, "select_account"),
+        ({"consent_after_revoke": False, "authorization_parameters": {"prompt": "login"}}, "login"),
+    ],
+)
+def test_whether_the_provider_asks_again_after_a_revoke_is_the_registrys_choice(
+    fields: dict[str, Any], prompt: str | None, as_amira: Client, amira: User, server: HostileServer
+) -> None:
+    alias = cast.integration_at(cast.registry_at(server.url, **fields), scopes=("openid", "read"))
+    cast.signed_in(amira, alias)
+    as_amira.post(f"/integrations/{alias.hex}/revoke/")
+    assert walks.asked(walks.start(as_amira, alias)).get("prompt") == prompt
 
 
 def test_a_refused_challenge_is_not_answered_with_a_weaker_one(as_amira: Client, alias: Alias) -> None:

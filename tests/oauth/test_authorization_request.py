@@ -87,15 +87,37 @@ def test_extra_parameters_are_added_but_never_replace_ours() -> None:
         authorization_parameters={**hostile, "access_type": "offline", "prompt": "consent", "request_uri": "evil"},
         scope_separator=",",
     )
-    sent = query(ask(registration, prompt="login"))
+    sent = query(ask(registration))
     assert "evil" not in sent.values()
     assert (sent["access_type"], sent["prompt"], sent["tenant"], sent["scope"]) == (
         "offline",
-        "login",
+        "consent",
         "7",
         "read,write",
     )
     assert sent["code_challenge_method"] == "S256"
+
+
+@pytest.mark.parametrize(
+    ("query_of_url", "configured", "sent"),
+    [
+        ("", {}, "consent"),
+        ("", {"prompt": "select_account"}, "select_account"),
+        ("", {"prompt": ""}, None),
+        ("?prompt=login", {}, "login"),
+        ("?prompt=login", {"prompt": "select_account"}, "select_account"),
+        ("?prompt=login", {"prompt": ""}, None),
+    ],
+)
+def test_the_registration_decides_on_what_keyrack_only_suggests(
+    query_of_url: str, configured: dict[str, str], sent: str | None
+) -> None:
+    registration = Registration(
+        client_id="keyrack",
+        authorization_url=f"https://provider.example/authorize{query_of_url}",
+        authorization_parameters=configured,
+    )
+    assert query(ask(registration, prompt="consent")).get("prompt") == sent
 
 
 @pytest.mark.parametrize("url", ["javascript:alert(1)", "", "https://user@p.example/", "ftp://p.example/"])
