@@ -144,4 +144,19 @@ def test_a_provider_without_revocation_is_spoken_of_honestly(page: Page, site: s
     expect(page.get_by_role("dialog")).to_contain_text("Northwind CRM offers no way to cancel the token there")
     page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
     walks.expect_not_connected(page)
-    expect(page.locator("#toasts")).to_contain_text("it may stay valid until")
+    expect(page.locator("#toasts")).to_contain_text("it may stay valid until you remove it there")
+    expect(page.locator("#status")).to_contain_text("it may stay valid until you remove it there")
+    expect(page.locator("#status")).to_contain_text("Northwind CRM is not connected.")
+
+
+def test_a_page_that_is_loaded_with_a_toast_announces_it(page: Page, site: str, amira: User, door: Door) -> None:
+    """As after a form that was sent without htmx, and after going back from the details."""
+    registry = rows.registry(door)
+    registry.token_revocation_url = ""
+    registry.save()
+    rows.stored(amira, door)
+    walks.open_dashboard(page, site, amira)
+    page.goto(f"{site}/integrations/{door.alias.hex}/revoke/")
+    page.get_by_role("button", name="Revoke Northwind CRM").click()
+    expect(page.locator("#toasts")).to_contain_text("it may stay valid until you remove it there")
+    expect(page.locator("#status")).to_contain_text("it may stay valid until you remove it there")

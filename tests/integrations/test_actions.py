@@ -4,10 +4,13 @@ import re
 import socket
 import time
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from accounts.models import User
 from integrations import tasks
@@ -97,6 +100,66 @@ def test_without_a_revocation_address_the_page_says_so(amira: User, as_amira: Cl
     page = walks.words(as_amira.get("/integrations/"))
     assert "It offers no way for us to cancel the token there; it may stay valid until" in page
     assert walks.state_on(page) == "not_connected"
+
+
+def in_days(days: float) -> datetime:
+    return timezone.now() + timedelta(days=days)
+
+
+@pytest.mark.parametrize(
+    ("expires_in", "fields", "days"),
+    [
+        (3600, {}, None),
+        (-3600, {}, None),
+        (3600, {"refresh_expires_at": in_days(60)}, 60),
+        (-3600, {"refresh_expires_at": in_days(60)}, 60),
+        (3600, {"refresh_expires_at": in_days(60), "refresh_expiry_assumed": True}, None),
+        (-3600, {"refresh_expires_at": in_days(-1)}, None),
+        (None, {"refresh_expires_at": in_days(60)}, None),
+        (86400 * 9, {"refresh_token": ""}, 9),
+        (-3600, {"refresh_token": ""}, None),
+        (None, {"refresh_token": ""}, None),
+    ],
+    ids=[
+        "a refresh token without an end",
+        "and an access token that has run out",
+        "a refresh token with an end",
+        "which outlives the access token",
+        "an end that the registry assumes",
+        "an end that is over",
+        "an access token without an end",
+        "an access token alone",
+        "an access token that has run out alone",
+        "an access token without an end alone",
+    ],
+)
+def test_the_date_until_which_a_token_may_stay_valid_is_one_that_is_known(
+    expires_in: float | None,
+    fields: dict[str, Any],
+    days: int | None,
+    amira: User,
+    as_amira: Client,
+    server: HostileServer,
+) -> None:
+    alias = walks.northwind(server, token_revocation_url="")
+    cast.signed_in(amira, alias, expires_in=expires_in, **fields)
+    asked = walks.words(as_amira.get(at(alias, "revoke")))
+    as_amira.post(at(alias, "revoke"))
+    told = walks.words(as_amira.get("/integrations/")).partition('id="toasts"')[2]
+    for page in (asked, told):
+        words = page.partition("it may stay valid until ")[2].partition("</div>")[0].partition("</li>")[0]
+        dates = re.findall(r'datetime="([0-9-]+)T', words)
+        assert dates == ([] if days is None else [f"{in_days(days):%Y-%m-%d}"])
+        assert words.startswith("you remove it there.") == (days is None)
+
+
+def test_an_end_that_the_server_did_not_tell_is_assumed(server: HostileServer, amira: User, as_amira: Client) -> None:
+    alias = walks.northwind(server, token_revocation_url="")
+    for told, is_assumed in (({}, True), ({"refresh_expires_in": 86400}, False)):
+        server.on("POST /token").answer(json={**walks.token_answer(1), **told})
+        walks.sign_in(as_amira, alias)
+        token = Token.objects.get()
+        assert (token.refresh_expiry_assumed, token.known_end is None) == (is_assumed, is_assumed)
 
 
 def test_a_token_that_cannot_be_opened_is_ended_all_the_same(amira: User, as_amira: Client, alias: Alias) -> None:

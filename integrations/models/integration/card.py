@@ -154,6 +154,11 @@ class Integration:
         return self.token.expires_at if self.token else None
 
     @property
+    def known_end(self) -> datetime | None:
+        """When nothing of the sign-in works at the provider any more, where that is known."""
+        return self.token.known_end if self.token else None
+
+    @property
     def renews_itself(self) -> bool:
         return bool(self.token and self.token.renews_itself)
 

@@ -5,10 +5,18 @@ const status = document.getElementById("status");
 const toasts = document.getElementById("toasts");
 const STAY = 6000;
 
+// What is said within one moment is spoken together, and once: a second sentence would cut off the first.
+let sentences = [];
+
 document.addEventListener("keyrack-say", (event) => {
   if (!status) return;
+  sentences.push(event.detail);
+  if (sentences.length > 1) return;
   status.textContent = "";
-  setTimeout(() => { status.textContent = event.detail; }, 60); // emptied first, so that the same words are spoken twice
+  setTimeout(() => { // emptied first, so that the same words are spoken twice
+    status.textContent = [...new Set(sentences)].join(" ");
+    sentences = [];
+  }, 60);
 });
 
 // A passing toast leaves after six seconds in which nobody points at it or has the focus in it; errors stay.
@@ -23,15 +31,20 @@ function passing(toast) {
   wait();
 }
 
+function announce(toast) {
+  if (toast.getAttribute("role") === "alert") return; // announces itself
+  const words = toast.querySelector("div")?.innerText.trim();
+  if (words) document.dispatchEvent(new CustomEvent("keyrack-say", { detail: words }));
+}
+
 if (toasts) {
   toasts.querySelectorAll("[data-passing]").forEach(passing);
+  toasts.querySelectorAll(".toast").forEach(announce); // of a page that was loaded with them
   new MutationObserver((changes) => {
     for (const toast of changes.flatMap((change) => [...change.addedNodes])) {
       if (!(toast instanceof Element)) continue;
       if (toast.matches("[data-passing]")) passing(toast);
-      if (toast.getAttribute("role") !== "alert") {
-        document.dispatchEvent(new CustomEvent("keyrack-say", { detail: toast.innerText.trim() }));
-      }
+      announce(toast);
     }
   }).observe(toasts, { childList: true });
 }
