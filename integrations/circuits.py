@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from django.db import connection, models
 from django.db.models import Case, F, Q, When
+from django.dispatch import Signal
 from django.utils import timezone
 
 from integrations.models.registry import ApplicationRegistry
@@ -31,6 +32,7 @@ CHECKS_AT_ONCE = 8
 CHECKS_IN_A_RUN = 16  # two rounds of checks, so that a run ends within 20 seconds
 
 IS_DOWN = Q(down_since__isnull=False)
+answered_again = Signal()  # `registry`: one that was down answers
 WELL = {"failures": 0, "failing_since": None, "failing_url": "", "down_since": None, "next_check_at": None}
 
 
@@ -91,6 +93,7 @@ def note_answer(registry: ApplicationRegistry, url: str) -> None:
         vars(registry).update(WELL)
     if was_down:
         logger.info("%s answers again.", registry)
+        answered_again.send(sender=ApplicationRegistry, registry=registry)
 
 
 def check_now(registry: ApplicationRegistry) -> bool:

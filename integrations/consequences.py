@@ -1,4 +1,4 @@
-"""What follows when rows change that no page of ours need have changed: a person leaves, the last alias goes.
+"""Signal receivers: what follows when a person leaves, the last alias goes, or a provider answers again.
 
 Knows only that it happened, not who did it.
 """
@@ -11,9 +11,9 @@ from django.dispatch import receiver
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from integrations import authorization, tasks
-from integrations.models.registry import Alias, HttpConnection, OAuth2Credential
-from integrations.models.tokens import Token
+from integrations import authorization, circuits, tasks
+from integrations.models.registry import Alias, ApplicationRegistry, HttpConnection, OAuth2Credential
+from integrations.models.tokens import Revocation, Token
 
 
 @receiver(post_save, sender=User)
@@ -33,3 +33,10 @@ def end_what_nothing_stands_on(instance: Alias | HttpConnection, **_kwargs: Any)
     alone = OAuth2Credential.objects.filter(pk=instance.credential_id).left_alone()
     tokens = Token.objects.filter(credential__in=list(alone))
     authorization.end_all(tokens, reason="alias_deleted", detail=_("the integration was deleted"))
+
+
+@receiver(circuits.answered_again)
+def deliver_postponed_revocations(registry: ApplicationRegistry, **_kwargs: Any) -> None:
+    """A provider that was down answers: what it was not told of meanwhile is due now. One drain takes them all."""
+    if Revocation.objects.filter(registry=registry).make_due():
+        tasks.hurry_sweep()

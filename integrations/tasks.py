@@ -74,7 +74,12 @@ def hurry_all(promised: Sequence[Revocation | None]) -> None:
     if len(promised) == 1:
         hurry(promised[0])
     elif any(promised):
-        publish_on_commit(sweep_revocations)
+        hurry_sweep()
+
+
+def hurry_sweep() -> None:
+    """Deliver whatever is due without waiting for beat."""
+    publish_on_commit(sweep_revocations)
 
 
 def hurry_deactivated() -> None:

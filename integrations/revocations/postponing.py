@@ -19,6 +19,7 @@ SLOW_DELAY = timedelta(minutes=1)
 SLOWEST_DELAY = timedelta(hours=6)
 JITTER = 1.25
 SIGN_IN_DELAY = timedelta(seconds=5)
+TRIAL_DELAY = timedelta(minutes=5)  # where nobody answers, one promise is tried so often, on behalf of all others
 
 
 def postpone(revocation: Revocation, why: OAuthError | str) -> None:
@@ -30,17 +31,38 @@ def postpone(revocation: Revocation, why: OAuthError | str) -> None:
         return
     asked = timedelta(seconds=getattr(why, "retry_after", None) or 0)
     patience = min(asked, SLOWEST_DELAY)
-    write_down(revocation, answer, due=now + max(backoff(revocation.attempts), patience))
+    delay = backoff(revocation.attempts)
+    if delay > TRIAL_DELAY and is_silence(why) and not others_due_before(revocation, now + TRIAL_DELAY):
+        delay = TRIAL_DELAY
+    left_alone_until = now + patience if patience else None
+    write_down(revocation, answer, due=now + max(delay, patience), left_alone_until=left_alone_until)
     if patience and isinstance(why, Unreachable):
         hold_back(revocation, until=now + patience)
 
 
-def write_down(revocation: Revocation, answer: str, *, due: datetime) -> None:
+def is_silence(why: OAuthError | str) -> bool:
+    """Nobody answered, or the server's own fault."""
+    return isinstance(why, Unreachable) and not 0 < why.status < 500
+
+
+def others_due_before(revocation: Revocation, moment: datetime) -> bool:
+    """Another promise will find out whether this provider answers."""
+    same = Revocation.objects.filter(revocation_url=revocation.revocation_url, state__in=UNSETTLED)
+    return same.filter(next_attempt_at__lte=moment).exclude(pk=revocation.pk).exists()
+
+
+def write_down(revocation: Revocation, answer: str, *, due: datetime, left_alone_until: datetime | None = None) -> None:
     """Once the quick attempts are over, the person is told. Whoever started over meanwhile has the last word."""
     is_news = revocation.attempts >= QUICK_ATTEMPTS and revocation.state != RevocationState.FAILED
     state = RevocationState.FAILED if is_news else revocation.state
     with transaction.atomic():
-        ended = revocation.end_attempt(state=state, last_answer=answer[:100], next_attempt_at=due, told=revocation.told)
+        ended = revocation.end_attempt(
+            state=state,
+            last_answer=answer[:100],
+            next_attempt_at=due,
+            told=revocation.told,
+            left_alone_until=left_alone_until,
+        )
         if ended and is_news:
             diary.write(revocation.user, revocation.credential, EventKind.REVOCATION_FAILED, answer)
 
@@ -48,7 +70,7 @@ def write_down(revocation: Revocation, answer: str, *, due: datetime) -> None:
 def hold_back(revocation: Revocation, *, until: datetime) -> None:
     """Who asks one caller for patience means all of them: nothing else goes to that address before."""
     others = Revocation.objects.filter(revocation_url=revocation.revocation_url, state__in=UNSETTLED)
-    others.filter(next_attempt_at__lt=until).update(next_attempt_at=until)
+    others.filter(next_attempt_at__lt=until).update(next_attempt_at=until, left_alone_until=until)
 
 
 def put_off(revocation: Revocation) -> None:

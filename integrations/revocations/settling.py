@@ -17,14 +17,21 @@ EVENTS = {
 
 
 def settle(earned: Iterable[tuple[Revocation, RevocationState]]) -> None:
-    """Each in the state that it has earned, except for those that somebody settled meanwhile."""
-    alike = defaultdict(list)
+    """Each in the state that it has earned, except for those that somebody settled meanwhile.
+
+    One that failed before and is kept now shows that its provider answers again: the others there are due as well.
+    """
+    alike, answering = defaultdict(list), set()
     for row, state in earned:
         alike[state, row.last_answer, *row.told].append(row)
+        if row.attempts > 1 and state != RevocationState.UNSUPPORTED:
+            answering.add(row.revocation_url)
     for (state, *_words), rows in alike.items():
         if not settled(rows, state) and len(rows) > 1:
             for row in rows:
                 settled([row], state)
+    if answering:
+        Revocation.objects.filter(revocation_url__in=answering).make_due()
 
 
 def settled(rows: Sequence[Revocation], state: RevocationState) -> bool:

@@ -42,6 +42,17 @@ class RevocationQuerySet(models.QuerySet["Revocation"]):
         now = timezone.now()
         return self.filter(state__in=UNSETTLED, next_attempt_at__lte=now).exclude(claimed_until__gt=now)
 
+    def make_due(self) -> int:
+        """What was attempted and postponed is due now, or when the provider's Retry-After is over. How many are due.
+
+        Promises that nobody has attempted yet keep their moments: the kill switch spreads them.
+        """
+        now = timezone.now()
+        postponed = self.filter(state__in=UNSETTLED, attempts__gt=0, next_attempt_at__gt=now)
+        later = postponed.filter(left_alone_until__gt=now, next_attempt_at__gt=F("left_alone_until"))
+        later.update(next_attempt_at=F("left_alone_until"))
+        return postponed.exclude(left_alone_until__gt=now).update(next_attempt_at=now)
+
     def with_registry(self) -> Self:
         return self.select_related("registry", "user", "credential").defer("registry__logo")
 
