@@ -11,11 +11,12 @@ from django.utils.translation import gettext_lazy as _
 from oauth2_provider.models import AbstractApplication
 
 from accounts import kinds
+from accounts.deferred_mail import DeferredMail
 from accounts.long_lived import ApplicationPassword, LongLivedModel, PermanentToken
 
 __all__ = [
-    "AppendOnly", "Application", "ApplicationPassword", "Approval", "Event", "LongLivedModel", "PermanentToken",
-    "RedeemedCode", "RefreshReplay", "User",
+    "AppendOnly", "Application", "ApplicationPassword", "Approval", "DeferredMail", "Event", "LongLivedModel",
+    "PermanentToken", "RedeemedCode", "RefreshReplay", "User",
 ]  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from accounts import deferred_mail
 from accounts.models import ApplicationPassword, LongLivedModel, PermanentToken, User
 
 logger = logging.getLogger(__name__)
@@ -36,6 +37,10 @@ class Mail:
     row: PermanentToken | ApplicationPassword
     told: str
 
+    @property
+    def key(self) -> str:
+        return f"{self.told}:{self.row._meta.model_name}:{self.row.pk}"
+
     def claim(self) -> bool:
         return self.swap(self.row.told, self.told)
 
@@ -48,11 +53,13 @@ class Mail:
 
 def send_due() -> None:
     """Safe to repeat. A mail server that is away costs one attempt; everything is owed as before."""
-    post = get_connection()
+    post, known = get_connection(), deferred_mail.deferred()
+    ready = (mail for mail in owed(timezone.now()) if not deferred_mail.is_waiting(mail.key, known))
     try:
-        for mail in islice(owed(timezone.now()), MAILS_IN_A_RUN):
-            if mail.claim():
-                send(mail, post)
+        for mail in islice(ready, MAILS_IN_A_RUN):
+            with deferred_mail.attempt(mail.key, known):
+                if mail.claim():
+                    send(mail, post)
     except (SMTPException, OSError) as error:
         logger.warning("No mail can be sent now (%s). What is owed is sent later.", type(error).__name__)
     finally:

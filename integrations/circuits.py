@@ -15,6 +15,7 @@ from django.db.models import Case, F, Q, When
 from django.dispatch import Signal
 from django.utils import timezone
 
+from accounts.error_boundary import error_boundary
 from integrations.models.registry import ApplicationRegistry
 from integrations.models.registry.health import origin
 from integrations.oauth import answers, transport
@@ -115,8 +116,9 @@ def check_due() -> None:
 def check(registry: ApplicationRegistry) -> None:
     """One trial, unless somebody else has had it. In a thread of its own."""
     try:
-        if take_trial(registry):
-            answers_again(registry)
+        with error_boundary(f"Checking registry {registry.hex}"):  # its next trial is in a minute
+            if take_trial(registry):
+                answers_again(registry)
     finally:
         connection.close()
 

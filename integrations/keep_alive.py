@@ -18,10 +18,12 @@ from django.db import connection
 from django.db.models import F, Q
 from django.utils import timezone
 
+from accounts.error_boundary import error_boundary
 from integrations import tokens
 from integrations.models.tokens import Token, TokenQuerySet, TokenState
 from integrations.oauth.errors import OAuthError
 from integrations.tokens import NoUsableToken
+from integrations.tokens.renewal import INTERNAL_ERROR
 from integrations.vault import opens_by_header
 
 HORIZON, HORIZON_SHARE = timedelta(minutes=30), 0.25  # before the end, or of the lifetime: ahead of those who wait
@@ -57,7 +59,13 @@ def due(now: datetime) -> list[Token]:
     used = Q(expires_at__lte=now + HORIZON, last_used_at__gte=now - LATELY)
     idle = Q(refresh_expires_at__lte=now + TOUCH)
     found = renewable(now).filter(used | idle).order_by("?")[:READ_AT_MOST]
-    return [token for token in found if (ends_soon(token, now) or idles_out(token, now)) and is_free(token)]
+    return [token for token in found if is_due(token, now)]
+
+
+def is_due(token: Token, now: datetime) -> bool:
+    with error_boundary(f"Keeping token {token.hex} alive"):
+        return (ends_soon(token, now) or idles_out(token, now)) and is_free(token)
+    return False
 
 
 def renewable(now: datetime) -> TokenQuerySet:
@@ -127,10 +135,12 @@ def walk(lane: Lane, until: float) -> None:
 def keep(token: Token) -> bool:
     """False when the provider did not give a new one, for a reason that may meet the next token too."""
     try:
-        return tokens.renew(token).version != token.version
+        with error_boundary(f"Keeping token {token.hex} alive", expected=(NoUsableToken, OAuthError)):
+            return tokens.renew(token).version != token.version
     except NoUsableToken:
-        return True  # that one person must sign in again
-    except OAuthError:
-        return False
+        pass  # that one person must sign in again
+    except OAuthError as error:
+        return error.code == INTERNAL_ERROR  # a fault of ours with this one token
     finally:
         connection.close()
+    return True

@@ -8,6 +8,7 @@ value, only tables, ids and key ids.
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import reduce
 from operator import or_
@@ -19,6 +20,7 @@ from django.db import models, transaction
 from django.db.models import Q
 
 from accounts import second_factor
+from accounts.error_boundary import error_boundary
 from integrations.vault import EncryptedField, Unreadable, first_key_id, key_id_of, unseal
 
 ROWS_AT_ONCE = 100  # sealed outside a transaction; written in one that lasts some hundredths of a second
@@ -125,10 +127,12 @@ def look_at(row: models.Model, columns: Sequence[EncryptedField], found: Census)
 
 def opens(row: models.Model, column: EncryptedField, sealed: bytes) -> bool:
     try:
-        unseal(sealed, purpose=column.purpose, context=column.context_in(row))
+        with error_boundary(f"Opening {name_of(column)}", expected=(Unreadable,)):
+            unseal(sealed, purpose=column.purpose, context=column.context_in(row))
+            return True
     except Unreadable:
-        return False
-    return True
+        pass
+    return False
 
 
 def most_open() -> bool:
@@ -223,8 +227,11 @@ def sealed_anew(
         sealed = column.sealed_in(row)
         if sealed is None or key_id_of(sealed) == first_key_id():
             continue
-        try:
-            before[column.attname], after[column.attname] = sealed, column.sealed_anew(row)
-        except Unreadable:
+        anew = None
+        with suppress(Unreadable), error_boundary(f"Sealing {name_of(column)} anew", expected=(Unreadable,)):
+            anew = column.sealed_anew(row)
+        if anew is None:
             found.is_closed(name_of(column), key_id_of(sealed), row.pk)
+        else:
+            before[column.attname], after[column.attname] = sealed, anew
     return (before, after) if after else None

@@ -4,7 +4,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from integrations import endings, tasks
-from integrations.endings import Ending
+from integrations.endings import Ending, NotAllEnded
 from integrations.models.diary import EventKind
 from integrations.models.registry import Alias
 from integrations.models.tokens import (
@@ -51,6 +51,8 @@ def ended(tokens: TokenQuerySet, why: Ending) -> list[Revocation | None]:
     for promised in endings.end(tokens, why):
         tasks.hurry_all(promised)
         found += promised
+    if why.left:
+        raise NotAllEnded(why.left)
     return found
 
 

@@ -6,6 +6,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from accounts.error_boundary import error_boundary
 from accounts.models import User
 from integrations import circuits, tasks
 from integrations.authorization.access import NotAvailable, still_available
@@ -29,11 +30,16 @@ def take(attempt: AuthorizationAttempt, fetch: Callable[[], TokenAnswer], *, nam
 
     `named`: what the person called the account, for where the provider has no word for it.
     """
+    answer = None
     try:
-        answer = fetch()
+        with error_boundary(f"Sign-in {attempt.hex}", expected=(OAuthError, NotAvailable)):
+            answer = fetch()
     except OAuthError as error:
         circuits.note(attempt.registry, attempt.registry.token_url, error)
         fail(attempt, error.code, blames_us=isinstance(error, Misconfigured))
+        return
+    if answer is None:
+        fail(attempt, "internal_error")
         return
     if not attempt.hold(answer):
         tasks.hurry(attempt.let_go(reason="no_longer_available", orphaned=True))

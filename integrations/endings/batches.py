@@ -6,8 +6,9 @@ from datetime import datetime
 from itertools import repeat
 from typing import TypeVar
 
-from django.db import models, transaction
+from django.db import OperationalError, models, transaction
 
+from accounts.error_boundary import error_boundary
 from integrations.models import diary
 from integrations.models.diary import EventKind
 from integrations.models.tokens import (
@@ -34,30 +35,50 @@ class Ending:
     detail: str = ""
     by_the_person: bool = False
     moments: Iterator[datetime | None] = field(default_factory=lambda: repeat(None))  # when the provider may be told
+    left: list[str] = field(default_factory=list)  # ids of what could not be ended
 
 
 def end(tokens: TokenQuerySet, why: Ending) -> Iterator[Promised]:
     """One list for each step. Whoever stops in between has ended a part, and nothing by halves."""
     rows = tokens.select_for_update(of=("self",)).with_registry()
-    return in_steps(rows, lambda batch: end_batch(batch, why))
+    return in_steps(rows, lambda batch: end_batch(batch, why), why)
 
 
 def cancel(attempts: AttemptQuerySet, why: Ending) -> Iterator[Promised]:
     """Sign-ins that are not finished. What was fetched for them and not kept is promised to be revoked."""
     rows = attempts.unfinished().select_for_update(of=("self",))
     related = rows.select_related("user", "credential__profile__registry", "registry")
-    return in_steps(related, lambda batch: [cancel_one(attempt, why) for attempt in batch])
+    return in_steps(related, lambda batch: [cancel_one(attempt, why) for attempt in batch], why)
 
 
-def in_steps(rows: "models.QuerySet[Row]", take: Callable[[list[Row]], Promised]) -> Iterator[Promised]:
-    """Each step commits before it is told; what it took is not found by the next one."""
+class NotAllEnded(Exception):
+    """A fault of ours kept some from being ended; the log says which. All others were."""
+
+    def __init__(self, left: list[str]) -> None:
+        super().__init__(f"{len(left)} could not be ended; the log says why.")
+        self.left = left
+
+
+def in_steps(rows: "models.QuerySet[Row]", take: Callable[[list[Row]], Promised], why: Ending) -> Iterator[Promised]:
+    """Each step commits before it is told; what it took is not found by the next one.
+
+    Where a step fails, its rows are taken one by one, and the one that cannot be ended is left: `why.left` names it.
+    """
+    step = AT_ONCE
     is_full = True
     while is_full:
+        promised: Promised | None = None
         with transaction.atomic():
-            batch = list(rows.order_by("pk")[:AT_ONCE])
-            promised = take(batch)
-        is_full = len(batch) == AT_ONCE
-        if batch:
+            batch = list(rows.exclude(pk__in=why.left).order_by("pk")[:step])
+            with error_boundary(f"Ending {len(batch)} sign-ins", expected=(OperationalError,)), transaction.atomic():
+                promised = take(batch)
+        is_full = len(batch) == step or promised is None
+        if promised is None and len(batch) > 1:
+            step = 1
+        elif promised is None:
+            why.left.extend(row.pk.hex for row in batch)
+            step = AT_ONCE
+        elif batch:
             yield promised
 
 

@@ -68,6 +68,7 @@ class Tally:
     promised: int = 0
     unreadable: list[str] = field(default_factory=list)  # whose tokens live on there, and nobody can say which they are
     told_by: datetime | None = None
+    left: int = 0  # that a fault of ours kept from being ended
 
     def add(self, promised: Promised) -> None:
         for revocation in filter(None, promised):
@@ -102,6 +103,7 @@ def pull(target: Target, *, by: str, per_second: float, note: Callable[[Tally], 
         tally.tokens += len(promised)
         tally.add(promised)
         note(tally)
+    tally.left = len(why.left)
     return tally
 
 

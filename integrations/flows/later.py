@@ -7,6 +7,7 @@ from uuid import UUID
 
 from celery import shared_task
 
+from accounts.error_boundary import error_boundary
 from integrations import tasks
 from integrations.flows import sweeping
 from integrations.flows.performing import perform
@@ -18,7 +19,8 @@ def perform_later(run_id: str) -> None:
     """Safe to come twice: who claims the row runs it."""
     run = SubflowRun.objects.select_related("user").filter(pk=UUID(run_id)).first()
     if run:
-        perform(run)
+        with error_boundary(f"Subflow run {run.hex}"):  # the row says how it ended
+            perform(run)
 
 
 @shared_task(name="integrations.sweep_subflow_runs")

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
+from accounts.error_boundary import error_boundary
 from accounts.models import User
 from integrations import actions, expressions
 from integrations.actions import BadInputs, Failure, StepResult
@@ -56,6 +57,15 @@ def perform(run: SubflowRun, *, seconds: float = LONGEST) -> None:
         failure = stopped.failure
         ended = RunState.CANCELLED if failure.code in CANCELLING else RunState.FAILED
     finally:
+        finish(run, ended, outputs, failure)
+
+
+def finish(run: SubflowRun, ended: RunState, outputs: str, failure: Failure | None) -> None:
+    """Write down how it ended; where that cannot be written, that Keyrack failed."""
+    ours = Failure(code="internal_error", sentence=_("Keyrack itself failed; its log says why."))
+    with error_boundary(
+        f"Ending subflow run {run.hex}", on_error=lambda _error: run.finish(RunState.FAILED, **told(ours))
+    ):
         run.finish(ended, outputs=outputs, **told(failure))
 
 

@@ -18,8 +18,9 @@ from smtplib import SMTPException
 from django.core.mail import get_connection
 from django.utils import timezone
 
+from accounts import deferred_mail
 from integrations.notices.administrators import to_administrators
-from integrations.notices.mail import Mail, send
+from integrations.notices.mail import Owed, send
 from integrations.notices.people import to_people
 
 __all__ = ["owed", "send_due"]
@@ -32,20 +33,22 @@ MAILS_IN_A_RUN = 100
 
 def send_due() -> None:
     """Safe to repeat. A mail server that is away costs one attempt; everything is owed as before."""
-    until, post = time.monotonic() + RUN_SECONDS, get_connection()
+    until, post, known = time.monotonic() + RUN_SECONDS, get_connection(), deferred_mail.deferred()
+    ready = (each for each in owed(timezone.now()) if not deferred_mail.is_waiting(each.key, known))
     try:
-        for mail in islice(owed(timezone.now()), MAILS_IN_A_RUN):
+        for each in islice(ready, MAILS_IN_A_RUN):
             if time.monotonic() > until:
                 return
-            post.open()
-            send(mail, post)
+            with deferred_mail.attempt(each.key, known):
+                post.open()
+                send(each.compose(), post)
     except (SMTPException, OSError) as error:
         logger.warning("No mail can be sent now (%s). What is owed is sent later.", type(error).__name__)
     finally:
         post.close()
 
 
-def owed(now: datetime) -> Iterator[Mail]:
+def owed(now: datetime) -> Iterator[Owed]:
     """Read as it is needed: what an earlier mail has told is not found again."""
     yield from to_administrators(now)
     yield from to_people(now)

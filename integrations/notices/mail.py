@@ -53,6 +53,14 @@ class Mail:
         return EmailMessage(subject, body, to=self.to, connection=post)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Owed:
+    """A mail that is still to be composed. `key` names it among all mails, without a word of it."""
+
+    key: str
+    compose: Callable[[], Mail]
+
+
 def absolute(path: str) -> str:
     return f"{settings.SITE_URL}{path}"
 
@@ -70,8 +78,7 @@ def send(mail: Mail, post: BaseEmailBackend) -> None:
             return
         for line in claimed:
             line.put_back()
-        if not isinstance(error, SMTPRecipientsRefused):
-            raise
+        raise
 
 
 def is_final(error: BaseException) -> bool:

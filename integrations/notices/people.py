@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import groupby
 from typing import Any
 from uuid import UUID
@@ -15,7 +16,7 @@ from accounts.models import User
 from integrations.models.addresses import initiator_url
 from integrations.models.integration import Integration, integrations_of
 from integrations.models.tokens import Revocation, RevocationState, Token, TokenQuerySet, TokenState
-from integrations.notices.mail import Line, Mail, absolute
+from integrations.notices.mail import Line, Mail, Owed, absolute
 
 READ_AT_MOST = 500  # rows of one kind
 SIGN_IN_AGAIN, UNCONFIRMED = "needs_reauth", "unconfirmed"
@@ -24,14 +25,16 @@ LEADS = {"day": timedelta(days=1), "week": timedelta(days=7)}
 NOT_TOLD = {"day": ["", "week"], "week": [""]}
 
 
-def to_people(now: datetime) -> Iterator[Mail]:
+def to_people(now: datetime) -> Iterator[Owed]:
     for user, tokens in by_person(refused(now)):
-        yield about_tokens(user, tokens, "sign_in_again", sign_in_again, told=SIGN_IN_AGAIN)
+        compose = partial(about_tokens, user, tokens, "sign_in_again", sign_in_again, told=SIGN_IN_AGAIN)
+        yield Owed(key=f"{SIGN_IN_AGAIN}:{user.pk}", compose=compose)
     for notice in LEADS:
         for user, tokens in by_person(ending(now, notice)):
-            yield about_tokens(user, tokens, "ending", stops_soon, told=notice)
+            compose = partial(about_tokens, user, tokens, "ending", stops_soon, told=notice)
+            yield Owed(key=f"{notice}:{user.pk}", compose=compose)
     for user, revocations in by_person(unconfirmed()):
-        yield about_revocations(user, revocations)
+        yield Owed(key=f"{UNCONFIRMED}:{user.pk}", compose=partial(about_revocations, user, revocations))
 
 
 def by_person(rows: QuerySet[Any]) -> Iterator[tuple[User, list[Any]]]:

@@ -2,9 +2,11 @@
 
 import logging
 from datetime import timedelta
+from functools import partial
 
 from django.utils import timezone
 
+from accounts.error_boundary import error_boundary
 from integrations.models import reach
 from integrations.models.tokens import Revocation, RevocationState
 from integrations.oauth import revocation as wire
@@ -13,7 +15,7 @@ from integrations.oauth.dialects import Dialect
 from integrations.oauth.errors import Misconfigured, OAuthError, Refused
 from integrations.oauth.revocation import Ending
 from integrations.revocations import proof
-from integrations.revocations.postponing import abandon, postpone, put_off
+from integrations.revocations.postponing import abandon, postpone, postpone_after_fault, put_off
 from integrations.revocations.reviving import is_dead_by_its_refresh_token, lives
 from integrations.revocations.settling import settle
 from integrations.vault import Unreadable
@@ -42,8 +44,16 @@ def deliver(revocation: Revocation) -> None:
 def pursue(revocation: Revocation) -> RevocationState | None:
     """One attempt at a promise that is claimed: the state that it has earned, still to be settled, or None.
 
-    What would hit a newer sign-in is not kept.
+    Whatever goes wrong, the attempt is counted and the next one waits.
     """
+    work, count = f"Revocation {revocation.hex}", partial(postpone_after_fault, revocation)
+    with error_boundary(work, on_error=count):
+        return pursue_claimed(revocation)
+    return None
+
+
+def pursue_claimed(revocation: Revocation) -> RevocationState | None:
+    """What would hit a newer sign-in is not kept."""
     if reach.would_end_a_newer_grant(revocation):
         revocation.settle(RevocationState.SUPERSEDED)
     elif reach.may_end_a_coming_grant(revocation):

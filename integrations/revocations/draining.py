@@ -12,6 +12,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection
 
+from accounts.error_boundary import error_boundary
 from integrations.models.tokens import Revocation
 from integrations.revocations import delivery, proof
 from integrations.revocations.board import LOOK_AGAIN, Board
@@ -95,9 +96,12 @@ def work(board: Board) -> int:
         while row := board.take():
             state = None
             try:
-                if row.is_claimed_for(DELIVERY_SECONDS):
-                    state = delivery.pursue(row)
-                    number += 1
+                with error_boundary(
+                    f"Delivering revocation {row.hex}"
+                ):  # the attempt cannot be counted: its claim runs out
+                    if row.is_claimed_for(DELIVERY_SECONDS):
+                        state = delivery.pursue(row)
+                        number += 1
             finally:
                 board.done(row, state)
     finally:

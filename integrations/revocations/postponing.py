@@ -40,6 +40,13 @@ def postpone(revocation: Revocation, why: OAuthError | str) -> None:
         hold_back(revocation, until=now + patience)
 
 
+def postpone_after_fault(revocation: Revocation, _error: Exception) -> None:
+    """The same after an exception that nobody expected; of the stored row, for this one may be half changed."""
+    stored = Revocation.objects.with_registry().filter(pk=revocation.pk, attempts=revocation.attempts).first()
+    if stored:
+        postpone(stored, "internal error")
+
+
 def is_silence(why: OAuthError | str) -> bool:
     """Nobody answered, or the server's own fault."""
     return isinstance(why, Unreachable) and not 0 < why.status < 500

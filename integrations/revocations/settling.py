@@ -2,12 +2,15 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 from django.db import transaction
 
+from accounts.error_boundary import error_boundary
 from integrations.models import diary
 from integrations.models.diary import EventKind
 from integrations.models.tokens import Revocation, RevocationState
+from integrations.revocations.postponing import postpone_after_fault
 
 EVENTS = {
     RevocationState.CONFIRMED: EventKind.REVOCATION_CONFIRMED,
@@ -27,9 +30,13 @@ def settle(earned: Iterable[tuple[Revocation, RevocationState]]) -> None:
         if row.attempts > 1 and state != RevocationState.UNSUPPORTED:
             answering.add(row.revocation_url)
     for (state, *_words), rows in alike.items():
-        if not settled(rows, state) and len(rows) > 1:
+        are_settled = False
+        with error_boundary("Settling revocations"):
+            are_settled = settled(rows, state)
+        if not are_settled:
             for row in rows:
-                settled([row], state)
+                with error_boundary(f"Settling revocation {row.hex}", on_error=partial(postpone_after_fault, row)):
+                    settled([row], state)
     if answering:
         Revocation.objects.filter(revocation_url__in=answering).make_due()
 

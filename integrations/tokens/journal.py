@@ -1,7 +1,8 @@
 """What was sent to a provider, written down before anybody knew what would come of it.
 
-An entry that nobody settled belongs to a process that is gone. The refresh token it names may have been spent, and the
-answer lost. Keeps a keyed hash of that token, never the token: who holds the database learns nothing from it.
+An entry that nobody settled belongs to a process that is gone, and one that was broken off to a fault of ours. The
+refresh token it names may have been spent, and the answer lost. Keeps a keyed hash of that token, never the token: who
+holds the database learns nothing from it.
 """
 
 from django.db.models import QuerySet
@@ -29,6 +30,12 @@ def settle(attempt: Renewal, outcome: RenewalOutcome, code: str = "") -> None:
     entries.update(outcome=outcome, code=code[:100], settled_at=timezone.now())
 
 
+def break_off(attempt: Renewal) -> None:
+    """Ended by a fault of our own; an outcome that is written down already stays."""
+    entries = Renewal.objects.filter(pk=attempt.pk, outcome=RenewalOutcome.ASKED)
+    entries.update(outcome=RenewalOutcome.BROKEN, code="internal_error", settled_at=timezone.now())
+
+
 def follows_an_interruption(attempt: Renewal) -> bool:
     """Somebody sent the same refresh token before, and died before he could say what became of it."""
     return bool(attempt.refresh_token_hash) and interrupted(attempt).exists()
@@ -38,4 +45,5 @@ def interrupted(attempt: Renewal) -> QuerySet[Renewal]:
     same = Renewal.objects.filter(
         token_id=attempt.token_id, version=attempt.version, refresh_token_hash=attempt.refresh_token_hash
     )
-    return same.filter(outcome=RenewalOutcome.ASKED).exclude(pk=attempt.pk)
+    unknown = (RenewalOutcome.ASKED, RenewalOutcome.BROKEN)
+    return same.filter(outcome__in=unknown).exclude(pk=attempt.pk)

@@ -5,9 +5,10 @@ from copy import copy
 from datetime import timedelta
 from functools import partial
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
+from accounts.error_boundary import error_boundary
 from integrations import circuits
 from integrations.models import diary
 from integrations.models.diary import EventKind
@@ -15,17 +16,31 @@ from integrations.models.registry import RevocationReach
 from integrations.models.tokens import INTERRUPTED, Renewal, RenewalOutcome, Token, TokenState, promise
 from integrations.oauth import client
 from integrations.oauth.answers import TokenAnswer
-from integrations.oauth.errors import Misconfigured, OAuthError, Refused, Unreachable
+from integrations.oauth.errors import Misconfigured, OAuthError, Refused, Unreachable, Unusable
 from integrations.tokens import journal, leases
 from integrations.tokens.connections import insist, release_connection
 from integrations.tokens.usable import NoUsableToken, opened, still_usable
 
+INTERNAL_ERROR = "internal_error"
+# Told to callers, or a database that is away: nothing can be written then, and the attempt counts as interrupted.
+EXPECTED = (OAuthError, NoUsableToken, OperationalError, InterfaceError)
+PAUSE_AFTER_FAULT = timedelta(minutes=1)  # of our own
 PAUSE = timedelta(seconds=2)  # after a renewal that failed, nobody asks that server for this token
 LONGEST_PAUSE = timedelta(minutes=5)  # however long the server wants us to wait
 
 
 def renewed(token: Token, attempt: Renewal) -> Token:
-    """What the server gives for it, stored. A refusal is kept as well; anything else takes nothing away."""
+    """What the server gives for it, stored. A refusal is kept as well; anything else takes nothing away.
+
+    An exception that nobody expected ends the attempt in the journal and gives back the lease, after a pause.
+    """
+    with error_boundary(f"Renewal {attempt.hex}", on_error=partial(break_off, attempt), expected=EXPECTED):
+        return ask_and_store(token, attempt)
+    stored = leases.as_stored(token)
+    return opened(stored) if stored.version != token.version else still_usable(stored, Unusable(INTERNAL_ERROR))
+
+
+def ask_and_store(token: Token, attempt: Renewal) -> Token:
     registry = token.credential.registry
     try:
         answer = ask(token)
@@ -143,6 +158,17 @@ def leave_for_later(attempt: Renewal, error: OAuthError) -> None:
     with transaction.atomic(durable=True):
         journal.settle(attempt, RenewalOutcome.FAILED, error.code)
         leases.drop(attempt, pause_after(error))
+
+
+def break_off(attempt: Renewal, _error: Exception) -> None:
+    insist(partial(leave_broken_off, attempt))
+
+
+def leave_broken_off(attempt: Renewal) -> None:
+    """Whether the server has answered is not known, so a refusal that follows is ours to explain."""
+    with transaction.atomic(durable=True):
+        journal.break_off(attempt)
+        leases.drop(attempt, PAUSE_AFTER_FAULT)
 
 
 def pause_after(error: OAuthError) -> timedelta:

@@ -68,6 +68,8 @@ class Command(BaseCommand):
             self.stderr.write(f"Cannot be opened: {name}")
         if len(tally.unreadable) > NAMED_AT_MOST:
             self.stderr.write(f"... and {len(tally.unreadable) - NAMED_AT_MOST} more.")
+        if tally.left:
+            raise CommandError(f"{tally.left} could not be ended; the log says why. Run it again.", returncode=NOT_DONE)
         if tally.unreadable:
             unreadable = f"{len(tally.unreadable)} tokens ended here but could not be opened: {target.registry.name}"
             raise CommandError(f"{unreadable} cannot be told which they are. Cancel them there.", returncode=NOT_DONE)

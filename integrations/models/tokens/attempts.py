@@ -14,6 +14,7 @@ from django.dispatch import receiver
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from accounts.error_boundary import error_boundary
 from accounts.models import User
 from integrations.models.registry import ApplicationRegistry, IntegrationType, OAuth2Credential, SysIdModel
 from integrations.models.tokens.revocations import Revocation
@@ -49,7 +50,7 @@ class AttemptQuerySet(models.QuerySet["AuthorizationAttempt"]):
     def purge(self) -> None:
         """Tokens that were fetched and never taken are promised to be revoked before their row goes."""
         for attempt in self.select_related("user", "credential__profile__registry"):
-            with transaction.atomic():
+            with error_boundary(f"Purging sign-in {attempt.hex}"), transaction.atomic():
                 attempt.let_go(reason="sign_in_abandoned")
                 attempt.delete()
 
