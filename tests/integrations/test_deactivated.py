@@ -59,7 +59,7 @@ def test_the_providers_are_told_as_soon_as_it_is_saved(
     with at_once():
         deactivate(amira)
     assert list(Token.objects.all()) == [kept]
-    assert [call.form["token"] for call in server.calls] == ["CANARY-refresh-1", "CANARY-access-1"]
+    assert [call.form["token"] for call in server.calls_to("POST /revoke")] == ["CANARY-refresh-1", "CANARY-access-1"]
     assert Revocation.objects.get().state == "confirmed"
 
 

@@ -171,7 +171,7 @@ def test_a_promise_to_revoke_waits_for_the_key(
     server.on("POST /revoke").always(status=200)
     Revocation.objects.update(next_attempt_at=timezone.now() - timedelta(seconds=1))
     tasks.deliver_revocation(promised.hex)
-    assert [call.form["token"] for call in server.calls] == ["CANARY-refresh-1", "CANARY-access-1"]
+    assert [call.form["token"] for call in server.calls_to("POST /revoke")] == ["CANARY-refresh-1", "CANARY-access-1"]
     assert Revocation.objects.get().state == "confirmed"
 
 

@@ -71,7 +71,7 @@ def test_everything_that_is_due_is_delivered_in_one_go(server: HostileServer, no
     promise(northwind, 60)
     later = promise(northwind, 1, next_attempt_at=timezone.now() + timedelta(minutes=1))
     assert revocations.drain(threads=4) == 60
-    told = Counter(call.form["token"] for call in server.calls)
+    told = Counter(call.form["token"] for call in server.calls_to("POST /revoke"))
     assert (len(told), set(told.values())) == (60, {1})
     assert Counter(Revocation.objects.values_list("state", flat=True)) == {"confirmed": 60, "pending": 1}
     assert Revocation.objects.get(pk=later[0].pk).attempts == 0
@@ -102,7 +102,7 @@ def test_two_drains_deliver_nothing_twice(server: HostileServer, northwind: Alia
         runs = [pool.submit(in_background, lambda: revocations.drain(threads=3)) for _ in range(2)]
         numbers = [run.result() for run in runs]
     assert sum(numbers) == 40  # type: ignore[arg-type]
-    assert len({call.form["token"] for call in server.calls}) == len(server.calls) == 40
+    assert len({call.form["token"] for call in server.calls_to("POST /revoke")}) == len(server.calls) == 40
 
 
 def test_a_claim_is_for_one_whoever_asks_at_once(northwind: Alias) -> None:
@@ -126,7 +126,7 @@ def test_a_row_that_somebody_else_holds_is_left_alone(server: HostileServer, nor
     held, free = promise(northwind, 2)
     assert held.claim(delivery.LEASE)
     assert revocations.drain(threads=2) == 1
-    assert [call.form["token"] for call in server.calls] == [free.access_token]
+    assert [call.form["token"] for call in server.calls_to("POST /revoke")] == [free.access_token]
     Revocation.objects.filter(pk=held.pk).update(claimed_until=timezone.now() - timedelta(seconds=1))
     assert revocations.drain(threads=2) == 1  # who held it was killed
 
