@@ -114,9 +114,9 @@ def test_onlookers_try_nothing_again(as_onlooker: Client, failed: Revocation) ->
 
 
 def test_a_settled_revocation_stays_settled(as_admin: Client, failed: Revocation) -> None:
-    failed.settle("confirmed")  # type: ignore[arg-type]
+    failed.settle("verified")  # type: ignore[arg-type]
     try_again(as_admin, failed)
-    assert failed.state == "confirmed"
+    assert failed.state == "verified"
 
 
 def test_a_promise_cannot_be_deleted(as_admin: Client, failed: Revocation) -> None:

@@ -173,7 +173,8 @@ def test_a_late_revocation_never_ends_the_new_grant(
         as_amira.post(f"/integrations/{alias.hex}/dismiss/")
     walks.sign_in(as_amira, alias)
     assert told_to_revoke(server) == ["CANARY-refresh-1", "CANARY-access-1"][:told]
-    assert Revocation.objects.get().state == ("confirmed" if told else "superseded")
+    # This server goes on giving tokens for any refresh token, so the old one is not done with.
+    assert Revocation.objects.get().state == ("pending" if told else "superseded")
 
 
 def test_the_revocation_of_another_account_is_still_due(as_amira: Client, alias: Alias, server: HostileServer) -> None:

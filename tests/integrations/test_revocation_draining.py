@@ -191,8 +191,7 @@ def test_a_bug_in_one_delivery_leaves_the_others(
         return right(row)
 
     monkeypatch.setattr(delivery, "pursue", wrong)
-    with pytest.raises(ZeroDivisionError):
-        revocations.drain(threads=2)
+    revocations.drain(threads=2)
     assert Revocation.objects.filter(state="confirmed").count() == 5
 
 
