@@ -3,12 +3,15 @@
 Writing it costs more than asking it. Values that differ from call to call have slots. Knows no model.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import Any, NamedTuple
 
 from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
+
+COLUMN_ALIAS = re.compile(r' AS "\w+"')
 
 
 def columns_of(model: type[models.Model], *names: str) -> tuple[str, ...]:
@@ -81,13 +84,14 @@ def fetched(database: BaseDatabaseWrapper, sql: str, values: dict[str, Any]) -> 
 
 
 def written(question: "models.QuerySet[Any, Any]", connection: BaseDatabaseWrapper) -> Written:
-    """As the database of this vendor wants it. Tables get short names: psycopg reads what is longer than 4096 bytes
-    anew each time.
+    """As the database of this vendor wants it. Tables get short names and columns none, which nothing refers to:
+    psycopg reads what is longer than 4096 bytes anew each time.
     """
     tables = list(question.query.alias_map)
     question.query.change_aliases({name: f"k{place}" for place, name in enumerate(tables)})
     compiler = question.query.get_compiler(connection=connection)
     sql, parameters = compiler.as_sql()
+    sql = COLUMN_ALIAS.sub("", sql)
     names = [each.name if isinstance(each, Slot) else f"fixed_{place}" for place, each in enumerate(parameters)]
     converters = compiler.get_converters([column for column, *_ in compiler.select])
     named = list(zip(names, parameters, strict=True))
