@@ -14,5 +14,6 @@ class AccountsConfig(AppConfig):
         """Receivers need models, which are not there before. allauth calls an app of its own "Accounts" too."""
         import_module("accounts.receivers")
         import_module("accounts.noted")
+        import_module("accounts.audited_models")
         apps.get_app_config("account").verbose_name = _("E-mail addresses")
         apps.get_app_config("mfa").verbose_name = _("Two-step sign-in")

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.contrib.admin.models import CHANGE, LogEntry
@@ -27,6 +28,7 @@ __all__ = [
     "all_kinds",
     "by",
     "counts",
+    "is_anybody_at_work",
     "latest",
     "line",
     "of",
@@ -53,13 +55,21 @@ _hand: ContextVar[Hand | None] = ContextVar("hand", default=None)
 
 
 @contextmanager
-def by(who: User, address: str) -> Iterator[None]:
-    """For what is written inside by code that knows of no requests: who did it, and from where."""
+def by(who: User | None, address: str) -> Iterator[None]:
+    """For what is written inside by code that knows of no requests: who did it, and from where.
+
+    `who` is None for a command on the server itself.
+    """
     before = _hand.set(Hand(who, address))
     try:
         yield
     finally:
         _hand.reset(before)
+
+
+def is_anybody_at_work() -> bool:
+    """Whether `by` says who causes what happens now."""
+    return _hand.get() is not None
 
 
 def write(
@@ -71,9 +81,11 @@ def write(
     address: str | None = None,
     subject: str = "",
     subject_id: UUID | None = None,
+    changes: list[dict[str, Any]] | None = None,
 ) -> Event:
     """One more line. `whose` account it concerns; `who` did it (else as `by` says), from which network `address`."""
     event = line(kind, whose=whose, who=who, detail=detail, address=address, subject=subject, subject_id=subject_id)
+    event.changes = changes or []
     with transaction.atomic():
         event.save()
         if event.who and event.whose and event.who.pk != event.whose.pk:

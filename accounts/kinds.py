@@ -27,6 +27,9 @@ class Kind(models.TextChoices):
     GRANT_ENDED = "grant_ended", _("Ended the access of an application")
     REFRESH_REUSED = "refresh_reused", _("A refresh token was used twice; the application lost its access")
     CODE_REPLAYED = "code_replayed", _("An authorization code came twice; the application lost its access")
+    SET_UP_ADDED = "set_up_added", _("Added to the set-up")
+    SET_UP_CHANGED = "set_up_changed", _("Changed the set-up")
+    SET_UP_DELETED = "set_up_deleted", _("Deleted from the set-up")
     LOOKED_AT = "looked_at", _("An administrator opened the Account Security page")
 
 

@@ -158,6 +158,7 @@ class Event(models.Model):
     at = models.DateTimeField(_("When"), default=timezone.now, db_index=True)
     kind = models.CharField(_("What"), max_length=30, choices=kinds.all_kinds)
     detail = models.CharField(_("Detail"), max_length=200, blank=True)
+    changes = models.JSONField(default=list, blank=True)  # of a change of the set-up: each field with old and new
     # Names stay when the accounts go.
     whose = models.ForeignKey(
         User,

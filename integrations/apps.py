@@ -22,6 +22,7 @@ class IntegrationsConfig(AppConfig):
 
     def ready(self) -> None:
         from integrations import checks, consequences, templates  # noqa: F401 - need the models; two register themselves
+        from integrations.models import audited  # noqa: F401 - registers itself
         from integrations.models.registry import Alias
 
         scopes.add_source(Alias.objects.as_scopes, Alias.objects.scopes_of)

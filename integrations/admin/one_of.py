@@ -28,7 +28,9 @@ class OneOfFormSet(BaseInlineFormSet):  # type: ignore[type-arg]  # not subscrip
         """The others let go first: the database holds to "at most one" after each single statement."""
         kept = [form.instance.pk for form in self.initial_forms if self.bears_mark(form)]
         rows = self.model._default_manager.filter(**{self.fk.name: self.instance.pk, self.mark: True})
-        rows.exclude(pk__in=kept).update(**{self.mark: False})
+        for row in rows.exclude(pk__in=kept):
+            setattr(row, self.mark, False)
+            row.save(update_fields=[self.mark])  # one by one, for the audit log
         return super().save(commit)
 
 

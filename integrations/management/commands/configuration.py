@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from accounts import diary
 from integrations import configuration
 from integrations.configuration import BadFile
 
@@ -26,7 +27,8 @@ class Command(BaseCommand):
         parser.add_argument(
             "--same-provider",
             action="store_true",
-            help="Import: people’s tokens may go to the new addresses, which belong to the provider they are from.",
+            help="Import: the new addresses belong to the same provider. Each person is asked to confirm them before a "
+            "token of theirs goes there; the system’s own tokens go there at once.",
         )
 
     def handle(
@@ -36,7 +38,8 @@ class Command(BaseCommand):
             self.write(file, configuration.exported())
             return
         try:
-            report = configuration.bring_in(read(file), dry_run=dry_run, same_provider=same_provider)
+            with diary.by(None, ""):
+                report = configuration.bring_in(read(file), dry_run=dry_run, same_provider=same_provider)
         except BadFile as error:
             raise CommandError(f"{error} Nothing was changed.", returncode=REFUSED) from None
         for line in (*report.changes, *report.to_do):

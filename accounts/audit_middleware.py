@@ -1,0 +1,24 @@
+"""Names the person behind changes that are made in the admin."""
+
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponseBase
+from django.urls import reverse
+
+from accounts import diary
+from accounts.lockout import client_address
+from accounts.models import User
+
+
+def name_who_changes(
+    get_response: Callable[[HttpRequest], HttpResponseBase],
+) -> Callable[[HttpRequest], HttpResponseBase]:
+    def answer(request: HttpRequest) -> HttpResponseBase:
+        if request.method != "POST" or not request.path_info.startswith(reverse("admin:index")):
+            return get_response(request)
+        if not isinstance(request.user, User):  # not signed in
+            return get_response(request)
+        with diary.by(request.user, client_address(request)):
+            return get_response(request)
+
+    return answer
