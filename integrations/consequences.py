@@ -10,10 +10,12 @@ from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 from django.utils.translation import gettext as _
 
+from accounts import audit
 from accounts.models import User
 from integrations import authorization, circuits, tasks
+from integrations.models import diary
 from integrations.models.registry import Alias, ApplicationRegistry, HttpConnection, OAuth2Credential
-from integrations.models.tokens import Revocation, Token
+from integrations.models.tokens import Revocation, Token, TokenQuerySet, consent
 
 
 @receiver(post_save, sender=User)
@@ -40,3 +42,39 @@ def deliver_postponed_revocations(registry: ApplicationRegistry, **_kwargs: Any)
     """A provider that was down answers: what it was not told of meanwhile is due now. One drain takes them all."""
     if Revocation.objects.filter(registry=registry).make_due():
         tasks.hurry_sweep()
+
+
+@receiver(audit.recorded, sender=ApplicationRegistry)
+def tell_of_moved_servers(row: ApplicationRegistry, changes: list[audit.Change], **_signal: Any) -> None:
+    names = {change["name"] for change in changes}
+    if names & set(consent.COLUMNS):
+        tokens = Token.objects.filter(credential__profile__registry=row)
+        tell_of_moved_addresses(row, tokens, changed=names)
+
+
+@receiver(audit.recorded, sender=HttpConnection)
+@receiver(audit.recorded, sender=Alias)
+@receiver(audit.recorded, sender=OAuth2Credential)
+def tell_of_moved_connections(row: Any, is_deleted: bool, **_signal: Any) -> None:
+    """Also where another address of a connection is used from now on: one turned on, or on another credential."""
+    if is_deleted:
+        return
+    beside = {HttpConnection: {"pk": row.pk}, Alias: {"alias": row}, OAuth2Credential: {"credential": row}}[type(row)]
+    connections = HttpConnection.objects.filter(active=True, credential__isnull=False, **beside)
+    for connection in connections.select_related("credential__profile__registry"):
+        assert connection.credential is not None  # noqa: S101 - filtered
+        tokens = Token.objects.filter(credential=connection.credential)
+        url = connection.connection_url
+        tell_of_moved_addresses(connection.credential.registry, tokens, changed={consent.CONNECTION}, url=url)
+
+
+def tell_of_moved_addresses(
+    registry: ApplicationRegistry, tokens: TokenQuerySet, *, changed: set[str], url: str = ""
+) -> None:
+    """One event with old and new, and a mail to the administrators, where anybody's token is held for it."""
+    for agreed in tokens.values_list("agreed", flat=True).iterator():
+        moved = [each for each in consent.changes(agreed, vars(registry), url) if each.name in changed]
+        if moved:
+            diary.write_moved(registry.name, registry.pk, [(each.name, each.old, each.new) for each in moved])
+            registry.note_moved()
+            return

@@ -106,10 +106,12 @@ def early(token: Token, span: timedelta) -> timedelta:
 
 
 def is_free(token: Token) -> bool:
-    """The provider answers, and the keys of both tokens are there."""
+    """The provider answers, the keys of both tokens are there, and its owner has agreed to where it would go."""
     registry = token.credential.registry
     sealed = ("access_token", "refresh_token")
-    return not registry.is_down_at(registry.token_url) and all(opens_by_header(token, name) for name in sealed)
+    if registry.is_down_at(registry.token_url) or token.address_changes():
+        return False
+    return all(opens_by_header(token, name) for name in sealed)
 
 
 def lanes_of(found: list[Token]) -> Iterator[Lane]:

@@ -18,7 +18,7 @@ from accounts.models import User
 from integrations import authorization, rest, tokens
 from integrations.models.integration import Integration, integration_named
 from integrations.models.registry import HttpConnection
-from integrations.models.tokens import Revocation, Token
+from integrations.models.tokens import Revocation, Token, consent
 from integrations.tokens import NoUsableToken, ReadyCall, ReadyToken
 
 SUCCESS, FAIL = "SUCCESS", "FAIL"
@@ -31,6 +31,12 @@ class NotAuthenticated(Exception):
         super().__init__("The person has no usable token for this integration and must authenticate.")
         self.initiator_url = initiator_url
         self.code = code
+
+
+class AddressChanged(NotAuthenticated):
+    """The integration was moved to another address. The token stays here until the person confirms the new address, or
+    signs in again at `initiator_url`.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,8 +177,11 @@ class PersonalAuthAPI:
 
     def _current(self, alias: str, minimum_seconds: float) -> Token:
         """The long way, which can say why not."""
-        credential = self._authenticated(alias).credential
-        return tokens.current(self.user, credential, minimum_seconds=minimum_seconds)
+        integration = self._authenticated(alias)
+        connection, credential = integration.alias.connection, integration.credential
+        if connection is None:
+            return tokens.current(self.user, credential, minimum_seconds=minimum_seconds)
+        return tokens.current_for(self.user, connection, minimum_seconds=minimum_seconds)
 
     def _ready_call(self, alias: str) -> ReadyCall:
         found = tokens.ready_call(self.user, alias)
@@ -191,7 +200,8 @@ class PersonalAuthAPI:
         return connection
 
     def _not_authenticated(self, integration: Integration, code: str) -> NotAuthenticated:
-        return NotAuthenticated(integration.initiator_url, code=code)
+        kind = AddressChanged if code == consent.CHANGED else NotAuthenticated
+        return kind(integration.initiator_url, code=code)
 
     def _latest_revocation(self, integration: Integration) -> Revocation | None:
         mine = Revocation.objects.filter(user=self.user, credential=integration.credential)

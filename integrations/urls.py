@@ -26,6 +26,7 @@ urlpatterns = [
     path("integrations/done/<sys_id:attempt_id>/", sign_in.done, name="done"),
     path("integrations/<sys_id:alias_id>/", dashboard.detail, name="detail"),
     path("integrations/<sys_id:alias_id>/revoke/", actions.revoke, name="revoke"),
+    path("integrations/<sys_id:alias_id>/confirm-address/", actions.confirm_address, name="confirm_address"),
     path("integrations/<sys_id:alias_id>/forget/", actions.forget, name="forget"),
     path("integrations/<sys_id:alias_id>/cancel/", actions.cancel, name="cancel"),
     path("integrations/<sys_id:alias_id>/retry-revocation/", actions.retry_revocation, name="retry_revocation"),

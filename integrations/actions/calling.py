@@ -14,7 +14,7 @@ from integrations.expressions import BadExpression, is_encodable
 from integrations.models.addresses import initiator_url
 from integrations.models.flows import Action, BodyType, RestStep
 from integrations.models.registry import Alias, HttpConnection, OAuth2Credential
-from integrations.models.tokens import Token
+from integrations.models.tokens import Token, consent
 from integrations.oauth.errors import Misconfigured, OAuthError, Unreachable
 from integrations.rest import patience
 from integrations.tokens import NoUsableToken
@@ -75,8 +75,8 @@ def call(step: RestStep, names: Names, *, user: User | None, timeout: float, use
         raise StepFailed("bad_template", str(error)) from None
     except rest.BadPath as error:
         raise StepFailed("bad_path", str(error)) from None
-    except NoUsableToken:
-        raise no_token(step, credential, owner) from None
+    except NoUsableToken as error:
+        raise (moved if error.code == consent.CHANGED else no_token)(step, credential, owner) from None
     except OAuthError as error:
         raise unreachable(step, error) from error
 
@@ -125,6 +125,16 @@ def no_token(step: RestStep, credential: OAuth2Credential, owner: User | None) -
     told = _("401 Unauthorized: the person has no usable token for “%(alias)s” and must authenticate first.")
     where = initiator_url(credential)
     return StepFailed(NOT_AUTHENTICATED, told % {"alias": step.alias.name}, http_status=401, initiator_url=where)
+
+
+def moved(step: RestStep, credential: OAuth2Credential, owner: User | None) -> StepFailed:
+    """The addresses of the set-up are not those that the token was given for."""
+    if owner is None:
+        told = _("“%(alias)s” was moved to another address. An administrator must get a token for the system again.")
+        return StepFailed(consent.CHANGED, told % {"alias": step.alias.name}, http_status=409)
+    told = _("“%(alias)s” was moved to another address. The person must confirm it, or sign in again.")
+    where = initiator_url(credential)
+    return StepFailed(consent.CHANGED, told % {"alias": step.alias.name}, http_status=409, initiator_url=where)
 
 
 def unreachable(step: RestStep, error: OAuthError) -> StepFailed:

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy
 from integrations.admin import confirming
 from integrations.admin.addresses import AddressInput, BaseAddressField, origin
 from integrations.admin.one_of import Markable, OneOfFormSet
-from integrations.models.registry import Alias, AliasType, HttpConnection, OAuth2Credential
+from integrations.models.registry import Alias, AliasType, ApplicationRegistry, HttpConnection, OAuth2Credential
 from integrations.models.tokens import Token
 
 ONE_ACTIVE = gettext_lazy("This alias has another active connection; only one can be active.")
@@ -43,9 +43,12 @@ class AliasForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable
 
 
 class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]
-    """Tokens that people gave for one host go to another only when somebody says that it is the same provider."""
+    """Another host takes somebody who may change the registry and knows its secret; and then each person's yes."""
 
     same_provider = confirming.SameProviderField()
+    client_secret = confirming.SecretAgainField()
+    user: Any = None  # who fills it in; set by the admin
+    is_proved = False  # the secret was typed again, or there is none
 
     class Meta:
         model = HttpConnection
@@ -56,15 +59,38 @@ class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean(self) -> dict[str, Any]:
         fields = super().clean() or self.cleaned_data
         credential, url = fields.get("credential"), fields.get("connection_url")
-        moved = {"credential", "connection_url"} & set(self.changed_data)
-        if moved and credential and url and not fields.get(confirming.SAME_PROVIDER):
+        moved = {"credential", "connection_url", "active", "alias"} & set(self.changed_data)
+        if moved and credential and url and fields.get("active"):
             self.check_host(credential, url)
         return fields
 
     def check_host(self, credential: OAuth2Credential, url: str) -> None:
-        known = {origin(known) for known in credential.connections.values_list("connection_url", flat=True)}
-        if origin(url) not in known and Token.objects.filter(credential=credential).exists():
-            confirming.ask(self, {origin(url)}, known)
+        """Whether the credential's tokens may be led to a host that they don't go to so far."""
+        in_use = credential.connections.filter(active=True).values_list("connection_url", flat=True)
+        known = {origin(each) for each in in_use}
+        has_tokens = Token.objects.filter(credential=credential).exists()
+        if origin(url) in known or not (has_tokens or credential.connections.exists()):
+            return
+        if not self.user.has_perm(confirming.OWNER):
+            told = _("Only who may change the application registry “%(registry)s” may lead its tokens to another host.")
+            self.add_error("connection_url", told % {"registry": credential.registry.name})
+        elif has_tokens:
+            self.check_proof(credential.registry, origin(url), known)
+
+    def check_proof(self, registry: ApplicationRegistry, new: str, known: set[str]) -> None:
+        if confirming.has_secret(registry):
+            self.is_proved = confirming.is_secret_of(registry, self.cleaned_data.get(confirming.SECRET, ""))
+            if not self.is_proved:
+                confirming.ask_for_secret(self, {new}, known)
+        elif not self.cleaned_data.get(confirming.SAME_PROVIDER):
+            confirming.ask(self, {new}, known)
+        else:
+            self.is_proved = True
+
+
+def for_user(form: type[Any], user: Any) -> type[Any]:
+    """The same form, which knows who fills it in."""
+    return type(form.__name__, (form,), {"user": user})
 
 
 class ConnectionRowForm(Markable, ConnectionForm):

@@ -5,9 +5,12 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy
+from django.views.decorators.debug import sensitive_post_parameters
 
-from integrations.admin.alias_form import AliasForm, ConnectionForm, ConnectionFormSet, ConnectionRowForm
+from integrations import authorization
+from integrations.admin.alias_form import AliasForm, ConnectionForm, ConnectionFormSet, ConnectionRowForm, for_user
 from integrations.admin.credentials import initiator_text
 from integrations.admin.pages import NOTHING, Choosing, Page, whom_it_hits
 from integrations.models.registry import Alias, CredentialQuerySet, HttpConnection, OAuth2Credential
@@ -24,18 +27,30 @@ def whom_it_hits_below(named: CredentialQuerySet, alone: CredentialQuerySet) -> 
     return whom_it_hits(ending, str(ENDS)) + whom_it_hits(below.exclude(pk__in=ending.values("pk")), str(STAYS))
 
 
+def agree_for_system(form: Any) -> None:
+    """Nobody else could agree for the system's own tokens than who may move them and has shown it."""
+    if getattr(form, "is_proved", False):
+        authorization.confirm_for_system(form.instance.credential.registry)
+
+
 class ConnectionInline(Choosing, admin.StackedInline):  # type: ignore[type-arg]  # not subscriptable at run time
     model = HttpConnection
     form = ConnectionRowForm
     formset = ConnectionFormSet
-    fields = ["name", "credential", "connection_url", "same_provider", "active"]
+    fields = ["name", "credential", "connection_url", "client_secret", "same_provider", "active"]
     ordering = ["-active", "name"]
     show_change_link = True
 
     def get_extra(self, request: HttpRequest, obj: Any = None, **options: Any) -> int:
         return 0 if obj and obj.connections.exists() else 1
 
+    def get_formset(self, request: HttpRequest, obj: Any = None, **options: Any) -> Any:
+        formset = super().get_formset(request, obj, **options)
+        formset.form = for_user(formset.form, request.user)
+        return formset
 
+
+@method_decorator(sensitive_post_parameters(), name="changeform_view")
 @admin.register(Alias)
 class AliasAdmin(Page):
     form = AliasForm
@@ -59,6 +74,11 @@ class AliasAdmin(Page):
             fields.append("initiator")
         return [(None, {"fields": fields})]
 
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        super().save_formset(request, form, formset, change)
+        for row in formset.forms:
+            agree_for_system(row)
+
     def whom_a_deletion_hits(self, objs: Any) -> list[str]:
         named = OAuth2Credential.objects.named_by(aliases=objs)
         return whom_it_hits_below(named, named.left_alone(aliases=objs))
@@ -81,15 +101,23 @@ class AliasAdmin(Page):
         return initiator_text(alias.effective_credential)
 
 
+@method_decorator(sensitive_post_parameters(), name="changeform_view")
 @admin.register(HttpConnection)
 class ConnectionAdmin(Page):
     form = ConnectionForm
-    fields = ["alias", "name", "credential", "connection_url", "same_provider", "active"]
+    fields = ["alias", "name", "credential", "connection_url", "client_secret", "same_provider", "active"]
     list_display = ["name", "alias", "credential", "connection_url", "active"]
     list_filter = ["active", "credential"]
     list_select_related = ["alias", "credential"]
     search_fields = ["name", "connection_url", "alias__name", "alias__label"]
     ordering = ["alias__name", "name"]
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any) -> Any:
+        return for_user(super().get_form(request, obj, change, **options), request.user)
+
+    def save_model(self, request: HttpRequest, obj: HttpConnection, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        agree_for_system(form)
 
     def whom_a_deletion_hits(self, objs: Any) -> list[str]:
         named = OAuth2Credential.objects.named_by(connections=objs)

@@ -10,7 +10,7 @@ from accounts.models import User
 from integrations import authorization
 from integrations.admin.pages import moment
 from integrations.models.registry import OAuth2Credential
-from integrations.models.tokens import Token
+from integrations.models.tokens import Token, consent
 from integrations.oauth.errors import Misconfigured, OAuthError, Unreachable
 from integrations.tokens import NoUsableToken
 
@@ -51,5 +51,7 @@ def failed(credential: OAuth2Credential, error: OAuthError) -> str:
 def refused(credential: OAuth2Credential, code: str) -> str:
     if code == "unreadable":
         return _("The stored token cannot be opened: its key is missing from TOKEN_ENCRYPTION_KEYS.")
+    if code == consent.CHANGED:
+        return _("An address was changed. Somebody who may change the application registry must get the token.")
     names = {"provider": credential.registry.name, "code": code}
     return _("%(provider)s gave no token (%(code)s). Look at the grant type and the scopes of the profile.") % names

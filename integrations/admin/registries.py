@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
-from integrations import doctor
+from integrations import authorization, doctor
 from integrations.admin.pages import NOTHING, Page, copyable, moment
 from integrations.admin.profiles import ProfileInline, ScopeInline, settle_profiles
 from integrations.admin.registry_form import FILL, RegistryForm
@@ -122,6 +122,11 @@ class RegistryAdmin(Page):
             form = context["adminform"].form
             form.add_error("client_secret", _("Enter it once more: a secret is never shown again."))
         return super().render_change_form(request, context, *arguments, **options)
+
+    def save_model(self, request: HttpRequest, obj: ApplicationRegistry, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if change and form.secret_proved:
+            authorization.confirm_for_system(obj)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)

@@ -66,6 +66,7 @@ class RegistryForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
     )
     remove_logo = forms.BooleanField(label=gettext_lazy("Remove the logo"), required=False)
     same_provider = confirming.SameProviderField()
+    secret_proved = False  # the stored secret was typed again, and not another one
 
     class Meta:
         model = ApplicationRegistry
@@ -206,22 +207,29 @@ class RegistryForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
         if fields["send_credentials"] == ClientAuthentication.NONE:
             if typed:
                 self.add_error("client_secret", _("A public client has no secret. Leave this empty."))
-        elif self.has_secret and not typed and (changed := rules.leading_elsewhere(self.initial, fields)):
+        elif self.has_secret and not typed and (changed := self.leading_elsewhere(fields)):
             labels = ", ".join(str(self.fields[name].label) for name in changed)
-            told = _("Enter the Client Secret again: these changes decide who receives it (%(labels)s).")
+            told = _(
+                "Enter the Client Secret again: these changes decide who receives it, or people’s tokens (%(labels)s)."
+            )
             self.add_error("client_secret", told % {"labels": labels})
+
+    def leading_elsewhere(self, fields: dict[str, Any]) -> list[str]:
+        endpoints = rules.leading_elsewhere(self.initial, fields)
+        return [*endpoints, *rules.leading_people_elsewhere(self.initial, fields)]
 
     def check_tokens(self, fields: dict[str, Any]) -> None:
         """People's tokens would follow, where no secret has to be typed again for it."""
-        if fields[confirming.SAME_PROVIDER] or self.instance._state.adding:
+        if fields[confirming.SAME_PROVIDER] or self.instance._state.adding or self.has_secret:
             return
         new, known = rules.new_receivers(self.initial, fields)
-        if self.has_secret:
-            new = {each for each in new if "://" not in each}  # patterns; addresses stand and fall with the secret
+        if "call_headers" in rules.leading_people_elsewhere(self.initial, fields):
+            new |= {_("a place that Headers of calls name")}
         if new and Token.objects.filter(credential__profile__registry=self.instance).exists():
             confirming.ask(self, new, known)
 
     def save(self, commit: bool = True) -> Any:
+        self.secret_proved = confirming.is_secret_of(self.instance, self.cleaned_data["client_secret"])
         self.take_secret()
         self.take_logo()
         self.take_defaults()

@@ -11,12 +11,14 @@ from rest_framework.views import exception_handler
 
 from accounts.authentication import InsufficientScope, challenge
 from accounts.throttling import wait_of_the_refused
+from integrations.models.tokens import consent
 from integrations.oauth.errors import Misconfigured, OAuthError, Unreachable
 from integrations.personal_auth import NotAuthenticated
 from integrations.rest import BadPath
 
 NOT_THERE = "There is no such integration for you."
 NOT_CONNECTED = "The person is not signed in to this integration. Send them to initiator_url."
+ADDRESS_CHANGED = "The integration was moved to another address. The person must confirm it, or sign in again."
 UNREACHABLE = "The third party does not answer. Try again later."
 UNUSABLE = "The third party answered in a way that cannot be used."
 MISCONFIGURED = "The integration is set up wrongly. An administrator must mend it."
@@ -30,6 +32,8 @@ def in_one_shape(error: Exception, context: dict[str, Any]) -> Response | None:
     """What django-rest-framework answers instead of an exception. None: it is a bug, and goes where bugs go."""
     if isinstance(error, NotAuthenticated):
         told = {"initiator_url": error.initiator_url}
+        if error.code == consent.CHANGED:
+            return Response({**shape("address_changed", ADDRESS_CHANGED), **told}, status=409)
         return Response({**shape("integration_not_authenticated", NOT_CONNECTED), **told}, status=401)
     if isinstance(error, OAuthError):
         return provider_failed(error)

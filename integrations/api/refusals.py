@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from accounts.authentication import NOT_ALIVE
-from integrations.api.errors import MISCONFIGURED, NOT_CONNECTED, NOT_THERE, UNREACHABLE, UNUSABLE
+from integrations.api.errors import ADDRESS_CHANGED, MISCONFIGURED, NOT_CONNECTED, NOT_THERE, UNREACHABLE, UNUSABLE
 
 TEXT = {"type": "string"}
 
@@ -28,6 +28,11 @@ ERRORS: dict[str, Any] = {
         initiator_url={**TEXT, "description": "Where the person authenticates, as a path of this site."},
     ),
 }
+ERRORS["AddressChangedError"] = an_object(
+    error={**TEXT, "enum": ["address_changed"]},
+    error_description=TEXT,
+    initiator_url={**TEXT, "description": "Where the person may sign in again, as a path of this site."},
+)
 HEADERS: dict[str, Any] = {
     "Challenge": {"description": "`Bearer`, with what is wrong (RFC 6750 §3).", "schema": TEXT},
     "RetryAfter": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 0}},
@@ -65,7 +70,7 @@ class Refusal:
 
 def example(code: str, words: str) -> dict[str, str]:
     told = {"error": code, "error_description": words}
-    if code != "integration_not_authenticated":
+    if code not in {"integration_not_authenticated", "address_changed"}:
         return told
     return {**told, "initiator_url": "/oauth_initiator.do?oauth_requestor_context=oauth_2_0_credentials&…"}
 
@@ -75,7 +80,7 @@ PASSED_ON = "PassedOn"
 
 def passed_on() -> dict[str, Any]:
     """What stands for every status of a call that is passed on."""
-    own = "401, 403, 404, 405, 429, 502 and 504 may also be Keyrack's own, in the shape of all its refusals."
+    own = "401, 403, 404, 405, 409, 429, 502 and 504 may also be Keyrack's own, in the shape of all its refusals."
     return {"description": f"What the third party said, whatever it is. {own}", "content": {"*/*": {"schema": {}}}}
 
 
@@ -128,6 +133,12 @@ REFUSALS: dict[str, Refusal] = {
         name="NotAcceptable",
         when="The Accept header asks for something else.",
         examples=[("not_acceptable", "Could not satisfy the request Accept header.")],
+    ),
+    "409": Refusal(
+        name="AddressChanged",
+        when="The integration was moved to another address, to which the person has not agreed yet.",
+        examples=[("address_changed", ADDRESS_CHANGED)],
+        schemas=("AddressChangedError",),
     ),
     "415": Refusal(
         name="UnsupportedMediaType",

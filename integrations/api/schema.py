@@ -33,6 +33,7 @@ class Described(AutoSchema):
             operation["responses"].setdefault(status, reference("responses", REFUSALS[status].name))
         if getattr(self.view, "needs_sign_in", False):
             operation["responses"]["401"] = reference("responses", REFUSALS["401 there"].name)
+            operation["responses"]["409"] = reference("responses", REFUSALS["409"].name)
         operation["responses"] = dict(sorted(operation["responses"].items()))
         return operation
 

@@ -4,7 +4,8 @@ import re
 from collections.abc import Mapping
 
 from integrations.models.registry import ApplicationRegistry
-from integrations.oauth import bases, client, pointers
+from integrations.models.tokens import consent
+from integrations.oauth import client, pointers
 from integrations.oauth.answers import TokenAnswer
 from integrations.oauth.errors import OAuthError
 
@@ -13,30 +14,37 @@ IN_TOKEN_ANSWER, IN_INTROSPECTION = "/token_answer", "/introspection"
 UNSTORABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # control characters and halves of characters
 
 
-def account_of(registry: ApplicationRegistry, answer: TokenAnswer) -> tuple[str, str]:
-    """Id and label of the account behind the token, where the set-up tells how."""
+def account_of(registry: ApplicationRegistry, answer: TokenAnswer, *, agreed: consent.Agreement) -> tuple[str, str]:
+    """Id and label of the account behind the token, where the set-up tells how.
+
+    `agreed`: the addresses that the person signed in with. What was changed since does not get the token.
+    """
     claims: dict[str, object] = dict(answer.claims)
-    told = userinfo(registry, answer)
+    told = userinfo(registry, answer, agreed)
     if claims.get("sub") in {None, told.get("sub")}:  # OpenID Connect Core §5.3.2: another subject is not believed
         claims |= told
-    claims |= introspection(registry, answer)
+    claims |= introspection(registry, answer, agreed)
     return first_of(claims, registry.account_id_path, answer), first_of(claims, registry.account_label_path, answer)
 
 
-def userinfo(registry: ApplicationRegistry, answer: TokenAnswer) -> Mapping[str, object]:
-    if not registry.userinfo_url:
+def userinfo(registry: ApplicationRegistry, answer: TokenAnswer, agreed: consent.Agreement) -> Mapping[str, object]:
+    if not registry.userinfo_url or not consent.allows(agreed, "userinfo_url", registry.userinfo_url):
         return {}
-    base_url = bases.believed(answer.unverified_base_url, registry.base_url_hosts)
+    base_url = consent.believed(agreed, answer.unverified_base_url, registry.base_url_hosts)
     try:
         return client.userinfo(registry.registration(), answer.access_token, base_url=base_url)
     except OAuthError:
         return {}
 
 
-def introspection(registry: ApplicationRegistry, answer: TokenAnswer) -> Mapping[str, object]:
+def introspection(
+    registry: ApplicationRegistry, answer: TokenAnswer, agreed: consent.Agreement
+) -> Mapping[str, object]:
     """What the server says of the token, below a name of its own. Asked only where a path leads there."""
     paths = f"{registry.account_id_path} {registry.account_label_path}".split()
     if not registry.token_introspection_url or not any(path.startswith(f"{IN_INTROSPECTION}/") for path in paths):
+        return {}
+    if not consent.allows(agreed, "token_introspection_url", registry.token_introspection_url):
         return {}
     try:
         told = client.introspect(registry.registration(), answer.access_token, hint="access_token")

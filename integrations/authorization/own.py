@@ -6,10 +6,13 @@ from django.utils import timezone
 from accounts.models import User
 from integrations import tokens
 from integrations.authorization.access import NotAvailable, integration_for
+from integrations.authorization.confirming import confirm_for_system
 from integrations.models import diary
 from integrations.models.diary import EventKind
 from integrations.models.registry import OAuth2Credential
 from integrations.models.tokens import Token, TokenState
+
+OWNER = "integrations.change_applicationregistry"
 
 
 def get_own_token(user: User, credential: OAuth2Credential) -> Token:
@@ -19,6 +22,8 @@ def get_own_token(user: User, credential: OAuth2Credential) -> Token:
         raise NotAvailable
     before = Token.objects.of(None, credential).values_list("version", flat=True).first()
     give_another_chance(credential)
+    if user.has_perm(OWNER):
+        confirm_for_system(credential.registry)
     token = tokens.current(None, credential)
     if token.version != before:
         diary.write(user, credential, EventKind.CONNECTED, "")

@@ -46,7 +46,7 @@ def take(attempt: AuthorizationAttempt, fetch: Callable[[], TokenAnswer], *, nam
         raise NotAvailable
     attempt.registry.note_misconfigured("")
     circuits.note(attempt.registry, attempt.registry.token_url)
-    attempt.account_id, label = account_of(attempt.registry, answer)
+    attempt.account_id, label = account_of(attempt.registry, answer, agreed=attempt.agreed)
     attempt.account_label = label or named
     settle(attempt)
 

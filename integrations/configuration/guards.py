@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils import timezone
 
+from integrations import authorization
 from integrations.models.flows import Action, Subflow
 from integrations.models.flows.declared import check_beginnings
 from integrations.models.registry import Alias, ApplicationRegistry, HttpConnection, OAuth2Credential, rules
@@ -43,6 +44,7 @@ def registry_may_change(row: ApplicationRegistry, before: Before, *, same_provid
     for member, wrong in rules.faults(row):
         raise Refused(member, wrong)
     new, _known = rules.new_receivers(before, vars(row))
+    new |= set(rules.leading_people_elsewhere(before, vars(row)))
     tokens = Token.objects.filter(credential__profile__registry=row)
     if before and new and not same_provider and tokens.exists():
         raise Refused("", f"People are signed in, and their tokens would go to {', '.join(sorted(new))}: {ASK}.")
@@ -56,9 +58,10 @@ def connection_may_change(row: HttpConnection, before: Before, *, same_provider:
         raise Refused("connection_url", "This address has no query (?).")
     if row.credential is None or same_provider or not Token.objects.filter(credential=row.credential).exists():
         return
-    moved = (row.connection_url, row.credential_id) != (before.get("connection_url"), before.get("credential_id"))
-    known = {origin(url) for url in row.credential.connections.values_list("connection_url", flat=True)}
-    if moved and origin(row.connection_url) not in known:
+    moved = any(getattr(row, name) != before.get(name) for name in ("connection_url", "credential_id", "active"))
+    in_use = row.credential.connections.filter(active=True).values_list("connection_url", flat=True)
+    known = {origin(url) for url in in_use}
+    if moved and row.active and origin(row.connection_url) not in known:
         told = f"People are signed in, and their tokens would go to {origin(row.connection_url)}: {ASK}."
         raise Refused("connection_url", told)
 
@@ -83,6 +86,14 @@ def settle_activity(row: Alias) -> None:
         raise Refused("inactive_reason", "Say why it is off: people read it on their card.")
     else:
         row.deactivated_at = row.deactivated_at or timezone.now()
+
+
+def agree_for_system(row: models.Model) -> None:
+    """The word of whoever runs the command holds for the system's own tokens; people are asked themselves."""
+    if isinstance(row, ApplicationRegistry):
+        authorization.confirm_for_system(row)
+    elif isinstance(row, HttpConnection) and row.credential:
+        authorization.confirm_for_system(row.credential.registry)
 
 
 def leads_secret_away(row: models.Model, before: Before) -> list[str]:

@@ -199,6 +199,8 @@ class Entry:
             self.hand_over_the_mark()
             self.check()
             self.row.save()
+            if self.same_provider:
+                guards.agree_for_system(self.row)
         for name, wanted in many.items():
             self.set_many(name, wanted)
         self.tell()
@@ -210,7 +212,9 @@ class Entry:
         """The others let go first: the database holds to "at most one" after each single statement."""
         if self.kind.mark and getattr(self.row, self.kind.mark):
             beside = self.kind.model._default_manager.filter(**{self.kind.parent: self.parent, self.kind.mark: True})
-            beside.exclude(pk=self.row.pk).update(**{self.kind.mark: False})
+            for other in beside.exclude(pk=self.row.pk):
+                setattr(other, self.kind.mark, False)
+                other.save(update_fields=[self.kind.mark])  # one by one, for the audit log
 
     def check(self) -> None:
         try:

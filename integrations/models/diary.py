@@ -1,6 +1,7 @@
 """What happens to integrations, in the words of the diary that all of the site keeps (`accounts.diary`)."""
 
 from typing import Any
+from uuid import UUID
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -10,7 +11,7 @@ from accounts.diary import Event, write_all
 from accounts.models import User
 from integrations.models.registry import OAuth2Credential
 
-__all__ = ["Event", "EventKind", "events_of", "line", "write", "write_all"]
+__all__ = ["Event", "EventKind", "events_of", "line", "write", "write_all", "write_moved"]
 
 
 class EventKind(models.TextChoices):
@@ -25,6 +26,8 @@ class EventKind(models.TextChoices):
     REVOCATION_FAILED = "revocation_failed", _("The provider did not confirm the revocation")
     FORGOTTEN = "forgotten", _("Forgotten")
     SIGN_IN_FAILED = "sign_in_failed", _("A sign-in failed")
+    ADDRESS_CHANGED = "address_changed", _("An address that people’s tokens go to was changed")
+    ADDRESS_CONFIRMED = "address_confirmed", _("Confirmed the new address")
     KILL_SWITCH = "kill_switch", _("All sign-ins ended by an administrator")
 
 
@@ -38,6 +41,18 @@ def write(user: User | None, credential: OAuth2Credential | None, kind: EventKin
 def line(user: User | None, credential: OAuth2Credential | None, kind: EventKind, detail: str = "") -> Event:
     """Not written yet."""
     return diary.line(kind, whose=user, detail=detail, **of(credential))
+
+
+def write_moved(registry: str, registry_id: UUID, moved: list[tuple[str, str, str]]) -> None:
+    """Addresses that people's tokens go to are others now: the name of the field, old and new."""
+    diary.write(
+        EventKind.ADDRESS_CHANGED,
+        whose=None,
+        detail="; ".join(f"{old or '–'} → {new}" for _name, old, new in moved),
+        subject=registry,
+        subject_id=registry_id,
+        changes=[{"name": name, "old": old, "new": new} for name, old, new in moved],
+    )
 
 
 def of(credential: OAuth2Credential | None) -> dict[str, Any]:

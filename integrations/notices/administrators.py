@@ -1,4 +1,6 @@
-"""What an administrator must mend: one mail for each time that a registration of ours stopped working."""
+"""What administrators are told: that a registration of ours stopped working, and that addresses were changed to which
+people's tokens go.
+"""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -10,6 +12,7 @@ from django.db.models import F, Q
 from django.urls import reverse
 from django.utils.translation import gettext
 
+from integrations.models.integration.addresses import LABELS, events_about, name_of
 from integrations.models.registry import ApplicationRegistry
 from integrations.notices.mail import Line, Mail, Owed, absolute
 
@@ -24,6 +27,9 @@ def to_administrators(now: datetime) -> Iterator[Owed]:
     rows = ApplicationRegistry.objects.filter(Q(alerted_at=None) | happened_since, active=True)
     for registry in rows.exclude(misconfigured_code="")[:READ_AT_MOST] if to else ():
         yield Owed(key=f"misconfigured:{registry.hex}", compose=partial(about_registry, registry, to, now))
+    untold = Q(moved_told_at=None) | Q(moved_told_at__lt=F("moved_at"))
+    for registry in ApplicationRegistry.objects.filter(untold, moved_at__isnull=False)[:READ_AT_MOST] if to else ():
+        yield Owed(key=f"moved:{registry.hex}", compose=partial(about_moved_address, registry, to, now))
 
 
 def about_registry(registry: ApplicationRegistry, to: list[str], now: datetime) -> Mail:
@@ -31,6 +37,12 @@ def about_registry(registry: ApplicationRegistry, to: list[str], now: datetime) 
     words = registry_words(registry)
     line = Line(row=registry, memory="alerted_at", told=now, only_while=only_while, words=words)
     return Mail(to=to, template="misconfigured", subject=misconfigured, lines=[line])
+
+
+def about_moved_address(registry: ApplicationRegistry, to: list[str], now: datetime) -> Mail:
+    words, same = moved_words(registry), {"moved_at": registry.moved_at}
+    line = Line(row=registry, memory="moved_told_at", told=now, only_while=same, words=words)
+    return Mail(to=to, template="address_changed", subject=address_changed, lines=[line])
 
 
 def registry_words(registry: ApplicationRegistry) -> dict[str, Any]:
@@ -41,6 +53,22 @@ def registry_words(registry: ApplicationRegistry) -> dict[str, Any]:
         "since": registry.misconfigured_at,
         "url": url,
     }
+
+
+def moved_words(registry: ApplicationRegistry) -> dict[str, Any]:
+    """Every change since the last mail, with who made it."""
+    events = events_about([registry.pk], since=registry.moved_told_at)
+    moves = [
+        {"what": LABELS[each["name"]], "old": each["old"], "new": each["new"], "who": name_of(event), "at": event.at}
+        for event in reversed(events)
+        for each in event.changes
+    ]
+    url = absolute(reverse("admin:integrations_applicationregistry_change", args=[registry.pk]))
+    return {"title": registry.name, "moves": moves, "url": url}
+
+
+def address_changed(_count: int, first: dict[str, Any]) -> str:
+    return gettext("People’s tokens of %(title)s would go to another address") % {"title": first["title"]}
 
 
 def misconfigured(_count: int, first: dict[str, Any]) -> str:

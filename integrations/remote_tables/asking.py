@@ -23,7 +23,7 @@ from integrations.tokens import NoUsableToken
 
 DEADLINE = 20.0  # seconds; somebody looks at an empty page meanwhile
 READS = frozenset({"GET", "HEAD", "OPTIONS", "POST"})  # some search by POST; what looks at a table changes nothing
-OF_THE_PERSON = frozenset({"integration_not_authenticated", "insufficient_scope", "http_401"})
+OF_THE_PERSON = frozenset({"integration_not_authenticated", "insufficient_scope", "http_401", "address_changed"})
 AWAY = frozenset({"provider_unreachable", "timeout", "http_408"})
 LIMITED = "http_429"  # whatever the status was
 

@@ -7,10 +7,10 @@ from uuid import UUID
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from integrations.models.integration import Integration, assemble
+from integrations.models.integration import Integration, State, assemble
 from integrations.models.registry import Alias
 from integrations.models.remote_tables import RemoteTable
-from integrations.models.tokens import Token
+from integrations.models.tokens import Token, consent
 from integrations.oauth.errors import Misconfigured
 from integrations.tokens import NoUsableToken
 
@@ -57,6 +57,8 @@ class Source:
             if each.alias.connection is None:
                 told = _("An alias of the type Credential leads to no address to read from.")
                 raise SetUpWrongly("no_connection", told)
+            if each.state == State.ADDRESS_CHANGED:
+                raise NoUsableToken(consent.CHANGED)
             if not each.is_token_valid:
                 raise NoUsableToken(each.failure_code or "not_connected")
 

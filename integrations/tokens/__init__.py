@@ -25,7 +25,7 @@ from integrations.tokens.calls import (
 from integrations.tokens.connections import release_connection, release_scarce_connection
 from integrations.tokens.flights import WAIT_SECONDS, renew
 from integrations.tokens.leases import LEASE
-from integrations.tokens.reading import current, grants_to_us
+from integrations.tokens.reading import current, current_for, grants_to_us
 from integrations.tokens.renewal import refused
 from integrations.tokens.swift import ReadyToken, at_once, ready
 from integrations.tokens.usable import NoUsableToken
@@ -39,6 +39,7 @@ __all__ = [
     "at_once",
     "call_of",
     "current",
+    "current_for",
     "grants_to_us",
     "handed_out_to",
     "note_use",

@@ -16,10 +16,10 @@ from accounts import bearers
 from accounts.bearers import Bearer
 from accounts.models import User
 from accounts.statements import Slot, columns_of
-from integrations.models.registry import AliasType, ApplicationRegistry, HttpConnection
+from integrations.models.registry import ApplicationRegistry, HttpConnection
 from integrations.models.tokens import Token
 from integrations.oauth import transport
-from integrations.tokens.reading import current
+from integrations.tokens.reading import current_for
 from integrations.tokens.swift import (
     ANY,
     COLUMNS,
@@ -28,15 +28,17 @@ from integrations.tokens.swift import (
     ReadyToken,
     Whose,
     any_token,
+    connection_url,
+    first,
     found_in,
     named_aliases,
     opened,
     statements,
     usable,
 )
-from integrations.tokens.usable import NoUsableToken
 
 USE_WRITTEN_AT_MOST_EVERY = timedelta(minutes=1)
+REST = len(COLUMNS) + 1  # where the columns of a statement go on behind the token and its connection's URL
 # what circuits look at, and what a call carries
 CIRCUITS = ("id", "name", "failures", "failing_url", "down_since", "next_check_at")
 REGISTRY = columns_of(ApplicationRegistry, *CIRCUITS, "client_id", "call_headers")
@@ -80,8 +82,8 @@ def ready_for(checksum: str, alias: str) -> Bearer | None:
     columns = READY_FOR.row(alias, checksum=checksum)
     if columns is None:
         return None
-    found, bearer = found_in(columns[: len(COLUMNS)]), bearers.bearer_in(columns[len(COLUMNS) :])
-    return bearer if bearer and not found.is_due(0) and opened(found, bearer.user.pk) else None
+    found, bearer = found_in(columns), bearers.bearer_in(columns[REST:])
+    return bearer if bearer and found and not found.is_due(0) and opened(found, bearer.user.pk) else None
 
 
 def handed_out_to(checksum: str, alias: str, *, minimum_seconds: float = 0) -> tuple[Bearer, HandedOut] | None:
@@ -89,8 +91,10 @@ def handed_out_to(checksum: str, alias: str, *, minimum_seconds: float = 0) -> t
     columns = HANDED_OUT.row(alias, checksum=checksum)
     if columns is None:
         return None
-    found, (last_used_at, name, *shown) = found_in(columns[: len(COLUMNS)]), columns[len(COLUMNS) :]
-    bearer = None if found.is_due(minimum_seconds) else bearers.bearer_in(shown)
+    found, (last_used_at, name, *shown) = found_in(columns), columns[REST:]
+    if found is None or found.is_due(minimum_seconds):
+        return None
+    bearer = bearers.bearer_in(shown)
     token = opened(found, bearer.user.pk) if bearer else None
     if bearer is None or token is None:
         return None
@@ -99,9 +103,7 @@ def handed_out_to(checksum: str, alias: str, *, minimum_seconds: float = 0) -> t
 
 def call_of(user: User | None, connection: HttpConnection) -> ReadyCall:
     """The long way, which says why not: raises as `current` does."""
-    if connection.credential is None:
-        raise NoUsableToken("no_credential")
-    return ReadyCall.of(current(user, connection.credential), connection)
+    return ReadyCall.of(current_for(user, connection), connection)
 
 
 def ready_call(user: User, alias: str) -> ReadyCall | None:
@@ -121,8 +123,10 @@ def ready_call_for(checksum: str, alias: str) -> tuple[Bearer, ReadyCall, str] |
 
 
 def call_in(columns: list[Any], user: User) -> ReadyCall | None:
-    found, (last_used_at, *registry, connection_url, _name) = found_in(columns[: len(COLUMNS)]), columns[len(COLUMNS) :]
-    token = None if connection_url is None or found.is_due(0) else opened(found, user.pk)
+    found, url, (last_used_at, *registry, _name) = found_in(columns), columns[REST - 1], columns[REST:]
+    if found is None or url is None or found.is_due(0):
+        return None
+    token = opened(found, user.pk)
     if token is None:
         return None
     return ReadyCall(
@@ -130,7 +134,7 @@ def call_in(columns: list[Any], user: User) -> ReadyCall | None:
         version=found.version,
         access_token=token.access_token,
         last_used_at=last_used_at,
-        connection_url=connection_url,
+        connection_url=url,
         registry=ApplicationRegistry.from_db("default", REGISTRY, registry),
     )
 
@@ -142,33 +146,22 @@ def shown() -> Whose:
 def token_to_hand_out(*, by_id: bool, whose: Whose) -> models.QuerySet[Token, Any]:
     aliases = named_aliases(by_id, whose).filter(allow_token_export=True)
     name = first(aliases, "name") if by_id else NAME
-    return usable(aliases, whose).values_list(*COLUMNS, "last_used_at", name, *whose.columns)
+    url = connection_url(by_id, aliases)
+    return usable(aliases, whose).values_list(*COLUMNS, url, "last_used_at", name, *whose.columns)
 
 
 def token_and_address(*, by_id: bool, whose: Whose) -> models.QuerySet[Token, Any]:
-    """`NAME` names one alias, so its conditions need not be said twice. psycopg reads long statements at each call."""
     name: models.Subquery | Slot
     aliases = named_aliases(by_id, whose)
     at_the_connection = usable(aliases, whose).filter(base_url__isnull=True)  # elsewhere: the long way's to open
-    if by_id:
-        connected = aliases.complete().filter(type=AliasType.CONNECTION_AND_CREDENTIAL)
-        name, url = first(aliases, "name"), first(connected, "active_connection__connection_url")
-    else:
-        its = HttpConnection.objects.filter(
-            active=True, alias__name=NAME, alias__type=AliasType.CONNECTION_AND_CREDENTIAL
-        )
-        name, url = NAME, first(its, "connection_url")
+    name, url = first(aliases, "name") if by_id else NAME, connection_url(by_id, aliases)
     registry = (f"credential__profile__registry__{name}" for name in REGISTRY)
-    return at_the_connection.values_list(*COLUMNS, "last_used_at", *registry, url, name, *whose.columns)
-
-
-def first(rows: "models.QuerySet[Any, Any]", column: str) -> models.Subquery:
-    return models.Subquery(rows.values(column)[:1])
+    return at_the_connection.values_list(*COLUMNS, url, "last_used_at", *registry, name, *whose.columns)
 
 
 READY_FOR, HANDED_OUT = statements(any_token, shown), statements(token_to_hand_out, shown)
 CALLS, CALLS_SHOWN = statements(token_and_address, lambda: KNOWN), statements(token_and_address, shown)
-CALL = len(COLUMNS) + 1 + len(REGISTRY) + 2  # columns of `token_and_address`
+CALL = REST + 1 + len(REGISTRY) + 1  # columns of `token_and_address`
 
 
 def prepare() -> None:

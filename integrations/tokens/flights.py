@@ -17,7 +17,14 @@ from integrations.tokens.connections import (
     release_scarce_connection,
 )
 from integrations.tokens.renewal import renewed
-from integrations.tokens.usable import NoUsableToken, Versioned, opened, still_usable, unreadable
+from integrations.tokens.usable import (
+    NoUsableToken,
+    Versioned,
+    opened,
+    refuse_changed_addresses,
+    still_usable,
+    unreadable,
+)
 from integrations.vault import readable
 
 WAIT_SECONDS = 50.0  # for somebody else's lease; a holder that died has lost it by then
@@ -64,6 +71,7 @@ def pilot(token: Versioned) -> Token:
     give_up_at = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < give_up_at:
         stored = leases.as_stored(token)
+        refuse_changed_addresses(stored)
         if stored.version != token.version:
             return opened(stored)
         if not stored.renews_itself:

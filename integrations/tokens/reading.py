@@ -5,19 +5,22 @@ from datetime import timedelta
 from django.utils import timezone
 
 from accounts.models import User
-from integrations.models.registry import GrantType, IntegrationType, OAuth2Credential
+from integrations.models.registry import GrantType, HttpConnection, IntegrationType, OAuth2Credential
 from integrations.models.tokens import Token, TokenState
 from integrations.tokens.connections import refuse_inside_a_transaction
 from integrations.tokens.flights import renew
-from integrations.tokens.usable import NoUsableToken, enough, opened
+from integrations.tokens.usable import NoUsableToken, enough, opened, refuse_changed_addresses
 
 LONG_AGO = timedelta(days=1)  # by anybody's clock
 
 
-def current(user: User | None, credential: OAuth2Credential, *, minimum_seconds: float = 0) -> Token:
+def current(
+    user: User | None, credential: OAuth2Credential, *, minimum_seconds: float = 0, connection_url: str = ""
+) -> Token:
     """A token of exactly this owner that can be used now, renewed if need be.
 
-    `minimum_seconds`: for how long the caller needs it. Raises `NoUsableToken` when only the person can help, and
+    `minimum_seconds`: for how long the caller needs it. `connection_url`: where it is going to be sent. Raises
+    `NoUsableToken` when only the person can help, also where they have not agreed to an address of the set-up, and
     `OAuthError` when the provider or the set-up is at fault; the stored token is kept then.
     """
     token = Token.objects.of(user, credential).with_registry().first()
@@ -29,7 +32,16 @@ def current(user: User | None, credential: OAuth2Credential, *, minimum_seconds:
         raise NoUsableToken("deactivated")
     if token.state != TokenState.VALID:
         raise NoUsableToken(token.failure_code or "invalid_grant")
+    refuse_changed_addresses(token, connection_url)
     return opened(token) if token.lives_for(enough(token, minimum_seconds)) else renew(token)
+
+
+def current_for(user: User | None, connection: HttpConnection, *, minimum_seconds: float = 0) -> Token:
+    """The same for calls through this connection."""
+    if connection.credential is None:
+        raise NoUsableToken("no_credential")
+    url = connection.connection_url
+    return current(user, connection.credential, minimum_seconds=minimum_seconds, connection_url=url)
 
 
 def grants_to_us(credential: OAuth2Credential) -> bool:

@@ -5,7 +5,7 @@ rows of models from it. Whatever is not ordinary (nothing found, locked, refused
 way's to tell apart; so this must never find what the long way would not.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,22 +14,34 @@ from uuid import UUID
 from django.contrib.auth.models import Group, Permission
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
+from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from accounts.models import User
 from accounts.statements import Kept, Slot
-from integrations.models.registry import ROLE, Alias, AliasQuerySet, IntegrationType
+from integrations.models.registry import ROLE, Alias, AliasQuerySet, AliasType, HttpConnection, IntegrationType
 from integrations.models.registry.aliases import id_in
-from integrations.models.tokens import Token, TokenState, place_of
+from integrations.models.tokens import Token, TokenState, consent, place_of
 from integrations.tokens import together
 from integrations.tokens.flights import renew
 from integrations.tokens.usable import enough
 from integrations.vault import Unreadable
 
 GRANTED_AT = Coalesce("refreshed_at", "signed_in_at")
-COLUMNS = ("id", "credential_id", "version", "access_token", "token_type", "scopes", "expires_at", GRANTED_AT)
-FIELDS = ("id", "credential_id", "version", "sealed", "token_type", "scopes", "expires_at", "granted_at")
+AGREED = ("agreed", *(f"credential__profile__registry__{name}" for name in consent.COLUMNS))
+COLUMNS: tuple[str | Combinable, ...] = (
+    "id",
+    "credential_id",
+    "version",
+    "access_token",
+    "token_type",
+    "scopes",
+    "expires_at",
+    GRANTED_AT,
+    *AGREED,
+)
+FIELDS = ("id", "credential_id", "version", "sealed", "token_type", "scopes", "expires_at", "granted_at", "agreed")
 
 NAME, ID = Slot("name", models.CharField()), Slot("id", models.UUIDField())
 
@@ -59,10 +71,16 @@ class FoundToken:
     scopes: list[str]
     expires_at: datetime | None
     granted_at: datetime
+    agreed: consent.Agreement | None
+    registry: Mapping[str, Any]  # the values of `consent.COLUMNS`
 
     @property
     def pk(self) -> UUID:
         return self.id
+
+    def may_go_to(self, connection_url: str | None) -> bool:
+        """Whether the owner has agreed to the addresses of the set-up, and to this one."""
+        return not consent.changes(self.agreed, self.registry, connection_url or "")
 
     def is_due(self, minimum_seconds: float) -> bool:
         until = timezone.now() + timedelta(seconds=enough(self, minimum_seconds))
@@ -98,8 +116,12 @@ def find(user: User, alias: str) -> FoundToken | None:
     return None if columns is None else found_in(columns)
 
 
-def found_in(columns: list[Any]) -> FoundToken:
-    return FoundToken(**dict(zip(FIELDS, columns, strict=True)))
+def found_in(columns: list[Any]) -> FoundToken | None:
+    """What `COLUMNS` and the connection's URL behind them say. None where the token must not go there."""
+    *own, connection_url = columns[: len(COLUMNS) + 1]
+    registry = dict(zip(consent.COLUMNS, own[len(FIELDS) :], strict=True))
+    found = FoundToken(**dict(zip(FIELDS, own, strict=False)), registry=registry)
+    return found if found.may_go_to(connection_url) else None
 
 
 def opened(found: FoundToken, user_id: int) -> ReadyToken | None:
@@ -114,7 +136,23 @@ def opened(found: FoundToken, user_id: int) -> ReadyToken | None:
 
 
 def any_token(*, by_id: bool, whose: Whose) -> models.QuerySet[Token, Any]:
-    return usable(named_aliases(by_id, whose), whose).values_list(*COLUMNS, *whose.columns)
+    aliases = named_aliases(by_id, whose)
+    return usable(aliases, whose).values_list(*COLUMNS, connection_url(by_id, aliases), *whose.columns)
+
+
+def connection_url(by_id: bool, aliases: AliasQuerySet) -> models.Subquery:
+    """Where calls of the alias go. By name its conditions need not be said twice: psycopg reads long statements at
+    each call.
+    """
+    if by_id:
+        connected = aliases.complete().filter(type=AliasType.CONNECTION_AND_CREDENTIAL)
+        return first(connected, "active_connection__connection_url")
+    its = HttpConnection.objects.filter(active=True, alias__name=NAME, alias__type=AliasType.CONNECTION_AND_CREDENTIAL)
+    return first(its, "connection_url")
+
+
+def first(rows: "models.QuerySet[Any, Any]", column: str) -> models.Subquery:
+    return models.Subquery(rows.values(column)[:1])
 
 
 def named_aliases(by_id: bool, whose: Whose) -> AliasQuerySet:

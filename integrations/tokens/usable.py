@@ -6,7 +6,7 @@ from typing import Protocol
 from uuid import UUID
 from zlib import crc32
 
-from integrations.models.tokens import Token
+from integrations.models.tokens import Token, consent
 from integrations.vault import readable
 
 logger = logging.getLogger(__name__)
@@ -58,6 +58,12 @@ def enough(token: Dated, minimum_seconds: float) -> float:
 def chance(token: Dated) -> float:
     """Between 0 and 1, and the same for everybody who looks at this version: all agree on when it is due."""
     return crc32(token.id.bytes + token.version.to_bytes(8)) / 2**32
+
+
+def refuse_changed_addresses(token: Token, connection_url: str = "") -> None:
+    """Raise `NoUsableToken` where the token would go to an address that its owner has not agreed to."""
+    if token.address_changes(connection_url):
+        raise NoUsableToken(consent.CHANGED)
 
 
 def opened(token: Token) -> Token:

@@ -64,6 +64,24 @@ def forget(request: Request, integration: Integration) -> HttpResponse:
     return answer(request)
 
 
+@require_http_methods(["GET", "POST"])
+@with_integration
+def confirm_address(request: Request, integration: Integration) -> HttpResponse:
+    """Asks again where the address was changed once more since it was shown."""
+    names = {"title": integration.title}
+    if request.method == "POST":
+        if authorization.confirm_address(request.user, integration, shown=request.POST.get("shown", "")):
+            messages.success(request, _("New address of %(title)s confirmed. Calls go there from now on.") % names)
+            return answer(request)
+        if not integration.address_changes:
+            return answer(request)
+        messages.warning(request, _("%(title)s was moved again meanwhile. Look at the new address.") % names)
+    response = ask(request, "integrations/confirm_address.html", integration, moves=integration.address_moves)
+    if request.htmx and request.method == "POST":
+        response["HX-Retarget"], response["HX-Reswap"] = "#dialog", "innerHTML"
+    return response
+
+
 def acting(operation: Callable[[User, Alias], None]) -> Callable[..., HttpResponse]:
     """A POST that does one thing to the integration and shows the cards again."""
 

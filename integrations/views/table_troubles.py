@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 
 from integrations.models.integration import Integration, State
 from integrations.models.remote_tables import RemoteTable
+from integrations.models.tokens import consent
 from integrations.oauth.errors import Misconfigured, Unreachable, Unusable
 from integrations.remote_tables import LIMITED, NotAllowed, TurnedOff
 from integrations.tokens import NoUsableToken
@@ -14,7 +15,7 @@ from integrations.tokens import NoUsableToken
 
 @dataclass(frozen=True, kw_only=True)
 class Trouble:
-    kind: str  # connect, sign_in_again, revoking, off, forbidden, wait, down, unusable, wrong
+    kind: str  # connect, sign_in_again, address_changed, revoking, off, forbidden, wait, down, unusable, wrong
     icon: str
     heading: str
     text: str
@@ -35,6 +36,8 @@ def trouble_of(error: Exception, table: RemoteTable, source: Integration | None)
     if isinstance(error, TurnedOff):
         return turned_off(source, names)
     if isinstance(error, NoUsableToken) and source:
+        if error.code == consent.CHANGED:
+            return moved(names)
         return less_access(names) if error.code == "insufficient_scope" else signed_out(source, names)
     if isinstance(error, NotAllowed):
         return Trouble(
@@ -76,6 +79,15 @@ def signed_out(source: Integration, names: dict[str, str]) -> Trouble:
     )
     heading = _("Connect %(provider)s to see %(table)s") % names
     return Trouble(kind="connect", icon="key", heading=heading, text=told % names)
+
+
+def moved(names: dict[str, str]) -> Trouble:
+    return Trouble(
+        kind="address_changed",
+        icon="moved",
+        heading=_("%(provider)s was moved to another address") % names,
+        text=_("Nothing of yours is sent there until you agree. Then you see %(table)s again.") % names,
+    )
 
 
 def less_access(names: dict[str, str]) -> Trouble:

@@ -99,10 +99,14 @@ def test_tokens_do_not_follow_to_a_new_host_unasked(
         "https://evil.example:443" in told and "https://northwind.example:443" in told for told in complaints(refused)
     ]
     assert HttpConnection.objects.get().connection_url == connection.connection_url
-    assert "The new address belongs to the same provider" in refused.content.decode()
+    assert "Enter the Client Secret of the application registry" in refused.content.decode()
     prefix = f"{row}-" if row else ""
-    submitted(as_admin, address, moved, also={f"{prefix}same_provider": "on"})
+    for also in ({f"{prefix}same_provider": "on"}, {f"{prefix}client_secret": "guessed"}):
+        submitted(as_admin, address, moved, also=also)
+        assert HttpConnection.objects.get().connection_url == connection.connection_url
+    submitted(as_admin, address, moved, also={f"{prefix}client_secret": "CANARY-client-secret"})
     assert HttpConnection.objects.get().connection_url == "https://evil.example/api"
+    assert token.address_changes("https://evil.example/api")
 
 
 def test_a_new_alias_cannot_lead_the_tokens_of_a_credential_elsewhere(as_admin: Client, token: Token) -> None:

@@ -114,7 +114,7 @@ def credential_of(alias: Alias) -> OAuth2Credential:
     return alias.effective_credential
 
 
-def current(user: User | None, alias: Alias, **options: float) -> str:
+def current(user: User | None, alias: Alias, **options: Any) -> str:
     held: str = tokens.current(user, credential_of(alias), **options).access_token
     return held
 

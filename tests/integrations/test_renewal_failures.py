@@ -155,8 +155,8 @@ def test_a_redirect_of_the_token_endpoint_is_not_followed(
 )
 def test_an_inner_address_is_not_reached_even_if_the_row_names_it(url: str, amira: User, northwind: Alias) -> None:
     """That nothing was connected to, tests/network.py sees to."""
-    cast.signed_in(amira, northwind, expires_in=-10)
     ApplicationRegistry.objects.update(token_url=url)
+    cast.signed_in(amira, northwind, expires_in=-10)
     with pytest.raises(OAuthError):
         current(amira, northwind)
 

@@ -151,6 +151,9 @@ def test_an_answer_that_swells_is_cut_off(server: HostileServer, amira: User, co
 
 def test_nobody_listening_is_unreachable(amira: User, connection: HttpConnection) -> None:
     connection.connection_url = f"http://127.0.0.1:{machine.free_port()}/api"
+    token = Token.objects.get()
+    token.agreed = {**(token.agreed or {}), "connections": [connection.connection_url]}
+    token.save()
     with pytest.raises(Unreachable):
         get(amira, connection)
 

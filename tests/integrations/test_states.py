@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
-from integrations.models import Alias, Revocation, Token
+from integrations.models import Alias, HttpConnection, Revocation, Token
 from integrations.models.integration import State, integrations_of
 from integrations.models.registry import ApplicationRegistry
 from tests import cast, walks
@@ -67,6 +67,14 @@ def down(then: Callable[[User, Alias], object]) -> Callable[[User, Alias], None]
     return arrange
 
 
+def moved(then: Callable[[User, Alias], object]) -> Callable[[User, Alias], None]:
+    def arrange(user: User, alias: Alias) -> None:
+        then(user, alias)
+        HttpConnection.objects.update(connection_url="https://elsewhere.example/api")
+
+    return arrange
+
+
 def both(*steps: Callable[[User, Alias], object]) -> Callable[[User, Alias], None]:
     def arrange(user: User, alias: Alias) -> None:
         for step in steps:
@@ -115,6 +123,10 @@ EXPIRED = {"expires_in": -60, "refresh_token": ""}
         (down(token(state="needs_reauth")), "needs_reauth", AVAILABLE),
         (down(nothing), "not_connected", AVAILABLE),
         (down(revocation()), "revoking", AVAILABLE),
+        (moved(token()), "address_changed", MINE),
+        (down(moved(token())), "address_changed", MINE),
+        (moved(token(**EXPIRED)), "needs_reauth", AVAILABLE),
+        (off(moved(token())), "disabled", MINE),
         (off(down(token())), "disabled", MINE),
         (off(token()), "disabled", MINE),
         (off(token(**EXPIRED)), "disabled", AVAILABLE),
@@ -135,7 +147,7 @@ def test_each_state_has_its_section_and_its_words(
     assert walks.state_on(page) == state
     (shown,) = integrations_of(amira)
     assert shown.badge in page
-    assert shown.is_token_valid == (section == MINE and state != "disabled")
+    assert shown.is_token_valid == (section == MINE and state not in ("disabled", "address_changed"))
     detail = as_amira.get(f"/integrations/{alias.hex}/")
     assert shown.badge in walks.words(detail)
     assert ('hx-trigger="every 2s' in page) == (state in ("connecting", "revoking"))

@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from hashlib import sha256
 
 from django.urls import reverse
 
 from integrations.models.addresses import home_url, initiator_url
+from integrations.models.diary import Event
+from integrations.models.integration.addresses import Move, moves_of
 from integrations.models.integration.scopes import ScopeBook
 from integrations.models.integration.states import BADGES, QUICK_ATTEMPTS, REVOKING_AT_MOST, State
 from integrations.models.registry import Alias, ApplicationRegistry, OAuth2Credential
@@ -18,6 +21,7 @@ from integrations.models.tokens import (
     Token,
     TokenState,
 )
+from integrations.models.tokens.consent import Change, changes, digest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +34,7 @@ class Integration:
     settled: Revocation | None  # a moment ago
     scopes: ScopeBook
     now: datetime
+    address_events: tuple[Event, ...] = ()  # of changed addresses, for the words about them
 
     @cached_property
     def state(self) -> State:
@@ -44,6 +49,8 @@ class Integration:
             return State.NOT_CONNECTED
         if not self.token.is_valid:
             return State.NEEDS_REAUTH
+        if self.address_changes:
+            return State.ADDRESS_CHANGED
         if self.is_down:
             return State.PROVIDER_DOWN
         return State.EXPIRING if self.token.expires_soon else State.CONNECTED
@@ -76,7 +83,7 @@ class Integration:
 
     @property
     def is_token_valid(self) -> bool:
-        return self.section == "my" and self.state != State.DISABLED
+        return self.section == "my" and self.state != State.DISABLED and not self.address_changes
 
     @property
     def is_listed(self) -> bool:
@@ -85,12 +92,36 @@ class Integration:
 
     @property
     def needs_the_person(self) -> bool:
-        return self.state in {State.EXPIRING, State.NEEDS_REAUTH, State.REVOKE_FAILED}
+        return self.state in {State.EXPIRING, State.NEEDS_REAUTH, State.REVOKE_FAILED, State.ADDRESS_CHANGED}
 
     @property
     def is_moving(self) -> bool:
         """The card changes by itself; the dashboard asks again."""
         return self.state in {State.CONNECTING, State.REVOKING}
+
+    # Addresses that were changed ------------------------------------------------------------------------------
+
+    @property
+    def connection_url(self) -> str:
+        connection = self.alias.connection
+        return connection.connection_url if connection else ""
+
+    @cached_property
+    def address_changes(self) -> list[Change]:
+        """Addresses to which the person has not agreed. The token is held while there are any."""
+        if self.token is None:
+            return []
+        return changes(self.token.agreed, vars(self.registry), self.connection_url)
+
+    @property
+    def address_fingerprint(self) -> str:
+        """What the person sees when they agree. Another one afterwards is not agreed to."""
+        seen = [(change.name, change.new) for change in self.address_changes]
+        return sha256(repr([seen, digest(self.registry.call_headers)]).encode()).hexdigest()
+
+    @property
+    def address_moves(self) -> list[Move]:
+        return moves_of(self.address_changes, self.address_events)
 
     # What the card says ---------------------------------------------------------------------------------------
 

@@ -1,10 +1,12 @@
 """From rows to integrations: one person's, in a fixed number of queries."""
 
+from dataclasses import replace
 from uuid import UUID
 
 from django.utils import timezone
 
 from accounts.models import User
+from integrations.models.integration.addresses import events_about
 from integrations.models.integration.card import Integration
 from integrations.models.integration.scopes import ScopeBook
 from integrations.models.registry import Alias, AliasQuerySet
@@ -61,4 +63,16 @@ def assemble(user: User, aliases: AliasQuerySet) -> list[Integration]:
         )
         for alias, credential in rows
     ]
-    return sorted(found, key=lambda row: (row.title.casefold(), row.alias.name))
+    return sorted(with_address_events(found), key=lambda row: (row.title.casefold(), row.alias.name))
+
+
+def with_address_events(rows: list[Integration]) -> list[Integration]:
+    """Who changed the addresses, where any were changed: one more query."""
+    moved = {row.registry.pk for row in rows if row.address_changes}
+    if not moved:
+        return rows
+    events = events_about(moved)
+    return [
+        replace(row, address_events=tuple(each for each in events if each.subject_id == row.registry.pk))
+        for row in rows
+    ]

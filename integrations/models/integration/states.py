@@ -18,6 +18,7 @@ class State(StrEnum):
     NEEDS_REAUTH = "needs_reauth"
     REVOKING = "revoking"
     REVOKE_FAILED = "revoke_failed"
+    ADDRESS_CHANGED = "address_changed"
     PROVIDER_DOWN = "provider_down"
     DISABLED = "disabled"
 
@@ -31,6 +32,7 @@ BADGES: dict[State, tuple[Any, str, str]] = {
     State.NEEDS_REAUTH: (_("Sign in again"), "bad", "key"),
     State.REVOKING: (_("Revoking"), "info", "spin"),
     State.REVOKE_FAILED: (_("Revoke not confirmed"), "bad", "alert"),
+    State.ADDRESS_CHANGED: (_("New address"), "warn", "moved"),
     State.PROVIDER_DOWN: (_("Provider down"), "warn", "cloudoff"),
     State.DISABLED: (_("Turned off"), "idle", "lock"),
 }

@@ -26,6 +26,9 @@ class Health(models.Model):
     down_since = models.DateTimeField(null=True, blank=True, editable=False)
     next_check_at = models.DateTimeField(null=True, blank=True, editable=False)
 
+    moved_at = models.DateTimeField(null=True, blank=True, editable=False)  # an address that people's tokens go to
+    moved_told_at = models.DateTimeField(null=True, blank=True, editable=False)
+
     class Meta:
         abstract = True
 
@@ -44,6 +47,11 @@ class Health(models.Model):
         self.misconfigured_code, self.misconfigured_at = code, timezone.now() if code else None
         told = {"misconfigured_code": code, "misconfigured_at": self.misconfigured_at}
         type(self)._default_manager.filter(pk=self.pk).exclude(misconfigured_code=code).update(**told)
+
+    def note_moved(self) -> None:
+        """An address that people's tokens go to was changed: administrators are to be told."""
+        self.moved_at = timezone.now()
+        type(self)._default_manager.filter(pk=self.pk).update(moved_at=self.moved_at)
 
     def is_down_at(self, url: str) -> bool:
         """The server at this address does not answer, as far as this row knew when it was read."""

@@ -136,6 +136,19 @@ def leading_elsewhere(before: Mapping[str, Any], after: Mapping[str, Any]) -> li
     return changed + [name for name in moved if name not in changed]
 
 
+def leading_people_elsewhere(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """Which changes decide anew where people's tokens, or people themselves, are sent, beside the endpoints."""
+    found, known = [], (before.get("base_url_hosts") or "").split()
+    if any(pattern not in known for pattern in (after["base_url_hosts"] or "").split()):
+        found.append("base_url_hosts")
+    if after["call_headers"] and after["call_headers"] != (before.get("call_headers") or {}):
+        found.append("call_headers")
+    link, old_link = after["account_settings_url"], before.get("account_settings_url")
+    if link and old_link and origin(link) != origin(old_link):
+        found.append("account_settings_url")
+    return found
+
+
 def new_receivers(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[set[str], set[str]]:
     """Servers that people's tokens would go to after the change, and those that they went to so far."""
     known = {origin(before.get(name) or "") for name in GET_SECRETS if before.get(name)}

@@ -1,5 +1,6 @@
 """What a user owns: tokens, sign-ins under way, and promises to revoke."""
 
+from integrations.models.tokens import consent
 from integrations.models.tokens.attempts import (
     AttemptQuerySet,
     AttemptStatus,
@@ -27,6 +28,7 @@ __all__ = [
     "TokenQuerySet",
     "TokenState",
     "attempt_expiry",
+    "consent",
     "place_of",
     "promise",
     "state_digest",

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any, Self
@@ -17,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.error_boundary import error_boundary
 from accounts.models import User
 from integrations.models.registry import ApplicationRegistry, IntegrationType, OAuth2Credential, SysIdModel
+from integrations.models.tokens import consent
 from integrations.models.tokens.revocations import Revocation
 from integrations.models.tokens.token import Origin, Token, begins_elsewhere, promise
 from integrations.oauth.answers import TokenAnswer
@@ -77,6 +79,7 @@ class AuthorizationAttempt(SysIdModel):
     redirect_uri = models.CharField(max_length=600)
     scopes = models.JSONField(default=list)
     endpoints = models.JSONField(default=list)
+    agreed = models.JSONField(default=dict)  # the addresses that the person agrees to by signing in (`consent`)
     popup = models.BooleanField(default=False)
     next_path = models.CharField(max_length=500, blank=True)
     status = models.CharField(max_length=20, choices=AttemptStatus, default=AttemptStatus.PENDING)
@@ -97,6 +100,12 @@ class AuthorizationAttempt(SysIdModel):
 
     def __str__(self) -> str:
         return f"{self.credential} / {self.user} ({self.status})"
+
+    def save(self, *, update_fields: Iterable[str] | None = None, **options: Any) -> None:
+        """Who begins a sign-in agrees to the set-up of that moment; what changes until its end does not count."""
+        if self._state.adding and not self.agreed:
+            self.agreed = consent.agreement_now(self.credential, None if self.is_shared else self.user_id)
+        super().save(update_fields=update_fields, **options)
 
     def sealing_context(self) -> str:
         return f"{self.hex}:{self.user_id}:{self.credential_id.hex}"
@@ -158,6 +167,7 @@ class AuthorizationAttempt(SysIdModel):
     def token(self, answer: TokenAnswer) -> "Token":
         """A token row for what was fetched; not saved."""
         token = Token(user=self.owner, credential=self.credential, integration_type=self.integration_type)
+        token.agreed = self.agreed
         token.requested_scopes, token.scopes = self.scopes, self.scopes
         token.account_id, token.account_label = self.account_id, self.account_label
         token.take(answer, registry=self.registry)

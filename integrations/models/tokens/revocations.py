@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from integrations.models.registry import ApplicationRegistry, OAuth2Credential, SysIdModel
+from integrations.oauth.bases import origin
 from integrations.oauth.client import Registration
 from integrations.vault import EncryptedField, is_sealed
 
@@ -226,9 +227,14 @@ class Revocation(SysIdModel):
             introspection_url=self.introspection_url,
             userinfo_url=self.userinfo_url,
             token_path=registry.token_path if registry else "",
-            refresh_url=registry.refresh_url if registry else "",
+            refresh_url=registry.refresh_url if registry and self.may_be_sent_to(registry.refresh_url) else "",
             token_parameters=registry.token_parameters if registry else {},
         )
+
+    def may_be_sent_to(self, url: str, *others: str) -> bool:
+        """Whether the address is at one of the servers that the promise was made for, or at one of these."""
+        known = (self.token_url, self.revocation_url, self.introspection_url, *others)
+        return not url or origin(url) in {origin(each) for each in known if each}
 
     def claim(self, lease: timedelta) -> bool:
         """Take it for so long; True for exactly one caller (a compare-and-swap, on any database)."""
@@ -280,6 +286,10 @@ class Revocation(SysIdModel):
         now = timezone.now()
         registry = self.registry_now
         mended = registry.revocation_addresses() if registry and registry.token_revocation_url else {}
+        if not all(self.may_be_sent_to(mended.get(name, "")) for name in ("revocation_url", "introspection_url")):
+            mended = {}  # the person agreed to another server
+        if not self.may_be_sent_to(mended.get("userinfo_url", ""), self.userinfo_url):
+            mended["userinfo_url"] = ""
         changes = {**mended, "attempts": 0, "pursued_since": now, "next_attempt_at": now, "settled_at": None}
         if self.state == RevocationState.CONFIRMED:
             # The provider said yes once, and is to hear it again. The person's card may show a newer sign-in by now.

@@ -4,6 +4,7 @@ A token row is never just deleted: in the same transaction a `Revocation` row ta
 it and why (the person, a cascade from the user or the credential). The row is the promise; the queue only hurries it.
 """
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, Self, TypeAlias
 from uuid import UUID
@@ -17,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from integrations.models.registry import ApplicationRegistry, GrantType, IntegrationType, OAuth2Credential, SysIdModel
+from integrations.models.tokens import consent
 from integrations.models.tokens.revocations import Revocation, RevocationState
 from integrations.oauth import bases
 from integrations.oauth.answers import TokenAnswer
@@ -24,6 +26,12 @@ from integrations.vault import EncryptedField, is_sealed, opens_by_header, reada
 
 SOON = timedelta(days=7)
 SOON_SHARE = 0.2  # of the lifetime
+SNAPSHOT = {  # columns of a revocation, and the registry's fields they come from
+    "revocation_url": "token_revocation_url",
+    "introspection_url": "token_introspection_url",
+    "userinfo_url": "userinfo_url",
+    "token_url": "token_url",
+}
 INTERRUPTED = "renewal_interrupted"  # a failure of our own: a process died while it renewed
 Origin: TypeAlias = models.Model | models.QuerySet[models.Model]  # what a deletion began with
 
@@ -68,6 +76,7 @@ class Token(SysIdModel):
     last_used_at = models.DateTimeField(_("Last used"), null=True, blank=True)
     last_used_by = models.CharField(_("Last used by"), max_length=100, blank=True)
     notice = models.CharField(max_length=20, blank=True, editable=False)  # the last mail to its owner about it
+    agreed = models.JSONField(null=True, editable=False)  # the addresses it was given for (`consent`)
     version = models.PositiveIntegerField(default=1, editable=False)
     lease_owner = models.CharField(max_length=32, blank=True, editable=False)
     lease_expires_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -99,8 +108,18 @@ class Token(SysIdModel):
     def __str__(self) -> str:
         return f"{self.credential} / {self.user or _('System')}"
 
+    def save(self, *, update_fields: Iterable[str] | None = None, **options: Any) -> None:
+        """Who signs in agrees to the set-up of that moment, where the sign-in brings no older one along."""
+        if self._state.adding and self.agreed is None:
+            self.agreed = consent.agreement_now(self.credential, self.user_id)
+        super().save(update_fields=update_fields, **options)
+
     def sealing_context(self) -> str:
         return place_of(self.id, self.user_id, self.credential_id)
+
+    def address_changes(self, connection_url: str = "") -> list[consent.Change]:
+        """The addresses of the set-up to which the owner has not agreed; none where the token may be used."""
+        return consent.changes(self.agreed, vars(self.credential.registry), connection_url)
 
     @property
     def has_refresh_token(self) -> bool:
@@ -189,7 +208,8 @@ class Token(SysIdModel):
             self.refresh_expiry_assumed = not answer.refresh_expires_in
         if answer.scopes is not None:
             self.scopes = sorted(answer.scopes)
-        if registry.base_url_path and (base := bases.believed(answer.unverified_base_url, registry.base_url_hosts)):
+        base = consent.believed(self.agreed, answer.unverified_base_url, registry.base_url_hosts)
+        if registry.base_url_path and base:
             self.base_url = base
         self.state, self.failure_code, self.failed_at, self.notice = TokenState.VALID, "", None, ""
 
@@ -277,11 +297,24 @@ def copied(token: Token, *, orphaned: bool) -> Revocation:
         account_id=token.account_id,
         access_token_expires_at=token.expires_at,
         refresh_asked_at=token.lease_expires_at if token.lease_owner else None,  # a renewal under way may spend it
-        **registry.revocation_snapshot(),
+        **agreed_snapshot(token, registry),
     )
     revocation.refresh_token = readable(token, "refresh_token")
     revocation.access_token = readable(token, "access_token")
     return revocation
+
+
+def agreed_snapshot(token: Token, registry: ApplicationRegistry) -> dict[str, Any]:
+    """The registry's addresses for a revocation; where one leads to a server that the owner never agreed to, the
+    address that they did agree to.
+    """
+    snapshot, agreed = registry.revocation_snapshot(), token.agreed or {}
+    for column, name in SNAPSHOT.items():
+        if not consent.allows(agreed, name, snapshot[column]):
+            snapshot[column] = agreed.get(name, "")
+            if column == "revocation_url":
+                snapshot["revocation_request"] = agreed.get("revocation_request", {})
+    return snapshot
 
 
 @receiver(pre_delete, sender=Token)
