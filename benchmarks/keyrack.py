@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 from django.contrib.auth.models import Group
@@ -22,6 +23,7 @@ from integrations.models import (
     OAuthEntityProfile,
     Token,
 )
+from integrations.models.tokens import consent
 from integrations.personal_auth import PersonalAuthAPI
 
 
@@ -58,9 +60,16 @@ def token_of(user: User, credential: OAuth2Credential, **fields: Any) -> Token:
             "signed_in_at": now,
             "scopes": ["read"],
             "requested_scopes": ["read"],
+            "agreed": agreed_at(credential),
             **fields,
         }
     )
+
+
+@cache
+def agreed_at(credential: OAuth2Credential) -> consent.Agreement:
+    """The addresses of a sign-in; asked for once, not for each of many thousand tokens."""
+    return consent.agreement_now(credential, None)
 
 
 def credential_of(alias: Alias) -> OAuth2Credential:

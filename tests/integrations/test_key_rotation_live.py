@@ -159,7 +159,13 @@ def test_killed_half_way_it_has_lost_nothing_and_the_next_run_finishes(
     token = cast.signed_in(amira, walks.northwind(server))
     User.objects.bulk_create(User(username=f"person-{number}", password="!") for number in range(CROWD))
     made = [
-        Token(user=user, credential=token.credential, integration_type="personal", access_token=user.username)
+        Token(
+            user=user,
+            credential=token.credential,
+            integration_type="personal",
+            access_token=user.username,
+            agreed=token.agreed,
+        )
         for user in User.objects.filter(username__startswith="person-")
     ]
     Token.objects.bulk_create(made)

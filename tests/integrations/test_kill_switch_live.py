@@ -10,6 +10,7 @@ from pytest_django import Settings
 
 from accounts.models import User
 from integrations.models import Alias, Event, Revocation, Token
+from integrations.models.tokens import consent
 from tests import cast, walks
 from tests.integrations.rotating import OLD, ROOT, environment
 
@@ -26,8 +27,9 @@ def northwind(settings: Settings) -> Alias:
     alias = cast.integration_at(cast.registry_at("https://northwind.example"))
     User.objects.bulk_create(User(username=f"person-{number}", password="!") for number in range(PEOPLE))
     credential = walks.credential_of(alias)
+    agreed = consent.agreement_now(credential, None)
     Token.objects.bulk_create(
-        Token(user=user, credential=credential, integration_type="personal", access_token=user.username)
+        Token(user=user, credential=credential, integration_type="personal", access_token=user.username, agreed=agreed)
         for user in User.objects.all()
     )
     return alias
