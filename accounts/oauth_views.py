@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
+from django.shortcuts import render
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
@@ -24,6 +25,7 @@ from accounts import diary, introspection, scopes
 from accounts.diary import Kind
 from accounts.lockout import client_address
 from accounts.models import Application, Approval
+from accounts.redirects import REDIRECTED_AT, was_redirected
 from accounts.request_rules import check_client_request, find_fault, json_headers, known_parameters
 from accounts.resources import is_own
 
@@ -46,6 +48,13 @@ class Consent(AuthorizationView):  # type: ignore[misc]  # django-oauth-toolkit 
     template_name = "accounts/consent.html"
 
     def dispatch(self, request: HttpRequest, *arguments: Any, **names: Any) -> HttpResponse:
+        """End the submission of the sign-in form first: its page's `form-action` would stop a redirect to the client.
+
+        Only browsers apply it, and they send Fetch Metadata.
+        """
+        if request.method == "GET" and "Sec-Fetch-Mode" in request.headers and was_redirected(request):
+            del request.session[REDIRECTED_AT]
+            return render(request, "accounts/forward.html", {"url": request.get_full_path()})
         request.GET = known_parameters(request.GET)  # type: ignore[assignment]  # the stubs say that it cannot be set
         response: HttpResponse = super().dispatch(request, *arguments, **names)
         return response
@@ -86,7 +95,7 @@ class Consent(AuthorizationView):  # type: ignore[misc]  # django-oauth-toolkit 
             return response
         response = super().render_to_response(context, **options)
         if application:
-            response._csp_update = {"form-action": [origin(context["redirect_uri"])]}  # type: ignore[attr-defined]
+            response._csp_update = {"form-action": form_targets(context["redirect_uri"])}  # type: ignore[attr-defined]
         return response
 
     def was_approved(self, application: Application, wanted: list[str]) -> bool:
@@ -158,10 +167,10 @@ def believed_redirect_uri(asked: QueryDict) -> str:
     return registered[0] if len(registered) == 1 else ""
 
 
-def origin(url: str) -> str:
-    """Where the form's answer leads the browser: it must be allowed to follow."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
+def form_targets(redirect_uri: str) -> list[str]:
+    """Where the browser may go after the form: the client, and wherever that one redirects it."""
+    parts = urlsplit(redirect_uri)
+    return [f"{parts.scheme}://{parts.netloc}", f"{parts.scheme}:"]
 
 
 @csrf_exempt

@@ -15,6 +15,7 @@ from oauth2_provider.views import RevokeTokenView
 
 from accounts import activity_views, api, grant_views, oauth_views, security_views, sessions, views
 from accounts.recent import recently_authenticated as again
+from accounts.redirects import leaves_site
 
 
 class RowIdConverter(UUIDConverter):
@@ -105,7 +106,11 @@ api_urlpatterns = [path("leaked-tokens/", api.LeakedTokens.as_view(), name="leak
 
 # Only these: django-oauth-toolkit has more, with which anybody could register applications. Its own namespace.
 server_urlpatterns = [
-    path("o/authorize/", oauth_views.Consent.as_view(http_method_names=["get", "post"]), name="authorize"),
+    path(
+        "o/authorize/",
+        leaves_site(oauth_views.Consent.as_view(http_method_names=["get", "post"])),
+        name="authorize",
+    ),
     path("o/token/", oauth_views.Token.as_view(http_method_names=["post"]), name="token"),
     path("o/revoke_token/", RevokeTokenView.as_view(http_method_names=["post"]), name="revoke-token"),
     path("o/introspect/", oauth_views.introspect, name="introspect"),

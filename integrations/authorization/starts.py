@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from accounts.models import User
+from accounts.redirects import leads_to_leaving_view
 from integrations.authorization.access import NotAvailable, integration_for
 from integrations.authorization.results import fail
 from integrations.models.registry import GrantType, OAuth2Credential
@@ -88,8 +89,10 @@ def binding_digest(session_binding: str) -> str:
 
 
 def is_local_path(path: str) -> bool:
+    """A page of this site, and none that starts another sign-in: who chose the path may be a foreign page."""
     spelled_out = path.startswith("/") and path.isprintable() and len(path) <= LONGEST_PATH
-    return spelled_out and url_has_allowed_host_and_scheme(path, allowed_hosts=None)
+    is_of_this_site = spelled_out and url_has_allowed_host_and_scheme(path, allowed_hosts=None)
+    return is_of_this_site and not leads_to_leaving_view(path, page_url=f"{settings.SITE_URL}/")
 
 
 def make_room(user: User) -> None:

@@ -10,6 +10,7 @@ from django.utils.crypto import constant_time_compare
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_safe
 
+from accounts.redirects import REDIRECTED_AT, leaves_site, was_redirected
 from integrations import authorization
 from integrations.models.registry import OAuth2Credential
 from integrations.models.tokens import AuthorizationAttempt
@@ -21,8 +22,9 @@ CONFIRMATION_SECONDS = 600
 
 @require_safe
 @for_signing_in
+@leaves_site
 def initiator(request: Request) -> HttpResponse:
-    """Start a sign-in: from our own pages straight to the provider, from elsewhere by a button on a page of ours."""
+    """Start a sign-in: a link of our own pages goes straight to the provider, other ways show the start page first."""
     credential = requested_credential(request, "oauth_requestor", "oauth_provider_profile", "personal")
     try:
         if not is_from_here(request):
@@ -69,15 +71,24 @@ def requested_credential(request: Request, requestor: str, profile: str, persona
 
 
 def is_from_here(request: Request) -> bool:
-    """The browser says so itself (Fetch Metadata), or the person pressed the button on our page."""
-    return request.headers.get("Sec-Fetch-Site") == "same-origin" or is_confirmed(request)
+    """Whether the person pressed a link of ours: the start page's, or one on a page of this origin (Fetch Metadata).
+
+    A redirect of ours, as after signing in, is no press: its target may come from a foreign page's `?next=`.
+    """
+    is_same_origin = request.headers.get("Sec-Fetch-Site") == "same-origin"
+    return is_confirmed(request) or (is_same_origin and not was_redirected(request))
 
 
 def confirmed(request: Request) -> str:
     """This address once more, with proof that it was our page that showed it in this session."""
     query = request.GET.copy()
-    query["confirm"] = signing.dumps(session_binding(request), salt="start")
+    query["confirm"] = signing.dumps(confirmation(request), salt="start")
     return f"{request.path}?{query.urlencode()}"
+
+
+def confirmation(request: Request) -> str:
+    """What the start page signs. A later redirect to the initiator makes it void: that one must be confirmed anew."""
+    return f"{session_binding(request)} {request.session.get(REDIRECTED_AT, '')}"
 
 
 def is_confirmed(request: Request) -> bool:
@@ -85,7 +96,7 @@ def is_confirmed(request: Request) -> bool:
         shown_to = signing.loads(request.GET.get("confirm", ""), salt="start", max_age=CONFIRMATION_SECONDS)
     except signing.BadSignature:
         return False
-    return constant_time_compare(str(shown_to), session_binding(request))
+    return constant_time_compare(str(shown_to), confirmation(request))
 
 
 def without_referrer(response: HttpResponse) -> HttpResponse:

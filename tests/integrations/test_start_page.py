@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from datetime import timedelta
 from html import unescape
+from urllib.parse import quote, urlencode, urljoin
 
 import pytest
 import time_machine
@@ -97,6 +98,63 @@ def test_an_anonymous_visitor_gets_there_after_signing_in(alias: Alias, amira: U
     assert "Connect Northwind CRM?" in walks.words(client.get(signed_in["Location"]))
 
 
+def sign_in(client: Client, next_url: str, **headers: str) -> walks.Page:
+    typed = {"username": "amira", "password": cast.PASSWORD, "next": next_url}
+    return client.post("/accounts/login/", typed, headers=headers)
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        "{0}",
+        "http://testserver{0}",
+        "/integrations/..{0}",
+        "/%2e{0}",
+        "../..{0}",
+        "/accounts/login/?next={1}",
+        "{0}&a='",
+    ],
+)
+def test_a_redirect_after_signing_in_leads_to_the_start_page_whatever_the_browser_says(
+    spelled: str, alias: Alias, amira: User
+) -> None:
+    """The target may come from a foreign page, and a redirect to the provider would be stopped by `form-action`."""
+    client = Client(headers={"Sec-Fetch-Site": "same-origin"})
+    start = walks.start_url(alias)
+    answer = sign_in(client, spelled.format(start, quote(start)))
+    while answer.status_code == 302 and not answer["Location"].startswith(walks.registry_of(alias).authorization_url):
+        answer = client.get(urljoin("http://testserver/accounts/login/", answer["Location"].replace("/%2e/", "/")))
+    assert "Connect Northwind CRM?" in walks.words(answer)
+    assert not AuthorizationAttempt.objects.exists()
+    assert walks.asked(client.get(button_on(answer)))["state"]
+
+
+def test_a_start_page_link_from_before_the_sign_in_is_no_press(alias: Alias, amira: User) -> None:
+    client = Client(headers={"Sec-Fetch-Site": "same-origin"})
+    client.force_login(amira)
+    link = button_on(client.get(walks.start_url(alias), headers={"Sec-Fetch-Site": "none"}))
+    client.post("/accounts/logout/", {"next": link})
+    assert "Connect Northwind CRM?" in walks.words(client.get(sign_in(client, link)["Location"]))
+
+
+@pytest.mark.parametrize("page", ["/accounts/reauthenticate/", "/accounts/logout/", "/accounts/password/change/"])
+def test_no_other_form_of_the_account_starts_a_sign_in_by_its_next(page: str, as_amira: Client, alias: Alias) -> None:
+    start = walks.start_url(alias)
+    typed = {"password": cast.PASSWORD, "oldpassword": cast.PASSWORD, "next": start}
+    typed |= dict.fromkeys(("password1", "password2"), "CANARY-a-new-passphrase")
+    answer = as_amira.post(f"{page}?{urlencode({'next': start})}", typed)
+    if answer["Location"] == start:
+        as_amira.get(start)
+    assert not AuthorizationAttempt.objects.exists()
+
+
+def test_a_link_of_our_own_page_starts_at_once_a_minute_after_such_a_redirect(alias: Alias, amira: User) -> None:
+    client = Client(headers={"Sec-Fetch-Site": "same-origin"})
+    sign_in(client, walks.start_url(alias))
+    with time_machine.travel(timezone.now() + timedelta(seconds=61)):
+        assert walks.asked(client.get(walks.start_url(alias)))["state"]
+
+
 # Nobody finishes ----------------------------------------------------------------------------------------------------
 
 
@@ -176,6 +234,8 @@ def test_an_address_that_must_not_be_used_is_told_in_words(
     ("path", "kept"),
     [
         ("/integrations/?q=a", "/integrations/?q=a"),
+        ("/oauth_initiator.do?oauth_requestor=1", ""),
+        ("/integrations/../oauth%5Finitiator.do", ""),
         ("//evil.example", ""),
         ("/\\evil.example", ""),
         ("\\\\evil.example", ""),
