@@ -40,7 +40,7 @@ class AccountAdapter(DefaultAccountAdapter):
         return False  # administrators make accounts
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
-        """django-axes counts wrong passwords, at all doors and in the database: allauth would only count once more."""
+        """`accounts.backends` reserves an attempt, wherever a password is taken: allauth would only count once more."""
 
     def get_client_ip(self, request: HttpRequest) -> str:
         return lockout.client_address(request)

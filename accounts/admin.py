@@ -7,7 +7,6 @@ from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.mfa.signals import authenticator_removed
 from allauth.usersessions.models import UserSession
-from axes.models import AccessFailureLog, AccessLog
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.models import Group
@@ -30,7 +29,7 @@ from oauth2_provider.models import (
 
 from accounts import credentials, diary, ranks, scopes
 from accounts.lockout import client_address
-from accounts.models import Application, ApplicationPassword, Event, PermanentToken, User
+from accounts.models import Application, ApplicationPassword, AttemptCounter, Event, PermanentToken, User
 from accounts.people_admin import GroupsAdmin, PeopleAdmin, WithinOnesRank
 
 NEW_SECRET = "_new_secret"  # noqa: S105 - the name of a button
@@ -43,14 +42,28 @@ admin.site.register(User, PeopleAdmin)
 admin.site.unregister(Group)
 admin.site.register(Group, GroupsAdmin)
 
-# What the server keeps for itself (people see theirs on Account Security), and what django-axes is told not to write.
+# What the server keeps for itself (people see theirs on Account Security).
 for kept in (
     get_access_token_model(), get_device_grant_model(), get_grant_model(), get_id_token_model(),
-    get_refresh_token_model(), Application, AccessFailureLog, AccessLog, Authenticator, EmailAddress,
-    UserSession,
+    get_refresh_token_model(), Application, Authenticator, EmailAddress, UserSession,
 ):  # fmt: skip
     if admin.site.is_registered(kept):
         admin.site.unregister(kept)
+
+
+@admin.register(AttemptCounter)
+class FailedSignInsAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable at run time
+    """Deleting a line lets people in again before the time is up."""
+
+    list_display = ["counter", "failures", "ends_at"]
+    search_fields = ["counter"]
+    ordering = ["-ends_at"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
 
 class LookAndDelete(WithinOnesRank):
@@ -232,10 +245,16 @@ class LongLivedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscri
 @admin.register(PermanentToken)
 class PermanentTokenAdmin(LongLivedAdmin):
     list_display = [
-        "name", "whose", "public_id", "scope_names", "expires_at", "last_used_at", "last_used_from", "created_by_name",
+        "name", "whose", "public_id", "scope_names", "expires_at", "last_used_at", "last_used_from", "maker",
     ]  # fmt: skip
-    fields = ["name", "user", "public_id", "scope_names", "created_at", "created_by_name", "expires_at", "last_used_at"]
+    fields = ["name", "user", "public_id", "scope_names", "created_at", "maker", "expires_at", "last_used_at"]
     search_fields = ["name", "user__username", "public_id"]
+    list_select_related = ["user", "created_by"]
+    readonly_fields = ["maker"]
+
+    @admin.display(description=gettext_lazy("Created by"), ordering="created_by_name")
+    def maker(self, row: PermanentToken) -> str:
+        return row.maker_name
 
 
 @admin.register(ApplicationPassword)

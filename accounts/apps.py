@@ -15,5 +15,6 @@ class AccountsConfig(AppConfig):
         import_module("accounts.receivers")
         import_module("accounts.noted")
         import_module("accounts.audited_models")
+        import_module("accounts.known_devices")
         apps.get_app_config("account").verbose_name = _("E-mail addresses")
         apps.get_app_config("mfa").verbose_name = _("Two-step sign-in")

@@ -5,9 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from axes.handlers.proxy import AxesProxyHandler
 from django.conf import settings
-from django.contrib.auth.signals import user_login_failed
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_variables
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
@@ -19,7 +17,7 @@ from rest_framework.request import Request
 
 from accounts import backends, credentials, secret_forms
 from accounts.limits import Limit
-from accounts.lockout import client_address, counted_address
+from accounts.lockout import LockedOut, attempt, client_address, counted_address, seconds_locked
 from accounts.models import User
 
 REALM = "keyrack"
@@ -42,6 +40,7 @@ class Rights:
     scopes: frozenset[str]
     client_id: str = ""  # of an OAuth access token
     secret_id: str = ""  # of a permanent token or an application password: which of a person's it was
+    name: str = ""  # what the person knows it by: the application's name, or that of the token or password
 
     @property
     def counted_as(self) -> str:
@@ -62,7 +61,9 @@ class BearerToken(BaseAuthentication):
         is_valid, asked = get_oauthlib_core().verify_request(request._request, scopes=[])
         if not is_valid or asked.user is None:
             raise AuthenticationFailed(NOT_ALIVE, code="invalid_token")
-        return asked.user, Rights(scopes=frozenset(asked.scopes), client_id=asked.client.client_id)
+        return asked.user, Rights(
+            scopes=frozenset(asked.scopes), client_id=asked.client.client_id, name=asked.client.name
+        )
 
     def authenticate_header(self, request: Request) -> str:
         return challenge()
@@ -76,7 +77,7 @@ def by_permanent_token(request: Request, shown: str) -> tuple[User, Rights]:
         if REFUSED_TOKENS.count(counted_address(request._request)):
             raise Throttled(wait=REFUSED_TOKENS.seconds)
         raise AuthenticationFailed(NOT_ALIVE, code="invalid_token")
-    return token.user, Rights(scopes=credentials.rights_of(token), secret_id=f"token {token.pk}")
+    return token.user, Rights(scopes=credentials.rights_of(token), secret_id=f"token {token.pk}", name=token.name)
 
 
 class ApplicationPasswordOverBasic(BaseAuthentication):
@@ -88,17 +89,18 @@ class ApplicationPasswordOverBasic(BaseAuthentication):
         if header[:6].lower() != b"basic ":
             return None
         username, password = name_and_password(header[6:])
-        asking, credentials_shown = request._request, {"username": username}
-        if not AxesProxyHandler.is_allowed(asking, credentials_shown):
-            raise Throttled(wait=settings.AXES_COOLOFF_TIME.total_seconds())
-        user = backends.meant_by(username)
-        row = user and credentials.verify_application_password(user, password, client_address(asking))
+        user, address = backends.meant_by(username), client_address(request._request)
+        place = credentials.known_place(user, address) if user else ""
+        try:
+            with attempt(request._request, user, name=username, known_place=place) as current:
+                row = user and credentials.verify_application_password(user, password, address)
+                current.has_succeeded = bool(row)
+        except LockedOut:
+            raise Throttled(wait=seconds_locked()) from None
         if not row:
-            user_login_failed.send(sender=__name__, credentials=credentials_shown, request=asking)
-            if asking.axes_locked_out:  # type: ignore[attr-defined]  # django-axes sets it
-                raise Throttled(wait=settings.AXES_COOLOFF_TIME.total_seconds())
             raise AuthenticationFailed(WRONG_PASSWORD)
-        return row.user, Rights(scopes=credentials.rights_of_application_password(row), secret_id=f"password {row.pk}")
+        scopes = credentials.rights_of_application_password(row)
+        return row.user, Rights(scopes=scopes, secret_id=f"password {row.pk}", name=row.name)
 
     def authenticate_header(self, request: Request) -> str:
         return f'Basic realm="{REALM}"'

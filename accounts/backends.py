@@ -5,7 +5,9 @@ from typing import Any
 from allauth.account.auth_backends import AuthenticationBackend
 from allauth.account.models import EmailAddress
 from django.http import HttpRequest
+from django.views.decorators.debug import sensitive_variables
 
+from accounts import lockout
 from accounts.models import User
 
 
@@ -31,9 +33,22 @@ def only(found: Any) -> User | None:
 
 
 class Backend(AuthenticationBackend):
-    """allauth's, which would hash a password up to three times for some names and so tell which ones exist."""
+    """allauth's, which would hash a password up to three times for some names and so tell which ones exist.
+
+    An attempt is reserved before the hash, whoever asks: `accounts.lockout.LockedOut`.
+    """
+
+    meant: User | None = None
+
+    @sensitive_variables()
+    def authenticate(self, request: HttpRequest | None, **credentials: Any) -> User | None:  # type: ignore[override]
+        name = credentials.get("username") or credentials.get("email") or ""
+        self.meant = meant_by(name)
+        with lockout.attempt(request or HttpRequest(), self.meant, name=name) as attempt:
+            found: User | None = super().authenticate(request, **credentials)
+            attempt.has_succeeded = found is not None
+        return found
 
     def _authenticate(self, request: HttpRequest | None, **credentials: Any) -> User | None:
-        name = credentials.get("username") or credentials.get("email") or ""
-        found: User | None = self._check_password(meant_by(name), credentials["password"])
+        found: User | None = self._check_password(self.meant, credentials["password"])
         return found

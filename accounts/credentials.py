@@ -18,6 +18,7 @@ from accounts import diary, families, peppers, ranks, scopes, second_factor, sec
 from accounts.models import ApplicationPassword, LongLivedModel, PermanentToken, User
 
 USE_WRITTEN_EVERY = timedelta(minutes=1)
+PLACE_KNOWN_FOR = timedelta(days=30)
 
 # A hash for one purpose is none for another; and what happens to which kind, in the words of the diary.
 PURPOSES: dict[type[LongLivedModel], str] = {
@@ -131,6 +132,13 @@ def verify_application_password(user: User, password: str, address: str = "") ->
         return None
     note_use(row, letters, address)
     return row
+
+
+def known_place(user: User, address: str) -> str:
+    """A network address that an application password of this user was last used from; "" for any other address."""
+    since = timezone.now() - PLACE_KNOWN_FOR
+    used = user.application_passwords.alive().filter(last_used_from=address[:45], last_used_at__gt=since)
+    return f"at {address}" if used.exists() else ""
 
 
 def rights_of_application_password(row: ApplicationPassword) -> frozenset[str]:

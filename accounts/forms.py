@@ -46,7 +46,7 @@ class PasswordChangeForm(account_forms.ChangePasswordForm):
 
 
 class _Counted(forms.Form):
-    """A code is refused while the person is locked out, and opens once."""
+    """An attempt is reserved before the code is looked at, and a right code opens once."""
 
     user: Any
 
@@ -55,7 +55,15 @@ class _Counted(forms.Form):
         self.fields["code"].label = _("Code of your app, or a recovery code")
 
     def clean_code(self) -> str:
-        lockout.refuse_if_locked(context.request, self.user)
+        try:
+            with lockout.attempt(context.request, self.user, with_code=True) as attempt:
+                code = self.checked_code()
+                attempt.has_succeeded = True
+        except lockout.TooManyCodes:
+            raise get_adapter().validation_error("too_many_login_attempts") from None
+        return code
+
+    def checked_code(self) -> str:
         code: str = super().clean_code()  # type: ignore[misc]  # of the form it is mixed into
         authenticator = self.authenticator  # type: ignore[attr-defined]  # which that has found
         if authenticator.type == Authenticator.Type.TOTP and not second_factor.is_first_use(authenticator, code):

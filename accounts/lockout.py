@@ -1,24 +1,45 @@
-"""What happens after too many wrong passwords, and whose they are counted as. django-axes does the counting.
+"""Which counters an attempt to sign in is reserved at, at every place that takes a password or a code.
 
-Wrong codes of the second step count as well: whoever gets that far has the password, and six digits are few.
+A browser that this person has signed in with before has a counter of its own: guesses from elsewhere don't lock it.
 """
 
-from http import HTTPStatus
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from hashlib import sha256
 from ipaddress import ip_address, ip_network
-from typing import Any
 
-from axes.handlers.proxy import AxesProxyHandler
 from django.conf import settings
-from django.contrib.auth.signals import user_login_failed
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils.translation import gettext as _
 
-from accounts import backends
+from accounts import attempts, diary, known_devices
+from accounts.attempts import Limit
+from accounts.diary import Kind
 from accounts.models import User
 
 NOBODY_KNOWS = "::"  # a socket file has no address
+WRONG_CODES = 5
+WRONG_CODES_WITHIN = timedelta(minutes=5)
+
+
+class LockedOut(Exception):
+    """Too many attempts failed. `was_tried`: this one was looked at, failed, and was the last."""
+
+    def __init__(self, *, was_tried: bool = False) -> None:
+        super().__init__()
+        self.was_tried = was_tried
+
+
+class TooManyCodes(LockedOut):
+    """The narrow limit of codes is reached; passwords of this account still work."""
+
+
+class Attempt:
+    """What came of an attempt; failed, unless somebody says otherwise."""
+
+    has_succeeded = False
 
 
 def client_address(request: HttpRequest) -> str:
@@ -45,30 +66,79 @@ def is_address(text: str) -> bool:
     return True
 
 
-def counted_as(request: HttpRequest, credentials: dict[str, Any] | None = None) -> str:
-    """One count for a person, however the name is spelled: "ADMIN" and an address are no further twenty tries."""
-    asked = credentials or {}
-    name = str(asked.get("username") or asked.get("email") or request.POST.get("username", ""))
-    meant = backends.meant_by(name)
-    return meant.get_username() if meant else name.strip().lower()[:255]
+@contextmanager
+def attempt(
+    request: HttpRequest, user: User | None, *, name: str = "", known_place: str = "", with_code: bool = False
+) -> Iterator[Attempt]:
+    """Reserve an attempt for the work inside, which sets `has_succeeded`. `LockedOut` before it, or after the last one.
+
+    `user` is who is meant, else `name` is counted. `known_place`: from where this user's programs are known to come.
+    A `ValidationError` is a failure; with any other exception nothing was tried.
+    """
+    limits = limits_of(request, user, name=name, known_place=known_place, with_code=with_code)
+    reached = attempts.reserve(limits)
+    if reached is not None:
+        raise TooManyCodes if reached.counter.startswith("codes ") else LockedOut
+    current = Attempt()
+    try:
+        yield current
+    except ValidationError:
+        fail(request, user, limits)
+        raise
+    except BaseException:
+        attempts.give_back(limits)
+        raise
+    if current.has_succeeded:
+        attempts.give_back(limits)
+    else:
+        fail(request, user, limits)
 
 
-def refuse_if_locked(request: HttpRequest, user: User) -> None:
-    """Before a code is looked at: the same refusal as for a password, right or not."""
-    if not AxesProxyHandler.is_allowed(request, {"username": user.get_username()}):
-        request.axes_locked_out = True  # type: ignore[attr-defined]  # its middleware answers with `locked_out`
-        raise ValidationError(_("Too many tries."))
+def fail(request: HttpRequest, user: User | None, limits: list[Limit]) -> None:
+    """Count it and write it down, unless the name is nobody's: it may be a password typed into the wrong field."""
+    reached = [limit for limit in attempts.count_failure(limits) if not limit.counter.startswith("codes ")]
+    if user:
+        diary.write(Kind.SIGN_IN_REFUSED, whose=user, address=client_address(request))
+    if reached and user:
+        diary.write(Kind.LOCKED_OUT, whose=user, address=client_address(request))
+    if reached:
+        raise LockedOut(was_tried=True)
 
 
-def count_wrong_code(request: HttpRequest, user: User) -> None:
-    user_login_failed.send(sender=__name__, credentials={"username": user.get_username()}, request=request)
+def limits_of(request: HttpRequest, user: User | None, *, name: str, known_place: str, with_code: bool) -> list[Limit]:
+    device = known_devices.device_of(request, user) if user else ""
+    if user and (device or known_place):
+        counters = [f"device {user.get_username()} {device or known_place}"]
+    elif user:
+        counters = [f"name {user.get_username()}", f"address {counted_address(request)}"]
+    else:
+        digest = sha256(name.strip().lower().encode(errors="replace")).hexdigest()
+        counters = [f"unknown name {digest}", f"address {counted_address(request)}"]
+    limits = [
+        Limit(counter=counter, times=settings.SIGN_IN_ATTEMPTS, duration=settings.SIGN_IN_LOCK) for counter in counters
+    ]
+    if with_code and user:
+        codes = Limit(counter=f"codes {user.pk} {device}", times=WRONG_CODES, duration=WRONG_CODES_WITHIN)
+        limits.append(codes)
+    return limits
 
 
-def locked_out(request: HttpRequest, response: HttpResponse, credentials: dict[str, Any]) -> HttpResponse:
-    """The same page whether the name exists or not, and whether the password was right or not."""
-    if response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
-        return response  # the REST API has said it in its own shape
-    wait = int(settings.AXES_COOLOFF_TIME.total_seconds())
-    page = render(request, "accounts/locked.html", {"minutes": wait // 60}, status=429)
-    page.headers["Retry-After"] = str(wait)
-    return page
+def seconds_locked() -> int:
+    return int(settings.SIGN_IN_LOCK.total_seconds())
+
+
+class LockedOutMiddleware:
+    """Answers `LockedOut`: the same page whether the name exists or not, and whether the password was right or not."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if not isinstance(exception, LockedOut):
+            return None
+        page = render(request, "accounts/locked.html", {"minutes": seconds_locked() // 60}, status=429)
+        page.headers["Retry-After"] = str(seconds_locked())
+        return page

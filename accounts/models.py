@@ -11,12 +11,13 @@ from django.utils.translation import gettext_lazy as _
 from oauth2_provider.models import AbstractApplication
 
 from accounts import kinds
+from accounts.attempts import AttemptCounter
 from accounts.deferred_mail import DeferredMail
 from accounts.long_lived import ApplicationPassword, LongLivedModel, PermanentToken
 
 __all__ = [
-    "AppendOnly", "Application", "ApplicationPassword", "Approval", "DeferredMail", "Event", "LongLivedModel",
-    "PermanentToken", "RedeemedCode", "RefreshReplay", "User",
+    "AppendOnly", "Application", "ApplicationPassword", "Approval", "AttemptCounter", "DeferredMail", "Event",
+    "KnownDevice", "LongLivedModel", "PermanentToken", "RedeemedCode", "RefreshReplay", "User",
 ]  # fmt: skip
 
 
@@ -25,6 +26,22 @@ class User(AbstractUser):
 
     class Meta(AbstractUser.Meta):
         swappable = "AUTH_USER_MODEL"
+
+
+class KnownDevice(models.Model):
+    """A browser that this user has signed in with (`accounts.known_devices`)."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="known_devices")
+    device_id = models.CharField(max_length=64)
+    last_used_at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    class Meta:
+        verbose_name = _("Known device")
+        verbose_name_plural = _("Known devices")
+        constraints = [models.UniqueConstraint(fields=["user", "device_id"], name="one_row_per_user_and_device")]
+
+    def __str__(self) -> str:
+        return f"{self.user} ({self.last_used_at:%Y-%m-%d})"
 
 
 class Application(AbstractApplication):  # type: ignore[misc]  # django-oauth-toolkit has no types

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any, cast
 
-from django.conf import settings
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_variables
 from oauth2_provider.models import (
@@ -26,7 +25,7 @@ from oauthlib.oauth2.rfc6749 import errors
 from accounts import codes, credentials, diary, families, password_grant, scopes
 from accounts.codes import digest
 from accounts.diary import Event, Kind
-from accounts.lockout import client_address
+from accounts.lockout import LockedOut, client_address, seconds_locked
 from accounts.models import Application, User
 from accounts.refresh_rules import RefreshRules, is_active
 from accounts.request_rules import RequestRules
@@ -66,7 +65,7 @@ class TooManyTries(errors.InvalidGrantError):
 
     @property
     def headers(self) -> dict[str, str]:
-        return {"Retry-After": str(int(settings.AXES_COOLOFF_TIME.total_seconds()))}
+        return {"Retry-After": str(seconds_locked())}
 
 
 class Validator(RequestRules, RefreshRules):
@@ -95,7 +94,7 @@ class Validator(RequestRules, RefreshRules):
             raise errors.UnauthorizedClientError(request=request)
         try:
             opened = password_grant.check(self.build_http_request(request), username, password)
-        except password_grant.LockedOut:
+        except LockedOut:
             raise TooManyTries(request=request) from None
         if opened is None:
             raise errors.InvalidGrantError(description=password_grant.REFUSED, request=request)

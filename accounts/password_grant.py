@@ -6,22 +6,17 @@ Knows nothing of clients and tokens.
 
 from dataclasses import dataclass
 
-from axes.handlers.proxy import AxesProxyHandler
 from django.contrib.auth import authenticate
-from django.contrib.auth.signals import user_login_failed
 from django.http import HttpRequest
 from django.utils.crypto import get_random_string
 from django.views.decorators.debug import sensitive_variables
 
 from accounts import backends, credentials, lockout, second_factor
+from accounts.lockout import LockedOut
 from accounts.models import ApplicationPassword, User
 
 # The same for everybody: it tells nobody who has two-step sign-in on.
 REFUSED = "Wrong username or password. With two-step sign-in on, only an application password is accepted."
-
-
-class LockedOut(Exception):
-    """Too many wrong ones before: this one was not looked at."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,21 +27,25 @@ class Opened:
 
 @sensitive_variables("password")
 def check(request: HttpRequest, username: str, password: str) -> Opened | None:
-    """Who that is; None where it is wrong, which counts. `LockedOut` as at every other door."""
-    if not AxesProxyHandler.is_allowed(request, {"username": username}):
-        raise LockedOut
+    """Who that is; None where it is wrong, which counts. `LockedOut` where it was not looked at."""
     meant = backends.meant_by(username)
-    if meant and second_factor.is_on(meant):
-        return check_application_password(request, meant, password)
-    found = authenticate(request, username=username, password=password)
+    try:
+        if meant and second_factor.is_on(meant):
+            return check_application_password(request, meant, password)
+        found = authenticate(request, username=username, password=password)
+    except LockedOut as error:
+        if error.was_tried:
+            return None
+        raise
     return Opened(user=found) if isinstance(found, User) and found.is_active else None
 
 
 @sensitive_variables("password")
 def check_application_password(request: HttpRequest, user: User, password: str) -> Opened | None:
-    shown = credentials.verify_application_password(user, password, lockout.client_address(request))
-    if shown:
-        return Opened(user=user, application_password=shown)
-    User().set_password(get_random_string(20))  # takes as long as looking at a password of an account
-    user_login_failed.send(sender=__name__, credentials={"username": user.get_username()}, request=request)
-    return None
+    address = lockout.client_address(request)
+    with lockout.attempt(request, user, known_place=credentials.known_place(user, address)) as attempt:
+        shown = credentials.verify_application_password(user, password, address)
+        attempt.has_succeeded = shown is not None
+        if not shown:
+            User().set_password(get_random_string(20))  # takes as long as looking at a password of an account
+    return Opened(user=user, application_password=shown) if shown else None

@@ -1,6 +1,6 @@
 """What a new password changes. Django calls its password validators after each true change, and after no re-hashing."""
 
-from accounts import oauth_server
+from accounts import known_devices, oauth_server
 from accounts.models import User
 
 
@@ -16,3 +16,4 @@ class EndsWhatProgramsHold:
     def password_changed(self, password: str, user: User | None = None) -> None:
         if user is not None and user.pk:
             oauth_server.end_all(user)
+            known_devices.forget_devices(user)

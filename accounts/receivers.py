@@ -1,4 +1,4 @@
-"""What follows when somebody's proofs change, or are tried wrongly.
+"""What follows when somebody's proofs change.
 
 What must follow hangs on the row: allauth's signals come after the transaction, and not when an administrator deletes.
 """
@@ -7,12 +7,12 @@ from typing import Any
 
 from allauth.account.internal.flows.login import record_authentication
 from allauth.mfa.models import Authenticator
-from allauth.mfa.signals import authentication_failed, authenticator_added, authenticator_removed
+from allauth.mfa.signals import authenticator_added, authenticator_removed
 from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 from django.http import HttpRequest
 
-from accounts import credentials, lockout, oauth_server, second_factor
+from accounts import credentials, oauth_server, second_factor
 from accounts.models import User
 
 
@@ -38,8 +38,3 @@ def end_application_passwords(user: User, **_details: Any) -> None:
     """They were for programs that cannot ask for a second step. Turning it on again does not bring them back."""
     if not second_factor.is_on(user):
         credentials.end_application_passwords(user)
-
-
-@receiver(authentication_failed)
-def count(request: HttpRequest, user: User, **_details: Any) -> None:
-    lockout.count_wrong_code(request, user)

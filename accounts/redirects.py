@@ -2,8 +2,8 @@
 
 A redirect that answers a form belongs to the form's submission: browsers apply the `form-action` of the form's page to
 every hop (CSP 3 §6.4.1.1), and `Sec-Fetch-Site` calls the request same-origin, whoever chose the target in `?next=`. A
-view that sends browsers elsewhere asks `was_redirected` and answers with a page of its own first: it ends the submission,
-and a person reads where the way leads.
+view that sends browsers elsewhere asks `was_redirected` and answers with a page of its own first: it ends the
+submission, and a person reads where the way leads.
 """
 
 import time

@@ -12,7 +12,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from accounts import oauth_server
+from accounts import known_devices, oauth_server
 from accounts.models import User
 
 
@@ -28,6 +28,7 @@ class Sessions(ListUserSessionsView):
 
     def form_valid(self, form: forms.Form) -> HttpResponse:
         oauth_server.end_all(cast(User, self.request.user))
+        known_devices.forget_devices(cast(User, self.request.user), but=self.request)
         answer: HttpResponse = super().form_valid(form)
         return answer
 
@@ -38,5 +39,6 @@ def end(request: HttpRequest, session_id: int) -> HttpResponse:
     """One of the person's own. Ending this one is signing out."""
     session = get_object_or_404(UserSession, pk=session_id, user=request.user)
     session.end()
+    known_devices.forget_devices(cast(User, request.user), but=request)
     messages.success(request, _("Signed out there."))
     return redirect("usersessions_list")

@@ -8,7 +8,7 @@ from celery import shared_task
 from kombu.exceptions import ChannelError, OperationalError
 from oauth2_provider.models import clear_expired
 
-from accounts import families, notices, refresh_replays
+from accounts import attempts, families, known_devices, notices, refresh_replays
 from accounts.models import ApplicationPassword, PermanentToken, User
 
 logger = logging.getLogger(__name__)
@@ -25,6 +25,8 @@ def send_notices() -> None:
 def forget_long_ended() -> None:
     PermanentToken.objects.long_ended().delete()
     ApplicationPassword.objects.long_ended().delete()
+    attempts.forget_past()
+    known_devices.forget_unused()
 
 
 @shared_task(name="accounts.clear_expired_grants")

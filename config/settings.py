@@ -44,7 +44,6 @@ OUTBOUND_ALLOW = [str(ip_network(network)) for network in env.list("OUTBOUND_ALL
 
 INSTALLED_APPS = [
     "integrations",  # before the admin, whose base page it dresses
-    "axes",
     "oauth2_provider",
     "allauth",
     "allauth.account",
@@ -79,11 +78,12 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "accounts.audit_middleware.name_who_changes",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "accounts.known_devices.set_cookie",
     "accounts.redirects.mark_redirects",
     "allauth.account.middleware.AccountMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "axes.middleware.AxesMiddleware",
+    "accounts.lockout.LockedOutMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -144,9 +144,9 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ] + [{"NAME": "accounts.passwords.EndsWhatProgramsHold"}]
-AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "accounts.backends.Backend"]
+AUTHENTICATION_BACKENDS = ["accounts.backends.Backend"]
 
-# Signing in, by django-allauth: no sign-up, no other sites' accounts. Wrong passwords are counted by django-axes.
+# Signing in, by django-allauth: no sign-up, no other sites' accounts. `accounts.lockout` counts wrong passwords and codes.
 ACCOUNT_ADAPTER = "accounts.adapters.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
@@ -158,7 +158,7 @@ ACCOUNT_FORMS = {
     "login": "accounts.forms.SignInForm",
     "change_password": "accounts.forms.PasswordChangeForm",
 }
-ACCOUNT_RATE_LIMITS = {"login": None}
+ACCOUNT_RATE_LIMITS = {"login": None, "login_failed": None}
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 300  # seconds, for accounts.recent
 ACCOUNT_SESSION_REMEMBER = True
 MFA_ADAPTER = "accounts.adapters.SecondFactorAdapter"
@@ -182,19 +182,8 @@ MFA_TOTP_TOLERANCE = 1  # a phone's clock may be half a minute off
 # Wrong passwords: counted for each name and for each address, at every door that takes one. Right ones don't reset it.
 PROXY_COUNT = env.int("PROXY_COUNT", default=1 if env.bool("BEHIND_TLS_PROXY", default=False) else 0)
 ALLAUTH_TRUSTED_PROXY_COUNT = PROXY_COUNT
-AXES_LOCKOUT_PARAMETERS = ["username", "ip_address"]
-AXES_FAILURE_LIMIT = 20
-AXES_COOLOFF_TIME = timedelta(minutes=15)
-AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # else somebody could lock another out for ever
-AXES_CLIENT_IP_CALLABLE = "accounts.lockout.counted_address"
-AXES_USERNAME_CALLABLE = "accounts.lockout.counted_as"
-AXES_LOCKOUT_CALLABLE = "accounts.lockout.locked_out"
-AXES_SENSITIVE_PARAMETERS = [
-    "client_secret", "code", "refresh_token", "token", "csrfmiddlewaretoken", "next", "credential",
-    "oldpassword", "password1", "password2",
-]  # fmt: skip
-AXES_DISABLE_ACCESS_LOG = True
-AXES_VERBOSE = False
+SIGN_IN_ATTEMPTS = 20
+SIGN_IN_LOCK = timedelta(minutes=15)
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
@@ -305,6 +294,7 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SITE_IS_SECURE
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"  # the provider's redirect back is a cross-site GET
 CSRF_COOKIE_NAME = "__Host-keyrack-csrf" if SITE_IS_SECURE else "keyrack-csrf"
+DEVICE_COOKIE_NAME = "__Host-keyrack-device" if SITE_IS_SECURE else "keyrack-device"
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=SITE_IS_SECURE)
 SECURE_HSTS_SECONDS = 31_536_000 if SITE_IS_SECURE else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SITE_IS_SECURE

@@ -5,14 +5,13 @@ from typing import Any
 
 import pytest
 from allauth.mfa.models import Authenticator
-from axes.models import AccessAttempt
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.test import Client
 from django.urls import reverse
 
 from accounts import credentials, secret_forms
-from accounts.models import ApplicationPassword, Event, User
+from accounts.models import ApplicationPassword, AttemptCounter, Event, User
 from tests import cast
 from tests.accounts import proofs
 from tests.conftest import client_of
@@ -103,11 +102,11 @@ def test_deleting_it_and_deactivating_its_owner_work_at_once(careful: User) -> N
 
 def test_wrong_ones_are_counted_with_those_of_every_other_door(careful: User) -> None:
     _row, shown = made(careful)
-    for _ in range(settings.AXES_FAILURE_LIMIT):
+    for _ in range(settings.SIGN_IN_ATTEMPTS):
         answer = ask("amira", "CANARY-wrong")
     assert (answer.status_code, answer.json()["error"]) == (429, "too_many_requests")
     assert ask("amira", shown).status_code == 429
     assert int(ask("amira", shown, REMOTE_ADDR="198.51.100.7")["Retry-After"]) > 0
     page = Client().post("/accounts/login/", {"username": "amira", "password": cast.PASSWORD})
     assert page.status_code == 429
-    assert "CANARY" not in str(AccessAttempt.objects.values())
+    assert "CANARY" not in str(AttemptCounter.objects.values())

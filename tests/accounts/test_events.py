@@ -49,10 +49,10 @@ def test_a_name_that_nobody_has_is_not_kept(client: Client) -> None:
 
 
 def test_a_lock_out_is_noted_once_however_long_somebody_goes_on(amira: User) -> None:
-    for _ in range(settings.AXES_FAILURE_LIMIT + 3):
+    for _ in range(settings.SIGN_IN_ATTEMPTS + 3):
         log_in(Client(), "CANARY-wrong")
     found = Counter(kinds(amira))
-    assert found == {Kind.SIGN_IN_REFUSED: settings.AXES_FAILURE_LIMIT, Kind.LOCKED_OUT: 1}
+    assert found == {Kind.SIGN_IN_REFUSED: settings.SIGN_IN_ATTEMPTS, Kind.LOCKED_OUT: 1}
 
 
 @pytest.mark.django_db(transaction=True)

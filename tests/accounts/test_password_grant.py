@@ -87,14 +87,14 @@ def test_after_too_many_wrong_ones_none_is_looked_at_and_the_answer_says_how_lon
     if second_step:
         proofs.app_of(amira)
         _row, right = application_password(amira)
-    for _ in range(settings.AXES_FAILURE_LIMIT):
+    for _ in range(settings.SIGN_IN_ATTEMPTS):
         assert grant("CANARY-wrong").status_code == 400
     locked = grant(right)
     assert (locked.status_code, locked["Retry-After"]) == (429, "900")
     assert locked.json()["error"] == "invalid_grant"
     assert grant(right).content == locked.content
     counts = {kind: Event.objects.filter(kind=kind, whose=amira).count() for kind in Kind}
-    assert (counts[Kind.SIGN_IN_REFUSED], counts[Kind.LOCKED_OUT]) == (settings.AXES_FAILURE_LIMIT, 1)
+    assert (counts[Kind.SIGN_IN_REFUSED], counts[Kind.LOCKED_OUT]) == (settings.SIGN_IN_ATTEMPTS, 1)
 
 
 @pytest.mark.parametrize("password", ["a\x00b", "p" * 4096, "Pässwörd ☃", f" {cast.PASSWORD}", f"{cast.PASSWORD} "])

@@ -95,7 +95,7 @@ def test_wrong_codes_are_limited_with_the_right_password_in_hand(secret: str, se
 
 
 def test_wrong_codes_lock_the_name_as_wrong_passwords_do_in_all_processes(secret: str, settings: Settings) -> None:
-    settings.AXES_FAILURE_LIMIT = 4
+    settings.SIGN_IN_ATTEMPTS = 4
     browser = half_way()
     for _ in range(4):
         cache.clear()
@@ -103,7 +103,7 @@ def test_wrong_codes_lock_the_name_as_wrong_passwords_do_in_all_processes(secret
     assert answer.status_code == 429
     assert second_step(browser, proofs.code(secret)).status_code == 429
     assert first_step(Client()).status_code == 429
-    with time_machine.travel(timezone.now() + settings.AXES_COOLOFF_TIME, tick=False):
+    with time_machine.travel(timezone.now() + settings.SIGN_IN_LOCK, tick=False):
         assert second_step(half_way(), proofs.code(secret)).status_code == 302
 
 
@@ -230,7 +230,7 @@ def test_no_page_of_the_second_step_forgets_to_ask(path: str, seconds_ago: int, 
 
 
 def test_wrong_answers_when_asked_again_are_counted(amira: User, secret: str, settings: Settings) -> None:
-    settings.AXES_FAILURE_LIMIT = 3
+    settings.SIGN_IN_ATTEMPTS = 3
     browser = client_of(amira)
     browser.post("/accounts/reauthenticate/", {"password": "CANARY"})
     browser.post(AGAIN, {"code": proofs.wrong_code(secret)})

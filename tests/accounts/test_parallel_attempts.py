@@ -1,0 +1,148 @@
+"""Parallel guesses, against web servers with several processes: a try is reserved before the work."""
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import requests
+from django.conf import settings
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
+from django.test import Client
+
+from accounts import credentials
+from accounts.models import Application, AttemptCounter, Event, User
+from tests import cast, walks
+from tests.accounts import programs, proofs
+from tests.conftest import client_of
+from tests.integrations.test_local import itself
+from tests.servers.served import Served
+from tests.servers.worker import environment
+
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+
+WRONG = "CANARY-wrong"
+AT_ONCE = 100
+BASIC = "/api/v1/integrations/"
+SERVERS = {"granian": 32, "gunicorn": 32}  # threads of each of two processes
+
+Guess = Callable[[str], requests.Response]
+
+
+@pytest.fixture(params=SERVERS)
+def site(request: pytest.FixtureRequest, tmp_path: Path, amira: User) -> Iterator[str]:
+    """Two processes, a cache of its own for each, and slow hashes: the settings of a fresh installation."""
+    amira.password = PBKDF2PasswordHasher().encode(cast.PASSWORD, "salt")
+    amira.save()
+    told = {**os.environ, **environment("filesystem://localhost//", tmp_path)}
+    with Served(request.param, tmp_path, told, workers=2, threads=SERVERS[request.param]) as running:
+        yield running.url
+
+
+def browser(client: Client | None = None) -> requests.Session:
+    """A form's cookie and token, and the session of this client."""
+    session = requests.Session()
+    session.trust_env = False
+    for name, morsel in (client.cookies if client else {}).items():
+        session.cookies.set(name, morsel.value)
+    return session
+
+
+def form(site: str, path: str, client: Client | None = None, **fields: str) -> Guess:
+    """Send one form of this page with one guess; `GUESS` in a field stands for it."""
+    session = browser(client)
+    page = session.get(f"{site}{path}", headers={"Sec-Fetch-Site": "same-origin"})
+    found = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.text)
+    assert found, page.text
+    cookies = session.cookies.get_dict()
+
+    def guess(password: str) -> requests.Response:
+        typed = {name: password if value == "GUESS" else value for name, value in fields.items()}
+        data = {**typed, "csrfmiddlewaretoken": found[1]}
+        headers = {"Referer": page.url}
+        return requests.post(page.url, data, cookies=cookies, headers=headers, allow_redirects=False, timeout=120)
+
+    return guess
+
+
+def sign_in(site: str, amira: User) -> Guess:
+    return form(site, "/accounts/login/", username="amira", password="GUESS")
+
+
+def token_endpoint(site: str, amira: User) -> Guess:
+    asked = {"grant_type": "password", "username": "amira"}
+    programs.program(client_id="script", authorization_grant_type="password", first_party=True)
+    hash_client_secrets()
+    address, headers = f"{site}/o/token/", programs.basic("script")
+    return lambda password: requests.post(address, {**asked, "password": password}, headers=headers, timeout=120)
+
+
+def application_password(site: str, amira: User) -> Guess:
+    proofs.app_of(amira)
+    return lambda password: requests.get(f"{site}{BASIC}", headers=programs.basic("amira", password), timeout=120)
+
+
+def hash_client_secrets() -> None:
+    """In a way that the site knows; the tests' own is none of its."""
+    Application.objects.update(client_secret=PBKDF2PasswordHasher().encode(programs.SECRET, "salt", iterations=1000))
+
+
+def reauthentication(site: str, amira: User) -> Guess:
+    return form(site, "/accounts/reauthenticate/", client_of(amira), password="GUESS")
+
+
+def password_change(site: str, amira: User) -> Guess:
+    new = dict.fromkeys(("password1", "password2"), "CANARY-a-new-passphrase")
+    return form(site, "/accounts/password/change/", client_of(amira), oldpassword="GUESS", **new)
+
+
+def pop_up(site: str, amira: User) -> Guess:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(settings, "SITE_URL", site)
+        alias = itself()
+        hash_client_secrets()
+        return form(site, walks.start_url(alias), client_of(amira), username="amira", password="GUESS")
+
+
+@pytest.mark.parametrize(
+    "door", [sign_in, token_endpoint, application_password, reauthentication, password_change, pop_up]
+)
+def test_of_a_hundred_guesses_at_once_twenty_are_looked_at(
+    door: Callable[[str, User], Guess], site: str, amira: User
+) -> None:
+    guess = door(site, amira)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        answers = list(pool.map(guess, [f"{WRONG}-{number}" for number in range(AT_ONCE)]))
+    looked_at = [answer for answer in answers if answer.status_code != 429]
+    assert {answer.status_code for answer in answers} <= {200, 400, 401, 429}
+    assert 0 < len(looked_at) <= settings.SIGN_IN_ATTEMPTS
+    counted = AttemptCounter.objects.get(pk="name amira")
+    assert counted.running == 0
+    assert Event.objects.filter(whose=amira, kind="sign_in_refused").count() == counted.failures
+    if door in (sign_in, token_endpoint, application_password):  # the others have narrower limits beside it
+        assert counted.failures == settings.SIGN_IN_ATTEMPTS
+        assert guess(cast.PASSWORD).status_code == 429
+
+
+def test_of_a_hundred_codes_at_once_five_are_looked_at(site: str, amira: User) -> None:
+    secret = proofs.app_of(amira)
+    half_way = Client()
+    half_way.post("/accounts/login/", {"username": "amira", "password": cast.PASSWORD})
+    guess = form(site, "/accounts/2fa/authenticate/", half_way, code="GUESS")
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        answers = list(pool.map(guess, [proofs.wrong_code(secret)] * AT_ONCE))
+    assert sum("This code is not right" in answer.text for answer in answers) == 5
+    assert AttemptCounter.objects.get(pk="name amira").failures == 5
+    assert "Too many wrong codes" in guess(proofs.code(secret)).text
+
+
+def test_a_crowd_with_the_right_password_is_let_in(site: str, amira: User) -> None:
+    """More of them than there are tries: who succeeds gives it back, and who comes meanwhile waits."""
+    guess = application_password(site, amira)
+    _row, shown = credentials.make_application_password(amira, name="Crowd", scopes=["integrations:read"])
+    with ThreadPoolExecutor(60) as pool:
+        answers = list(pool.map(guess, [shown] * 60))
+    assert [answer.status_code for answer in answers] == [200] * 60
+    assert not AttemptCounter.objects.exclude(failures=0, running=0).exists()
