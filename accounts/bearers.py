@@ -22,7 +22,7 @@ from accounts.statements import Slot, columns_of
 
 CHECKSUM = Slot("checksum", models.CharField())  # what an access token of our own server is kept as (RFC 6749)
 USER = columns_of(User, "id", "username", "is_active", "is_superuser")  # the rest is read where somebody asks for it
-TOKEN = ("expires", "scope", "resource", "application__client_id")
+TOKEN = ("expires", "scope", "resource", "application__client_id", "application__name")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,10 +64,10 @@ def tokens_of_a_user() -> str:
 
 
 def bearer_in(found: list[Any]) -> Bearer | None:
-    expires, scope, resource, client_id, *user = found
+    expires, scope, resource, client_id, name, *user = found
     if expires <= timezone.now() or resource:
         return None
     return Bearer(
         user=User.from_db("default", USER, user),
-        auth=Rights(scopes=frozenset(scope.split()), client_id=client_id),
+        auth=Rights(scopes=frozenset(scope.split()), client_id=client_id, name=name),
     )

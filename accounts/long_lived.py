@@ -111,6 +111,12 @@ class PermanentToken(LongLivedModel):
         return self.created_by_id == self.user_id
 
     @property
+    def maker_name(self) -> str:
+        """The full name of who made it, else the username; of an account that is gone, the name that was kept."""
+        maker = self.created_by
+        return (maker.get_full_name() or maker.get_username()) if maker else self.created_by_name
+
+    @property
     def is_expired(self) -> bool:
         return self.expires_at is not None and self.expires_at <= timezone.now()
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from accounts.models import User
 
 LOOK = "accounts.change_user"
@@ -30,9 +32,23 @@ def groups(user: Any) -> set[int]:
 
 def may_make_for(other: User, maker: User) -> bool:
     """Oneself always; another only with the permission, and only where that gains nothing."""
+    return not why_not_make_for(other, maker)
+
+
+def why_not_make_for(other: User, maker: User) -> str:
+    """A sentence for `maker`; "" where they may."""
     if other.pk == maker.pk:
-        return True
-    return maker.has_perms([LOOK, MAKE]) and other.is_active and not exceeds(other, maker)
+        return ""
+    if not maker.has_perms([LOOK, MAKE]):
+        return _("You can’t make a token for this person: your account lacks the permission “Can add Permanent Token”.")
+    if not other.is_active:
+        return _("You can’t make a token for this person: the account is deactivated.")
+    if exceeds(other, maker):
+        return _(
+            "You can’t make a token for this person: they have permissions or groups that you don’t have, and a token "
+            "would give you these."
+        )
+    return ""
 
 
 def may_delete(row_kind: str, other: User, viewer: User) -> bool:

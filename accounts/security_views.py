@@ -78,9 +78,11 @@ def page(request: Request, owner: User) -> dict[str, Any]:
         "makers_too_weak": ranks.too_weak(owner, {token.created_by for token in tokens if not token.is_own}),
         "passwords": owner.application_passwords.listed().order_by("-created_at"),
         "may_make": ranks.may_make_for(owner, viewer),
+        "why_not_make": ranks.why_not_make_for(owner, viewer),
         "may_delete_tokens": ranks.may_delete("permanenttoken", owner, viewer),
         "may_delete_passwords": ranks.may_delete("applicationpassword", owner, viewer),
         "second_factor_is_on": second_factor.is_on(owner),
+        "has_password": owner.has_usable_password(),
         "grants": grants.of(owner),
         "may_end": grant_views.may_end(viewer, owner),
         "activity": diary.latest(owner, EVENTS_SHOWN),
@@ -103,8 +105,8 @@ def address(request: Request, owner: User, name: str, *ids: UUID) -> str:
 @recently_authenticated
 @sensitive_variables("shown")
 def new_token(request: Request, owner: User) -> HttpResponse:
-    if not ranks.may_make_for(owner, request.user):
-        raise PermissionDenied
+    if refusal := ranks.why_not_make_for(owner, request.user):
+        raise PermissionDenied(refusal)
     form = TokenForm(request.POST or None, owner=owner, maker=request.user)
     if not form.is_valid():
         return ask(request, owner, form, title=_("New permanent token"))
@@ -126,7 +128,7 @@ def new_token(request: Request, owner: User) -> HttpResponse:
 def new_password(request: Request, owner: User) -> HttpResponse:
     """For oneself alone: it stands beside one's own second factor."""
     if not second_factor.is_on(owner):
-        raise PermissionDenied
+        raise PermissionDenied(_("Application passwords need two-step sign-in. Turn it on first."))
     form = ApplicationPasswordForm(request.POST or None, owner=owner, maker=owner)
     if not form.is_valid():
         return ask(request, owner, form, title=_("New application password"))

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Count, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.template.response import TemplateResponse
@@ -19,16 +19,23 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
 from integrations import authorization, doctor
+from integrations.admin.kept_secret import keep_secret
 from integrations.admin.pages import NOTHING, Page, copyable, moment
 from integrations.admin.profiles import ProfileInline, ScopeInline, settle_profiles
 from integrations.admin.registry_form import FILL, RegistryForm
-from integrations.models.registry import ApplicationRegistry, ClientAuthentication, CodeChallengeMethod, rules
+from integrations.models.registry import (
+    ApplicationRegistry,
+    ClientAuthentication,
+    CodeChallengeMethod,
+    OAuthEntityScope,
+    rules,
+)
 from integrations.oauth import metadata
 from integrations.oauth.errors import OAuthError, Unreachable
 from integrations.oauth.metadata import Metadata
 
 MAIN = [
-    "reserved_id", "name", "client_id", "client_secret", "default_grant_type", "refresh_token_lifespan",
+    "reserved_id", "kept_secret", "name", "client_id", "client_secret", "default_grant_type", "refresh_token_lifespan",
     "pkce_required", "code_challenge_method", "send_credentials", "issuer", "fill_from_metadata", "authorization_url",
     "token_url", "token_revocation_url", "token_introspection_url", "userinfo_url", "same_provider", "redirect_url",
     "logo_now", "logo", "remove_logo", "comments", "active",
@@ -39,11 +46,13 @@ PARTICULARS = [
     "userinfo_request", "account_id_path", "account_label_path", "account_settings_url",
     "revocation_request", "revocation_reach",
 ]  # fmt: skip
+OFFERED_AT_MOST = 200
+OFFER = ("found_scopes", "offered_scopes")
 CHECK_SECONDS = 25.0  # a browser waits
 # What somebody who may only look sees instead of the fields to type into.
 ONLY_TO_TYPE = {
     "client_secret": "secret_state",
-    **dict.fromkeys(("reserved_id", "fill_from_metadata", "same_provider", "logo", "remove_logo"), ""),
+    **dict.fromkeys(("reserved_id", "kept_secret", "fill_from_metadata", "same_provider", "logo", "remove_logo"), ""),
 }
 
 
@@ -72,6 +81,8 @@ class RegistryAdmin(Page):
         main = ["problem", *MAIN] if obj and self.problem(obj) else MAIN
         if obj and not self.has_change_permission(request, obj):
             main = [name for field in main if (name := ONLY_TO_TYPE.get(field, field))]
+        if request.POST.get("found_scopes"):
+            main = [each for name in main for each in (name, *(OFFER if name == "fill_from_metadata" else ()))]
         if not (obj and obj.logo_type):
             main = [name for name in main if name not in {"logo_now", "remove_logo"}]
         particulars = {"fields": PARTICULARS, "classes": ["collapse"]}
@@ -109,18 +120,25 @@ class RegistryAdmin(Page):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        if request.method == "POST" and FILL in request.POST and self.may_fill(request, object_id):
-            request.POST = cast(Any, fill(request))
+        if request.method == "POST" and self.may_fill(request, object_id):
+            if request.POST.get("send_credentials") != ClientAuthentication.NONE:
+                request.POST = cast(Any, keep_secret(request, object_id))
+            if FILL in request.POST:
+                request.POST = cast(Any, fill(request))
         return super().changeform_view(request, object_id, form_url, extra_context)
 
     def may_fill(self, request: HttpRequest, object_id: str | None) -> bool:
         return self.has_change_permission(request) if object_id else self.has_add_permission(request)
 
     def render_change_form(self, request: HttpRequest, context: Any, *arguments: Any, **options: Any) -> HttpResponse:
-        """A form that comes back has lost what is never shown."""
-        if request.method == "POST" and request.POST.get("client_secret"):
-            form = context["adminform"].form
-            form.add_error("client_secret", _("Enter it once more: a secret is never shown again."))
+        """Say of a form that comes back that the secret is kept, although it is not shown."""
+        form = context["adminform"].form
+        if request.method == "POST" and request.POST.get("client_secret") and "client_secret" in form.fields:
+            if request.POST.get("kept_secret"):
+                told = _("Kept. Leave this empty to use what you typed: a secret is never shown again.")
+                form.fields["client_secret"].help_text = told
+            else:
+                form.add_error("client_secret", _("Enter it once more: a secret is never shown again."))
         return super().render_change_form(request, context, *arguments, **options)
 
     def save_model(self, request: HttpRequest, obj: ApplicationRegistry, form: Any, change: bool) -> None:
@@ -130,6 +148,8 @@ class RegistryAdmin(Page):
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
+        if request.user.has_perm("integrations.add_oauthentityscope"):
+            add_scopes(form.instance, form.cleaned_data["offered_scopes"])
         if not change:
             settle_profiles(form.instance)
         for shortcoming, _code in rules.shortcomings(form.instance):
@@ -189,9 +209,29 @@ def fill(request: HttpRequest) -> QueryDict:
         return typed
     write_into(typed, found)
     told = _("Filled in from %(issuer)s. Look it over and save.") % {"issuer": issuer}
+    typed["found_scopes"] = " ".join(new_scopes(found, typed))
     known = _(" It names these scopes: %(scopes)s.") % {"scopes": ", ".join(found.scopes)} if found.scopes else ""
     messages.info(request, told + known)
     return typed
+
+
+def new_scopes(found: Metadata, typed: QueryDict) -> list[str]:
+    """Those that can be rows and are none yet, saved or typed."""
+    rows = {value for name, value in typed.items() if name.startswith("scopes-") and name.endswith("-scope")}
+    return [scope for scope in dict.fromkeys(found.scopes) if scope not in rows and is_scope(scope)][:OFFERED_AT_MOST]
+
+
+def is_scope(text: str) -> bool:
+    try:
+        OAuthEntityScope(name=text[:100], scope=text).clean_fields(exclude=["registry"])
+    except ValidationError:
+        return False
+    return True
+
+
+def add_scopes(registry: ApplicationRegistry, chosen: list[str]) -> None:
+    for scope in filter(is_scope, chosen):
+        OAuthEntityScope.objects.get_or_create(registry=registry, scope=scope, defaults={"name": scope[:100]})
 
 
 def why_not(issuer: str, error: OAuthError) -> str:

@@ -45,6 +45,14 @@ def sentences() -> Iterator[None]:
 
 class RegistryForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
     reserved_id = forms.CharField(required=False, widget=forms.HiddenInput)
+    kept_secret = forms.CharField(required=False, widget=forms.HiddenInput)
+    found_scopes = forms.CharField(required=False, widget=forms.HiddenInput)
+    offered_scopes = forms.MultipleChoiceField(
+        label=gettext_lazy("Scopes found"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=gettext_lazy("Tick what people should be asked for. The ticked scopes are added when you save."),
+    )
     client_secret = forms.CharField(
         label=gettext_lazy("Client Secret"),
         required=False,
@@ -84,9 +92,15 @@ class RegistryForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
             self.reserve_id()
         if self.has_secret and "client_secret" in self.fields:
             self.fields["client_secret"].help_text = _("Stored. Leave empty to keep it.")
+        self.offer_scopes()
         for name in HAS_DEFAULT:
             if name in self.fields:
                 self.fields[name].required = False
+
+    def offer_scopes(self) -> None:
+        """Those that the metadata name, or nothing."""
+        choices = cast(forms.MultipleChoiceField, self.fields["offered_scopes"])
+        choices.choices = [(scope, scope) for scope in self.data.get("found_scopes", "").split()]
 
     def reserve_id(self) -> None:
         """The id is fixed when the empty form is shown, so that the Redirect URL on it is the one that will hold."""

@@ -67,7 +67,8 @@ def token_valid(request: HttpRequest, view: APIView, alias: str) -> HttpResponse
 
 
 def program_of(auth: Any) -> str:
-    return f"REST ({auth.client_id})" if auth else "REST"
+    """What a token was last used by, in words for its owner."""
+    return f"REST ({auth.name or auth.client_id})" if auth else "REST"
 
 
 def minimum_seconds(request: HttpRequest) -> float | None:

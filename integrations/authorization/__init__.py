@@ -4,7 +4,7 @@ The promise is made here, above the queue; it is kept below it. Requests and pag
 """
 
 from integrations.authorization.access import NotAvailable, integration_behind, integration_for
-from integrations.authorization.callbacks import BadCallback, complete
+from integrations.authorization.callbacks import BadCallback, OfAnotherBrowser, OfAnotherPerson, complete
 from integrations.authorization.confirming import confirm_address, confirm_for_system
 from integrations.authorization.ends import cancel, dismiss, end_all, forget, retry_revocation, revoke
 from integrations.authorization.own import get_own_token
@@ -16,6 +16,8 @@ __all__ = [
     "BadCallback",
     "NotAvailable",
     "NotStarted",
+    "OfAnotherBrowser",
+    "OfAnotherPerson",
     "TooManyStarts",
     "begin",
     "cancel",

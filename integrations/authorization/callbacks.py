@@ -27,6 +27,14 @@ class BadCallback(Exception):
     """An answer that belongs to no sign-in of this person in this browser. Nothing was sent anywhere."""
 
 
+class OfAnotherPerson(BadCallback):
+    """It belongs to somebody else's sign-in."""
+
+
+class OfAnotherBrowser(BadCallback):
+    """It belongs to a sign-in of this person that began in another browser or session."""
+
+
 def complete(
     user: User, registry_id: UUID, parameters: Mapping[str, Sequence[str]], *, session_binding: str
 ) -> AuthorizationAttempt:
@@ -69,11 +77,16 @@ def find_attempt(
         raise BadCallback
     attempt = (
         AuthorizationAttempt.objects.select_related("user", "credential__profile__registry", "registry")
-        .filter(user=user, registry=registry_id, state_hash=state_digest(state))
+        .filter(registry=registry_id, state_hash=state_digest(state))
         .first()
     )
-    mine = attempt and session_binding and hmac.compare_digest(attempt.session_hash, binding_digest(session_binding))
-    if attempt is None or not mine or (attempt.status == AttemptStatus.PENDING and not attempt.seconds_left):
+    if attempt is None:
+        raise BadCallback
+    if attempt.user_id != user.pk:
+        raise OfAnotherPerson
+    if not session_binding or not hmac.compare_digest(attempt.session_hash, binding_digest(session_binding)):
+        raise OfAnotherBrowser
+    if attempt.status == AttemptStatus.PENDING and not attempt.seconds_left:
         raise BadCallback
     return attempt
 

@@ -111,16 +111,25 @@ def callback(request: HttpRequest, registry_id: UUID) -> HttpResponse:
     """The provider's answer. Ends at a page whose address holds neither code nor state."""
     try:
         if not request.user.is_authenticated:
-            raise authorization.BadCallback
+            raise authorization.OfAnotherBrowser
         attempt = authorization.complete(
             request.user,
             registry_id,
             dict(request.GET.lists()),
             session_binding=request.session.get(BINDING, ""),
         )
-    except (authorization.BadCallback, authorization.NotAvailable):
-        return without_referrer(render(request, "integrations/bad_callback.html", status=400))
+    except (authorization.BadCallback, authorization.NotAvailable) as error:
+        return no_sign_in_of_yours(request, error, status=400)
     return without_referrer(HttpResponseRedirect(done_url(attempt), status=303))
+
+
+def no_sign_in_of_yours(request: HttpRequest, error: Exception, *, status: int) -> HttpResponse:
+    """Says why the link leads no further, and what to do. It names nobody."""
+    context = {
+        "is_of_another_person": isinstance(error, authorization.OfAnotherPerson),
+        "is_of_another_browser": isinstance(error, authorization.OfAnotherBrowser),
+    }
+    return without_referrer(render(request, "integrations/bad_callback.html", context, status=status))
 
 
 def done_url(attempt: AuthorizationAttempt) -> str:
@@ -135,7 +144,9 @@ def done_url(attempt: AuthorizationAttempt) -> str:
 def done(request: Request, attempt_id: UUID) -> HttpResponse:
     """How the sign-in ended; with another account than before, the place to choose."""
     attempts = AuthorizationAttempt.objects.select_related("user", "registry", "credential__profile__registry")
-    attempt = get_object_or_404(attempts, pk=attempt_id, user=request.user)
+    attempt = get_object_or_404(attempts, pk=attempt_id)
+    if attempt.user_id != request.user.pk:
+        return no_sign_in_of_yours(request, authorization.OfAnotherPerson(), status=404)
     if request.method == "POST":
         authorization.choose(request.user, attempt, switch=request.POST.get("choice") == "switch")
         return without_referrer(HttpResponseRedirect(request.path, status=303))

@@ -330,3 +330,22 @@ def test_deleting_the_administrator_who_registered_a_program_ends_nothing(as_ami
     answer = granted(as_amira)
     admin.delete()
     assert lives(answer)
+
+
+@pytest.mark.parametrize(
+    ("registered", "asked", "is_allowed"),
+    [
+        ("http://127.0.0.1/callback", "http://127.0.0.1:51004/callback", True),
+        ("http://[::1]:1/callback", "http://[::1]:51004/callback", True),
+        ("http://127.0.0.1/callback", "http://127.0.0.1:51004/other", False),
+        ("http://localhost/callback", "http://localhost:51004/callback", False),
+        ("https://program.example/callback", "https://program.example:8443/callback", False),
+    ],
+)
+def test_a_port_may_differ_only_on_the_loopback_interface(
+    registered: str, asked: str, is_allowed: bool, as_amira: Client
+) -> None:
+    """As docs/administration.md says (RFC 8252 §7.3)."""
+    Application.objects.update(redirect_uris=registered)
+    page = as_amira.get(programs.authorize_url(redirect_uri=asked))
+    assert page.status_code == (200 if is_allowed else 400)

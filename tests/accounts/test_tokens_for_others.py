@@ -6,8 +6,9 @@ from django.core.exceptions import PermissionDenied
 
 from accounts import credentials, scopes
 from accounts.models import Event, PermanentToken, User
-from integrations.models import Alias
+from integrations.models import Alias, Token
 from tests import cast, walks
+from tests.accounts import proofs
 from tests.accounts.tokens import BASE, caller, made, permitted, status
 from tests.conftest import client_of
 from tests.servers.hostile import HostileServer
@@ -104,3 +105,46 @@ def test_it_dies_with_its_maker(how: str, helper: User, amira: User, northwind: 
         User.objects.filter(pk=helper.pk).update(is_active=False)
     assert status(shown) == 401
     assert PermanentToken.objects.get(pk=token.pk).created_by_name == "helper"
+
+
+def test_a_page_without_the_button_says_why(helper: User, amira: User) -> None:
+    page = f"/accounts/users/{amira.pk}/security/"
+    looker = permitted("looker", "accounts.change_user")
+    assert "lacks the permission “Can add Permanent Token”" in walks.words(client_of(looker).get(page))
+    assert "why-no-token" not in walks.words(client_of(helper).get(page))
+    User.objects.filter(pk=amira.pk).update(is_superuser=True)
+    assert "permissions or groups that you don’t have" in walks.words(client_of(helper).get(page))
+    User.objects.filter(pk=amira.pk).update(is_superuser=False, is_active=False)
+    assert "the account is deactivated" in walks.words(client_of(helper).get(page))
+    refused = proofs.just_shown(client_of(helper), helper).get(f"{page}tokens/new/")
+    assert refused.status_code == 403
+    assert "the account is deactivated" in walks.words(refused)
+
+
+def test_a_bot_is_not_told_that_its_password_opens_it(helper: User, amira: User) -> None:
+    page = f"/accounts/users/{amira.pk}/security/"
+    assert "A password alone opens this account." in walks.words(client_of(helper).get(page))
+    amira.set_unusable_password()
+    amira.save()
+    words = walks.words(client_of(helper).get(page))
+    assert "This account has no password" in words
+    assert "password alone" not in words
+    assert "Password only" not in words
+
+
+def test_who_made_a_token_is_called_by_the_full_name(helper: User, amira: User) -> None:
+    made(amira, by=helper)
+    page = "/accounts/security/"
+    assert "<bdi>helper</bdi>" in walks.words(client_of(amira).get(page))
+    User.objects.filter(pk=helper.pk).update(first_name="Hana", last_name="Okafor")
+    assert "<bdi>Hana Okafor</bdi>" in walks.words(client_of(amira).get(page))
+    made(amira, by=amira, name="own")
+    assert "<bdi>Amira Haddad</bdi>" in walks.words(client_of(helper).get(f"/accounts/users/{amira.pk}/security/"))
+    PermanentToken.objects.filter(created_by=helper).update(created_by=None)
+    assert "<bdi>helper</bdi>" in walks.words(client_of(amira).get(page))
+
+
+def test_the_last_use_names_the_token(amira: User, northwind: Alias) -> None:
+    _token, shown = made(amira, "tokens:read", "service:northwind")
+    assert caller(shown).get(f"{BASE}northwind/token/").status_code == 200
+    assert Token.objects.get(user=amira).last_used_by == "REST (nightly-report)"

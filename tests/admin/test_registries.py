@@ -1,19 +1,24 @@
 """What the form of an application registry refuses, keeps and fills in."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+import time_machine
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from django.utils import timezone
 
 from accounts.models import User
 from integrations.models import Alias, ApplicationRegistry, Token
 from tests import cast
-from tests.admin.forms import complaints, opened, submitted
+from tests.admin.forms import Page, complaints, opened, submitted
+from tests.conftest import client_of
 from tests.servers.hostile import HostileServer
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 32
+ADD = "/admin/integrations/applicationregistry/add/"
 AGAIN = "Enter the Client Secret again"
 
 
@@ -135,7 +140,7 @@ def test_other_pictures_are_refused(as_admin: Client, registry: ApplicationRegis
     assert stored(registry).logo_type == ""
 
 
-def published(server: HostileServer, issuer: str) -> None:
+def published(server: HostileServer, issuer: str, **fields: Any) -> None:
     document = {
         "issuer": issuer,
         "authorization_endpoint": f"{server.url}/auth",
@@ -144,6 +149,7 @@ def published(server: HostileServer, issuer: str) -> None:
         "code_challenge_methods_supported": ["S256"],
         "token_endpoint_auth_methods_supported": ["client_secret_post"],
         "scopes_supported": ["read"],
+        **fields,
     }
     server.on("GET /.well-known/oauth-authorization-server").always(json=document)
 
@@ -174,6 +180,66 @@ def test_filling_in_from_metadata_saves_nothing(
     assert "CANARY" not in response.content.decode()
     assert "a secret is never shown again" in response.content.decode()
     assert stored(registry).endpoints() == registry.endpoints()
+
+
+def test_a_secret_typed_before_filling_in_is_kept_and_not_shown(as_admin: Client, server: HostileServer) -> None:
+    published(server, server.url)
+    typed = {"Name": "Northwind", "Client ID": "k", "Issuer": server.url, "Client Secret": " CANARY typed "}
+    filled = submitted(as_admin, ADD, typed, button="_fill")
+    assert "CANARY" not in filled.content.decode()
+    page = Page(filled.content.decode())
+    as_admin.post(ADD, {**page.fields, "_save": "Save"})
+    assert ApplicationRegistry.objects.get().client_secret == " CANARY typed "
+
+
+def test_a_secret_is_kept_when_the_form_comes_back_with_a_mistake(as_admin: Client, server: HostileServer) -> None:
+    typed = {"Name": "Northwind", "Client Secret": "CANARY-typed", "Authorization URL": f"{server.url}/auth"}
+    typed |= {"Token URL": f"{server.url}/token"}
+    refused = submitted(as_admin, ADD, typed)
+    assert complaints(refused)
+    page = Page(refused.content.decode())
+    as_admin.post(ADD, {**page.fields, page.named("Client ID"): "k", "_save": "Save"})
+    assert ApplicationRegistry.objects.get().client_secret == "CANARY-typed"
+
+
+def test_a_kept_secret_opens_for_the_same_person_record_and_hour_alone(
+    as_admin: Client, registry: ApplicationRegistry, server: HostileServer
+) -> None:
+    published(server, server.url)
+    filled = submitted(as_admin, ADD, {"Issuer": server.url, "Client Secret": "CANARY-typed"}, button="_fill")
+    kept = {"kept_secret": filled.context["adminform"].form["kept_secret"].value()}
+    elsewhere = {"Token URL": "https://evil.example/token"}
+    assert AGAIN in str(complaints(submitted(as_admin, page_of(registry), elsewhere, also=kept)))
+    other = User.objects.create_superuser("other", "", cast.PASSWORD)
+    typed = {"Client ID": "k", "Authorization URL": f"{server.url}/auth", "Token URL": f"{server.url}/token"}
+    submitted(client_of(other), ADD, {"Name": "N", **typed}, also=kept)
+    with time_machine.travel(timezone.now() + timedelta(hours=1, seconds=2)):
+        submitted(as_admin, ADD, {"Name": "L", **typed}, also=kept)
+    made = ApplicationRegistry.objects.exclude(pk=registry.pk)
+    assert [row.client_secret for row in made] == ["", ""]
+
+
+def test_the_scopes_found_are_offered_and_the_ticked_ones_are_saved(as_admin: Client, server: HostileServer) -> None:
+    published(server, server.url, scopes_supported=["read", "write", "admin", 'not"one'])
+    typed = {"Name": "Northwind", "Client ID": "k", "Issuer": server.url, "Client Secret": "CANARY-typed"}
+    filled = submitted(as_admin, ADD, typed, button="_fill")
+    offered = filled.context["adminform"].form.fields["offered_scopes"].choices
+    assert [value for value, _words in offered] == ["read", "write", "admin"]
+    assert not filled.context["adminform"].form["offered_scopes"].value()
+    page = Page(filled.content.decode())
+    as_admin.post(ADD, {**page.fields, "offered_scopes": ["read", "write"], "_save": "Save"})
+    registry = ApplicationRegistry.objects.get()
+    assert sorted(registry.scopes.values_list("scope", flat=True)) == ["read", "write"]
+    assert registry.profiles.get().scopes.count() == 2
+
+
+def test_scopes_that_are_rows_already_are_not_offered(
+    as_admin: Client, registry: ApplicationRegistry, server: HostileServer
+) -> None:
+    registry.scopes.get_or_create(scope="read", defaults={"name": "Read"})
+    published(server, server.url, scopes_supported=["read", "write"])
+    filled = submitted(as_admin, page_of(registry), {"Issuer": server.url}, button="_fill")
+    assert filled.context["adminform"].form.fields["offered_scopes"].choices == [("write", "write")]
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def test_an_ordinary_call_takes_one_statement(
 def test_the_use_is_noted_with_the_program(caller: Client, session: Client, server: HostileServer) -> None:
     server.on(f"GET {API}").always(json={})
     caller.get(f"{BASE}contacts")
-    assert Token.objects.get().last_used_by == "REST (digest)"
+    assert Token.objects.get().last_used_by == "REST (Weekly digest)"
 
 
 def test_the_address_itself_can_be_called(caller: Client, server: HostileServer) -> None:

@@ -82,12 +82,12 @@ def test_the_use_is_written_at_most_once_a_minute(client: Client) -> None:
     assert Token.objects.get().last_used_at is None
     client.get(f"{BASE}northwind/token/")
     first = Token.objects.get()
-    assert first.last_used_by == "REST (digest)"
+    assert first.last_used_by == "REST (Weekly digest)"
     client.get(f"{BASE}northwind/token/")
     assert Token.objects.get().last_used_at == first.last_used_at
     Token.objects.update(last_used_at=timezone.now() - timedelta(minutes=2), last_used_by="Another")
     client.get(f"{BASE}northwind/token/")
-    assert Token.objects.get().last_used_by == "REST (digest)"
+    assert Token.objects.get().last_used_by == "REST (Weekly digest)"
 
 
 @pytest.mark.parametrize("call", CALLS)

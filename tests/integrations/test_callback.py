@@ -168,7 +168,10 @@ def test_an_answer_at_another_registrys_address_is_refused(
 def test_somebody_elses_answer_is_refused(as_amira: Client, alias: Alias, server: HostileServer, db: None) -> None:
     """An attacker's own callback, opened by the victim: her integration would be his account."""
     attackers_state = walks.begin(client_of(cast.person("eve")), alias)
-    assert walks.come_back(as_amira, alias, attackers_state).status_code == 400
+    refused = walks.come_back(as_amira, alias, attackers_state)
+    assert refused.status_code == 400
+    assert "This sign-in belongs to somebody else" in walks.words(refused)
+    assert "eve" not in walks.words(refused)
     assert server.calls == []
     assert AuthorizationAttempt.objects.get().status == "pending"
 
@@ -178,7 +181,9 @@ def test_her_own_answer_in_another_browser_is_refused(
 ) -> None:
     state = walks.begin(as_amira, alias)
     other_browser = client_of(amira)
-    assert walks.come_back(other_browser, alias, state).status_code == 400
+    refused = walks.come_back(other_browser, alias, state)
+    assert refused.status_code == 400
+    assert "in the same browser" in walks.words(refused)
     walks.begin(other_browser, alias)  # which binds that browser to sign-ins of its own
     assert walks.come_back(other_browser, alias, state).status_code == 400
     assert server.calls == []
@@ -291,7 +296,10 @@ def test_an_error_ends_the_sign_in(as_amira: Client, alias: Alias, server: Hosti
 
 def test_the_outcome_is_shown_to_its_person_alone(as_amira: Client, alias: Alias, bob: User) -> None:
     back = walks.come_back(as_amira, alias, walks.begin(as_amira, alias))
-    assert client_of(bob).get(back["Location"]).status_code == 404
+    foreign = client_of(bob).get(back["Location"])
+    assert foreign.status_code == 404
+    assert "This sign-in belongs to somebody else" in walks.words(foreign)
+    assert "Northwind" not in walks.words(foreign)
     assert client_of(bob).post(back["Location"], {"choice": "switch"}).status_code == 404
     assert Client().get(back["Location"])["Location"] == f"/accounts/login/?next={quote(back['Location'])}"
 
