@@ -41,7 +41,7 @@ class Backend(AuthenticationBackend):
     meant: User | None = None
 
     @sensitive_variables()
-    def authenticate(self, request: HttpRequest | None, **credentials: Any) -> User | None:  # type: ignore[override]
+    def authenticate(self, request: HttpRequest | None, **credentials: Any) -> User | None:
         name = credentials.get("username") or credentials.get("email") or ""
         self.meant = meant_by(name)
         with lockout.attempt(request or HttpRequest(), self.meant, name=name) as attempt:

@@ -146,7 +146,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ] + [{"NAME": "accounts.passwords.EndsWhatProgramsHold"}]
 AUTHENTICATION_BACKENDS = ["accounts.backends.Backend"]
 
-# Signing in, by django-allauth: no sign-up, no other sites' accounts. `accounts.lockout` counts wrong passwords and codes.
+# Signing in, by django-allauth: no sign-up, no other sites' accounts. `accounts.lockout` counts what was wrong.
 ACCOUNT_ADAPTER = "accounts.adapters.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]

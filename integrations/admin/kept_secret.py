@@ -22,9 +22,8 @@ def keep_secret(request: HttpRequest, object_id: str | None) -> QueryDict:
     """The form's data: a typed secret is kept for the next time, a kept one takes the place of an empty field."""
     data = request.POST.copy()
     context = f"{request.user.pk} {object_id or 'new'}"
-    if not data.get(SECRET):
-        data[SECRET] = opened(data.get(FIELD, ""), context)
-    data[FIELD] = sealed(data[SECRET], context) if data[SECRET] else ""
+    secret = str(data.get(SECRET) or opened(str(data.get(FIELD, "")), context))
+    data[SECRET], data[FIELD] = secret, sealed(secret, context) if secret else ""
     return data
 
 

@@ -13,6 +13,7 @@ from rest_framework.views import APIView
 from accounts.authentication import HasScopes
 from accounts.models import User
 from integrations.api.pages import paged
+from integrations.api.quick import program_of
 from integrations.models.integration import Integration, integration_named, integrations_of
 from integrations.models.registry import ROLE
 from integrations.personal_auth import PersonalAuthAPI
@@ -25,6 +26,7 @@ from integrations.serializers import (
     RevokeResultSerializer,
     TokenValidSerializer,
 )
+from integrations.tokens import note_use
 
 SERVICE = "service:{alias}"  # stands for the alias of the address
 
@@ -134,4 +136,6 @@ class Token(ApiView):
         if not integration.alias.allow_token_export:
             raise PermissionDenied("This integration doesn't hand out tokens.", code="export_not_allowed")
         token = api_of(request).get_token(alias, minimum_seconds=asked.validated_data["minimum_seconds"])
+        if integration.token:
+            note_use(integration.token, program_of(request.auth))
         return Response(AccessTokenSerializer(token).data)
