@@ -19,6 +19,7 @@ from tests import cast, walks
 from tests.accounts import programs, proofs
 from tests.conftest import client_of
 from tests.integrations.test_local import itself
+from tests.servers import served
 from tests.servers.served import Served
 from tests.servers.worker import environment
 
@@ -33,8 +34,9 @@ Guess = Callable[[str], requests.Response]
 
 
 @pytest.fixture(params=SERVERS)
-def site(request: pytest.FixtureRequest, tmp_path: Path, amira: User) -> Iterator[str]:
+def site(request: pytest.FixtureRequest, tmp_path: Path, amira: User, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Two processes, with a cache of its own for each."""
+    monkeypatch.setattr(served, "PATIENCE", 240.0)  # two processes load everything, maybe on a busy machine
     amira.password = hashed(cast.PASSWORD)
     amira.save()
     told = {**os.environ, **environment("filesystem://localhost//", tmp_path)}
