@@ -8,7 +8,7 @@ from allauth.mfa.models import Authenticator
 from allauth.mfa.signals import authenticator_removed
 from allauth.usersessions.models import UserSession
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.models import Group
 from django.db import models
 from django.db.models import QuerySet
@@ -18,7 +18,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from oauth2_provider.models import (
     get_access_token_model,
     get_device_grant_model,
@@ -27,7 +27,7 @@ from oauth2_provider.models import (
     get_refresh_token_model,
 )
 
-from accounts import credentials, diary, ranks, scopes
+from accounts import application_changes, credentials, diary, ranks, scopes
 from accounts.lockout import client_address
 from accounts.models import Application, ApplicationPassword, AttemptCounter, Event, PermanentToken, User
 from accounts.people_admin import GroupsAdmin, PeopleAdmin, WithinOnesRank
@@ -130,7 +130,7 @@ class ApplicationForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscri
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        if "allowed_scopes" not in self.fields:  # somebody who may only look
+        if "authorization_grant_type" not in self.fields:  # for viewing only: no field but those declared here
             return
         known = [(scope, f"{scope} – {words}") for scope, words in scopes.all_scopes().items()]
         cast(forms.MultipleChoiceField, self.fields["allowed_scopes"]).choices = known
@@ -143,7 +143,9 @@ class ApplicationForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscri
 
 
 @admin.register(Application)
-class ApplicationAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable at run time
+class ApplicationAdmin(WithinOnesRank):
+    """Look-only where somebody who approved the application may do more than the administrator."""
+
     form = ApplicationForm
     change_form_template = "admin/accounts/application/change_form.html"
     list_display = ["name", "client_id", "client_type", "authorization_grant_type", "first_party", "user"]
@@ -162,13 +164,33 @@ class ApplicationAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subsc
         """A new one has no id to show yet: the one on an empty form would not be the one that is stored."""
         return [name for name in FIELDS if obj or name not in {"client_id", "user"}]
 
+    def is_above(self, request: HttpRequest, obj: Application) -> bool:
+        """Who may change where the answers go, or learns a new secret, could act as them."""
+        return ranks.any_exceeds(application_changes.approvers(obj), cast(User, request.user))
+
+    def render_change_form(self, request: HttpRequest, context: Any, *arguments: Any, **options: Any) -> Any:
+        application = context.get("original")
+        if application:
+            context["approver_count"] = application_changes.approvers(application).count()
+            context["is_above"] = self.is_above(request, application)
+        return super().render_change_form(request, context, *arguments, **options)
+
     def save_model(self, request: HttpRequest, obj: Application, form: Any, change: bool) -> None:
         """A secret is made, never typed; django-oauth-toolkit hashes it when the row is saved."""
+        editor = cast(User, request.user)
         if not change:
-            obj.user = request.user
+            obj.user = editor
         if not change or NEW_SECRET in request.POST:
             obj.client_secret = obj.made_secret = secrets.token_urlsafe(SECRET_BYTES)
-        super().save_model(request, obj, form, change)
+        with diary.by(editor, client_address(request)):
+            super().save_model(request, obj, form, change)
+        if obj.asked_again:
+            told = ngettext(
+                "What %(count)d person allowed has ended; they are asked again.",
+                "What %(count)d people allowed has ended; they are asked again.",
+                obj.asked_again,
+            )
+            self.message_user(request, told % {"count": obj.asked_again}, messages.WARNING)
 
     def response_add(self, request: HttpRequest, obj: Application, post_url_continue: Any = None) -> HttpResponse:
         return self.show_once(request, obj)

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 from django.contrib.auth.models import AbstractUser
 from django.core.exceptions import ValidationError
-from django.db import models
+from django.db import models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from oauth2_provider.models import AbstractApplication
@@ -58,10 +58,16 @@ class Application(AbstractApplication):  # type: ignore[misc]  # django-oauth-to
     may_introspect = models.BooleanField(
         _("May introspect"), default=False, help_text=_("It may ask whether its own tokens are alive (RFC 7662).")
     )
+    asked_again = 0  # people whose approval the last save ended
 
     class Meta:
         verbose_name = _("OAuth Application")
         verbose_name_plural = _("OAuth Applications")
+
+    def save(self, **options: Any) -> None:
+        """In one transaction with what follows from a change (`accounts.application_changes`)."""
+        with transaction.atomic():
+            super().save(**options)
 
     @property
     def scope_values(self) -> list[str]:

@@ -1,19 +1,20 @@
-"""What follows when somebody's proofs change.
+"""What follows when somebody's proofs change, and when an OAuth application changes.
 
 What must follow hangs on the row: allauth's signals come after the transaction, and not when an administrator deletes.
 """
 
+from collections.abc import Collection
 from typing import Any
 
 from allauth.account.internal.flows.login import record_authentication
 from allauth.mfa.models import Authenticator
 from allauth.mfa.signals import authenticator_added, authenticator_removed
-from django.db.models.signals import post_delete, post_save
+from django.db.models.signals import post_delete, post_save, pre_save
 from django.dispatch import receiver
 from django.http import HttpRequest
 
-from accounts import credentials, oauth_server, second_factor
-from accounts.models import User
+from accounts import application_changes, credentials, oauth_server, second_factor
+from accounts.models import Application, User
 
 
 @receiver([post_save, post_delete], sender=Authenticator)
@@ -38,3 +39,14 @@ def end_application_passwords(user: User, **_details: Any) -> None:
     """They were for programs that cannot ask for a second step. Turning it on again does not bring them back."""
     if not second_factor.is_on(user):
         credentials.end_application_passwords(user)
+
+
+@receiver(pre_save, sender=Application)
+def read_what_was_approved(instance: Application, **_details: Any) -> None:
+    instance.stored_values = application_changes.stored_values(instance)
+
+
+@receiver(post_save, sender=Application)
+def end_what_was_approved(instance: Application, update_fields: Collection[str] | None, **_details: Any) -> None:
+    before = instance.stored_values
+    instance.asked_again = application_changes.end_if_changed(instance, before, update_fields) if before else 0
