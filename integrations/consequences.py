@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from accounts import audit
 from accounts.models import User
-from integrations import authorization, circuits, tasks
+from integrations import authorization, circuits, registration_health, tasks
 from integrations.models import diary
 from integrations.models.registry import Alias, ApplicationRegistry, HttpConnection, OAuth2Credential
 from integrations.models.tokens import Revocation, Token, TokenQuerySet, consent
@@ -24,6 +24,15 @@ def hurry_who_was_deactivated(instance: User, update_fields: Collection[str] | N
     may_have_changed = update_fields is None or "is_active" in update_fields
     if may_have_changed and not instance.is_active and Token.objects.filter(user=instance).exists():
         tasks.hurry_deactivated()
+
+
+@receiver(post_save, sender=ApplicationRegistry)
+def let_renewals_go_on(
+    instance: ApplicationRegistry, created: bool, update_fields: Collection[str] | None, **_kwargs: Any
+) -> None:
+    """An administrator may have mended it: nobody waits for the end of a pause to find out."""
+    if not created:
+        registration_health.end_pauses(instance)
 
 
 @receiver(post_delete, sender=Alias)

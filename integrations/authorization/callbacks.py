@@ -6,17 +6,20 @@ from functools import partial
 from uuid import UUID
 
 from accounts.models import User
+from integrations import registration_health
 from integrations.authorization.access import still_available
 from integrations.authorization.results import fail, take
 from integrations.authorization.starts import binding_digest
+from integrations.models.registry.health import CLIENT_REFUSED, UNEXPLAINED_REFUSALS
 from integrations.models.tokens import (
     AttemptStatus,
     AuthorizationAttempt,
     state_digest,
 )
-from integrations.oauth import client
+from integrations.oauth import client, codes
 from integrations.oauth.answers import TokenAnswer
-from integrations.oauth.errors import Unusable
+from integrations.oauth.client_check import Verdict
+from integrations.oauth.errors import Misconfigured, OAuthError, Refused, Unusable
 from integrations.vault import Unreadable
 
 LONGEST_STATE = 512
@@ -45,7 +48,7 @@ def complete(
         return attempt
     code, refusal = single(parameters, "code"), why_not(attempt, parameters)
     if refusal or not code:
-        fail(attempt, refusal or "missing_code")
+        fail(attempt, refusal or "missing_code", blames_us=refusal in codes.MISCONFIGURED)
         return attempt
     take(attempt, partial(redeem, attempt, code))
     return attempt
@@ -57,13 +60,29 @@ def redeem(attempt: AuthorizationAttempt, code: str) -> TokenAnswer:
         code_verifier, nonce = attempt.code_verifier, attempt.nonce
     except Unreadable:
         raise Unusable("unreadable", "the key of this sign-in is gone") from None
-    return client.exchange(
-        registration,
-        code=code,
-        redirect_uri=attempt.redirect_uri,
-        code_verifier=code_verifier,
-        nonce=nonce,
-    )
+    try:
+        return client.exchange(
+            registration,
+            code=code,
+            redirect_uri=attempt.redirect_uri,
+            code_verifier=code_verifier,
+            nonce=nonce,
+        )
+    except OAuthError as error:
+        raise suspecting_ourselves(attempt, error) from error
+
+
+def suspecting_ourselves(attempt: AuthorizationAttempt, error: OAuthError) -> OAuthError:
+    """A code refused by a registry that was changed and not accepted since says nothing of the person yet."""
+    registry = attempt.registry
+    is_refusal = isinstance(error, Refused) or (400 <= error.status < 500 and error.status not in {408, 429})
+    if not (registry.is_unproven and is_refusal) or isinstance(error, Misconfigured):
+        return error
+    check = registration_health.check_registration(registry)
+    if check is None or check.verdict == Verdict.ACCEPTED:
+        return error
+    was_refused = check.verdict == Verdict.REFUSED
+    return registration_health.hold_renewals(registry, CLIENT_REFUSED if was_refused else UNEXPLAINED_REFUSALS)
 
 
 def find_attempt(

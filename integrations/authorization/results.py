@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from accounts.error_boundary import error_boundary
 from accounts.models import User
-from integrations import circuits, tasks
+from integrations import circuits, registration_health, tasks
 from integrations.authorization.access import NotAvailable, still_available
 from integrations.authorization.account import account_of
 from integrations.models import diary, reach
@@ -22,7 +22,7 @@ from integrations.models.tokens import (
     Token,
 )
 from integrations.oauth.answers import TokenAnswer
-from integrations.oauth.errors import Misconfigured, OAuthError
+from integrations.oauth.errors import ClockSkew, Misconfigured, OAuthError
 
 
 def take(attempt: AuthorizationAttempt, fetch: Callable[[], TokenAnswer], *, named: str = "") -> None:
@@ -36,7 +36,7 @@ def take(attempt: AuthorizationAttempt, fetch: Callable[[], TokenAnswer], *, nam
             answer = fetch()
     except OAuthError as error:
         circuits.note(attempt.registry, attempt.registry.token_url, error)
-        fail(attempt, error.code, blames_us=isinstance(error, Misconfigured))
+        fail(attempt, error.code, blames_us=isinstance(error, Misconfigured | ClockSkew))
         return
     if answer is None:
         fail(attempt, "internal_error")
@@ -44,7 +44,7 @@ def take(attempt: AuthorizationAttempt, fetch: Callable[[], TokenAnswer], *, nam
     if not attempt.hold(answer):
         tasks.hurry(attempt.let_go(reason="no_longer_available", orphaned=True))
         raise NotAvailable
-    attempt.registry.note_misconfigured("")
+    registration_health.note_accepted(attempt.registry)
     circuits.note(attempt.registry, attempt.registry.token_url)
     attempt.account_id, label = account_of(attempt.registry, answer, agreed=attempt.agreed)
     attempt.account_label = label or named
@@ -131,7 +131,10 @@ def keep(attempt: AuthorizationAttempt, answer: TokenAnswer, stored: Token | Non
         fresh._state.adding = False
     fresh.save()
     attempt.finish(AttemptStatus.CONNECTED)
-    detail = f"{_('for the system')} {attempt.account_label}".strip() if attempt.is_shared else attempt.account_label
+    account = attempt.account_label
+    if stored and is_other_account(stored, attempt) and stored.account_label == account:
+        account = f"{account} ({attempt.account_id})".strip()  # two accounts of one name
+    detail = f"{_('for the system')} {account}".strip() if attempt.is_shared else account
     diary.write(attempt.user, attempt.credential, EventKind.CONNECTED, detail)
 
 

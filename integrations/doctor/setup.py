@@ -24,7 +24,8 @@ def of_registry(registry: ApplicationRegistry) -> Iterator[Finding]:
         yield fault(Whose.ADMINISTRATOR, _("The application registry is not active."))
     if registry.misconfigured_code:
         told = _("The last sign-in or renewal was refused as wrongly set up: %(code)s.")
-        yield fault(Whose.ADMINISTRATOR, told % {"code": registry.misconfigured_code})
+        sentence = registry.misconfigured_reason or told % {"code": registry.misconfigured_code}
+        yield fault(Whose.ADMINISTRATOR, sentence)
     if registry.down_since:
         yield fault(Whose.PROVIDER, _("It has not been answering for a while; Keyrack asks once a minute."))
 

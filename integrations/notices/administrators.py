@@ -50,6 +50,8 @@ def registry_words(registry: ApplicationRegistry) -> dict[str, Any]:
     return {
         "title": registry.name,
         "code": registry.misconfigured_code,
+        "reason": registry.misconfigured_reason,
+        "is_held": registry.renewals_held_until is not None,
         "since": registry.misconfigured_at,
         "url": url,
     }

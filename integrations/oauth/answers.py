@@ -5,6 +5,7 @@ because its envelope is odd (a lifetime of "abc", scopes as a list, NaN) would l
 told". Only what could harm is refused. Opens no socket and keeps nothing.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -17,7 +18,7 @@ from urllib.parse import parse_qsl
 from requests import Response
 
 from integrations.oauth import codes, pointers
-from integrations.oauth.errors import Misconfigured, OAuthError, Refused, Unreachable, Unusable
+from integrations.oauth.errors import Misconfigured, OAuthError, Refused, Unexplained, Unreachable, Unusable
 
 MAX_TOKEN_BYTES = 64 << 10
 MAX_LIFETIME = 10 * 365 * 86400
@@ -97,8 +98,18 @@ def document(response: Response) -> Mapping[str, object]:
 def failure(response: Response, *, grant_type: str = "") -> OAuthError:
     """Whom to blame for an answer that is not a success."""
     error = _blame(response, grant_type)
-    error.status = response.status_code
+    error.status, error.fingerprint = response.status_code, _fingerprint(response)
     return error
+
+
+def _fingerprint(response: Response) -> str:
+    """Status and words of a refusal. What differs from answer to answer (ids, times) holds digits, and is left out."""
+    words = [
+        f"{name}={value}"
+        for name, value in sorted(_members(response).items())
+        if isinstance(value, str) and not re.search(r"\d", value)
+    ]
+    return hashlib.sha256("\n".join([str(response.status_code), *words]).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _blame(response: Response, grant_type: str) -> OAuthError:
@@ -110,7 +121,9 @@ def _blame(response: Response, grant_type: str) -> OAuthError:
     if status in {408, 429} or status >= 500 or code in codes.TRANSIENT:
         transient = code if code in codes.TRANSIENT else f"http_{status}"
         return Unreachable(transient, retry_after=_retry_after(response))
-    if code in codes.REFUSED or (code == "invalid_request" and grant_type == "refresh_token"):
+    if grant_type == "refresh_token" and code in codes.UNEXPLAINED_AT_REFRESH:
+        return Unexplained(code)
+    if code in codes.REFUSED:
         return Refused(code)
     if code in codes.MISCONFIGURED:
         return Misconfigured(code)
@@ -122,9 +135,8 @@ def _unexplained(response: Response, code: str, grant_type: str) -> OAuthError:
     status = response.status_code
     told = code or f"http_{status}"
     is_page = bool(response.content.strip()) and _json_object(response) is None
-    says_nothing = not is_page and not _members(response)
-    if grant_type == "refresh_token" and ((status == 400 and says_nothing) or (status == 403 and not is_page)):
-        return Refused(told)
+    if grant_type == "refresh_token" and status in {400, 403, 422} and not is_page:
+        return Unexplained(told)
     if grant_type == "password" and status in {401, 403} and not is_page:
         return Refused(told)
     if status == 403:

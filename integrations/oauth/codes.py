@@ -1,5 +1,7 @@
 """Error codes and whom they blame: RFC 6749 section 5.2, OpenID Connect, and what large servers say instead."""
 
+import re
+
 # The server has looked at this user's grant, or at this token, and said no.
 REFUSED = frozenset(
     {
@@ -32,6 +34,10 @@ DEAD_REFRESH_TOKEN = frozenset(
         "invalid_token",
     }
 )
+# Said to a refresh request these do not tell whether the person's grant or our registration is meant.
+UNEXPLAINED_AT_REFRESH = frozenset({"access_denied", "invalid_request"})
+# Our client credentials were looked at and not accepted.
+CLIENT_REFUSED = frozenset({"invalid_client", "incorrect_client_credentials", "bad_client_secret", "invalid_client_id"})
 # Something in our registration is wrong, whoever the user is.
 # Gitea calls a dead refresh token unauthorized_client. It stays here: taken for a refusal, one mistyped client id would
 # disconnect everybody, while Gitea's users merely wait for an administrator to look.
@@ -52,8 +58,14 @@ MISCONFIGURED = frozenset(
         "invalid_target",
         "invalid_resource",
         "insufficient_scope",
+        "application_suspended",  # GitHub
+        "unauthorized_scope_error",  # LinkedIn
     }
 )
+# The provider still waits for the person's answer; some servers (Keycloak) say so when the person pressed Cancel.
+UNANSWERED = frozenset({"consent_required", "interaction_required", "login_required", "account_selection_required"})
+_NO = frozenset({"denied", "declined", "cancelled", "canceled", "cancel", "refused", "rejected"})
+_NOT_THE_PERSON = frozenset({"client", "app", "application", "scope", "tenant", "admin"})
 # Asked for patience.
 TRANSIENT = frozenset(
     {
@@ -67,3 +79,10 @@ TRANSIENT = frozenset(
         "too_many_requests",
     }
 )
+
+
+def is_denial(code: str) -> bool:
+    """The person said no, in any spelling: `access_denied`, `user_cancelled_login` (LinkedIn), `UserDenied`."""
+    snake_case = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", code)
+    words = set(re.split(r"[^a-z]+", snake_case.lower()))
+    return bool(words & _NO) and not words & _NOT_THE_PERSON

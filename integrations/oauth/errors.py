@@ -5,6 +5,8 @@
     |-- Refused         the server said no to this user's grant (RFC 6749 section 5.2): the only permanent one
     |-- Misconfigured   our registration, or an address in it, is wrong: blame the registry, touch nobody's tokens
     `-- Unusable        an answer came that cannot be understood or trusted
+        |-- ClockSkew   the server's clock and ours differ so much that an id token seems not to be valid now
+        `-- Unexplained a renewal was refused, but nothing says whether for the person's grant or for our registration
 
 `code` is an RFC error code, or one of our own short words; `description` is our own sentence. Neither ever holds a
 body, a token or a word that the server chose freely, so both may be logged and shown.
@@ -18,6 +20,7 @@ class OAuthError(Exception):
 
     permanent: ClassVar[bool] = False
     status = 0  # of the HTTP answer that it stands for, if there was one
+    fingerprint = ""  # equal for answers that say the same (a hash: no word of theirs is in it)
 
     def __init__(self, code: str = "", description: str = "") -> None:
         super().__init__(code, description)
@@ -46,3 +49,15 @@ class Misconfigured(OAuthError):
 
 class Unusable(OAuthError):
     pass
+
+
+class ClockSkew(Unusable):
+    """`seconds` is by how much the server's clock is ahead of ours; negative where it is behind."""
+
+    def __init__(self, seconds: float) -> None:
+        minutes, side = round(abs(seconds) / 60), "ahead" if seconds > 0 else "behind"
+        super().__init__(f"provider_clock_{side}_{minutes}_minutes", f"the clocks differ by {minutes} minutes")
+
+
+class Unexplained(Unusable):
+    """Never final by itself: an empty 400, a 403, `invalid_request`, a word that nobody knows."""

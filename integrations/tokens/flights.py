@@ -7,16 +7,18 @@ from contextlib import suppress
 from threading import Lock
 from uuid import UUID
 
-from integrations import circuits
+from django.utils import timezone
+
+from integrations import circuits, registration_health
 from integrations.models.tokens import Token
-from integrations.oauth.errors import Unreachable
-from integrations.tokens import leases
+from integrations.oauth.errors import OAuthError, Unreachable
+from integrations.tokens import journal, leases
 from integrations.tokens.connections import (
     refuse_inside_a_transaction,
     release_connection,
     release_scarce_connection,
 )
-from integrations.tokens.renewal import renewed
+from integrations.tokens.renewal import PAUSE, renewed
 from integrations.tokens.usable import (
     NoUsableToken,
     Versioned,
@@ -81,14 +83,25 @@ def pilot(token: Versioned) -> Token:
         registry = stored.credential.registry
         if not circuits.allows(registry, registry.token_url):
             return still_usable(stored, Unreachable("provider_down"))
+        if not registration_health.allows_renewals(registry):
+            return still_usable(stored, registration_health.held_error(registry))
         if attempt := leases.take(stored):
             return renewed(stored, attempt)
         if stored.lives_for():
             return opened(stored)
         if leases.is_pausing(stored):
-            raise Unreachable(code="renewal_postponed")
+            raise paused(stored)
         wait_while_held(stored, give_up_at)
     raise Unreachable(code="renewal_timeout")
+
+
+def paused(token: Token) -> OAuthError:
+    """The reason why the last renewal failed, with the wait if the provider asked for one."""
+    error = journal.last_failure(token)
+    left = (token.lease_expires_at - timezone.now()).total_seconds() if token.lease_expires_at else 0
+    if isinstance(error, Unreachable) and left > PAUSE.total_seconds() * 1.5:
+        error.retry_after = left
+    return error
 
 
 def wait_while_held(token: Token, give_up_at: float) -> None:

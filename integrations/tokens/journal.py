@@ -5,11 +5,16 @@ refresh token it names may have been spent, and the answer lost. Keeps a keyed h
 holds the database learns nothing from it.
 """
 
-from django.db.models import QuerySet
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import Min, QuerySet
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from integrations.models.tokens import Renewal, RenewalOutcome, Token
+from integrations.oauth.errors import OAuthError, Unexplained, Unreachable
+from integrations.tokens.usable import Versioned
 from integrations.vault import readable
 
 
@@ -24,10 +29,28 @@ def fingerprint(token: Token) -> str:
     return salted_hmac("keyrack.renewal", refresh_token, algorithm="sha256").hexdigest() if refresh_token else ""
 
 
-def settle(attempt: Renewal, outcome: RenewalOutcome, code: str = "") -> None:
+def settle(attempt: Renewal, outcome: RenewalOutcome, error: OAuthError | None = None) -> None:
     """Call it in the transaction that keeps what came of it."""
+    kind, code = (type(error).__name__.lower(), error.code[:100]) if error else ("", "")
     entries = Renewal.objects.filter(pk=attempt.pk)
-    entries.update(outcome=outcome, code=code[:100], settled_at=timezone.now())
+    entries.update(outcome=outcome, code=code, kind=kind, settled_at=timezone.now())
+
+
+def last_failure(token: Versioned) -> OAuthError:
+    """Why the last renewal of this version failed: whoever comes while others wait is told the same."""
+    entry = failures(token.pk, token.version).order_by("-settled_at").first()
+    return entry.error() if entry else Unreachable("renewal_postponed")
+
+
+def failures(token_id: UUID, version: int) -> QuerySet[Renewal]:
+    """Since the last success, which made a new version."""
+    return Renewal.objects.filter(token_id=token_id, version=version, outcome=RenewalOutcome.FAILED)
+
+
+def unexplained_since(token: Versioned) -> datetime | None:
+    refused = failures(token.pk, token.version).filter(kind=Unexplained.__name__.lower())
+    since: datetime | None = refused.aggregate(since=Min("asked_at"))["since"]
+    return since
 
 
 def break_off(attempt: Renewal) -> None:

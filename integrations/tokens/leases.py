@@ -37,6 +37,11 @@ def drop(attempt: Renewal, pause: timedelta) -> None:
     rows.update(lease_owner="", lease_expires_at=Now() + pause)
 
 
+def prolong(attempt: Renewal) -> None:
+    """The holder has one more thing to ask before it settles."""
+    Token.objects.filter(pk=attempt.token_id, lease_owner=attempt.hex).update(lease_expires_at=Now() + LEASE)
+
+
 def is_held(token: Token) -> bool:
     """Somebody is asking about this version."""
     held = Token.objects.filter(pk=token.pk, version=token.version, lease_expires_at__gt=Now())

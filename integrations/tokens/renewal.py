@@ -9,7 +9,7 @@ from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
 from accounts.error_boundary import error_boundary
-from integrations import circuits
+from integrations import circuits, registration_health
 from integrations.models import diary
 from integrations.models.diary import EventKind
 from integrations.models.registry import RevocationReach
@@ -19,6 +19,7 @@ from integrations.oauth.answers import TokenAnswer
 from integrations.oauth.errors import Misconfigured, OAuthError, Refused, Unreachable, Unusable
 from integrations.tokens import journal, leases
 from integrations.tokens.connections import insist, release_connection
+from integrations.tokens.refusals import reviewed
 from integrations.tokens.usable import NoUsableToken, opened, still_usable
 
 INTERNAL_ERROR = "internal_error"
@@ -27,6 +28,7 @@ EXPECTED = (OAuthError, NoUsableToken, OperationalError, InterfaceError)
 PAUSE_AFTER_FAULT = timedelta(minutes=1)  # of our own
 PAUSE = timedelta(seconds=2)  # after a renewal that failed, nobody asks that server for this token
 LONGEST_PAUSE = timedelta(minutes=5)  # however long the server wants us to wait
+LONGEST_BACK_OFF = timedelta(minutes=30)  # after answers that give nothing, again and again
 
 
 def renewed(token: Token, attempt: Renewal) -> Token:
@@ -46,6 +48,7 @@ def ask_and_store(token: Token, attempt: Renewal) -> Token:
         answer = ask(token)
     except OAuthError as error:
         insist(partial(circuits.note, registry, registry.token_url, error))
+        error = insist(partial(reviewed, token, attempt, error))
         if isinstance(error, Refused):
             return insist(partial(give_up, token, attempt, error))
         insist(partial(leave_for_later, attempt, error))
@@ -53,7 +56,7 @@ def ask_and_store(token: Token, attempt: Renewal) -> Token:
             registry.note_misconfigured(error.code)
         return still_usable(token, error)
     stored = insist(partial(store, token, attempt, answer))
-    registry.note_misconfigured("")
+    registration_health.note_accepted(registry)
     circuits.note(registry, registry.token_url)
     return stored
 
@@ -128,7 +131,7 @@ def give_up(token: Token, attempt: Renewal, error: Refused) -> Token:
     that one left behind, an access token that lives, is used to its end.
     """
     with transaction.atomic(durable=True):
-        journal.settle(attempt, RenewalOutcome.REFUSED, error.code)
+        journal.settle(attempt, RenewalOutcome.REFUSED, error)
         stored = leases.locked(token, lease_owner=attempt.hex)
         if stored and journal.follows_an_interruption(attempt):
             stop(stored, INTERRUPTED, EventKind.RENEWAL_INTERRUPTED, keep_access=stored.lives_for())
@@ -156,8 +159,11 @@ def refused(token: Token) -> None:
 
 def leave_for_later(attempt: Renewal, error: OAuthError) -> None:
     with transaction.atomic(durable=True):
-        journal.settle(attempt, RenewalOutcome.FAILED, error.code)
-        leases.drop(attempt, pause_after(error))
+        journal.settle(attempt, RenewalOutcome.FAILED, error)
+        earlier = (
+            journal.failures(attempt.token_id, attempt.version).filter(kind=type(error).__name__.lower()).count() - 1
+        )
+        leases.drop(attempt, pause_after(error, earlier))
 
 
 def break_off(attempt: Renewal, _error: Exception) -> None:
@@ -171,7 +177,14 @@ def leave_broken_off(attempt: Renewal) -> None:
         leases.drop(attempt, PAUSE_AFTER_FAULT)
 
 
-def pause_after(error: OAuthError) -> timedelta:
-    asked = (error.retry_after or 0) if isinstance(error, Unreachable) else 0
+def pause_after(error: OAuthError, earlier: int = 0) -> timedelta:
+    """Longer each time where the provider answers and does not give; `earlier` counts such answers to this token.
+
+    Not where it is away, which circuits look after, nor for a broken registration, which is mended for all at once.
+    """
     jitter = random.uniform(0.5, 1.5)  # noqa: S311 - not a secret
-    return min(max(PAUSE * jitter, timedelta(seconds=asked)), LONGEST_PAUSE)
+    grows = isinstance(error, Unusable) or (400 <= error.status < 500 and not isinstance(error, Misconfigured))
+    times: int = 4 ** min(earlier, 8) if grows else 1
+    grown = min(PAUSE * times, LONGEST_BACK_OFF) * jitter
+    asked = (error.retry_after or 0) if isinstance(error, Unreachable) else 0
+    return max(grown, min(timedelta(seconds=asked), LONGEST_PAUSE))

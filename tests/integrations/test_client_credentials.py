@@ -10,7 +10,7 @@ from django.utils import timezone
 from accounts.models import User
 from integrations import tokens
 from integrations.models import IntegrationType, OAuth2Credential, Token
-from integrations.oauth.errors import Misconfigured, Unreachable
+from integrations.oauth.errors import Misconfigured
 from integrations.personal_auth import NotAuthenticated, PersonalAuthAPI
 from tests import cast, walks
 from tests.servers.hostile import Answer, HostileServer
@@ -70,8 +70,9 @@ def test_a_server_that_refuses_us_is_the_administrators_to_mend_and_is_not_hamme
     server.on("POST /token").always(status=401, json={"error": "invalid_client"})
     with pytest.raises(Misconfigured):
         tokens.current(None, system)
-    with pytest.raises(Unreachable):
+    with pytest.raises(Misconfigured) as again:
         tokens.current(None, system)
+    assert again.value.code == "invalid_client"
     assert len(server.calls) == 1
     assert walks.registry_of(system.connections.get().alias).misconfigured_code == "invalid_client"
 

@@ -9,7 +9,7 @@ import pytest
 
 from integrations.oauth import answers
 from integrations.oauth.answers import TokenAnswer
-from integrations.oauth.errors import Misconfigured, OAuthError, Refused, Unreachable, Unusable
+from integrations.oauth.errors import Misconfigured, OAuthError, Refused, Unexplained, Unreachable, Unusable
 from tests.oauth.responses import response
 
 
@@ -31,7 +31,8 @@ def read_raw(body: bytes, status: int, grant_type: str = "", headers: Mapping[st
         (200, "bad_refresh_token", "refresh_token", Refused),
         (200, "bad_verification_code", "authorization_code", Refused),
         (400, "expired_token", "refresh_token", Refused),
-        (400, "invalid_request", "refresh_token", Refused),
+        (400, "invalid_request", "refresh_token", Unexplained),
+        (400, "access_denied", "refresh_token", Unexplained),
         (400, "INVALID_GRANT", "refresh_token", Refused),
         (400, "access_denied", "authorization_code", Refused),
         (400, "invalid_request", "authorization_code", Misconfigured),
@@ -47,7 +48,8 @@ def read_raw(body: bytes, status: int, grant_type: str = "", headers: Mapping[st
         (400, "slow_down", "refresh_token", Unreachable),
         (503, "invalid_grant", "refresh_token", Unreachable),
         (429, "invalid_grant", "refresh_token", Unreachable),
-        (400, "never_heard_of", "refresh_token", Unusable),
+        (400, "never_heard_of", "refresh_token", Unexplained),
+        (400, "never_heard_of", "authorization_code", Unusable),
     ],
 )
 def test_an_error_code_blames_the_right_one(status: int, error: str, grant_type: str, kind: type[OAuthError]) -> None:
@@ -64,11 +66,11 @@ PAGE = b"<html>Forbidden</html>"
 @pytest.mark.parametrize(
     ("status", "body", "grant_type", "kind"),
     [
-        (400, b"", "refresh_token", Refused),
-        (400, b" \n", "refresh_token", Refused),
-        (400, b"{}", "refresh_token", Refused),
-        (403, b"", "refresh_token", Refused),
-        (403, b"{}", "refresh_token", Refused),
+        (400, b"", "refresh_token", Unexplained),
+        (400, b" \n", "refresh_token", Unexplained),
+        (400, b"{}", "refresh_token", Unexplained),
+        (403, b"", "refresh_token", Unexplained),
+        (403, b"{}", "refresh_token", Unexplained),
         (403, PAGE, "refresh_token", Unreachable),
         (400, PAGE, "refresh_token", Unusable),
         (400, b"", "authorization_code", Unusable),

@@ -1,11 +1,32 @@
 """How an authorization server is doing, as seen from here: whose fault it is when nothing works. No configuration."""
 
+import re
 from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_noop
+from django.utils.translation import gettext_lazy as _
+
+# Why renewals of a registry are held, where no code of the provider says it.
+CLIENT_REFUSED, UNEXPLAINED_REFUSALS = "client_refused", "unexplained_refusals"
+REASONS = {
+    CLIENT_REFUSED: _(
+        "The provider does not accept our Client ID and Client Secret. Compare both and Send Credentials with what is "
+        "registered there."
+    ),
+    UNEXPLAINED_REFUSALS: _(
+        "The provider refuses renewals without a reason, after a change of this registry or for several people. "
+        "Compare Client ID, Client Secret, Token URL and Send Credentials with what is registered there."
+    ),
+}
+CLOCK = re.compile(r"provider_clock_(ahead|behind)_(\d+)_minutes")  # as `ClockSkew` spells it
+CLOCK_REASON = gettext_noop(
+    "The clocks of the provider and of this server differ by %(minutes)s minutes. Check the clock of this server "
+    "first; if it is right, the provider must set theirs."
+)
 
 
 def origin(url: str) -> str:
@@ -25,6 +46,11 @@ class Health(models.Model):
     failing_url = models.CharField(max_length=500, blank=True, editable=False)
     down_since = models.DateTimeField(null=True, blank=True, editable=False)
     next_check_at = models.DateTimeField(null=True, blank=True, editable=False)
+    registration_changed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    registration_accepted_at = models.DateTimeField(null=True, blank=True, editable=False)
+    unknown_token_answer = models.CharField(max_length=64, blank=True, editable=False)  # a fingerprint
+    client_check_until = models.DateTimeField(null=True, blank=True, editable=False)  # somebody is asking
+    renewals_held_until = models.DateTimeField(null=True, blank=True, editable=False)  # then one caller may try
 
     moved_at = models.DateTimeField(null=True, blank=True, editable=False)  # an address that people's tokens go to
     moved_told_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -52,6 +78,19 @@ class Health(models.Model):
         """An address that people's tokens go to was changed: administrators are to be told."""
         self.moved_at = timezone.now()
         type(self)._default_manager.filter(pk=self.pk).update(moved_at=self.moved_at)
+
+    @property
+    def is_unproven(self) -> bool:
+        """Our registration was changed here, and the provider has not accepted it since."""
+        changed, accepted = self.registration_changed_at, self.registration_accepted_at
+        return changed is not None and (accepted is None or accepted < changed)
+
+    @property
+    def misconfigured_reason(self) -> str:
+        """In words for an administrator; "" where the provider's code says enough."""
+        if clock := CLOCK.fullmatch(self.misconfigured_code):
+            return gettext(CLOCK_REASON) % {"minutes": clock[2]}
+        return str(REASONS.get(self.misconfigured_code, ""))
 
     def is_down_at(self, url: str) -> bool:
         """The server at this address does not answer, as far as this row knew when it was read."""

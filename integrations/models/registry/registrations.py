@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from integrations.models.registry.health import Health
@@ -202,6 +203,23 @@ class ApplicationRegistry(Health, SysIdModel):
 
     def sealing_context(self) -> str:
         return self.hex
+
+    def save(self, **options: Any) -> None:
+        """Note when our identity at the provider changed. Any save by a form lets held renewals go on."""
+        before = None if self._state.adding else type(self)._default_manager.filter(pk=self.pk).first()
+        super().save(**options)
+        if before is None or options.get("update_fields") is not None:
+            return
+        noted: dict[str, Any] = {"renewals_held_until": None}
+        if before.identity() != self.identity():
+            noted["registration_changed_at"] = timezone.now()
+        vars(self).update(noted)
+        type(self)._default_manager.filter(pk=self.pk).update(**noted)
+
+    def identity(self) -> list[Any]:
+        """What the provider's token endpoint knows us by, and where that is. Holds the secret: compare it, no more."""
+        address = [self.token_url, self.refresh_url, self.token_parameters]
+        return [self.client_id, readable(self, "client_secret"), self.send_credentials, *address]
 
     @property
     def redirect_url(self) -> str:

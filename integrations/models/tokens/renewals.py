@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from integrations.models.registry import SysIdModel
+from integrations.oauth.errors import Misconfigured, OAuthError, Refused, Unexplained, Unreachable, Unusable
 
 KEPT = timedelta(days=30)
 
@@ -18,6 +19,11 @@ class RenewalOutcome(models.TextChoices):
     REFUSED = "refused", _("Refused")
     FAILED = "failed", _("Failed")
     BROKEN = "broken", _("Broken off by a fault of Keyrack")  # whether the server has answered is not known
+
+
+KINDS: dict[str, type[OAuthError]] = {
+    kind.__name__.lower(): kind for kind in (Unreachable, Refused, Misconfigured, Unusable, Unexplained)
+}
 
 
 class RenewalQuerySet(models.QuerySet["Renewal"]):
@@ -34,6 +40,7 @@ class Renewal(SysIdModel):
     refresh_token_hash = models.CharField(max_length=64, blank=True)
     outcome = models.CharField(_("Outcome"), max_length=10, choices=RenewalOutcome, default=RenewalOutcome.ASKED)
     code = models.CharField(_("Code"), max_length=100, blank=True)
+    kind = models.CharField(max_length=20, blank=True, editable=False)  # of the error, as `KINDS` names them
     asked_at = models.DateTimeField(_("Asked"), default=timezone.now, db_index=True)
     settled_at = models.DateTimeField(_("Settled"), null=True, blank=True)
 
@@ -42,6 +49,10 @@ class Renewal(SysIdModel):
     class Meta:
         verbose_name = _("Token Renewal")
         verbose_name_plural = _("Token Renewals")
+
+    def error(self) -> OAuthError:
+        """What failed, as whoever asked was told."""
+        return KINDS.get(self.kind, Unreachable)(self.code or "renewal_postponed")
 
     def __str__(self) -> str:
         return f"{self.token_id.hex} v{self.version} ({self.outcome})"

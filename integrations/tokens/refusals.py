@@ -1,0 +1,75 @@
+"""What a refused renewal means: that this sign-in is over, that our registration is broken, or nothing certain yet."""
+
+from datetime import timedelta
+
+from django.utils import timezone
+
+from integrations import registration_health
+from integrations.models.registry import ApplicationRegistry
+from integrations.models.registry.health import CLIENT_REFUSED, UNEXPLAINED_REFUSALS
+from integrations.models.tokens import Renewal, Token
+from integrations.oauth.client_check import ClientCheck, Verdict
+from integrations.oauth.errors import Misconfigured, OAuthError, Refused, Unexplained
+from integrations.tokens import journal, leases
+from integrations.tokens.connections import release_connection
+
+UNEXPLAINED_AT_MOST = timedelta(days=1)  # then the person is asked to sign in again
+
+
+def reviewed(token: Token, attempt: Renewal, error: OAuthError) -> OAuthError:
+    """The error to act upon. `Refused` only where the provider's word is about this token and our registration is good.
+
+    Where that is in doubt, asks the provider about our registration first. While it does, the lease is prolonged.
+    """
+    if token.is_our_own and isinstance(error, Refused | Unexplained):
+        return Misconfigured(error.code)  # no person stands behind it who could be meant
+    if not (isinstance(error, Refused | Unexplained) or is_ambiguous(error)):
+        return error
+    registry = token.credential.registry
+    registry.refresh_from_db(fields=["registration_changed_at", "registration_accepted_at", "unknown_token_answer"])
+    if isinstance(error, Refused) and not registry.is_unproven:
+        return error
+    is_suspect = registry.is_unproven or registration_health.several_refused(registry, error.code, token.user_id)
+    check = registration_health.last_check(registry)
+    if check is None or not settles(check, error):
+        leases.prolong(attempt)
+        release_connection()
+        check = registration_health.check_registration(registry)
+    return concluded(registry, error, check, is_suspect=is_suspect) or not_yet(token, error)
+
+
+def is_ambiguous(error: OAuthError) -> bool:
+    """Meant for a client that may not use a grant type; Gitea and Atlassian say it of a dead refresh token."""
+    return error.code == "unauthorized_client" and error.status != 401
+
+
+def settles(check: ClientCheck, error: OAuthError) -> bool:
+    return isinstance(error, Refused) or check.unknown_token_answer == error.fingerprint
+
+
+def concluded(
+    registry: ApplicationRegistry, error: OAuthError, check: ClientCheck | None, *, is_suspect: bool
+) -> OAuthError | None:
+    """None where nothing is certain. `check` is None while another caller asks."""
+    if check is None:
+        return None
+    if check.verdict == Verdict.REFUSED:
+        return registration_health.hold_renewals(registry, CLIENT_REFUSED)
+    if check.verdict == Verdict.ACCEPTED:
+        # What the server says to a token that nobody issued, it says of a dead one.
+        return Refused(error.code) if settles(check, error) else None
+    if is_suspect and not isinstance(error, Misconfigured):
+        return registration_health.hold_renewals(registry, UNEXPLAINED_REFUSALS)
+    return None
+
+
+def not_yet(token: Token, error: OAuthError) -> OAuthError:
+    """Everything is kept and tried again, ever more rarely; after a day the person is asked to sign in."""
+    if isinstance(error, Misconfigured):
+        return error
+    since = journal.unexplained_since(token)
+    if since is not None and since < timezone.now() - UNEXPLAINED_AT_MOST and not token.lives_for():
+        return Refused(error.code)
+    unexplained = Unexplained(error.code, error.description)
+    unexplained.status, unexplained.fingerprint = error.status, error.fingerprint
+    return unexplained

@@ -1,0 +1,284 @@
+"""A refusal that our own registration may have caused signs nobody out; an administrator hears of it."""
+
+import base64
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.conf import LazySettings
+from django.core import mail
+from django.utils import timezone
+
+from accounts.models import User
+from integrations import notices, registration_health, tokens
+from integrations.models import Alias, ApplicationRegistry, Renewal, Token
+from integrations.oauth.errors import Misconfigured, Unexplained, Unusable
+from tests import cast, walks
+from tests.integrations.renewing import ASKED, GRANTED, current
+from tests.servers.hostile import Answer, Call, HostileServer
+
+pytestmark = pytest.mark.django_db
+
+RIGHT = "CANARY-client-secret"
+WRONG = "CANARY-mistyped-secret"
+
+
+class Provider:
+    """Tells a wrong secret and a dead refresh token apart, each in its own vague way."""
+
+    def __init__(
+        self, server: HostileServer, *, wrong_secret: Answer, dead_token: Answer, other_endpoints: bool = False
+    ) -> None:
+        self.secret, self.wrong_secret, self.dead_token = RIGHT, wrong_secret, dead_token
+        self.living = {"CANARY-refresh-1"}
+        self.server = server
+        server.on(ASKED).always(self.grant)
+        if other_endpoints:
+            server.on("POST /introspect").always(self.guarded(Answer(json={"active": False})))
+            server.on("POST /revoke").always(self.guarded(Answer(status=200)))
+
+    def knows(self, call: Call) -> bool:
+        shown = base64.b64decode(call.headers["authorization"].removeprefix("Basic ")).decode()
+        return shown == f"keyrack:{self.secret}"
+
+    def grant(self, call: Call) -> Answer:
+        if not self.knows(call):
+            return self.wrong_secret
+        if call.form.get("refresh_token") not in self.living:
+            return self.dead_token
+        return Answer(json=GRANTED)
+
+    def guarded(self, answer: Answer) -> Callable[[Call], Answer]:
+        return lambda call: answer if self.knows(call) else Answer(status=401)
+
+    def renewals(self) -> int:
+        return sum(call.form.get("refresh_token", "").startswith("CANARY") for call in self.server.calls_to(ASKED))
+
+
+EMPTY, FORBIDDEN = Answer(status=400, body=b""), Answer(status=403, json={})
+INVALID_REQUEST = Answer(status=400, json={"error": "invalid_request"})
+DENIED = Answer(status=400, json={"error": "access_denied"})
+INVALID_GRANT = Answer(status=400, json={"error": "invalid_grant"})
+UNKNOWN_WORD = Answer(status=400, json={"error": "Access Denied", "error_description": "CANARY"})
+VAGUE = {"empty 400": EMPTY, "403": FORBIDDEN, "invalid_request": INVALID_REQUEST, "access_denied": DENIED,
+         "a word nobody knows": UNKNOWN_WORD}  # fmt: skip
+
+
+@pytest.fixture
+def northwind(server: HostileServer) -> Alias:
+    return cast.integration_at(cast.registry_at(server.url, token_revocation_url=""))
+
+
+def registry() -> ApplicationRegistry:
+    return ApplicationRegistry.objects.get()
+
+
+def save_secret(secret: str) -> None:
+    row = registry()
+    row.client_secret = secret
+    row.save()
+
+
+def everybody_is_signed_in() -> bool:
+    return not Token.objects.exclude(state="valid", failure_code="").exists()
+
+
+def pass_the_pause() -> None:
+    Token.objects.update(lease_expires_at=timezone.now() - timedelta(seconds=1))
+
+
+@pytest.mark.parametrize("refusal", [*VAGUE.values(), INVALID_GRANT], ids=[*VAGUE, "invalid_grant"])
+def test_a_wrong_secret_signs_nobody_out_whatever_the_server_calls_it(
+    refusal: Answer, server: HostileServer, amira: User, bob: User, northwind: Alias, settings: LazySettings
+) -> None:
+    settings.ADMINS = [("Admin", "admin@hub.example")]
+    provider = Provider(server, wrong_secret=refusal, dead_token=INVALID_GRANT)
+    for person in (amira, bob):
+        cast.signed_in(person, northwind, expires_in=-10)
+    save_secret(WRONG)
+    for person in (amira, bob, amira):
+        with pytest.raises(Misconfigured):
+            current(person, northwind)
+    assert everybody_is_signed_in()
+    assert registry().misconfigured_code in {"client_refused", "unexplained_refusals"}
+    assert provider.renewals() == 1  # the others were not even tried
+    notices.send_due()
+    notices.send_due()
+    [letter] = mail.outbox
+    assert "Client Secret" in letter.body
+    assert "nobody has to sign in again" in letter.body
+    assert WRONG not in letter.body
+
+    save_secret(RIGHT)
+    assert current(bob, northwind) == "CANARY-access-2"
+    provider.living.add("CANARY-refresh-1")
+    assert current(amira, northwind) == "CANARY-access-2"
+    assert registry().misconfigured_code == ""
+
+
+def test_where_only_introspection_can_tell_it_is_asked(server: HostileServer, amira: User, northwind: Alias) -> None:
+    Provider(server, wrong_secret=EMPTY, dead_token=EMPTY, other_endpoints=True)
+    ApplicationRegistry.objects.update(token_introspection_url=f"{server.url}/introspect")
+    cast.signed_in(amira, northwind, expires_in=-10)
+    save_secret(WRONG)
+    with pytest.raises(Misconfigured):
+        current(amira, northwind)
+    assert registry().misconfigured_code == "client_refused"
+    assert everybody_is_signed_in()
+
+
+def test_a_secret_that_the_provider_changed_is_found_out_by_several_people(
+    server: HostileServer, amira: User, bob: User, northwind: Alias
+) -> None:
+    provider = Provider(server, wrong_secret=FORBIDDEN, dead_token=FORBIDDEN)
+    provider.secret = "another"
+    for person in (amira, bob):
+        cast.signed_in(person, northwind, expires_in=-10)
+    with pytest.raises(Unexplained):
+        current(amira, northwind)
+    assert registry().misconfigured_code == ""
+    with pytest.raises(Misconfigured):
+        current(bob, northwind)
+    assert registry().misconfigured_code == "unexplained_refusals"
+    assert everybody_is_signed_in()
+
+    provider.secret = RIGHT
+    ApplicationRegistry.objects.update(renewals_held_until=timezone.now())
+    pass_the_pause()
+    assert current(amira, northwind) == "CANARY-access-2"
+    assert registry().renewals_held_until is None
+    assert current(bob, northwind) == "CANARY-access-2"
+
+
+def test_while_renewals_are_held_one_caller_a_minute_may_try(
+    server: HostileServer, amira: User, northwind: Alias
+) -> None:
+    provider = Provider(server, wrong_secret=EMPTY, dead_token=INVALID_GRANT)
+    cast.signed_in(amira, northwind, expires_in=-10)
+    registration_health.hold_renewals(registry(), "unexplained_refusals")
+    with pytest.raises(Misconfigured):
+        current(amira, northwind)
+    assert provider.renewals() == 0
+    ApplicationRegistry.objects.update(renewals_held_until=timezone.now())
+    assert current(amira, northwind) == "CANARY-access-2"
+
+
+def test_an_access_token_that_lives_is_used_while_renewals_are_held(
+    server: HostileServer, amira: User, northwind: Alias
+) -> None:
+    Provider(server, wrong_secret=EMPTY, dead_token=INVALID_GRANT)
+    cast.signed_in(amira, northwind, expires_in=30)
+    save_secret(WRONG)
+    assert current(amira, northwind) == "CANARY-access-1"
+    assert current(amira, northwind) == "CANARY-access-1"
+
+
+@pytest.mark.parametrize("dead_token", VAGUE.values(), ids=VAGUE)
+def test_a_vague_word_is_final_where_the_server_says_it_of_every_dead_token_and_accepts_us(
+    dead_token: Answer, server: HostileServer, amira: User, northwind: Alias
+) -> None:
+    invalid_client = Answer(status=401, json={"error": "invalid_client"})
+    provider = Provider(server, wrong_secret=invalid_client, dead_token=dead_token)
+    provider.living.clear()
+    cast.signed_in(amira, northwind, expires_in=-10)
+    with pytest.raises(tokens.NoUsableToken):
+        current(amira, northwind)
+    assert provider.renewals() == 1
+    assert registry().misconfigured_code == ""
+
+
+def test_a_changed_registration_that_is_proved_good_does_not_save_a_dead_token(
+    server: HostileServer, amira: User, northwind: Alias
+) -> None:
+    provider = Provider(
+        server, wrong_secret=Answer(status=401, json={"error": "invalid_client"}), dead_token=INVALID_GRANT
+    )
+    provider.secret = "CANARY-rotated"
+    provider.living.clear()
+    cast.signed_in(amira, northwind, expires_in=-10)
+    save_secret("CANARY-rotated")
+    with pytest.raises(tokens.NoUsableToken):
+        current(amira, northwind)
+    assert not registry().is_unproven
+
+
+@pytest.mark.parametrize("refusal", VAGUE.values(), ids=VAGUE)
+def test_a_vague_refusal_of_one_person_keeps_the_token_and_is_asked_ever_more_rarely(
+    refusal: Answer, server: HostileServer, amira: User, northwind: Alias
+) -> None:
+    server.on(ASKED).always(refusal)
+    cast.signed_in(amira, northwind, expires_in=-10)
+    pauses = []
+    for _ in range(4):
+        with pytest.raises(Unexplained):
+            current(amira, northwind)
+        until = Token.objects.get().lease_expires_at
+        assert until is not None
+        pauses.append((until - timezone.now()).total_seconds())
+        pass_the_pause()
+    assert pauses[0] < 4 < pauses[2] < pauses[3]
+    assert everybody_is_signed_in()
+    server.on(ASKED).always(json=GRANTED)
+    assert current(amira, northwind) == "CANARY-access-2"
+
+
+def test_after_a_day_of_vague_refusals_the_person_is_asked_to_sign_in(
+    server: HostileServer, amira: User, northwind: Alias
+) -> None:
+    server.on(ASKED).always(EMPTY)
+    cast.signed_in(amira, northwind, expires_in=-10)
+    with pytest.raises(Unexplained):
+        current(amira, northwind)
+    Renewal.objects.update(asked_at=timezone.now() - timedelta(days=1, minutes=1))
+    pass_the_pause()
+    with pytest.raises(tokens.NoUsableToken):
+        current(amira, northwind)
+
+
+def test_a_site_that_is_refused_a_token_of_its_own_is_set_up_wrongly(server: HostileServer) -> None:
+    alias = cast.integration_at(
+        cast.registry_at(server.url), grant_type="client_credentials", integration_type="system"
+    )
+    server.on(ASKED).always(INVALID_GRANT)
+    with pytest.raises(Misconfigured):
+        tokens.current(None, walks.credential_of(alias))
+    assert Token.objects.get().state == "valid"
+
+
+FAILURES: dict[str, tuple[Answer, type[Exception], str]] = {
+    "misconfigured": (Answer(status=401, json={"error": "invalid_client"}), Misconfigured, "invalid_client"),
+    "unusable": (Answer(json={"token_type": "Bearer"}), Unusable, "no_access_token"),
+    "unexplained": (EMPTY, Unexplained, "http_400"),
+}
+
+
+@pytest.mark.parametrize(("answer", "kind", "code"), FAILURES.values(), ids=FAILURES)
+def test_whoever_comes_within_the_pause_is_told_the_same_reason(
+    answer: Answer, kind: type[Exception], code: str, server: HostileServer, amira: User, northwind: Alias
+) -> None:
+    cast.signed_in(amira, northwind, expires_in=-10)
+    server.on(ASKED).always(answer)
+    for _ in range(2):
+        with pytest.raises(kind) as told:
+            current(amira, northwind)
+        assert (type(told.value), told.value.code) == (kind, code)  # type: ignore[attr-defined]
+
+
+def test_within_the_pause_the_api_says_that_the_set_up_is_wrong_and_how_long_to_wait(
+    server: HostileServer, amira: User, northwind: Alias, as_amira: Any
+) -> None:
+    cast.signed_in(amira, northwind, expires_in=-10)
+    Alias.objects.update(allow_token_export=True)
+    server.on(ASKED).always(status=401, json={"error": "invalid_client"})
+    for path in ("token/", "proxy/contacts", "token/"):
+        answer = as_amira.get(f"/api/v1/integrations/northwind/{path}", headers={"Sec-Fetch-Site": "same-origin"})
+        assert (answer.status_code, answer.json()["error"]) == (502, "integration_misconfigured"), path
+    pass_the_pause()
+    server.on(ASKED).always(status=429, headers={"Retry-After": "120"})
+    waits = []
+    for _ in range(2):
+        answer = as_amira.get("/api/v1/integrations/northwind/token/", headers={"Sec-Fetch-Site": "same-origin"})
+        assert answer.json()["error"] == "provider_unreachable"
+        waits.append(int(answer["Retry-After"]))
+    assert 100 < waits[1] <= waits[0] == 120
