@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from hmac import compare_digest
 from time import time
 
-from integrations.oauth.errors import Unusable
+from integrations.oauth.errors import ClockSkew, Unusable
 
 _LEEWAY = 300  # seconds that clocks may differ
 
@@ -23,10 +23,23 @@ def read(unverified_id_token: str, *, client_id: str, issuer: str, nonce: str) -
         raise Unusable("bad_id_token", "the id token names another issuer")
     if nonce and not _equal(claims.get("nonce"), nonce):
         raise Unusable("bad_id_token", "the id token answers another request")
-    expires = claims.get("exp")
-    if isinstance(expires, bool) or not isinstance(expires, int | float) or not expires > time() - _LEEWAY:
-        raise Unusable("bad_id_token", "the id token has expired")
+    check_times(claims, time())
     return claims
+
+
+def check_times(claims: Mapping[str, object], now: float) -> None:
+    """It was issued a moment ago: where it is not valid now by its own times, two clocks differ (RFC 7519 §4.1)."""
+    expires, issued, begins = (_seconds(claims.get(name)) for name in ("exp", "iat", "nbf"))
+    if begins is not None and begins > now + _LEEWAY:
+        raise ClockSkew(begins - now)
+    if expires is None or not expires > now - _LEEWAY:
+        if expires is not None and issued is not None and issued < min(expires, now - _LEEWAY):
+            raise ClockSkew(issued - now)
+        raise Unusable("bad_id_token", "the id token has expired")
+
+
+def _seconds(value: object) -> float | None:
+    return None if isinstance(value, bool) or not isinstance(value, int | float) else value
 
 
 def _claims(token: str) -> Mapping[str, object]:

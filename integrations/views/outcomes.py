@@ -4,15 +4,26 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from integrations.models.integration import Integration
+from integrations.models.registry.health import CLIENT_REFUSED, CLOCK, UNEXPLAINED_REFUSALS
 from integrations.models.tokens import AttemptStatus, AuthorizationAttempt
 from integrations.oauth import codes
 
 # Whose fault a code is: ours (the set-up's), a stranger's, or nobody's (the provider is not there just now).
 OURS = codes.MISCONFIGURED | {
     *("redirected", "blocked_address", "insecure_url", "bad_url", "bad_request", "unreadable_secret", "no_keys"),
-    *("bad_client_authentication", "bad_code_challenge_method", "http_401", "http_404", "http_405", "http_410"),
+    *(
+        CLIENT_REFUSED,
+        UNEXPLAINED_REFUSALS,
+        "bad_client_authentication",
+        "bad_code_challenge_method",
+        "http_401",
+        "http_404",
+        "http_405",
+        "http_410",
+    ),
 }
 SAFETY = {"issuer_mismatch", "issuer_missing", "registration_changed", "bad_id_token"}
 NOBODYS = codes.TRANSIENT | {
@@ -75,7 +86,7 @@ def words_for(kind: str, attempt: AuthorizationAttempt, integration: Integration
     if kind == "pending":
         return _("Almost there") % names, _("%(title)s has answered; we are fetching your token.") % names
     if kind == "other_account":
-        return _("A different account?"), ""
+        return _("A different account?"), same_name_words(attempt, integration)
     if kind == "less_access":
         lists = {"given": in_words(integration.scope_labels), "missing": in_words(integration.missing_scope_labels)}
         told = _("%(title)s gave: %(given)s. Missing: %(missing)s. Some work may fail.")
@@ -86,7 +97,25 @@ def words_for(kind: str, attempt: AuthorizationAttempt, integration: Integration
     return heading % names, text % names
 
 
+def same_name_words(attempt: AuthorizationAttempt, integration: Integration) -> str:
+    """What tells two accounts of one name apart; "" where their names do."""
+    if attempt.account_label != integration.account:
+        return ""
+    told = _(
+        "You signed in to %(title)s as %(account)s. The account so far has the same name, but %(title)s says that it "
+        "is another account: its id is %(previous_id)s, the new one is %(new_id)s."
+    )
+    return told % {
+        "title": integration.title,
+        "account": attempt.account_label or _("an account without a name"),
+        "previous_id": integration.token.account_id if integration.token else "–",
+        "new_id": attempt.account_id,
+    }
+
+
 def other_account_words(attempt: AuthorizationAttempt, integration: Integration) -> str:
+    if same_name := same_name_words(attempt, integration):
+        return f"{same_name} {_('Nothing was changed. Sign out at the provider and try again.')}"
     told = _(
         "You signed in as %(account)s; this integration stays with %(previous)s. Nothing was changed. "
         "Sign out at %(provider)s and try again."
@@ -102,14 +131,35 @@ def in_words(labels: list[str]) -> str:
     return ", ".join(labels) or _("nothing")
 
 
+def clock_words(minutes: int) -> str:
+    """Still with a place for the title."""
+    told = ngettext(
+        "The clocks of %(title)s and Keyrack differ by %(minutes)d minute, so the sign-in can’t be checked.",
+        "The clocks of %(title)s and Keyrack differ by %(minutes)d minutes, so the sign-in can’t be checked.",
+        minutes,
+    )
+    mend = _("Nothing was stored. The people who run Keyrack or %(title)s must set their clock; they have been told.")
+    return f"{told} {mend}".replace("%(minutes)d", str(minutes))
+
+
 def failure_words(attempt: AuthorizationAttempt) -> tuple[str, str]:
     code = attempt.failure_code
     if attempt.status == AttemptStatus.CANCELLED:
         return _("Sign-in cancelled"), _("Nothing was changed.")
-    if code == "access_denied":
+    if codes.is_denial(code):
         return _("You didn’t allow access"), _(
             "%(title)s says that you chose not to allow Keyrack. Nothing was stored."
         )
+    if code in codes.UNANSWERED:
+        return _("You didn’t allow access"), _(
+            "%(title)s is still waiting for your answer. Nothing was stored. Try again, sign in there and allow access."
+        )
+    if code == "missing_code":
+        return _("%(title)s gave no answer"), _(
+            "Some providers do this if you don’t allow access. Nothing was stored. Try again and allow access there."
+        )
+    if clock := CLOCK.fullmatch(code):
+        return _("The clocks differ"), clock_words(int(clock[2]))
     if code == "no_longer_available":
         return _("%(title)s was turned off"), _("An administrator turned this integration off.")
     if code in OURS:
