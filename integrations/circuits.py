@@ -19,7 +19,7 @@ from accounts.error_boundary import error_boundary
 from integrations.models.registry import ApplicationRegistry
 from integrations.models.registry.health import origin
 from integrations.oauth import answers, transport
-from integrations.oauth.errors import OAuthError, Unreachable, Unusable
+from integrations.oauth.errors import OAuthError, Unexplained, Unreachable, Unusable
 
 logger = logging.getLogger(__name__)
 
@@ -54,9 +54,10 @@ def take_trial(registry: ApplicationRegistry, *, early: timedelta = timedelta())
 def note(registry: ApplicationRegistry, url: str, error: OAuthError | None = None) -> None:
     """What came of a call to this address: an answer, a failure that counts, or what says nothing of the provider.
 
-    Asking for patience (429) is an answer. A page of HTML with a status of 200 is neither.
+    Asking for patience (429) is an answer, and so is a refusal. A page of HTML with a status of 200 is neither.
     """
-    if error is None or (0 < error.status < 500 and not isinstance(error, Unusable)):
+    is_answer = not isinstance(error, Unusable) or isinstance(error, Unexplained)
+    if error is None or (0 < error.status < 500 and is_answer):
         note_answer(registry, url)
     elif isinstance(error, Unreachable):
         note_failure(registry, url, error)

@@ -77,7 +77,10 @@ def check_registration(registry: ApplicationRegistry) -> ClientCheck | None:
 
 def ask(registry: ApplicationRegistry) -> ClientCheck:
     """Only a revocation as RFC 7009 has it can be tried with a token alone."""
-    registration = registry.registration()
+    try:
+        registration = registry.registration()
+    except Misconfigured:
+        return ClientCheck(verdict=Verdict.UNKNOWN)
     return check_client(replace(registration, revocation_url="") if registry.revocation_request else registration)
 
 

@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
-from integrations import authorization, doctor
+from integrations import authorization, doctor, registration_health
 from integrations.admin.kept_secret import keep_secret
 from integrations.admin.pages import NOTHING, Page, copyable, moment
 from integrations.admin.profiles import ProfileInline, ScopeInline, settle_profiles
@@ -103,6 +103,8 @@ class RegistryAdmin(Page):
             raise Http404
         if not self.has_change_permission(request, registry):
             raise PermissionDenied
+        if registry.renewals_held_until is not None:
+            registration_health.check_registration(registry)  # where the provider accepts us, renewals go on
         context = {
             **self.admin_site.each_context(request),
             "title": _("Check of %(name)s") % {"name": registry.name},

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.conf import LazySettings
 from django.core import mail
+from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
@@ -15,6 +16,7 @@ from integrations import notices, registration_health, tokens
 from integrations.models import Alias, ApplicationRegistry, Renewal, Token
 from integrations.oauth.errors import Misconfigured, Unexplained, Unusable
 from tests import cast, walks
+from tests.conftest import client_of
 from tests.integrations.renewing import ASKED, GRANTED, current
 from tests.servers.hostile import Answer, Call, HostileServer
 
@@ -172,6 +174,22 @@ def test_an_access_token_that_lives_is_used_while_renewals_are_held(
     save_secret(WRONG)
     assert current(amira, northwind) == "CANARY-access-1"
     assert current(amira, northwind) == "CANARY-access-1"
+
+
+def test_an_administrators_check_lets_renewals_go_on_where_the_provider_accepts_us(
+    server: HostileServer, amira: User, northwind: Alias, admin: User
+) -> None:
+    provider = Provider(server, wrong_secret=EMPTY, dead_token=INVALID_GRANT)
+    cast.signed_in(amira, northwind, expires_in=-10)
+    registration_health.hold_renewals(registry(), "unexplained_refusals")
+    check = reverse("admin:integrations_applicationregistry_check", args=[registry().pk])
+    provider.secret = "another"
+    client_of(admin).post(check)
+    assert registry().renewals_held_until is not None
+    provider.secret = RIGHT
+    client_of(admin).post(check)
+    assert registry().misconfigured_code == ""
+    assert current(amira, northwind) == "CANARY-access-2"
 
 
 @pytest.mark.parametrize("dead_token", VAGUE.values(), ids=VAGUE)
