@@ -138,7 +138,10 @@ def clock_words(minutes: int) -> str:
         "The clocks of %(title)s and Keyrack differ by %(minutes)d minutes, so the sign-in can’t be checked.",
         minutes,
     )
-    mend = _("Nothing was stored. The people who run Keyrack or %(title)s must set their clock; they have been told.")
+    mend = _(
+        "Nothing was stored. The administrators of Keyrack have been told. If their clock is right, %(title)s must set "
+        "its own."
+    )
     return f"{told} {mend}".replace("%(minutes)d", str(minutes))
 
 
