@@ -38,7 +38,7 @@ LONGEST_VALUE = 80  # of the old and the new value in an event
 
 def stored_values(application: Application) -> dict[str, Any] | None:
     """The approved fields as the database has them, locked until the transaction ends. None for a new application."""
-    rows = Application.objects.select_for_update(of=("self",)).filter(pk=application.pk)
+    rows = Application.objects.select_for_update().filter(pk=application.pk)
     return rows.values(*APPROVED_FIELDS).first() if application.pk else None
 
 

@@ -170,7 +170,7 @@ def test_after_a_refusal_the_system_can_be_given_a_token_again(
     as_admin: Client, system: OAuth2Credential, server: HostileServer
 ) -> None:
     server.on("POST /token").answer(status=400, json={"error": "access_denied"})
-    assert "gave no token (access_denied)" in get_token(as_admin, system)
+    assert "does not know us as we are set up (access_denied)" in get_token(as_admin, system)
     server.on("POST /token").answer(json={"access_token": "CANARY-2", "token_type": "Bearer", "expires_in": 3600})
     assert "Keyrack has a token of its own" in get_token(as_admin, system)
 
