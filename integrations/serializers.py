@@ -32,6 +32,8 @@ def example(**fields: Any) -> Any:
     account="amira@northwind.example",
     scopes=["contacts.read"],
     expires_at="2026-11-22T15:30:00Z",
+    renews_itself=True,
+    sign_in_again_by="2027-02-14T09:12:00Z",
     last_used_at=None,
     initiator_url=INITIATOR_URL,
 )
@@ -43,7 +45,16 @@ class IntegrationSerializer(serializers.Serializer[Any]):
     state = serializers.ChoiceField(choices=[str(state) for state in State])
     account = serializers.CharField(help_text="Whom the person is signed in as there; empty if not told.")
     scopes = serializers.SerializerMethodField(help_text="What was granted.")
-    expires_at = serializers.DateTimeField(allow_null=True)
+    expires_at = serializers.DateTimeField(
+        allow_null=True, help_text="End of the access token; null if there is none or the provider doesn’t say."
+    )
+    renews_itself = serializers.BooleanField(help_text="A new access token is got without the person.")
+    sign_in_again_by = serializers.DateTimeField(
+        allow_null=True,
+        help_text="When the person has to sign in again at the latest: the refresh token’s end, or the access token’s "
+        "where nothing renews it. In the past if they have to now; null if not known. Some providers move it with each "
+        "renewal.",
+    )
     last_used_at = serializers.DateTimeField(allow_null=True)
     initiator_url = serializers.CharField(help_text="Where the person authenticates, as a path of this site.")
 

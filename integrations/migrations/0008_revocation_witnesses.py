@@ -30,16 +30,6 @@ class Migration(migrations.Migration):
             name='witnesses',
             field=models.JSONField(blank=True, default=dict, editable=False),
         ),
-        migrations.AddField(
-            model_name='token',
-            name='refresh_expiry_assumed',
-            field=models.BooleanField(default=True, editable=False),  # of what is there: nobody knows
-        ),
-        migrations.AlterField(
-            model_name='token',
-            name='refresh_expiry_assumed',
-            field=models.BooleanField(default=False, editable=False),
-        ),
         migrations.AlterField(
             model_name='renewal',
             name='outcome',

@@ -32,7 +32,8 @@ SCOPES = {
     "northwind/token/": "tokens:read service:northwind",
 }
 FIELDS = {
-    "id", "alias", "name", "section", "state", "account", "scopes", "expires_at", "last_used_at", "initiator_url"
+    "id", "alias", "name", "section", "state", "account", "scopes", "expires_at", "renews_itself", "sign_in_again_by",
+    "last_used_at", "initiator_url",
 }  # fmt: skip
 
 

@@ -111,11 +111,11 @@ def in_days(days: float) -> datetime:
     [
         (3600, {}, None),
         (-3600, {}, None),
-        (3600, {"refresh_expires_at": in_days(60)}, 60),
-        (-3600, {"refresh_expires_at": in_days(60)}, 60),
-        (3600, {"refresh_expires_at": in_days(60), "refresh_expiry_assumed": True}, None),
-        (-3600, {"refresh_expires_at": in_days(-1)}, None),
-        (None, {"refresh_expires_at": in_days(60)}, None),
+        (3600, {"refresh_expires_at": in_days(60), "refresh_expiry": RefreshExpiry.KNOWN}, 60),
+        (-3600, {"refresh_expires_at": in_days(60), "refresh_expiry": RefreshExpiry.KNOWN}, 60),
+        (3600, {"refresh_expires_at": in_days(60)}, None),
+        (-3600, {"refresh_expires_at": in_days(-1), "refresh_expiry": RefreshExpiry.KNOWN}, None),
+        (None, {"refresh_expires_at": in_days(60), "refresh_expiry": RefreshExpiry.KNOWN}, None),
         (86400 * 9, {"refresh_token": ""}, 9),
         (-3600, {"refresh_token": ""}, None),
         (None, {"refresh_token": ""}, None),
@@ -159,7 +159,8 @@ def test_an_end_that_the_server_did_not_tell_is_assumed(server: HostileServer, a
         server.on("POST /token").answer(json={**walks.token_answer(1), **told})
         walks.sign_in(as_amira, alias)
         token = Token.objects.get()
-        assert (token.refresh_expiry_assumed, token.known_end is None) == (is_assumed, is_assumed)
+        is_told_so = token.refresh_expiry == RefreshExpiry.ASSUMED
+        assert (is_told_so, token.known_end is None) == (is_assumed, is_assumed)
 
 
 def test_a_token_that_cannot_be_opened_is_ended_all_the_same(amira: User, as_amira: Client, alias: Alias) -> None:

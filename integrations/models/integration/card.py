@@ -16,6 +16,7 @@ from integrations.models.registry import Alias, ApplicationRegistry, OAuth2Crede
 from integrations.models.tokens import (
     INTERRUPTED,
     AuthorizationAttempt,
+    RefreshExpiry,
     Revocation,
     RevocationState,
     Token,
@@ -192,6 +193,16 @@ class Integration:
     @property
     def renews_itself(self) -> bool:
         return bool(self.token and self.token.renews_itself)
+
+    @property
+    def sign_in_again_by(self) -> datetime | None:
+        """When the person has to sign in again at the latest, where that is known."""
+        return self.token.sign_in_again_by if self.token else None
+
+    @property
+    def renewal_is_extended(self) -> bool:
+        """Each renewal moves that moment: no date on which the person has to come back."""
+        return bool(self.token and self.token.refresh_expiry == RefreshExpiry.EXTENDED)
 
     @property
     def token_type(self) -> str:

@@ -15,6 +15,7 @@ from integrations.models.registry.aliases import (
 from integrations.models.registry.profiles import OAuthEntityProfile, OAuthEntityScope
 from integrations.models.registry.records import SysIdModel
 from integrations.models.registry.registrations import (
+    DEFAULT_REFRESH_TOKEN_LIFESPAN,
     LOGO_LIMIT,
     ApplicationRegistry,
     ClientAuthentication,
@@ -24,6 +25,7 @@ from integrations.models.registry.registrations import (
 )
 
 __all__ = [
+    "DEFAULT_REFRESH_TOKEN_LIFESPAN",
     "LOGO_LIMIT",
     "ROLE",
     "SET_UP",

@@ -21,6 +21,7 @@ from integrations.vault import EncryptedField, NoKeys, Unreadable, keyring, read
 
 OBJECTS = ("authorization_parameters", "token_parameters", "call_headers", "userinfo_request")
 LOGO_LIMIT = 100_000  # bytes
+DEFAULT_REFRESH_TOKEN_LIFESPAN = 8_640_000  # seconds; no server has said so
 
 
 class GrantType(models.TextChoices):
@@ -61,7 +62,7 @@ class ApplicationRegistry(Health, SysIdModel):
     )
     refresh_token_lifespan = models.PositiveIntegerField(
         _("Refresh Token Lifespan"),
-        default=8_640_000,
+        default=DEFAULT_REFRESH_TOKEN_LIFESPAN,
         validators=[MinValueValidator(1)],
         help_text=_("Seconds that a refresh token lives when the server doesn't say."),
     )

@@ -8,9 +8,17 @@ from integrations.models.tokens.attempts import (
     attempt_expiry,
     state_digest,
 )
+from integrations.models.tokens.expiry import RefreshExpiry
 from integrations.models.tokens.renewals import Renewal, RenewalOutcome
 from integrations.models.tokens.revocations import UNKEPT, UNSETTLED, Revocation, RevocationQuerySet, RevocationState
-from integrations.models.tokens.token import INTERRUPTED, Token, TokenQuerySet, TokenState, place_of, promise
+from integrations.models.tokens.token import (
+    INTERRUPTED,
+    Token,
+    TokenQuerySet,
+    TokenState,
+    place_of,
+    promise,
+)
 
 __all__ = [
     "INTERRUPTED",
@@ -19,6 +27,7 @@ __all__ = [
     "AttemptQuerySet",
     "AttemptStatus",
     "AuthorizationAttempt",
+    "RefreshExpiry",
     "Renewal",
     "RenewalOutcome",
     "Revocation",

@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User
 from integrations.models.registry import ApplicationRegistry, GrantType, IntegrationType, OAuth2Credential, SysIdModel
 from integrations.models.tokens import consent
+from integrations.models.tokens.expiry import RefreshExpiry, moment, refresh_token_end
 from integrations.models.tokens.revocations import Revocation, RevocationState
 from integrations.oauth import bases
 from integrations.oauth.answers import TokenAnswer
@@ -63,7 +64,7 @@ class Token(SysIdModel):
     token_type = models.CharField(_("Token type"), max_length=20, default="Bearer")
     expires_at = models.DateTimeField(_("Expires"), null=True, blank=True)
     refresh_expires_at = models.DateTimeField(_("Refresh token expires"), null=True, blank=True)
-    refresh_expiry_assumed = models.BooleanField(default=False, editable=False)  # from the Refresh Token Lifespan
+    refresh_expiry = models.CharField(max_length=10, choices=RefreshExpiry, blank=True, editable=False)
     scopes = models.JSONField(_("Granted scopes"), default=list)
     requested_scopes = models.JSONField(_("Requested scopes"), default=list)
     account_id = models.CharField(_("Account id"), max_length=255, blank=True)
@@ -168,13 +169,27 @@ class Token(SysIdModel):
     def known_end(self) -> datetime | None:
         """When nothing of it works at the provider any more; None where that is not known, or past.
 
-        With a refresh token its end counts, if the provider told one. What the registry assumes is not known.
+        With a refresh token its end counts, if it is known. What the registry assumes is not known.
         """
         ends = [self.expires_at]
         if self.has_refresh_token:
-            ends.append(None if self.refresh_expiry_assumed else self.refresh_expires_at)
+            ends.append(None if self.refresh_expiry == RefreshExpiry.ASSUMED else self.refresh_expires_at)
         known = [end for end in ends if end]
         return max(known) if len(known) == len(ends) and max(known) > timezone.now() else None
+
+    @property
+    def sign_in_again_by(self) -> datetime | None:
+        """When the person has to sign in again at the latest; None where that is not known.
+
+        The end of what renews it, or of the access token where nothing does. In the past where it is over already.
+        """
+        if self.state != TokenState.VALID:
+            return self.failed_at
+        if self.is_our_own:
+            return None
+        if not self.renews_itself:
+            return self.expires_at
+        return self.refresh_expires_at if self.refresh_expiry != RefreshExpiry.ASSUMED else None
 
     @property
     def is_locked(self) -> bool:
@@ -203,9 +218,9 @@ class Token(SysIdModel):
         self.access_token, self.token_type = answer.access_token, answer.token_type
         self.expires_at = moment(now, answer.expires_in)
         if answer.refresh_token:
-            lifespan = answer.refresh_expires_in or registry.refresh_token_lifespan
-            self.refresh_token, self.refresh_expires_at = answer.refresh_token, moment(now, lifespan)
-            self.refresh_expiry_assumed = not answer.refresh_expires_in
+            known_before = self.refresh_expires_at if self.refresh_expiry != RefreshExpiry.ASSUMED else None
+            end = refresh_token_end(answer, registry, now=now, known_before=known_before)
+            self.refresh_token, (self.refresh_expires_at, self.refresh_expiry) = answer.refresh_token, end
         if answer.scopes is not None:
             self.scopes = sorted(answer.scopes)
         base = consent.believed(self.agreed, answer.unverified_base_url, registry.base_url_hosts)
@@ -250,10 +265,6 @@ class Token(SysIdModel):
 def place_of(token_id: UUID, user_id: int | None, credential_id: UUID) -> str:
     """Where its sealed values belong, and nowhere else."""
     return f"{token_id.hex}:{user_id or 0}:{credential_id.hex}"
-
-
-def moment(now: datetime, seconds: int | None) -> datetime | None:
-    return None if seconds is None else now + timedelta(seconds=seconds)
 
 
 def promise(
