@@ -14,7 +14,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from integrations.models.registry import ApplicationRegistry
+from integrations.models.registry import ApplicationRegistry, Use
 from integrations.models.registry.health import CLIENT_REFUSED, UNEXPLAINED_REFUSALS
 from integrations.models.tokens import Renewal, RenewalOutcome, Token
 from integrations.oauth.client_check import SECONDS, ClientCheck, Verdict, check_client
@@ -42,9 +42,9 @@ def held_error(registry: ApplicationRegistry) -> Misconfigured:
     return Misconfigured(registry.misconfigured_code or UNEXPLAINED_REFUSALS, "renewals are held")
 
 
-def note_accepted(registry: ApplicationRegistry) -> None:
-    """The provider accepted our registration. Written only where that was in doubt."""
-    registry.note_misconfigured("")
+def note_accepted(registry: ApplicationRegistry, *, use: Use = Use.TOKENS) -> None:
+    """The provider accepted our registration for this use. Written only where that was in doubt."""
+    registry.note_misconfigured("", use=use)
     if registry.renewals_held_until is not None or registry.is_unproven:
         write(registry, registration_accepted_at=timezone.now(), renewals_held_until=None)
         end_pauses(registry)

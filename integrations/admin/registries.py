@@ -167,7 +167,8 @@ class RegistryAdmin(Page):
     def problem(self, registry: ApplicationRegistry) -> str:
         found = []
         if registry.misconfigured_code:
-            found.append(f"{registry.misconfigured_code} ({moment(registry.misconfigured_at)})")
+            reason = f": {registry.misconfigured_reason}" if registry.misconfigured_reason else ""
+            found.append(f"{registry.misconfigured_code}{reason} ({moment(registry.misconfigured_at)})")
         if registry.down_since:
             found.append(_("Not answering since %(moment)s") % {"moment": moment(registry.down_since)})
         return " · ".join(found)

@@ -17,7 +17,14 @@ from django.views.decorators.debug import sensitive_variables
 
 from integrations.admin import confirming
 from integrations.admin.addresses import AddressField, AddressInput, BaseAddressField, LinkField
-from integrations.models.registry import LOGO_LIMIT, ApplicationRegistry, ClientAuthentication, RevocationReach, rules
+from integrations.models.registry import (
+    LOGO_LIMIT,
+    ApplicationRegistry,
+    ClientAuthentication,
+    RevocationReach,
+    Use,
+    rules,
+)
 from integrations.models.registry.rules import ADDRESSES, LINKS, picture_type
 from integrations.models.tokens import Token
 from integrations.oauth import dialects
@@ -248,7 +255,7 @@ class RegistryForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
         self.take_logo()
         self.take_defaults()
         if self.has_changed():
-            self.instance.note_misconfigured("")  # the next call will tell
+            self.instance.note_misconfigured("", use=Use.SIGN_IN)  # forgets any problem; the next call will tell
         return super().save(commit)
 
     def take_secret(self) -> None:

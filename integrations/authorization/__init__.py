@@ -9,7 +9,7 @@ from integrations.authorization.confirming import confirm_address, confirm_for_s
 from integrations.authorization.ends import cancel, dismiss, end_all, forget, retry_revocation, revoke
 from integrations.authorization.own import get_own_token
 from integrations.authorization.passwords import sign_in
-from integrations.authorization.results import choose
+from integrations.authorization.results import choose, was_asked_to_cancel
 from integrations.authorization.starts import NotStarted, TooManyStarts, begin
 
 __all__ = [
@@ -34,4 +34,5 @@ __all__ = [
     "retry_revocation",
     "revoke",
     "sign_in",
+    "was_asked_to_cancel",
 ]

@@ -10,13 +10,14 @@ from integrations import registration_health
 from integrations.authorization.access import still_available
 from integrations.authorization.results import fail, take
 from integrations.authorization.starts import binding_digest
+from integrations.models.registry import Use
 from integrations.models.registry.health import CLIENT_REFUSED, UNEXPLAINED_REFUSALS
 from integrations.models.tokens import (
     AttemptStatus,
     AuthorizationAttempt,
     state_digest,
 )
-from integrations.oauth import client, codes
+from integrations.oauth import client, codes, reasons
 from integrations.oauth.answers import TokenAnswer
 from integrations.oauth.client_check import Verdict
 from integrations.oauth.errors import Misconfigured, OAuthError, Refused, Unusable
@@ -48,7 +49,9 @@ def complete(
         return attempt
     code, refusal = single(parameters, "code"), why_not(attempt, parameters)
     if refusal or not code:
-        fail(attempt, refusal or "missing_code", blames_us=refusal in codes.MISCONFIGURED)
+        # An error that names our registration is the administrators' to hear of, as at the token endpoint.
+        broken = Use.SIGN_IN if refusal in codes.MISCONFIGURED and single(parameters, "error") else None
+        fail(attempt, refusal or "missing_code", reason=reason_in(parameters), broken=broken)
         return attempt
     take(attempt, partial(redeem, attempt, code))
     return attempt
@@ -83,6 +86,12 @@ def suspecting_ourselves(attempt: AuthorizationAttempt, error: OAuthError) -> OA
         return error
     was_refused = check.verdict == Verdict.REFUSED
     return registration_health.hold_renewals(registry, CLIENT_REFUSED if was_refused else UNEXPLAINED_REFUSALS)
+
+
+def reason_in(parameters: Mapping[str, Sequence[str]]) -> str:
+    """The provider's own words for its error (RFC 6749 §4.1.2.1), as they can be shown to an administrator."""
+    sent = (single(parameters, name) for name in ("state", "code"))
+    return reasons.masked(single(parameters, "error_description"), sent)
 
 
 def find_attempt(

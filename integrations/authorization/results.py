@@ -13,7 +13,7 @@ from integrations.authorization.access import NotAvailable, still_available
 from integrations.authorization.account import account_of
 from integrations.models import diary, reach
 from integrations.models.diary import EventKind
-from integrations.models.registry import OtherAccount, RevocationReach
+from integrations.models.registry import OtherAccount, RevocationReach, Use
 from integrations.models.tokens import (
     AttemptStatus,
     AuthorizationAttempt,
@@ -21,6 +21,7 @@ from integrations.models.tokens import (
     RevocationState,
     Token,
 )
+from integrations.oauth import codes
 from integrations.oauth.answers import TokenAnswer
 from integrations.oauth.errors import ClockSkew, Misconfigured, OAuthError
 
@@ -36,7 +37,7 @@ def take(attempt: AuthorizationAttempt, fetch: Callable[[], TokenAnswer], *, nam
             answer = fetch()
     except OAuthError as error:
         circuits.note(attempt.registry, attempt.registry.token_url, error)
-        fail(attempt, error.code, blames_us=isinstance(error, Misconfigured | ClockSkew))
+        fail_with(attempt, error)
         return
     if answer is None:
         fail(attempt, "internal_error")
@@ -44,18 +45,27 @@ def take(attempt: AuthorizationAttempt, fetch: Callable[[], TokenAnswer], *, nam
     if not attempt.hold(answer):
         tasks.hurry(attempt.let_go(reason="no_longer_available", orphaned=True))
         raise NotAvailable
-    registration_health.note_accepted(attempt.registry)
+    registration_health.note_accepted(attempt.registry, use=Use.SIGN_IN)
     circuits.note(attempt.registry, attempt.registry.token_url)
     attempt.account_id, label = account_of(attempt.registry, answer, agreed=attempt.agreed)
     attempt.account_label = label or named
     settle(attempt)
 
 
-def fail(attempt: AuthorizationAttempt, code: str, *, blames_us: bool = False) -> None:
-    attempt.finish(AttemptStatus.FAILED, failure_code=code)
+def fail(attempt: AuthorizationAttempt, code: str, *, reason: str = "", broken: Use | None = None) -> None:
+    """End the sign-in with this code. `broken`: what our registration at the provider cannot be used for."""
+    attempt.finish(AttemptStatus.FAILED, failure_code=code, failure_reason=reason)
     diary.write(attempt.user, attempt.credential, EventKind.SIGN_IN_FAILED, code)
-    if blames_us:
-        attempt.registry.note_misconfigured(code)
+    if broken:
+        attempt.registry.note_misconfigured(code, use=broken, reason=reason)
+
+
+def fail_with(attempt: AuthorizationAttempt, error: OAuthError, *, use: Use = Use.TOKENS) -> None:
+    """End the sign-in for what the provider, or our own registration, said. `use`: what was tried."""
+    is_about_sign_in = error.code in codes.ABOUT_SIGN_IN or isinstance(error, ClockSkew)
+    broken = Use.SIGN_IN if is_about_sign_in else use
+    reason = error.reason or error.description
+    fail(attempt, error.code, reason=reason, broken=broken if isinstance(error, Misconfigured | ClockSkew) else None)
 
 
 def settle(attempt: AuthorizationAttempt) -> None:
@@ -156,6 +166,14 @@ def supersede(attempt: AuthorizationAttempt) -> None:
         revocation.settle(RevocationState.SUPERSEDED)
     promises = Revocation.objects.of(attempt.owner, attempt.credential).unkept()
     promises.filter(dismissed_at__isnull=True).update(dismissed_at=timezone.now())
+
+
+def was_asked_to_cancel(attempt: AuthorizationAttempt) -> bool:
+    """Whether the provider is being told that the tokens of this declined sign-in are not wanted."""
+    if attempt.failure_code != "other_account_declined":
+        return False
+    declined = Revocation.objects.of(attempt.owner, attempt.credential).filter(reason=attempt.failure_code)
+    return declined.filter(created_at__gte=attempt.created_at).exclude(state=RevocationState.UNSUPPORTED).exists()
 
 
 def choose(user: User, attempt: AuthorizationAttempt, *, switch: bool) -> None:

@@ -10,8 +10,8 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from accounts.models import User
 from accounts.redirects import leads_to_leaving_view
 from integrations.authorization.access import NotAvailable, integration_for
-from integrations.authorization.results import fail
-from integrations.models.registry import GrantType, OAuth2Credential
+from integrations.authorization.results import fail_with
+from integrations.models.registry import GrantType, OAuth2Credential, Use
 from integrations.models.tokens import (
     AttemptStatus,
     AuthorizationAttempt,
@@ -20,7 +20,7 @@ from integrations.models.tokens import (
     state_digest,
 )
 from integrations.oauth import client
-from integrations.oauth.errors import Misconfigured, OAuthError
+from integrations.oauth.errors import OAuthError
 
 PENDING_AT_ONCE = 10  # sign-ins under way for one person; older ones are cancelled
 STARTS_IN_A_LIFETIME = 100
@@ -48,16 +48,19 @@ def begin(
         raise NotAvailable
     make_room(user)
     attempt = new_attempt(user, credential, session_binding=session_binding, popup=popup, next_path=next_path)
+    use = Use.TOKENS  # a registration that cannot be read cannot be used for anything
     try:
+        registration = credential.registry.registration()
+        use = Use.SIGN_IN
         request = client.authorization_request(
-            credential.registry.registration(),
+            registration,
             redirect_uri=attempt.redirect_uri,
             scopes=attempt.scopes,
             prompt="consent" if wants_consent_again(attempt) else "",
         )
     except OAuthError as error:
         attempt.save()
-        fail(attempt, error.code, blames_us=isinstance(error, Misconfigured))
+        fail_with(attempt, error, use=use)
         raise NotStarted(attempt) from error
     attempt.state_hash = state_digest(request.state)
     attempt.code_verifier, attempt.nonce = request.code_verifier, request.nonce
@@ -102,7 +105,8 @@ def make_room(user: User) -> None:
         raise TooManyStarts
     pending = AuthorizationAttempt.objects.filter(user=user, status=AttemptStatus.PENDING).order_by("-created_at")
     oldest = list(pending.values_list("pk", flat=True)[PENDING_AT_ONCE - 1 :])
-    AuthorizationAttempt.objects.filter(pk__in=oldest).update(status=AttemptStatus.CANCELLED)
+    ended = {"status": AttemptStatus.CANCELLED, "failure_code": "replaced", "finished_at": timezone.now()}
+    AuthorizationAttempt.objects.filter(pk__in=oldest).update(**ended)
 
 
 def wants_consent_again(attempt: AuthorizationAttempt) -> bool:

@@ -10,7 +10,7 @@ from django.utils import timezone
 from integrations import authorization
 from integrations.models.flows import Action, Subflow
 from integrations.models.flows.declared import check_beginnings
-from integrations.models.registry import Alias, ApplicationRegistry, HttpConnection, OAuth2Credential, rules
+from integrations.models.registry import Alias, ApplicationRegistry, HttpConnection, OAuth2Credential, Use, rules
 from integrations.models.tokens import Token
 from integrations.oauth.bases import origin
 
@@ -48,7 +48,7 @@ def registry_may_change(row: ApplicationRegistry, before: Before, *, same_provid
     tokens = Token.objects.filter(credential__profile__registry=row)
     if before and new and not same_provider and tokens.exists():
         raise Refused("", f"People are signed in, and their tokens would go to {', '.join(sorted(new))}: {ASK}.")
-    row.note_misconfigured("")
+    row.note_misconfigured("", use=Use.SIGN_IN)
 
 
 def connection_may_change(row: HttpConnection, before: Before, *, same_provider: bool) -> None:

@@ -1,4 +1,7 @@
-"""One thing that was found, as a sentence, and whose it is to mend. Holds no secret and no word that a server chose."""
+"""One thing that was found, as a sentence, and whose it is to mend.
+
+Holds no secret. Of a server's words it repeats the reason of the last refusal alone, which is stored without secrets.
+"""
 
 from dataclasses import dataclass
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from django.utils.translation import gettext as _
 
 from integrations.doctor.findings import Finding, Whose, fault, good, undecided
-from integrations.models.registry import Alias, ApplicationRegistry, rules
+from integrations.models.registry import Alias, ApplicationRegistry, Use, rules
 
 NO_REVOCATION_URL = "keyrack.W014"  # some providers have none
 TOLD_ALREADY = "keyrack.W015"
@@ -24,8 +24,11 @@ def of_registry(registry: ApplicationRegistry) -> Iterator[Finding]:
         yield fault(Whose.ADMINISTRATOR, _("The application registry is not active."))
     if registry.misconfigured_code:
         told = _("The last sign-in or renewal was refused as wrongly set up: %(code)s.")
-        sentence = registry.misconfigured_reason or told % {"code": registry.misconfigured_code}
-        yield fault(Whose.ADMINISTRATOR, sentence)
+        if registry.misconfigured_use == Use.REVOCATION:
+            told = _("The last revocation was refused as wrongly set up: %(code)s.")
+        reason = registry.misconfigured_reason
+        words = f"{registry.misconfigured_code} ({reason.rstrip('.')})" if reason else registry.misconfigured_code
+        yield fault(Whose.ADMINISTRATOR, registry.misconfigured_explanation or told % {"code": words})
     if registry.down_since:
         yield fault(Whose.PROVIDER, _("It has not been answering for a while; Keyrack asks once a minute."))
 

@@ -4,7 +4,8 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 
-from integrations.models.registry import GrantType, OAuth2Credential
+from accounts.models import User
+from integrations.models.registry import ApplicationRegistry, GrantType, OAuth2Credential, may_mend
 
 
 def initiator_url(credential: OAuth2Credential) -> str:
@@ -25,6 +26,11 @@ def initiator_url(credential: OAuth2Credential) -> str:
         **({"personal": "true"} if credential.is_personal else {}),
     }
     return f"{reverse('integrations:initiator')}?{urlencode(query)}"
+
+
+def mend_url(registry: ApplicationRegistry, user: User) -> str:
+    """The registry's page in the administration; "" for those who may not change it."""
+    return reverse("admin:integrations_applicationregistry_change", args=[registry.pk]) if may_mend(user) else ""
 
 
 def home_url(credential: OAuth2Credential) -> str:

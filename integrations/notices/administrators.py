@@ -50,8 +50,10 @@ def registry_words(registry: ApplicationRegistry) -> dict[str, Any]:
     return {
         "title": registry.name,
         "code": registry.misconfigured_code,
+        "explanation": registry.misconfigured_explanation,
         "reason": registry.misconfigured_reason,
         "is_held": registry.renewals_held_until is not None,
+        "use": registry.misconfigured_use,
         "since": registry.misconfigured_at,
         "url": url,
     }

@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl
 
 from requests import Response
 
-from integrations.oauth import codes, pointers
+from integrations.oauth import codes, pointers, reasons
 from integrations.oauth.errors import Misconfigured, OAuthError, Refused, Unexplained, Unreachable, Unusable
 
 MAX_TOKEN_BYTES = 64 << 10
@@ -99,6 +99,7 @@ def failure(response: Response, *, grant_type: str = "") -> OAuthError:
     """Whom to blame for an answer that is not a success."""
     error = _blame(response, grant_type)
     error.status, error.fingerprint = response.status_code, _fingerprint(response)
+    error.reason = reasons.reason_in(_members(response), response, grant_type=grant_type)
     return error
 
 

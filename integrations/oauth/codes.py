@@ -62,6 +62,18 @@ MISCONFIGURED = frozenset(
         "unauthorized_scope_error",  # LinkedIn
     }
 )
+# Of those, what is said of the request of a sign-in alone. A renewal sends neither scope nor redirect URL.
+ABOUT_SIGN_IN = frozenset(
+    {
+        "invalid_scope",
+        "unauthorized_scope_error",
+        "unsupported_response_type",
+        "invalid_request",
+        "invalid_redirect_uri",
+        "redirect_uri_mismatch",
+        "bad_redirect_uri",
+    }
+)
 # The provider still waits for the person's answer; some servers (Keycloak) say so when the person pressed Cancel.
 UNANSWERED = frozenset({"consent_required", "interaction_required", "login_required", "account_selection_required"})
 _NO = frozenset({"denied", "declined", "cancelled", "canceled", "cancel", "refused", "rejected"})

@@ -9,7 +9,8 @@
         `-- Unexplained a renewal was refused, but nothing says whether for the person's grant or for our registration
 
 `code` is an RFC error code, or one of our own short words; `description` is our own sentence. Neither ever holds a
-body, a token or a word that the server chose freely, so both may be logged and shown.
+body, a token or a word that the server chose freely, so both may be logged and shown. `reason` is the server's own
+sentence without secrets (see `reasons`): for administrators to read, never for a log.
 """
 
 from typing import ClassVar
@@ -21,6 +22,7 @@ class OAuthError(Exception):
     permanent: ClassVar[bool] = False
     status = 0  # of the HTTP answer that it stands for, if there was one
     fingerprint = ""  # equal for answers that say the same (a hash: no word of theirs is in it)
+    reason = ""
 
     def __init__(self, code: str = "", description: str = "") -> None:
         super().__init__(code, description)

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from accounts.error_boundary import error_boundary
 from integrations.models import reach
+from integrations.models.registry import Use
 from integrations.models.tokens import Revocation, RevocationState
 from integrations.oauth import revocation as wire
 from integrations.oauth import transport
@@ -140,7 +141,7 @@ def is_expected(error: Refused, revocation: Revocation) -> bool:
 def blame_registry(revocation: Revocation, error: OAuthError) -> None:
     """Where the provider doesn't know us any more, or nobody can read how it is to be told, an administrator learns."""
     if revocation.registry and isinstance(error, Misconfigured) and error.code in OUR_FAULT:
-        revocation.registry.note_misconfigured(error.code)
+        revocation.registry.note_misconfigured(error.code, use=Use.REVOCATION, reason=error.reason)
 
 
 def conclusion(revocation: Revocation, state: RevocationState) -> RevocationState | None:

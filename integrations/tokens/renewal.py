@@ -53,7 +53,7 @@ def ask_and_store(token: Token, attempt: Renewal) -> Token:
             return insist(partial(give_up, token, attempt, error))
         insist(partial(leave_for_later, attempt, error))
         if isinstance(error, Misconfigured):
-            registry.note_misconfigured(error.code)
+            registry.note_misconfigured(error.code, reason=error.reason or error.description)
         return still_usable(token, error)
     stored = insist(partial(store, token, attempt, answer))
     registration_health.note_accepted(registry)

@@ -15,6 +15,7 @@ from django.utils import timezone
 from accounts.models import User
 from integrations import tasks
 from integrations.models import Alias, AuthorizationAttempt, Event, Revocation, Token
+from integrations.models.tokens import RefreshExpiry
 from tests import cast, walks
 from tests.conftest import client_of
 from tests.servers import worker

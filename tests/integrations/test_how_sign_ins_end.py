@@ -104,7 +104,7 @@ def test_a_clock_that_differs_is_named_with_the_minutes_and_whose_it_is(
     )
     registry = walks.registry_of(alias)
     assert registry.misconfigured_code.startswith("provider_clock_")
-    assert "differ by 12 minutes" in registry.misconfigured_reason
+    assert "differ by 12 minutes" in registry.misconfigured_explanation
     assert not Token.objects.exists()
 
 

@@ -12,6 +12,7 @@ from integrations.models.registry.aliases import (
     OAuth2Credential,
     OtherAccount,
 )
+from integrations.models.registry.health import Use
 from integrations.models.registry.profiles import OAuthEntityProfile, OAuthEntityScope
 from integrations.models.registry.records import SysIdModel
 from integrations.models.registry.registrations import (
@@ -23,6 +24,7 @@ from integrations.models.registry.registrations import (
     GrantType,
     RevocationReach,
 )
+from integrations.models.registry.reporting import may_mend, who_was_told
 
 __all__ = [
     "DEFAULT_REFRESH_TOKEN_LIFESPAN",
@@ -45,4 +47,7 @@ __all__ = [
     "OtherAccount",
     "RevocationReach",
     "SysIdModel",
+    "Use",
+    "may_mend",
+    "who_was_told",
 ]

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 # Why renewals of a registry are held, where no code of the provider says it.
 CLIENT_REFUSED, UNEXPLAINED_REFUSALS = "client_refused", "unexplained_refusals"
-REASONS = {
+EXPLANATIONS = {
     CLIENT_REFUSED: _(
         "The provider does not accept our Client ID and Client Secret. Compare both and Send Credentials with what is "
         "registered there."
@@ -23,7 +24,7 @@ REASONS = {
     ),
 }
 CLOCK = re.compile(r"provider_clock_(ahead|behind)_(\d+)_minutes")  # as `ClockSkew` spells it
-CLOCK_REASON = gettext_noop(
+CLOCK_EXPLANATION = gettext_noop(
     "The clocks of the provider and of this server differ by %(minutes)s minutes. Check the clock of this server "
     "first; if it is right, the provider must set theirs."
 )
@@ -35,11 +36,21 @@ def origin(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}/".lower()
 
 
+class Use(models.TextChoices):
+    """What a registration is used for. A problem with one of these says nothing of the others."""
+
+    TOKENS = "tokens", _("Tokens")  # the token endpoint: sign-ins and renewals
+    SIGN_IN = "sign_in", _("Sign-in")  # the authorization request
+    REVOCATION = "revocation", _("Revocation")
+
+
 class Health(models.Model):
     """Written with `update`, so that neither a form nor another worker overwrites it with what it had read before."""
 
     misconfigured_at = models.DateTimeField(null=True, blank=True, editable=False)
     misconfigured_code = models.CharField(max_length=100, blank=True, editable=False)
+    misconfigured_use = models.CharField(max_length=20, choices=Use, blank=True, editable=False)
+    misconfigured_reason = models.CharField(max_length=300, blank=True, editable=False)  # the provider's words
     alerted_at = models.DateTimeField(null=True, blank=True, editable=False)
     failures = models.PositiveIntegerField(default=0, editable=False)
     failing_since = models.DateTimeField(null=True, blank=True, editable=False)
@@ -55,6 +66,8 @@ class Health(models.Model):
     moved_at = models.DateTimeField(null=True, blank=True, editable=False)  # an address that people's tokens go to
     moved_told_at = models.DateTimeField(null=True, blank=True, editable=False)
 
+    PROBLEM = ("misconfigured_code", "misconfigured_at", "misconfigured_use", "misconfigured_reason", "alerted_at")
+
     class Meta:
         abstract = True
 
@@ -65,14 +78,43 @@ class Health(models.Model):
             update_fields = [field.name for field in self._meta.concrete_fields if field.name not in own]
         super().save(update_fields=update_fields, **options)
 
-    def note_misconfigured(self, code: str) -> None:
-        """Our registration is wrong: the administrator's to mend, nobody's token is touched. "" when it works again."""
+    def note_misconfigured(self, code: str, *, use: Use = Use.TOKENS, reason: str = "") -> None:
+        """Our registration is wrong: the administrator's to mend, nobody's token is touched. "" when it works again.
+
+        `use`: what does not work, or what does. A completed sign-in proves everything; a renewal doesn't prove that
+        people can sign in. A problem with tokens is not replaced by a lesser one.
+        """
         code = code[:100]
         if code == self.misconfigured_code:
             return
-        self.misconfigured_code, self.misconfigured_at = code, timezone.now() if code else None
-        told = {"misconfigured_code": code, "misconfigured_at": self.misconfigured_at}
-        type(self)._default_manager.filter(pk=self.pk).exclude(misconfigured_code=code).update(**told)
+        rows = type(self)._default_manager.filter(pk=self.pk).exclude(misconfigured_code=code)
+        if use != Use.SIGN_IN and not code:
+            rows = rows.exclude(misconfigured_use=Use.SIGN_IN)
+        elif use != Use.TOKENS and code:
+            rows = rows.filter(models.Q(misconfigured_code="") | ~models.Q(misconfigured_use__in=["", Use.TOKENS]))
+        told = {
+            "misconfigured_code": code,
+            "misconfigured_at": timezone.now() if code else None,
+            "misconfigured_use": use if code else "",
+            "misconfigured_reason": reason[:300] if code else "",
+        }
+        if rows.update(**told):
+            vars(self).update(told)
+
+    @property
+    def cannot_renew(self) -> bool:
+        """The token endpoint refuses our registration: no sign-in is completed and no token is renewed."""
+        return bool(self.misconfigured_code) and self.misconfigured_use in {"", Use.TOKENS}
+
+    @property
+    def cannot_sign_in(self) -> bool:
+        return bool(self.misconfigured_code) and self.misconfigured_use != Use.REVOCATION
+
+    @property
+    def reported_at(self) -> datetime | None:
+        """When the administrators got a mail about the present problem."""
+        sent, since = self.alerted_at, self.misconfigured_at
+        return sent if self.misconfigured_code and sent and since and sent >= since else None
 
     def note_moved(self) -> None:
         """An address that people's tokens go to was changed: administrators are to be told."""
@@ -86,11 +128,11 @@ class Health(models.Model):
         return changed is not None and (accepted is None or accepted < changed)
 
     @property
-    def misconfigured_reason(self) -> str:
-        """In words for an administrator; "" where the provider's code says enough."""
+    def misconfigured_explanation(self) -> str:
+        """In our words for an administrator; "" where the provider's code and reason say enough."""
         if clock := CLOCK.fullmatch(self.misconfigured_code):
-            return gettext(CLOCK_REASON) % {"minutes": clock[2]}
-        return str(REASONS.get(self.misconfigured_code, ""))
+            return gettext(CLOCK_EXPLANATION) % {"minutes": clock[2]}
+        return str(EXPLANATIONS.get(self.misconfigured_code, ""))
 
     def is_down_at(self, url: str) -> bool:
         """The server at this address does not answer, as far as this row knew when it was read."""

@@ -84,6 +84,7 @@ class AuthorizationAttempt(SysIdModel):
     next_path = models.CharField(max_length=500, blank=True)
     status = models.CharField(max_length=20, choices=AttemptStatus, default=AttemptStatus.PENDING)
     failure_code = models.CharField(max_length=100, blank=True)
+    failure_reason = models.CharField(max_length=300, blank=True)  # the provider's words, for administrators
     account_label = models.CharField(max_length=255, blank=True)
     account_id = models.CharField(max_length=255, blank=True)
     answer = EncryptedField(purpose="attempt")
@@ -182,14 +183,16 @@ class AuthorizationAttempt(SysIdModel):
         self.answer = ""
         return revocation
 
-    def finish(self, status: AttemptStatus, *, failure_code: str = "") -> None:
+    def finish(self, status: AttemptStatus, *, failure_code: str = "", failure_reason: str = "") -> None:
         """The outcome; what was needed to get there is wiped."""
         self.status, self.failure_code, self.finished_at = status, failure_code[:100], timezone.now()
+        self.failure_reason = failure_reason[:300]
         self.code_verifier = self.nonce = ""
         if status != AttemptStatus.OTHER_ACCOUNT:
             self.answer = ""
         wiped = ["code_verifier", "nonce", "answer"]
-        self.save(update_fields=["status", "failure_code", "finished_at", "account_label", "account_id", *wiped])
+        told = ["status", "failure_code", "failure_reason", "finished_at", "account_label", "account_id"]
+        self.save(update_fields=[*told, *wiped])
 
 
 @receiver(pre_delete, sender=AuthorizationAttempt)

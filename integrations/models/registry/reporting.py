@@ -1,0 +1,33 @@
+"""Who has been told that a registration does not work, in words for the person who met it."""
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+
+from accounts import mail
+from accounts.models import User
+from integrations.models.registry.health import Health
+
+MEND = "integrations.change_applicationregistry"
+TODAY = timedelta(hours=12)
+
+
+def may_mend(user: User) -> bool:
+    """Whether this person can open the registry in the administration and change it."""
+    return user.is_active and user.is_staff and user.has_perm(MEND)
+
+
+def who_was_told(registry: Health) -> str:
+    """Says that administrators know only where a mail has reached them, or is going to."""
+    if not (registry.misconfigured_code and settings.ADMINS and mail.is_sent()):
+        return _("Please tell an administrator.")
+    told_at = registry.reported_at
+    if told_at is None:
+        return _("The administrators get a mail about it.")
+    local = timezone.localtime(told_at)
+    if timezone.now() - told_at < TODAY:
+        return _("The administrators were told at %(time)s.") % {"time": date_format(local, _("H:i"))}
+    return _("The administrators were told on %(day)s.") % {"day": date_format(local, _("j M Y"))}
