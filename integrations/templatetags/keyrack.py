@@ -4,7 +4,6 @@ Knows dates, text and markup. Must not know models, requests or the database: ev
 """
 
 import hashlib
-import unicodedata
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -17,6 +16,8 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, gettext_lazy, ngettext_lazy
+
+from integrations.models.integration.bidi import isolated
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
@@ -33,8 +34,6 @@ CUTS = (
     "M0 0h16v40H0Z",
     "M40 40H8a32 32 0 0 1 32-32Z",
 )
-
-LEFT_TO_RIGHT = frozenset({"L", "EN", "ES", "ET", "CS", "NSM", "BN", "B", "S", "WS", "ON", ""})
 
 MINUTE, HOUR, DAY = 60, 60 * 60, 24 * 60 * 60
 # (below this many seconds, seconds in one unit, unit). Days for long and weeks for longer: "in 30 days" says more than
@@ -216,9 +215,7 @@ def initials(name: object) -> str:
 @register.filter
 def bidi(name: object) -> str:
     """The name, isolated if it holds right-to-left text or direction marks, so that it cannot turn its sentence."""
-    text = str(name)
-    isolate = any(unicodedata.bidirectional(letter) not in LEFT_TO_RIGHT for letter in text)
-    return f"\u2068{text}\u2069" if isolate else text
+    return isolated(name)
 
 
 @register.filter

@@ -13,10 +13,10 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.models import User
 from integrations import authorization, circuits
 from integrations.models import reach
-from integrations.models.integration import Integration
+from integrations.models.integration import Integration, compose
 from integrations.models.registry import Alias
 from integrations.models.tokens import RevocationState
-from integrations.views.access import Request, with_integration
+from integrations.views.access import Request, own_integration, with_integration
 from integrations.views.dashboard import show, uses_of
 
 
@@ -94,7 +94,16 @@ def acting(operation: Callable[[User, Alias], None]) -> Callable[..., HttpRespon
     return posted
 
 
-cancel = acting(authorization.cancel)
+@require_POST
+@with_integration
+def cancel(request: Request, integration: Integration) -> HttpResponse:
+    authorization.cancel(request.user, integration.alias)
+    after = own_integration(request.user, integration.alias.pk)
+    if after.ended:
+        messages.info(request, compose(after, after.ended).spoken)
+    return answer(request)
+
+
 retry_revocation = acting(authorization.retry_revocation)
 dismiss = acting(authorization.dismiss)
 

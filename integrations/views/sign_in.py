@@ -12,10 +12,11 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts.redirects import REDIRECTED_AT, leaves_site, was_redirected
 from integrations import authorization
+from integrations.models.addresses import mend_url
+from integrations.models.integration import Ending, compose
 from integrations.models.registry import OAuth2Credential
 from integrations.models.tokens import AuthorizationAttempt
 from integrations.views.access import BINDING, Request, for_signing_in, noted, session_binding
-from integrations.views.outcomes import outcome_of
 
 CONFIRMATION_SECONDS = 600
 
@@ -154,13 +155,16 @@ def done(request: Request, attempt_id: UUID) -> HttpResponse:
         integration = authorization.integration_behind(attempt)
     except authorization.NotAvailable as error:
         raise Http404 from error
-    outcome = outcome_of(attempt, integration)
+    registry_url = mend_url(integration.registry, request.user)
+    asked = authorization.was_asked_to_cancel(attempt)
+    outcome = compose(integration, attempt, registry_url=registry_url, asked_to_cancel=asked)
     context = {
         "outcome": outcome,
         "integration": integration,
-        "next_path": attempt.next_path,
-        "back_url": attempt.next_path or integration.home_url,
+        "attempt": attempt,
+        "registry_url": registry_url,
+        "reference": f"{attempt.hex[:4]}-{attempt.hex[4:8]}",
     }
     response = render(request, "integrations/done.html", context)
     # With no-referrer a browser sends the form as coming from nowhere ("Origin: null"), and it is refused as forged.
-    return response if outcome.kind == "other_account" else without_referrer(response)
+    return response if outcome.ending == Ending.OTHER_ACCOUNT else without_referrer(response)

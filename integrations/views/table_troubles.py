@@ -6,21 +6,26 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from integrations.models.integration import Integration, State
+from integrations.models.registry import ApplicationRegistry
 from integrations.models.remote_tables import RemoteTable
 from integrations.models.tokens import consent
 from integrations.oauth.errors import Misconfigured, Unreachable, Unusable
-from integrations.remote_tables import LIMITED, NotAllowed, TurnedOff
+from integrations.remote_tables import LIMITED, NotAllowed, SetUpWrongly, TurnedOff
 from integrations.tokens import NoUsableToken
+
+OF_REGISTRY = "integration_misconfigured"  # an action's code for it
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trouble:
-    kind: str  # connect, sign_in_again, address_changed, revoking, off, forbidden, wait, down, unusable, wrong
+    # connect, sign_in_again, address_changed, revoking, off, forbidden, wait, down, misconfigured, unusable, wrong
+    kind: str
     icon: str
     heading: str
     text: str
     for_administrator: str = ""
     wait_seconds: int = 0
+    is_of_registry: bool = False  # what to mend is the Application Registry, not the table
 
     @property
     def asks_to_sign_in(self) -> bool:
@@ -48,7 +53,32 @@ def trouble_of(error: Exception, table: RemoteTable, source: Integration | None)
         )
     if isinstance(error, Unreachable):
         return unreachable(error, names)
+    if source and is_of_registry(error, source.registry):
+        return misconfigured(names)
     return unusable(error, names) if isinstance(error, Unusable) else wrong(error)
+
+
+def is_of_registry(error: Exception, registry: ApplicationRegistry) -> bool:
+    """The provider refuses our registration, met by the table itself or by a step of its action.
+
+    A renewal that meets this writes it down, so the row is read once more. Anything else is wrong with the table or
+    with its connection.
+    """
+    is_of_table = isinstance(error, SetUpWrongly) and error.code != OF_REGISTRY
+    if not isinstance(error, Misconfigured) or is_of_table:
+        return False
+    registry.refresh_from_db(fields=registry.PROBLEM)
+    return registry.cannot_renew
+
+
+def misconfigured(names: dict[str, str]) -> Trouble:
+    return Trouble(
+        kind="misconfigured",
+        icon="alert",
+        heading=_("%(provider)s isn’t set up correctly here") % names,
+        text=_("Your sign-in is kept, and there is nothing for you to do. Only an administrator can fix this."),
+        is_of_registry=True,
+    )
 
 
 def turned_off(source: Integration | None, names: dict[str, str]) -> Trouble:

@@ -47,7 +47,7 @@ def test_keeping_the_old_account_lets_the_new_token_go(connected: Page, oidc_pro
     before = Token.objects.get()
     window = renew_as(connected, oidc_provider_peer, "bob")
     window.get_by_role("button", name="Keep alice").click()
-    expect(window.get_by_role("heading", level=1)).to_have_text("Sign-in cancelled")
+    expect(window.get_by_role("heading", level=1)).to_have_text("You kept alice")
     walks.expect_connected(connected, "alice")
     assert Token.objects.get().access_token == before.access_token
     walks.until(lambda: Revocation.objects.filter(reason="other_account_declined", state="verified").exists())
@@ -62,3 +62,25 @@ def test_switching_takes_the_new_account_and_lets_the_old_token_go(connected: Pa
     walks.expect_closed(window)
     assert Token.objects.get().account_label == "bob"
     walks.until(lambda: Revocation.objects.filter(reason="replaced", state="verified").exists())
+
+
+def test_a_refused_renewal_is_told_as_what_it_is(connected: Page, door: Door) -> None:
+    """Neither red nor "connected.": nothing has changed, in the window, on the card and for screen readers."""
+    window = walks.press(connected, "renew")
+    walks.expect_state(connected, "connecting", "Connecting")
+    kit.sign_in_at_peer(window, door.user, door.password, allow=False)
+    expect(window.get_by_role("heading", level=1)).to_have_text("Northwind CRM stays connected")
+    expect(window.locator(".badge")).to_have_text("Nothing changed")
+    expect(window.get_by_role("status")).to_contain_text("You are still signed in as alice, and it renews by itself.")
+    walks.expect_connected(connected, "alice")
+    walks.expect_spoken(connected, "Northwind CRM stays connected. Nothing was changed.")
+    window.wait_for_event("close", timeout=15_000)
+
+
+def test_a_cancelled_renewal_is_told_as_what_it_is(connected: Page) -> None:
+    walks.press(connected, "renew").close()
+    walks.expect_state(connected, "connecting", "Connecting")
+    connected.locator("#c-northwind-cancel").click()
+    walks.expect_connected(connected, "alice")
+    expect(connected.locator("#toasts")).to_contain_text("Northwind CRM stays connected. Nothing was changed.")
+    walks.expect_spoken(connected, "Northwind CRM stays connected. Nothing was changed.")

@@ -59,7 +59,9 @@ def test_another_account_changes_nothing_until_the_person_chooses(
 def test_keeping_gives_the_new_tokens_back(
     attempt: AuthorizationAttempt, as_amira: Client, server: HostileServer
 ) -> None:
-    assert "Sign-in cancelled" in choose(as_amira, attempt, "keep")
+    page = choose(as_amira, attempt, "keep")
+    assert "You kept amira@northwind.example" in page
+    assert "was not stored, and we have asked Northwind CRM to cancel it." in page
     assert Token.objects.get().access_token == "CANARY-access-1"
     assert told_to_revoke(server) == ["CANARY-refresh-2", "CANARY-access-2"]
 
@@ -108,7 +110,7 @@ def test_where_another_account_is_refused_nothing_changes_and_it_is_said_in_word
     page = html.unescape(walks.words(walks.sign_in(as_amira, alias)))
     told = "You signed in as bob@northwind.example; this integration stays with amira@northwind.example."
     assert told in page
-    assert "Not changed" in page
+    assert "Nothing changed" in page
     assert f"Sign out at {walks.registry_of(alias).host} and try again." in page
     assert "Switch to" not in page
     token = Token.objects.get()

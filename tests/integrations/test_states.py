@@ -11,7 +11,7 @@ from django.utils import timezone
 from accounts.models import User
 from integrations.models import Alias, HttpConnection, Revocation, Token
 from integrations.models.integration import State, integrations_of
-from integrations.models.registry import ApplicationRegistry
+from integrations.models.registry import ApplicationRegistry, Use
 from tests import cast, walks
 
 pytestmark = pytest.mark.django_db
@@ -75,6 +75,14 @@ def moved(then: Callable[[User, Alias], object]) -> Callable[[User, Alias], None
     return arrange
 
 
+def misconfigured(then: Callable[[User, Alias], object], use: str = "tokens") -> Callable[[User, Alias], None]:
+    def arrange(user: User, alias: Alias) -> None:
+        then(user, alias)
+        ApplicationRegistry.objects.get().note_misconfigured("invalid_client", use=Use(use))
+
+    return arrange
+
+
 def both(*steps: Callable[[User, Alias], object]) -> Callable[[User, Alias], None]:
     def arrange(user: User, alias: Alias) -> None:
         for step in steps:
@@ -127,6 +135,15 @@ EXPIRED = {"expires_in": -60, "refresh_token": ""}
         (down(moved(token())), "address_changed", MINE),
         (moved(token(**EXPIRED)), "needs_reauth", AVAILABLE),
         (off(moved(token())), "disabled", MINE),
+        (misconfigured(token()), "misconfigured", MINE),
+        (misconfigured(token(expires_in=-60)), "misconfigured", MINE),
+        (misconfigured(token(expires_in=60 * DAY, refresh_token="")), "connected", MINE),  # nothing to renew
+        (misconfigured(token(state="needs_reauth")), "needs_reauth", AVAILABLE),
+        (misconfigured(nothing), "not_connected", AVAILABLE),
+        (misconfigured(down(token())), "provider_down", MINE),
+        (misconfigured(token(), use="sign_in"), "connected", MINE),  # of which renewals know nothing
+        (misconfigured(token(), use="revocation"), "connected", MINE),
+        (off(misconfigured(token())), "disabled", MINE),
         (off(down(token())), "disabled", MINE),
         (off(token()), "disabled", MINE),
         (off(token(**EXPIRED)), "disabled", AVAILABLE),
@@ -151,7 +168,9 @@ def test_each_state_has_its_section_and_its_words(
     detail = as_amira.get(f"/integrations/{alias.hex}/")
     assert shown.badge in walks.words(detail)
     assert ('hx-trigger="every 2s' in page) == (state in ("connecting", "revoking"))
-    assert ("Sign-in" in page or "needs you" in page) == (state in ("expiring", "needs_reauth", "revoke_failed"))
+    assert ("Sign-in" in page or "needs you" in page) == (
+        state in ("expiring", "needs_reauth", "revoke_failed", "address_changed")
+    )
 
 
 def test_the_table_of_states_covers_all() -> None:

@@ -2,21 +2,30 @@
 
 The section follows the seed's rule alone (a valid token or none); everything else is a badge on top. Writes nothing.
 
-    states    the table and its badges       scopes    scopes in words
+    states    the table and its words        scopes    scopes in words
     card      one integration                rows      all of a person's
+    endings   how a sign-in can end          outcomes  what is true afterwards, in words
 """
 
 from integrations.models.integration.card import Integration
+from integrations.models.integration.endings import ENDINGS, Ending, ending_of
+from integrations.models.integration.outcomes import Outcome, compose
 from integrations.models.integration.rows import assemble, integration_named, integration_of, integrations_of
-from integrations.models.integration.states import BADGES, QUICK_ATTEMPTS, REVOKING_AT_MOST, State
+from integrations.models.integration.states import QUICK_ATTEMPTS, REVOKING_AT_MOST, STATES, State, StateRow
 
 __all__ = [
-    "BADGES",
+    "ENDINGS",
     "QUICK_ATTEMPTS",
     "REVOKING_AT_MOST",
+    "STATES",
+    "Ending",
     "Integration",
+    "Outcome",
     "State",
+    "StateRow",
     "assemble",
+    "compose",
+    "ending_of",
     "integration_named",
     "integration_of",
     "integrations_of",

@@ -11,7 +11,7 @@ from integrations.models.addresses import home_url, initiator_url
 from integrations.models.diary import Event
 from integrations.models.integration.addresses import Move, moves_of
 from integrations.models.integration.scopes import ScopeBook
-from integrations.models.integration.states import BADGES, QUICK_ATTEMPTS, REVOKING_AT_MOST, State
+from integrations.models.integration.states import QUICK_ATTEMPTS, REVOKING_AT_MOST, STATES, State, StateRow
 from integrations.models.registry import Alias, ApplicationRegistry, OAuth2Credential
 from integrations.models.tokens import (
     INTERRUPTED,
@@ -30,7 +30,8 @@ class Integration:
     alias: Alias
     credential: OAuth2Credential
     token: Token | None
-    attempt: AuthorizationAttempt | None
+    attempt: AuthorizationAttempt | None  # under way
+    ended: AuthorizationAttempt | None = None  # the latest, where it has ended a moment ago
     revocation: Revocation | None
     settled: Revocation | None  # a moment ago
     scopes: ScopeBook
@@ -54,6 +55,8 @@ class Integration:
             return State.ADDRESS_CHANGED
         if self.is_down:
             return State.PROVIDER_DOWN
+        if self.token.renews_itself and self.registry.cannot_renew:
+            return State.MISCONFIGURED
         return State.EXPIRING if self.token.expires_soon else State.CONNECTED
 
     @property
@@ -93,12 +96,12 @@ class Integration:
 
     @property
     def needs_the_person(self) -> bool:
-        return self.state in {State.EXPIRING, State.NEEDS_REAUTH, State.REVOKE_FAILED, State.ADDRESS_CHANGED}
+        return self.row.needs_person
 
     @property
     def is_moving(self) -> bool:
         """The card changes by itself; the dashboard asks again."""
-        return self.state in {State.CONNECTING, State.REVOKING}
+        return self.row.is_moving
 
     # Addresses that were changed ------------------------------------------------------------------------------
 
@@ -131,16 +134,25 @@ class Integration:
         return self.alias.title
 
     @property
+    def row(self) -> StateRow:
+        return STATES[self.state]
+
+    @property
     def badge(self) -> str:
-        return str(BADGES[self.state][0])
+        return str(self.row.badge)
 
     @property
     def tone(self) -> str:
-        return BADGES[self.state][1]
+        return self.row.tone
 
     @property
     def icon(self) -> str:
-        return BADGES[self.state][2]
+        return self.row.icon
+
+    @property
+    def spoken(self) -> str:
+        """For the live region, when the card has come into its present state."""
+        return str(self.row.spoken) % {"name": self.title}
 
     @property
     def registry(self) -> ApplicationRegistry:
@@ -189,6 +201,17 @@ class Integration:
     def known_end(self) -> datetime | None:
         """When nothing of the sign-in works at the provider any more, where that is known."""
         return self.token.known_end if self.token else None
+
+    @property
+    def works_until(self) -> datetime | None:
+        """The end of an access token that still lives; None where it has none, or lives no longer."""
+        return self.token.expires_at if self.token and self.token.usable_for() else None
+
+    @property
+    def sign_in_may_fail(self) -> bool:
+        """The provider refused our registration when somebody signed in last."""
+        asks = {State.NOT_CONNECTED, State.NEEDS_REAUTH, State.EXPIRING}
+        return self.state in asks and self.registry.cannot_sign_in
 
     @property
     def renews_itself(self) -> bool:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from uuid import UUID
 
+from django.conf import settings
 from django.utils import timezone
 
 from accounts.models import User
@@ -37,7 +38,13 @@ def integration_named(user: User, reference: str) -> Integration | None:
 
 def under_way(attempt: AuthorizationAttempt | None) -> AuthorizationAttempt | None:
     """The sign-in begun last, while it is open. What was begun before it and never finished says nothing any more."""
-    return attempt if attempt and attempt.status in {AttemptStatus.PENDING, AttemptStatus.CLAIMED} else None
+    is_open = attempt and attempt.status in {AttemptStatus.PENDING, AttemptStatus.CLAIMED} and attempt.seconds_left
+    return attempt if is_open else None
+
+
+def has_ended(attempt: AuthorizationAttempt | None) -> AuthorizationAttempt | None:
+    """The sign-in begun last, where it is over."""
+    return None if under_way(attempt) else attempt
 
 
 def assemble(user: User, aliases: AliasQuerySet) -> list[Integration]:
@@ -45,7 +52,8 @@ def assemble(user: User, aliases: AliasQuerySet) -> list[Integration]:
     rows = [(alias, credential) for alias in aliases if (credential := alias.effective_credential)]
     scopes = ScopeBook({credential.profile.registry_id for _alias, credential in rows})
     tokens = {token.credential_id: token for token in Token.objects.filter(user=user)}
-    attempts = AuthorizationAttempt.objects.filter(user=user, expires_at__gt=timezone.now()).order_by("created_at")
+    lately = timezone.now() - settings.ATTEMPT_LIFETIME
+    attempts = AuthorizationAttempt.objects.filter(user=user, expires_at__gt=lately).order_by("created_at")
     latest_attempt = {attempt.credential_id: attempt for attempt in attempts}
     revocations = Revocation.objects.spoken_of().filter(user=user).order_by("created_at")
     latest_revocation = {(revocation.credential_id, revocation.is_kept): revocation for revocation in revocations}
@@ -56,6 +64,7 @@ def assemble(user: User, aliases: AliasQuerySet) -> list[Integration]:
             credential=credential,
             token=tokens.get(credential.pk),
             attempt=under_way(latest_attempt.get(credential.pk)),
+            ended=has_ended(latest_attempt.get(credential.pk)),
             revocation=latest_revocation.get((credential.pk, False)),
             settled=latest_revocation.get((credential.pk, True)),
             scopes=scopes,

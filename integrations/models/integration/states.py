@@ -1,5 +1,9 @@
-"""Every state that an integration can be in, and its badge."""
+"""Every state that an integration can be in, one row each: what its badge shows, and what is said of it.
 
+A new state is a member of `State`, its place in `Integration.state`, and a row of `STATES`.
+"""
+
+from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any
@@ -20,19 +24,93 @@ class State(StrEnum):
     REVOKE_FAILED = "revoke_failed"
     ADDRESS_CHANGED = "address_changed"
     PROVIDER_DOWN = "provider_down"
+    MISCONFIGURED = "misconfigured"
     DISABLED = "disabled"
 
 
-# Each state's badge, tone and icon.
-BADGES: dict[State, tuple[Any, str, str]] = {
-    State.NOT_CONNECTED: (_("Not connected"), "idle", "open"),
-    State.CONNECTING: (_("Connecting"), "info", "spin"),
-    State.CONNECTED: (_("Connected"), "ok", "ok"),
-    State.EXPIRING: (_("Expires soon"), "warn", "clock"),
-    State.NEEDS_REAUTH: (_("Sign in again"), "bad", "key"),
-    State.REVOKING: (_("Revoking"), "info", "spin"),
-    State.REVOKE_FAILED: (_("Revoke not confirmed"), "bad", "alert"),
-    State.ADDRESS_CHANGED: (_("New address"), "warn", "moved"),
-    State.PROVIDER_DOWN: (_("Provider down"), "warn", "cloudoff"),
-    State.DISABLED: (_("Turned off"), "idle", "lock"),
+@dataclass(frozen=True, kw_only=True)
+class StateRow:
+    """Texts are lazy, and may hold %(name)s for the integration's title."""
+
+    badge: Any
+    tone: str
+    icon: str
+    spoken: Any  # for the live region, when a card has come into this state
+    standing: Any = ""  # what else is true now, for the page of a sign-in that changed nothing
+    needs_person: bool = False  # counted on the attention strip: this person can do something about it
+    is_moving: bool = False  # changes by itself; the dashboard asks again
+
+
+STATES: dict[State, StateRow] = {
+    State.NOT_CONNECTED: StateRow(
+        badge=_("Not connected"),
+        tone="idle",
+        icon="open",
+        spoken=_("%(name)s is not connected."),
+    ),
+    State.CONNECTING: StateRow(
+        badge=_("Connecting"),
+        tone="info",
+        icon="spin",
+        spoken=_("Finish in the %(name)s window."),
+        standing=_("Another sign-in is under way."),
+        is_moving=True,
+    ),
+    State.CONNECTED: StateRow(badge=_("Connected"), tone="ok", icon="ok", spoken=_("%(name)s connected.")),
+    State.EXPIRING: StateRow(
+        badge=_("Expires soon"), tone="warn", icon="clock", spoken=_("%(name)s expires soon."), needs_person=True
+    ),
+    State.NEEDS_REAUTH: StateRow(
+        badge=_("Sign in again"),
+        tone="bad",
+        icon="key",
+        spoken=_("%(name)s needs you to sign in again."),
+        standing=_("You still have to sign in again."),
+        needs_person=True,
+    ),
+    State.REVOKING: StateRow(
+        badge=_("Revoking"),
+        tone="info",
+        icon="spin",
+        spoken=_("%(name)s removed here. Asking %(name)s to cancel the token."),
+        standing=_("%(name)s is being told to cancel the earlier token."),
+        is_moving=True,
+    ),
+    State.REVOKE_FAILED: StateRow(
+        badge=_("Revoke not confirmed"),
+        tone="bad",
+        icon="alert",
+        spoken=_("%(name)s removed here, but %(name)s didn’t confirm."),
+        standing=_("%(name)s has not confirmed an earlier revoke."),
+        needs_person=True,
+    ),
+    State.ADDRESS_CHANGED: StateRow(
+        badge=_("New address"),
+        tone="warn",
+        icon="moved",
+        spoken=_("%(name)s was moved to a new address."),
+        standing=_("%(name)s was moved to a new address. Nothing of yours is sent there until you agree."),
+        needs_person=True,
+    ),
+    State.PROVIDER_DOWN: StateRow(
+        badge=_("Provider down"),
+        tone="warn",
+        icon="cloudoff",
+        spoken=_("%(name)s doesn’t answer."),
+        standing=_("%(name)s doesn’t answer at the moment."),
+    ),
+    State.MISCONFIGURED: StateRow(
+        badge=_("Set-up problem"),
+        tone="warn",
+        icon="alert",
+        spoken=_("%(name)s isn’t set up correctly here."),
+        standing=_("Keyrack can’t renew that until its set-up is fixed."),
+    ),
+    State.DISABLED: StateRow(
+        badge=_("Turned off"),
+        tone="idle",
+        icon="lock",
+        spoken=_("%(name)s was turned off."),
+        standing=_("%(name)s is turned off."),
+    ),
 }

@@ -47,8 +47,14 @@ function speak() {
   states = read();
   const words = cards()
     .filter((card) => before.has(card.id) && before.get(card.id) !== card.dataset.state)
-    .map((card) => (before.get(card.id) === "revoking" && card.dataset.sayRevoked) || card.dataset.say);
+    .map((card) => wordsFor(card, before.get(card.id)));
   if (words.length) say(words.join(" "));
+}
+
+// A sign-in that came to nothing leaves the integration connected: then "connected" would be no news, but false.
+function wordsFor(card, before) {
+  if (before === "connecting" && card.dataset.sayEnded) return card.dataset.sayEnded;
+  return (before === "revoking" && card.dataset.sayRevoked) || card.dataset.say;
 }
 
 // Filter box

@@ -1,0 +1,239 @@
+"""Every way in which a sign-in can end, one row each, and which of them an attempt has come to.
+
+A new one is a member of `Ending`, its place in `ending_of`, and a row of `ENDINGS`.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from integrations.models.registry.health import CLIENT_REFUSED, CLOCK, UNEXPLAINED_REFUSALS
+from integrations.models.tokens import AttemptStatus, AuthorizationAttempt
+from integrations.oauth import codes
+
+# Whose fault a code is: ours (the set-up's), a stranger's, or nobody's (the provider is not there just now).
+OURS = codes.MISCONFIGURED | {
+    *("redirected", "blocked_address", "insecure_url", "bad_url", "bad_request", "unreadable_secret", "no_keys"),
+    *("bad_client_authentication", "bad_code_challenge_method", "bad_registration"),
+    *("http_401", "http_404", "http_405", "http_410"),
+    *(CLIENT_REFUSED, UNEXPLAINED_REFUSALS),
+}
+SAFETY = {"issuer_mismatch", "issuer_missing", "registration_changed", "bad_id_token"}
+NOBODYS = codes.TRANSIENT | {
+    *("timeout", "connection_failed", "dns_failed", "too_large", "renewal_timeout", "http_403", "http_408", "http_429"),
+    *("truncated", "tls_refused", "no_answer"),
+}
+
+
+class Ending(StrEnum):
+    CONNECTED = "connected"
+    UNDER_WAY = "pending"
+    TOO_LATE = "too_late"  # nobody came back within the attempt's lifetime
+    OTHER_ACCOUNT = "other_account"  # the person has to choose
+    ACCOUNT_KEPT = "account_kept"  # the person chose the account of before
+    ACCOUNT_REFUSED = "account_refused"  # the administrator chose it beforehand
+    CANCELLED = "cancelled"  # by the person, on the card
+    REPLACED = "replaced"  # by newer sign-ins of the same person
+    ENDED = "ended"  # with the token: revoked, or by an administrator
+    DENIED = "denied"
+    UNFINISHED = "unfinished"  # the provider still waits for the person's answer
+    EMPTY_ANSWER = "empty_answer"  # neither a code nor an error
+    NO_LONGER_AVAILABLE = "no_longer_available"
+    MISCONFIGURED = "misconfigured"
+    CLOCKS_DIFFER = "clocks_differ"
+    UNSAFE = "unsafe"
+    UNANSWERED = "unanswered"
+    FAILED = "failed"
+
+
+BY_STATUS = {
+    AttemptStatus.CONNECTED: Ending.CONNECTED,
+    AttemptStatus.CLAIMED: Ending.UNDER_WAY,
+    AttemptStatus.OTHER_ACCOUNT: Ending.OTHER_ACCOUNT,
+}
+CANCELLATIONS = {
+    "": Ending.CANCELLED,
+    "replaced": Ending.REPLACED,
+    "other_account_declined": Ending.ACCOUNT_KEPT,
+}
+FAILURES = {
+    "missing_code": Ending.EMPTY_ANSWER,
+    "other_account_refused": Ending.ACCOUNT_REFUSED,
+    "no_longer_available": Ending.NO_LONGER_AVAILABLE,
+    **dict.fromkeys(OURS, Ending.MISCONFIGURED),
+    **dict.fromkeys(SAFETY, Ending.UNSAFE),
+    **dict.fromkeys(NOBODYS, Ending.UNANSWERED),
+    **dict.fromkeys(codes.UNANSWERED, Ending.UNFINISHED),
+}
+
+
+def ending_of(attempt: AuthorizationAttempt) -> Ending:
+    status, code = AttemptStatus(attempt.status), attempt.failure_code
+    if status == AttemptStatus.PENDING:
+        return Ending.UNDER_WAY if attempt.seconds_left else Ending.TOO_LATE
+    if status == AttemptStatus.CANCELLED:
+        return CANCELLATIONS.get(code, Ending.ENDED)
+    return ending_of_failure(code) if status == AttemptStatus.FAILED else BY_STATUS[status]
+
+
+def ending_of_failure(code: str) -> Ending:
+    if code in FAILURES:
+        return FAILURES[code]
+    if codes.is_denial(code):
+        return Ending.DENIED
+    if CLOCK.fullmatch(code):
+        return Ending.CLOCKS_DIFFER
+    return Ending.UNANSWERED if code.startswith("http_5") else Ending.FAILED
+
+
+STAYS_CONNECTED, TRY_AGAIN = _("%(name)s stays connected"), _("Try again")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndingRow:
+    """Texts of one ending. They may hold %(name)s, %(account)s (signed in as), %(previous)s, %(provider)s and
+    %(minutes)s (between the clocks).
+    """
+
+    heading: Any
+    cause: Any = ""
+    cause_of_renewal: Any = ""  # where the integration stays as it was; `cause` if empty
+    heading_of_renewal: Any = STAYS_CONNECTED
+    tone: str = "bad"
+    icon: str = "x-circle"
+    is_news: bool = True  # worth an alert and a warning; False where the person did it
+    retry: Any = TRY_AGAIN
+    retry_of_renewal: Any = TRY_AGAIN
+
+
+ENDINGS: dict[Ending, EndingRow] = {
+    Ending.CONNECTED: EndingRow(heading=_("%(name)s is connected"), tone="ok", icon="ok", retry=""),
+    Ending.UNDER_WAY: EndingRow(
+        heading=_("Almost there"),
+        heading_of_renewal=_("Almost there"),
+        cause=_("%(name)s has answered; we are fetching your token."),
+        tone="info",
+        icon="spin",
+        retry="",
+    ),
+    Ending.TOO_LATE: EndingRow(
+        heading=_("This sign-in took too long"),
+        cause=_("For your safety, each sign-in works once and for 10 minutes."),
+        tone="warn",
+        icon="clock",
+        retry=_("Start again"),
+        retry_of_renewal=_("Start again"),
+    ),
+    Ending.OTHER_ACCOUNT: EndingRow(
+        heading=_("A different account?"),
+        heading_of_renewal=_("A different account?"),
+        tone="warn",
+        icon="user",
+        retry="",
+    ),
+    Ending.ACCOUNT_KEPT: EndingRow(
+        heading=_("Sign-in cancelled"),
+        heading_of_renewal=_("You kept %(previous)s"),
+        cause=_("The sign-in as %(account)s was not stored."),
+        tone="idle",
+        icon="minus",
+        is_news=False,
+        retry_of_renewal="",
+    ),
+    Ending.ACCOUNT_REFUSED: EndingRow(
+        heading=_("Another account"),
+        heading_of_renewal=_("Another account"),
+        cause=_(
+            "You signed in as %(account)s; this integration stays with %(previous)s. Nothing was changed. "
+            "Sign out at %(provider)s and try again."
+        ),
+    ),
+    Ending.CANCELLED: EndingRow(
+        heading=_("Sign-in cancelled"),
+        cause_of_renewal=_("You cancelled the renewal."),
+        tone="idle",
+        icon="open",
+        is_news=False,
+        retry_of_renewal="",
+    ),
+    Ending.REPLACED: EndingRow(
+        heading=_("Sign-in cancelled"),
+        cause=_("You began newer sign-ins, so this one was closed."),
+        tone="idle",
+        icon="open",
+        is_news=False,
+    ),
+    Ending.ENDED: EndingRow(
+        heading=_("Sign-in cancelled"),
+        cause=_("It was ended here before it was complete."),
+        tone="idle",
+        icon="open",
+        is_news=False,
+    ),
+    Ending.DENIED: EndingRow(
+        heading=_("You didn’t allow access"),
+        cause=_("%(name)s says that you chose not to allow Keyrack."),
+        cause_of_renewal=_("You didn’t allow access this time, so nothing was renewed."),
+        tone="idle",
+        icon="open",
+        is_news=False,
+        retry_of_renewal=_("Renew after all"),
+    ),
+    Ending.UNFINISHED: EndingRow(
+        heading=_("You didn’t allow access"),
+        cause=_("%(name)s is still waiting for your answer. Try again, sign in there and allow access."),
+        tone="idle",
+        icon="open",
+        is_news=False,
+    ),
+    Ending.EMPTY_ANSWER: EndingRow(
+        heading=_("%(name)s gave no answer"),
+        cause=_("Some providers do this if you don’t allow access. Try again and allow access there."),
+    ),
+    Ending.NO_LONGER_AVAILABLE: EndingRow(
+        heading=_("You can’t use %(name)s any more"),
+        heading_of_renewal=_("You can’t use %(name)s any more"),
+        cause=_("An administrator has changed who may use it, or how. Nothing was stored."),
+        tone="warn",
+        icon="lock",
+        retry="",
+        retry_of_renewal="",
+    ),
+    Ending.MISCONFIGURED: EndingRow(
+        heading=_("%(name)s isn’t set up correctly"),
+        cause=_("You did nothing wrong, and trying again won’t help. Only an administrator can fix this."),
+        cause_of_renewal=_(
+            "It could not be renewed, because it isn’t set up correctly here. You did nothing wrong, and trying again "
+            "won’t help. Only an administrator can fix this."
+        ),
+        tone="warn",
+        icon="alert",
+        retry="",
+        retry_of_renewal="",
+    ),
+    Ending.CLOCKS_DIFFER: EndingRow(
+        heading=_("The clocks differ"),
+        cause=_(
+            "The clocks of %(name)s and Keyrack differ by %(minutes)s, so the sign-in can’t be checked. If Keyrack’s "
+            "clock is right, %(name)s must set its own."
+        ),
+        tone="warn",
+        icon="clock",
+    ),
+    Ending.UNSAFE: EndingRow(
+        heading=_("This sign-in was stopped"),
+        cause=_("The answer did not come from where it should. For your safety nothing was stored."),
+    ),
+    Ending.UNANSWERED: EndingRow(
+        heading=_("%(name)s doesn’t answer"),
+        cause=_("Your settings are fine. Try again in a few minutes."),
+        cause_of_renewal=_("%(name)s didn’t answer, so nothing was renewed. Try again in a few minutes."),
+    ),
+    Ending.FAILED: EndingRow(
+        heading=_("%(name)s did not complete the sign-in"),
+        cause=_("Nothing was stored. Try again."),
+        cause_of_renewal=_("%(name)s did not complete the sign-in, so nothing was renewed."),
+    ),
+}
