@@ -85,6 +85,51 @@ def test_a_window_closed_early_leaves_a_card_that_can_be_cancelled(dashboard: Pa
     walks.expect_focus(dashboard, "c-northwind-h")
 
 
+def test_a_window_that_was_closed_is_noticed_when_the_focus_comes_back(page: Page, site: str, amira: User) -> None:
+    door = rows.at_toolkit(site)
+    walks.open_dashboard(page, site, amira)
+    window = walks.press(page, "authenticate")
+    walks.expect_state(page, "connecting", "Connecting")
+    note = walks.card(page).get_by_text("No answer from Northwind CRM yet.")
+    expect(note).to_be_hidden()
+    window.close()
+    come_back(page)
+    expect(note).to_be_visible()
+    walks.expect_spoken(page, "No answer from Northwind CRM yet. Finish in its window, open it again, or cancel.")
+    page.wait_for_timeout(2500)  # the card is replaced by the next poll
+    expect(note).to_be_visible()
+    with page.expect_popup() as opened:
+        page.get_by_role("link", name="open it again").click()
+    kit.sign_in_at_peer(opened.value, door.user, door.password)
+    walks.expect_connected(page, door.account)
+
+
+def test_who_comes_back_while_the_answer_is_there_is_asked_nothing(page: Page, site: str, amira: User) -> None:
+    door = rows.at_toolkit(site)
+    walks.open_dashboard(page, site, amira)
+    kit.sign_in_at_peer(walks.press(page, "authenticate"), door.user, door.password)
+    walks.expect_connected(page, door.account)
+    come_back(page)
+    page.wait_for_timeout(500)
+    assert page.evaluate("document.documentElement.dataset.back") is None
+
+
+def test_details_notice_a_closed_window_too(page: Page, site: str, amira: User) -> None:
+    door = rows.at_toolkit(site)
+    walks.sign_in(page, site, amira)
+    page.goto(f"{site}/integrations/{door.alias.hex}/")
+    walks.press(page, "authenticate").close()
+    come_back(page)
+    expect(page.get_by_text("No answer from Northwind CRM yet.")).to_be_visible()
+    expect(page.get_by_role("button", name="Cancel")).to_be_visible()
+
+
+def come_back(page: Page) -> None:
+    """The focus returns to the page, as when a window over it closes. Without a screen nobody gives it back."""
+    page.bring_to_front()
+    page.evaluate("window.dispatchEvent(new Event('focus'))")
+
+
 def test_a_late_answer_does_not_undo_cancel(dashboard: Page, door: Door) -> None:
     window = walks.press(dashboard, "authenticate")
     dashboard.locator("#c-northwind-cancel").click()

@@ -17,28 +17,46 @@ function asPopup(address) {
 const ended = document.querySelector("[data-done]");
 if (ended) {
   channel?.postMessage({ attempt: ended.dataset.attempt, alias: ended.dataset.alias });
-  if (ended.dataset.kind === "connected" && "popup" in ended.dataset) setTimeout(() => window.close(), 900);
+  if (ended.dataset.closes) setTimeout(() => window.close(), Number(ended.dataset.closes));
   const retry = "popup" in ended.dataset && document.getElementById("retry");
   if (retry) retry.href = asPopup(retry.href); // a second try in this window ends as the first would have
   if (ended.dataset.kind === "pending") setTimeout(() => location.reload(), 2000);
 }
 
+const details = document.querySelector("[data-details]"); // the page about one integration: it is asked for as a whole
+let unanswered = Boolean(details && "moving" in details.dataset); // a window was opened, and has not said how it ended
+if (unanswered) document.documentElement.dataset.back = "";
+
 if (channel) {
   channel.onmessage = (event) => {
+    unanswered = false;
+    delete document.documentElement.dataset.back;
     changed();
-    const shown = document.querySelector("[data-details]")?.dataset.details;
-    if (shown && event.data?.alias === shown) location.reload();
+    if (details && event.data?.alias === details.dataset.details) location.reload();
   };
 }
 
 // Back from the window, whatever happened there: look at once, not at the next poll. A moment later only, so that the
-// click that brought the focus back still meets the button it aimed at.
+// click that brought the focus back still meets the button it aimed at. Where the window has not said how it ended, it
+// may have been closed. Nobody can tell (see above), so the server is asked, and the card says what can be done.
 let looked = 0;
 function look() {
   if (document.hidden || Date.now() - looked < 1000) return;
   looked = Date.now();
-  setTimeout(changed, 250);
+  setTimeout(() => {
+    if (unanswered) noticeNoAnswer();
+    changed();
+  }, 250);
 }
+
+function noticeNoAnswer() {
+  if (details) { location.reload(); return; }
+  if ("back" in document.documentElement.dataset) return;
+  document.documentElement.dataset.back = "";
+  const card = document.querySelector("[data-say-back]");
+  if (card) document.dispatchEvent(new CustomEvent("keyrack-say", { detail: card.dataset.sayBack }));
+}
+
 window.addEventListener("focus", look);
 document.addEventListener("visibilitychange", look);
 
@@ -68,6 +86,8 @@ document.addEventListener("click", (event) => {
   const popup = openWindow(link); // in the same tick as the click, else it would be blocked
   if (!popup) { sayBlocked(link); return; }
   document.getElementById("blocked")?.replaceChildren();
+  delete document.documentElement.dataset.back;
+  unanswered = true;
   popup.focus?.();
   for (const delay of [300, 1200, 3000]) setTimeout(changed, delay); // the attempt exists once the window has asked for it
 });
