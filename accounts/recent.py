@@ -16,7 +16,6 @@ from django.conf import settings
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import resolve_url
 from django.urls import reverse
 from django_htmx.http import HttpResponseClientRedirect
 
@@ -74,10 +73,16 @@ def page_of_second_factor(user: User) -> str:
 
 
 def page_of(request: HttpRequest) -> str:
-    """Where the person comes back to: this page, or after a form the page that it was on."""
+    """Where the person comes back to: this page, or after a form the page that it was on, with the dialog it was in.
+
+    A dialog is named by the fragment: the path of what is shown in it. Every form that is guarded can be opened by GET,
+    so where the page before is not known, the form's own address is it.
+    """
     if request.method in {"GET", "HEAD"} and "HX-Request" not in request.headers:
         return request.get_full_path()
     before = urlsplit(request.headers.get("HX-Current-URL") or request.headers.get("Referer", ""))
-    if before.netloc == request.get_host():
-        return before.path + (f"?{before.query}" if before.query else "")
-    return resolve_url(settings.LOGIN_REDIRECT_URL)
+    if before.netloc != request.get_host():
+        return request.get_full_path()
+    page = before.path + (f"?{before.query}" if before.query else "")
+    is_in_dialog = "HX-Target" in request.headers and before.path != request.path
+    return f"{page}#{request.path}" if is_in_dialog else page

@@ -3,6 +3,7 @@
 import base64
 import secrets
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 import time_machine
@@ -246,9 +247,22 @@ def test_a_form_of_htmx_is_led_away_as_a_whole(amira: User) -> None:
 
 
 @pytest.mark.parametrize("referer", ["https://evil.example/accounts/2fa/", ""])
-def test_a_form_from_elsewhere_comes_back_to_the_dashboard(referer: str, amira: User) -> None:
+def test_a_form_from_nowhere_comes_back_to_itself(referer: str, amira: User) -> None:
+    """Some browsers tell nobody where they come from; the form is where one was all the same."""
     answer = client_of(amira).post(SET_UP, {"code": "1"}, headers={"Referer": referer})
-    assert answer["Location"] == "/accounts/reauthenticate/?next=%2Fintegrations%2F"
+    assert answer["Location"] == f"/accounts/reauthenticate/?{urlencode({'next': SET_UP})}"
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_a_dialog_comes_back_with_the_page_that_it_is_on(method: str, amira: User) -> None:
+    browser = client_of(amira)
+    page, form = "/accounts/security/", "/accounts/security/tokens/new/"
+    target = "dialog" if method == "get" else "security"
+    headers = {"HX-Request": "true", "HX-Target": target, "HX-Current-URL": f"http://testserver{page}?a=b"}
+    led_to = getattr(browser, method)(form, headers=headers)["HX-Redirect"]
+    back = f"{page}?a=b#{form}"
+    assert led_to == f"/accounts/reauthenticate/?{urlencode({'next': back})}"
+    assert browser.post("/accounts/reauthenticate/", {"password": cast.PASSWORD, "next": back})["Location"] == back
 
 
 # At rest

@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 
 from accounts import credentials, diary
 from accounts.models import PermanentToken, User
+from tests import cast
 from tests.accounts import proofs
 from tests.browser import kit, walks
 from tests.browser.test_looks import expect_good_looks
@@ -37,6 +38,26 @@ def make(page: Page, name: str) -> str:
     page.get_by_label("Name").press("Enter")
     expect(page.locator("#new-h")).to_be_focused()
     return page.locator("#new-value").inner_text()
+
+
+def test_after_the_question_whether_it_is_still_you_the_dialog_is_open(page: Page, site: str, amira: User) -> None:
+    walks.sign_in(page, site, amira)  # a while ago
+    page.goto(f"{site}/accounts/security/")
+    page.locator("#new-token").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Is it still you?")
+    page.get_by_label("Password").first.fill(cast.PASSWORD)
+    page.locator("#confirm").click()
+    expect(page.get_by_role("dialog", name="New permanent token")).to_be_visible()
+    assert page.url == f"{site}/accounts/security/"
+    page.locator("#dialog-cancel").click()
+    expect(page.locator("#new-token")).to_be_focused()
+
+
+def test_who_does_not_answer_that_question_is_back_at_account_security(page: Page, site: str, amira: User) -> None:
+    walks.sign_in(page, site, amira)
+    page.goto(f"{site}/accounts/email/")
+    page.locator("#cancel").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Account security")
 
 
 def test_a_secret_is_shown_once_copied_and_taken_away(security: Page) -> None:

@@ -63,6 +63,14 @@ if (dialog) {
   });
 }
 
+// Back from the question whether it is still you: the dialog that was asked for opens, as it would have then.
+window.addEventListener("load", () => {
+  const path = location.hash.slice(1);
+  if (!path.startsWith("/")) return;
+  history.replaceState(null, "", location.pathname + location.search);
+  [...document.querySelectorAll("a[data-dialog]")].find((link) => link.getAttribute("href") === path)?.click();
+});
+
 function beforeSwap(event) {
   const { target, shouldSwap, serverResponse = "" } = event.detail ?? {};
   if (!shouldSwap) return;
