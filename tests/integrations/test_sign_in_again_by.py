@@ -29,7 +29,7 @@ def told(client: Client) -> dict[str, Any]:
 
 
 def seconds_until(moment: str | None) -> float | None:
-    return moment and (datetime.fromisoformat(moment) - timezone.now()).total_seconds()
+    return (datetime.fromisoformat(moment) - timezone.now()).total_seconds() if moment else None
 
 
 @pytest.mark.parametrize("name", ["refresh_expires_in", "refresh_token_expires_in"])
