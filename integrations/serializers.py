@@ -48,7 +48,10 @@ class IntegrationSerializer(serializers.Serializer[Any]):
     expires_at = serializers.DateTimeField(
         allow_null=True, help_text="End of the access token; null if there is none or the provider doesn’t say."
     )
-    renews_itself = serializers.BooleanField(help_text="A new access token is got without the person.")
+    renews_itself = serializers.BooleanField(
+        help_text="A new access token is got without the person; where `state` is misconfigured or provider_down, as "
+        "soon as that has ended."
+    )
     sign_in_again_by = serializers.DateTimeField(
         allow_null=True,
         help_text="When the person has to sign in again at the latest: the refresh token’s end, or the access token’s "

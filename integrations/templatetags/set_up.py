@@ -4,10 +4,11 @@ from django import template
 
 from integrations.models.addresses import mend_url
 from integrations.models.integration import Integration, compose
-from integrations.models.registry import ApplicationRegistry, who_was_told
+from integrations.models.registry import ApplicationRegistry, is_reported, who_was_told
 
 register = template.Library()
 register.filter("mend_url", mend_url)
+register.filter("is_reported", is_reported)
 
 
 @register.filter

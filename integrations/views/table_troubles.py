@@ -76,7 +76,7 @@ def misconfigured(names: dict[str, str]) -> Trouble:
         kind="misconfigured",
         icon="alert",
         heading=_("%(provider)s isn’t set up correctly here") % names,
-        text=_("Your sign-in is kept, and there is nothing for you to do. Only an administrator can fix this."),
+        text=_("Your sign-in is kept. Only an administrator can fix this."),
         is_of_registry=True,
     )
 

@@ -69,14 +69,15 @@ def mend_link(registry: ApplicationRegistry) -> str:
 
 
 def test_the_card_of_a_misconfigured_registry_says_so(
-    as_amira: Client, amira: User, alias: Alias, server: HostileServer
+    administrators: None, as_amira: Client, amira: User, alias: Alias, server: HostileServer
 ) -> None:
     refused_renewal(amira, alias, server)
     for place in ("/integrations/", f"/integrations/{alias.hex}/"):
         shown = page(as_amira, place)
         assert "Set-up problem" in shown
         assert "Northwind CRM isn’t set up correctly here." in shown
-        assert "There is nothing for you to do." in shown
+        assert "There is nothing for you to do. The administrators get a mail about it." in shown
+        assert "Renews by itself" not in shown
         assert REASON not in shown
         assert "/admin/" not in shown
     assert "needs you" not in page(as_amira)
@@ -138,6 +139,7 @@ def test_nobody_is_said_to_know_who_does_not(
     """Without administrators, or without a mail server, nobody has been told."""
     refused_renewal(amira, alias, server)
     assert "Please tell an administrator." in page(as_amira)
+    assert "nothing for you to do" not in page(as_amira)
     settings.ADMINS = [("Administrator", "admin@hub.example")]
     assert TOLD in page(as_amira)
     settings.EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
@@ -187,6 +189,7 @@ def test_who_may_change_the_registry_reads_the_reason_and_where_to_mend_it(
         assert f"invalid_client: {REASON}" in shown
         assert mend_link(registry) in shown
         assert "tell an administrator" not in shown
+        assert "nothing for you to do" not in shown
 
 
 def test_the_window_tells_a_person_from_who_may_change_the_registry(

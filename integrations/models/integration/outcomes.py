@@ -71,19 +71,18 @@ def compose(
     if ending == Ending.CONNECTED:
         return connected(integration, row, names, attempt)
     is_unchanged = integration.is_token_valid
-    heading = row.heading_of_renewal if is_unchanged else row.heading
+    is_to_mend = ending == Ending.MISCONFIGURED and bool(registry_url)
+    heading = row.heading_of_renewal if is_unchanged and not is_to_mend else row.heading
     closes = attempt.popup and is_unchanged and not row.is_news
     return Outcome(
         ending=ending,
-        tone=tone_of(row, ending, is_unchanged=is_unchanged, may_mend=bool(registry_url)),
-        icon="minus" if is_unchanged and ending not in STAYS_OPEN else row.icon,
-        badge=badge_of(integration, ending, may_mend=bool(registry_url)),
+        tone="bad" if is_to_mend else tone_of(row, ending, is_unchanged=is_unchanged),
+        icon="minus" if is_unchanged and ending not in STAYS_OPEN and not is_to_mend else row.icon,
+        badge=_("Misconfigured") if is_to_mend else badge_of(integration, ending),
         heading=str(turned_off(integration, ending) or heading) % names,
         sentences=sentences_of(integration, attempt, names, asked_to_cancel=asked_to_cancel),
         spoken=spoken_of(integration, ending),
-        buttons=buttons_of(
-            integration, attempt, row, registry_url=registry_url if ending == Ending.MISCONFIGURED else ""
-        ),
+        buttons=buttons_of(integration, attempt, row, registry_url=registry_url if is_to_mend else ""),
         is_unchanged=is_unchanged,
         is_alert=ending not in {Ending.UNDER_WAY, Ending.OTHER_ACCOUNT} and (row.is_news or not is_unchanged),
         closes_after=CLOSES_WHEN_READ if closes else 0,
@@ -161,21 +160,17 @@ def connected(
     )
 
 
-def tone_of(row: EndingRow, ending: Ending, *, is_unchanged: bool, may_mend: bool) -> str:
-    if may_mend and ending == Ending.MISCONFIGURED:
-        return "bad"
+def tone_of(row: EndingRow, ending: Ending, *, is_unchanged: bool) -> str:
     if not is_unchanged or ending in STAYS_OPEN:
         return "warn" if ending == Ending.ACCOUNT_REFUSED else row.tone
     return "warn" if row.is_news else "idle"
 
 
-def badge_of(integration: Integration, ending: Ending, *, may_mend: bool) -> str:
+def badge_of(integration: Integration, ending: Ending) -> str:
     if ending == Ending.UNDER_WAY:
         return _("Connecting")
     if ending == Ending.OTHER_ACCOUNT:
         return _("Please choose")
-    if ending == Ending.MISCONFIGURED and may_mend:
-        return _("Misconfigured")
     return _("Nothing changed") if integration.is_token_valid else integration.badge
 
 

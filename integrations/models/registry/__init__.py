@@ -24,7 +24,7 @@ from integrations.models.registry.registrations import (
     GrantType,
     RevocationReach,
 )
-from integrations.models.registry.reporting import may_mend, who_was_told
+from integrations.models.registry.reporting import is_reported, may_mend, who_was_told
 
 __all__ = [
     "DEFAULT_REFRESH_TOKEN_LIFESPAN",
@@ -48,6 +48,7 @@ __all__ = [
     "RevocationReach",
     "SysIdModel",
     "Use",
+    "is_reported",
     "may_mend",
     "who_was_told",
 ]

@@ -20,9 +20,14 @@ def may_mend(user: User) -> bool:
     return user.is_active and user.is_staff and user.has_perm(MEND)
 
 
+def is_reported(registry: Health) -> bool:
+    """Whether a mail about it has been sent to somebody, or is going to be."""
+    return bool(registry.misconfigured_code and settings.ADMINS and mail.is_sent())
+
+
 def who_was_told(registry: Health) -> str:
     """Says that administrators know only where a mail has reached them, or is going to."""
-    if not (registry.misconfigured_code and settings.ADMINS and mail.is_sent()):
+    if not is_reported(registry):
         return _("Please tell an administrator.")
     told_at = registry.reported_at
     if told_at is None:
