@@ -39,25 +39,25 @@ class RefreshRules(OAuth2Validator):
         shown = rows.select_related("access_token", "user").order_by(F("revoked").desc(nulls_first=True)).first()
         if shown is None:
             return False
-        successor = None
-        if shown.revoked is not None:
-            try:
-                successor = refresh_replays.find_successor(refresh_token, client)
-            except sealing.Unreadable:  # a key was taken away: nothing was done wrong by the program
-                return False
-            if successor is None:
-                self.end_reused(shown, request)
-                return False
-        request.user = shown.user
         request.refresh_token = refresh_token
+        successor = self.find_successor(shown, request) if shown.revoked is not None else None
+        request.user = shown.user
         request.refresh_token_instance = successor.row if successor else shown
         request.refresh_successor = successor
         return shown.application_id == client.pk and is_usable(request.refresh_token_instance)
 
-    def end_reused(self, shown: Any, request: AnyRequest) -> None:
-        families.end(shown.token_family)
-        for reused in families.superseded(shown.token_checksum):
-            self.note_reuse(reused, request)
+    def find_successor(self, shown: Any, request: AnyRequest) -> refresh_replays.Successor:
+        """What replaced it a moment ago; else the family ends, and this raises InvalidGrantError."""
+        try:
+            successor = refresh_replays.find_successor(request.refresh_token, request.client)
+        except sealing.Unreadable:  # a key is not set in this process: the program did nothing wrong
+            raise errors.InvalidGrantError(request=request) from None
+        if successor is None:
+            families.end(shown.token_family)
+            for reused in families.superseded(shown.token_checksum):
+                self.note_reuse(reused, request)
+            raise errors.InvalidGrantError(request=request)
+        return successor
 
     def save_bearer_token(self, token: dict[str, Any], request: AnyRequest, *args: Any, **kwargs: Any) -> None:
         """Of two who come at once with one refresh token, the second gets what the first got."""
@@ -69,11 +69,7 @@ class RefreshRules(OAuth2Validator):
             try:
                 super().save_bearer_token(token, request, *args, **kwargs)
             except Overtaken as error:
-                successor = refresh_replays.find_successor(str(request.refresh_token), request.client)
-                if successor is None:
-                    self.end_reused(error.refresh_token, request)
-                    raise errors.InvalidGrantError(request=request) from None
-                self.give_again(successor, token, request)
+                self.give_again(self.find_successor(error.refresh_token, request), token, request)
 
     def give_again(self, successor: refresh_replays.Successor, token: dict[str, Any], request: AnyRequest) -> None:
         """Puts the successor's tokens into the answer, unless this request asked for less than they allow."""
