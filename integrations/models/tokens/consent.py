@@ -22,6 +22,12 @@ LINK = "account_settings_url"  # for people; no token is sent there
 SERVER = ("token_url", "refresh_url", "token_revocation_url", "token_introspection_url")
 ENDPOINTS = (*SERVER, "userinfo_url", LINK)
 COLUMNS = (*ENDPOINTS, "base_url_hosts", "call_headers")  # of the registry
+SNAPSHOT = {  # columns of a revocation, and the registry's fields they come from
+    "revocation_url": "token_revocation_url",
+    "introspection_url": "token_introspection_url",
+    "userinfo_url": "userinfo_url",
+    "token_url": "token_url",
+}
 Agreement = dict[str, Any]
 
 origin_of = lru_cache(maxsize=4096)(bases.origin)
@@ -108,6 +114,19 @@ def believed(agreed: Agreement | None, base_url: str, hosts: str) -> str:
     """The origin that a token answer names for calls, where the set-up and the owner allow it; else ""."""
     known = " ".join((agreed or {}).get("base_url_hosts", []))
     return bases.believed(base_url, hosts) and bases.believed(base_url, known)
+
+
+def revocation_snapshot(agreed: Agreement, registry: ApplicationRegistry) -> dict[str, Any]:
+    """The registry's addresses for a revocation; where one leads to a server that the owner never agreed to, the
+    address that they did agree to.
+    """
+    snapshot = registry.revocation_snapshot()
+    for column, name in SNAPSHOT.items():
+        if not allows(agreed, name, snapshot[column]):
+            snapshot[column] = agreed.get(name, "")
+            if column == "revocation_url":
+                snapshot["revocation_request"] = agreed.get("revocation_request", {})
+    return snapshot
 
 
 def known_connection(agreed: Agreement) -> str:

@@ -27,12 +27,6 @@ from integrations.vault import EncryptedField, is_sealed, opens_by_header, reada
 
 SOON = timedelta(days=7)
 SOON_SHARE = 0.2  # of the lifetime
-SNAPSHOT = {  # columns of a revocation, and the registry's fields they come from
-    "revocation_url": "token_revocation_url",
-    "introspection_url": "token_introspection_url",
-    "userinfo_url": "userinfo_url",
-    "token_url": "token_url",
-}
 INTERRUPTED = "renewal_interrupted"  # a failure of our own: a process died while it renewed
 Origin: TypeAlias = models.Model | models.QuerySet[models.Model]  # what a deletion began with
 
@@ -308,24 +302,11 @@ def copied(token: Token, *, orphaned: bool) -> Revocation:
         account_id=token.account_id,
         access_token_expires_at=token.expires_at,
         refresh_asked_at=token.lease_expires_at if token.lease_owner else None,  # a renewal under way may spend it
-        **agreed_snapshot(token, registry),
+        **consent.revocation_snapshot(token.agreed or {}, registry),
     )
     revocation.refresh_token = readable(token, "refresh_token")
     revocation.access_token = readable(token, "access_token")
     return revocation
-
-
-def agreed_snapshot(token: Token, registry: ApplicationRegistry) -> dict[str, Any]:
-    """The registry's addresses for a revocation; where one leads to a server that the owner never agreed to, the
-    address that they did agree to.
-    """
-    snapshot, agreed = registry.revocation_snapshot(), token.agreed or {}
-    for column, name in SNAPSHOT.items():
-        if not consent.allows(agreed, name, snapshot[column]):
-            snapshot[column] = agreed.get(name, "")
-            if column == "revocation_url":
-                snapshot["revocation_request"] = agreed.get("revocation_request", {})
-    return snapshot
 
 
 @receiver(pre_delete, sender=Token)
