@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from integrations.oauth import transport
-from integrations.oauth.errors import Unusable
+from integrations.oauth.errors import Unreachable, Unusable
 from tests.oauth.conftest import LOOPBACK
 from tests.servers.hostile import HostileServer
 
@@ -123,3 +123,80 @@ def test_what_breaks_a_body_off_is_not_quoted(provider: HostileServer) -> None:
     with pytest.raises(Exception) as broken:  # noqa: PT011 - the traceback is what counts
         b"".join(answer)
     assert "CANARY" not in str(broken.getrepr(style="native", chain=True))
+
+
+CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+BAD_CHUNKS = [
+    b"-5\r\nhello\r\n0\r\n\r\n",
+    b"+5\r\nhello\r\n0\r\n\r\n",
+    b" 5\r\nhello\r\n0\r\n\r\n",
+    b"5 \r\nhello\r\n0\r\n\r\n",
+    b"5 5\r\nhello\r\n0\r\n\r\n",
+    b"0x5\r\nhello\r\n0\r\n\r\n",
+    b"0_5\r\nhello\r\n0\r\n\r\n",
+    b"\xb25\r\nhello\r\n0\r\n\r\n",
+    b"\r\nhello\r\n0\r\n\r\n",
+    b";a=b\r\nhello\r\n0\r\n\r\n",
+    b"5\nhello\r\n0\r\n\r\n",  # a line ends with CR LF
+    b"5;a\rb\r\nhello\r\n0\r\n\r\n",
+    b"5;a\x00b\r\nhello\r\n0\r\n\r\n",
+    b"5;" + b"a" * 5000 + b"\r\nhello\r\n0\r\n\r\n",
+    b"0" * 16 + b"5\r\nhello\r\n0\r\n\r\n",
+    b"f" * 17 + b"\r\nhello\r\n0\r\n\r\n",
+    b"5\r\nhellos\r\n0\r\n\r\n",  # longer than it says
+    b"5\r\nhello0\r\n\r\n",
+    b"5\r\nhello\r\n-0\r\n\r\n",
+    b"5\r\nhello\r\n0\r\nX: y\n\r\n",
+    b"5\r\nhello\r\n0\r\n" + b"X: y\r\n" * 20_000 + b"\r\n",
+]
+
+
+@pytest.mark.parametrize("ask", [whole, streamed])
+@pytest.mark.parametrize("body", BAD_CHUNKS, ids=lambda body: repr(body[:24]))
+def test_a_chunk_whose_size_can_be_read_in_two_ways_is_none(
+    body: bytes, ask: Callable[[str], object], provider: HostileServer
+) -> None:
+    provider.on("GET /").answer(raw=CHUNKED + body)
+    with pytest.raises(Unusable) as refused:
+        ask(provider.url + "/")
+    assert refused.value.code == "bad_framing"
+
+
+@pytest.mark.parametrize("ask", [whole, streamed])
+@pytest.mark.parametrize(
+    "body", [b"", b"5\r\nhel", b"5\r\nhello\r\n", b"5\r\nhello\r\n5;a=b\r\n", b"ffffffffffffffff\r\nhello"]
+)
+def test_a_chunked_body_that_breaks_off_is_no_answer(
+    body: bytes, ask: Callable[[str], object], provider: HostileServer
+) -> None:
+    provider.on("GET /").answer(raw=CHUNKED + body)
+    with pytest.raises(Unreachable) as broken:
+        ask(provider.url + "/")
+    assert broken.value.code == "truncated"
+
+
+@pytest.mark.parametrize("ask", [whole, streamed])
+def test_chunks_are_joined_and_the_connection_serves_the_next_call(ask: Callable[[str], object], talk: Talk) -> None:
+    chunked = b'5;a=b;c="d e"\r\nfirst\r\n00000006 ;x\r\nsecond\r\n0\r\nX-Trailer: 1\r\n\r\n'
+    url = talk(
+        [CHUNKED, *(bytes([byte]) for byte in chunked[:8]), chunked[8:]], [OK + b"Content-Length: 5\r\n\r\nthird"]
+    )
+    assert [ask(url), ask(url)] == [(200, b"firstsecond"), (200, b"third")]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        OK + b"Transfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
+        b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
+        b"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n",
+    ],
+    ids=["two framings", "HTTP/1.0", "no body"],
+)
+def test_a_connection_whose_framing_is_doubtful_serves_no_other_call(head: bytes, talk: Talk) -> None:
+    """RFC 9112 sections 6.1 and 6.3: what follows may be the sender's second reading."""
+    url = talk([head], [OK + b"Content-Length: 4\r\n\r\nnext"])
+    answer = transport.request("GET", url)
+    assert answer.content in (b"hi", b"")
+    pool = transport.sessions.shared_pool(url)
+    assert all(connection is None or connection.sock is None for connection in pool.pool.queue)
