@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from time import monotonic
 from typing import Any, Protocol
 
 from django.utils.translation import gettext as _
@@ -59,15 +60,19 @@ def owner_of(credential: OAuth2Credential, user: User | None, step: RestStep) ->
 
 
 @sensitive_variables()
-def call(step: RestStep, names: Names, *, user: User | None, timeout: float, used_by: str) -> Answered:
-    """Make the call. Raises `StepFailed` with a sentence, whatever it was."""
+def call(step: RestStep, names: Names, *, user: User | None, ends_at: float, used_by: str) -> Answered:
+    """Make the call. Raises `StepFailed` with a sentence, whatever it was. `ends_at`: by `time.monotonic()`."""
     connection = connection_for(step, user)
     credential = connection.credential
     assert credential is not None  # noqa: S101 - connection_for has seen to it
     owner = owner_of(credential, user, step)
     try:
-        path = expressions.path(step.path, names)
-        said = {"params": params(step, names), "headers": headers(step, names), **body(step, names)}
+        with expressions.spending():
+            path = expressions.path(step.path, names)
+            said = {"params": params(step, names), "headers": headers(step, names), **body(step, names)}
+        timeout = min(float(step.timeout), ends_at - monotonic())
+        if timeout <= 0:
+            raise StepFailed("timeout", _("The time for the whole run is over."))
         return rest.send(
             owner, connection, step.method, path, timeout=timeout, used_by=used_by, retries=step.retries, **said
         )

@@ -50,16 +50,17 @@ def run(
     if failure := lacking_scopes(action, user):
         return ActionResult(failure=failure)
     done: list[StepResult] = []
-    for step in action.steps.select_related("alias"):
-        if failure := stop() or out_of_time(ends_at):
-            return ActionResult(steps=tuple(done), failure=failure)
-        result, answer = one(step, names, user=user, ends_at=ends_at, used_by=used_by)
-        done.append(result)
-        note(result)
-        if result.failure:
-            return ActionResult(steps=tuple(done), failure=result.failure)
-        names["steps"][step.name] = answer
-    return with_outputs(action, names, tuple(done))
+    with expressions.until(ends_at):
+        for step in action.steps.select_related("alias"):
+            if failure := stop() or out_of_time(ends_at):
+                return ActionResult(steps=tuple(done), failure=failure)
+            result, answer = one(step, names, user=user, ends_at=ends_at, used_by=used_by)
+            done.append(result)
+            note(result)
+            if result.failure:
+                return ActionResult(steps=tuple(done), failure=result.failure)
+            names["steps"][step.name] = answer
+        return with_outputs(action, names, tuple(done))
 
 
 @sensitive_variables()
@@ -70,8 +71,7 @@ def one(
     told: dict[str, Any] = {"step": step.name, "alias": step.alias.name, "method": step.method}
     answer: dict[str, Any] = {}
     try:
-        timeout = min(float(step.timeout), ends_at - began)
-        answered = call(step, names, user=user, timeout=timeout, used_by=used_by)
+        answered = call(step, names, user=user, ends_at=ends_at, used_by=used_by)
     except StepFailed as error:
         told |= {"failure": error.failure, "http_status": error.failure.http_status}
     else:
@@ -84,8 +84,9 @@ def one(
 
 def with_outputs(action: Action, names: Names, steps: tuple[StepResult, ...]) -> ActionResult:
     try:
-        outputs = {row["name"]: expressions.extracted(row["path"], names) for row in action.outputs}
-        expressions.as_json(outputs)
+        with expressions.spending():
+            outputs = {row["name"]: expressions.extracted(row["path"], names) for row in action.outputs}
+            expressions.as_json(outputs)
     except BadExpression as error:
         told = _("The outputs of “%(action)s”: %(why)s") % {"action": action.name, "why": error}
         return ActionResult(steps=steps, failure=Failure(code="bad_output", sentence=told))

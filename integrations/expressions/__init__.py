@@ -4,10 +4,15 @@ Expressions, not programs: no statement, no loop, no call, no attribute of Pytho
 time, whatever stands in the template or in the answer that it is applied to. Knows neither models nor the network.
 
     sandbox     which expressions are allowed      templates    rendering: text, paths, typed values, JSON
-    extracting  JMESPath within bounds             bounds       how large anything may become
+    filters     what stands behind "|"             operations   comparisons and slices, paid for by their size
+    extracting  JMESPath within bounds             budget       steps, characters and seconds of an evaluation
+    bounds      values as JSON and as text         errors       what is wrong, in a sentence
+    percent_encoding  taken off a path, within bounds
 """
 
-from integrations.expressions.bounds import LARGEST, BadExpression, as_json, as_text, is_encodable
+from integrations.expressions.bounds import as_json, as_text, is_encodable
+from integrations.expressions.budget import spending, until
+from integrations.expressions.errors import LARGEST, BadExpression
 from integrations.expressions.extracting import beginning, check_path, extracted
 from integrations.expressions.templates import check, path, references, structure, text, value
 
@@ -23,7 +28,9 @@ __all__ = [
     "is_encodable",
     "path",
     "references",
+    "spending",
     "structure",
     "text",
+    "until",
     "value",
 ]

@@ -6,32 +6,22 @@ from typing import Any
 from django.utils.translation import gettext as _
 from jinja2 import Undefined
 
-LARGEST = 1024 * 1024  # characters of one text, one body, all outputs
+from integrations.expressions import budget
+from integrations.expressions.errors import LARGEST, BadExpression, too_large
+
 LONGEST_EXPRESSION = 20_000  # characters
 
 
-class BadExpression(ValueError):
-    """Cannot be read, or cannot be applied. A sentence for the administrator; never holds a value."""
-
-
-def too_large() -> BadExpression:
-    return BadExpression(_("The result is too large: at most %(size)d characters.") % {"size": LARGEST})
-
-
-def as_json(given: Any, *, limit: int = LARGEST) -> str:
-    """As JSON, piece by piece, so that a small structure that names a large one many times stops in time."""
-    pieces, length = [], 0
+def as_json(given: Any, *, limit: int = LARGEST, separators: tuple[str, str] | None = None) -> str:
+    """As JSON. How large it would become is looked at first."""
+    budget.walk(given, limit=limit)
     try:
-        for piece in json.JSONEncoder(allow_nan=False).iterencode(given):
-            length += len(piece)
-            if length > limit:
-                raise too_large()
-            pieces.append(piece)
-    except BadExpression:
-        raise
+        written = json.dumps(given, allow_nan=False, separators=separators)
     except (TypeError, ValueError, RecursionError):
         raise BadExpression(_("The result cannot be written as JSON.")) from None
-    written = "".join(pieces)
+    budget.take(characters=len(written))
+    if len(written) > limit:
+        raise too_large()
     if "\\ud" in written and not is_encodable(json.dumps(given, ensure_ascii=False)):
         raise half_a_character()
     return written
@@ -46,6 +36,7 @@ def as_text(given: Any) -> str:
     written = given if isinstance(given, str) else as_json(given)
     if len(written) > LARGEST:
         raise too_large()
+    budget.take(characters=len(written))
     if not is_encodable(written):
         raise half_a_character()
     return written

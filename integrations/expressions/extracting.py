@@ -1,44 +1,146 @@
 """JMESPath within bounds: an expression can double what it finds at each step, so that steps and sizes are counted."""
 
+from collections.abc import Iterable
 from functools import lru_cache
-from time import monotonic
 from typing import Any
 
 import jmespath
 from django.utils.translation import gettext as _
 from jmespath.exceptions import JMESPathError
-from jmespath.functions import Functions
+from jmespath.functions import Functions, signature
 from jmespath.parser import ParsedResult
-from jmespath.visitor import TreeInterpreter
+from jmespath.visitor import Options, TreeInterpreter
 
-from integrations.expressions.bounds import LARGEST, LONGEST_EXPRESSION, BadExpression, too_large
+from integrations.expressions import budget as budgets
+from integrations.expressions.bounds import LONGEST_EXPRESSION, as_json
+from integrations.expressions.budget import Budget, price_of_scanning, spending
+from integrations.expressions.errors import LARGEST, BadExpression, too_large
 
-MOST_STEPS = 3_000_000
-LONGEST = 10.0  # seconds
 MOST_ROWS = 200_000
 LONGEST_TEXT = 10 * LARGEST
+OF_A_NEW_OBJECT = 4  # steps, for the room that each takes
 DESCENDED = frozenset(
     {"subexpression", "index_expression", "projection", "value_projection", "filter_projection", "flatten", "pipe"}
 )
+TAKE_EXPRESSIONS = frozenset({"map", "sort_by", "min_by", "max_by"})
+MAKE_LISTS = frozenset({"map", "sort_by", "reverse", "sort", "keys", "values"})  # as long as what they are given
+
+
+class BoundedFunctions(Functions):
+    """JMESPath's own, paid for before they are called."""
+
+    def __init__(self, budget: Budget) -> None:
+        super().__init__()
+        self.budget = budget
+
+    def call_function(self, function_name: str, resolved_args: Iterable[Any]) -> Any:
+        resolved_args = list(resolved_args)
+        self.budget.take(1 + sum(map(price_of_scanning, resolved_args)))
+        if function_name in MAKE_LISTS:
+            for given in resolved_args:
+                check_rows(len(given) if isinstance(given, list | dict) else 0)
+                self.budget.take(len(given) if isinstance(given, list | dict) else 0)
+        return super().call_function(function_name, resolved_args)
+
+    @signature({"types": ["string"]}, {"types": ["array-string"]})
+    def _func_join(self, separator: str, array: list[str]) -> str:
+        length = sum(map(len, array)) + len(separator) * max(0, len(array) - 1)
+        self.pay_for_text(length)
+        return separator.join(array)
+
+    @signature({"types": ["array", "string"]})
+    def _func_reverse(self, arg: Any) -> Any:
+        self.pay_for_text(len(arg) if isinstance(arg, str) else 0)
+        return arg[::-1]
+
+    @signature({"types": []})
+    def _func_to_string(self, arg: Any) -> str:
+        return arg if isinstance(arg, str) else as_json(arg, separators=(",", ":"))
+
+    @signature({"types": ["array", "string"]}, {"types": []})
+    def _func_contains(self, subject: Any, search: Any) -> bool:
+        budgets.find(search, subject)
+        return search in subject
+
+    @signature({"types": ["object"], "variadic": True})
+    def _func_merge(self, *arguments: dict[str, Any]) -> dict[str, Any]:
+        self.budget.take(sum(map(len, arguments)))
+        return {name: value for each in arguments for name, value in each.items()}
+
+    def pay_for_text(self, length: int) -> None:
+        if length > LONGEST_TEXT:
+            raise too_large()
+        self.budget.take(characters=length)
 
 
 class Bounded(TreeInterpreter):
-    """Stops in time: after so many steps, and sooner where each of them goes through megabytes."""
+    """Stops in time: after so many steps, and before a list or text is made that is too large."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.steps, self.ends_at = 0, monotonic() + LONGEST
+    def __init__(self, budget: Budget) -> None:
+        super().__init__(Options(custom_functions=BoundedFunctions(budget)))
+        self.budget = budget
 
     def visit(self, node: Any, *arguments: Any, **options: Any) -> Any:
-        self.steps += 1
-        if self.steps > MOST_STEPS:
-            raise too_large()
-        if monotonic() > self.ends_at:
-            raise BadExpression(_("The path takes too long with what was found."))
+        self.budget.take()
         found = super().visit(node, *arguments, **options)
         if isinstance(found, list | str) and len(found) > (MOST_ROWS if isinstance(found, list) else LONGEST_TEXT):
             raise too_large()
         return found
+
+    def visit_comparator(self, node: Any, value: Any) -> Any:
+        sides = [self.visit(child, value) for child in node["children"]]
+        budgets.compare(*sides)
+        return super().visit_comparator(node | {"children": [literal(side) for side in sides]}, value)
+
+    def visit_flatten(self, node: Any, value: Any) -> Any:
+        base = self.visit(node["children"][0], value)
+        if not isinstance(base, list):
+            return None
+        check_rows(length := sum(len(each) if isinstance(each, list) else 1 for each in base))
+        self.budget.take(length)
+        return super().visit_flatten(node | {"children": [literal(base)]}, value)
+
+    def visit_slice(self, node: Any, value: Any) -> Any:
+        if isinstance(value, list):
+            check_rows(length := len(range(*slice(*node["children"]).indices(len(value)))))
+            self.budget.take(length)
+        return super().visit_slice(node, value)
+
+    def visit_multi_select_list(self, node: Any, value: Any) -> Any:
+        self.budget.take(OF_A_NEW_OBJECT)
+        return super().visit_multi_select_list(node, value)
+
+    def visit_multi_select_dict(self, node: Any, value: Any) -> Any:
+        self.budget.take(OF_A_NEW_OBJECT)
+        return super().visit_multi_select_dict(node, value)
+
+    def visit_function_expression(self, node: Any, value: Any) -> Any:
+        """An expression (&name) is no value: it is for the functions that apply it."""
+        is_expression = [child["type"] == "expref" for child in node["children"]]
+        if any(is_expression) and node["value"] not in TAKE_EXPRESSIONS:
+            raise BadExpression(
+                _("“&” is only for the functions %(names)s.") % {"names": ", ".join(sorted(TAKE_EXPRESSIONS))}
+            )
+        given = [
+            super(Bounded, self).visit_expref(child, value) if is_one else self.visit(child, value)
+            for child, is_one in zip(node["children"], is_expression, strict=True)
+        ]
+        return self._functions.call_function(node["value"], given)  # type: ignore[attr-defined]  # of TreeInterpreter
+
+    def visit_expref(self, node: Any, value: Any) -> Any:
+        raise BadExpression(
+            _("“&” is only for the functions %(names)s.") % {"names": ", ".join(sorted(TAKE_EXPRESSIONS))}
+        )
+
+
+def literal(value: Any) -> Any:
+    """A node that stands for a value that was worked out already."""
+    return {"type": "literal", "children": [], "value": value}
+
+
+def check_rows(count: int) -> None:
+    if count > MOST_ROWS:
+        raise too_large()
 
 
 @lru_cache(maxsize=512)
@@ -50,6 +152,10 @@ def parsed(expression: str) -> ParsedResult:
     except JMESPathError as error:
         why = str(error).splitlines()[0]
         raise BadExpression(_("The path cannot be read (JMESPath): %(why)s") % {"why": why}) from None
+    except ValueError:  # of a number that Python would not read
+        raise BadExpression(
+            _("The path cannot be read (JMESPath): %(why)s") % {"why": _("a number is too long")}
+        ) from None
     except RecursionError:
         raise too_deep() from None
 
@@ -89,7 +195,8 @@ def beginning(expression: str) -> tuple[str, str]:
 def extracted(expression: str, found: Any) -> Any:
     """What the path leads to; None where it leads nowhere."""
     try:
-        return Bounded().visit(parsed(expression).parsed, found)
+        with spending() as budget:
+            return Bounded(budget).visit(parsed(expression).parsed, found)
     except BadExpression:
         raise
     except (JMESPathError, TypeError, ValueError, ArithmeticError, RecursionError):

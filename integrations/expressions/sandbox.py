@@ -7,7 +7,9 @@ from django.utils.translation import gettext as _
 from jinja2 import StrictUndefined, TemplateSyntaxError, Undefined, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from integrations.expressions.bounds import LARGEST, LONGEST_EXPRESSION, BadExpression, as_json, as_text, too_large
+from integrations.expressions import budget, filters, operations
+from integrations.expressions.bounds import LONGEST_EXPRESSION, as_text
+from integrations.expressions.errors import BadExpression
 
 ALLOWED = (
     nodes.Output, nodes.TemplateData, nodes.Name, nodes.Getattr, nodes.Getitem, nodes.Slice, nodes.Const,
@@ -16,14 +18,13 @@ ALLOWED = (
     nodes.List, nodes.Dict, nodes.Pair, nodes.Keyword,
 )  # fmt: skip
 DEEPEST = 30  # of one expression within another
-KEPT_FILTERS = ("default", "d", "lower", "upper", "trim", "length", "count", "first", "last", "int", "float", "abs")
-FILTERS = (*KEPT_FILTERS, "tojson", "string", "join")
 KEPT_TESTS = (
     "defined", "undefined", "none", "boolean", "true", "false", "number", "integer", "float", "string", "mapping",
     "odd", "even", "in", "eq", "equalto", "ne", "lt", "lessthan", "le", "gt", "greaterthan", "ge", "==", "!=", "<",
     "<=", ">", ">=",
 )  # fmt: skip
 ARITHMETIC = frozenset({"+", "-", "*", "/", "//", "%"})
+LARGEST_NUMBER = 2**1024  # which is where floats end; a product of two larger ones takes ever longer
 
 
 class Sandbox(ImmutableSandboxedEnvironment):
@@ -34,19 +35,20 @@ class Sandbox(ImmutableSandboxedEnvironment):
     def __init__(self, finalize: Any = as_text) -> None:
         super().__init__(undefined=StrictUndefined, finalize=finalize, optimized=False, keep_trailing_newline=True)
         self.globals.clear()
-        self.filters = {name: self.filters[name] for name in KEPT_FILTERS}
-        self.filters |= {"tojson": as_json, "string": as_text, "join": joined}
-        self.tests = {name: self.tests[name] for name in KEPT_TESTS}
+        self.filters = {**filters.FILTERS, **operations.FILTERS}
+        self.tests = {name: operations.TESTS.get(name, self.tests[name]) for name in KEPT_TESTS}
 
     def getattr(self, obj: Any, attribute: str) -> Any:
+        budget.take()
         if isinstance(obj, dict) and attribute in obj:
             return obj[attribute]
         told = _("“%(name)s” is not there.") % {"name": attribute}
         return obj if isinstance(obj, Undefined) else self.undefined(hint=told)
 
     def getitem(self, obj: Any, argument: Any) -> Any:
+        budget.take()
         is_key = isinstance(obj, dict) and isinstance(argument, str) and argument in obj
-        is_place = isinstance(obj, list | str) and isinstance(argument, int | slice)
+        is_place = isinstance(obj, list | str) and isinstance(argument, int)
         if is_key or is_place:
             try:
                 return obj[argument]
@@ -55,25 +57,19 @@ class Sandbox(ImmutableSandboxedEnvironment):
         return obj if isinstance(obj, Undefined) else self.undefined(hint=_("What stands in [ ] is not there."))
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        budget.take()
         for side in (left, right):
             if isinstance(side, Undefined):
                 str(side)  # which says what is not there
             if not isinstance(side, int | float) or isinstance(side, bool):
                 raise BadExpression(_("Only numbers can be calculated with: %(sign)s.") % {"sign": operator})
+            check_number(side)
         return self.binop_table[operator](left, right)
 
 
-def joined(given: Any, separator: str = ", ") -> str:
-    """The parts of a list in one text."""
-    if not isinstance(given, list):
-        raise BadExpression(_("Only a list can be joined."))
-    parts, length = [], 0
-    for part in map(as_text, given):
-        length += len(part) + len(str(separator))
-        if length > LARGEST:
-            raise too_large()
-        parts.append(part)
-    return str(separator).join(parts)
+def check_number(number: Any) -> None:
+    if isinstance(number, int) and abs(number) >= LARGEST_NUMBER:
+        raise BadExpression(_("A number with more than 308 digits cannot be calculated with."))
 
 
 def parsed(environment: Sandbox, source: str) -> nodes.Template:
@@ -84,10 +80,12 @@ def parsed(environment: Sandbox, source: str) -> nodes.Template:
         tree = environment.parse(source)
     except TemplateSyntaxError as error:
         raise BadExpression(_("The template cannot be read: %(why)s") % {"why": error.message}) from None
+    except ValueError:  # of a number that Python would not read
+        raise BadExpression(_("The template cannot be read: %(why)s") % {"why": _("a number is too long")}) from None
     except RecursionError:
         raise too_deep() from None
     check_nodes(tree.body, depth=0)
-    return tree
+    return operations.counted(tree)
 
 
 def check_nodes(found: Iterable[nodes.Node], *, depth: int) -> None:
@@ -101,11 +99,13 @@ def check_nodes(found: Iterable[nodes.Node], *, depth: int) -> None:
 def check_node(node: nodes.Node) -> None:
     if isinstance(node, nodes.Call):
         raise BadExpression(_("A template calls nothing: use filters, such as | default(0)."))
+    if isinstance(node, nodes.Const):
+        check_number(node.value)
     if not isinstance(node, ALLOWED):
         names = {"what": type(node).__name__.lower()}
         raise BadExpression(_("A template holds expressions in {{ }} only, no %(what)s.") % names)
     if isinstance(node, nodes.Filter | nodes.Test):
-        known = FILTERS if isinstance(node, nodes.Filter) else KEPT_TESTS
+        known: Iterable[str] = filters.FILTERS if isinstance(node, nodes.Filter) else KEPT_TESTS
         if node.name not in known or node.dyn_args or node.dyn_kwargs:
             raise BadExpression(_("There is no “%(name)s” here. There are: %(known)s.") % names_of(node.name, known))
 

@@ -3,24 +3,34 @@
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from django.utils.translation import gettext as _
 from jinja2 import Template, TemplateError, Undefined, nodes
 from jinja2.environment import TemplateExpression
 
-from integrations.expressions.bounds import LARGEST, BadExpression, as_text, too_large
+from integrations.expressions import budget
+from integrations.expressions.bounds import as_text
+from integrations.expressions.errors import LARGEST, BadExpression, too_large
+from integrations.expressions.percent_encoding import DEEPEST, TooManyEncodings, fully_unquoted
 from integrations.expressions.sandbox import Sandbox, parsed
 
 Names = Mapping[str, Any]
 FAULTS = (TemplateError, TypeError, ValueError, ArithmeticError, RecursionError)
 
 
+LONGEST_SEGMENT = 8000  # characters; servers take no longer addresses, as a rule
+
+
 def segment(given: Any) -> str:
     """One value in a path, percent-encoded. What could lead out of its segment at some server is refused."""
-    written = plain = as_text(given)
-    while (decoded := unquote(plain)) != plain:  # a server behind may decode more than once
-        plain = decoded
+    written = as_text(given)
+    if len(written) > LONGEST_SEGMENT:
+        raise BadExpression(_("A value in a path has at most %(size)d characters.") % {"size": LONGEST_SEGMENT})
+    try:
+        plain = fully_unquoted(written, deepest=DEEPEST - 1)
+    except TooManyEncodings:
+        raise BadExpression(_("A value in a path is percent-encoded too many times.")) from None
     leads_out = plain.strip() in {"", ".", ".."} or any(sign in plain for sign in "/\\;") or not plain.isprintable()
     if leads_out:
         raise BadExpression(_("A value in a path is not empty and holds no slash, semicolon or dots alone."))
@@ -55,12 +65,12 @@ def key_of(node: nodes.Getattr | nodes.Getitem) -> str:
 
 
 def text(source: str, names: Names) -> str:
-    return rendered(compiled(source, in_path=False), names)
+    return rendered(source, names, in_path=False)
 
 
 def path(source: str, names: Names) -> str:
     """As text, each value percent-encoded and within its own segment."""
-    return rendered(compiled(source, in_path=True), names)
+    return rendered(source, names, in_path=True)
 
 
 @lru_cache(maxsize=512)
@@ -69,14 +79,16 @@ def compiled(source: str, *, in_path: bool) -> Template:
     return environment.from_string(parsed(environment, source))
 
 
-def rendered(template: Template, names: Names) -> str:
+def rendered(source: str, names: Names, *, in_path: bool) -> str:
     pieces, length = [], 0
     try:
-        for piece in template.generate(names):
-            length += len(piece)
-            if length > LARGEST:
-                raise too_large()
-            pieces.append(piece)
+        with budget.spending() as limits:
+            for piece in compiled(source, in_path=in_path).generate(names):
+                length += len(piece)
+                if length > LARGEST:
+                    raise too_large()
+                limits.take(characters=len(piece))
+                pieces.append(piece)
     except BadExpression:
         raise
     except FAULTS as error:
@@ -86,12 +98,13 @@ def rendered(template: Template, names: Names) -> str:
 
 def value(source: str, names: Names) -> Any:
     """Where the whole text is one expression, what it stands for, with its type; otherwise text."""
-    expression = sole_expression(source)
-    if expression is None:
-        return text(source, names)
     try:
-        found = expression(names)
-        as_text(found if isinstance(found, str) or not isinstance(found, list | dict) else "")
+        with budget.spending():
+            expression = sole_expression(source)
+            if expression is None:
+                return text(source, names)
+            found = expression(names)
+            as_text(found if isinstance(found, str) or not isinstance(found, list | dict) else "")
     except BadExpression:
         raise
     except FAULTS as error:
@@ -111,12 +124,13 @@ def sole_expression(source: str) -> TemplateExpression | None:
 
 
 def structure(given: Any, names: Names) -> Any:
-    """A JSON structure whose texts are templates; keys are taken as they are."""
-    if isinstance(given, dict):
-        return {key: structure(below, names) for key, below in given.items()}
-    if isinstance(given, list):
-        return [structure(below, names) for below in given]
-    return value(given, names) if isinstance(given, str) else given
+    """A JSON structure whose texts are templates; keys are taken as they are. All of it within one budget."""
+    with budget.spending():
+        if isinstance(given, dict):
+            return {key: structure(below, names) for key, below in given.items()}
+        if isinstance(given, list):
+            return [structure(below, names) for below in given]
+        return value(given, names) if isinstance(given, str) else given
 
 
 def not_applicable(error: Exception) -> BadExpression:

@@ -88,11 +88,13 @@ def json_of_outputs(run: SubflowRun, *, ends_at: float) -> str:
     placed = list(subflow.actions.select_related("action"))
     check_scopes(placed, owner)
     walk = Walk(run=run, owner=owner, ends_at=ends_at, names={"inputs": opened_inputs(run), "actions": {}})
-    for each in placed:
-        walk.names["actions"][each.name] = outputs_of(each, walk)
     try:
-        outputs = {row["name"]: expressions.extracted(row["path"], walk.names) for row in subflow.outputs}
-        return expressions.as_json(outputs)
+        with expressions.until(ends_at):
+            for each in placed:
+                walk.names["actions"][each.name] = outputs_of(each, walk)
+            with expressions.spending():
+                outputs = {row["name"]: expressions.extracted(row["path"], walk.names) for row in subflow.outputs}
+                return expressions.as_json(outputs)
     except BadExpression as error:
         raise Stopped(Failure(code="bad_output", sentence=_("The outputs: %(why)s") % {"why": error})) from None
 
@@ -115,7 +117,8 @@ def check_scopes(placed: list[SubflowAction], owner: User | None) -> None:
 @sensitive_variables()
 def outputs_of(placed: SubflowAction, walk: Walk) -> dict[str, Any]:
     try:
-        given = {name: expressions.value(source, walk.names) for name, source in placed.inputs}
+        with expressions.spending():
+            given = {name: expressions.value(source, walk.names) for name, source in placed.inputs}
         result = actions.run(
             placed.action,
             user=walk.owner,

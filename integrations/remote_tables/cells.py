@@ -64,8 +64,13 @@ def plain(raw: Any) -> dict[str, Any]:
 
 
 def is_number(raw: Any) -> bool:
-    """One that JSON can write: Python reads NaN and 1e999 as well."""
-    return isinstance(raw, int | float) and not isinstance(raw, bool) and math.isfinite(raw)
+    """One that JSON can write and others can read: Python knows NaN, 1e999 and integers of thousands of digits."""
+    if isinstance(raw, bool) or not isinstance(raw, int | float):
+        return False
+    try:
+        return math.isfinite(raw)
+    except OverflowError:  # an integer beyond floats
+        return False
 
 
 def as_text(raw: Any) -> str:

@@ -3,8 +3,9 @@
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import urlsplit
 
+from integrations.expressions.percent_encoding import LONGEST_PATH, TooManyEncodings, fully_unquoted
 from integrations.models.registry import ApplicationRegistry
 from integrations.oauth import carrying
 
@@ -40,9 +41,6 @@ RENAMED = {"location": "Keyrack-Location"}  # a program can read it, and nothing
 FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\#]")
 FORBIDDEN_ONCE_DECODED = re.compile(r"[\x00-\x1f\x7f\\]")
 ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/|(https?|wss?|ftps?|file|gopher|data|blob|javascript|vbscript):", re.I)
-OF_MICROSOFT = re.compile(rb"%[uU]([0-9a-fA-F]{4})")
-TOO_LONG = re.compile(rb"(?:[\xc0\xc1]|\xe0[\x80\x81]|\xf0\x80[\x80\x81])[\x80-\xbf]")  # of ASCII (RFC 3629 §3)
-DEEPEST = 16  # encodings of encodings; thousands would be taken off for minutes
 BETWEEN_STEPS = re.compile(r"[/\\;?#]")
 
 
@@ -52,7 +50,12 @@ class BadPath(ValueError):
 
 def target(connection_url: str, path: str) -> str:
     """The address of `path` below the connection's URL: same origin, same base path, whatever the path tries."""
-    decoded = fully_unquoted(path.partition("?")[0])
+    if len(path) > LONGEST_PATH:
+        raise BadPath(f"A path has at most {LONGEST_PATH} characters.")
+    try:
+        decoded = fully_unquoted(path.partition("?")[0])
+    except TooManyEncodings:
+        raise BadPath("A path is not encoded so many times.") from None
     if FORBIDDEN.search(path) or FORBIDDEN_ONCE_DECODED.search(decoded):
         raise BadPath("A path holds no spaces, backslashes, fragments or control characters.")
     if decoded.startswith("//") or ADDRESS.match(decoded):
@@ -63,30 +66,6 @@ def target(connection_url: str, path: str) -> str:
     if urlsplit(url)[:2] != urlsplit(connection_url)[:2]:
         raise BadPath("The path leads to another server.")
     return url
-
-
-def fully_unquoted(path: str) -> str:
-    """Percent-encoding taken off until nothing changes: a server behind may decode more than once.
-
-    And as the most careless of them would: "%u002e" and "%c0%ae" are dots to some.
-    """
-    raw = path.encode(errors="replace")
-    for _ in range(DEEPEST):
-        decoded = unquoted_once(raw)
-        if decoded == raw:
-            return raw.decode(errors="replace")
-        raw = decoded
-    raise BadPath("A path is not encoded so many times.")
-
-
-def unquoted_once(raw: bytes) -> bytes:
-    plain = OF_MICROSOFT.sub(lambda found: chr(int(found[1], 16)).encode(errors="replace"), raw)
-    return TOO_LONG.sub(shortened, unquote_to_bytes(plain))
-
-
-def shortened(found: re.Match[bytes]) -> bytes:
-    *_, high, low = found[0]
-    return bytes([(high & 1) << 6 | low & 0x3F])
 
 
 def has_dot_segments(path: str) -> bool:

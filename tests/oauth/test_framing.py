@@ -198,5 +198,6 @@ def test_a_connection_whose_framing_is_doubtful_serves_no_other_call(head: bytes
     url = talk([head], [OK + b"Content-Length: 4\r\n\r\nnext"])
     answer = transport.request("GET", url)
     assert answer.content in (b"hi", b"")
-    pool = transport.sessions.shared_pool(url)
-    assert all(connection is None or connection.sock is None for connection in pool.pool.queue)
+    connections = transport.sessions.shared_pool(url).pool
+    assert connections is not None
+    assert all(connection is None or connection.sock is None for connection in connections.queue)

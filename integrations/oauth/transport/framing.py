@@ -53,7 +53,7 @@ class Answer(HTTPResponse):
         self.chunked = False
         has_body = self.length is None
         if has_body:
-            self.fp = io.BufferedReader(ChunkedBody(self.fp))  # type: ignore[assignment]  # typeshed: never None
+            self.fp = io.BufferedReader(ChunkedBody(self.fp))
         if is_dubious or not (has_body or self._method == "HEAD"):  # type: ignore[attr-defined]  # typeshed leaves it out
             self.will_close = True
 
