@@ -4,11 +4,13 @@ What a third party says is never at home here. Its answer may not set cookies, r
 stay in a cache; `rest.borders` says what may come back, and `SANDBOX` what a browser makes of it.
 """
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
+from gunicorn.http.errors import ParseException
 from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
@@ -118,7 +120,7 @@ def passed_on(request: HttpRequest, user: User, alias: str, path: str, **told: A
 
 def body_of(request: HttpRequest) -> rest.Body | None:
     """Framed anew when it is passed on: two readings of where it ends would be one too many (RFC 9112 §11.2)."""
-    read, coding = request.META["wsgi.input"].read, request.META.get("HTTP_TRANSFER_ENCODING", "")
+    read, coding = reader_of(request.META["wsgi.input"]), request.META.get("HTTP_TRANSFER_ENCODING", "")
     if coding:
         if coding.strip().lower() != "chunked" or not request.META.get("wsgi.input_terminated"):
             raise BadPath("Send a Content-Length: a body in another framing cannot be read here.")
@@ -127,6 +129,18 @@ def body_of(request: HttpRequest) -> rest.Body | None:
     if length and not (length.isascii() and length.isdigit() and len(length) < 19):
         raise BadPath("A Content-Length is a number.")
     return rest.Body(read, length=int(length)) if length else None
+
+
+def reader_of(stream: Any) -> Callable[[int], bytes]:
+    """Gunicorn finds out that chunks are malformed while they are read, and has exceptions of its own for it."""
+
+    def read(size: int) -> bytes:
+        try:
+            return bytes(stream.read(size))
+        except ParseException as error:
+            raise OSError(type(error).__name__) from None
+
+    return read
 
 
 def retries_of(request: HttpRequest) -> int:

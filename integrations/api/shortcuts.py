@@ -42,4 +42,4 @@ def quickly(request: HttpRequest) -> HttpResponseBase | None:
 def addresses() -> re.Pattern[str]:
     """Those of the URL configuration, in one expression."""
     before = re.escape(reverse("api:token", args=["ALIAS"]).removesuffix("ALIAS/token/"))
-    return re.compile(rf"{before}(?P<alias>[^/]+)/(?:(?P<call>token|token-valid)/|proxy/(?P<path>[\s\S]*))")
+    return re.compile(rf"{before}(?P<alias>[^/\x00]+)/(?:(?P<call>token|token-valid)/|proxy/(?P<path>[\s\S]*))")

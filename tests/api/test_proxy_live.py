@@ -151,6 +151,36 @@ def those_who_wait_hold_up_nobody(caller: Caller, party: Flowing) -> None:
         assert requests.get(f"{caller.url.removesuffix(BASE)}/healthz", timeout=10).status_code == 200
 
 
+MALFORMED = (
+    b"-5\r\nhello\r\n0\r\n\r\n",
+    b"0x5\r\nhello\r\n0\r\n\r\n",
+    b"1_0\r\nhello\r\n0\r\n\r\n",
+    b"zz\r\n",
+    b"\r\n\r\n",
+    b"5\r\nhellos\r\n0\r\n\r\n",
+    b"5\r\nhello\r\n0\r\nX : y\nz\r\n\r\n",
+    b"f" * 9000,
+)
+
+
+@pytest.mark.parametrize("site", ["gunicorn"], indirect=True)
+def test_malformed_chunks_are_the_callers_fault(site: Site, program: Program, party: Flowing) -> None:
+    """Not a 500 with a mail to the administrators; and nothing of it is passed on as if it were whole.
+
+    Granian tells nobody: to whoever reads, such a body has ended.
+    """
+    caller = Caller(f"{site.url}{BASE}", program("service:flowing").defaults["HTTP_AUTHORIZATION"])
+    for path in (f"{BASE}sink", f"{BASE.replace('flowing', 'nobody')}sink", "/o/token/", "/api/v1/leaked-tokens/"):
+        for body in MALFORMED:
+            with caller.raw(f"POST {path}", "Transfer-Encoding: chunked", "Content-Type: application/json") as call:
+                call.sendall(body)
+                answer = call.recv(65536)
+            assert b"400" <= answer.split()[1] < b"500", (path, body[:20], answer[:200])
+            if path == f"{BASE}sink":
+                assert answer.split()[1] == b"400", (body[:20], answer[:200])
+    assert party.complete == []
+
+
 @pytest.mark.parametrize("site", ["gunicorn"], indirect=True)
 def test_what_gunicorn_tells_is_used(site: Site, program: Program, party: Flowing) -> None:
     """The raw address, and that a body in chunks broke off; and it breaks off a body itself. Granian does neither."""

@@ -1,0 +1,85 @@
+"""Requests that hold what no database column and no form of ours does, or that break off: 400 before a view sees them.
+
+PostgreSQL refuses NUL in a text, and so does everything that is written in C. It can come percent-encoded in a path,
+query or form, escaped in a quoted cookie, or within Basic credentials. The views of `integrations` and the API say in
+their own words what is not there; to them a name, state or search with NUL is one that nobody has. And what the proxy
+passes on is the third party's to read.
+"""
+
+from base64 import b64decode
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from django.core.exceptions import BadRequest
+from django.http import HttpRequest, HttpResponseBase
+from django.http.request import UnreadablePostError
+from django.utils.datastructures import MultiValueDict
+
+from config import failures
+
+API = "/api/"
+ANSWER_THEMSELVES = (API, "/integrations/", "/remote-tables/", "/oauth_")
+NUL = "\0"
+FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+
+
+class RefuseNul:
+    """Middleware. Stands before whatever looks something up by a cookie, a header or an address."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if is_refused(request):
+            return failures.bad_request(request, BadRequest(NUL))
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, view: Any, _arguments: Any, _names: Any) -> HttpResponseBase | None:
+        """Forms are read here, before the check of their CSRF token reads them."""
+        if answers_itself(request) or request.method != "POST" or request.content_type not in FORMS:
+            return None
+        try:
+            has_nul = any(NUL in text for text in (*texts_in(request.POST), *names_of_files(request)))
+        except UnreadablePostError as error:
+            return failures.bad_request(request, error)
+        return failures.bad_request(request, BadRequest(NUL)) if has_nul else None
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponseBase | None:
+        """A caller who hangs up in the middle of a body is no fault of ours that anybody is to be mailed about."""
+        return failures.bad_request(request, error) if isinstance(error, UnreadablePostError) else None
+
+
+def is_refused(request: HttpRequest) -> bool:
+    headers = (value for name, value in request.META.items() if name.startswith("HTTP_") and isinstance(value, str))
+    if any(NUL in value for value in headers) or has_nul_in_credentials(request):
+        return True
+    if any(NUL in f"{name}{value}" for name, value in request.COOKIES.items()):
+        return True
+    return not answers_itself(request) and (NUL in request.path or any(NUL in text for text in texts_in(request.GET)))
+
+
+def answers_itself(request: HttpRequest) -> bool:
+    return request.path.startswith(ANSWER_THEMSELVES)
+
+
+def names_of_files(request: HttpRequest) -> Iterable[str]:
+    return (file.name or "" for _name, files in request.FILES.lists() for file in files)
+
+
+def texts_in(told: "MultiValueDict[str, str]") -> Iterable[str]:
+    for name, values in told.lists():
+        yield name
+        yield from values
+
+
+def has_nul_in_credentials(request: HttpRequest) -> bool:
+    """Clients may percent-encode their id and secret within the Base64 (RFC 6749 section 2.3.1)."""
+    scheme, _, encoded = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
+    if scheme.lower() != "basic":
+        return False
+    try:
+        decoded = b64decode(encoded.strip())
+    except ValueError:
+        return False
+    return b"\0" in decoded or b"\0" in unquote_to_bytes(decoded)

@@ -1,0 +1,109 @@
+"""Staff with one permission and nothing else: each page of the admin lets them in or turns them away, without fail."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from axes.models import AccessAttempt
+from django.contrib import admin
+from django.contrib.auth.models import Group, Permission
+from django.db.models import Model
+from django.test import Client
+from django.urls import URLPattern, reverse
+
+from accounts import diary
+from accounts.models import Application, ApplicationPassword, User
+from integrations import flows
+from integrations.models import Alias, Token
+from tests import cast
+from tests.accounts import tokens
+from tests.conftest import client_of
+from tests.integrations.flowing import open_incidents, subflow_of
+from tests.integrations.tables import incidents
+
+pytestmark = [pytest.mark.slow, pytest.mark.django_db, pytest.mark.timeout(600)]
+
+MODELS: list[type[Model]] = sorted(admin.site._registry, key=lambda model: model._meta.label)
+QUERIES = ["", "?q=a", "?q=%00", "?o=1.-2", "?p=9", "?e=1", "?nothing=1", "?id__exact=x", "?_popup=1", "?_to_field=id"]
+
+
+@pytest.fixture
+def rows(amira: User, northwind: Alias, token: Token) -> None:
+    """One of each kind that the admin shows."""
+    subflow = subflow_of(open_incidents(northwind))
+    flows.start_subflow(subflow.name, user=amira, inputs={})
+    incidents(northwind)
+    cast.signed_in(cast.person("leaver"), northwind).delete()  # of which a promise to the provider stays
+    Group.objects.create(name="Support")
+    EmailAddress.objects.create(user=amira, email="amira@hub.example", verified=True)
+    Authenticator.objects.create(user=amira, type=Authenticator.Type.TOTP, data={})
+    AccessAttempt.objects.create(
+        username="amira", ip_address="192.0.2.1", failures_since_start=1, get_data="", post_data=""
+    )
+    Application.objects.create(name="A program", user=amira, authorization_grant_type="authorization-code",
+                               client_type="public", redirect_uris="https://program.example/")  # fmt: skip
+    tokens.made(amira, "integrations:read")
+    ApplicationPassword.objects.create(user=amira, name="Mail", pepper_id="a", keyed_hash="b")
+    diary.write(diary.Kind.APPROVED, whose=amira, who=amira)
+
+
+def addresses_of(model: type[Model]) -> Iterator[str]:
+    """The list, the form for a new one, and every page of one row, of Django's and of ours."""
+    row = admin.site._registry[model].model._default_manager.order_by("pk").last()
+    assert row is not None, f"no {model._meta.label} is there"
+    for pattern in admin.site._registry[model].get_urls():
+        route = str(pattern.pattern)
+        if isinstance(pattern, URLPattern) and pattern.name:
+            arguments = [row.pk] if "<" in route else []
+            yield reverse(f"admin:{pattern.name}", args=arguments)
+
+
+def failures_at(client: Client, addresses: Iterator[str]) -> list[str]:
+    answers = [(each, client.get(each)) for each in addresses]
+    return [f"{answer.status_code} {each}" for each, answer in answers if answer.status_code >= 500]
+
+
+def staff_with(*permissions: Permission) -> Client:
+    somebody = cast.person("staff", role=False, is_staff=True)
+    somebody.user_permissions.set(permissions)
+    client = client_of(somebody)
+    client.raise_request_exception = False
+    return client
+
+
+def permission(model: type[Model], action: str) -> Permission:
+    found: Permission = Permission.objects.get(
+        codename=f"{action}_{model._meta.model_name}", content_type__app_label=model._meta.app_label
+    )
+    return found
+
+
+@pytest.mark.parametrize("action", ["view", "add", "change", "delete"])
+def test_one_permission_on_one_model_opens_pages_or_is_refused(rows: None, action: str) -> None:
+    client, failed = staff_with(), []
+    somebody = User.objects.get(username="staff")
+    for model in MODELS:
+        somebody.user_permissions.set([permission(model, action)])
+        failed += failures_at(client, iter([reverse("admin:index"), f"/admin/{model._meta.app_label}/"]))
+        failed += failures_at(client, addresses_of(model))
+    assert not failed, "\n".join(failed)
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label)
+def test_who_may_look_at_everything_is_shown_everything(rows: None, model: type[Model]) -> None:
+    client = staff_with(*Permission.objects.filter(codename__startswith="view_"))
+    name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+    row: Any = admin.site._registry[model].model._default_manager.order_by("pk").last()
+    changelist = reverse(f"{name}_changelist")
+    assert client.get(changelist).status_code == 200
+    for address in (reverse(f"{name}_change", args=[row.pk]), reverse(f"{name}_history", args=[row.pk])):
+        assert client.get(address).status_code in (200, 302, 403), address
+    for query in QUERIES:
+        assert client.get(f"{changelist}{query}").status_code in (200, 302, 400, 403), query
+
+
+def test_whoever_may_do_everything_finds_no_page_that_fails(rows: None) -> None:
+    client = staff_with(*Permission.objects.all())
+    assert not [failure for model in MODELS for failure in failures_at(client, addresses_of(model))]

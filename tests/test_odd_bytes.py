@@ -1,0 +1,152 @@
+"""Every address, asked with what no text holds: never a failure of ours, on no database."""
+
+import base64
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+from django.urls.resolvers import RoutePattern
+
+from accounts.models import User
+from integrations.models import Alias
+from tests import cast
+from tests.conftest import client_of
+from tests.servers.hostile import HostileServer
+
+pytestmark = [pytest.mark.slow, pytest.mark.database, pytest.mark.django_db, pytest.mark.timeout(600)]
+
+# As they are in an address: NUL, half a character, an overlong slash, no UTF-8, controls, the other direction, many.
+ODD = ["%00", "a%00b", "%ED%A0%80%C0%AF%FF%FE", "%01%1B%E2%80%AE%EF%BF%BF", "9" * 5000]
+# What views look at in a query or a form, besides what stands in the forms of the pages themselves.
+NAMES = [
+    "access_token", "alias", "client_assertion", "client_id", "client_secret", "code", "code_challenge",
+    "code_challenge_method", "code_verifier", "device_code", "display", "error", "error_description", "fresh",
+    "grant_type", "iss", "login", "minimum_seconds", "name", "next", "nonce", "oauth_provider_profile",
+    "oauth_requestor",
+    "oauth_requestor_context", "page", "password", "personal", "prompt", "q", "redirect_uri", "refresh_token",
+    "request", "request_uri", "resource", "response_mode", "response_type", "scope", "sort", "state",
+    "sysparm_oauth_provider_profile", "sysparm_oauth_requestor", "sysparm_oauth_requestor_context", "token",
+    "token_type_hint", "user_code", "username", "all", "e", "o", "p", "_changelist_filters", "_popup", "_to_field",
+    "active__exact", "app_label", "model_name", "field_name", "term", "user__id__exact", "created_at__gte", "id__in",
+]  # fmt: skip
+ARGUMENT = re.compile(r"<(?:[^:>]+:)?([^>]+)>|\(\?P<[^>]+>[^)]*\)")
+
+
+def addresses() -> Iterator[str]:
+    """Every one of the site, with a place where it takes an argument."""
+    yield from below(get_resolver(), "/")
+
+
+def below(resolver: URLResolver, before: str) -> Iterator[str]:
+    for each in resolver.url_patterns:
+        route = str(each.pattern)
+        if not isinstance(each.pattern, RoutePattern):
+            route = route.lstrip("^").rstrip("$").replace(r"\Z", "").replace("\\", "")
+        if isinstance(each, URLResolver):
+            yield from below(each, before + route)
+        elif isinstance(each, URLPattern):
+            yield before + route
+
+
+def filled(address: str, value: str) -> str:
+    return ARGUMENT.sub(value.replace("\\", r"\\"), address)
+
+
+def names_in(page: Any) -> list[str]:
+    if page.streaming or b"<form" not in page.content:
+        return []
+    return re.findall(r'name="([^"]+)"', page.content.decode(errors="replace"))
+
+
+@pytest.fixture
+def set_up(amira: User, server: HostileServer) -> Alias:
+    alias = cast.integration_at(cast.registry_at(server.url))
+    cast.signed_in(amira, alias)
+    return alias
+
+
+@pytest.fixture(params=["nobody", "person", "administrator"])
+def browser(request: pytest.FixtureRequest, amira: User, admin: User, set_up: Alias) -> Client:
+    users = {"person": amira, "administrator": admin}
+    client = client_of(users[request.param]) if request.param in users else Client()
+    client.raise_request_exception = False
+    return client
+
+
+def test_no_address_fails_at_odd_bytes(browser: Client) -> None:
+    """In its path, in each parameter of its query, and in each field of its forms."""
+    failed = []
+    for address in sorted(set(addresses())):
+        plain = filled(address, "1")
+        fields = sorted({*NAMES, *names_in(browser.get(plain))} - {"csrfmiddlewaretoken"})
+        for odd in ODD if "<" in address or "(" in address else []:
+            failed += failures_of(browser.get(filled(address, odd)), f"GET {filled(address, odd)[:120]}")
+        for odd in ODD:
+            query = "&".join(f"{name}={odd}" for name in fields)
+            failed += failures_of(browser.get(f"{plain}?{query}"), f"GET {plain}?{odd[:12]}")
+            form = "application/x-www-form-urlencoded"
+            if "logout" not in plain:
+                failed += failures_of(browser.post(plain, query, content_type=form), f"POST {plain} {odd[:12]}")
+    assert not failed, "\n".join(failed)
+
+
+def failures_of(answer: Any, words: str) -> list[str]:
+    return [f"{answer.status_code} {words}"] if answer.status_code >= 500 else []
+
+
+FORM = {
+    "client_id": "a",
+    "client_secret": "b",
+    "username": "amira",
+    "password": cast.PASSWORD,
+    "token": "t",
+    "code": "c",
+}
+
+
+@pytest.mark.parametrize("address", ["/o/token/", "/o/introspect/", "/o/revoke_token/"])
+@pytest.mark.parametrize("grant_type", ["password", "authorization_code", "refresh_token", "client_credentials", "\0"])
+def test_one_odd_field_among_good_ones_is_the_callers_fault(
+    client: Client, db: None, address: str, grant_type: str
+) -> None:
+    for name in FORM:
+        form = {
+            "grant_type": grant_type,
+            "redirect_uri": "https://a.example/",
+            "refresh_token": "r",
+            **FORM,
+            name: "a\0b",
+        }
+        assert 400 <= client.post(address, form).status_code < 500, name
+
+
+@pytest.mark.parametrize("written", ["a\0b:c", "a:b\0c", "a%00b:c", "a:%00", "\0:\0", "amira:" + "\0"])
+@pytest.mark.parametrize(
+    ("method", "address"),
+    [("post", "/o/token/"), ("post", "/o/introspect/"), ("post", "/o/revoke_token/"), ("get", "/api/v1/integrations/")],
+)
+def test_odd_credentials_are_refused(client: Client, amira: User, written: str, method: str, address: str) -> None:
+    shown = base64.b64encode(written.encode()).decode()
+    form = {"grant_type": "client_credentials", "token": "x"} if method == "post" else {}
+    answer = getattr(client, method)(address, form, headers={"Authorization": f"Basic {shown}"})
+    assert 400 <= answer.status_code < 500
+
+
+@pytest.mark.parametrize("name", ["keyrack", "keyrack-csrf", "messages", "django_language", "a"])
+@pytest.mark.parametrize("value", [r'"\000"', r'"abcdefgh\000ijkl"', r'"\355\240\200"', r'"\377"', "é"])
+def test_odd_cookies_are_refused_or_nobodys(client: Client, db: None, name: str, value: str) -> None:
+    for address in ("/accounts/login/", "/integrations/", "/admin/login/", "/api/v1/integrations/", "/o/authorize/"):
+        assert client.get(address, headers={"Cookie": f"{name}={value}"}).status_code < 500
+
+
+@pytest.mark.parametrize("header", ["User-Agent", "Accept-Language", "X-Forwarded-For", "HX-Current-URL", "Referer"])
+def test_odd_headers_are_refused(client: Client, amira: User, header: str) -> None:
+    for value in ("a\0b", quote("\0"), "\xff", "\x01"):
+        form = {"username": "amira", "password": cast.PASSWORD}
+        told = {header: value, "Sec-Fetch-Site": "same-origin"}
+        assert client.post("/accounts/login/", form, headers=told).status_code < 500
+        assert client.get("/integrations/", headers=told).status_code < 500
