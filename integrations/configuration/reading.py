@@ -7,6 +7,10 @@ from typing import Any
 import yaml
 from yaml.reader import ReaderError
 
+# What PyYAML's constructors raise at a value that is not of the type its tag says: !!int "", !!bool x, !!timestamp x.
+MISREAD = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError)
+LARGEST_NUMBER = 2**63  # of an integer in any column
+
 
 class BadFile(ValueError):
     """What is wrong, with the line. Quotes names of members, never a value."""
@@ -70,13 +74,15 @@ def told(loader: yaml.SafeLoader, node: yaml.Node, seen: set[int]) -> Told:
         return Told([told(loader, inner, seen) for inner in node.value], line)
     try:
         return Told(storable(loader.construct_object(node)), line)
-    except (yaml.YAMLError, ValueError):
+    except (yaml.YAMLError, *MISREAD):
         raise BadFile(line, "This value cannot be read.") from None
 
 
 def storable(value: Any) -> Any:
-    """`ValueError` for what YAML can spell and no database holds: NUL, and halves of characters."""
+    """`ValueError` for what YAML can spell and no database holds: NUL, halves of characters, endless integers."""
     if isinstance(value, str) and "\0" in value.encode().decode():
+        raise ValueError
+    if isinstance(value, int) and not -LARGEST_NUMBER <= value < LARGEST_NUMBER:
         raise ValueError
     return value
 

@@ -12,6 +12,7 @@ from django.db import models
 
 from accounts.models import User
 from integrations import configuration
+from integrations.configuration import reading
 from integrations.configuration.kinds import KINDS, Kind
 from integrations.models import (
     Action,
@@ -288,3 +289,13 @@ def test_the_command_writes_and_reads_files_and_streams(tmp_path: Path, monkeypa
         with pytest.raises(CommandError) as caught:
             run(*arguments)
         assert caught.value.returncode == 1
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["!!timestamp x", '!!int ""', '!!float ""', "!!bool x", '!!int "' + "1:" * 3000 + '1"', "9" * 6000, "9" * 40,
+     '!!float "' + "1:" * 3000 + '1"', "2001-99-99"],
+)  # fmt: skip
+def test_a_value_that_is_not_what_its_tag_says_is_told_with_its_line(value: str) -> None:
+    with pytest.raises(reading.BadFile, match="Line 2: This value cannot be read"):
+        reading.parse(f"a: 1\nb: {value}")

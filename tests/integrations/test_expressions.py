@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from integrations import expressions, rest
 from integrations.expressions import LARGEST, BadExpression, budget
-from integrations.rest import borders
+from integrations.expressions.percent_encoding import fully_unquoted
 
 NAMES = {
     "inputs": {"n": 5, "text": "a b", "none": None, "yes": True, "list": [1, "x"], "items": "an item",
@@ -138,7 +138,7 @@ def test_a_value_in_a_path_stays_in_its_segment(value: str) -> None:
         return
     head, segment, tail = path.split("/")
     assert (head, tail) == ("notes", "text")
-    decoded = borders.fully_unquoted(segment)
+    decoded = fully_unquoted(segment)
     assert decoded.strip() not in {"", ".", ".."}
     assert not set(decoded) & set("/\\;\r\n\0")
     assert rest.target("https://northwind.example/api", path) == f"https://northwind.example/api/{path}"
