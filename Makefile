@@ -13,7 +13,7 @@ SETTINGS = env -u DEBUG DATABASE_URL=sqlite://:memory: DATA_DIR=var/check SITE_U
 	SECRET_KEY="$(RANDOM)" PROVIDER_SECRET_KEY="$(RANDOM)" DEMO_PASSWORD="$(RANDOM)" \
 	TOKEN_ENCRYPTION_KEYS="check:$$(head -c 32 /dev/urandom | base64)"
 LOCK = uv pip compile --quiet pyproject.toml --universal --python-version 3.11 --generate-hashes \
-	--no-emit-index-url --no-emit-find-links --no-annotate --no-header
+	--no-emit-index-url --no-emit-find-links --no-annotate --no-header --no-strip-extras
 
 help: ## list these
 	@grep -E '^[a-z]+:.* ## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.* ## (.*)/  make \1\t\2/' | expand -t 16

@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON, STAMP = VENV / "bin/python", VENV / "installed.txt"
 LOCKS = {name: ROOT / f"requirements/{name}.txt" for name in ("base", "test", "dev")}  # each holds the one before
+PIN = r"^([\w.-]+)(?:\[.*\])?==(\S+) \\$"  # name[extra, extra]==version, without a condition
 CAUSES = {
     "No space left": "the disk is full; about 500 MB are needed.",
     "No module named pip": "neither pip nor uv is here. On Debian and Ubuntu: apt-get install python3-pip",
@@ -52,7 +53,7 @@ def has(lock: str) -> bool:
     if os.path.realpath(sys.prefix) == os.path.realpath(VENV) and STAMP.exists():
         return ready(lock)  # versions alone would not tell that an installation broke off
     try:
-        pins = re.findall(r"^(\S+)==(\S+) \\$", LOCKS[lock].read_text(), re.MULTILINE)  # those without a condition
+        pins = re.findall(PIN, LOCKS[lock].read_text(), re.MULTILINE)
         return all(metadata.version(name) == pin for name, pin in pins)
     except metadata.PackageNotFoundError:
         return False

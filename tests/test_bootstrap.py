@@ -55,6 +55,16 @@ def test_a_python_with_another_version_is_not_taken(checkout: Path, commands: li
     assert commands
 
 
+@pytest.mark.parametrize("extras", ["[toml]", "[binary, pool]", "[binary,pool]"])
+def test_a_locked_version_is_compared_whatever_extras_are_pinned_with_it(checkout: Path, extras: str) -> None:
+    bootstrap.LOCKS["base"].write_text(f"pytest{extras}=={metadata.version('pytest')} \\\n")
+    assert bootstrap.has("base")
+    bootstrap.LOCKS["base"].write_text(f"pytest{extras}==0.1 \\\n")
+    assert not bootstrap.has("base")
+    bootstrap.LOCKS["base"].write_text(f"no-such-package{extras}==1.0 \\\n")
+    assert not bootstrap.has("base")
+
+
 def test_a_python_without_a_locked_package_is_not_taken(checkout: Path) -> None:
     bootstrap.LOCKS["base"].write_text("no-such-package==1.0 \\\n")
     assert not bootstrap.has("base")
