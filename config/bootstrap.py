@@ -3,6 +3,9 @@
 It knows the locks and nothing of Django. The running Python is taken as it is if every version in it is the locked one:
 true where somebody filled a container or a virtual environment from the lock, never of a system Python that happens to
 have another Django. Otherwise it is .venv beside manage.py. `python3 config/bootstrap.py dev` prints which.
+
+.venv is a link to an environment that is complete. Another lock gets an environment of its own beside it, and the link
+moves when that one is complete too: a failed installation changes nothing, and a running process keeps its packages.
 """
 
 import fcntl
@@ -11,13 +14,16 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
+import time
 from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
-PYTHON, STAMP = VENV / "bin/python", VENV / "installed.txt"
+STAMP = "installed.txt"  # written last into an environment
+KEPT_DAYS = 7  # how long a replaced environment stays for the processes that run in it
 LOCKS = {name: ROOT / f"requirements/{name}.txt" for name in ("base", "test", "dev")}  # each holds the one before
 PIN = r"^([\w.-]+)(?:\[.*\])?==(\S+) \\$"  # name[extra, extra]==version, without a condition
 CAUSES = {
@@ -29,8 +35,7 @@ CAUSES = {
 
 def enter(lock: str) -> None:
     """Go on in a Python that has the packages of `lock`: return in this one, or start over in the other."""
-    if not has(lock):
-        python = interpreter(lock)
+    if not has(lock) and (python := interpreter(lock)) != sys.executable:
         os.execv(python, [python, *sys.orig_argv[1:]])  # noqa: S606  our own command line
 
 
@@ -42,16 +47,21 @@ def interpreter(lock: str) -> str:
         with (ROOT / "manage.py").open("rb") as gate:
             os.set_inheritable(gate.fileno(), True)  # an installer that outlives us keeps others waiting
             fcntl.flock(gate, fcntl.LOCK_EX)
-            if not ready(lock):
-                install(lock)
+            home = VENV.resolve()
+            if not ready(home, lock):
+                home = ROOT / f".venv-{sha256(mark(lock).encode()).hexdigest()[:12]}"
+                if not ready(home, lock):
+                    install(home, lock)
+                replace(home)
     except (OSError, KeyboardInterrupt) as exc:
         sys.exit(f"Keyrack: not installed: {str(exc) or 'interrupted'}")
-    return str(PYTHON)
+    return str(home / "bin/python")
 
 
 def has(lock: str) -> bool:
-    if os.path.realpath(sys.prefix) == os.path.realpath(VENV) and STAMP.exists():
-        return ready(lock)  # versions alone would not tell that an installation broke off
+    home = Path(sys.prefix)
+    if (home / STAMP).exists():  # versions alone would not tell that an installation broke off
+        return ready(home, lock) and home == home.resolve()  # the link may move while we run
     try:
         pins = re.findall(PIN, LOCKS[lock].read_text(), re.MULTILINE)
         return all(metadata.version(name) == pin for name, pin in pins)
@@ -59,31 +69,52 @@ def has(lock: str) -> bool:
         return False
 
 
-def ready(lock: str) -> bool:
-    return PYTHON.exists() and STAMP.exists() and STAMP.read_text().startswith(mark(lock))
+def ready(home: Path, lock: str) -> bool:
+    stamp = home / STAMP
+    return (home / "bin/python").exists() and stamp.exists() and stamp.read_text().startswith(mark(lock))
 
 
 def mark(lock: str) -> str:
-    """What is stamped into .venv in the end. The stamp of a larger lock begins with that of a smaller one."""
+    """What is stamped into an environment. The stamp of a larger lock begins with that of a smaller one."""
     held = list(LOCKS.values())[: list(LOCKS).index(lock) + 1]
     return "\n".join(["{}.{}".format(*sys.version_info), *(sha256(path.read_bytes()).hexdigest() for path in held)])
 
 
-def install(lock: str) -> None:
-    """Add what .venv lacks; begin anew if it broke off or was filled from other locks. No stamp: somebody else's."""
+def install(home: Path, lock: str) -> None:
+    """Make the environment, or nothing."""
     print(f"Keyrack: installing its packages into {VENV}, about a minute …", file=sys.stderr, flush=True)
-    outer = str(vars(sys)["_base_executable"])  # the Python around the virtual environment, if we are in one
-    if not PYTHON.exists() or (STAMP.exists() and not mark(lock).startswith(STAMP.read_text())):
-        shutil.rmtree(VENV, ignore_errors=True)
-        run(outer, "-m", "venv", "--without-pip", str(VENV))
-    STAMP.write_text("unfinished")
-    pip = [str(PYTHON), "-m", "pip", "install"]
-    if uv := shutil.which("uv"):
-        pip = [uv, "pip", "install", "--python", str(PYTHON)]
-    elif subprocess.call([PYTHON, "-m", "ensurepip"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):  # noqa: S603
-        pip = [outer, "-m", "pip", "--python", str(PYTHON), "install"]  # Debian's Python may lack ensurepip
-    run(*pip, "--quiet", "--require-hashes", "-r", str(LOCKS[lock]))
-    STAMP.write_text(mark(lock))
+    outer, python = str(vars(sys)["_base_executable"]), str(home / "bin/python")  # the Python around ours, if any
+    shutil.rmtree(home, ignore_errors=True)  # what a killed installer left
+    try:
+        run(outer, "-m", "venv", "--without-pip", str(home))
+        pip = [python, "-m", "pip", "install"]
+        if uv := shutil.which("uv"):
+            pip = [uv, "pip", "install", "--python", python]
+        elif subprocess.call([python, "-m", "ensurepip"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):  # noqa: S603
+            pip = [outer, "-m", "pip", "--python", python, "install"]  # Debian's Python may lack ensurepip
+        run(*pip, "--quiet", "--require-hashes", "-r", str(LOCKS[lock]))
+        (home / STAMP).write_text(mark(lock))
+    except BaseException:
+        shutil.rmtree(home, ignore_errors=True)
+        raise
+
+
+def replace(home: Path) -> None:
+    """Point .venv at this environment, and delete those that were replaced long ago or never completed."""
+    now, before = time.time(), VENV.resolve()
+    if VENV.exists() and not VENV.is_symlink():  # of an older Keyrack, or somebody's own: never deleted
+        before = Path(tempfile.mkdtemp(prefix=".venv-" if (VENV / STAMP).exists() else ".venv.own-", dir=ROOT))
+        VENV.rename(before)
+    if (before / STAMP).exists():
+        os.utime(before / STAMP)
+    draft = ROOT / ".venv.link"
+    draft.unlink(missing_ok=True)
+    draft.symlink_to(home.name)
+    draft.replace(VENV)
+    for other in ROOT.glob(".venv-*"):
+        stamp = other / STAMP
+        if other not in (home, before) and not (stamp.exists() and now - stamp.stat().st_mtime < KEPT_DAYS * 86_400):
+            shutil.rmtree(other, ignore_errors=True)
 
 
 def run(*command: str) -> None:

@@ -1,5 +1,6 @@
 """A fresh machine gets exactly the locked packages, once, and a machine that has them gets nothing."""
 
+import contextlib
 import fcntl
 import os
 import shutil
@@ -7,6 +8,9 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
+from collections.abc import Callable, Iterator
+from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
 
@@ -21,38 +25,64 @@ LOCK = "\n".join(
 
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with locks and a .venv that somebody else made, whose Python can do nothing."""
+    """A folder with locks, seen from a Python that bootstrap did not install."""
     root = tmp_path / "a päth with spaces"
     (root / "requirements").mkdir(parents=True)
     (root / "manage.py").touch()
     locks = {name: root / f"requirements/{name}.txt" for name in bootstrap.LOCKS}
     for name, path in locks.items():
         path.write_text(f"# {name}\n{LOCK}")
-    venv = root / ".venv"
-    for name, value in {"ROOT": root, "VENV": venv, "LOCKS": locks, "STAMP": venv / "installed.txt"}.items():
+    for name, value in {"ROOT": root, "VENV": root / ".venv", "LOCKS": locks}.items():
         monkeypatch.setattr(bootstrap, name, value)
-    monkeypatch.setattr(bootstrap, "PYTHON", venv / "bin/python")
-    (venv / "bin").mkdir(parents=True)
-    bootstrap.PYTHON.symlink_to(shutil.which("false") or "/bin/false")
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "elsewhere"))
     return root
 
 
 @pytest.fixture
-def commands(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
-    """What would have been run. Installing for real is a test of its own, below."""
-    ran: list[tuple[str, ...]] = []
-    monkeypatch.setattr(bootstrap, "run", lambda *command: ran.append(command))
-    return ran
+def index(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Lines of a lock, by package, for two packages that pip and uv find without a network."""
+    folder = checkout / "wheels"
+    folder.mkdir()
+    for name in ("UV_OFFLINE", "PIP_NO_INDEX", "UV_NO_INDEX"):
+        monkeypatch.setenv(name, "1")
+    for name in ("PIP_FIND_LINKS", "UV_FIND_LINKS"):
+        monkeypatch.setenv(name, folder.as_uri())
+    monkeypatch.setenv("UV_NO_CONFIG", "1")
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    return {name: make_wheel(folder, name) for name in ("smaller", "larger", "newer")}
+
+
+def make_wheel(folder: Path, name: str) -> str:
+    wheel = folder / f"{name}-1.0-py3-none-any.whl"
+    about = f"{name}-1.0.dist-info"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr(f"{name}/__init__.py", "")
+        archive.writestr(f"{name}/late.py", "WORD = 'imported late'")
+        archive.writestr(f"{about}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        archive.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{about}/RECORD", f"{name}/__init__.py,,\n{name}/late.py,,\n")
+    return f"{name}==1.0 \\\n    --hash=sha256:{sha256(wheel.read_bytes()).hexdigest()}\n"
+
+
+def lock(*lines: str, name: str = "base") -> None:
+    bootstrap.LOCKS[name].write_text("".join(lines))
+
+
+@contextlib.contextmanager
+def imports_late(python: str) -> Iterator[Callable[[], str]]:
+    """A running process that imports a module of an installed package only when the result is called; its words."""
+    script = "import smaller; print(end='', flush=True); input(); import smaller.late; print(smaller.late.WORD)"
+    with subprocess.Popen([python, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield lambda: process.communicate("\n", timeout=30)[0].strip()
 
 
 def test_a_python_with_the_locked_versions_is_taken_as_it_is(checkout: Path) -> None:
     assert bootstrap.interpreter("base") == sys.executable
 
 
-def test_a_python_with_another_version_is_not_taken(checkout: Path, commands: list[tuple[str, ...]]) -> None:
+def test_a_python_with_another_version_is_not_taken(checkout: Path) -> None:
     bootstrap.LOCKS["base"].write_text("pytest==0.1 \\\n")
-    assert bootstrap.interpreter("base") == str(bootstrap.PYTHON)
-    assert commands
+    assert not bootstrap.has("base")
 
 
 @pytest.mark.parametrize("extras", ["[toml]", "[binary, pool]", "[binary,pool]"])
@@ -70,45 +100,143 @@ def test_a_python_without_a_locked_package_is_not_taken(checkout: Path) -> None:
     assert not bootstrap.has("base")
 
 
-def test_what_is_installed_stays_until_its_lock_changes(checkout: Path, commands: list[tuple[str, ...]]) -> None:
-    bootstrap.install("test")
-    assert bootstrap.ready("test")
+def test_what_is_installed_serves_smaller_locks_too_and_stays_until_its_lock_changes(index: dict[str, str]) -> None:
+    lock(index["smaller"])
+    lock(index["smaller"], index["larger"], name="test")
+    python = bootstrap.interpreter("test")
     bootstrap.LOCKS["dev"].write_text("changed")
-    assert bootstrap.ready("test")
-    bootstrap.LOCKS["base"].write_text("changed")
-    assert not bootstrap.ready("test")
+    assert bootstrap.interpreter("test") == bootstrap.interpreter("base") == python
+    assert not bootstrap.ready(bootstrap.VENV, "dev")
+    lock(index["newer"])
+    assert not bootstrap.ready(bootstrap.VENV, "base")
 
 
-def test_a_larger_lock_is_enough_for_a_smaller_one(checkout: Path, commands: list[tuple[str, ...]]) -> None:
-    bootstrap.install("test")
-    assert bootstrap.ready("base")
-    assert not bootstrap.ready("dev")
+FAILURES = {
+    "another hash": lambda index: index["larger"].replace("sha256:", "sha256:00")[:-3] + "\n",
+    "not in the index": lambda index: index["larger"].replace("==1.0", "==2.0"),
+}
 
 
-def test_more_packages_are_added_to_those_that_are_there(checkout: Path, commands: list[tuple[str, ...]]) -> None:
-    bootstrap.install("base")
-    (bootstrap.VENV / "kept").touch()
-    bootstrap.install("test")
-    assert (bootstrap.VENV / "kept").exists()
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize(
+    ("installer", "failure"), [("uv", "another hash"), ("pip", "another hash"), ("uv", "not in the index")]
+)
+def test_a_failed_installation_of_a_larger_lock_leaves_the_smaller_one_working(
+    index: dict[str, str], monkeypatch: pytest.MonkeyPatch, installer: str, failure: str
+) -> None:
+    use(installer, monkeypatch)
+    lock(index["smaller"])
+    python = bootstrap.interpreter("base")
+    with imports_late(python) as finish:
+        lock(index["smaller"], FAILURES[failure](index), name="test")
+        with pytest.raises(SystemExit):
+            bootstrap.interpreter("test")
+        assert bootstrap.interpreter("base") == python, "and nothing is installed again"
+        assert finish() == "imported late"
+    lock(index["smaller"], index["larger"], name="test")
+    larger = bootstrap.interpreter("test")
+    subprocess.run([larger, "-c", "import smaller.late, larger.late"], check=True)
+    subprocess.run([bootstrap.VENV / "bin/python", "-c", "import smaller.late, larger.late"], check=True)
 
 
-def test_a_changed_lock_makes_the_environment_anew(checkout: Path, commands: list[tuple[str, ...]]) -> None:
-    bootstrap.install("base")
-    (bootstrap.VENV / "left over").touch()
-    bootstrap.LOCKS["base"].write_text("changed")
-    with pytest.raises(FileNotFoundError):  # the stamp's folder: nothing makes a real environment here
-        bootstrap.install("base")
-    assert commands[-1][1:3] == ("-m", "venv")
-    assert not (bootstrap.VENV / "left over").exists()
+def test_a_lock_that_changes_under_a_running_process_leaves_its_packages(index: dict[str, str]) -> None:
+    lock(index["smaller"])
+    with imports_late(bootstrap.interpreter("base")) as finish:
+        lock(index["newer"])
+        newer = bootstrap.interpreter("base")
+        lock(index["larger"])
+        bootstrap.interpreter("base")
+        assert finish() == "imported late"
+    assert subprocess.run([newer, "-c", "import smaller"], capture_output=True, check=False).returncode == 1
 
 
-def test_an_installation_that_broke_off_does_not_count(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bootstrap, "run", _fail)
+def test_a_killed_installation_changes_nothing_and_is_begun_anew(
+    index: dict[str, str], checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock(index["smaller"])
+    python = bootstrap.interpreter("base")
+    lock(index["smaller"], index["larger"], name="test")
+    fake = checkout / "fake/uv"
+    fake.parent.mkdir()
+    fake.write_text("#!/bin/sh\ntouch started; exec sleep 60\n")
+    fake.chmod(0o755)
+    script = f"""
+import pathlib, sys
+sys.path.insert(0, {str(Path(__file__).parents[1])!r})
+from config import bootstrap
+bootstrap.ROOT = pathlib.Path({str(checkout)!r})
+bootstrap.VENV = bootstrap.ROOT / ".venv"
+bootstrap.LOCKS = {{name: bootstrap.ROOT / f"requirements/{{name}}.txt" for name in bootstrap.LOCKS}}
+bootstrap.has = lambda lock: False
+bootstrap.interpreter("test")
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", script],
+        cwd=checkout,
+        env={**os.environ, "PATH": f"{fake.parent}:{os.environ['PATH']}"},
+        start_new_session=True,
+    ) as process:
+        while not (checkout / "started").exists():
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGKILL)
+    assert bootstrap.interpreter("base") == python
+    larger = bootstrap.interpreter("test")
+    subprocess.run([larger, "-c", "import smaller.late, larger.late"], check=True)
+
+
+def test_a_failed_installation_gives_its_space_back(index: dict[str, str], checkout: Path) -> None:
+    lock(FAILURES["not in the index"](index))
     with pytest.raises(SystemExit):
-        bootstrap.install("base")
-    assert not bootstrap.ready("base")
+        bootstrap.interpreter("base")
+    assert list(checkout.glob(".venv*")) == []
+
+
+def test_an_environment_of_an_older_keyrack_is_replaced_and_stays_for_what_runs_in_it(
+    index: dict[str, str], checkout: Path
+) -> None:
+    lock(index["smaller"])
+    home = Path(bootstrap.interpreter("base")).parents[1]
+    bootstrap.VENV.unlink()
+    home.rename(bootstrap.VENV)  # as it was: a folder, not a link
+    lock(index["newer"])
+    bootstrap.interpreter("base")
+    assert bootstrap.VENV.is_symlink()
+    assert len(list(checkout.glob(".venv-*"))) == 2
+
+
+def test_an_environment_that_somebody_else_made_is_moved_and_never_deleted(
+    index: dict[str, str], checkout: Path
+) -> None:
+    bootstrap.VENV.mkdir()
+    (bootstrap.VENV / "precious").touch()
+    for name in ("smaller", "newer", "larger"):
+        lock(index[name])
+        bootstrap.interpreter("base")
+    assert len(list(checkout.glob(".venv.own-*/precious"))) == 1
+
+
+def test_environments_that_were_replaced_long_ago_are_deleted(index: dict[str, str], checkout: Path) -> None:
+    for name in ("smaller", "newer"):
+        lock(index[name])
+        bootstrap.interpreter("base")
+    (unfinished := checkout / ".venv-unfinished").mkdir()
+    for stamp in checkout.glob(".venv-*/installed.txt"):
+        os.utime(stamp, (0, 0))
+    lock(index["larger"])
+    bootstrap.interpreter("base")
+    assert not unfinished.exists()
+    assert len(list(checkout.glob(".venv-*"))) == 2, "the one that was just replaced and the new one"
+
+
+def test_a_python_that_was_started_through_the_link_starts_over_behind_it(
+    index: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock(index["smaller"])
+    python = Path(bootstrap.interpreter("base"))
     monkeypatch.setattr(sys, "prefix", str(bootstrap.VENV))
-    assert not bootstrap.has("base"), "though every locked version is importable"
+    assert bootstrap.interpreter("base") == str(python)
+    monkeypatch.setattr(sys, "prefix", str(python.parents[1]))
+    assert bootstrap.has("base")
 
 
 @pytest.mark.parametrize(
@@ -134,8 +262,8 @@ import pathlib, sys
 sys.path.insert(0, {str(Path(__file__).parents[1])!r})
 from config import bootstrap
 bootstrap.ROOT = pathlib.Path({str(checkout)!r})
-bootstrap.has = bootstrap.ready = lambda lock: False
-bootstrap.install = lambda lock: bootstrap.run(sys.executable, "-c", {orphan!r})
+bootstrap.has = bootstrap.ready = lambda *arguments: False
+bootstrap.install = lambda home, lock: bootstrap.run(sys.executable, "-c", {orphan!r})
 bootstrap.interpreter("base")
 """
     with subprocess.Popen([sys.executable, "-c", script]) as first:
@@ -165,10 +293,13 @@ def test_a_fresh_checkout_at_any_path_installs_itself_and_runs(tmp_path: Path) -
     if "no package index answers" in done.stderr:
         pytest.skip("needs network: the package index does not answer")
     assert (done.returncode, done.stdout.strip()) == (0, metadata.version("django"))
-    assert (root / ".venv/installed.txt").read_text() == bootstrap.mark("base")
+    assert bootstrap.ready(root / ".venv", "base")
     again = subprocess.run([outer, root / "manage.py", "--version"], capture_output=True, text=True, check=False)
     assert "installing" not in again.stderr
 
 
-def _fail(*command: str) -> None:
-    sys.exit("no")
+def use(installer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if installer == "uv" and not shutil.which("uv"):
+        pytest.skip("needs uv")
+    if installer == "pip":
+        monkeypatch.setattr(bootstrap.shutil, "which", lambda name: None)
