@@ -12,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from whitenoise.compress import Compressor
 
 from config.celery import app as celery_app  # noqa: F401 - every process that has settings has its Celery application
+from config.private_files import make_private_database, make_private_folder
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.FileAwareEnv()  # NAME_FILE works wherever NAME does
@@ -30,7 +31,7 @@ def path_from_checkout(name: str, default: str) -> Path:
 
 
 DATA_DIR = path_from_checkout("DATA_DIR", "var")
-DATA_DIR.mkdir(parents=True, exist_ok=True)
+make_private_folder(DATA_DIR)
 
 DEBUG = env.bool("DEBUG", default=False)
 DEMO = env.bool("KEYRACK_DEMO", default=False)  # adds the page that signs the demo user in; `manage.py demo` sets it
@@ -111,25 +112,32 @@ SQLITE_OPTIONS = {
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
 }
 # Statements that come again are planned once for each connection.
-POSTGRES_OPTIONS = {"server_side_binding": True, "prepare_threshold": 5}
-DATABASE_POOL = env.int("DATABASE_POOL", default=0)
+POSTGRES_OPTIONS = {"server_side_binding": True, "prepare_threshold": 5, "connect_timeout": 2}
 DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'keyrack.sqlite3'}")}
+# A web process has many threads, and holds a few connections for all of them. Workers fork, and have no pool.
+SERVES_WEB = "config.wsgi" in sys.modules
+DATABASE_POOL = env.int("DATABASE_POOL", default=16)
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["OPTIONS"] = SQLITE_OPTIONS
+    if not DATABASES["default"]["NAME"].startswith((":", "file:")):
+        make_private_database(BASE_DIR / DATABASES["default"]["NAME"])
 else:
     DATABASES["default"]["OPTIONS"] = {**POSTGRES_OPTIONS, **DATABASES["default"].get("OPTIONS", {})}
-# Without a pool each thread keeps a connection of its own, and a proxied call opens a new one each time.
-if DATABASE_POOL and not DATABASES["default"]["ENGINE"].endswith("sqlite3"):
-    DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": DATABASE_POOL, "timeout": 20}
-    DATABASES["default"]["CONN_MAX_AGE"] = 0  # what Django wants of a pool: each request gives back
+    if DATABASE_POOL and SERVES_WEB:
+        DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": DATABASE_POOL, "timeout": 2}
+        DATABASES["default"]["CONN_MAX_AGE"] = 0  # what Django wants of a pool: each request gives back
 DATABASES["default"].setdefault("CONN_MAX_AGE", 600)
 DATABASES["default"].setdefault("CONN_HEALTH_CHECKS", True)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CACHES = {"default": env.cache_url("CACHE_URL", default="locmemcache://")}
+if CACHES["default"]["BACKEND"] == "django.core.cache.backends.redis.RedisCache":
+    CACHES["default"].setdefault("OPTIONS", {}).update(socket_connect_timeout=2, socket_timeout=2)
 
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)
+if DEMO:
+    EMAIL_BACKEND = "demo.mail.MailFolder"
 EMAIL_TIMEOUT = 10  # seconds; a mail server that hangs holds up no worker
 EMAIL_SUBJECT_PREFIX = "[Keyrack] "  # of mails to administrators
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="keyrack@localhost")
@@ -326,7 +334,7 @@ def broker_options(url: str, queue_dir: Path) -> dict[str, object]:
     if url.startswith("amqp"):
         return {"confirm_publish": True, "read_timeout": 2, "write_timeout": 2, "max_retries": 0}
     for folder in ("messages", "control", "processed"):
-        (queue_dir / folder).mkdir(parents=True, exist_ok=True)
+        make_private_folder(queue_dir / folder)
     return {
         "data_folder_in": str(queue_dir / "messages"),
         "data_folder_out": str(queue_dir / "messages"),

@@ -1,0 +1,94 @@
+"""Threads of a WSGI server that are kept for /healthz, which must be answered when all others wait for something.
+
+A request that would take the last threads waits as long as other requests end, which is a moment on a busy site. Where
+none has ended for a quarter of a second, all threads hang, and it is answered with 503.
+"""
+
+import os
+import re
+import shlex
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from threading import Condition
+from typing import Any
+
+StartResponse = Callable[[str, list[tuple[str, str]]], object]
+Application = Callable[[Mapping[str, Any], StartResponse], Iterable[bytes]]
+PATIENCE = 0.25  # seconds without the end of any request
+BUSY = b"The site is busy. Try again in a moment.\n"
+
+
+def server_threads() -> int:
+    """How many threads Granian or gunicorn was told to use for one process; 0 if this is neither."""
+    words = [*sys.argv, *shlex.split(os.environ.get("GUNICORN_CMD_ARGS", ""))]
+    option = re.search(r"(?:^|\s)--(?:blocking-threads|threads)[= ](\d+)", " ".join(words))
+    return int(option[1] if option else os.environ.get("GRANIAN_BLOCKING_THREADS", 0))
+
+
+class SpareThreads:
+    """WSGI middleware that lets at most `threads` less a few requests into the application at once."""
+
+    def __init__(self, application: Application, threads: int) -> None:
+        self.application = application
+        self.limit = threads - max(1, threads // 32) if threads > 1 else sys.maxsize
+        self.running = 0
+        self.unchanged_since = 0.0  # since when all threads are taken and no request has ended
+        self.ended = Condition()
+
+    def __call__(self, environ: Mapping[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        if not self.enter():
+            headers = [("Content-Type", "text/plain"), ("Content-Length", str(len(BUSY))), ("Retry-After", "1")]
+            start_response("503 Service Unavailable", headers)
+            return [BUSY]
+        request = Request(self.leave)
+        try:
+            body = self.application(environ, start_response)
+        except BaseException:
+            request.close()
+            raise
+        if isinstance(body, environ.get("wsgi.file_wrapper", ())):  # the server sends a file by itself
+            request.close()
+            return body
+        request.body = body
+        return request
+
+    def enter(self) -> bool:
+        with self.ended:
+            while self.running >= self.limit:
+                remaining = self.unchanged_since + PATIENCE - time.monotonic()
+                if remaining <= 0:
+                    return False
+                self.ended.wait(remaining)
+            self.running += 1
+            if self.running == self.limit:
+                self.unchanged_since = time.monotonic()
+            return True
+
+    def leave(self) -> None:
+        with self.ended:
+            self.running -= 1
+            self.unchanged_since = time.monotonic()
+            self.ended.notify()
+
+
+class Request:
+    """The body of one answer; counts as running until the server closes it or lets it go."""
+
+    def __init__(self, leave: Callable[[], None]) -> None:
+        self.leave: Callable[[], None] | None = leave
+        self.body: Iterable[bytes] = ()
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.body)
+
+    def close(self) -> None:
+        leave, self.leave = self.leave, None
+        try:
+            if close := getattr(self.body, "close", None):
+                close()
+        finally:
+            if leave:
+                leave()
+
+    __del__ = close

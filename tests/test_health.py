@@ -1,0 +1,151 @@
+"""Health is answered whatever is away: PostgreSQL, the cache's Redis and the broker are stopped for real."""
+
+import base64
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import pytest
+import requests
+
+from tests.servers import machine
+from tests.servers.served import Served
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+THREADS = 64  # as operations.md has it
+SLOW = 4  # seconds: 2 until a part has failed, and the machine's own pace
+
+
+@dataclass
+class Live:
+    """A site on services of its own, each of which can be stopped."""
+
+    site: Served
+    database: str
+    services: dict[str, contextlib.ExitStack]
+    environment: dict[str, str]
+
+    def migrate(self) -> None:
+        subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], env=self.environment, check=True)
+
+    def ask(self, path: str = "/readyz") -> requests.Response:
+        return requests.get(self.site.url + path, timeout=30, allow_redirects=False)
+
+    def stop(self, service: str) -> None:
+        self.services[service].close()
+
+    @contextlib.contextmanager
+    def frozen_database(self) -> Iterator[None]:
+        """PostgreSQL keeps its connections and answers nothing, as behind a network that fails."""
+        with psycopg.connect(self.database) as connection:
+            row = connection.execute("SHOW data_directory").fetchone()
+            assert row
+            others = connection.execute("SELECT pid FROM pg_stat_activity").fetchall()
+        main = int(Path(row[0], "postmaster.pid").read_text().split()[0])
+        processes = [main, *(pid for (pid,) in others)]
+        for process in processes:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for process in processes:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGCONT)
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> Iterator[Live]:
+    for name in ("postgres", "redis"):
+        if words := machine.lacks(name):
+            pytest.skip(words)
+    services = {name: contextlib.ExitStack() for name in ("database", "cache", "broker")}
+    with contextlib.ExitStack() as ends:
+        for stack in services.values():
+            ends.enter_context(stack)
+        database = services["database"].enter_context(machine.postgres())
+        environment = {
+            **os.environ,
+            "DATABASE_URL": database,
+            "CACHE_URL": services["cache"].enter_context(machine.redis()),
+            "CELERY_BROKER_URL": services["broker"].enter_context(machine.redis()),
+            "DATA_DIR": str(tmp_path),
+            "DJANGO_SETTINGS_MODULE": "config.settings",
+            "SECRET_KEY": "made up for this test, and long enough",
+            "TOKEN_ENCRYPTION_KEYS": "k:" + base64.b64encode(os.urandom(32)).decode(),
+        }
+        environment.pop("DATABASE_POOL", None)
+        site = ends.enter_context(Served("granian", tmp_path, environment, threads=THREADS))
+        yield Live(site, database, services, environment)
+
+
+def test_readiness_names_what_is_away_and_goes_red_only_for_what_the_site_needs(live: Live) -> None:
+    everything = {"status": "ok", "database": "ok", "keys": "ok", "cache": "ok", "broker": "ok"}
+    assert live.ask().json()["database"] == "failing", "not migrated"
+    live.migrate()
+    answer = live.ask()
+    assert (answer.status_code, answer.json()) == (200, everything)
+    live.stop("broker")
+    answer = live.ask()
+    assert (answer.status_code, answer.json()) == (200, everything | {"status": "degraded", "broker": "failing"})
+    live.stop("cache")
+    answer = live.ask()
+    away = {"status": "failing", "broker": "failing", "cache": "failing"}
+    assert (answer.status_code, answer.json()) == (503, everything | away)
+    live.stop("database")
+    answer = live.ask()
+    assert (answer.status_code, answer.json()) == (503, everything | away | {"database": "failing", "keys": "failing"})
+    assert answer.elapsed.total_seconds() < SLOW
+    assert live.ask("/healthz").text == "ok"
+
+
+@pytest.mark.parametrize("how", ["stopped", "frozen"])
+def test_health_is_answered_at_once_without_a_database_and_with_all_threads_busy(live: Live, how: str) -> None:
+    with contextlib.ExitStack() as ends:
+        pages = ends.enter_context(ThreadPoolExecutor(2 * THREADS))
+        for _page in range(THREADS):
+            pages.submit(live.ask, "/accounts/login/").result()
+        if how == "stopped":
+            live.stop("database")
+        else:
+            ends.enter_context(live.frozen_database())
+        for _page in range(2 * THREADS):
+            pages.submit(page_with_session, live)
+        time.sleep(0.3)
+        waits = []
+        for _probe in range(20):
+            began = time.monotonic()
+            assert live.ask("/healthz").text == "ok"
+            waits.append(time.monotonic() - began)
+            time.sleep(0.2)
+        answer = live.ask()
+        assert answer.status_code == 503
+        assert answer.json()["database"] == "failing"
+        assert max(waits) < 1, waits
+        pages.shutdown(wait=False, cancel_futures=True)
+
+
+def page_with_session(live: Live) -> None:
+    with contextlib.suppress(requests.RequestException):
+        requests.get(live.site.url + "/integrations/", cookies={"keyrack": "a" * 32}, timeout=20)
+
+
+def test_parallel_calls_leave_most_connections_of_the_database_to_others(live: Live) -> None:
+    """The pool is there without a variable."""
+    with ThreadPoolExecutor(100) as pages, psycopg.connect(live.database, autocommit=True) as watcher:
+        calls = [pages.submit(page_with_session, live) for _call in range(400)]
+        most = 0
+        while not all(call.done() for call in calls):
+            row = watcher.execute("SELECT count(*) - 1 FROM pg_stat_activity WHERE datname IS NOT NULL").fetchone()
+            assert row
+            most = max(most, row[0])
+            time.sleep(0.01)
+    assert 1 <= most <= 16

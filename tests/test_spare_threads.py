@@ -1,0 +1,99 @@
+"""The last threads of a WSGI server are not taken by requests that hang."""
+
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from config import spare_threads
+from config.health import answer_healthz_first
+from config.spare_threads import SpareThreads, StartResponse, server_threads
+
+THREADS = 8
+
+
+def ask(application: Any, path: str = "/") -> str:
+    """The status; the body is read and closed, as a server does."""
+    statuses: list[str] = []
+    body = application({"PATH_INFO": path, "REQUEST_METHOD": "GET"}, lambda status, headers: statuses.append(status))
+    list(body)
+    if close := getattr(body, "close", None):
+        close()
+    return statuses[0]
+
+
+class Waits:
+    """An application whose requests hang until they are let go."""
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+
+    def __call__(self, environ: Mapping[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        self.go.wait(30)
+        start_response("200 OK", [])
+        return [b"done"]
+
+
+def test_health_is_answered_and_further_requests_are_refused_while_all_others_hang() -> None:
+    pages = Waits()
+    application = answer_healthz_first(SpareThreads(pages, THREADS))
+    with ThreadPoolExecutor(THREADS) as server:  # as many threads as the server has
+        hanging = [server.submit(ask, application) for _request in range(2 * THREADS)]
+        began = time.monotonic()
+        assert server.submit(ask, application, "/healthz").result(10) == "200 OK"
+        assert time.monotonic() - began < 5
+        pages.go.set()
+        statuses = {request.result(10) for request in hanging}
+    assert statuses == {"200 OK", "503 Service Unavailable"}
+
+
+def test_a_crowd_on_a_site_that_works_is_served_without_a_refusal() -> None:
+    def quick(environ: Mapping[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        time.sleep(0.002)
+        start_response("200 OK", [])
+        return [b"done"]
+
+    application = SpareThreads(quick, THREADS)
+    with ThreadPoolExecutor(THREADS) as server:
+        assert set(server.map(ask, [application] * 300)) == {"200 OK"}
+
+
+def test_a_request_counts_until_its_body_is_closed_and_once() -> None:
+    application = SpareThreads(lambda environ, start: [b"a"], THREADS)
+    body: Any = application({}, lambda status, headers: None)
+    assert application.running == 1
+    body.close()
+    body.close()
+    assert application.running == 0
+    application({}, lambda status, headers: None)
+    assert application.running == 0, "a body that the server forgot to close"
+
+
+def test_a_request_that_raises_gives_its_thread_back() -> None:
+    def broken(environ: Mapping[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        raise ValueError
+
+    application = SpareThreads(broken, THREADS)
+    with pytest.raises(ValueError):  # noqa: PT011  our own
+        application({}, lambda status, headers: None)
+    assert application.running == 0
+
+
+@pytest.mark.parametrize(
+    ("command", "threads"),
+    [
+        ("granian --interface wsgi --workers 2 --blocking-threads 64 config.wsgi:application", 64),
+        ("gunicorn --workers 2 --threads=16 config.wsgi", 16),
+        ("manage.py runserver", 0),
+    ],
+)
+def test_the_servers_own_command_says_how_many_threads_it_has(
+    monkeypatch: pytest.MonkeyPatch, command: str, threads: int
+) -> None:
+    for name in ("GRANIAN_BLOCKING_THREADS", "GUNICORN_CMD_ARGS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(spare_threads.sys, "argv", command.split())
+    assert server_threads() == threads
