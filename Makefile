@@ -10,6 +10,7 @@ PROVIDER = $(filter-out %/migrations/%,$(shell git ls-files -- 'demo/provider/*.
 RANDOM = $$(head -c 48 /dev/urandom | base64)
 # What settings need to be read at all: keys that are gone with the command, and a folder that git ignores.
 SETTINGS = env -u DEBUG DATABASE_URL=sqlite://:memory: DATA_DIR=var/check SITE_URL=https://keyrack.example \
+	CACHE_URL=redis://127.0.0.1:1/0 \
 	SECRET_KEY="$(RANDOM)" PROVIDER_SECRET_KEY="$(RANDOM)" DEMO_PASSWORD="$(RANDOM)" \
 	TOKEN_ENCRYPTION_KEYS="check:$$(head -c 32 /dev/urandom | base64)"
 LOCK = uv pip compile --quiet pyproject.toml --universal --python-version 3.11 --generate-hashes \

@@ -1,5 +1,6 @@
 """What set-up must look like: `manage.py check` says in words what is half configured, and by whom it is mended."""
 
+import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -8,7 +9,7 @@ from celery import Task, current_app
 from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 
 from integrations import tasks  # noqa: F401 - whose tasks are looked at
 from integrations.models.registry import Alias, ApplicationRegistry
@@ -18,6 +19,10 @@ from integrations.vault import NoKeys, keyring
 MOST_SECONDS = 60  # that one task may hold a worker for
 MOST_OF_A_RUN = 600  # seconds, of a task that comes once: what an administrator composed may take longer
 SAFE = "Safe to repeat"  # how the docstring of a task begins that may come twice
+DOCUMENTED_PROCESSES, DOCUMENTED_THREADS = 2, 64  # of the web server, in docs/operations.md
+POSTGRES_CONNECTIONS = 97  # that PostgreSQL gives to anybody unless it is set up otherwise
+OTHER_CONNECTIONS = 10  # of workers, beat and commands
+LIMITS = ["max_connections", "superuser_reserved_connections", "reserved_connections"]
 PROCESS_WIDE = ("OAUTHLIB_INSECURE_TRANSPORT", "OAUTHLIB_RELAX_TOKEN_SCOPE")
 
 
@@ -49,6 +54,40 @@ def site_is_https(**_options: Any) -> list[CheckMessage]:
     if settings.SITE_IS_SECURE:
         return []
     return [Warning("SITE_URL is not https.", hint="Codes and cookies travel in the clear.", id="keyrack.W001")]
+
+
+@register(Tags.security, deploy=True)
+def limits_are_shared(**_options: Any) -> list[CheckMessage]:
+    """A cache in memory counts the calls and wrong codes of one process only."""
+    if web_processes() == 1 or not settings.CACHES["default"]["BACKEND"].endswith("LocMemCache"):
+        return []
+    hint = "Set CACHE_URL to one Redis for all processes, or WEB_CONCURRENCY=1 if there is one process only."
+    return [Warning("Each web process counts limits for itself.", hint=hint, id="keyrack.W002")]
+
+
+@register(Tags.security, deploy=True)
+def connections_suffice(databases: Sequence[str] | None = None, **_options: Any) -> list[CheckMessage]:
+    """Web processes leave connections of PostgreSQL to workers, beat and commands. With --database, it is asked."""
+    if connection.vendor != "postgresql":
+        return []
+    threads = int(os.environ.get("GRANIAN_BLOCKING_THREADS", DOCUMENTED_THREADS))
+    needed = web_processes() * (min(settings.DATABASE_POOL, threads) or threads)
+    available = POSTGRES_CONNECTIONS
+    if databases:
+        with contextlib.suppress(DatabaseError), connection.cursor() as cursor:
+            cursor.execute("SELECT name, setting::int FROM pg_settings WHERE name LIKE ANY (%s)", [LIMITS])
+            limits = dict(cursor.fetchall())
+            available = 2 * limits["max_connections"] - sum(limits.values())
+    if needed + OTHER_CONNECTIONS <= available:
+        return []
+    text = f"Web processes may take {needed} connections of PostgreSQL, which gives {available}."
+    hint = "Set DATABASE_POOL lower, or max_connections of PostgreSQL higher: workers need some as well."
+    return [Warning(text, hint=hint, id="keyrack.W003")]
+
+
+def web_processes() -> int:
+    """As gunicorn and Granian read it; else as docs/operations.md starts them."""
+    return int(os.environ.get("WEB_CONCURRENCY") or os.environ.get("GRANIAN_WORKERS") or DOCUMENTED_PROCESSES)
 
 
 @register("queue")

@@ -8,10 +8,12 @@ import pytest
 from celery import current_app
 from django.core import checks
 from django.core.management import call_command
+from django.db import connection
 from pytest_django import Settings
 
 from config.settings import broker_options
 from integrations import tasks
+from integrations.checks import connections_suffice
 from integrations.models import Alias, ApplicationRegistry, HttpConnection, OAuth2Credential, OAuthEntityProfile
 from tests import cast
 
@@ -155,3 +157,28 @@ def test_redis_waits_longer_than_the_longest_task(monkeypatch: pytest.MonkeyPatc
     assert told_of_the_queue() == set()
     monkeypatch.setattr(tasks.deliver_revocation, "time_limit", 61)
     assert told_of_the_queue() == {"keyrack.E030", "keyrack.E034"}
+
+
+@pytest.mark.parametrize("processes", ["", "2"])
+def test_limits_that_each_process_counts_for_itself_are_named(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, processes: str
+) -> None:
+    monkeypatch.setenv("WEB_CONCURRENCY", processes)
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    assert "keyrack.W002" in told(include_deployment_checks=True)
+    monkeypatch.setenv("WEB_CONCURRENCY", "1")
+    assert "keyrack.W002" not in told(include_deployment_checks=True)
+    monkeypatch.setenv("WEB_CONCURRENCY", processes)
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache"}}
+    assert "keyrack.W002" not in told(include_deployment_checks=True)
+
+
+@pytest.mark.parametrize(("pool", "is_named"), [(0, True), (16, False), (60, True)])
+def test_threads_that_would_take_all_connections_of_postgresql_are_named(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, pool: int, is_named: bool
+) -> None:
+    for name in ("WEB_CONCURRENCY", "GRANIAN_WORKERS", "GRANIAN_BLOCKING_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(connection, "vendor", "postgresql")
+    settings.DATABASE_POOL = pool
+    assert bool(connections_suffice()) is is_named
