@@ -56,6 +56,12 @@ def find_curl() -> Path | None:
     return _on_path("curl")
 
 
+def find_nginx() -> Path | None:
+    """Debian keeps it where only root looks."""
+    debian = Path("/usr/sbin/nginx")
+    return _on_path("nginx") or (debian if debian.exists() else None)
+
+
 def find_postgres() -> Path | None:
     """`postgres`, with `initdb` beside it. Debian keeps both off the PATH, in one folder for each version."""
     debian = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: path.parts[4].zfill(3))
@@ -79,6 +85,7 @@ NEEDS = {
     "redis": Need(words="Redis", find=find_redis, packages="redis-server"),
     "rabbitmq": Need(words="RabbitMQ", find=find_rabbitmq, packages="rabbitmq-server"),
     "node": Need(words="Node.js with npm", find=find_node, packages="nodejs npm"),
+    "nginx": Need(words="nginx", find=find_nginx, packages="nginx"),
     "curl": Need(words="curl", find=find_curl, packages="curl"),
 }
 

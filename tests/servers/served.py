@@ -40,14 +40,21 @@ class Served:
     """Any site, by the settings in its environment; ready when it answers anything at all."""
 
     def __init__(
-        self, server: str, folder: Path, environment: Mapping[str, str], *, workers: int = 1, threads: int = 8
+        self,
+        server: str,
+        folder: Path,
+        environment: Mapping[str, str],
+        *,
+        workers: int = 1,
+        threads: int = 8,
+        site_url: str = "",
     ) -> None:
         port = machine.free_port()
         self.url = f"http://127.0.0.1:{port}"
         self.log = folder / f"site-{port}.log"
         command = COMMANDS[server].format(port=port, workers=workers, threads=threads)
         self._command = [sys.executable, "-m", *command.split()]
-        self._environment = {**environment, "SITE_URL": self.url, "STOP": "TERM"}
+        self._environment = {**environment, "SITE_URL": site_url or self.url, "STOP": "TERM"}
 
     def __enter__(self) -> Self:
         with self.log.open("ab") as output:
