@@ -21,7 +21,7 @@ class _Form(HTMLParser):
     def __init__(self, form_id: str) -> None:
         super().__init__()
         self.form_id = form_id
-        self.fields: dict[str, str] | None = None
+        self.fields: dict[str, str | list[str]] | None = None
         self.inside = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -30,6 +30,8 @@ class _Form(HTMLParser):
             self.inside, self.fields = True, {}
         elif tag == "input" and self.inside and self.fields is not None and told.get("type") == "hidden":
             self.fields[told["name"]] = told.get("value", "")
+        elif tag == "input" and self.inside and self.fields is not None and told.keys() >= {"checked", "name"}:
+            self.fields.setdefault(told["name"], []).append(told.get("value", "on"))  # type: ignore[union-attr]
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "form":
@@ -58,8 +60,8 @@ def consent(session: requests.Session, authorization_url: str, *, allow: bool = 
     return _told_address(session.post(authorization_url, data=sent, timeout=TIMEOUT, allow_redirects=False))
 
 
-def hidden_fields(page: requests.Response, form_id: str) -> dict[str, str]:
-    """Return the hidden fields of a form, its CSRF token among them."""
+def hidden_fields(page: requests.Response, form_id: str) -> dict[str, str | list[str]]:
+    """Return the hidden fields of a form, its CSRF token among them, and its ticked boxes."""
     form = _Form(form_id)
     form.feed(page.text)
     if form.fields is None:

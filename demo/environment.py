@@ -19,6 +19,7 @@ MADE_HERE = (
     *("celerybeat-schedule" + end for end in ("", ".db", ".dat", ".dir", ".bak", "-wal", "-shm", "-journal")),
     "provider-key.pem",
     "queue",
+    "mail",
     "static",
     "demo.seeded",
     "demo.answer",

@@ -27,10 +27,12 @@ from integrations.models.registry import (
     OAuthEntityProfile,
     RevocationReach,
 )
+from integrations.models.templates import ConfigurationTemplate
 from integrations.models.tokens import Revocation
 
 PEOPLE = (("amira", "Amira", "Haddad"), ("tomas", "Tomás", "Ferreira"))
 SEEDED = "demo.seeded"
+TEMPLATE = "oauth-authorization-code-demo"
 LOCAL = "http://localhost:"
 HOLD_ADDRESSES: dict[type[Model], tuple[str, ...]] = {
     ApplicationRegistry: (
@@ -127,6 +129,7 @@ def registration(offer: Offer, provider_url: str) -> ApplicationRegistry:
 def follow(provider_url: str) -> None:
     """Where the provider has another port than at the last start, so has every address that leads to it."""
     itself.follow()
+    preset_template(provider_url)
     registries = ApplicationRegistry.objects.filter(client_id__in=[offer.client_id for offer in CATALOGUE])
     old_urls = set(registries.filter(issuer__startswith=LOCAL).values_list("issuer", flat=True)) - {provider_url}
     for old_url in old_urls:
@@ -134,6 +137,15 @@ def follow(provider_url: str) -> None:
             for field in fields:
                 lead_there = model._default_manager.filter(**{f"{field}__startswith": old_url})
                 lead_there.update(**{field: Replace(F(field), Value(old_url), Value(provider_url))})
+
+
+def preset_template(provider_url: str) -> None:
+    """The demo's configuration template asks for the provider's address; this start's one is filled in."""
+    template = ConfigurationTemplate.objects.get(key=TEMPLATE)
+    for question in template.definition["questions"]:
+        if question["name"] == "server":
+            question["default"] = provider_url
+    template.save(update_fields=["definition"])
 
 
 def clients() -> list[dict[str, Any]]:
@@ -149,6 +161,7 @@ def client(offer: Offer, registry: ApplicationRegistry) -> dict[str, Any]:
         "name": f"Keyrack for {offer.label}",
         "grant": offer.grant_type,
         "scopes": list(offer.scopes),
+        "scope_words": dict(offer.scopes),
         "redirect_uris": [registry.redirect_url] if registry.authorization_url else [],
         "access_token_seconds": offer.access_token_seconds,
         "issues_refresh_token": offer.issues_refresh_token,

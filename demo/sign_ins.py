@@ -14,7 +14,7 @@ import requests
 from django.utils import timezone
 
 from accounts.models import User
-from demo import browserless
+from demo import access, browserless
 from demo.catalogue import CATALOGUE
 from integrations import authorization, flows, rest, tokens
 from integrations.models.diary import Event
@@ -103,6 +103,7 @@ def amira(provider_url: str) -> None:
     expire_soon(visitor, "harbor_files")
     lose_access(visitor, "quill_docs")
     turn_off(visitor, "meridian_ledger")
+    access.seed(visitor.user)
 
 
 def run_once(visitor: Visitor, name: str) -> None:

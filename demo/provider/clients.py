@@ -1,6 +1,7 @@
 """Clients as they are written in a JSON document, and how such a document becomes rows."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.contrib.auth.hashers import check_password
@@ -25,6 +26,7 @@ class Wanted:
     name: str
     grant: str
     scopes: list[str]
+    scope_words: Mapping[str, str] = field(default_factory=dict)
     redirect_uris: tuple[str, ...] | list[str] = ()
     access_token_seconds: int | None = None
     issues_refresh_token: bool = True
@@ -57,6 +59,7 @@ def store(wanted: Wanted, *, reset_switches: bool) -> Client:
     application.save()
     shape: dict[str, Any] = {
         "scopes": " ".join(wanted.scopes),
+        "scope_words": dict(wanted.scope_words),
         "access_token_seconds": wanted.access_token_seconds,
         "issues_refresh_token": wanted.issues_refresh_token,
     }

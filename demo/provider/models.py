@@ -45,6 +45,7 @@ class Client(Switches):
 
     application = models.OneToOneField("oauth2_provider.Application", on_delete=models.CASCADE, related_name="profile")
     scopes = models.CharField(max_length=500)
+    scope_words = models.JSONField(default=dict, blank=True)  # what its consent page says of them, where not the usual
     access_token_seconds = models.PositiveIntegerField(null=True, blank=True)
     issues_refresh_token = models.BooleanField(default=True)
 

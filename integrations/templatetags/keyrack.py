@@ -184,13 +184,13 @@ def _time(value: datetime, words: str) -> SafeString:
 @register.filter
 def tile_hue(name: object) -> int:
     """One of twelve hues, the same for the same name for ever. A class, because the CSP allows no inline style."""
-    return _byte(name, 0) % HUES
+    return _byte(name, 1) % HUES
 
 
 @register.filter
 def tile_cut(name: object) -> str:
     """The shape behind the letter, so that two integrations with one letter and one hue still differ."""
-    return CUTS[_byte(name, 1) % len(CUTS)]
+    return CUTS[_byte(name, 0) % len(CUTS)]
 
 
 def _byte(name: object, place: int) -> int:

@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
@@ -198,3 +199,15 @@ def test_a_bad_document_is_refused_without_showing_it(provider: Provider) -> Non
     with pytest.raises(RuntimeError, match="unknown field") as caught:
         provider.seed([client("extra", client_secret="do-not-show", colour="green")])
     assert "do-not-show" not in str(caught.value)
+
+
+def test_what_is_unticked_on_the_consent_page_is_not_granted(hub: Hub, amira: requests.Session) -> None:
+    address = hub.authorization_url("openid profile notes:read")
+    page = amira.get(address, timeout=30)
+    fields = browserless.hidden_fields(page, "consent")
+    assert fields["granted"] == ["openid", "profile", "notes:read"]
+    answer = amira.post(
+        address, data=fields | {"granted": ["profile"], "allow": "Allow"}, timeout=30, allow_redirects=False
+    )
+    code = parse_qs(urlsplit(answer.headers["Location"]).query)["code"][0]
+    assert set(hub.exchange(code).json()["scope"].split()) == {"openid", "profile"}

@@ -1,13 +1,85 @@
 """The rows of the demo are such as an administrator could have made, and could save again."""
 
-import pytest
+import stat
+from pathlib import Path
 
-from demo import seed
+import pytest
+from django.core.mail import EmailMessage
+from django.test import Client
+from pytest_django import Settings
+
+from accounts.models import Approval, PermanentToken, User
+from demo import access, itself, mail, seed
 from demo.catalogue import CATALOGUE, Offer
-from integrations.models.registry import rules
+from integrations.models.registry import OAuthEntityScope, rules
+from integrations.models.templates import ConfigurationTemplate
+from integrations.templatetags import keyrack
+from tests.conftest import client_of
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("offer", CATALOGUE, ids=lambda offer: offer.client_id)
 def test_the_doctor_finds_no_fault_in_the_rows_of_the_demo(offer: Offer) -> None:
     assert not [*rules.faults(seed.registration(offer, "http://localhost:8001"))]
+
+
+@pytest.mark.django_db
+def test_the_configuration_template_presets_the_address_that_the_provider_took(admin: User) -> None:
+    seed.preset_template("http://localhost:8377")
+    template = ConfigurationTemplate.objects.get(key=seed.TEMPLATE)
+    page = client_of(admin).get(f"/admin/integrations/configurationtemplate/{template.pk}/new/")
+    assert 'value="http://localhost:8377"' in page.content.decode()
+
+
+def test_no_two_tiles_of_the_demo_are_alike() -> None:
+    names = [*(offer.name for offer in CATALOGUE), itself.NAME]
+    assert len({(keyrack.tile_hue(name), keyrack.tile_cut(name)) for name in names}) == len(names)
+
+
+@pytest.mark.django_db
+def test_no_card_says_that_its_provider_is_localhost(as_amira: Client, settings: Settings) -> None:
+    seed.integration(CATALOGUE[0], "http://localhost:8001")
+    page = as_amira.get("/integrations/").content.decode()
+    assert CATALOGUE[0].label in page
+    assert "localhost" not in page
+
+
+@pytest.mark.django_db
+def test_the_provider_is_told_the_words_that_keyrack_uses_for_a_scope() -> None:
+    seed.integration(CATALOGUE[0], "http://localhost:8001")
+    (client,) = seed.clients()
+    words = OAuthEntityScope.objects.values_list("scope", "name")
+    assert client["scope_words"] == dict(words)
+
+
+@pytest.mark.django_db
+def test_account_security_has_a_token_a_program_and_a_session_to_end(
+    amira: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visits: list[str] = []
+    monkeypatch.setattr(access, "open_on_phone", visits.append)
+    for _start in range(2):
+        access.seed(amira)
+    assert PermanentToken.objects.get().name == "Nightly report"
+    assert Approval.objects.get().application.name == "Field Notes"
+    assert len(visits) == 1
+    page = client_of(amira).get("/accounts/security/").content.decode()
+    assert "Nightly report" in page
+    assert "Field Notes" in page
+
+
+def test_mail_of_the_demo_is_a_private_file_and_one_line_without_its_text(
+    tmp_path: Path, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.DATA_DIR = tmp_path
+    message = EmailMessage("Sign in again", "the text", "keyrack@localhost", ["amira@northwind.example"])
+    assert mail.MailFolder().send_messages([message, message]) == 2
+    files = list((tmp_path / "mail").iterdir())
+    assert len(files) == 2
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+    assert "the text" in files[0].read_text()
+    lines = [record.getMessage() for record in caplog.records]
+    assert len(lines) == 2
+    assert all(
+        "amira@northwind.example" in line and "Sign in again" in line and "the text" not in line for line in lines
+    )

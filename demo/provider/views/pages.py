@@ -14,6 +14,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 from oauth2_provider.exceptions import OAuthToolkitError
 from oauth2_provider.models import Application
+from oauth2_provider.scopes import get_scopes_backend
 from oauth2_provider.views import AuthorizationView
 
 from demo.provider import ledger
@@ -24,6 +25,7 @@ Answer = TypeVar("Answer", bound=HttpResponseBase)
 SHOWN_TOKENS = 40
 SHOWN_CALLS = 20
 SLOW_SECONDS = 5
+ALWAYS_GRANTED = {"openid"}
 
 
 def allow_forms_to_clients(response: Answer) -> Answer:
@@ -92,9 +94,21 @@ class Consent(AuthorizationView):
         response: HttpResponse = super().redirect(redirect_to, application)
         return response
 
+    def form_valid(self, form: forms.Form) -> HttpResponse:
+        """Grant what was left ticked; a client always learns who signed in."""
+        asked, ticked = form.cleaned_data["scope"].split(), self.request.POST.getlist("granted")
+        form.cleaned_data["scope"] = " ".join(scope for scope in asked if scope in ticked or scope in ALWAYS_GRANTED)
+        form.cleaned_data["allow"] = bool(form.cleaned_data.get("allow") and form.cleaned_data["scope"])
+        response: HttpResponse = super().form_valid(form)
+        return response
+
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Add the way to another account."""
-        return {**super().get_context_data(**kwargs), "another_account_url": self.another_account_url()}
+        """Add the scopes in the client's words, and the way to another account."""
+        context = super().get_context_data(**kwargs)
+        if application := context.get("application"):
+            words = {**get_scopes_backend().get_all_scopes(), **Client.objects.get(application=application).scope_words}
+            context["asked"] = [(scope, words[scope], scope in ALWAYS_GRANTED) for scope in context["scopes"]]
+        return {**context, "another_account_url": self.another_account_url()}
 
     def another_account_url(self) -> str:
         """Return the sign-in page that leads back here."""

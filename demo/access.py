@@ -1,0 +1,42 @@
+"""What Account security shows of Amira: a permanent token, a program that she approved, and a second session."""
+
+from datetime import timedelta
+
+import requests
+from django.utils import timezone
+
+from accounts import credentials
+from accounts.models import Application, Approval, PermanentToken, User
+from demo import views
+
+SCOPES = ["integrations:read"]
+PHONE = (
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+    "Version/18.5 Mobile/15E148 Safari/604.1"
+)
+
+
+def seed(user: User) -> None:
+    """Safe to repeat. Needs the site to run: the session is a real one, by the demo's own link."""
+    if not PermanentToken.objects.filter(user=user).exists():
+        expires_at = timezone.now() + timedelta(days=90)
+        credentials.make_token(user, name="Nightly report", scopes=SCOPES, expires_at=expires_at, by=user)
+    application, is_new = Application.objects.get_or_create(
+        client_id="field-notes",
+        defaults={
+            "name": "Field Notes",
+            "client_type": Application.CLIENT_PUBLIC,
+            "authorization_grant_type": Application.GRANT_AUTHORIZATION_CODE,
+            "redirect_uris": "http://127.0.0.1/field-notes",
+            "allowed_scopes": " ".join(SCOPES),
+        },
+    )
+    if is_new:
+        Approval.objects.create(user=user, application=application, scopes=SCOPES)
+        open_on_phone(views.link(user))
+
+
+def open_on_phone(link: str) -> None:
+    with requests.Session() as phone:
+        phone.trust_env = False  # a proxy has no business on loopback
+        phone.get(link, headers={"User-Agent": PHONE}, timeout=30).raise_for_status()
