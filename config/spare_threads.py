@@ -47,7 +47,8 @@ class SpareThreads:
         except BaseException:
             request.close()
             raise
-        if isinstance(body, environ.get("wsgi.file_wrapper", ())):  # the server sends a file by itself
+        is_file: bool = isinstance(body, environ.get("wsgi.file_wrapper", ()))
+        if is_file:  # the server sends it by itself
             request.close()
             return body
         request.body = body

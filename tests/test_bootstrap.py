@@ -191,9 +191,7 @@ def test_a_failed_installation_gives_its_space_back(index: dict[str, str], check
     assert list(checkout.glob(".venv*")) == []
 
 
-def test_an_environment_of_an_older_keyrack_is_replaced_and_stays_for_what_runs_in_it(
-    index: dict[str, str], checkout: Path
-) -> None:
+def test_an_environment_of_an_older_keyrack_stays_for_what_runs_in_it(index: dict[str, str], checkout: Path) -> None:
     lock(index["smaller"])
     home = Path(bootstrap.interpreter("base")).parents[1]
     bootstrap.VENV.unlink()
