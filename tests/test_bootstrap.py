@@ -300,4 +300,4 @@ def use(installer: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if installer == "uv" and not shutil.which("uv"):
         pytest.skip("needs uv")
     if installer == "pip":
-        monkeypatch.setattr(bootstrap.shutil, "which", lambda name: None)
+        monkeypatch.setattr(shutil, "which", lambda name: None)

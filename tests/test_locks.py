@@ -7,12 +7,13 @@ be pinned, with the extras that are asked for.
 
 import re
 import tomllib
+from collections.abc import Set as AbstractSet
 from importlib import metadata
 from itertools import product
 from pathlib import Path
 
 import pytest
-from packaging.markers import Environment, default_environment
+from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -29,9 +30,9 @@ def read_pins(lock: Path) -> dict[str, Requirement]:
     return {canonicalize_name(pin.name): pin for pin in pins}
 
 
-def environments() -> list[Environment]:
+def environments() -> list[dict[str, str | AbstractSet[str]]]:
     """Marker environments of the Pythons and systems that one lock serves."""
-    here = default_environment()
+    here = {name: str(value) for name, value in default_environment().items()}
     return [
         {
             **here,
@@ -52,13 +53,13 @@ def find_gaps(pins: dict[str, Requirement], declared: dict[str, list[str]]) -> l
         pin = pins[name]
         for environment, text in product(environments(), requirements):
             wanted = Requirement(text)
-            if pin.marker and not pin.marker.evaluate(dict(environment)):
+            if pin.marker and not pin.marker.evaluate(environment):
                 continue
             extras = {"", *pin.extras}
             if wanted.marker and not any(wanted.marker.evaluate({**environment, "extra": extra}) for extra in extras):
                 continue
             found = pins.get(canonicalize_name(wanted.name))
-            if found is None or (found.marker and not found.marker.evaluate(dict(environment))):
+            if found is None or (found.marker and not found.marker.evaluate(environment)):
                 gaps.append(f"{pin.name} asks for {wanted}, which is not locked")
             elif not wanted.extras <= found.extras:
                 gaps.append(f"{pin.name} asks for {wanted}, which is locked as {found}")

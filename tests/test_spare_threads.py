@@ -1,5 +1,6 @@
 """The last threads of a WSGI server are not taken by requests that hang."""
 
+import sys
 import threading
 import time
 from collections.abc import Iterable, Mapping
@@ -8,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from config import spare_threads
 from config.health import answer_healthz_first
 from config.spare_threads import SpareThreads, StartResponse, server_threads
 
@@ -95,5 +95,5 @@ def test_the_servers_own_command_says_how_many_threads_it_has(
 ) -> None:
     for name in ("GRANIAN_BLOCKING_THREADS", "GUNICORN_CMD_ARGS"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(spare_threads.sys, "argv", command.split())
+    monkeypatch.setattr(sys, "argv", command.split())
     assert server_threads() == threads
