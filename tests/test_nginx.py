@@ -41,7 +41,8 @@ http {{
 def documented_server(site: str, port: int, home: Path) -> str:
     """The blocks of the document as one server, with the addresses of this test."""
     text = (ROOT / "docs/operations.md").read_text()
-    server, location = re.findall(r"```nginx\n(.*?)```", text, re.DOTALL)
+    blocks: list[str] = re.findall(r"```nginx\n(.*?)```", text, re.DOTALL)
+    server, location = blocks
     certificate = f"ssl_certificate {home}/cert.pem; ssl_certificate_key {home}/key.pem;"
     whole = server.rstrip().removesuffix("}") + location + "}"
     assert whole.count("http://127.0.0.1:8000") == 2
@@ -70,7 +71,7 @@ class Proxied:
     url: str
     data: Path
 
-    def call(self, path: str, forged: int = 1, **headers: str) -> requests.Response:
+    def call(self, path: str, forged: int = 1, /, **headers: str) -> requests.Response:
         sent = {"Host": HOST} | {name: value.format(forged) for name, value in FORGED.items()} | headers
         return requests.get(self.url + path, headers=sent, verify=False, allow_redirects=False, timeout=30)  # noqa: S501
 
@@ -133,4 +134,4 @@ def test_scheme_and_host_are_not_the_callers_to_choose(proxied: Proxied) -> None
     for path in ("/accounts/login/", "/api/v1/integrations/"):
         assert proxied.call(path).status_code in {200, *REFUSED}, "https, whatever X-Forwarded-Proto says; no redirect"
         assert proxied.call(path, Host="evil.example").status_code == 400
-        assert proxied.call(path, **{"X-Forwarded-Host": "evil.example"}).status_code in {200, *REFUSED}
+        assert proxied.call(path, 1, **{"X-Forwarded-Host": "evil.example"}).status_code in {200, *REFUSED}
