@@ -115,7 +115,9 @@ def proxied(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
-@pytest.mark.parametrize("path", ["/api/v1/integrations/", "/api/v1/integrations/nowhere/proxy/", "/api/v1/me/"])
+@pytest.mark.parametrize(
+    "path", ["/api/v1/integrations/", "/api/v1/integrations/nowhere/proxy/", "/api/v1/subflow-runs/nowhere/"]
+)
 def test_a_caller_who_names_another_address_each_time_meets_the_limit(proxied: Proxied, path: str) -> None:
     statuses = [proxied.call(path, number, Authorization="Bearer wrong").status_code for number in range(2 * CALLS)]
     assert 429 in statuses, "the site and its count are shared by these tests; the addresses would be new each time"
@@ -123,7 +125,7 @@ def test_a_caller_who_names_another_address_each_time_meets_the_limit(proxied: P
 
 @pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
 def test_wrong_passwords_are_counted_under_the_address_that_nginx_saw(proxied: Proxied) -> None:
-    for path in ("/api/v1/integrations/", "/api/v1/me/"):
+    for path in ("/api/v1/integrations/", "/api/v1/subflow-runs/nowhere/"):
         basic = "Basic " + base64.b64encode(b"amira:wrong").decode()
         assert proxied.call(path, Authorization=basic).status_code in REFUSED
     assert proxied.addresses() == {"127.0.0.1"}

@@ -31,7 +31,7 @@ def test_what_is_lacking_is_listed_with_one_command_for_all() -> None:
     assert "Needs redis: 2 tests skipped" in lines
     assert "Needs postgres: 0 tests skipped, 1 ran on SQLite only" in lines
     assert "Needs network: 1 tests skipped" in lines
-    assert lines[-1].endswith("apt-get install postgresql redis-server rabbitmq-server nodejs npm curl")
+    assert lines[-1].endswith("apt-get install postgresql redis-server rabbitmq-server nodejs npm nginx curl")
     assert not any("browser" in line for line in lines)
 
 
