@@ -333,7 +333,7 @@ def broker_options(url: str, queue_dir: Path) -> dict[str, object]:
         return {"visibility_timeout": 300, "socket_connect_timeout": 2, "socket_timeout": 2, "max_retries": 0}
     if url.startswith("amqp"):
         return {"confirm_publish": True, "read_timeout": 2, "write_timeout": 2, "max_retries": 0}
-    for folder in ("messages", "control", "processed"):
+    for folder in ("", "messages", "control", "processed"):
         make_private_folder(queue_dir / folder)
     return {
         "data_folder_in": str(queue_dir / "messages"),
