@@ -1,7 +1,8 @@
 """Password hashers that tell "password" from "password" with NUL behind it.
 
 HMAC fills its key up with zeros (RFC 2104), and the key of PBKDF2, which scrypt is built on too, is the password. So to
-Django's own hashers both are the same: for people's passwords and for clients' secrets.
+Django's own hashers both are the same: for people's passwords and for clients' secrets. One that ends with NUL opens
+nothing therefore.
 """
 
 from typing import Any
@@ -16,7 +17,7 @@ class _NulCounts:
     def verify(self, password: str, encoded: str) -> bool:
         """Takes as long for one as for the other."""
         parent: Any = super()
-        return bool(parent.verify(password, encoded)) and "\0" not in password
+        return bool(parent.verify(password, encoded)) and not password.endswith("\0")
 
 
 class PBKDF2(_NulCounts, hashers.PBKDF2PasswordHasher):

@@ -21,6 +21,9 @@ from config import failures
 API = "/api/"
 ANSWER_THEMSELVES = (API, "/integrations/", "/remote-tables/", "/oauth_")
 NUL = "\0"
+# Looked at by forms of Django's, which say so beside the field. A password is only ever hashed, with whatever is in it.
+IN_SIGN_IN_FORMS = frozenset({"username", "login", "password", "oldpassword", "password1", "password2"})
+IN_TOKEN_REQUESTS = frozenset({"password"})
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
@@ -40,7 +43,7 @@ class RefuseNul:
         if answers_itself(request) or request.method != "POST" or request.content_type not in FORMS:
             return None
         try:
-            has_nul = any(NUL in text for text in (*texts_in(request.POST), *names_of_files(request)))
+            has_nul = any(NUL in text for text in (*texts_in_form(request), *names_of_files(request)))
         except UnreadablePostError as error:
             return failures.bad_request(request, error)
         return failures.bad_request(request, BadRequest(NUL)) if has_nul else None
@@ -71,6 +74,13 @@ def texts_in(told: "MultiValueDict[str, str]") -> Iterable[str]:
     for name, values in told.lists():
         yield name
         yield from values
+
+
+def texts_in_form(request: HttpRequest) -> Iterable[str]:
+    free = IN_TOKEN_REQUESTS if request.path.startswith("/o/") else IN_SIGN_IN_FORMS
+    for name, values in request.POST.lists():
+        yield name
+        yield from values if name not in free else ()
 
 
 def has_nul_in_credentials(request: HttpRequest) -> bool:
