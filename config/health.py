@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from threading import Lock
-from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from celery import current_app
 from django.conf import settings
@@ -15,7 +15,6 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from config.spare_threads import Application, StartResponse
 from integrations import keys, vault
 
 SECONDS = 2  # until a part that has not answered counts as failing
@@ -30,10 +29,10 @@ def healthz(request: HttpRequest) -> HttpResponse:
     return HttpResponse("ok", content_type="text/plain")
 
 
-def answer_healthz_first(application: Application) -> Application:
+def answer_healthz_first(application: WSGIApplication) -> WSGIApplication:
     """Answer /healthz in front of Django, which looks after its database connection before and after each request."""
 
-    def answer(environ: Mapping[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if environ.get("PATH_INFO") != HEALTHZ or environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             return application(environ, start_response)
         headers = [("Content-Type", "text/plain"), ("Content-Length", "2"), ("Cache-Control", "no-store")]
@@ -80,7 +79,7 @@ def answered(works: Callable[[], bool]) -> Future[bool]:
     future: Future[bool] = Future()
     try:
         future.set_result(works())
-    except Exception as error:  # any failure is the answer
+    except Exception as error:  # noqa: BLE001  any failure is the answer
         future.set_exception(error)
     return future
 
@@ -139,7 +138,7 @@ def cache_keeps() -> bool:
 def broker_takes() -> bool:
     """A message could be sent now. The queue of files is a folder that we can write into."""
     if settings.CELERY_BROKER_URL.startswith("filesystem"):
-        return os.access(settings.CELERY_BROKER_TRANSPORT_OPTIONS["data_folder_out"], os.W_OK)
+        return os.access(str(settings.CELERY_BROKER_TRANSPORT_OPTIONS["data_folder_out"]), os.W_OK)
     with current_app.connection_for_write() as broker:
         broker.connect()
     return True

@@ -9,12 +9,10 @@ import re
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from threading import Condition
-from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-StartResponse = Callable[[str, list[tuple[str, str]]], object]
-Application = Callable[[Mapping[str, Any], StartResponse], Iterable[bytes]]
 PATIENCE = 0.25  # seconds without the end of any request
 BUSY = b"The site is busy. Try again in a moment.\n"
 
@@ -29,14 +27,14 @@ def server_threads() -> int:
 class SpareThreads:
     """WSGI middleware that lets at most `threads` less a few requests into the application at once."""
 
-    def __init__(self, application: Application, threads: int) -> None:
+    def __init__(self, application: WSGIApplication, threads: int) -> None:
         self.application = application
         self.limit = threads - max(1, threads // 32) if threads > 1 else sys.maxsize
         self.running = 0
         self.unchanged_since = 0.0  # since when all threads are taken and no request has ended
         self.ended = Condition()
 
-    def __call__(self, environ: Mapping[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if not self.enter():
             headers = [("Content-Type", "text/plain"), ("Content-Length", str(len(BUSY))), ("Retry-After", "1")]
             start_response("503 Service Unavailable", headers)

@@ -78,7 +78,8 @@ class Proxied:
     def addresses(self) -> set[str]:
         """Those under which wrong passwords were counted."""
         with contextlib.closing(sqlite3.connect(self.data / "keyrack.sqlite3")) as database:
-            return {row[0] for row in database.execute("SELECT ip_address FROM axes_accessattempt")}
+            counters = [row[0] for row in database.execute("SELECT counter FROM accounts_attemptcounter")]
+        return {counter.removeprefix("address ") for counter in counters if counter.startswith("address ")}
 
 
 @pytest.fixture(scope="module", params=["granian", "gunicorn"])

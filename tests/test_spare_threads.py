@@ -6,13 +6,15 @@ import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from wsgiref.types import StartResponse
 
 import pytest
 
 from config.health import answer_healthz_first
-from config.spare_threads import SpareThreads, StartResponse, server_threads
+from config.spare_threads import SpareThreads, server_threads
 
 THREADS = 8
+IGNORED: Any = lambda status, headers: None  # noqa: E731  a start_response
 
 
 def ask(application: Any, path: str = "/") -> str:
@@ -63,12 +65,12 @@ def test_a_crowd_on_a_site_that_works_is_served_without_a_refusal() -> None:
 
 def test_a_request_counts_until_its_body_is_closed_and_once() -> None:
     application = SpareThreads(lambda environ, start: [b"a"], THREADS)
-    body: Any = application({}, lambda status, headers: None)
+    body: Any = application({}, IGNORED)
     assert application.running == 1
     body.close()
     body.close()
     assert application.running == 0
-    application({}, lambda status, headers: None)
+    application({}, IGNORED)
     assert application.running == 0, "a body that the server forgot to close"
 
 
@@ -78,7 +80,7 @@ def test_a_request_that_raises_gives_its_thread_back() -> None:
 
     application = SpareThreads(broken, THREADS)
     with pytest.raises(ValueError):  # noqa: PT011  our own
-        application({}, lambda status, headers: None)
+        application({}, IGNORED)
     assert application.running == 0
 
 

@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
-from axes.models import AccessAttempt
 from django.contrib import admin
 from django.contrib.auth.models import Group, Permission
 from django.db.models import Model
 from django.test import Client
 from django.urls import URLPattern, reverse
+from django.utils import timezone
 
 from accounts import diary
-from accounts.models import Application, ApplicationPassword, User
+from accounts.models import Application, ApplicationPassword, AttemptCounter, KnownDevice, User
 from integrations import flows
 from integrations.models import Alias, Token
 from tests import cast
@@ -39,9 +39,8 @@ def rows(amira: User, northwind: Alias, token: Token) -> None:
     Group.objects.create(name="Support")
     EmailAddress.objects.create(user=amira, email="amira@hub.example", verified=True)
     Authenticator.objects.create(user=amira, type=Authenticator.Type.TOTP, data={})
-    AccessAttempt.objects.create(
-        username="amira", ip_address="192.0.2.1", failures_since_start=1, get_data="", post_data=""
-    )
+    AttemptCounter.objects.create(counter="name amira", failures=1, ends_at=timezone.now())
+    KnownDevice.objects.create(user=amira)
     Application.objects.create(name="A program", user=amira, authorization_grant_type="authorization-code",
                                client_type="public", redirect_uris="https://program.example/")  # fmt: skip
     tokens.made(amira, "integrations:read")
