@@ -20,7 +20,6 @@ from accounts.codes import digest
 from accounts.models import Application, RefreshReplay
 
 RefreshToken = get_refresh_token_model()
-LONGEST_CHAIN = 50  # successors of successors that are followed within the window
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,25 +64,21 @@ def store(replaced: Any, shown: str, token: Mapping[str, Any]) -> None:
 def find_successor(shown: str, client: Application) -> Successor | None:
     """The living tokens that `shown` was replaced by within the window, if this client was given them.
 
-    A successor that was itself replaced since is followed to its own: each was replaced later than the one before, so
-    its row is younger. `sealing.Unreadable` if a row's key is gone.
+    None where the successor was itself replaced since. `sealing.Unreadable` if the row's key is gone.
     """
     if not is_on():
         return None
-    for _step in range(LONGEST_CHAIN):
-        row = RefreshReplay.objects.filter(
-            token_checksum=digest(shown), application=client, at__gt=_oldest_replayed()
-        ).first()
-        if row is None:
-            return None
-        opened = sealing.unseal(row.sealed_tokens, purpose=sealing.REFRESH_REPLAY, also_needs=shown)
-        access_token, shown = json.loads(opened)
-        living = RefreshToken.objects.select_related("access_token", "user", "application").filter(
-            token_checksum=digest(shown), revoked=None, access_token__token_checksum=digest(access_token)
-        )
-        if found := living.first():
-            return Successor(access_token=access_token, refresh_token=shown, row=found)
-    return None
+    rows = RefreshReplay.objects.filter(token_checksum=digest(shown), application=client, at__gt=_oldest_replayed())
+    row = rows.first()
+    if row is None:
+        return None
+    opened = sealing.unseal(row.sealed_tokens, purpose=sealing.REFRESH_REPLAY, also_needs=shown)
+    access_token, refresh_token = json.loads(opened)
+    living = RefreshToken.objects.select_related("access_token", "user", "application").filter(
+        token_checksum=digest(refresh_token), revoked=None, access_token__token_checksum=digest(access_token)
+    )
+    found = living.first()
+    return Successor(access_token=access_token, refresh_token=refresh_token, row=found) if found else None
 
 
 def forget(shown: str, client: Application) -> None:
