@@ -5,7 +5,7 @@ one transaction with the save.
 """
 
 from collections.abc import Collection, Mapping
-from typing import Any, cast
+from typing import Any
 
 from django.db.models import Q, QuerySet
 from django.utils import timezone
@@ -27,13 +27,11 @@ IDToken, DeviceGrant = get_id_token_model(), get_device_grant_model()
 
 # Their order does not matter: they are lists, separated by white space.
 LISTS = frozenset({"redirect_uris", "post_logout_redirect_uris", "allowed_origins", "allowed_scopes"})
-SECRETS = frozenset({"client_secret"})
 # Who the application is, where its answers go, how it proves itself, what it may ask for.
 APPROVED_FIELDS = (
     "name", "client_id", "client_type", "authorization_grant_type", "client_secret", "hash_client_secret", "algorithm",
     "first_party", "skip_authorization", "user", *sorted(LISTS),
 )  # fmt: skip
-LONGEST_VALUE = 80  # of the old and the new value in an event
 
 
 def stored_values(application: Application) -> dict[str, Any] | None:
@@ -55,9 +53,6 @@ def end_if_changed(application: Application, before: Mapping[str, Any], saved: C
     people = list(approvers(application))
     end_grants(application)
     title = application.name or application.client_id
-    for name in changed:
-        told = describe_change(name, before[name], after[name])
-        diary.write(Kind.APPLICATION_CHANGED, whose=None, subject=title, detail=told)
     detail = _("its registration was changed")
     diary.write_all(diary.line(Kind.APPROVAL_ENDED, whose=person, subject=title, detail=detail) for person in people)
     return len(people)
@@ -90,15 +85,3 @@ def end_grants(application: Application) -> None:
 
 def comparable(name: str, value: Any) -> Any:
     return sorted(set(value.split())) if name in LISTS else value
-
-
-def describe_change(name: str, old: Any, new: Any) -> str:
-    label = str(cast(Any, Application._meta.get_field(name)).verbose_name)
-    if name in SECRETS:
-        return _("%(field)s: changed") % {"field": label}
-    return f"{label}: {shortened(old)} → {shortened(new)}"
-
-
-def shortened(value: Any) -> str:
-    text = " ".join(str(value).split()) or "–"
-    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 1]}…"

@@ -30,7 +30,6 @@ class Kind(models.TextChoices):
     SET_UP_ADDED = "set_up_added", _("Added to the set-up")
     SET_UP_CHANGED = "set_up_changed", _("Changed the set-up")
     SET_UP_DELETED = "set_up_deleted", _("Deleted from the set-up")
-    APPLICATION_CHANGED = "application_changed", _("An OAuth application was changed")
     LOOKED_AT = "looked_at", _("An administrator opened the Account Security page")
 
 

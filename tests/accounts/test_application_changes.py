@@ -68,8 +68,7 @@ def test_what_was_approved_ends_when_what_was_shown_changes(field: str, as_amira
     assert programs.exchange(code).status_code in {400, 401}
     answer = Client(headers={"Authorization": f"Bearer {tokens['access_token']}"}).get("/api/v1/integrations/")
     assert answer.status_code == 401
-    told = Event.objects.get(kind="application_changed")
-    assert told.subject == application.name
+    assert field in {change["name"] for change in Event.objects.get(kind="set_up_changed").changes}
     assert Event.objects.filter(kind="approval_ended", whose=amira).exists()
 
 
@@ -97,20 +96,20 @@ def test_a_save_that_changes_nothing_of_it_ends_nothing(field: str, value: Any, 
     setattr(application, field, value)
     application.save()
     assert programs.refresh(tokens["refresh_token"]).status_code == 200
-    assert not Event.objects.filter(kind="application_changed").exists()
+    assert not Event.objects.filter(kind="approval_ended").exists()
 
 
 def test_the_event_names_old_and_new_and_of_a_secret_only_that_it_changed(as_admin_of: Client) -> None:
     application = programs.program()
     stored = application.client_secret
     as_admin_of.post(change_page(application), {**TYPED, "redirect_uris": ELSEWHERE, "_new_secret": "1"})
-    told = {event.detail for event in Event.objects.filter(kind="application_changed", who__username="admin")}
-    assert f"redirect URIs: {programs.CALLBACK} → {ELSEWHERE}" in told
-    assert "client secret: changed" in told
+    event = Event.objects.get(kind="set_up_changed", who__username="admin")
+    told = {change["name"]: change for change in event.changes}
+    assert (told["redirect_uris"]["old"], told["redirect_uris"]["new"]) == (programs.CALLBACK, ELSEWHERE)
+    assert told["client_secret"]["changed"] is True
     application.refresh_from_db()
-    assert not any(
-        secret in detail for secret in (stored, application.client_secret, programs.SECRET) for detail in told
-    )
+    everything = f"{event.detail} {event.changes}"
+    assert not any(secret in everything for secret in (stored, application.client_secret, programs.SECRET))
 
 
 @pytest.fixture
