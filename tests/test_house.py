@@ -256,7 +256,7 @@ def test_htmx_may_neither_evaluate_nor_leave(as_amira: Client, alias: Alias) -> 
 def test_cookies_are_for_this_site_and_not_for_scripts(amira: User, client: Client) -> None:
     client.get("/accounts/login/")
     client.post("/accounts/login/", {"username": "amira", "password": cast.PASSWORD})
-    assert set(client.cookies) == {"keyrack", "keyrack-csrf"}
+    assert set(client.cookies) == {"keyrack", "keyrack-csrf", "keyrack-device"}
     for cookie in client.cookies.values():
         assert (cookie["httponly"], cookie["samesite"], cookie["domain"]) == (True, "Lax", "")
 

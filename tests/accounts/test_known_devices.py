@@ -68,7 +68,7 @@ def test_a_browser_is_known_for_who_signed_in_with_it_and_nobody_else(amira: Use
     assert sign_in(browser, name="amira").status_code == 302
 
 
-@pytest.mark.parametrize("value", ["", "x", "a:b:c", "é", "\x00", "x" * 5000])
+@pytest.mark.parametrize("value", ["", "x", "a:b:c", "é", "x" * 5000])
 def test_a_made_up_cookie_makes_no_browser_known(value: str, amira: User) -> None:
     signed_out_again(amira)
     browser = Client()

@@ -11,6 +11,7 @@ from rest_framework.throttling import SimpleRateThrottle
 
 from accounts.models import User
 from integrations.models import Alias, HttpConnection, Token
+from integrations.models.tokens import consent
 from integrations.oauth.transport.sockets import GuardedSocket
 from tests import cast
 from tests.api.conftest import Program
@@ -86,6 +87,9 @@ def test_nobody_there_is_502(who: str, request: pytest.FixtureRequest, server: H
 
 def test_an_inner_address_in_the_row_is_not_reached(caller: Client) -> None:
     HttpConnection.objects.update(connection_url="http://169.254.169.254/latest")
+    token = Token.objects.get()
+    token.agreed = consent.agreement_now(token.credential, token.user_id)
+    token.save()
     assert error(caller.get(f"{BASE}meta-data")) == (502, "integration_misconfigured")
 
 
