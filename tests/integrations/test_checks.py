@@ -159,6 +159,7 @@ def test_redis_waits_longer_than_the_longest_task(monkeypatch: pytest.MonkeyPatc
     assert told_of_the_queue() == {"keyrack.E030", "keyrack.E034"}
 
 
+@pytest.mark.django_db
 @pytest.mark.parametrize("processes", ["", "2"])
 def test_limits_that_each_process_counts_for_itself_are_named(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, processes: str
