@@ -13,9 +13,11 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from integrations.models.tokens import Renewal, RenewalOutcome, Token
-from integrations.oauth.errors import OAuthError, Unexplained, Unreachable
+from integrations.oauth.errors import OAuthError, Unexplained, Unreachable, Unusable
 from integrations.tokens.usable import Versioned
 from integrations.vault import readable
+
+NOT_RENEWED = (RenewalOutcome.FAILED, RenewalOutcome.BROKEN)
 
 
 def entry(token: Token) -> Renewal:
@@ -38,7 +40,8 @@ def settle(attempt: Renewal, outcome: RenewalOutcome, error: OAuthError | None =
 
 def last_failure(token: Versioned) -> OAuthError:
     """Why the last renewal of this version failed: whoever comes while others wait is told the same."""
-    entry = failures(token.pk, token.version).order_by("-settled_at").first()
+    ended = Renewal.objects.filter(token_id=token.pk, version=token.version, outcome__in=NOT_RENEWED)
+    entry = ended.order_by("-settled_at").first()
     return entry.error() if entry else Unreachable("renewal_postponed")
 
 
@@ -56,7 +59,8 @@ def unexplained_since(token: Versioned) -> datetime | None:
 def break_off(attempt: Renewal) -> None:
     """Ended by a fault of our own; an outcome that is written down already stays."""
     entries = Renewal.objects.filter(pk=attempt.pk, outcome=RenewalOutcome.ASKED)
-    entries.update(outcome=RenewalOutcome.BROKEN, code="internal_error", settled_at=timezone.now())
+    told = {"code": "internal_error", "kind": Unusable.__name__.lower()}
+    entries.update(outcome=RenewalOutcome.BROKEN, settled_at=timezone.now(), **told)
 
 
 def follows_an_interruption(attempt: Renewal) -> bool:
