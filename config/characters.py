@@ -25,6 +25,7 @@ NUL = "\0"
 IN_SIGN_IN_FORMS = frozenset({"username", "login", "password", "oldpassword", "password1", "password2"})
 IN_TOKEN_REQUESTS = frozenset({"password"})
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+CHARSETS = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})  # those in which `config.requests` reads
 
 
 class RefuseNul:
@@ -42,9 +43,11 @@ class RefuseNul:
         """Forms are read here, before the check of their CSRF token reads them."""
         if answers_itself(request) or request.method != "POST" or request.content_type not in FORMS:
             return None
+        if request.content_params.get("charset", "utf-8").lower() not in CHARSETS:
+            return failures.bad_request(request, BadRequest("charset"))
         try:
             has_nul = any(NUL in text for text in (*texts_in_form(request), *names_of_files(request)))
-        except UnreadablePostError as error:
+        except (UnreadablePostError, LookupError, ValueError) as error:  # also a part's header that cannot be parsed
             return failures.bad_request(request, error)
         return failures.bad_request(request, BadRequest(NUL)) if has_nul else None
 
