@@ -2,6 +2,7 @@
 text.
 """
 
+import json
 from typing import Any
 
 from django.core.validators import RegexValidator
@@ -12,11 +13,15 @@ WITHOUT_NULL = RegexValidator(r"^[^\x00]+\Z", "Null characters are not allowed."
 
 class Json(parsers.JSONParser):
     def parse(self, *arguments: Any, **options: Any) -> Any:
-        """What is nested deeper than Python follows is the caller's fault and not ours."""
+        """What is nested deeper than Python follows, or names half a character, is the caller's fault and not ours."""
         try:
-            return super().parse(*arguments, **options)
+            found = super().parse(*arguments, **options)
+            json.dumps(found, ensure_ascii=False).encode()
         except RecursionError:
             raise exceptions.ParseError("JSON parse error - nested too deeply") from None
+        except UnicodeEncodeError:
+            raise exceptions.ParseError("JSON parse error - half of a surrogate pair is no character") from None
+        return found
 
 
 class Text(serializers.CharField):

@@ -108,3 +108,23 @@ def test_what_cannot_be_meant_is_refused_in_the_one_shape(
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
     assert set(answer.json()) == {"error", "error_description"}
     assert not SubflowRun.objects.exists()
+
+
+@pytest.mark.parametrize("written", [r"\ud800", r"a\udfffb", r"\udfff\ud800"])
+def test_half_a_character_is_refused_wherever_it_stands_in_a_body(
+    written: str, program: Program, signed_in: Alias, subflow: Subflow
+) -> None:
+    clients = {RUNS: program("subflows:run"), "/api/v1/leaked-tokens/": Client()}
+    places = ['{"inputs": {"limit": 1}, "token": "a", "more": "%s"}', '{"inputs": {"%s": 1}}', '{"token": "%s"}']
+    places += ['{"inputs": {"limit": ["%s"]}}', '{"%s": 1}', '["%s"]', '"%s"', '{"inputs": {"limit": {"%s": 1}}}']
+    for address, client in clients.items():
+        for place in places:
+            answer = run(client, place % written, address)
+            assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request"), (address, place)
+            assert "half of a surrogate pair" in answer.json()["error_description"], (address, place)
+    assert not SubflowRun.objects.exists()
+
+
+def test_a_whole_character_of_two_halves_is_taken(program: Program, signed_in: Alias, subflow: Subflow) -> None:
+    body = r'{"inputs": {"limit": 1}, "more": "\ud83d\udd11"}'
+    assert run(program("subflows:run"), body).status_code == 201
