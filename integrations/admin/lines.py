@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from integrations.models.flows import InputType
+from integrations.models.stored_json import check_kept
 
 
 class LinesField(forms.CharField):
@@ -36,6 +37,7 @@ class LinesField(forms.CharField):
             found = json.loads(text)
         except (ValueError, RecursionError):
             raise ValidationError(_("This is no JSON.")) from None
+        check_kept(found)
         return [self.row(name, value) for name, value in found.items()] if isinstance(found, dict) else found
 
     def from_line(self, number: int, line: str) -> Any:
@@ -101,7 +103,9 @@ def default_of(number: int, kind: str, text: str) -> Any:
     if kind == InputType.TEXT:
         return text
     try:
-        return json.loads(text or "null")
+        found = json.loads(text or "null")
     except (ValueError, RecursionError):
         told = _("Line %(number)d: write the default as JSON: 5, true, null, [1, 2].")
         raise ValidationError(told % {"number": number}) from None
+    check_kept(found)
+    return found

@@ -17,6 +17,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from integrations.admin import confirming
 from integrations.admin.addresses import AddressField, AddressInput, BaseAddressField, LinkField
+from integrations.admin.json_field import JsonField
 from integrations.models.registry import (
     LOGO_LIMIT,
     ApplicationRegistry,
@@ -88,7 +89,10 @@ class RegistryForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
         fields = "__all__"  # noqa: DJ007 - the admin's fieldsets name them one by one
         exclude = ["client_secret", "logo"]  # noqa: DJ006 - not editable; the fields above take their place
         field_classes = (
-            dict.fromkeys(ADDRESSES, AddressField) | dict.fromkeys(LINKS, LinkField) | {"issuer": BaseAddressField}
+            dict.fromkeys(ADDRESSES, AddressField)
+            | dict.fromkeys(LINKS, LinkField)
+            | dict.fromkeys(rules.JSON_FIELDS, JsonField)
+            | {"issuer": BaseAddressField}
         )
         widgets = {name: AddressInput() for name in ADDRESSES}
 

@@ -1,6 +1,5 @@
 """What a remote table must look like. What only an answer of the third party shows is for the preview."""
 
-import json
 import re
 from typing import Any
 
@@ -8,25 +7,12 @@ from django import forms
 from django.utils.translation import gettext as _
 
 from integrations import actions, remote_tables, rest
+from integrations.admin.json_field import JsonField
 from integrations.admin.pages import RowForm, RowFormSet
 from integrations.models.flows import Action
 from integrations.models.remote_tables import RemoteTable, RemoteTableColumn, name_from
 
 ANYWHERE = "https://api.example"  # a path leaves one origin as it leaves any other
-
-
-class Decoder(json.JSONDecoder):
-    def decode(self, text: str, *arguments: Any) -> Any:
-        """What is nested deeper than Python follows is refused as other text that is no JSON."""
-        try:
-            return super().decode(text, *arguments)
-        except RecursionError:
-            raise json.JSONDecodeError("nested too deeply", "", 0) from None
-
-
-class ActionInputsField(forms.JSONField):
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**{**options, "decoder": Decoder})
 
 
 class TableForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
@@ -36,7 +22,7 @@ class TableForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable
             "name", "label", "alias", "path", "query", "action", "inputs", "rows_path", "cache_seconds", "row_limit",
             "groups", "active",
         ]  # fmt: skip
-        field_classes = {"inputs": ActionInputsField}
+        field_classes = {"inputs": JsonField}
         widgets = {"inputs": forms.Textarea(attrs={"rows": 2, "cols": 60})}
 
     def clean(self) -> dict[str, Any]:

@@ -20,9 +20,9 @@ from accounts.models import User
 from integrations import expressions
 from integrations.expressions import BadExpression
 from integrations.models.flows import Action, RestStep
-from integrations.models.flows.declared import check_kept
 from integrations.models.registry import Alias, SysIdModel
 from integrations.models.registry.aliases import has_role
+from integrations.models.stored_json import check_kept
 
 LONGEST_PATH = 500  # characters
 MOST_ROWS = 10_000

@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy
 from integrations import expressions
 from integrations.expressions import BadExpression
 from integrations.models.registry import SysIdModel
+from integrations.models.stored_json import check_kept
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,79}")
 
@@ -127,16 +128,6 @@ def check_pairs(given: Any) -> None:
     if not all(is_pair):
         raise ValidationError(_("Give a list of pairs: a name and what it is set to."))
     check_kept(given)
-
-
-def check_kept(given: Any) -> None:
-    """Every database keeps it as it is: JSON without NaN, halves of characters and null characters."""
-    try:
-        written = expressions.as_json(given)
-    except BadExpression as error:
-        raise ValidationError(str(error)) from None
-    if r"\u0000" in written:
-        raise ValidationError(_("Null characters are not allowed."))
 
 
 def check_template(source: str, known: Mapping[str, set[str]]) -> None:

@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from integrations.models.registry.registrations import ApplicationRegistry, ClientAuthentication, GrantType
+from integrations.models.stored_json import check_kept
 from integrations.oauth import bases, carrying, dialects, transport, userinfo
 from integrations.oauth.bases import origin
 from integrations.oauth.dialects import BadDialect
@@ -39,6 +41,7 @@ REQUESTS: Mapping[str, Callable[[object], object]] = {
     "call_headers": partial(carrying.read, "Headers of calls"),
     "userinfo_request": userinfo.read,
 }
+JSON_FIELDS = ("revocation_request", *PARAMETERS, *REQUESTS)
 
 
 def faults(registry: ApplicationRegistry) -> Iterator[tuple[str, str]]:
@@ -56,6 +59,9 @@ def faults(registry: ApplicationRegistry) -> Iterator[tuple[str, str]]:
             yield name, wrong
     for name, read in REQUESTS.items():
         if wrong := wrong_request(read, getattr(registry, name)):
+            yield name, wrong
+    for name in JSON_FIELDS:
+        if wrong := wrong_json(getattr(registry, name)):
             yield name, wrong
     if registry.scope_parameter in OURS_TO_SEND - {"scope"}:
         yield "scope_parameter", _("Keyrack sets this itself: %(names)s.") % {"names": registry.scope_parameter}
@@ -98,6 +104,14 @@ def wrong_parameters(parameters: object, ours_to_send: frozenset[str]) -> str:
         return _('Enter a JSON object of texts, such as {"access_type": "offline"}.')
     if ours := sorted(ours_to_send & parameters.keys()):
         return _("Keyrack sets this itself: %(names)s.") % {"names": ", ".join(ours)}
+    return ""
+
+
+def wrong_json(value: object) -> str:
+    try:
+        check_kept(value)
+    except ValidationError as error:
+        return " ".join(error.messages)
     return ""
 
 
