@@ -4,11 +4,13 @@ Called around each save of the model, so that the admin, scripts and imports fol
 one transaction with the save.
 """
 
+import json
 from collections.abc import Collection, Mapping
 from typing import Any
 
 from django.db.models import Q, QuerySet
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 from oauth2_provider.models import (
     get_access_token_model,
@@ -56,6 +58,18 @@ def end_if_changed(application: Application, before: Mapping[str, Any], saved: C
     detail = _("its registration was changed")
     diary.write_all(diary.line(Kind.APPROVAL_ENDED, whose=person, subject=title, detail=detail) for person in people)
     return len(people)
+
+
+def approved_version(application: Application) -> str:
+    """A keyed hash of the approved fields: as long as it is equal, nothing of what was shown has changed."""
+    fields = {name: getattr(application, Application._meta.get_field(name).attname) for name in APPROVED_FIELDS}
+    told = json.dumps({name: comparable(name, value) for name, value in fields.items()}, default=str)
+    return salted_hmac("keyrack.approved-version", told, algorithm="sha256").hexdigest()
+
+
+def lock(**names: Any) -> Application | None:
+    """The application as it is stored. A save of it waits until the transaction ends."""
+    return Application.objects.select_for_update(no_key=True).filter(**names).first()
 
 
 def approvers(application: Application) -> QuerySet[User]:

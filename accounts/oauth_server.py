@@ -22,7 +22,8 @@ from oauth2_provider.scopes import BaseScopes
 from oauthlib.common import Request
 from oauthlib.oauth2.rfc6749 import errors
 
-from accounts import codes, credentials, diary, families, password_grant, scopes
+from accounts import application_changes, codes, credentials, diary, families, password_grant, scopes
+from accounts.application_changes import approved_version
 from accounts.codes import digest
 from accounts.diary import Event, Kind
 from accounts.lockout import LockedOut, client_address, seconds_locked
@@ -196,6 +197,11 @@ class Validator(RequestRules, RefreshRules):
             self.note(Kind.CODE_REPLAYED, refresh_token, request)
 
     def _save_bearer_token(self, token: dict[str, Any], request: Request, *args: Any, **kwargs: Any) -> None:
+        """A change of the application waits until this has ended, and ends what it gave; or it came first."""
+        client = cast(Application, request.client)
+        stored = application_changes.lock(pk=client.pk)
+        if stored is None or approved_version(stored) != approved_version(client):
+            raise errors.InvalidGrantError(description="The application has just been changed.", request=request)
         super()._save_bearer_token(token, request, *args, **kwargs)
         if request.grant_type == "authorization_code":
             codes.remember(str(request.code), token, cast(Application, request.client))

@@ -7,9 +7,11 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
-from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse, QueryDict
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.crypto import constant_time_compare
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
@@ -21,7 +23,8 @@ from oauth2_provider.settings import oauth2_settings
 from oauth2_provider.views import AuthorizationView, OAuthServerMetadataView, TokenView
 from oauthlib.oauth2.rfc6749 import errors
 
-from accounts import diary, introspection, scopes
+from accounts import application_changes, diary, introspection, scopes
+from accounts.application_changes import approved_version
 from accounts.diary import Kind
 from accounts.lockout import client_address
 from accounts.models import Application, Approval
@@ -78,6 +81,8 @@ class Consent(AuthorizationView):  # type: ignore[misc]  # django-oauth-toolkit 
         found: dict[str, Any] = super().get_context_data(**context)
         found["scopes_in_words"] = scopes.in_words(found.get("scopes", []))
         found["redirect_host"] = urlsplit(found.get("redirect_uri") or "").netloc
+        if application := found.get("application"):
+            found["shown_version"] = approved_version(application)
         found["minutes"] = oauth2_settings.ACCESS_TOKEN_EXPIRE_SECONDS // 60
         found["days"] = settings.REFRESH_TOKEN_FAMILY_LIFETIME.days
         return found
@@ -111,28 +116,45 @@ class Consent(AuthorizationView):  # type: ignore[misc]  # django-oauth-toolkit 
         names = ("client_id", "redirect_uri", "response_type", "state", "code_challenge", "code_challenge_method")
         credentials = {name: context[name] for name in names if context.get(name)}
         credentials["resource"] = self.request.GET.getlist("resource")
-        try:
-            address, _headers, _body, _status = self.create_authorization_response(
-                request=self.request, scopes=" ".join(context["scopes"]), credentials=credentials, allow=True
-            )
-        except OAuthToolkitError as error:
-            return self.error_response(error, application)  # type: ignore[no-any-return]
-        self.note_approval(application, context["scopes"])
+        with transaction.atomic():
+            stored = application_changes.lock(pk=application.pk)
+            is_unchanged = stored is not None and approved_version(stored) == approved_version(application)
+            if not (is_unchanged and self.was_approved(application, context["scopes"])):
+                return self.ask_again()
+            try:
+                address, _headers, _body, _status = self.create_authorization_response(
+                    request=self.request, scopes=" ".join(context["scopes"]), credentials=credentials, allow=True
+                )
+            except OAuthToolkitError as error:
+                return self.error_response(error, application)  # type: ignore[no-any-return]
+            self.note_approval(application, context["scopes"])
         return self.redirect(address, application)
 
     def form_valid(self, form: Any) -> HttpResponse:
-        """The form's hidden fields came from a browser: they are judged as a request is."""
+        """The form's hidden fields came from a browser: they are judged as a request is.
+
+        Allowed is what the page showed: if the application was changed since, the person is asked again.
+        """
         answer = form.cleaned_data
-        application = Application.objects.filter(client_id=answer["client_id"]).first()
-        if not application or not application.redirect_uri_allowed(answer["redirect_uri"]):
-            return self.form_invalid(form)
-        if not all(map(is_own, answer["resource"].split())):
-            return self.form_invalid(form)
-        answer["nonce"] = answer["claims"] = ""  # of OpenID Connect, which is not spoken here
-        response: HttpResponse = super().form_valid(form)
-        if answer["allow"] and "code=" in response.headers.get("Location", ""):
-            self.note_approval(application, answer["scope"].split())
+        with transaction.atomic():
+            application = application_changes.lock(client_id=answer["client_id"])
+            if application and answer["allow"] and not self.was_shown(application):
+                return self.ask_again()
+            if not application or not application.redirect_uri_allowed(answer["redirect_uri"]):
+                return self.form_invalid(form)
+            if not all(map(is_own, answer["resource"].split())):
+                return self.form_invalid(form)
+            answer["nonce"] = answer["claims"] = ""  # of OpenID Connect, which is not spoken here
+            response: HttpResponse = super().form_valid(form)
+            if answer["allow"] and "code=" in response.headers.get("Location", ""):
+                self.note_approval(application, answer["scope"].split())
         return response
+
+    def was_shown(self, application: Application) -> bool:
+        return constant_time_compare(self.request.POST.get("shown_version", ""), approved_version(application))
+
+    def ask_again(self) -> HttpResponse:
+        return HttpResponseRedirect(self.request.get_full_path())
 
     def form_invalid(self, form: Any) -> HttpResponse:
         return self.render_to_response({"error": errors.InvalidRequestFatalError()}, status=HTTPStatus.BAD_REQUEST)

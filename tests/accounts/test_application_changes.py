@@ -10,6 +10,7 @@ from oauth2_provider.models import get_access_token_model, get_grant_model, get_
 
 from accounts import application_changes, ranks
 from accounts.models import Application, Approval, Event, User
+from accounts.oauth_server import Validator
 from tests import cast
 from tests.accounts import programs
 from tests.conftest import client_of
@@ -186,3 +187,55 @@ def test_the_comparison_of_many_agrees_with_that_of_one(admin: User) -> None:
                 other,
                 maker_,
             )
+
+
+@pytest.mark.parametrize("field", CHANGES)
+def test_a_page_that_was_opened_before_the_change_allows_nothing(field: str, as_amira: Client) -> None:
+    application = programs.program()
+    page = as_amira.get(programs.authorize_url())
+    setattr(application, field, CHANGES[field])
+    application.save()
+    answer = as_amira.post(programs.authorize_url(), {**programs.hidden_fields(page), "allow": "true"})
+    assert (answer.status_code, answer["Location"]) == (302, programs.authorize_url())
+    assert nothing_is_left(application)
+
+
+@pytest.mark.parametrize("version", ["", "0" * 64, "é", "\ud7ff"])
+def test_a_form_that_does_not_say_what_it_showed_allows_nothing(version: str, as_amira: Client) -> None:
+    programs.program()
+    form = programs.hidden_fields(as_amira.get(programs.authorize_url()))
+    as_amira.post(programs.authorize_url(), {**form, "shown_version": version, "allow": "true"})
+    assert not get_grant_model().objects.exists()
+    assert not Approval.objects.exists()
+
+
+def test_a_page_that_was_opened_before_the_change_can_still_deny(as_amira: Client) -> None:
+    application = programs.program()
+    page = as_amira.get(programs.authorize_url())
+    application.name = "Another"
+    application.save()
+    answer = as_amira.post(programs.authorize_url(), programs.hidden_fields(page))
+    assert "error=access_denied" in answer["Location"]
+
+
+@pytest.mark.parametrize("field", ["redirect_uris", "client_secret", "name"])
+@pytest.mark.parametrize("grant", ["code", "refresh token"])
+def test_what_is_being_redeemed_while_the_change_is_saved_does_not_survive_it(
+    grant: str, field: str, as_amira: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The change is committed after the program was recognized and before its tokens are stored."""
+    application = programs.program()
+    held = programs.granted(as_amira)["refresh_token"]
+    code = programs.ask(as_amira)["code"]
+    save_token = Validator.save_bearer_token
+
+    def change_first(self: Validator, *arguments: Any, **names: Any) -> None:
+        changed = Application.objects.get(pk=application.pk)
+        setattr(changed, field, CHANGES[field])
+        changed.save()
+        save_token(self, *arguments, **names)
+
+    monkeypatch.setattr(Validator, "save_bearer_token", change_first)
+    answer = programs.exchange(code) if grant == "code" else programs.refresh(held)
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")
+    assert nothing_is_left(application)
