@@ -46,8 +46,16 @@ def client_address(request: HttpRequest) -> str:
     """Who connected; behind proxies of ours, what the outermost of them saw. What a client claims itself is ignored."""
     seen = [entry.strip() for entry in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]
     if settings.PROXY_COUNT and len(seen) >= settings.PROXY_COUNT and is_address(seen[-settings.PROXY_COUNT]):
-        return str(seen[-settings.PROXY_COUNT])
-    return str(request.META.get("REMOTE_ADDR") or NOBODY_KNOWS)
+        return plain_address(seen[-settings.PROXY_COUNT])
+    return plain_address(str(request.META.get("REMOTE_ADDR") or NOBODY_KNOWS))
+
+
+def plain_address(text: str) -> str:
+    """The same address always in the same way: a server that listens on "::" says "::ffff:192.0.2.1" of 192.0.2.1."""
+    if not is_address(text):
+        return text
+    address = ip_address(text.partition("%")[0])  # behind it stands an interface of one machine
+    return str(getattr(address, "ipv4_mapped", None) or address)
 
 
 def counted_address(request: HttpRequest) -> str:
@@ -106,14 +114,15 @@ def fail(request: HttpRequest, user: User | None, limits: list[Limit]) -> None:
 
 
 def limits_of(request: HttpRequest, user: User | None, *, name: str, known_place: str, with_code: bool) -> list[Limit]:
+    """The address comes first: one that is locked makes no rows for the names that it goes on to make up."""
     device = known_devices.device_of(request, user) if user else ""
     if user and (device or known_place):
         counters = [f"device {user.get_username()} {device or known_place}"]
     elif user:
-        counters = [f"name {user.get_username()}", f"address {counted_address(request)}"]
+        counters = [f"address {counted_address(request)}", f"name {user.get_username()}"]
     else:
         digest = sha256(name.strip().lower().encode(errors="replace")).hexdigest()
-        counters = [f"unknown name {digest}", f"address {counted_address(request)}"]
+        counters = [f"address {counted_address(request)}", f"unknown name {digest}"]
     limits = [
         Limit(counter=counter, times=settings.SIGN_IN_ATTEMPTS, duration=settings.SIGN_IN_LOCK) for counter in counters
     ]

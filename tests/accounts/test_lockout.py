@@ -118,3 +118,21 @@ def test_the_address_is_what_our_own_proxies_saw(count: int, seen: str, counted_
     settings.PROXY_COUNT = count
     login("admin", WRONG, HTTP_X_FORWARDED_FOR=seen)
     assert AttemptCounter.objects.filter(pk=f"address {counted_as}").exists()
+
+
+def test_a_locked_address_leaves_no_rows_for_the_names_it_makes_up(door: Door) -> None:
+    for number in range(settings.SIGN_IN_ATTEMPTS):
+        door(f"nobody-{number}", WRONG)
+    rows = AttemptCounter.objects.count()
+    for number in range(5):
+        door(f"somebody-{number}", WRONG)
+    assert AttemptCounter.objects.count() == rows
+
+
+@pytest.mark.parametrize("written", ["::ffff:203.0.113.9", "::FFFF:cb00:7109", "203.0.113.9"])
+def test_an_ipv4_address_within_ipv6_is_counted_as_itself(door: Door, written: str) -> None:
+    """A site that listens on "::" would otherwise lock out everybody who comes by IPv4."""
+    for number in range(settings.SIGN_IN_ATTEMPTS):
+        door(f"nobody-{number}", WRONG, REMOTE_ADDR="::ffff:203.0.113.9")
+    assert not let_in(door("admin", cast.PASSWORD, REMOTE_ADDR=written))
+    assert let_in(door("admin", cast.PASSWORD, REMOTE_ADDR="::ffff:198.51.100.7"))
