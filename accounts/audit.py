@@ -6,6 +6,7 @@ that changes the set-up saves rows one by one. Knows no other app: each one name
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -22,6 +23,8 @@ from accounts.models import User
 
 INTEGER_IDS = UUID("6ba7b812-9dad-11d1-80b4-00c04fd430c8")  # namespace of ids made from integer keys
 LONGEST_VALUE = 500  # characters of an old or new value
+USER_INFO = re.compile(r"(?<=://)[^/?#@\s]+@")
+QUERY = re.compile(r"(?<=://)([^?#\s]*\?)([^#\s]+)")
 Change = dict[str, Any]  # field, and either old and new or changed=True
 
 
@@ -112,7 +115,15 @@ def change_of(column: Any, before: Any, after: Any, *, is_secret: bool) -> Chang
     label = str(column.verbose_name)
     if is_secret:
         return {"field": label, "name": column.name, "changed": True}
-    return {"field": label, "name": column.name, "old": shown(column, before), "new": shown(column, after)}
+    old, new = shown(column, before), shown(column, after)
+    if old == new:  # but for what is not shown
+        return {"field": label, "name": column.name, "changed": True}
+    return {"field": label, "name": column.name, "old": old, "new": new}
+
+
+def without_secrets(text: str) -> str:
+    """URLs in it without user info and without the values of their query: each may hold a key."""
+    return QUERY.sub(lambda url: url[1] + re.sub(r"=[^&]*", "=…", url[2]), USER_INFO.sub("…@", text))
 
 
 def shown(column: Any, value: Any) -> str:
@@ -126,7 +137,7 @@ def shown(column: Any, value: Any) -> str:
         value = dict(column.flatchoices).get(value, value)
     if isinstance(value, dict | list):
         value = json.dumps(value, ensure_ascii=False, default=str) if value else ""
-    return str(value)[:LONGEST_VALUE]
+    return without_secrets(str(value))[:LONGEST_VALUE]
 
 
 def record_save(sender: type[models.Model], instance: Any, created: bool, raw: bool, **_signal: Any) -> None:

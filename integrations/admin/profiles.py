@@ -143,7 +143,9 @@ class ProfileAdmin(BelongsToRegistry):
     def save_model(self, request: HttpRequest, obj: OAuthEntityProfile, form: Any, change: bool) -> None:
         """The new default takes over from the old one."""
         if obj.is_default:
-            others_of(obj).update(is_default=False)
+            for other in others_of(obj):
+                other.is_default = False
+                other.save(update_fields=["is_default"])  # one by one, for the audit log
         super().save_model(request, obj, form, change)
 
 

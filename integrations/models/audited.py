@@ -34,10 +34,10 @@ watch(OAuthEntityProfile, ignored=["registry"], many=["scopes"], parent="registr
 watch(OAuth2Credential)
 watch(Alias, ignored=["deactivated_at"], many=["groups"])
 watch(HttpConnection)
-watch(ConfigurationTemplate, ignored=["key"])
+watch(ConfigurationTemplate, ignored=["key"], secrets=["definition"])  # with objects as above
 watch(Action)
 watch(RestStep, ignored=["action"], secrets=["headers", "query", "body"], parent="action")
 watch(Subflow, many=["groups"])
-watch(SubflowAction, ignored=["subflow"], parent="subflow")
-watch(RemoteTable, many=["groups"])
+watch(SubflowAction, ignored=["subflow"], secrets=["inputs"], parent="subflow")
+watch(RemoteTable, secrets=["query", "inputs"], many=["groups"])
 watch(RemoteTableColumn, ignored=["table"], parent="table")

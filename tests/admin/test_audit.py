@@ -158,3 +158,45 @@ def test_steps_and_columns_belong_to_the_history_of_their_action_and_table(north
     assert "CANARY" not in str(event.changes)
     (event,) = audit.history_of(table)
     assert [(change["old"], change["new"]) for change in event.changes] == [("Number", "Id")]
+
+
+def test_objects_that_may_hold_a_key_are_changed_and_no_more_is_said(northwind: Alias) -> None:
+    template = ConfigurationTemplate.objects.create(name="Ours", definition={"provider": "x"})
+    template.definition = {"registry": {"call_headers": {"X-Api-Key": "CANARY-key"}}}
+    template.save()
+    table = tables.incidents(northwind)
+    table.query, table.inputs = "api_key=CANARY-key", {"key": "CANARY-key"}
+    table.save()
+    ours = flowing.subflow_of(flowing.open_incidents(northwind)).actions.get()
+    ours.inputs = {"key": "CANARY-key"}
+    ours.save()
+    assert [change["name"] for change in changes() if change.get("changed")] == [
+        "definition",
+        "inputs",
+        "query",
+        "inputs",
+    ]
+    assert "CANARY" not in str(list(Event.objects.values()))
+
+
+def test_an_address_is_told_without_what_may_be_a_key_in_it(registry: ApplicationRegistry) -> None:
+    for address in (
+        "https://a:CANARY-pass@b.example/t?v=1&key=CANARY-key#x",
+        "https://a:CANARY-2@b.example/t?v=1&key=CANARY-2#x",
+    ):
+        registry.userinfo_url = address
+        registry.save()
+    told = changes()
+    assert told[0]["new"] == "https://…@b.example/t?v=…&key=…#x"
+    assert told[1].get("changed")
+    assert "CANARY" not in str(list(Event.objects.values()))
+
+
+def test_the_profile_that_is_the_default_no_more_is_recorded(as_admin: Client, registry: ApplicationRegistry) -> None:
+    other = OAuthEntityProfile.objects.create(registry=registry, name="Other", grant_type="authorization_code")
+    first = OAuthEntityProfile.objects.create(
+        registry=registry, name="First", grant_type="authorization_code", is_default=True
+    )
+    submitted(as_admin, f"/admin/integrations/oauthentityprofile/{other.pk}/change/", {"Default": "on"})
+    told = {event.subject: event.changes[0]["new"] for event in Event.objects.filter(kind="set_up_changed")}
+    assert told == {f"OAuth Entity Profile {first}": "False", f"OAuth Entity Profile {other}": "True"}
