@@ -62,6 +62,8 @@ def find_fault(asked: QueryDict) -> errors.OAuth2Error | None:
     prompts = asked.get("prompt", "").split()
     if "none" in prompts and len(prompts) > 1:
         return errors.InvalidRequestError(description="prompt=none stands alone.")
+    if "create" in prompts:  # the toolkit would say so to the person's browser instead
+        return errors.InvalidRequestError(description="Unsupported prompt: create.")
     if not all(map(resources.is_own, asked.getlist("resource"))):
         return InvalidTarget()
     return find_fault_of_challenge(asked.get("code_challenge"), asked.get("code_challenge_method"))
@@ -88,11 +90,12 @@ def check_client_request(request: HttpRequest) -> None:
     if name := find_repeated(request.POST):
         raise errors.InvalidRequestError(description=f"Repeated parameter: {name}.")
     scheme, _blank, encoded = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
-    if scheme.lower() == "basic":
-        if request.POST.get("client_secret"):
-            raise errors.InvalidRequestError(description="The client authenticates in two ways.")
-        if (claimed := request.POST.get("client_id")) and claimed != client_id_in(encoded):
-            raise errors.InvalidRequestError(description="The client has two client_id.")
+    is_basic = scheme.lower() == "basic"
+    in_body = [request.POST.get(name) for name in ("client_secret", "client_assertion")]
+    if sum(map(bool, [is_basic, *in_body])) > 1:
+        raise errors.InvalidRequestError(description="The client authenticates in two ways.")
+    if is_basic and (claimed := request.POST.get("client_id")) and claimed != client_id_in(encoded):
+        raise errors.InvalidRequestError(description="The client has two client_id.")
 
 
 def client_id_in(encoded: str) -> str:

@@ -63,6 +63,7 @@ def post(path: str, fields: dict[str, Any], **headers: str) -> Any:
         ({"prompt": "none login"}, "invalid_request"),
         ({"prompt": "consent none"}, "invalid_request"),
         ({"prompt": "none"}, "consent_required"),
+        ({"prompt": "create"}, "invalid_request"),
         ({"resource": "https://other.example/api"}, "invalid_target"),
         ({"resource": "api"}, "invalid_target"),
         ({"resource": "http://["}, "invalid_target"),
@@ -293,7 +294,13 @@ def test_the_api_asks_for_a_bearer() -> None:
 
 @pytest.mark.parametrize("path", ["/o/token/", "/o/revoke_token/", "/o/introspect/"])
 @pytest.mark.parametrize(
-    "extra", [{"client_secret": SECRET}, {"client_id": "other"}, {"client_id": "digest", "client_secret": SECRET}]
+    "extra",
+    [
+        {"client_secret": SECRET},
+        {"client_id": "other"},
+        {"client_id": "digest", "client_secret": SECRET},
+        {"client_assertion": "a.b.c"},
+    ],
 )
 def test_a_program_proves_itself_in_one_way(as_amira: Client, path: str, extra: dict[str, str]) -> None:
     answer = granted(as_amira)
