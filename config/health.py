@@ -9,7 +9,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from celery import current_app
 from django.conf import settings
 from django.core.cache import cache
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
@@ -103,12 +103,13 @@ def outside_the_pool(works: Callable[[], bool]) -> Callable[[], bool]:
         own = connection.copy()
         options = own.settings_dict["OPTIONS"]
         options.pop("pool", None)
-        limit = f"{options.get('options', '')} -c statement_timeout={SECONDS}s"
-        options |= {"connect_timeout": SECONDS, "options": limit.strip()}
+        options["connect_timeout"] = SECONDS
         before = connections["default"]
         connections["default"] = own
         try:
-            return works()
+            with transaction.atomic(), own.cursor() as cursor:  # no option of the connection: PgBouncer refuses those
+                cursor.execute(f"SET LOCAL statement_timeout = '{SECONDS}s'")
+                return works()
         finally:
             own.close()
             connections["default"] = before

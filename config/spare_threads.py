@@ -4,6 +4,7 @@ A request that would take the last threads waits as long as other requests end, 
 none has ended for a quarter of a second, all threads hang, and it is answered with 503.
 """
 
+import json
 import os
 import re
 import shlex
@@ -15,6 +16,11 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 PATIENCE = 0.25  # seconds without the end of any request
 BUSY = b"The site is busy. Try again in a moment.\n"
+BUSY_IN_JSON = {
+    "/readyz": {"status": "failing", "threads": "failing"},
+    "/api/": {"error": "server_error", "error_description": BUSY.decode().strip()},
+    "/o/": {"error": "temporarily_unavailable", "error_description": BUSY.decode().strip()},
+}
 
 
 def server_threads() -> int:
@@ -22,6 +28,16 @@ def server_threads() -> int:
     words = [*sys.argv, *shlex.split(os.environ.get("GUNICORN_CMD_ARGS", ""))]
     option = re.search(r"(?:^|\s)--(?:blocking-threads|threads)[= ](\d+)", " ".join(words))
     return int(option[1] if option else os.environ.get("GRANIAN_BLOCKING_THREADS", 0))
+
+
+def refuse(path: str, start_response: StartResponse) -> list[bytes]:
+    """503: in JSON where programs ask, as text elsewhere."""
+    told = next((told for begin, told in BUSY_IN_JSON.items() if path.startswith(begin)), None)
+    body = json.dumps(told).encode() if told else BUSY
+    content_type = "application/json" if told else "text/plain"
+    headers = [("Content-Type", content_type), ("Content-Length", str(len(body)))]
+    start_response("503 Service Unavailable", [*headers, ("Retry-After", "1"), ("Cache-Control", "no-store")])
+    return [body]
 
 
 class SpareThreads:
@@ -36,9 +52,7 @@ class SpareThreads:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if not self.enter():
-            headers = [("Content-Type", "text/plain"), ("Content-Length", str(len(BUSY))), ("Retry-After", "1")]
-            start_response("503 Service Unavailable", headers)
-            return [BUSY]
+            return refuse(str(environ.get("PATH_INFO")), start_response)
         request = Request(self.leave)
         try:
             body = self.application(environ, start_response)

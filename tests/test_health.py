@@ -3,14 +3,21 @@
 import base64
 import contextlib
 import os
+import select
 import signal
+import socket
+import socketserver
+import struct
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -149,3 +156,61 @@ def test_parallel_calls_leave_most_connections_of_the_database_to_others(live: L
             most = max(most, row[0])
             time.sleep(0.01)
     assert 1 <= most <= 16
+
+
+class Pooler(socketserver.BaseRequestHandler):
+    """Passes on to PostgreSQL, and refuses the startup parameters that PgBouncer refuses."""
+
+    database: ClassVar[tuple[str, int]]
+    KNOWN = {b"user", b"database", b"client_encoding", b"application_name", b"datestyle", b"timezone"}
+
+    def handle(self) -> None:
+        (length,) = struct.unpack("!i", self.request.recv(4, socket.MSG_WAITALL))
+        startup = self.request.recv(length - 4, socket.MSG_WAITALL)
+        if length == 8:  # asks for TLS or GSSAPI
+            self.request.sendall(b"N")
+            self.handle()
+            return
+        if not set(startup[4:].rstrip(b"\0").split(b"\0")[::2]) <= self.KNOWN:
+            error = b"SFATAL\0C08P01\0Munsupported startup parameter\0\0"
+            self.request.sendall(b"E" + struct.pack("!i", len(error) + 4) + error)
+            return
+        with socket.create_connection(self.database) as server:
+            server.sendall(struct.pack("!i", length) + startup)
+            while readable := select.select([self.request, server], [], [], 10)[0]:
+                for end in readable:
+                    data = end.recv(65536)
+                    if not data:
+                        return
+                    (server if end is self.request else self.request).sendall(data)
+
+
+ASK = """
+import django; django.setup()
+from django.db import connections
+from config import health
+def limit():
+    with connections["default"].cursor() as cursor:
+        cursor.execute("SHOW statement_timeout")
+        return cursor.fetchone() == ("2s",)
+print(health.ask({"database": health.outside_the_pool(limit)}))
+"""
+
+
+def test_the_database_is_asked_with_a_limit_through_a_pgbouncer_too(tmp_path: Path) -> None:
+    if words := machine.lacks("postgres"):
+        pytest.skip(words)
+    with machine.postgres() as database, socketserver.ThreadingTCPServer(("127.0.0.1", 0), Pooler) as pooler:
+        direct = urlsplit(database)
+        Pooler.database = (direct.hostname or "", direct.port or 5432)
+        threading.Thread(target=pooler.serve_forever, daemon=True).start()
+        pooled = database.replace(f":{direct.port}/", f":{pooler.server_address[1]}/")
+        told = {
+            **os.environ,
+            "DATABASE_URL": pooled,
+            "DATA_DIR": str(tmp_path),
+            "DJANGO_SETTINGS_MODULE": "config.settings",
+        }
+        asked = subprocess.run([sys.executable, "-c", ASK], env=told, check=True, capture_output=True, text=True)
+        pooler.shutdown()
+    assert asked.stdout.strip() == "{'database': True}", asked.stderr

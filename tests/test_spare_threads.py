@@ -1,5 +1,6 @@
 """The last threads of a WSGI server are not taken by requests that hang."""
 
+import json
 import sys
 import threading
 import time
@@ -50,6 +51,19 @@ def test_health_is_answered_and_further_requests_are_refused_while_all_others_ha
         pages.go.set()
         statuses = {request.result(10) for request in hanging}
     assert statuses == {"200 OK", "503 Service Unavailable"}
+
+
+@pytest.mark.parametrize(
+    ("path", "name"), [("/readyz", "status"), ("/api/v1/integrations/", "error"), ("/o/token/", "error"), ("/", "")]
+)
+def test_programs_are_refused_in_json(path: str, name: str) -> None:
+    application = SpareThreads(lambda environ, start: [b"hangs"], 2)
+    hanging = application({"PATH_INFO": "/"}, IGNORED)
+    told: dict[str, str] = {}
+    body = b"".join(application({"PATH_INFO": path}, lambda status, headers: told.update(headers)))
+    assert told["Content-Type"] == ("application/json" if name else "text/plain")
+    assert not name or json.loads(body)[name]
+    del hanging
 
 
 def test_a_crowd_on_a_site_that_works_is_served_without_a_refusal() -> None:
