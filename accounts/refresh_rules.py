@@ -53,8 +53,9 @@ class RefreshRules(OAuth2Validator):
         except sealing.Unreadable:  # a key is not set in this process: the program did nothing wrong
             raise errors.InvalidGrantError(request=request) from None
         if successor is None:
+            was_alive = RefreshToken.objects.filter(token_family=shown.token_family, revoked=None).exists()
             families.end(shown.token_family)
-            for reused in families.superseded(shown.token_checksum):
+            for reused in families.superseded(shown.token_checksum) if was_alive else ():
                 self.note_reuse(reused, request)
             raise errors.InvalidGrantError(request=request)
         return successor

@@ -229,3 +229,12 @@ def test_a_key_that_is_gone_ends_nobodys_family(as_amira: Client, settings: Sett
 def test_without_keys_a_refresh_token_still_renews(as_amira: Client, settings: Settings) -> None:
     settings.TOKEN_ENCRYPTION_KEYS = []
     assert refresh(granted(as_amira)["refresh_token"]).status_code == 200
+
+
+def test_what_a_person_has_ended_is_not_called_a_reuse_afterwards(as_amira: Client, amira: User) -> None:
+    """The second process of a program comes a moment later: it did nothing wrong, and took nothing away."""
+    first = granted(as_amira)["refresh_token"]
+    refresh(first)
+    oauth_server.end_all(amira)
+    assert refresh(first).json()["error"] == "invalid_grant"
+    assert not Event.objects.filter(kind="refresh_reused").exists()
