@@ -3,15 +3,17 @@
 import base64
 import re
 from collections.abc import Iterator
+from io import BytesIO
 from typing import Any
 from urllib.parse import quote
 
 import pytest
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.urls.resolvers import RoutePattern
 
 from accounts.models import User
+from config.requests import WSGIApplication
 from integrations.models import Alias
 from tests import cast
 from tests.conftest import client_of
@@ -150,3 +152,41 @@ def test_odd_headers_are_refused(client: Client, amira: User, header: str) -> No
         told = {header: value, "Sec-Fetch-Site": "same-origin"}
         assert client.post("/accounts/login/", form, headers=told).status_code < 500
         assert client.get("/integrations/", headers=told).status_code < 500
+
+
+def told(address: str, content_type: str, body: bytes = b"") -> int:
+    """The status of an answer to these bytes, as a WSGI server asks for it."""
+    statuses: list[str] = []
+    sent = {"CONTENT_TYPE": content_type, "CONTENT_LENGTH": str(len(body)), "wsgi.input": BytesIO(body)}
+    method = {"REQUEST_METHOD": "POST" if body else "GET", "HTTP_SEC_FETCH_SITE": "same-origin"}
+    environ = RequestFactory().get(address).environ
+    start: Any = lambda status, _headers: statuses.append(status)  # noqa: E731  a start_response
+    b"".join(WSGIApplication()({**environ, **sent, **method}, start))
+    return int(statuses[0].partition(" ")[0])
+
+
+CODECS = ["hex", "undefined", "idna", "unicode_escape", "utf-16", "rot13", "latin-1", "none"]
+HALF = "%5C%75%64%38%30%30"  # half a character in "unicode_escape"
+FORMS = {
+    "text/plain": b"",
+    "application/x-www-form-urlencoded": f"username={HALF}&token={HALF}".encode(),
+    "multipart/form-data; boundary=B": b'--B\r\nContent-Disposition: form-data; name="x"\r\n\r\n\\ud800\r\n--B--\r\n',
+}
+
+
+@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize("form", FORMS)
+def test_no_charset_chooses_how_a_request_is_read(amira: User, codec: str, form: str) -> None:
+    for address in ("/accounts/login/", "/o/token/", "/o/introspect/", "/o/authorize/", "/api/v1/integrations/", "/"):
+        assert told(f"{address}?next={HALF}", f"{form}; charset={codec}", FORMS[form]) < 500, address
+
+
+@pytest.mark.parametrize("content_type", ["a/b; charset*=utf-8''%00", "a/b; x*=none''%41", "a/b; charset*=hex''%C3"])
+def test_a_content_type_that_cannot_be_parsed_counts_as_none(db: None, content_type: str) -> None:
+    assert told("/accounts/login/", content_type) == 200
+
+
+def test_a_form_in_another_charset_than_ours_is_refused(db: None) -> None:
+    form = "application/x-www-form-urlencoded"
+    assert told("/accounts/login/", f"{form}; charset=latin-1", b"username=%E9") == 400
+    assert told("/accounts/login/", f"{form}; charset=UTF-8", b"username=%C3%A9") == 403  # for its CSRF token
