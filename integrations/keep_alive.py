@@ -22,7 +22,7 @@ from accounts.error_boundary import error_boundary
 from integrations import tokens
 from integrations.models.tokens import Token, TokenQuerySet, TokenState
 from integrations.oauth.errors import OAuthError
-from integrations.tokens import NoUsableToken
+from integrations.tokens import NoUsableToken, journal
 from integrations.tokens.renewal import INTERNAL_ERROR
 from integrations.vault import opens_by_header
 
@@ -138,7 +138,7 @@ def keep(token: Token) -> bool:
     """False when the provider did not give a new one, for a reason that may meet the next token too."""
     try:
         with error_boundary(f"Keeping token {token.hex} alive", expected=(NoUsableToken, OAuthError)):
-            return tokens.renew(token).version != token.version
+            return tokens.renew(token).version != token.version or journal.was_broken_off(token)
     except NoUsableToken:
         pass  # that one person must sign in again
     except OAuthError as error:

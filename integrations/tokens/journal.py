@@ -63,6 +63,12 @@ def break_off(attempt: Renewal) -> None:
     entries.update(outcome=RenewalOutcome.BROKEN, settled_at=timezone.now(), **told)
 
 
+def was_broken_off(token: Versioned) -> bool:
+    """The last request for this version ended by a fault of our own, which says nothing of the provider."""
+    last = Renewal.objects.filter(token_id=token.pk, version=token.version).order_by("-asked_at").first()
+    return last is not None and last.outcome == RenewalOutcome.BROKEN
+
+
 def follows_an_interruption(attempt: Renewal) -> bool:
     """Somebody sent the same refresh token before, and died before he could say what became of it."""
     return bool(attempt.refresh_token_hash) and interrupted(attempt).exists()
