@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from django.utils import timezone
 
+from integrations.models import reach
 from integrations.models.tokens import Revocation
 from integrations.oauth import client, transport
 from integrations.oauth.errors import OAuthError
@@ -70,7 +71,13 @@ def verdict_on(revocation: Revocation, name: str) -> Verdict:
 
 
 def verdict_by_refresh(revocation: Revocation) -> Verdict:
-    """ALIVE: the provider gave new tokens, which are to be revoked now."""
+    """ALIVE: the provider gave new tokens, which are to be revoked now.
+
+    Not asked where a newer sign-in hangs on the same grant: a server may take the refresh for a stolen token, and end
+    the grant.
+    """
+    if reach.would_end_a_newer_grant(revocation) or reach.may_end_a_coming_grant(revocation):
+        return Verdict.UNKNOWN
     try:
         return Verdict.DEAD if refresh_is_refused(revocation) else Verdict.ALIVE
     except OAuthError:

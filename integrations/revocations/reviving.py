@@ -33,17 +33,18 @@ def refresh_is_refused(revocation: Revocation) -> bool:
     """Ask for new tokens with the refresh token (RFC 6749 §6). True: the provider refuses exactly this token.
 
     False: it gave new tokens, which the promise holds from now on. Raises `OAuthError` for any answer that says
-    nothing of the token, also for a refusal where an earlier answer was lost: the token may have been spent then, and
-    its successor lives.
+    nothing of the token. So is a refusal where an earlier answer was lost (the token may have been spent then, and its
+    successor lives), and one to a registration that the provider has not accepted since it was changed.
     """
-    may_be_spent = revocation.refresh_asked_at is not None
+    may_be_spent = revocation.may_be_spent
+    counts = revocation.is_registration_proven and not may_be_spent
     revocation.note(refresh_asked_at=timezone.now(), told=revocation.told)
     try:
         answer = client.refresh(revocation.registration(), refresh_token=revocation.refresh_token)
     except OAuthError as error:
         if 400 <= error.status < 500 and not may_be_spent:  # nothing was granted
             revocation.note(refresh_asked_at=None)
-        if isinstance(error, Refused) and error.code in DEAD_REFRESH_TOKEN and not may_be_spent:
+        if isinstance(error, Refused) and error.code in DEAD_REFRESH_TOKEN and counts:
             revocation.last_answer = error.code
             return True
         raise
@@ -61,13 +62,19 @@ def lives(revocation: Revocation) -> bool:
 
 
 def take(revocation: Revocation, answer: TokenAnswer) -> None:
-    """Committed before it is used: the old refresh token may be spent. Whatever was settled meanwhile holds nothing."""
+    """Committed before it is used: the old refresh token may be spent. Whatever was settled meanwhile holds nothing.
+
+    The provider has been told of none of the new tokens, even if nobody comes to say so afterwards.
+    """
     revocation.access_token = answer.access_token
     revocation.refresh_token = answer.refresh_token or revocation.refresh_token
     lifetime = answer.expires_in
     revocation.access_token_expires_at = None if lifetime is None else timezone.now() + timedelta(seconds=lifetime)
-    revocation.refresh_asked_at, revocation.witnesses = None, {}
+    revocation.refresh_asked_at, revocation.witnesses, revocation.told = None, {}, []
+    revocation.is_refusal_proof, revocation.granted_at = True, timezone.now()
     with transaction.atomic():
         if Revocation.objects.select_for_update().unkept().filter(pk=revocation.pk).exists():
             held = ["access_token", "refresh_token", "access_token_expires_at"]
-            revocation.save(update_fields=[*held, "refresh_asked_at", "witnesses"])
+            revocation.save(
+                update_fields=[*held, "refresh_asked_at", "is_refusal_proof", "granted_at", "witnesses", "told"]
+            )

@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from integrations.models.registry import SysIdModel
+from integrations.oauth import codes
 from integrations.oauth.errors import Misconfigured, OAuthError, Refused, Unexplained, Unreachable, Unusable
 
 KEPT = timedelta(days=30)
@@ -24,12 +25,23 @@ class RenewalOutcome(models.TextChoices):
 KINDS: dict[str, type[OAuthError]] = {
     kind.__name__.lower(): kind for kind in (Unreachable, Refused, Misconfigured, Unusable, Unexplained)
 }
+LOST_KINDS = ("unreachable", "unusable")  # no answer, or none that could be read
 
 
 class RenewalQuerySet(models.QuerySet["Renewal"]):
     def past(self) -> Self:
         """What nobody asks about any more."""
         return self.filter(asked_at__lt=timezone.now() - KEPT)
+
+    def unanswered(self) -> Self:
+        """Whether the provider granted anything is not known: the refresh token may be spent and its successor live.
+
+        An HTTP status that is no success, and a name that does not resolve, mean that nothing was granted.
+        """
+        unknown = models.Q(outcome__in=(RenewalOutcome.ASKED, RenewalOutcome.BROKEN))
+        lost = models.Q(outcome=RenewalOutcome.FAILED, kind__in=LOST_KINDS)
+        nothing = models.Q(code__startswith="http_") | models.Q(code__in=[*codes.TRANSIENT, "dns_failed"])
+        return self.filter(unknown | (lost & ~nothing))
 
 
 class Renewal(SysIdModel):

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from integrations.models.registry import ApplicationRegistry, OAuth2Credential, SysIdModel
+from integrations.models.tokens.renewals import Renewal
 from integrations.oauth.bases import origin
 from integrations.oauth.client import Registration
 from integrations.vault import EncryptedField, is_sealed
@@ -160,6 +161,11 @@ class Revocation(SysIdModel):
     witnesses = models.JSONField(default=dict, blank=True, editable=False)
     # A refresh was asked for and its answer never came: the refresh token may be spent, so a refusal proves nothing.
     refresh_asked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    token_id = models.UUIDField(null=True, blank=True, editable=False)  # in the journal of renewals
+    granted_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # The tokens were granted to the registration as it is. One that was changed since may be another client's, or have
+    # a wrong secret, and some servers call the token invalid then.
+    is_refusal_proof = models.BooleanField(default=True, editable=False)
     state = models.CharField(_("State"), max_length=20, choices=RevocationState, default=RevocationState.PENDING)
     attempts = models.PositiveIntegerField(_("Attempts"), default=0)
     last_answer = models.CharField(_("Last answer"), max_length=100, blank=True)
@@ -213,6 +219,21 @@ class Revocation(SysIdModel):
         registry = self.registry
         unchanged = registry and (registry.client_id, registry.token_url) == (self.client_id, self.token_url)
         return registry if unchanged else None
+
+    @property
+    def may_be_spent(self) -> bool:
+        """A renewal may have spent the refresh token, and its answer was lost: its successor may live."""
+        if self.refresh_asked_at is not None:
+            return True
+        if self.granted_at is None:  # promised before this was written down
+            return False
+        return Renewal.objects.unanswered().filter(token_id=self.token_id, asked_at__gte=self.granted_at).exists()
+
+    @property
+    def is_registration_proven(self) -> bool:
+        """The provider has accepted our registration in the form in which it is shown now."""
+        registry = self.registry_now
+        return self.is_refusal_proof and not (registry and registry.is_unproven)
 
     def registration(self) -> Registration:
         """As it was when the promise was made, but with today's secret where the registration is still the same."""

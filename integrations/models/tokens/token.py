@@ -301,7 +301,11 @@ def copied(token: Token, *, orphaned: bool) -> Revocation:
         account_label=token.account_label,
         account_id=token.account_id,
         access_token_expires_at=token.expires_at,
+        token_id=token.pk,
+        granted_at=token.granted_at,
         refresh_asked_at=token.lease_expires_at if token.lease_owner else None,  # a renewal under way may spend it
+        is_refusal_proof=registry.registration_changed_at is None
+        or token.granted_at >= registry.registration_changed_at,
         **consent.revocation_snapshot(token.agreed or {}, registry),
     )
     revocation.refresh_token = readable(token, "refresh_token")
