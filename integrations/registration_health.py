@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 TRIAL_EVERY = timedelta(minutes=1)
 PROOF_LASTS = timedelta(minutes=10)  # a check that the provider accepted need not be repeated so soon
+CHECK_AGAIN_AFTER = timedelta(minutes=10)  # while renewals are held
 SEVERAL = 2  # people whom it refuses alike, with no success in between
 WITHIN = timedelta(hours=1)
 
@@ -36,6 +37,11 @@ def allows_renewals(registry: ApplicationRegistry) -> bool:
     rows = ApplicationRegistry.objects.filter(pk=registry.pk)
     is_trial = rows.filter(renewals_held_until__lte=now).update(renewals_held_until=now + TRIAL_EVERY)
     return bool(is_trial) or not rows.filter(renewals_held_until__isnull=False).exists()
+
+
+def is_held(registry: ApplicationRegistry) -> bool:
+    """As stored: another caller may have held or released the renewals meanwhile."""
+    return ApplicationRegistry.objects.filter(pk=registry.pk, renewals_held_until__isnull=False).exists()
 
 
 def held_error(registry: ApplicationRegistry) -> Misconfigured:
@@ -58,17 +64,24 @@ def hold_renewals(registry: ApplicationRegistry, code: str) -> Misconfigured:
     return held_error(registry)
 
 
-def check_registration(registry: ApplicationRegistry) -> ClientCheck | None:
-    """Ask the provider, unless somebody else is asking now (None). An acceptance is written down."""
+def check_registration(registry: ApplicationRegistry, *, again: bool = False) -> ClientCheck | None:
+    """Ask the provider, unless somebody else is asking now (None). An acceptance is written down.
+
+    While renewals are held it is not asked `again` for ten minutes (None): some requests carry wrong credentials, and
+    a provider may lock a client that shows them all day long. A save of the registry ends the wait.
+    """
     rows = ApplicationRegistry.objects.filter(pk=registry.pk)
     now = timezone.now()
-    free = rows.filter(Q(client_check_until__isnull=True) | Q(client_check_until__lt=now))
+    free = rows if again else rows.filter(Q(client_check_until__isnull=True) | Q(client_check_until__lt=now))
     if not free.update(client_check_until=now + timedelta(seconds=2 * SECONDS)):
         return None
+    next_check_at = None
     try:
         check = ask(registry)
+        if check.verdict != Verdict.ACCEPTED and is_held(registry):
+            next_check_at = timezone.now() + CHECK_AGAIN_AFTER
     finally:
-        rows.update(client_check_until=None)
+        rows.update(client_check_until=next_check_at)
     if check.verdict == Verdict.ACCEPTED:
         write(registry, unknown_token_answer=check.unknown_token_answer, registration_accepted_at=timezone.now())
         note_accepted(registry)
@@ -140,6 +153,7 @@ __all__ = [
     "end_pauses",
     "held_error",
     "hold_renewals",
+    "is_held",
     "last_check",
     "note_accepted",
     "several_refused",

@@ -104,7 +104,9 @@ class RegistryAdmin(Page):
         if not self.has_change_permission(request, registry):
             raise PermissionDenied
         if registry.renewals_held_until is not None:
-            registration_health.check_registration(registry)  # where the provider accepts us, renewals go on
+            registration_health.check_registration(
+                registry, again=True
+            )  # where the provider accepts us, renewals go on
         context = {
             **self.admin_site.each_context(request),
             "title": _("Check of %(name)s") % {"name": registry.name},

@@ -1,7 +1,8 @@
 """Does the authorization server accept our client credentials? Asked with made-up tokens: nobody's are touched.
 
 Each answer to our own credentials needs a witness: what the same request gets with credentials that are surely wrong.
-Where both get the same answer, the endpoint cannot tell, and the next one is asked. Knows no database.
+Where both get the same answer, the endpoint cannot tell, and the next one is asked. The same where the answer to our
+own changes from one request to the next: a difference means nothing then. Knows no database.
 """
 
 import secrets
@@ -32,7 +33,7 @@ class ClientCheck:
 
 
 def check_client(registration: Registration) -> ClientCheck:
-    """Sends at most six requests. Raises nothing: what cannot be asked is `UNKNOWN`."""
+    """Sends at most seven requests. Raises nothing: what cannot be asked is `UNKNOWN`."""
     with transport.deadline(SECONDS):
         try:
             return ask_endpoints(registration, with_wrong_credentials(registration))
@@ -46,7 +47,7 @@ def ask_endpoints(ours: Registration, wrong: Registration) -> ClientCheck:
         return ClientCheck(verdict=Verdict.REFUSED)
     unknown_token_answer = answer.fingerprint if answer is not None else ""
     witness = refresh_made_up_token(wrong)
-    if answer is not None and witness is not None and answer.fingerprint != witness.fingerprint:
+    if tells_apart(answer, witness) and not tells_apart(answer, refresh_made_up_token(ours)):
         return ClientCheck(verdict=Verdict.ACCEPTED, unknown_token_answer=unknown_token_answer)
     for ask in other_endpoints(ours):
         answer = ask(ours)
@@ -56,6 +57,10 @@ def ask_endpoints(ours: Registration, wrong: Registration) -> ClientCheck:
         if answer and answer.status == 401 and ours.client_authentication == "client_secret_basic":
             return ClientCheck(verdict=Verdict.REFUSED)
     return ClientCheck(verdict=Verdict.UNKNOWN, unknown_token_answer=unknown_token_answer)
+
+
+def tells_apart(answer: OAuthError | None, other: OAuthError | None) -> bool:
+    return answer is not None and other is not None and answer.fingerprint != other.fingerprint
 
 
 def with_wrong_credentials(registration: Registration) -> Registration:

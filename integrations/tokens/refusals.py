@@ -9,7 +9,7 @@ from integrations.models.registry import ApplicationRegistry
 from integrations.models.registry.health import CLIENT_REFUSED, UNEXPLAINED_REFUSALS
 from integrations.models.tokens import Renewal, Token
 from integrations.oauth.client_check import ClientCheck, Verdict
-from integrations.oauth.errors import Misconfigured, OAuthError, Refused, Unexplained
+from integrations.oauth.errors import Misconfigured, OAuthError, Refused, Unexplained, Unreachable, Unusable
 from integrations.tokens import journal, leases
 from integrations.tokens.connections import release_connection
 
@@ -23,13 +23,15 @@ def reviewed(token: Token, attempt: Renewal, error: OAuthError) -> OAuthError:
     """
     if token.is_our_own and isinstance(error, Refused | Unexplained):
         return Misconfigured(error.code)  # no person stands behind it who could be meant
-    if not (isinstance(error, Refused | Unexplained) or is_ambiguous(error)):
+    if not (isinstance(error, Refused | Unexplained) or is_ambiguous(error) or grants_nothing(error)):
         return error
     registry = token.credential.registry
     registry.refresh_from_db(fields=["registration_changed_at", "registration_accepted_at", "unknown_token_answer"])
     if isinstance(error, Refused) and not registry.is_unproven:
         return error
     is_suspect = registry.is_unproven or registration_health.several_refused(registry, error.code, token.user_id)
+    if grants_nothing(error) and not is_suspect:
+        return error
     check = registration_health.last_check(registry)
     if check is None or not settles(check, error):
         leases.prolong(attempt)
@@ -43,6 +45,14 @@ def is_ambiguous(error: OAuthError) -> bool:
     return error.code == "unauthorized_client" and error.status != 401
 
 
+def grants_nothing(error: OAuthError) -> bool:
+    """An answer came, with neither tokens nor a refusal: a page, a 200 with a word nobody knows. Never final for
+    anybody; but a server may speak so to a client that it does not know.
+    """
+    is_page = isinstance(error, Unreachable) and error.status == 403
+    return is_page or (isinstance(error, Unusable) and not isinstance(error, Unexplained))
+
+
 def settles(check: ClientCheck, error: OAuthError) -> bool:
     return isinstance(error, Refused) or check.unknown_token_answer == error.fingerprint
 
@@ -51,13 +61,13 @@ def concluded(
     registry: ApplicationRegistry, error: OAuthError, check: ClientCheck | None, *, is_suspect: bool
 ) -> OAuthError | None:
     """None where nothing is certain. `check` is None while another caller asks."""
-    if check is None:
-        return None
+    if check is None:  # what the other caller finds out is not known yet, so nothing is final
+        return registration_health.held_error(registry) if registration_health.is_held(registry) else None
     if check.verdict == Verdict.REFUSED:
         return registration_health.hold_renewals(registry, CLIENT_REFUSED)
     if check.verdict == Verdict.ACCEPTED:
         # What the server says to a token that nobody issued, it says of a dead one.
-        return Refused(error.code) if settles(check, error) else None
+        return Refused(error.code) if settles(check, error) and not grants_nothing(error) else None
     if is_suspect and not isinstance(error, Misconfigured):
         return registration_health.hold_renewals(registry, UNEXPLAINED_REFUSALS)
     return None
@@ -65,7 +75,7 @@ def concluded(
 
 def not_yet(token: Token, error: OAuthError) -> OAuthError:
     """Everything is kept and tried again, ever more rarely; after a day the person is asked to sign in."""
-    if isinstance(error, Misconfigured):
+    if isinstance(error, Misconfigured) or grants_nothing(error):
         return error
     since = journal.unexplained_since(token)
     if since is not None and since < timezone.now() - UNEXPLAINED_AT_MOST and not token.lives_for():

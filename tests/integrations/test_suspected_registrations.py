@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 from django.conf import LazySettings
 from django.core import mail
+from django.db.models import F
 from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
 from integrations import notices, registration_health, tokens
 from integrations.models import Alias, ApplicationRegistry, Renewal, Token
-from integrations.oauth.errors import Misconfigured, Unexplained, Unusable
+from integrations.oauth.errors import Misconfigured, OAuthError, Unexplained, Unusable
 from tests import cast, walks
 from tests.conftest import client_of
 from tests.integrations.renewing import ASKED, GRANTED, current
@@ -117,6 +118,83 @@ def test_a_wrong_secret_signs_nobody_out_whatever_the_server_calls_it(
     provider.living.add("CANARY-refresh-1")
     assert current(amira, northwind) == "CANARY-access-2"
     assert registry().misconfigured_code == ""
+
+
+PAGE = b"<html><body>Request blocked</body></html>"
+NOTHING = {"400 page": Answer(status=400, body=PAGE), "403 page": Answer(status=403, body=PAGE),
+           "200 page": Answer(status=200, body=PAGE), "200 empty object": Answer(json={}),
+           "200 unknown word": Answer(json={"ok": False, "error": "no_go"}),
+           "402": Answer(status=402, json={})}  # fmt: skip
+
+
+@pytest.mark.parametrize("is_changed_here", [True, False])
+@pytest.mark.parametrize("answer", NOTHING.values(), ids=NOTHING)
+def test_an_answer_that_grants_nothing_to_a_suspect_registration_is_told_to_an_administrator(
+    answer: Answer, is_changed_here: bool, server: HostileServer, amira: User, bob: User, northwind: Alias
+) -> None:
+    provider = Provider(server, wrong_secret=answer, dead_token=INVALID_GRANT)
+    for person in (amira, bob):
+        cast.signed_in(person, northwind, expires_in=-10)
+    if is_changed_here:
+        save_secret(WRONG)
+    else:
+        provider.secret = "another"
+    for person in (amira, bob):
+        with pytest.raises(OAuthError):
+            current(person, northwind)
+    assert registry().misconfigured_code == "unexplained_refusals"
+    Renewal.objects.update(asked_at=timezone.now() - timedelta(days=2))
+    pass_the_pause()
+    with pytest.raises(OAuthError):
+        current(amira, northwind)
+    assert everybody_is_signed_in()
+
+
+@pytest.mark.parametrize("answer", NOTHING.values(), ids=NOTHING)
+def test_an_answer_that_grants_nothing_to_one_person_holds_up_nobody_else(
+    answer: Answer, server: HostileServer, amira: User, northwind: Alias
+) -> None:
+    server.on(ASKED).always(answer)
+    cast.signed_in(amira, northwind, expires_in=-10)
+    with pytest.raises(OAuthError):
+        current(amira, northwind)
+    assert (len(server.calls), registry().misconfigured_code) == (1, "")
+
+
+def test_a_registry_that_is_held_for_an_hour_is_checked_every_ten_minutes_only(
+    server: HostileServer, amira: User, northwind: Alias
+) -> None:
+    """A provider may lock a client that shows wrong credentials each minute."""
+    provider = Provider(server, wrong_secret=EMPTY, dead_token=INVALID_GRANT)
+    cast.signed_in(amira, northwind, expires_in=-10)
+    save_secret(WRONG)
+    for _minute in range(60):
+        pass_the_pause()
+        with pytest.raises(Misconfigured):
+            current(amira, northwind)
+        a_minute = timedelta(seconds=61)
+        ApplicationRegistry.objects.update(
+            renewals_held_until=F("renewals_held_until") - a_minute,
+            client_check_until=F("client_check_until") - a_minute,
+        )
+    made_up = len(server.calls) - provider.renewals()
+    assert (provider.renewals(), made_up) == (60, 2 * 7)
+    save_secret(RIGHT)
+    assert current(amira, northwind) == "CANARY-access-2"
+
+
+def test_a_server_whose_words_change_by_themselves_does_not_pass_for_one_that_accepts_us(
+    server: HostileServer, amira: User, northwind: Alias
+) -> None:
+    words = iter(f"try {letter}" for letter in "abcdefghijklmnop")
+    server.on(ASKED).always(
+        lambda _call: Answer(status=400, json={"error": "invalid_grant", "error_description": next(words)})
+    )
+    cast.signed_in(amira, northwind, expires_in=-10)
+    save_secret(WRONG)
+    with pytest.raises(Misconfigured):
+        current(amira, northwind)
+    assert everybody_is_signed_in()
 
 
 def test_where_only_introspection_can_tell_it_is_asked(server: HostileServer, amira: User, northwind: Alias) -> None:

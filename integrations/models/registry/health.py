@@ -60,7 +60,7 @@ class Health(models.Model):
     registration_changed_at = models.DateTimeField(null=True, blank=True, editable=False)
     registration_accepted_at = models.DateTimeField(null=True, blank=True, editable=False)
     unknown_token_answer = models.CharField(max_length=64, blank=True, editable=False)  # a fingerprint
-    client_check_until = models.DateTimeField(null=True, blank=True, editable=False)  # somebody is asking
+    client_check_until = models.DateTimeField(null=True, blank=True, editable=False)  # nobody asks before
     renewals_held_until = models.DateTimeField(null=True, blank=True, editable=False)  # then one caller may try
 
     moved_at = models.DateTimeField(null=True, blank=True, editable=False)  # an address that people's tokens go to

@@ -211,7 +211,7 @@ class ApplicationRegistry(Health, SysIdModel):
         super().save(**options)
         if before is None or options.get("update_fields") is not None:
             return
-        noted: dict[str, Any] = {"renewals_held_until": None}
+        noted: dict[str, Any] = {"renewals_held_until": None, "client_check_until": None}
         if before.identity() != self.identity():
             noted["registration_changed_at"] = timezone.now()
         vars(self).update(noted)
