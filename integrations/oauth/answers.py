@@ -135,7 +135,7 @@ def _unexplained(response: Response, code: str, grant_type: str) -> OAuthError:
     """No error code we know. A page in HTML is a firewall or a proxy speaking, which says nothing about a grant."""
     status = response.status_code
     told = code or f"http_{status}"
-    is_page = bool(response.content.strip()) and _json_object(response) is None
+    is_page = bool(response.content.strip()) and _json_object(response) is None and not _form(response)
     if grant_type == "refresh_token" and status in {400, 403, 422} and not is_page:
         return Unexplained(told)
     if grant_type == "password" and status in {401, 403} and not is_page:
