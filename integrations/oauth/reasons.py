@@ -5,6 +5,7 @@ Where what was sent cannot be read, nothing is repeated.
 """
 
 import base64
+import html
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
@@ -14,6 +15,7 @@ from requests import Response
 
 LONGEST = 300
 MASK = "…"
+LEAST_PART = 8  # letters of a secret: fewer are no use, and may be a word
 NAMES = ("error_description", "message")
 SECRETS = frozenset(
     {
@@ -38,14 +40,33 @@ def reason_in(found: Mapping[str, object], response: Response, *, grant_type: st
 def masked(words: str, secrets: Iterable[str]) -> str:
     """One line of printable characters without these secrets and without anything that looks like a token."""
     text = " ".join("".join(" " if _is_control(letter) else letter for letter in words).split())
-    known = sorted({secret for secret in secrets if secret}, key=len, reverse=True)
+    known = sorted({spelled for secret in secrets if secret for spelled in _spellings(secret)}, key=len, reverse=True)
     for secret in known:
         text = re.sub(re.escape(secret), MASK, text, flags=re.IGNORECASE)
-    decoded = unquote_plus(unquote_plus(text)).lower()
-    if any(secret.lower() in decoded for secret in known):
-        return MASK  # spelled in another way, which cannot be cut out of the rest
+    if any(_is_in(text, secret) for secret in known):
+        return MASK  # a part, or spelled in another way, which cannot be cut out of the rest
     text = _OPAQUE.sub(lambda run: run[0] if _UUID.fullmatch(run[0]) else MASK, text)
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + MASK
+
+
+def _spellings(secret: str) -> set[str]:
+    octets = secret.encode("utf-8", "surrogatepass")
+    encoded = {base64.b64encode(octets), base64.urlsafe_b64encode(octets), octets.hex().encode()}
+    return {secret, *(each.decode().rstrip("=") for each in encoded)}
+
+
+def _is_in(text: str, secret: str) -> bool:
+    """Whether the text holds half of the secret, in percent-encoding or HTML too, or all of it with blanks between."""
+    decoded, secret = html.unescape(unquote_plus(unquote_plus(text))).lower(), secret.lower()
+    size = max(LEAST_PART, len(secret) // 2)
+    if any(secret[start : start + size] in decoded for start in range(max(1, len(secret) - size + 1))):
+        return True
+    looks_random = any(letter.isdigit() for letter in secret) or len(secret) > 2 * LEAST_PART
+    return looks_random and len(secret) >= LEAST_PART and _letters(secret) in _letters(decoded)
+
+
+def _letters(text: str) -> str:
+    return "".join(letter for letter in text if letter.isalnum())
 
 
 def _is_control(letter: str) -> bool:

@@ -264,6 +264,12 @@ def test_the_doctor_repeats_the_reason(amira: User, alias: Alias, server: Hostil
         "secret CANARY-client-secret, token CANARY-refresh-1",
         "got canary-CLIENT-secret and CANARY%2Drefresh%2D1",
         "Basic a2V5cmFjazpDQU5BUlktY2xpZW50LXNlY3JldA==",
+        "C A N A R Y - client - s e c r e t",
+        "CANARY-client-s",
+        "canary-refre and sh-1",
+        "&#67;ANARY-client-secret",
+        "Q0FOQVJZLXJlZnJlc2gtMQ",
+        "43414e4152592d726566726573682d31",
     ],
 )
 def test_a_reason_that_repeats_what_was_sent_is_masked(
@@ -275,7 +281,7 @@ def test_a_reason_that_repeats_what_was_sent_is_masked(
         current(amira, alias)
     reason = ApplicationRegistry.objects.get().misconfigured_reason
     assert "…" in reason
-    assert not re.search("canary|refresh-1|a2V5", reason, re.IGNORECASE)
+    assert not re.search("c ?a ?n ?a ?r ?y|refresh-1|refre|a2V5|ANARY|Q0F|4341", reason, re.IGNORECASE)
     assert "CANARY" not in page(as_admin)
 
 
