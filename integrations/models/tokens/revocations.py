@@ -225,7 +225,7 @@ class Revocation(SysIdModel):
         """A renewal may have spent the refresh token, and its answer was lost: its successor may live."""
         if self.refresh_asked_at is not None:
             return True
-        if self.granted_at is None:  # promised before this was written down
+        if self.token_id is None or self.granted_at is None:  # promised before these were written down
             return False
         return Renewal.objects.unanswered().filter(token_id=self.token_id, asked_at__gte=self.granted_at).exists()
 
