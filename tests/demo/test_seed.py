@@ -6,15 +6,28 @@ from pathlib import Path
 import pytest
 from django.core.mail import EmailMessage
 from django.test import Client
+from django.urls import include, path
+from django.utils.html import strip_tags
 from pytest_django import Settings
 
 from accounts.models import Approval, PermanentToken, User
 from demo import access, itself, mail, seed
 from demo.catalogue import CATALOGUE, Offer
-from integrations.models.registry import OAuthEntityScope, rules
+from integrations.models.integration import integration_of
+from integrations.models.registry import Alias, GrantType, OAuthEntityScope, rules
 from integrations.models.templates import ConfigurationTemplate
 from integrations.templatetags import keyrack
+from tests import cast
 from tests.conftest import client_of
+from tests.urls import urlpatterns as site
+
+urlpatterns = [*site, path("demo/", include("demo.urls"))]
+
+
+@pytest.fixture
+def amira(db: None) -> User:
+    """Amira in Keyrack; elsewhere in this folder she is a session at the provider."""
+    return cast.person("amira")
 
 
 @pytest.mark.django_db
@@ -37,10 +50,27 @@ def test_no_two_tiles_of_the_demo_are_alike() -> None:
 
 
 @pytest.mark.django_db
-def test_no_card_says_that_its_provider_is_localhost(as_amira: Client, settings: Settings) -> None:
+@pytest.mark.parametrize("offer", [offer for offer in CATALOGUE if offer.name in ("northwind", "records_service")])
+def test_no_page_says_that_a_provider_is_localhost(offer: Offer, amira: User, as_amira: Client) -> None:
+    """Every provider of the demo is there, so the word tells none from another."""
+    seed.integration(offer, "http://localhost:8001")
+    alias = Alias.objects.get()
+    integration = integration_of(amira, alias.pk)
+    assert integration
+    pages = ["/integrations/", f"/integrations/{alias.hex}/"]
+    pages += [integration.initiator_url] if offer.grant_type == GrantType.PASSWORD else []
+    for said in [strip_tags(as_amira.get(page).content.decode()) for page in pages]:
+        assert offer.label in said
+        assert "localhost" not in said
+
+
+@pytest.mark.django_db
+def test_the_start_page_does_not_name_localhost_either(amira: User) -> None:
     seed.integration(CATALOGUE[0], "http://localhost:8001")
-    page = as_amira.get("/integrations/").content.decode()
-    assert CATALOGUE[0].label in page
+    integration = integration_of(amira, Alias.objects.get().pk)
+    assert integration
+    page = client_of(amira).get(integration.initiator_url, headers={"Sec-Fetch-Site": "cross-site"}).content.decode()
+    assert f"sign in at <strong>{CATALOGUE[0].label}</strong>" in page
     assert "localhost" not in page
 
 
@@ -53,6 +83,7 @@ def test_the_provider_is_told_the_words_that_keyrack_uses_for_a_scope() -> None:
 
 
 @pytest.mark.django_db
+@pytest.mark.urls(__name__)
 def test_account_security_has_a_token_a_program_and_a_session_to_end(
     amira: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:

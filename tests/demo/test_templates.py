@@ -11,6 +11,7 @@ from accounts.models import User
 from integrations import doctor
 from integrations.models import Alias, ConfigurationTemplate, Token
 from integrations.models.addresses import initiator_url
+from integrations.models.integration import integration_of
 from integrations.personal_auth import PersonalAuthAPI
 from tests import cast, walks
 from tests.admin.forms import opened
@@ -57,6 +58,10 @@ def test_a_template_leads_to_a_token(provider: Provider, amira: requests.Session
     person = cast.person("amira")
     browser: Client = client_of(person)
     leave = browser.get(initiator_url(walks.credential_of(Alias.objects.get())))
+    asked = re.findall(r"<label>.*?> ([^<]+)</label>", amira.get(leave["Location"], timeout=30).text)
+    card = integration_of(person, Alias.objects.get().pk)
+    assert card
+    assert sorted(asked) == sorted(card.requested_scope_labels), "other words at the provider than in Keyrack"
     back = urlsplit(provider.consent(amira, leave["Location"]))
     done = browser.get(f"{back.path}?{back.query}")
     assert b"is connected" in browser.get(done["Location"]).content

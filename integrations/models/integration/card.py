@@ -10,6 +10,7 @@ from django.urls import reverse
 from integrations.models.addresses import home_url, initiator_url
 from integrations.models.diary import Event
 from integrations.models.integration.addresses import Move, moves_of
+from integrations.models.integration.bidi import isolated
 from integrations.models.integration.scopes import ScopeBook
 from integrations.models.integration.states import QUICK_ATTEMPTS, REVOKING_AT_MOST, STATES, State, StateRow
 from integrations.models.registry import Alias, ApplicationRegistry, OAuth2Credential
@@ -165,7 +166,12 @@ class Integration:
     @property
     def is_on_this_machine(self) -> bool:
         """The provider's host says nothing about the provider, as in the demo."""
-        return self.host == "localhost" or self.host.startswith("127.")
+        return self.host in ("localhost", "::1") or self.host.startswith("127.")
+
+    @property
+    def provider(self) -> str:
+        """What people tell the provider by: its host, or the card's name where the host says nothing."""
+        return isolated(self.title) if self.is_on_this_machine or not self.host else self.host
 
     @property
     def grant_type(self) -> str:

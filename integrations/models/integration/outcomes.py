@@ -94,7 +94,7 @@ def names_of(integration: Integration, attempt: AuthorizationAttempt) -> dict[st
         "name": isolated(integration.title),
         "account": isolated(attempt.account_label or _("another account")),
         "previous": isolated(integration.account or _("the account it had before")),
-        "provider": integration.host or isolated(integration.title),
+        "provider": integration.provider,
         "minutes": minutes_between_clocks(attempt.failure_code),
     }
 
