@@ -13,8 +13,9 @@ from django.utils import timezone
 
 from accounts.models import Application, User
 from integrations import authorization
-from integrations.models import Alias, ApplicationRegistry, OAuth2Credential, Revocation, Token
+from integrations.models import Alias, ApplicationRegistry, HttpConnection, OAuth2Credential, Revocation, Token
 from integrations.models.addresses import initiator_url
+from integrations.models.registry import Use
 from integrations.models.tokens import RevocationState, TokenState
 from tests import cast
 from tests.servers.hostile import Answer, Call, HostileServer
@@ -33,6 +34,8 @@ TITLES = {
     "revoke_failed": "Grove Notes",
     "disabled": "Harbor Chat",
     "provider_down": "Iris Maps",
+    "misconfigured": "Juniper Forms",
+    "address_changed": "Kestrel Books",
 }
 
 
@@ -143,10 +146,10 @@ def stored(user: User, door: Door) -> Token:
 def every_state(user: User, server: str = "http://127.0.0.1:9") -> dict[str, Alias]:
     """One integration in each state; the key is the state, and the name of the alias."""
     at = cast.registry_at(server, name="Everything", account_settings_url="https://northwind.example/settings")
-    down = does_not_answer(server)
+    of_their_own = {"provider_down": does_not_answer(server), "misconfigured": does_not_know_us(server)}
     aliases = {
         state: cast.integration_at(
-            down if state == "provider_down" else at,
+            of_their_own.get(state, at),
             name=state,
             label=title,
             description=f"{title} for your team.",
@@ -158,6 +161,9 @@ def every_state(user: User, server: str = "http://127.0.0.1:9") -> dict[str, Ali
     failed = Revocation.objects.filter(pk=end(tokens["revoke_failed"]).pk)
     failed.update(state=RevocationState.FAILED, attempts=5, last_answer="503")
     begin(user, aliases["connecting"])
+    HttpConnection.objects.filter(alias=aliases["address_changed"]).update(
+        connection_url="https://elsewhere.example/api"
+    )
     off = Alias.objects.filter(pk=aliases["disabled"].pk)
     off.update(active=False, inactive_reason="We move to another server.", deactivated_at=timezone.now())
     return aliases
@@ -175,6 +181,12 @@ def does_not_answer(server: str) -> ApplicationRegistry:
     )
 
 
+def does_not_know_us(server: str) -> ApplicationRegistry:
+    registry = cast.registry_at(server, name="Unknown here")
+    registry.note_misconfigured("invalid_client", use=Use.TOKENS)
+    return registry
+
+
 def tokens_of(user: User, aliases: dict[str, Alias]) -> dict[str, Token]:
     refused = {"state": TokenState.NEEDS_REAUTH, "failure_code": "invalid_grant", "failed_at": timezone.now()}
     fields: dict[str, dict[str, Any]] = {
@@ -185,6 +197,8 @@ def tokens_of(user: User, aliases: dict[str, Alias]) -> dict[str, Token]:
         "revoke_failed": {},
         "disabled": {},
         "provider_down": {"last_used_at": timezone.now() - timedelta(hours=1)},
+        "misconfigured": {},
+        "address_changed": {},
     }
     return {
         state: cast.signed_in(user, aliases[state], account_label=f"amira@{state}.example", **more)

@@ -78,7 +78,9 @@ def test_the_note_about_a_blocked_window(
     expect_good_looks(popups_blocked)
 
 
-@pytest.mark.parametrize(("state", "control"), [("connected", "revoke"), ("needs_reauth", "forget")])
+@pytest.mark.parametrize(
+    ("state", "control"), [("connected", "revoke"), ("needs_reauth", "forget"), ("address_changed", "confirm-address")]
+)
 def test_the_dialogs(everything: Page, state: str, control: str) -> None:
     everything.locator(f"#c-{state}-{control}").click()
     expect(everything.get_by_role("dialog")).to_be_visible()
@@ -93,14 +95,17 @@ def test_the_menu_and_a_toast(everything: Page) -> None:
     expect_good_looks(everything)
 
 
-@pytest.mark.parametrize("state", ["connected", "needs_reauth", "not_connected"])
+@pytest.mark.parametrize("state", ["connected", "needs_reauth", "not_connected", "misconfigured", "address_changed"])
 def test_the_details(everything: Page, aliases: dict[str, Alias], state: str) -> None:
     Token.objects.update(requested_scopes=["read", "write"])
     everything.goto(f"{everything.url}{aliases[state].hex}/")
     expect_good_looks(everything)
 
 
-@pytest.mark.parametrize(("state", "page_name"), [("connected", "revoke"), ("needs_reauth", "forget")])
+@pytest.mark.parametrize(
+    ("state", "page_name"),
+    [("connected", "revoke"), ("needs_reauth", "forget"), ("address_changed", "confirm-address")],
+)
 def test_the_pages_that_ask(everything: Page, aliases: dict[str, Alias], state: str, page_name: str) -> None:
     everything.goto(f"{everything.url}{aliases[state].hex}/{page_name}/")
     expect(everything.get_by_role("heading", level=1)).to_contain_text("?")
