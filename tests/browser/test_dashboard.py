@@ -165,8 +165,8 @@ def test_the_answer_of_somebody_elses_sign_in_connects_nothing(
 ) -> None:
     address = oidc_provider_peer.consent(rows.begin(bob, door.alias), "bob")
     dashboard.goto(address)
-    expect(dashboard.get_by_role("heading", level=1)).to_have_text("This sign-in took too long")
-    dashboard.get_by_role("link", name="Start again").click()
+    expect(dashboard.get_by_role("heading", level=1)).to_have_text("This sign-in belongs to somebody else")
+    dashboard.get_by_role("link", name="Go to my integrations").click()
     walks.expect_not_connected(dashboard)
     assert not Token.objects.exists()
 
