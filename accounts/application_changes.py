@@ -69,7 +69,8 @@ def approved_version(application: Application) -> str:
 
 def lock(**names: Any) -> Application | None:
     """The application as it is stored. A save of it waits until the transaction ends."""
-    return Application.objects.select_for_update(no_key=True).filter(**names).first()
+    found: Application | None = Application.objects.select_for_update(no_key=True).filter(**names).first()
+    return found
 
 
 def approvers(application: Application) -> QuerySet[User]:

@@ -43,7 +43,7 @@ class RefuseNul:
         """Forms are read here, before the check of their CSRF token reads them."""
         if answers_itself(request) or request.method != "POST" or request.content_type not in FORMS:
             return None
-        if request.content_params.get("charset", "utf-8").lower() not in CHARSETS:
+        if (request.content_params or {}).get("charset", "utf-8").lower() not in CHARSETS:
             return failures.bad_request(request, BadRequest("charset"))
         try:
             has_nul = any(NUL in text for text in (*texts_in_form(request), *names_of_files(request)))

@@ -15,8 +15,8 @@ from django.utils.http import parse_header_parameters
 
 
 class Utf8:
-    content_type: str
-    content_params: dict[str, str]
+    content_type: str | None
+    content_params: dict[str, str] | None
 
     def _set_content_type_params(self, meta: Mapping[str, Any]) -> None:
         """Django's, without setting `encoding` by it. What cannot be parsed is no type that we read."""

@@ -22,9 +22,10 @@ APPLICATION: Any = WSGIApplication()
 def asked(method: str, address: str, body: bytes = b"", **environ: str) -> tuple[int, bytes]:
     """As a server asks: the test client makes requests of its own kind."""
     path, _, query = address.partition("?")
-    base = RequestFactory()._base_environ(REQUEST_METHOD=method, PATH_INFO=path, QUERY_STRING=query)
-    environ = {**base, "CONTENT_LENGTH": str(len(body)), "wsgi.input": BytesIO(body), **environ}
-    answer = APPLICATION.get_response(APPLICATION.request_class(environ))
+    factory: Any = RequestFactory()
+    base = factory._base_environ(REQUEST_METHOD=method, PATH_INFO=path, QUERY_STRING=query)
+    whole = {**base, "CONTENT_LENGTH": str(len(body)), "wsgi.input": BytesIO(body), **environ}
+    answer = APPLICATION.get_response(APPLICATION.request_class(whole))
     return answer.status_code, answer.content
 
 
