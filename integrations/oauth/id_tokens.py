@@ -11,6 +11,7 @@ from time import time
 from integrations.oauth.errors import ClockSkew, Unusable
 
 _LEEWAY = 300  # seconds that clocks may differ
+_FARTHEST = 10**11  # seconds from 1970; the year 5138
 
 
 def read(unverified_id_token: str, *, client_id: str, issuer: str, nonce: str) -> Mapping[str, object]:
@@ -39,7 +40,12 @@ def check_times(claims: Mapping[str, object], now: float) -> None:
 
 
 def _seconds(value: object) -> float | None:
-    return None if isinstance(value, bool) or not isinstance(value, int | float) else value
+    """A NumericDate (RFC 7519 §2). Unusable if it is further away than any clock can be."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if not -_FARTHEST < value < _FARTHEST:  # false for NaN as well
+        raise Unusable("bad_id_token", "the id token has a time that is none")
+    return value
 
 
 def _claims(token: str) -> Mapping[str, object]:

@@ -14,6 +14,7 @@ from time import time
 
 TRANSIENT = frozenset({408, 425, 429, 502, 503, 504})
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 8.0  # seconds, where the server does not say; doubled each time
+LONGEST_ASKED = 366 * 86_400.0  # seconds; a longer wait means the same to everybody here
 A_MOMENT = 1_000_000_000  # more seconds than anybody lets us wait: counted since 1970
 
 
@@ -54,7 +55,12 @@ def guess(tries: int) -> float:
 
 
 def seconds(text: str) -> float | None:
-    text = text.strip()
+    """Seconds from now, `LONGEST_ASKED` at most; None where the text says neither a duration nor a moment."""
+    found = unlimited_seconds(text.strip())
+    return None if found is None else min(found, LONGEST_ASKED)
+
+
+def unlimited_seconds(text: str) -> float | None:
     if re.fullmatch(r"[0-9]{1,16}(\.[0-9]{1,9})?", text):
         number = float(text)
         if number > A_MOMENT * 100:  # in milliseconds

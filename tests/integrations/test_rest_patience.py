@@ -128,3 +128,10 @@ def test_a_used_up_limit_is_told_as_403_as_well() -> None:
     assert patience.may_pass(403, {"X-RateLimit-Remaining": "0"})
     assert patience.may_pass(403, {"Retry-After": "3"})
     assert not patience.may_pass(403, {"X-RateLimit-Remaining": "7"})
+
+
+@pytest.mark.parametrize("text", ["9999999999999999", "99999999999", "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_a_wait_of_centuries_stays_one_that_can_be_added_to_a_moment(text: str) -> None:
+    asked = patience.asked_for({"Retry-After": text})
+    assert asked == patience.LONGEST_ASKED
+    assert (datetime.now(UTC) + timedelta(seconds=asked)).year < 3000

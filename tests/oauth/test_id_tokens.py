@@ -53,6 +53,9 @@ def test_a_right_id_token_gives_its_claims(
     "changes",
     [
         {"nonce": "other"},
+        {"nbf": float("inf")},
+        {"nbf": 10**400},
+        {"iat": -(10**400), "exp": 1},
         {"nonce": None},
         {"nonce": 5},
         {"nonce": "\ud800"},
