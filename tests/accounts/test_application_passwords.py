@@ -66,7 +66,7 @@ def test_neither_the_password_of_the_account_nor_that_of_somebody_else_opens(car
         assert (answer.status_code, answer["WWW-Authenticate"]) == (401, 'Bearer realm="keyrack"')
 
 
-@pytest.mark.parametrize("header", ["Basic", "Basic ", "Basic %%%", "Basic YQ==", "Basic //79", "Basic YQA6Yg=="])
+@pytest.mark.parametrize("header", ["Basic", "Basic ", "Basic %%%", "Basic YQ==", "Basic //79"])
 def test_a_broken_header_is_refused(header: str, careful: User) -> None:
     assert Client(headers={"Authorization": header}).get(BASE).status_code == 401
 

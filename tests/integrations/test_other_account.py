@@ -1,6 +1,7 @@
 """A renewal that comes back as somebody else: nothing changes unnoticed, and what is not kept is given back."""
 
 import html
+import re
 
 import pytest
 from django.test import Client
@@ -111,7 +112,7 @@ def test_where_another_account_is_refused_nothing_changes_and_it_is_said_in_word
     told = "You signed in as bob@northwind.example; this integration stays with amira@northwind.example."
     assert told in page
     assert "Nothing changed" in page
-    assert f"Sign out at {walks.registry_of(alias).host} and try again." in page
+    assert "Sign out at Northwind CRM and try again." in re.sub("[\u2066-\u2069]", "", page)
     assert "Switch to" not in page
     token = Token.objects.get()
     assert (token.access_token, token.account_id, token.version) == ("CANARY-access-1", "a-1", 1)

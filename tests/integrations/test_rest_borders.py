@@ -12,6 +12,7 @@ from django.utils import timezone
 from accounts.models import User
 from integrations import rest
 from integrations.models import Alias, HttpConnection, Token
+from integrations.models.tokens import consent
 from integrations.oauth.errors import OAuthError
 from tests import cast
 from tests.integrations.renewing import ASKED, GRANTED
@@ -147,6 +148,9 @@ def test_an_inner_address_is_not_reached_even_if_the_row_names_it(
 ) -> None:
     HttpConnection.objects.update(connection_url=url)
     connection.refresh_from_db(fields=["connection_url"])
+    token = Token.objects.get()
+    token.agreed = consent.agreement_now(token.credential, token.user_id)
+    token.save()
     with pytest.raises(OAuthError):
         get(amira, connection)
 

@@ -151,13 +151,17 @@ def leading_elsewhere(before: Mapping[str, Any], after: Mapping[str, Any]) -> li
 
 
 def leading_people_elsewhere(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """Which changes decide anew where people's tokens, or people themselves, are sent, beside the endpoints."""
+    """Which changes decide anew where people's tokens, or people themselves, are sent, beside the endpoints.
+
+    A field that did not pass its own check is missing in `after`.
+    """
     found, known = [], (before.get("base_url_hosts") or "").split()
-    if any(pattern not in known for pattern in (after["base_url_hosts"] or "").split()):
+    if any(pattern not in known for pattern in (after.get("base_url_hosts") or "").split()):
         found.append("base_url_hosts")
-    if after["call_headers"] and after["call_headers"] != (before.get("call_headers") or {}):
+    headers = after.get("call_headers")
+    if headers and headers != (before.get("call_headers") or {}):
         found.append("call_headers")
-    link, old_link = after["account_settings_url"], before.get("account_settings_url")
+    link, old_link = after.get("account_settings_url"), before.get("account_settings_url")
     if link and old_link and origin(link) != origin(old_link):
         found.append("account_settings_url")
     return found
