@@ -15,6 +15,8 @@ from threading import Condition
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 PATIENCE = 0.25  # seconds without the end of any request
+LONGEST_WAIT = 10.0  # seconds, while the process works
+BUSY = 0.05  # of a processor: a process that uses less waits for something else
 BUSY = b"The site is busy. Try again in a moment.\n"
 BUSY_IN_JSON = {
     "/readyz": {"status": "failing", "threads": "failing"},
@@ -48,6 +50,7 @@ class SpareThreads:
         self.limit = threads - max(1, threads // 32) if threads > 1 else sys.maxsize
         self.running = 0
         self.unchanged_since = 0.0  # since when all threads are taken and no request has ended
+        self.processor_then = 0.0  # seconds that the process had used by then
         self.ended = Condition()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -68,20 +71,32 @@ class SpareThreads:
 
     def enter(self) -> bool:
         with self.ended:
+            give_up_at = time.monotonic() + LONGEST_WAIT
             while self.running >= self.limit:
                 remaining = self.unchanged_since + PATIENCE - time.monotonic()
-                if remaining <= 0:
+                if remaining > 0:
+                    self.ended.wait(remaining)
+                elif self.hangs() or time.monotonic() > give_up_at:
                     return False
-                self.ended.wait(remaining)
+                else:
+                    self.start_clock()
             self.running += 1
             if self.running == self.limit:
-                self.unchanged_since = time.monotonic()
+                self.start_clock()
             return True
+
+    def start_clock(self) -> None:
+        self.unchanged_since, self.processor_then = time.monotonic(), time.process_time()
+
+    def hangs(self) -> bool:
+        """No request has ended, and the process does not work on them either, as it does when many hash passwords."""
+        used = time.process_time() - self.processor_then
+        return used < BUSY * (time.monotonic() - self.unchanged_since)
 
     def leave(self) -> None:
         with self.ended:
             self.running -= 1
-            self.unchanged_since = time.monotonic()
+            self.start_clock()
             self.ended.notify()
 
 

@@ -168,7 +168,7 @@ def test_a_worker_killed_while_it_tells_leaves_the_promise_to_the_next(
         assert len(server.calls) == 1  # whoever was at it may still be
         Revocation.objects.update(claimed_until=timezone.now() - timedelta(seconds=1))
         assert eventually(is_confirmed), worker.log
-        assert tokens_of(server.calls) == [REFRESH, REFRESH, ACCESS]
+        assert tokens_of(server.calls_to(TOLD)) == [REFRESH, REFRESH, ACCESS]
 
 
 RUBBISH = {
