@@ -16,7 +16,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 PATIENCE = 0.25  # seconds without the end of any request
 LONGEST_WAIT = 10.0  # seconds, while the process works
-BUSY = 0.05  # of a processor: a process that uses less waits for something else
+BUSY_SHARE = 0.05  # of a processor: a process that uses less waits for something else
 BUSY = b"The site is busy. Try again in a moment.\n"
 BUSY_IN_JSON = {
     "/readyz": {"status": "failing", "threads": "failing"},
@@ -91,7 +91,7 @@ class SpareThreads:
     def hangs(self) -> bool:
         """No request has ended, and the process does not work on them either, as it does when many hash passwords."""
         used = time.process_time() - self.processor_then
-        return used < BUSY * (time.monotonic() - self.unchanged_since)
+        return used < BUSY_SHARE * (time.monotonic() - self.unchanged_since)
 
     def leave(self) -> None:
         with self.ended:

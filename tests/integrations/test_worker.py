@@ -66,7 +66,7 @@ def test_the_provider_is_told_within_seconds(
     with broker(broker_url, tmp_path), Worker(broker_url, tmp_path, beat=False) as worker:
         assert revoke(as_amira, northwind) < 3
         assert eventually(is_confirmed), worker.log
-        assert tokens_of(server.calls) == [REFRESH, ACCESS]
+        assert tokens_of(server.calls_to(TOLD)) == [REFRESH, ACCESS]
         assert "CANARY" not in worker.log
 
 
