@@ -158,7 +158,10 @@ def fail_in_every_way(
 ) -> None:
     failures = [
         Answer(status=500, text="<p>CANARY-in-a-page</p>"),
-        Answer(status=400, json={"error": "CANARY_in_a_code", "error_description": "CANARY-words"}),
+        Answer(
+            status=400,
+            json={"error": "CANARY_in_a_code", "error_description": "words of theirs, which administrators read"},
+        ),
         Answer(status=200, json={"access_token": "CANARY-bad\r\n"}),
         Answer(status=200, text="CANARY-no-json"),
         Answer(close=True),
@@ -178,7 +181,7 @@ def fail_in_every_way(
     browser.get(come_back(browser, alias)["Location"])
 
 
-def broken_in_the_middle(attempt: object, answer: object) -> tuple[str, str]:
+def broken_in_the_middle(attempt: object, answer: object, **_names: object) -> tuple[str, str]:
     raise ValueError("a defect of our own, with secrets in the variables around it")
 
 
