@@ -154,6 +154,7 @@ class ApplicationAdmin(WithinOnesRank):
     search_fields = ["name", "client_id"]
     ordering = ["name"]
     readonly_fields = ["client_id", "user"]
+    view_on_site = False  # this is the only page about it
 
     class Media:
         css = {"all": ["keyrack/admin-pages.css"]}

@@ -6,6 +6,7 @@ from uuid import uuid4
 from django.contrib.auth.models import AbstractUser
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from oauth2_provider.models import AbstractApplication
@@ -78,6 +79,10 @@ class Application(AbstractApplication):  # type: ignore[misc]  # django-oauth-to
         if self.authorization_grant_type == self.GRANT_PASSWORD and not self.may_take_passwords:
             told = _("Only a confidential first-party application may use passwords (RFC 9700 §2.4).")
             raise ValidationError({"authorization_grant_type": told})
+
+    def get_absolute_url(self) -> str:
+        """Where administrators see it. The toolkit's own pages about applications have no addresses here."""
+        return reverse("admin:accounts_application_change", args=[self.pk])
 
     def redirect_uri_allowed(self, uri: str) -> bool:
         try:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.hashers import check_password
+from django.contrib.contenttypes.models import ContentType
 from django.test import Client
 from django.urls import reverse
 
@@ -42,6 +43,15 @@ def test_a_new_application_gets_a_secret_that_is_shown_once(as_admin: Client) ->
     again = as_admin.get(reverse("admin:accounts_application_change", args=[application.pk])).content.decode()
     assert shown_secret(page) not in again
     assert application.client_secret not in again
+
+
+def test_the_page_about_an_application_is_the_admins(as_admin: Client) -> None:
+    add(as_admin)
+    application = Application.objects.get()
+    page = reverse("admin:accounts_application_change", args=[application.pk])
+    shortcut = reverse("admin:view_on_site", args=[ContentType.objects.get_for_model(Application).pk, application.pk])
+    assert shortcut not in as_admin.get(page).content.decode()
+    assert as_admin.get(shortcut)["Location"] == f"http://testserver{page}"
 
 
 def test_a_new_secret_replaces_the_old_one_and_saving_alone_does_not(as_admin: Client) -> None:

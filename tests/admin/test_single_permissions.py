@@ -8,6 +8,7 @@ from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from django.contrib import admin
 from django.contrib.auth.models import Group, Permission
+from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
 from django.db.models import Model
 from django.test import Client
@@ -50,7 +51,7 @@ def rows(amira: User, northwind: Alias, token: Token) -> None:
 
 
 def addresses_of(model: type[Model]) -> Iterator[str]:
-    """The list, the form for a new one, and every page of one row, of Django's and of ours."""
+    """The list, the form for a new one, and every page of one row, of Django's and of ours, and of the site."""
     row = admin.site._registry[model].model._default_manager.order_by("pk").last()
     assert row is not None, f"no {model._meta.label} is there"
     for pattern in admin.site._registry[model].get_urls():
@@ -58,6 +59,7 @@ def addresses_of(model: type[Model]) -> Iterator[str]:
         if isinstance(pattern, URLPattern) and pattern.name:
             arguments = [row.pk] if "<" in route else []
             yield reverse(f"admin:{pattern.name}", args=arguments)
+    yield reverse("admin:view_on_site", args=[ContentType.objects.get_for_model(model).pk, row.pk])
 
 
 def failures_at(client: Client, addresses: Iterator[str]) -> list[str]:
