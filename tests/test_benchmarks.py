@@ -89,5 +89,5 @@ def test_a_third_party_is_hammered() -> None:
 def test_the_peers_are_pinned_with_hashes() -> None:
     lock = (setting.PEERS / "requirements.txt").read_text()
     for peer in report.versions_of_peers().split(", "):
-        name, version = peer.partition("[")[0].split()[0], peer.split()[-1]
+        name, version = peer.rsplit(maxsplit=1)
         assert f"\n{name}=={version} \\\n    --hash=sha256:" in f"\n{lock}", peer
