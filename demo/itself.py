@@ -8,6 +8,7 @@ import secrets
 from django.conf import settings
 
 from accounts.models import Application
+from demo import agreements
 from integrations.models.registry import (
     Alias,
     ApplicationRegistry,
@@ -78,5 +79,8 @@ def api_url() -> str:
 
 def follow() -> None:
     """Where the site has another port than at the last start."""
-    ApplicationRegistry.objects.filter(client_id=CLIENT_ID).update(**addresses())
+    registries = ApplicationRegistry.objects.filter(client_id=CLIENT_ID)
+    for token_url in registries.values_list("token_url", flat=True):
+        agreements.follow(token_url.removesuffix("/o/token/"), settings.SITE_URL)
+    registries.update(**addresses())
     HttpConnection.objects.filter(alias__name=NAME).update(connection_url=api_url())

@@ -14,7 +14,7 @@ from django.db.models import F, Model, Value
 from django.db.models.functions import Replace
 
 from accounts.models import User
-from demo import flows, itself, tables
+from demo import agreements, flows, itself, tables
 from demo.catalogue import CATALOGUE, Offer
 from integrations.apps import GROUP
 from integrations.models.registry import (
@@ -137,6 +137,7 @@ def follow(provider_url: str) -> None:
             for field in fields:
                 lead_there = model._default_manager.filter(**{f"{field}__startswith": old_url})
                 lead_there.update(**{field: Replace(F(field), Value(old_url), Value(provider_url))})
+        agreements.follow(old_url, provider_url)
 
 
 def preset_template(provider_url: str) -> None:
