@@ -22,10 +22,11 @@ class IntegrationsConfig(AppConfig):
 
     def ready(self) -> None:
         from integrations import checks, consequences, templates  # noqa: F401 - need the models; two register themselves
-        from integrations.models import audited  # noqa: F401 - registers itself
+        from integrations.api import checks as api_checks  # noqa: F401 - registers itself
+        from integrations.models import admission, audited  # noqa: F401 - registers itself
         from integrations.models.registry import Alias
 
-        scopes.add_source(Alias.objects.as_scopes, Alias.objects.scopes_of)
+        scopes.add_source(Alias.objects.as_scopes, admission.scopes_of)
         transport.configure(settings.OUTBOUND_ALLOW)
         transport.answer_here(in_process.base_url(), answer_ourselves)
         post_migrate.connect(create_group, sender=self)

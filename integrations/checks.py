@@ -12,6 +12,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import DatabaseError, connection
 
 from integrations import tasks  # noqa: F401 - whose tasks are looked at
+from integrations.models import admission
 from integrations.models.registry import Alias, ApplicationRegistry
 from integrations.models.registry.rules import shortcomings
 from integrations.vault import NoKeys, keyring
@@ -143,9 +144,8 @@ def registry_messages() -> Iterator[CheckMessage]:
 
 
 def alias_messages() -> Iterator[CheckMessage]:
-    for alias in Alias.objects.complete().filter(active=True):
-        credential = alias.effective_credential
-        if credential is None:
+    for alias in admission.with_switches(Alias.objects.filter(active=True)):
+        if alias.effective_credential is None:
             yield Warning("It has no active connection.", obj=alias, id="keyrack.W020")
-        elif not credential.is_ready:
+        elif not alias.is_on:
             yield Warning("Its credential or application registry is not active.", obj=alias, id="keyrack.W021")

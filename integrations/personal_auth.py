@@ -19,7 +19,7 @@ from integrations import authorization, rest, tokens
 from integrations.models.integration import Integration, integration_named
 from integrations.models.registry import HttpConnection
 from integrations.models.tokens import Revocation, Token, consent
-from integrations.tokens import NoUsableToken, ReadyCall, ReadyToken
+from integrations.tokens import NoUsableToken, ReadyCall
 
 SUCCESS, FAIL = "SUCCESS", "FAIL"
 
@@ -80,7 +80,7 @@ class PersonalAuthAPI:
 
     def is_token_valid(self, alias: str) -> bool:
         """A living access token, or a refresh token that can renew it. Asks nobody outside."""
-        if tokens.ready(self.user, str(alias)):
+        if tokens.ready_call(self.user, str(alias)):
             return True
         integration = self._integration(alias)
         return bool(integration and integration.is_token_valid)
@@ -91,8 +91,8 @@ class PersonalAuthAPI:
         Raises `NotAuthenticated`, or `integrations.oauth.errors.OAuthError` when the provider is at fault.
         """
         try:
-            found = tokens.at_once(self.user, str(alias), minimum_seconds=minimum_seconds)
-            return exported(found or self._current(alias, minimum_seconds))
+            call = tokens.ready_call(self.user, str(alias), minimum_seconds=minimum_seconds, renews=True)
+            return exported(call or self._current(self._authenticated(alias), minimum_seconds))
         except NoUsableToken as error:
             raise self._not_authenticated(self._authenticated(alias), error.code) from error
 
@@ -144,7 +144,7 @@ class PersonalAuthAPI:
     ) -> rest.Streamed:
         """Like `request`, for bodies that nobody wants in memory. `call`: what is known already of person and alias."""
         try:
-            call = call or self._ready_call(alias)
+            call = call or tokens.ready_call(self.user, alias, renews=True) or self._call(alias)
             return rest.stream(call, method, path, headers=headers, body=body, retries=retries, used_by=used_by)
         except NoUsableToken as error:
             raise self._not_authenticated(self._authenticated(alias), error.code) from error
@@ -175,17 +175,15 @@ class PersonalAuthAPI:
         """Only what this person may use and what is turned on."""
         return integration_named(self.user, str(alias))
 
-    def _current(self, alias: str, minimum_seconds: float) -> Token:
-        """The long way, which can say why not."""
-        integration = self._authenticated(alias)
-        connection, credential = integration.alias.connection, integration.credential
-        if connection is None:
-            return tokens.current(self.user, credential, minimum_seconds=minimum_seconds)
-        return tokens.current_for(self.user, connection, minimum_seconds=minimum_seconds)
+    def _current(self, integration: Integration, minimum_seconds: float = 0) -> Token:
+        """Where the fast path knows nothing: this raises the reason."""
+        url = integration.connection_url
+        return tokens.current(self.user, integration.credential, minimum_seconds=minimum_seconds, connection_url=url)
 
-    def _ready_call(self, alias: str) -> ReadyCall:
-        found = tokens.ready_call(self.user, alias)
-        return found or tokens.call_of(self.user, self._connection(self._authenticated(alias)))
+    def _call(self, alias: str) -> ReadyCall:
+        integration = self._authenticated(alias)
+        connection = self._connection(integration)
+        return ReadyCall.of(self._current(integration), connection.connection_url)
 
     def _authenticated(self, alias: str) -> Integration:
         integration = self._integration(alias)
@@ -208,7 +206,7 @@ class PersonalAuthAPI:
         return mine.order_by("-created_at").first()
 
 
-def exported(token: Token | ReadyToken) -> AccessToken:
+def exported(token: Token | ReadyCall) -> AccessToken:
     left = None if token.expires_at is None else max(0, int((token.expires_at - timezone.now()).total_seconds()))
     return AccessToken(
         access_token=token.access_token,

@@ -12,6 +12,7 @@ from accounts.models import User
 from integrations import expressions, rest
 from integrations.actions.results import Failure, StepFailed
 from integrations.expressions import BadExpression, is_encodable
+from integrations.models import admission
 from integrations.models.addresses import initiator_url
 from integrations.models.flows import Action, BodyType, RestStep
 from integrations.models.registry import Alias, HttpConnection, OAuth2Credential
@@ -37,10 +38,10 @@ class Answered(Protocol):
 
 def connection_for(step: RestStep, user: User | None) -> HttpConnection:
     """Read anew for each call. A person must be allowed the alias; for the system, who set it up has chosen it."""
-    rows = Alias.objects.complete().filter(pk=step.alias_id, active=True)
-    alias = (rows if user is None else rows.available_to(user)).first()
+    rows = Alias.objects.filter(pk=step.alias_id)
+    alias = (admission.turned_on(rows) if user is None else admission.admitted(user.pk, rows)).first()
     connection = alias.connection if alias else None
-    if connection is None or connection.credential is None or not connection.credential.is_ready:
+    if connection is None or connection.credential is None:
         told = _("The integration “%(alias)s” is not there for this run: not active, not complete, or not allowed.")
         raise StepFailed("integration_not_available", told % {"alias": step.alias.name})
     return connection

@@ -15,20 +15,25 @@ from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 
-from accounts import bearers
 from accounts.authentication import BearerToken
 from accounts.models import User
-from integrations import rest, tokens
+from integrations import rest
 from integrations.api.addresses import asked_for
-from integrations.api.errors import answered
 from integrations.api.own_pages import SessionOfOwnPages
-from integrations.api.quick import PLAIN, may_go_on, program_of
-from integrations.api.views import SERVICE, ApiView
-from integrations.oauth.errors import OAuthError, Unusable
-from integrations.personal_auth import NotAuthenticated, PersonalAuthAPI
+from integrations.api.views import SERVICE, ApiView, program_of
+from integrations.oauth.errors import Unusable
+from integrations.personal_auth import PersonalAuthAPI
 from integrations.rest import BadPath
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")  # those with a name in the schema; others work as well
+PLAIN = {  # what the middleware would add
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
 SANDBOX = {
     **PLAIN,
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
@@ -88,21 +93,6 @@ class Proxy(ApiView):
         return passed_on(request._request, user, alias, path, used_by=program_of(request.auth))
 
     get = head = post = put = patch = delete = options = http_method_not_allowed = forward  # type: ignore[assignment]  # any
-
-
-def quickly(request: HttpRequest, view: ApiView, alias: str, path: str = "") -> HttpResponseBase | None:
-    """For a program with a token, where all is as it should be. Once anything was sent, this is the answer."""
-    checksum = bearers.checksum_of(request)
-    found = tokens.ready_call_for(checksum, alias) if checksum else None
-    if found is None or str(request.method).upper() in rest.NEVER_SENT:
-        return None
-    bearer, call, name = found
-    if f"service:{name}" not in bearer.auth.scopes or not may_go_on(request, view, bearer):
-        return None
-    try:
-        return passed_on(request, bearer.user, alias, path, used_by=program_of(bearer.auth), call=call)
-    except (NotAuthenticated, BadPath, OAuthError) as error:
-        return answered(error)
 
 
 def passed_on(request: HttpRequest, user: User, alias: str, path: str, **told: Any) -> HttpResponseBase:

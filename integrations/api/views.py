@@ -13,9 +13,8 @@ from rest_framework.views import APIView
 from accounts.authentication import HasScopes
 from accounts.models import User
 from integrations.api.pages import paged
-from integrations.api.quick import program_of
+from integrations.models import admission
 from integrations.models.integration import Integration, integration_named, integrations_of
-from integrations.models.registry import ROLE
 from integrations.personal_auth import PersonalAuthAPI
 from integrations.serializers import (
     AccessTokenSerializer,
@@ -31,29 +30,31 @@ from integrations.tokens import note_use
 SERVICE = "service:{alias}"  # stands for the alias of the address
 
 
-class HasRole(BasePermission):
-    """The dashboard's own condition."""
+class MayUseIntegrations(BasePermission):
+    """The rules of admission about the person, whichever integration it is."""
 
     message = "You may not use integrations here."
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        return bool(request.user.is_authenticated and request.user.has_perm(ROLE))
+        return admission.refused_person(request.user) is None
 
 
 class ApiView(APIView):
     """`scopes`: what a token must hold, by method. The others are for the API's description."""
 
-    permission_classes = [HasRole, HasScopes]
+    permission_classes = [MayUseIntegrations, HasScopes]
     scopes: ClassVar[dict[str, list[str]]]
     needs_sign_in = asks_a_provider = is_paged = passes_on = False
+    alias_name = ""  # of the alias in the address, once it is known
 
     def needed_scopes(self, method: str) -> list[str]:
         """A method without scopes is not there. HEAD is GET without its body."""
         needed = self.scopes.get("GET" if method == "HEAD" else method, [])
         if SERVICE not in needed:
             return needed
-        alias = found(self.request.user, self.kwargs["alias"]).alias  # a scope names it by name, an address may by id
-        return [scope.replace("{alias}", alias.name) for scope in needed]
+        if not self.alias_name:  # a scope names it by name, an address may by id
+            self.alias_name = found(self.request.user, self.kwargs["alias"]).alias.name
+        return [scope.replace("{alias}", self.alias_name) for scope in needed]
 
 
 def found(user: Any, reference: str) -> Integration:
@@ -62,6 +63,11 @@ def found(user: Any, reference: str) -> Integration:
     if integration is None:
         raise Http404
     return integration
+
+
+def program_of(auth: Any) -> str:
+    """What a token was last used by, in words for its owner."""
+    return f"REST ({auth.name or auth.client_id})" if auth else "REST"
 
 
 def api_of(request: Request) -> PersonalAuthAPI:

@@ -1,6 +1,7 @@
 """Who may sign in to what, now and at the moment the answer comes."""
 
 from accounts.models import User
+from integrations.models import admission
 from integrations.models.integration import Integration, assemble
 from integrations.models.registry import SET_UP, Alias, OAuth2Credential
 from integrations.models.shared import shared_integration
@@ -17,15 +18,14 @@ def integration_for(user: User, credential: OAuth2Credential) -> Integration:
     """What this person may sign in to with the credential: an integration of theirs, or the system's own."""
     if not credential.is_personal:
         return shared_for(user, credential)
-    for integration in assemble(user, Alias.objects.standing_on(credential).available_to(user)):
-        if integration.is_on:
-            return integration
+    for integration in assemble(user, admission.admitted(user.pk, Alias.objects.standing_on(credential))):
+        return integration
     raise NotAvailable
 
 
 def shared_for(user: User, credential: OAuth2Credential) -> Integration:
     """The system's sign-in is for those who may change what it signs in with. It needs no alias."""
-    if credential.is_ready and user.is_staff and user.has_perm(SET_UP):
+    if admission.is_on(credential) and user.is_staff and user.has_perm(SET_UP):
         return shared_integration(credential)
     raise NotAvailable
 

@@ -7,9 +7,11 @@ from datetime import timedelta
 from time import monotonic
 from typing import Any
 
+from django.contrib.auth.models import AnonymousUser
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_variables
 
 from accounts.error_boundary import error_boundary
@@ -17,13 +19,17 @@ from accounts.models import User
 from integrations import actions, expressions
 from integrations.actions import BadInputs, Failure, StepResult
 from integrations.expressions import BadExpression
+from integrations.models import admission
 from integrations.models.flows import RunAs, RunState, StepRun, Subflow, SubflowAction, SubflowRun
-from integrations.models.registry.aliases import has_role
 from integrations.vault import Unreadable
 
 LONGEST = 45.0  # seconds, in front of somebody or behind: no task holds a worker for a minute
 GRACE = timedelta(seconds=60)  # until nobody can still be at it
 CANCELLING = frozenset({"person_deactivated", "role_lost", "no_longer_allowed"})
+STOPPED_BY = {  # a rule of admission about the person: the code and the words of the run
+    "deactivated": ("person_deactivated", gettext_lazy("Stopped: the person was deactivated.")),
+    "no_role": ("role_lost", gettext_lazy("Stopped: the person no longer has the role to use integrations.")),
+}
 
 
 class Stopped(Exception):
@@ -182,10 +188,10 @@ def reason_to_stop(run: SubflowRun) -> Callable[[], Failure | None]:
 def allowed_subflow(run: SubflowRun) -> Subflow:
     """The subflow, as long as this person may run it; everything is read anew. Raises `Stopped`."""
     user = User.objects.filter(pk=run.user_id).first()
-    if user is None or not user.is_active:
-        raise because("person_deactivated", _("Stopped: the person was deactivated."))
-    if not has_role(user):
-        raise because("role_lost", _("Stopped: the person no longer has the role to use integrations."))
+    refusal = admission.refused_person(user or AnonymousUser())
+    if user is None or refusal:
+        code = refusal.code if refusal else "deactivated"
+        raise because(*STOPPED_BY.get(code, ("no_longer_allowed", _("Stopped: the person may no longer run it."))))
     rows = Subflow.objects.all() if run.is_test else Subflow.objects.available_to(user)
     subflow = rows.filter(pk=run.subflow_id).first() if run.subflow_id else None
     if subflow is None:
@@ -200,5 +206,5 @@ def given_up() -> Stopped:
     return because("given_up", _("Stopped: the run was given up meanwhile."))
 
 
-def because(code: str, sentence: str) -> Stopped:
-    return Stopped(Failure(code=code, sentence=sentence))
+def because(code: str, sentence: Any) -> Stopped:
+    return Stopped(Failure(code=code, sentence=str(sentence)))

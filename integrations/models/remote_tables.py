@@ -19,9 +19,9 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User
 from integrations import expressions
 from integrations.expressions import BadExpression
+from integrations.models import admission
 from integrations.models.flows import Action, RestStep
 from integrations.models.registry import Alias, SysIdModel
-from integrations.models.registry.aliases import has_role
 from integrations.models.stored_json import check_kept
 
 LONGEST_PATH = 500  # characters
@@ -60,11 +60,10 @@ class RemoteTableQuerySet(models.QuerySet["RemoteTable"]):
 
     def readable_by(self, user: User | AnonymousUser) -> Self:
         """For people with the role: those that read through aliases which this person may use."""
-        if not has_role(user):
-            return self.none()
-        shared = Alias.objects.shared_with(user.pk).values("pk")
+        shared = admission.shown(user.pk).values("pk")
         others = RestStep.objects.filter(action=models.OuterRef("action")).exclude(alias__in=shared)
-        return self.filter(Q(alias__in=shared) | (Q(action__isnull=False) & ~models.Exists(others)))
+        by_action = Q(action__isnull=False) & ~models.Exists(others)
+        return self.filter(Q(alias__in=shared) | by_action, admission.may_use_any(user.pk))
 
     def reading_through(self, alias: Alias) -> Self:
         return self.filter(Q(alias=alias) | Q(action__steps__alias=alias)).distinct()

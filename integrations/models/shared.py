@@ -2,6 +2,7 @@
 
 from django.utils import timezone
 
+from integrations.models import admission
 from integrations.models.integration import Integration
 from integrations.models.integration.scopes import ScopeBook
 from integrations.models.registry import Alias, OAuth2Credential
@@ -19,4 +20,5 @@ def shared_integration(credential: OAuth2Credential) -> Integration:
         settled=None,
         scopes=ScopeBook({credential.registry.pk}),
         now=timezone.now(),
+        is_on=admission.is_on(credential),
     )

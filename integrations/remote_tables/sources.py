@@ -7,6 +7,7 @@ from uuid import UUID
 from django.utils.translation import gettext as _
 
 from accounts.models import User
+from integrations.models import admission
 from integrations.models.integration import Integration, State, assemble
 from integrations.models.registry import Alias
 from integrations.models.remote_tables import RemoteTable
@@ -77,7 +78,7 @@ def sources_of(tables: Iterable[RemoteTable], user: User) -> dict[UUID, Source]:
     """By the table's id, in as many queries for many tables as for one."""
     wanted = {table.pk: table.alias_ids for table in tables}
     aliases = Alias.objects.filter(pk__in={each for ids in wanted.values() for each in ids}).personal()
-    there = {each.alias.pk: each for each in assemble(user, aliases.available_to(user))}
+    there = {each.alias.pk: each for each in assemble(user, admission.shown(user.pk, aliases))}
     return {pk: source_in(there, alias_ids) for pk, alias_ids in wanted.items()}
 
 

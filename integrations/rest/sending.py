@@ -43,7 +43,9 @@ def send(
     """
     method = method_of(method)
     url = target(connection.connection_url, path)
-    token = tokens.current_for(user, connection)
+    if connection.credential is None:
+        raise tokens.NoUsableToken("no_credential")
+    token = tokens.current(user, connection.credential, connection_url=connection.connection_url)
     url, server = token.at_home(url), token.at_home(connection.connection_url)
     call = {"params": params, "json": json, "data": data}
     said, registry = allowed_headers(headers or {}), token.credential.registry

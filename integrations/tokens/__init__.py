@@ -6,28 +6,18 @@ transaction and no database connection is held meanwhile, and what comes back is
 is done with it. Knows nothing of requests, screens or tasks.
 
     reading      a token that can be used now       flights      one caller asks, the others wait
-    swift        the same in one statement          renewal      asking, and what comes of it
-    calls        and the address that it goes to    leases       who may ask, by the database's clock
+    ready        the same in one statement, and     renewal      asking, and what comes of it
+                 the address that it goes to        leases       who may ask, by the database's clock
     usable       what may be sent, and how long     together     one question of many threads
     connections  given back, and insisted on        journal      what was sent, before anybody knew the answer
 """
 
-from integrations.tokens.calls import (
-    ReadyCall,
-    call_of,
-    handed_out_to,
-    note_use,
-    prepare,
-    ready_call,
-    ready_call_for,
-    ready_for,
-)
 from integrations.tokens.connections import release_connection, release_scarce_connection
 from integrations.tokens.flights import WAIT_SECONDS, renew
 from integrations.tokens.leases import LEASE
-from integrations.tokens.reading import current, current_for, grants_to_us
+from integrations.tokens.reading import current, grants_to_us
+from integrations.tokens.ready import ReadyCall, note_use, prepare, ready_call, ready_call_for
 from integrations.tokens.renewal import refused
-from integrations.tokens.swift import ReadyToken, at_once, ready
 from integrations.tokens.usable import NoUsableToken
 
 __all__ = [
@@ -35,19 +25,12 @@ __all__ = [
     "WAIT_SECONDS",
     "NoUsableToken",
     "ReadyCall",
-    "ReadyToken",
-    "at_once",
-    "call_of",
     "current",
-    "current_for",
     "grants_to_us",
-    "handed_out_to",
     "note_use",
     "prepare",
-    "ready",
     "ready_call",
     "ready_call_for",
-    "ready_for",
     "refused",
     "release_connection",
     "release_scarce_connection",

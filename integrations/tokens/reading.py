@@ -5,7 +5,7 @@ from datetime import timedelta
 from django.utils import timezone
 
 from accounts.models import User
-from integrations.models.registry import GrantType, HttpConnection, IntegrationType, OAuth2Credential
+from integrations.models.registry import GrantType, IntegrationType, OAuth2Credential
 from integrations.models.tokens import Token, TokenState
 from integrations.tokens.connections import refuse_inside_a_transaction
 from integrations.tokens.flights import renew
@@ -34,14 +34,6 @@ def current(
         raise NoUsableToken(token.failure_code or "invalid_grant")
     refuse_changed_addresses(token, connection_url)
     return opened(token) if token.lives_for(enough(token, minimum_seconds)) else renew(token)
-
-
-def current_for(user: User | None, connection: HttpConnection, *, minimum_seconds: float = 0) -> Token:
-    """The same for calls through this connection."""
-    if connection.credential is None:
-        raise NoUsableToken("no_credential")
-    url = connection.connection_url
-    return current(user, connection.credential, minimum_seconds=minimum_seconds, connection_url=url)
 
 
 def grants_to_us(credential: OAuth2Credential) -> bool:

@@ -6,7 +6,7 @@ from functools import wraps
 from typing import Any
 from uuid import UUID
 
-from django.contrib.auth.decorators import login_required, permission_required, user_passes_test
+from django.contrib.auth.decorators import login_required, user_passes_test
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
@@ -15,8 +15,9 @@ from django_htmx.middleware import HtmxDetails
 from accounts import diary
 from accounts.lockout import client_address
 from accounts.models import User
+from integrations.models import admission
 from integrations.models.integration import Integration, integration_of
-from integrations.models.registry import ROLE, SET_UP
+from integrations.models.registry import SET_UP
 
 BINDING = "authorization_binding"
 
@@ -30,7 +31,7 @@ class Request(HttpRequest):
 
 def for_people(view: Any) -> Any:
     """Signed in, with the role, never cached."""
-    return never_cache(login_required(permission_required(ROLE, raise_exception=True)(noted(view))))
+    return never_cache(login_required(user_passes_test(may_use_integrations)(noted(view))))
 
 
 def for_signing_in(view: Any) -> Any:
@@ -51,10 +52,14 @@ def noted(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     return by_the_person
 
 
+def may_use_integrations(user: Any) -> bool:
+    if admission.refused_person(user):
+        raise PermissionDenied
+    return True
+
+
 def may_sign_in(user: Any) -> bool:
-    if user.has_perm(ROLE) or user.has_perm(SET_UP):
-        return True
-    raise PermissionDenied
+    return user.has_perm(SET_UP) or may_use_integrations(user)
 
 
 def with_integration(view: Callable[..., HttpResponse]) -> Any:

@@ -119,7 +119,9 @@ def test_the_page_asks_the_database_a_fixed_number_of_times(
     django_assert_max_num_queries: DjangoAssertNumQueries,
 ) -> None:
     many(count)
-    with django_assert_max_num_queries(5 + 4):  # ours, and session, person, the person's and the groups' permissions
+    with django_assert_max_num_queries(
+        5 + 5
+    ):  # ours, and session, person, admission, permissions of the person and the groups
         page = walks.words(as_amira.get("/integrations/", headers=headers))
     assert sum(map(len, walks.cards(page).values())) == count
 
@@ -129,7 +131,7 @@ def test_details_cost_the_same_for_any_number(
 ) -> None:
     many(20)
     place = f"/integrations/{Alias.objects.all()[0].hex}/"
-    with django_assert_max_num_queries(7 + 5):  # two more tell what uses it
+    with django_assert_max_num_queries(7 + 6):  # two more tell what uses it
         as_amira.get(place)
 
 

@@ -76,13 +76,13 @@ def test_a_connection_that_broke_since_the_last_request_is_opened_anew(
     with monkeypatch.context() as unasked:
         unasked.setattr(connection, "is_usable", None)
         request_started.send(sender=None, environ={})
-        assert tokens.ready(amira, "northwind")
+        assert tokens.ready_call(amira, "northwind")
     hang_up()
     request_started.send(sender=None, environ={})
-    assert tokens.ready(amira, "northwind")
+    assert tokens.ready_call(amira, "northwind")
     hang_up()
     with pytest.raises(OperationalError):  # in the middle of one it was known to be alive: what was lost, nobody knows
-        tokens.ready(amira, "northwind")
+        tokens.ready_call(amira, "northwind")
     connection.close()
 
 

@@ -37,6 +37,7 @@ class Integration:
     settled: Revocation | None  # a moment ago
     scopes: ScopeBook
     now: datetime
+    is_on: bool  # neither the alias nor what it authenticates with is turned off
     address_events: tuple[Event, ...] = ()  # of changed addresses, for the words about them
 
     @cached_property
@@ -59,10 +60,6 @@ class Integration:
         if self.token.renews_itself and self.registry.cannot_renew:
             return State.MISCONFIGURED
         return State.EXPIRING if self.token.expires_soon else State.CONNECTED
-
-    @property
-    def is_on(self) -> bool:
-        return self.alias.active and self.credential.is_ready
 
     @property
     def is_down(self) -> bool:

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from accounts.models import User
+from integrations.models import admission
 from integrations.models.integration.addresses import events_about
 from integrations.models.integration.card import Integration
 from integrations.models.integration.scopes import ScopeBook
@@ -16,12 +17,12 @@ from integrations.models.tokens import AttemptStatus, AuthorizationAttempt, Revo
 
 def integrations_of(user: User) -> list[Integration]:
     """What this person's dashboard shows, by title."""
-    return [row for row in assemble(user, Alias.objects.personal().available_to(user)) if row.is_listed]
+    return [row for row in assemble(user, admission.shown(user.pk, Alias.objects.personal())) if row.is_listed]
 
 
 def integration_of(user: User, alias_id: UUID) -> Integration | None:
     """One integration of this person; None when it is not theirs to see."""
-    rows = assemble(user, Alias.objects.filter(pk=alias_id).personal().available_to(user))
+    rows = assemble(user, admission.shown(user.pk, Alias.objects.filter(pk=alias_id).personal()))
     return next((row for row in rows if row.is_listed), None)
 
 
@@ -32,8 +33,8 @@ def integration_named(user: User, reference: str) -> Integration | None:
     """
     if "\0" in reference:  # PostgreSQL refuses to be asked for such a name
         reference = ""
-    rows = assemble(user, Alias.objects.named(reference).filter(active=True).personal().available_to(user))
-    return next((row for row in rows if row.is_on), None)
+    rows = assemble(user, admission.admitted(user.pk, Alias.objects.named(reference).personal()))
+    return rows[0] if rows else None
 
 
 def under_way(attempt: AuthorizationAttempt | None) -> AuthorizationAttempt | None:
@@ -49,7 +50,8 @@ def has_ended(attempt: AuthorizationAttempt | None) -> AuthorizationAttempt | No
 
 def assemble(user: User, aliases: AliasQuerySet) -> list[Integration]:
     """These personal aliases with what this person has for them; five queries for any number."""
-    rows = [(alias, credential) for alias in aliases if (credential := alias.effective_credential)]
+    complete = admission.with_switches(aliases)
+    rows = [(alias, credential) for alias in complete if (credential := alias.effective_credential)]
     scopes = ScopeBook({credential.profile.registry_id for _alias, credential in rows})
     tokens = {token.credential_id: token for token in Token.objects.filter(user=user)}
     lately = timezone.now() - settings.ATTEMPT_LIFETIME
@@ -69,6 +71,7 @@ def assemble(user: User, aliases: AliasQuerySet) -> list[Integration]:
             settled=latest_revocation.get((credential.pk, True)),
             scopes=scopes,
             now=now,
+            is_on=alias.is_on,
         )
         for alias, credential in rows
     ]

@@ -1,7 +1,7 @@
 """What an administrator owns: registrations at authorization servers, credentials, aliases, connections."""
 
 from integrations.models.registry.aliases import (
-    ROLE,
+    EFFECTIVE_CREDENTIAL,
     SET_UP,
     Alias,
     AliasQuerySet,
@@ -28,8 +28,8 @@ from integrations.models.registry.reporting import is_reported, may_mend, who_wa
 
 __all__ = [
     "DEFAULT_REFRESH_TOKEN_LIFESPAN",
+    "EFFECTIVE_CREDENTIAL",
     "LOGO_LIMIT",
-    "ROLE",
     "SET_UP",
     "Alias",
     "AliasQuerySet",

@@ -2,22 +2,19 @@
 
 import uuid
 from collections.abc import Iterable
-from typing import Any, Self, cast
+from typing import Self, cast
 
-from django.contrib.auth.models import AnonymousUser, Group
+from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from accounts import scopes
-from accounts.models import User
 from integrations.models.registry.profiles import OAuthEntityProfile
 from integrations.models.registry.records import SysIdModel
 from integrations.models.registry.registrations import ApplicationRegistry
 
-ROLE = "integrations.personal_auth_user"
 SET_UP = "integrations.change_oauth2credential"  # may also sign in for the system
 
 
@@ -80,18 +77,17 @@ class OAuth2Credential(SysIdModel):
     def registry(self) -> ApplicationRegistry:
         return self.profile.registry
 
-    @property
-    def is_ready(self) -> bool:
-        return self.active and self.registry.active
-
 
 class AliasType(models.TextChoices):
     CONNECTION_AND_CREDENTIAL = "connection_and_credential", _("Connection and Credential")
     CREDENTIAL = "credential", _("Credential")
 
 
-def has_role(user: User | AnonymousUser) -> bool:
-    return user.is_active and user.has_perm(ROLE)
+# The id of the credential that an alias authenticates with, in a queryset of complete ones.
+EFFECTIVE_CREDENTIAL = models.Case(
+    models.When(type=AliasType.CREDENTIAL, then=models.F("credential")),
+    default=models.F("active_connection__credential"),
+)
 
 
 def id_in(reference: str) -> uuid.UUID | None:
@@ -119,41 +115,15 @@ class AliasQuerySet(models.QuerySet["Alias"]):
         by_credential = Q(type=AliasType.CREDENTIAL, credential__integration_type=IntegrationType.PERSONAL)
         return self.complete().filter(by_connection | by_credential)
 
-    def available_to(self, user: User | AnonymousUser) -> Self:
-        """Those that this person may see: the role, and one of the alias's groups where it names any."""
-        return self.shared_with(user.pk) if has_role(user) else self.none()
-
-    def shared_with(self, user_id: Any) -> Self:
-        """Those that name no group, or one of this user's. Asks for no role."""
-        members_only = Alias.groups.through.objects.filter(alias=models.OuterRef("pk"))
-        theirs = User.groups.through.objects.filter(user_id=user_id).values("group_id")
-        return self.filter(~models.Exists(members_only) | models.Exists(members_only.filter(group_id__in=theirs)))
-
     def as_scopes(self) -> dict[str, str]:
         """What a program needs to be allowed to use each of them, and what that means in words."""
         words = str(_("Use %s as you"))
         return {f"service:{alias.name}": words % alias.title for alias in self.filter(active=True).order_by("name")}
 
-    def scopes_of(self, user: User, wanted: Iterable[str] | None = None) -> dict[str, Any]:
-        """What this person may let a program do: nothing without the role."""
-        if not has_role(user):
-            return {}
-        names = (
-            None if wanted is None else [scope.partition(":")[2] for scope in wanted if scope.startswith("service:")]
-        )
-        rows = self.shared_with(user.pk) if names is None else self.shared_with(user.pk).filter(name__in=names)
-        return {**scopes.FIXED, **(rows.as_scopes() if names != [] else {})}
-
     def named(self, reference: str) -> Self:
         """By name, or by id as 32 hexadecimal digits or a UUID."""
         alias_id = id_in(reference)
         return self.filter(Q(name=reference) | Q(pk=alias_id) if alias_id else Q(name=reference))
-
-    def effective_credentials(self) -> "models.QuerySet[Alias, Any]":
-        """Which credential each one stands on, to be compared with in the same statement."""
-        by_credential = models.When(type=AliasType.CREDENTIAL, then=models.F("credential"))
-        effective = models.Case(by_credential, default=models.F("active_connection__credential"))
-        return self.complete().values(effective=effective)
 
     def naming(self, credential: "OAuth2Credential") -> Self:
         """Of complete ones: those that use this credential."""
@@ -199,6 +169,8 @@ class Alias(SysIdModel):
         _("Reason when off"), max_length=200, blank=True, help_text=_("Shown to people on their card.")
     )
     deactivated_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    is_on: bool  # where `admission.with_switches` was asked
 
     objects = AliasQuerySet.as_manager()
 

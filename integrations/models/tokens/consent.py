@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from integrations.models.registry import Alias, ApplicationRegistry, HttpConnection, OAuth2Credential
+from integrations.models import admission
+from integrations.models.registry import ApplicationRegistry, HttpConnection, OAuth2Credential
 from integrations.oauth import bases
 
 CHANGED = "address_changed"  # the code of a token that is held until its owner confirms
@@ -57,7 +58,7 @@ def agreement_now(credential: OAuth2Credential, user_id: int | None) -> Agreemen
     """The same, with the connections that are in use and that this person may use (all of them for the system)."""
     connections = HttpConnection.objects.filter(active=True, alias__active=True, credential=credential)
     if user_id is not None:
-        connections = connections.filter(alias__in=Alias.objects.shared_with(user_id))
+        connections = connections.filter(alias__in=admission.shown(user_id))
     return agreement(credential.registry, connections.values_list("connection_url", flat=True))
 
 
