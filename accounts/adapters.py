@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 from kombu.exceptions import ChannelError, OperationalError
 
-from accounts import lockout, mail, sealing, tasks
+from accounts import lockout, mail, second_factor, tasks
 from accounts.models import User
 
 logger = logging.getLogger(__name__)
@@ -87,10 +87,10 @@ class SecondFactorAdapter(DefaultMFAAdapter):
 
     @sensitive_variables("text")
     def encrypt(self, text: str) -> str:
-        return sealing.seal(text)
+        return second_factor.seal(text)
 
     def decrypt(self, encrypted_text: str) -> str:
-        return sealing.unseal(encrypted_text)
+        return second_factor.unseal(encrypted_text)
 
     def generate_authenticator_name(self, user: User, type: Authenticator.Type) -> str:
         number = Authenticator.objects.filter(user=user, type=type).count() + 1

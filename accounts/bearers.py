@@ -18,7 +18,7 @@ from accounts import credentials, secret_forms
 from accounts.authentication import Rights
 from accounts.lockout import client_address
 from accounts.models import PermanentToken, User
-from accounts.statements import Slot, columns_of
+from foundation.compiled_queries import Slot, columns_of
 
 USER = columns_of(User, "id", "username", "is_active", "is_superuser")  # the rest is read where it is asked for
 CHECKSUM, PUBLIC_ID = Slot("checksum", CharField()), Slot("public_id", CharField())

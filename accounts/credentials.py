@@ -14,15 +14,16 @@ from django.db import transaction
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from accounts import diary, families, peppers, ranks, scopes, second_factor, secret_forms
+from accounts import diary, families, ranks, scopes, second_factor, secret_forms
 from accounts.models import ApplicationPassword, LongLivedModel, PermanentToken, User
+from foundation.secrets_at_rest import first_key_id, keyed_hashes
 
 USE_WRITTEN_EVERY = timedelta(minutes=1)
 PLACE_KNOWN_FOR = timedelta(days=30)
 
 # A hash for one purpose is none for another; and what happens to which kind, in the words of the diary.
 PURPOSES: dict[type[LongLivedModel], str] = {
-    PermanentToken: "permanent-token", ApplicationPassword: "application-password"
+    PermanentToken: "accounts:permanent-token", ApplicationPassword: "accounts:application-password"
 }  # fmt: skip
 CREATED: dict[type[LongLivedModel], diary.Kind] = {
     PermanentToken: diary.Kind.TOKEN_CREATED, ApplicationPassword: diary.Kind.APPLICATION_PASSWORD_CREATED
@@ -126,7 +127,7 @@ def verify_application_password(user: User, password: str, address: str = "") ->
     letters = secret_forms.bare(password)
     if not letters or not user.is_active:
         return None
-    hashes = peppers.all_hashes(letters, purpose=PURPOSES[ApplicationPassword])
+    hashes = keyed_hashes.all_hashes(letters, purpose=PURPOSES[ApplicationPassword])
     row: ApplicationPassword | None = user.application_passwords.alive().filter(keyed_hash__in=hashes).first()
     if row is None or not second_factor.is_on(user):
         return None
@@ -146,14 +147,14 @@ def rights_of_application_password(row: ApplicationPassword) -> frozenset[str]:
 
 
 def reads_so(row: LongLivedModel, secret: str) -> bool:
-    expected = peppers.keyed_hash(secret, pepper_id=row.pepper_id, purpose=PURPOSES[type(row)])
+    expected = keyed_hashes.keyed_hash(secret, key_id=row.pepper_id, purpose=PURPOSES[type(row)])
     return bool(expected) and hmac.compare_digest(expected, row.keyed_hash)
 
 
 def hash_anew(row: LongLivedModel, secret: str) -> None:
     """Under the first key; not saved yet."""
-    row.pepper_id = peppers.first_id()
-    row.keyed_hash = peppers.keyed_hash(secret, pepper_id=row.pepper_id, purpose=PURPOSES[type(row)])
+    row.pepper_id = first_key_id()
+    row.keyed_hash = keyed_hashes.keyed_hash(secret, key_id=row.pepper_id, purpose=PURPOSES[type(row)])
 
 
 def note_use(row: PermanentToken | ApplicationPassword, secret: str, address: str) -> None:

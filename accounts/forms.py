@@ -14,7 +14,7 @@ from allauth.mfa.webauthn import forms as key_forms
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from accounts import lockout, sealing, second_factor
+from accounts import lockout, second_factor
 
 
 class SignInForm(account_forms.LoginForm):
@@ -87,8 +87,8 @@ class AppForm(totp_forms.ActivateTOTPForm):
         held = session.get(SECRET_SESSION_KEY)
         super().__init__(*arguments, **options)
         if self.is_bound and held:
-            self.secret = sealing.unseal(held)
-        session[SECRET_SESSION_KEY] = sealing.seal(self.secret)
+            self.secret = second_factor.unseal(held)
+        session[SECRET_SESSION_KEY] = second_factor.seal(self.secret)
 
 
 # What a browser says of a passkey or security key is JSON of anybody's making, and fido2 expects none of this shape.

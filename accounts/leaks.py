@@ -7,8 +7,9 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
-from accounts import credentials, diary, oauth_server, peppers, secret_forms, tasks
+from accounts import credentials, diary, oauth_server, secret_forms, tasks
 from accounts.models import ApplicationPassword, LongLivedModel, PermanentToken, User
+from foundation.secrets_at_rest import keyed_hashes
 
 LONGEST = 64_000  # characters of a report
 PIECES = 1_000  # of it that are looked up
@@ -42,7 +43,7 @@ def application_passwords_in(text: str) -> list[ApplicationPassword]:
     """One line each, as they are shown; or the whole text."""
     bare = {secret_forms.bare(line) for line in [text, *text.splitlines()[:PIECES]]} - {""}
     purpose = credentials.PURPOSES[ApplicationPassword]
-    hashes = [keyed for secret in bare for keyed in peppers.all_hashes(secret, purpose=purpose)]
+    hashes = [keyed for secret in bare for keyed in keyed_hashes.all_hashes(secret, purpose=purpose)]
     return list(ApplicationPassword.objects.alive().filter(keyed_hash__in=hashes).select_related("user"))
 
 

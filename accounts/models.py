@@ -13,8 +13,8 @@ from oauth2_provider.models import AbstractApplication
 
 from accounts import kinds
 from accounts.attempts import AttemptCounter
-from accounts.deferred_mail import DeferredMail
 from accounts.long_lived import ApplicationPassword, LongLivedModel, PermanentToken
+from foundation.mail_outbox.models import DeferredMail
 
 __all__ = [
     "AppendOnly", "Application", "ApplicationPassword", "Approval", "AttemptCounter", "DeferredMail", "Event",

@@ -15,11 +15,12 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 from oauth2_provider.models import get_refresh_token_model
 
-from accounts import sealing
 from accounts.codes import digest
 from accounts.models import Application, RefreshReplay
+from foundation.secrets_at_rest import sealed_text
 
 RefreshToken = get_refresh_token_model()
+PURPOSE = "accounts:refresh-replay"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +44,7 @@ class Successor:
 
 
 def is_on() -> bool:
-    return settings.REFRESH_REPLAY_SECONDS > 0 and any(sealing.keyring())
+    return settings.REFRESH_REPLAY_SECONDS > 0 and bool(settings.TOKEN_ENCRYPTION_KEYS)
 
 
 @sensitive_variables("token")
@@ -56,7 +57,7 @@ def store(replaced: Any, shown: str, token: Mapping[str, Any]) -> None:
         token_checksum=replaced.token_checksum,
         application_id=replaced.application_id,
         token_family=replaced.token_family,
-        sealed_tokens=sealing.seal(tokens, purpose=sealing.REFRESH_REPLAY, also_needs=shown),
+        sealed_tokens=sealed_text.seal(tokens, purpose=PURPOSE, also_needs=shown),
     )
 
 
@@ -64,7 +65,7 @@ def store(replaced: Any, shown: str, token: Mapping[str, Any]) -> None:
 def find_successor(shown: str, client: Application) -> Successor | None:
     """The living tokens that `shown` was replaced by within the window, if this client was given them.
 
-    None where the successor was itself replaced since. `sealing.Unreadable` if the row's key is gone.
+    None where the successor was itself replaced since. `Unreadable` if the row's key is gone.
     """
     if not is_on():
         return None
@@ -72,7 +73,7 @@ def find_successor(shown: str, client: Application) -> Successor | None:
     row = rows.first()
     if row is None:
         return None
-    opened = sealing.unseal(row.sealed_tokens, purpose=sealing.REFRESH_REPLAY, also_needs=shown)
+    opened = sealed_text.unseal(row.sealed_tokens, purpose=PURPOSE, also_needs=shown)
     access_token, refresh_token = json.loads(opened)
     living = RefreshToken.objects.select_related("access_token", "user", "application").filter(
         token_checksum=digest(refresh_token), revoked=None, access_token__token_checksum=digest(access_token)

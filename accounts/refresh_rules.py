@@ -10,9 +10,10 @@ from oauth2_provider.oauth2_validators import OAuth2Validator
 from oauth2_provider.settings import oauth2_settings
 from oauthlib.oauth2.rfc6749 import errors
 
-from accounts import codes, families, refresh_replays, sealing
+from accounts import codes, families, refresh_replays
 from accounts.models import Application, User
 from accounts.request_rules import AnyRequest, InvalidTarget
+from foundation.secrets_at_rest import Unreadable
 
 RefreshToken = get_refresh_token_model()
 
@@ -50,7 +51,7 @@ class RefreshRules(OAuth2Validator):
         """What replaced it a moment ago; else the family ends, and this raises InvalidGrantError."""
         try:
             successor = refresh_replays.find_successor(request.refresh_token, request.client)
-        except sealing.Unreadable:  # a key is not set in this process: the program did nothing wrong
+        except Unreadable:  # a key is not set in this process: the program did nothing wrong
             raise errors.InvalidGrantError(request=request) from None
         if successor is None:
             was_alive = RefreshToken.objects.filter(token_family=shown.token_family, revoked=None).exists()

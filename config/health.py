@@ -15,7 +15,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from integrations import keys, vault
+from foundation import secrets_at_rest
+from foundation.secrets_at_rest import rotation
 
 SECONDS = 2  # until a part that has not answered counts as failing
 SURVIVED = {"broker"}  # the site goes on without it: what has to be done is in the database
@@ -125,9 +126,9 @@ def database_answers() -> bool:
 def keys_open() -> bool:
     """There is a key, and it is the right one: also other bytes under the same id are found out."""
     try:
-        vault.keyring()
-        return keys.most_open()
-    except vault.NoKeys:
+        secrets_at_rest.keyring()
+        return rotation.most_open()
+    except secrets_at_rest.NoKeys:
         return False
 
 

@@ -9,8 +9,8 @@ from django.contrib.auth.management import create_permissions
 from django.db.models.signals import post_migrate
 
 from accounts import in_process, scopes
-from integrations.oauth import transport
-from integrations.oauth.transport import OwnAnswer
+from foundation.oauth_client import transport
+from foundation.oauth_client.transport import OwnAnswer
 
 GROUP = "Personal Auth User"
 

@@ -11,11 +11,11 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import DatabaseError, connection
 
+from foundation.secrets_at_rest import NoKeys, keyring
 from integrations import tasks  # noqa: F401 - whose tasks are looked at
 from integrations.models import admission
 from integrations.models.registry import Alias, ApplicationRegistry
 from integrations.models.registry.rules import shortcomings
-from integrations.vault import NoKeys, keyring
 
 MOST_SECONDS = 60  # that one task may hold a worker for
 MOST_OF_A_RUN = 600  # seconds, of a task that comes once: what an administrator composed may take longer

@@ -15,11 +15,11 @@ from django.db.models import Case, F, Q, When
 from django.dispatch import Signal
 from django.utils import timezone
 
-from accounts.error_boundary import error_boundary
+from foundation.error_boundary import error_boundary
+from foundation.oauth_client import answers, transport
+from foundation.oauth_client.errors import OAuthError, Unexplained, Unreachable, Unusable
 from integrations.models.registry import ApplicationRegistry
 from integrations.models.registry.health import origin
-from integrations.oauth import answers, transport
-from integrations.oauth.errors import OAuthError, Unexplained, Unreachable, Unusable
 
 logger = logging.getLogger(__name__)
 

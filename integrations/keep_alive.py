@@ -18,13 +18,13 @@ from django.db import connection
 from django.db.models import F, Q
 from django.utils import timezone
 
-from accounts.error_boundary import error_boundary
+from foundation.error_boundary import error_boundary
+from foundation.oauth_client.errors import OAuthError
+from foundation.secrets_at_rest import opens_by_header
 from integrations import tokens
 from integrations.models.tokens import Token, TokenQuerySet, TokenState
-from integrations.oauth.errors import OAuthError
 from integrations.tokens import NoUsableToken, journal
 from integrations.tokens.renewal import INTERNAL_ERROR
-from integrations.vault import opens_by_header
 
 HORIZON, HORIZON_SHARE = timedelta(minutes=30), 0.25  # before the end, or of the lifetime: ahead of those who wait
 SHORTEST = timedelta(minutes=10)  # a token that lives less would be renewed all day long, just in case

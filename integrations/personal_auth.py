@@ -88,7 +88,7 @@ class PersonalAuthAPI:
     def get_token(self, alias: str, *, minimum_seconds: float = 0) -> AccessToken:
         """An access token that lives at least so long where the provider gives such; renewed if need be.
 
-        Raises `NotAuthenticated`, or `integrations.oauth.errors.OAuthError` when the provider is at fault.
+        Raises `NotAuthenticated`, or `foundation.oauth_client.errors.OAuthError` when the provider is at fault.
         """
         try:
             call = tokens.ready_call(self.user, str(alias), minimum_seconds=minimum_seconds, renews=True)

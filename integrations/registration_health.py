@@ -14,11 +14,11 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from foundation.oauth_client.client_check import SECONDS, ClientCheck, Verdict, check_client
+from foundation.oauth_client.errors import Misconfigured
 from integrations.models.registry import ApplicationRegistry, Use
 from integrations.models.registry.health import CLIENT_REFUSED, UNEXPLAINED_REFUSALS
 from integrations.models.tokens import Renewal, RenewalOutcome, Token
-from integrations.oauth.client_check import SECONDS, ClientCheck, Verdict, check_client
-from integrations.oauth.errors import Misconfigured
 
 logger = logging.getLogger(__name__)
 

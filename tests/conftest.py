@@ -97,7 +97,7 @@ SLOW = (
     "tests/integrations/test_start_page.py",
     "tests/integrations/test_what_is_shown.py",
     "tests/integrations/test_worker.py",
-    "tests/oauth/test_transport.py",
+    "tests/foundation/oauth_client/test_transport.py",
     "tests/servers/",
     "tests/test_bootstrap.py",
     "tests/test_canaries.py",

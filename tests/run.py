@@ -27,7 +27,7 @@ from tests.servers import machine
 from tests.servers.fixtures import required
 
 ROOT = Path(__file__).resolve().parent.parent
-MEASURED = ("accounts", "integrations")
+MEASURED = ("accounts", "foundation", "integrations")
 COVERAGE = ("--cov", "--cov-report=", "--cov-fail-under=0")
 SCHEMA_FROM_MODELS = "--no-migrations"
 NOTHING_COLLECTED, SOME_FAILED = 5, 1

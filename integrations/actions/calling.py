@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
 from accounts.models import User
+from foundation.oauth_client.errors import Misconfigured, OAuthError, Unreachable
 from integrations import expressions, rest
 from integrations.actions.results import Failure, StepFailed
 from integrations.expressions import BadExpression, is_encodable
@@ -17,7 +18,6 @@ from integrations.models.addresses import initiator_url
 from integrations.models.flows import Action, BodyType, RestStep
 from integrations.models.registry import Alias, HttpConnection, OAuth2Credential
 from integrations.models.tokens import Token, consent
-from integrations.oauth.errors import Misconfigured, OAuthError, Unreachable
 from integrations.rest import patience
 from integrations.tokens import NoUsableToken
 

@@ -6,9 +6,9 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from integrations.oauth import transport
-from integrations.oauth.bases import origin
-from integrations.oauth.errors import OAuthError, Unreachable
+from foundation.oauth_client import transport
+from foundation.oauth_client.base_urls import origin
+from foundation.oauth_client.errors import OAuthError, Unreachable
 
 __all__ = ["AddressField", "AddressInput", "BaseAddressField", "LinkField", "check", "check_base", "origin"]
 

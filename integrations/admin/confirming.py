@@ -12,8 +12,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_variables
 
+from foundation.secrets_at_rest import readable
 from integrations.models.registry import ApplicationRegistry, ClientAuthentication
-from integrations.vault import readable
 
 SAME_PROVIDER, SECRET = "same_provider", "client_secret"
 OWNER = "integrations.change_applicationregistry"

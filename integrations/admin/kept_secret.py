@@ -10,7 +10,7 @@ from django.core import signing
 from django.http import HttpRequest, QueryDict
 from django.views.decorators.debug import sensitive_variables
 
-from integrations import vault
+from foundation import secrets_at_rest
 
 FIELD, SECRET = "kept_secret", "client_secret"
 SECONDS = 3600
@@ -31,8 +31,8 @@ def keep_secret(request: HttpRequest, object_id: str | None) -> QueryDict:
 def sealed(secret: str, context: str) -> str:
     """ "" without keys: the form says what is missing."""
     try:
-        value = vault.seal(secret, purpose=PURPOSE, context=context)
-    except vault.NoKeys:
+        value = secrets_at_rest.seal(secret, purpose=PURPOSE, context=context)
+    except secrets_at_rest.NoKeys:
         return ""
     return signing.dumps(base64.b64encode(value).decode(), salt=SALT)
 
@@ -42,6 +42,6 @@ def opened(kept: str, context: str) -> str:
     """ "" for one that is too old, somebody else's or of another record."""
     try:
         value = signing.loads(kept, salt=SALT, max_age=SECONDS)
-        return vault.unseal(base64.b64decode(value), purpose=PURPOSE, context=context)
-    except (signing.BadSignature, binascii.Error, vault.Unreadable, vault.NoKeys):
+        return secrets_at_rest.unseal(base64.b64decode(value), purpose=PURPOSE, context=context)
+    except (signing.BadSignature, binascii.Error, secrets_at_rest.Unreadable, secrets_at_rest.NoKeys):
         return ""

@@ -7,11 +7,11 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from accounts.models import User
+from foundation.oauth_client.errors import Misconfigured, OAuthError, Unreachable
 from integrations import authorization
 from integrations.admin.pages import moment
 from integrations.models.registry import OAuth2Credential
 from integrations.models.tokens import Token, consent
-from integrations.oauth.errors import Misconfigured, OAuthError, Unreachable
 from integrations.tokens import NoUsableToken
 
 

@@ -18,6 +18,9 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
+from foundation.oauth_client import metadata
+from foundation.oauth_client.errors import OAuthError, Unreachable
+from foundation.oauth_client.metadata import Metadata
 from integrations import authorization, doctor, registration_health
 from integrations.admin.kept_secret import keep_secret
 from integrations.admin.pages import NOTHING, Page, copyable, moment
@@ -30,9 +33,6 @@ from integrations.models.registry import (
     OAuthEntityScope,
     rules,
 )
-from integrations.oauth import metadata
-from integrations.oauth.errors import OAuthError, Unreachable
-from integrations.oauth.metadata import Metadata
 
 MAIN = [
     "reserved_id", "kept_secret", "name", "client_id", "client_secret", "default_grant_type", "refresh_token_lifespan",

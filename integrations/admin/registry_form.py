@@ -15,6 +15,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_variables
 
+from foundation.oauth_client import revocation_requests
+from foundation.oauth_client.revocation_requests import BadDialect
+from foundation.secrets_at_rest import NoKeys, keyring
 from integrations.admin import confirming
 from integrations.admin.addresses import AddressField, AddressInput, BaseAddressField, LinkField
 from integrations.admin.json_field import JsonField
@@ -28,9 +31,6 @@ from integrations.models.registry import (
 )
 from integrations.models.registry.rules import ADDRESSES, LINKS, picture_type
 from integrations.models.tokens import Token
-from integrations.oauth import dialects
-from integrations.oauth.dialects import BadDialect
-from integrations.vault import NoKeys, keyring
 
 FILL = "_fill"  # the button that only fills the form in
 RESERVED_ID = "reserved-registry-id"
@@ -172,13 +172,13 @@ class RegistryForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
     def clean_revocation_request(self) -> dict[str, Any]:
         typed = self.cleaned_data["revocation_request"] or {}
         with sentences():
-            dialects.read(typed)
+            revocation_requests.read(typed)
         return dict(typed)
 
     def clean_token_revocation_url(self) -> str:
         url: str = self.cleaned_data["token_revocation_url"]
         with sentences():
-            dialects.check_url(url)
+            revocation_requests.check_url(url)
         return url
 
     def clean_scope_separator(self) -> str:
@@ -211,10 +211,10 @@ class RegistryForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
 
     def check_revocation(self, fields: dict[str, Any]) -> None:
         """Address and request belong together: one may have a placeholder that the other lacks."""
-        dialect, url = dialects.read(fields["revocation_request"]), fields["token_revocation_url"]
+        dialect, url = revocation_requests.read(fields["revocation_request"]), fields["token_revocation_url"]
         try:
             if url:
-                dialects.check_together(dialect, url, registered=fields["send_credentials"])
+                revocation_requests.check_together(dialect, url, registered=fields["send_credentials"])
         except BadDialect as error:
             self.add_error("revocation_request", str(error))
 

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_variables
 
+from foundation.secrets_at_rest import NoKeys, keyring
 from integrations import templates
 from integrations.admin import addresses
 from integrations.admin.addresses import origin
@@ -27,7 +28,6 @@ from integrations.models.registry import (
 from integrations.models.registry.rules import BOUND_TO_SECRET, GET_SECRETS
 from integrations.models.templates import ConfigurationTemplate
 from integrations.templates import Wanted
-from integrations.vault import NoKeys, keyring
 
 CALLED = tuple(name for name in dict.fromkeys((*BOUND_TO_SECRET, *GET_SECRETS)) if name.endswith("_url"))
 SHOWN = 60  # characters of what somebody typed, in a sentence about it

@@ -11,8 +11,8 @@ from rest_framework.views import exception_handler
 
 from accounts.authentication import InsufficientScope, challenge
 from accounts.throttling import wait_of_the_refused
+from foundation.oauth_client.errors import Misconfigured, OAuthError, Unreachable
 from integrations.models.tokens import consent
-from integrations.oauth.errors import Misconfigured, OAuthError, Unreachable
 from integrations.personal_auth import NotAuthenticated
 from integrations.rest import BadPath
 

@@ -21,11 +21,11 @@ from rest_framework.request import Request
 from accounts import bearers
 from accounts.authentication import BearerToken
 from accounts.bearers import Bearer
+from foundation.oauth_client.errors import OAuthError
 from integrations import tokens
 from integrations.api import proxy
 from integrations.api.errors import answered
 from integrations.api.views import ApiView, MayUseIntegrations, Token, TokenValid, program_of
-from integrations.oauth.errors import OAuthError
 from integrations.personal_auth import NotAuthenticated, exported
 from integrations.rest import NEVER_SENT, BadPath
 from integrations.tokens import ReadyCall

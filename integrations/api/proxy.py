@@ -17,11 +17,11 @@ from rest_framework.request import Request
 
 from accounts.authentication import BearerToken
 from accounts.models import User
+from foundation.oauth_client.errors import Unusable
 from integrations import rest
 from integrations.api.addresses import asked_for
 from integrations.api.own_pages import SessionOfOwnPages
 from integrations.api.views import SERVICE, ApiView, program_of
-from integrations.oauth.errors import Unusable
 from integrations.personal_auth import PersonalAuthAPI
 from integrations.rest import BadPath
 

@@ -3,11 +3,11 @@
 import re
 from collections.abc import Mapping
 
+from foundation.oauth_client import client, json_pointers
+from foundation.oauth_client.answers import TokenAnswer
+from foundation.oauth_client.errors import OAuthError
 from integrations.models.registry import ApplicationRegistry
 from integrations.models.tokens import consent
-from integrations.oauth import client, pointers
-from integrations.oauth.answers import TokenAnswer
-from integrations.oauth.errors import OAuthError
 
 # What a path to an account begins with if it leads elsewhere than into userinfo and the id token.
 IN_TOKEN_ANSWER, IN_INTROSPECTION = "/token_answer", "/introspection"
@@ -57,7 +57,7 @@ def first_of(claims: object, paths: str, answer: TokenAnswer) -> str:
     """The first of some JSON pointers (RFC 6901) that leads to something, as text."""
     for pointer in paths.split():
         in_answer = pointer.startswith(f"{IN_TOKEN_ANSWER}/")
-        found = answer.tell(pointer.removeprefix(IN_TOKEN_ANSWER)) if in_answer else pointers.at(claims, pointer)
+        found = answer.tell(pointer.removeprefix(IN_TOKEN_ANSWER)) if in_answer else json_pointers.at(claims, pointer)
         if found not in (None, "") and not isinstance(found, dict | list):
             return UNSTORABLE.sub("", str(found))[:255]
     return ""

@@ -6,6 +6,11 @@ from functools import partial
 from uuid import UUID
 
 from accounts.models import User
+from foundation.oauth_client import client, error_codes, error_reasons
+from foundation.oauth_client.answers import TokenAnswer
+from foundation.oauth_client.client_check import Verdict
+from foundation.oauth_client.errors import Misconfigured, OAuthError, Refused, Unusable
+from foundation.secrets_at_rest import Unreadable
 from integrations import registration_health
 from integrations.authorization.access import still_available
 from integrations.authorization.results import fail, take
@@ -17,11 +22,6 @@ from integrations.models.tokens import (
     AuthorizationAttempt,
     state_digest,
 )
-from integrations.oauth import client, codes, reasons
-from integrations.oauth.answers import TokenAnswer
-from integrations.oauth.client_check import Verdict
-from integrations.oauth.errors import Misconfigured, OAuthError, Refused, Unusable
-from integrations.vault import Unreadable
 
 LONGEST_STATE = 512
 LONGEST_CODE = 4096
@@ -50,7 +50,7 @@ def complete(
     code, refusal = single(parameters, "code"), why_not(attempt, parameters)
     if refusal or not code:
         # An error that names our registration is the administrators' to hear of, as at the token endpoint.
-        broken = Use.SIGN_IN if refusal in codes.MISCONFIGURED and single(parameters, "error") else None
+        broken = Use.SIGN_IN if refusal in error_codes.MISCONFIGURED and single(parameters, "error") else None
         fail(attempt, refusal or "missing_code", reason=reason_in(parameters), broken=broken)
         return attempt
     take(attempt, partial(redeem, attempt, code))
@@ -91,7 +91,7 @@ def suspecting_ourselves(attempt: AuthorizationAttempt, error: OAuthError) -> OA
 def reason_in(parameters: Mapping[str, Sequence[str]]) -> str:
     """The provider's own words for its error (RFC 6749 §4.1.2.1), as they can be shown to an administrator."""
     sent = (single(parameters, name) for name in ("state", "code"))
-    return reasons.masked(single(parameters, "error_description"), sent)
+    return error_reasons.masked(single(parameters, "error_description"), sent)
 
 
 def find_attempt(

@@ -10,6 +10,9 @@ from django.views.decorators.debug import sensitive_variables
 
 from accounts import backends, in_process, second_factor
 from accounts.models import User
+from foundation.oauth_client import client
+from foundation.oauth_client.answers import TokenAnswer
+from foundation.oauth_client.errors import OAuthError, Refused
 from integrations.authorization.access import NotAvailable, integration_for
 from integrations.authorization.results import take
 from integrations.authorization.starts import TooManyStarts, make_room, new_attempt
@@ -18,9 +21,6 @@ from integrations.models.tokens import (
     AttemptStatus,
     AuthorizationAttempt,
 )
-from integrations.oauth import client
-from integrations.oauth.answers import TokenAnswer
-from integrations.oauth.errors import OAuthError, Refused
 
 WRONG_PASSWORDS_AT_MOST = 5
 WRONG_PASSWORDS_WITHIN = timedelta(minutes=15)

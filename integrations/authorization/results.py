@@ -6,8 +6,11 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from accounts.error_boundary import error_boundary
 from accounts.models import User
+from foundation.error_boundary import error_boundary
+from foundation.oauth_client import error_codes
+from foundation.oauth_client.answers import TokenAnswer
+from foundation.oauth_client.errors import ClockSkew, Misconfigured, OAuthError
 from integrations import circuits, registration_health, tasks
 from integrations.authorization.access import NotAvailable, still_available
 from integrations.authorization.account import account_of
@@ -21,9 +24,6 @@ from integrations.models.tokens import (
     RevocationState,
     Token,
 )
-from integrations.oauth import codes
-from integrations.oauth.answers import TokenAnswer
-from integrations.oauth.errors import ClockSkew, Misconfigured, OAuthError
 
 
 def take(attempt: AuthorizationAttempt, fetch: Callable[[], TokenAnswer], *, named: str = "") -> None:
@@ -62,7 +62,7 @@ def fail(attempt: AuthorizationAttempt, code: str, *, reason: str = "", broken: 
 
 def fail_with(attempt: AuthorizationAttempt, error: OAuthError, *, use: Use = Use.TOKENS) -> None:
     """End the sign-in for what the provider, or our own registration, said. `use`: what was tried."""
-    is_about_sign_in = error.code in codes.ABOUT_SIGN_IN or isinstance(error, ClockSkew)
+    is_about_sign_in = error.code in error_codes.ABOUT_SIGN_IN or isinstance(error, ClockSkew)
     broken = Use.SIGN_IN if is_about_sign_in else use
     reason = error.reason or error.description
     fail(attempt, error.code, reason=reason, broken=broken if isinstance(error, Misconfigured | ClockSkew) else None)

@@ -9,6 +9,8 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from accounts.models import User
 from accounts.redirects import leads_to_leaving_view
+from foundation.oauth_client import client
+from foundation.oauth_client.errors import OAuthError
 from integrations.authorization.access import NotAvailable, integration_for
 from integrations.authorization.results import fail_with
 from integrations.models.registry import GrantType, OAuth2Credential, Use
@@ -19,8 +21,6 @@ from integrations.models.tokens import (
     Token,
     state_digest,
 )
-from integrations.oauth import client
-from integrations.oauth.errors import OAuthError
 
 PENDING_AT_ONCE = 10  # sign-ins under way for one person; older ones are cancelled
 STARTS_IN_A_LIFETIME = 100

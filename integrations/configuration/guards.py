@@ -7,12 +7,12 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils import timezone
 
+from foundation.oauth_client.base_urls import origin
 from integrations import authorization
 from integrations.models.flows import Action, Subflow
 from integrations.models.flows.declared import check_beginnings
 from integrations.models.registry import Alias, ApplicationRegistry, HttpConnection, OAuth2Credential, Use, rules
 from integrations.models.tokens import Token
-from integrations.oauth.bases import origin
 
 ASK = "say --same-provider if it is the same provider"
 

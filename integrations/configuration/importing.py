@@ -13,13 +13,13 @@ from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import models, transaction
 from django.views.decorators.debug import sensitive_variables
 
+from foundation.secrets_at_rest import readable
 from integrations.configuration import guards
 from integrations.configuration.exporting import VERSION
 from integrations.configuration.guards import Refused
 from integrations.configuration.kinds import KINDS, Kind, Link
 from integrations.configuration.reading import BadFile, Told, parse
 from integrations.models.registry import LOGO_LIMIT, rules
-from integrations.vault import readable
 
 SHOWN = 80  # characters of a value
 

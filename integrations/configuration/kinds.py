@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from django.contrib.auth.models import Group
 from django.db import models
 
+from foundation.secrets_at_rest import EncryptedField
 from integrations.models import flows
 from integrations.models.registry import (
     Alias,
@@ -21,7 +22,6 @@ from integrations.models.registry import (
 )
 from integrations.models.remote_tables import RemoteTable, RemoteTableColumn
 from integrations.models.templates import ConfigurationTemplate
-from integrations.vault import EncryptedField
 
 Column: TypeAlias = "models.Field[Any, Any]"
 

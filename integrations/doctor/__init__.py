@@ -11,11 +11,11 @@ from collections.abc import Iterator
 
 from django.utils.translation import gettext as _
 
+from foundation.oauth_client import transport
+from foundation.oauth_client.errors import Misconfigured
 from integrations.doctor import endpoints, published, setup
 from integrations.doctor.findings import Finding, Whose, fault
 from integrations.models.registry import Alias, ApplicationRegistry
-from integrations.oauth import transport
-from integrations.oauth.errors import Misconfigured
 
 __all__ = ["Finding", "Whose", "examine_alias", "examine_registry"]
 

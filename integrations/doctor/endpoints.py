@@ -7,13 +7,13 @@ from urllib.parse import parse_qs, urlsplit
 import requests
 from django.utils.translation import gettext as _
 
+from foundation.oauth_client import answers, client, revocation, transport
+from foundation.oauth_client.client import Registration
+from foundation.oauth_client.errors import Misconfigured, OAuthError, Refused
+from foundation.oauth_client.revocation import Ending
+from foundation.oauth_client.revocation_requests import BEARER
 from integrations.doctor.findings import Finding, Whose, fault, good, undecided, unreached
 from integrations.models.registry import ApplicationRegistry, GrantType, rules
-from integrations.oauth import answers, client, revocation, transport
-from integrations.oauth.client import Registration
-from integrations.oauth.dialects import BEARER
-from integrations.oauth.errors import Misconfigured, OAuthError, Refused
-from integrations.oauth.revocation import Ending
 
 UNKNOWN_CLIENT = {
     "invalid_client", "unauthorized_client", "incorrect_client_credentials", "bad_client_secret", "invalid_client_id",

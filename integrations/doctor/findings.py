@@ -9,7 +9,7 @@ from django.db.models import TextChoices
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from integrations.oauth.errors import OAuthError, Unreachable
+from foundation.oauth_client.errors import OAuthError, Unreachable
 
 UNCALLABLE = {"blocked_address", "insecure_url", "bad_url"}
 

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 from django.utils.translation import gettext as _
 
+from foundation.oauth_client import metadata
+from foundation.oauth_client.errors import OAuthError, Unreachable
+from foundation.oauth_client.metadata import Metadata
 from integrations.doctor.findings import Finding, Whose, fault, good, undecided
 from integrations.models.registry import ApplicationRegistry, ClientAuthentication
-from integrations.oauth import metadata
-from integrations.oauth.errors import OAuthError, Unreachable
-from integrations.oauth.metadata import Metadata
 
 ADDRESSES = {
     "authorization_url": "authorization_url",

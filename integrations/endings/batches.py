@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from django.db import OperationalError, models, transaction
 
-from accounts.error_boundary import error_boundary
+from foundation.error_boundary import error_boundary
 from integrations.models import diary
 from integrations.models.diary import EventKind
 from integrations.models.tokens import (

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from celery import shared_task
 
-from accounts.error_boundary import error_boundary
+from foundation.error_boundary import error_boundary
 from integrations import tasks
 from integrations.flows import sweeping
 from integrations.flows.performing import perform

@@ -14,14 +14,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_variables
 
-from accounts.error_boundary import error_boundary
 from accounts.models import User
+from foundation.error_boundary import error_boundary
+from foundation.secrets_at_rest import Unreadable
 from integrations import actions, expressions
 from integrations.actions import BadInputs, Failure, StepResult
 from integrations.expressions import BadExpression
 from integrations.models import admission
 from integrations.models.flows import RunAs, RunState, StepRun, Subflow, SubflowAction, SubflowRun
-from integrations.vault import Unreadable
 
 LONGEST = 45.0  # seconds, in front of somebody or behind: no task holds a worker for a minute
 GRACE = timedelta(seconds=60)  # until nobody can still be at it

@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext as _
 
-from accounts.error_boundary import error_boundary
+from foundation.error_boundary import error_boundary
 from integrations.models.flows import RunState, SubflowRun
 
 AT_ONCE = 500

@@ -4,7 +4,7 @@ import django.core.validators
 import django.db.models.deletion
 import django.utils.timezone
 import integrations.models.tokens
-import integrations.vault
+import foundation.secrets_at_rest
 import uuid
 from django.conf import settings
 from django.db import migrations, models
@@ -26,7 +26,7 @@ class Migration(migrations.Migration):
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
                 ('name', models.CharField(max_length=100, unique=True, verbose_name='Name')),
                 ('client_id', models.CharField(max_length=255, verbose_name='Client ID')),
-                ('client_secret', integrations.vault.EncryptedField(purpose='client-secret', verbose_name='Client Secret')),
+                ('client_secret', foundation.secrets_at_rest.EncryptedField(purpose='client-secret', verbose_name='Client Secret')),
                 ('default_grant_type', models.CharField(choices=[('authorization_code', 'Authorization Code'), ('password', 'Resource Owner Password Credentials'), ('client_credentials', 'Client Credentials')], default='authorization_code', max_length=30, verbose_name='Default Grant Type')),
                 ('refresh_token_lifespan', models.PositiveIntegerField(default=8640000, help_text="Seconds that a refresh token lives when the server doesn't say.", validators=[django.core.validators.MinValueValidator(1)], verbose_name='Refresh Token Lifespan')),
                 ('pkce_required', models.BooleanField(default=True, verbose_name='PKCE required')),
@@ -140,10 +140,10 @@ class Migration(migrations.Migration):
                 ('revocation_url', models.CharField(blank=True, max_length=500)),
                 ('token_url', models.CharField(max_length=500)),
                 ('client_id', models.CharField(max_length=255)),
-                ('client_secret', integrations.vault.EncryptedField(purpose='revocation')),
+                ('client_secret', foundation.secrets_at_rest.EncryptedField(purpose='revocation')),
                 ('send_credentials', models.CharField(max_length=20)),
-                ('refresh_token', integrations.vault.EncryptedField(purpose='revocation')),
-                ('access_token', integrations.vault.EncryptedField(purpose='revocation')),
+                ('refresh_token', foundation.secrets_at_rest.EncryptedField(purpose='revocation')),
+                ('access_token', foundation.secrets_at_rest.EncryptedField(purpose='revocation')),
                 ('access_token_expires_at', models.DateTimeField(blank=True, null=True)),
                 ('state', models.CharField(choices=[('pending', 'Under way'), ('confirmed', 'Confirmed by the provider'), ('failed', 'Not confirmed'), ('unsupported', 'The provider has no such call'), ('superseded', 'Replaced by a new sign-in')], default='pending', max_length=20, verbose_name='State')),
                 ('attempts', models.PositiveIntegerField(default=0, verbose_name='Attempts')),
@@ -168,8 +168,8 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
                 ('integration_type', models.CharField(choices=[('system', 'System'), ('personal', 'Personal')], max_length=10, verbose_name='Integration Type')),
-                ('access_token', integrations.vault.EncryptedField(purpose='token')),
-                ('refresh_token', integrations.vault.EncryptedField(purpose='token')),
+                ('access_token', foundation.secrets_at_rest.EncryptedField(purpose='token')),
+                ('refresh_token', foundation.secrets_at_rest.EncryptedField(purpose='token')),
                 ('token_type', models.CharField(default='Bearer', max_length=20, verbose_name='Token type')),
                 ('expires_at', models.DateTimeField(blank=True, null=True, verbose_name='Expires')),
                 ('refresh_expires_at', models.DateTimeField(blank=True, null=True, verbose_name='Refresh token expires')),
@@ -234,8 +234,8 @@ class Migration(migrations.Migration):
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
                 ('state_hash', models.CharField(max_length=64, unique=True)),
                 ('session_hash', models.CharField(max_length=64)),
-                ('code_verifier', integrations.vault.EncryptedField(purpose='attempt')),
-                ('nonce', integrations.vault.EncryptedField(purpose='attempt')),
+                ('code_verifier', foundation.secrets_at_rest.EncryptedField(purpose='attempt')),
+                ('nonce', foundation.secrets_at_rest.EncryptedField(purpose='attempt')),
                 ('redirect_uri', models.CharField(max_length=600)),
                 ('scopes', models.JSONField(default=list)),
                 ('endpoints', models.JSONField(default=list)),
@@ -245,7 +245,7 @@ class Migration(migrations.Migration):
                 ('failure_code', models.CharField(blank=True, max_length=100)),
                 ('account_label', models.CharField(blank=True, max_length=255)),
                 ('account_id', models.CharField(blank=True, max_length=255)),
-                ('answer', integrations.vault.EncryptedField(purpose='attempt')),
+                ('answer', foundation.secrets_at_rest.EncryptedField(purpose='attempt')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('expires_at', models.DateTimeField(db_index=True, default=integrations.models.tokens.attempt_expiry)),
                 ('finished_at', models.DateTimeField(blank=True, null=True)),

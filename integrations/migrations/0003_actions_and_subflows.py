@@ -3,7 +3,7 @@
 import django.core.validators
 import django.db.models.deletion
 import django.utils.timezone
-import integrations.vault
+import foundation.secrets_at_rest
 import uuid
 from django.conf import settings
 from django.db import migrations, models
@@ -65,8 +65,8 @@ class Migration(migrations.Migration):
                 ('error', models.CharField(blank=True, max_length=500, verbose_name='Error')),
                 ('http_status', models.PositiveSmallIntegerField(blank=True, null=True, verbose_name='HTTP status')),
                 ('initiator_url', models.CharField(blank=True, max_length=600)),
-                ('sealed_inputs', integrations.vault.EncryptedField(purpose='subflow-run')),
-                ('sealed_outputs', integrations.vault.EncryptedField(purpose='subflow-run')),
+                ('sealed_inputs', foundation.secrets_at_rest.EncryptedField(purpose='subflow-run')),
+                ('sealed_outputs', foundation.secrets_at_rest.EncryptedField(purpose='subflow-run')),
                 ('created_at', models.DateTimeField(db_index=True, default=django.utils.timezone.now, verbose_name='Started')),
                 ('started_at', models.DateTimeField(blank=True, null=True, verbose_name='Began to run')),
                 ('finished_at', models.DateTimeField(blank=True, db_index=True, null=True, verbose_name='Ended')),

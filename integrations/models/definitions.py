@@ -12,8 +12,8 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
+from foundation.oauth_client import revocation_requests
 from integrations.models.registry import ApplicationRegistry, GrantType, OAuthEntityScope, rules
-from integrations.oauth import dialects
 
 KINDS = ("address", "host", "label", "segment", "text")
 ROTATIONS = ("always", "never", "sometimes", "none", "unknown")
@@ -180,7 +180,7 @@ def shortcomings(definition: Definition) -> Iterator[str]:
 
 def question_shortcomings(definition: Definition) -> Iterator[str]:
     names = [question.name for question in definition.questions]
-    if len(set(names)) < len(names) or set(names) & set(dialects.PLACEHOLDERS):
+    if len(set(names)) < len(names) or set(names) & set(revocation_requests.PLACEHOLDERS):
         yield _("Two questions have the same name, or one that stands for a token.")
     for question in definition.questions:
         if question.kind not in KINDS or not _NAME.fullmatch(question.name):

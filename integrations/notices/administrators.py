@@ -12,37 +12,38 @@ from django.db.models import F, Q
 from django.urls import reverse
 from django.utils.translation import gettext
 
+from foundation.mail_outbox import Line, Mail, OwedMail
 from integrations.models.integration.addresses import LABELS, events_about, name_of
 from integrations.models.registry import ApplicationRegistry
-from integrations.notices.mail import Line, Mail, Owed, absolute
+from integrations.notices.addresses import absolute
 
 AT_MOST_EVERY = timedelta(hours=1)  # about one registry, however often it fails and works again
 READ_AT_MOST = 50
 
 
-def to_administrators(now: datetime) -> Iterator[Owed]:
+def to_administrators(now: datetime) -> Iterator[OwedMail]:
     """Nothing is put down as told while there is nobody to tell it to."""
     to = [address for _name, address in settings.ADMINS]
     happened_since = Q(alerted_at__lt=F("misconfigured_at")) & Q(alerted_at__lt=now - AT_MOST_EVERY)
     rows = ApplicationRegistry.objects.filter(Q(alerted_at=None) | happened_since, active=True)
     for registry in rows.exclude(misconfigured_code="")[:READ_AT_MOST] if to else ():
-        yield Owed(key=f"misconfigured:{registry.hex}", compose=partial(about_registry, registry, to, now))
+        yield OwedMail(key=f"misconfigured:{registry.hex}", compose=partial(about_registry, registry, to, now))
     untold = Q(moved_told_at=None) | Q(moved_told_at__lt=F("moved_at"))
     for registry in ApplicationRegistry.objects.filter(untold, moved_at__isnull=False)[:READ_AT_MOST] if to else ():
-        yield Owed(key=f"moved:{registry.hex}", compose=partial(about_moved_address, registry, to, now))
+        yield OwedMail(key=f"moved:{registry.hex}", compose=partial(about_moved_address, registry, to, now))
 
 
 def about_registry(registry: ApplicationRegistry, to: list[str], now: datetime) -> Mail:
     only_while = {"misconfigured_code": registry.misconfigured_code}
     words = registry_words(registry)
     line = Line(row=registry, memory="alerted_at", told=now, only_while=only_while, words=words)
-    return Mail(to=to, template="misconfigured", subject=misconfigured, lines=[line])
+    return Mail(to=to, template="integrations/mail/misconfigured.txt", subject=misconfigured, lines=[line])
 
 
 def about_moved_address(registry: ApplicationRegistry, to: list[str], now: datetime) -> Mail:
     words, same = moved_words(registry), {"moved_at": registry.moved_at}
     line = Line(row=registry, memory="moved_told_at", told=now, only_while=same, words=words)
-    return Mail(to=to, template="address_changed", subject=address_changed, lines=[line])
+    return Mail(to=to, template="integrations/mail/address_changed.txt", subject=address_changed, lines=[line])
 
 
 def registry_words(registry: ApplicationRegistry) -> dict[str, Any]:

@@ -13,10 +13,11 @@ from django.db.models.functions import Coalesce
 from django.utils.translation import ngettext
 
 from accounts.models import User
+from foundation.mail_outbox import Line, Mail, OwedMail
 from integrations.models.addresses import initiator_url
 from integrations.models.integration import Integration, integrations_of
 from integrations.models.tokens import Revocation, RevocationState, Token, TokenQuerySet, TokenState
-from integrations.notices.mail import Line, Mail, Owed, absolute
+from integrations.notices.addresses import absolute, dashboard
 
 READ_AT_MOST = 500  # rows of one kind
 SIGN_IN_AGAIN, UNCONFIRMED = "needs_reauth", "unconfirmed"
@@ -25,16 +26,16 @@ LEADS = {"day": timedelta(days=1), "week": timedelta(days=7)}
 NOT_TOLD = {"day": ["", "week"], "week": [""]}
 
 
-def to_people(now: datetime) -> Iterator[Owed]:
+def to_people(now: datetime) -> Iterator[OwedMail]:
     for user, tokens in by_person(refused(now)):
         compose = partial(about_tokens, user, tokens, "sign_in_again", sign_in_again, told=SIGN_IN_AGAIN)
-        yield Owed(key=f"{SIGN_IN_AGAIN}:{user.pk}", compose=compose)
+        yield OwedMail(key=f"{SIGN_IN_AGAIN}:{user.pk}", compose=compose)
     for notice in LEADS:
         for user, tokens in by_person(ending(now, notice)):
             compose = partial(about_tokens, user, tokens, "ending", stops_soon, told=notice)
-            yield Owed(key=f"{notice}:{user.pk}", compose=compose)
+            yield OwedMail(key=f"{notice}:{user.pk}", compose=compose)
     for user, revocations in by_person(unconfirmed()):
-        yield Owed(key=f"{UNCONFIRMED}:{user.pk}", compose=partial(about_revocations, user, revocations))
+        yield OwedMail(key=f"{UNCONFIRMED}:{user.pk}", compose=partial(about_revocations, user, revocations))
 
 
 def by_person(rows: QuerySet[Any]) -> Iterator[tuple[User, list[Any]]]:
@@ -80,7 +81,13 @@ def about_tokens(user: User, tokens: list[Token], template: str, subject: Callab
         )
         for token in tokens
     ]
-    return Mail(to=[user.email], template=template, subject=subject, lines=lines)
+    return Mail(
+        to=[user.email],
+        template=f"integrations/mail/{template}.txt",
+        subject=subject,
+        lines=lines,
+        context=dashboard(),
+    )
 
 
 def cards_of(user: User) -> dict[UUID, Integration]:
@@ -115,7 +122,13 @@ def about_revocations(user: User, revocations: list[Revocation]) -> Mail:
         )
         for revocation in revocations
     ]
-    return Mail(to=[user.email], template="not_confirmed", subject=not_confirmed, lines=lines)
+    return Mail(
+        to=[user.email],
+        template="integrations/mail/not_confirmed.txt",
+        subject=not_confirmed,
+        lines=lines,
+        context=dashboard(),
+    )
 
 
 def revocation_words(revocation: Revocation, card: Integration | None) -> dict[str, Any]:

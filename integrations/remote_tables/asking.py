@@ -10,13 +10,13 @@ from django.utils.translation import gettext as _
 from requests import Response
 
 from accounts.models import User
+from foundation.oauth_client import answers
+from foundation.oauth_client.errors import Misconfigured, OAuthError, Refused, Unreachable, Unusable
 from integrations import actions, rest
 from integrations.actions import ActionResult, BadInputs, Failure
 from integrations.models.flows import Action
 from integrations.models.registry import HttpConnection
 from integrations.models.remote_tables import RemoteTable
-from integrations.oauth import answers
-from integrations.oauth.errors import Misconfigured, OAuthError, Refused, Unreachable, Unusable
 from integrations.remote_tables.sources import SetUpWrongly, Source
 from integrations.rest import patience
 from integrations.tokens import NoUsableToken

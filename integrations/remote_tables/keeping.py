@@ -10,9 +10,9 @@ from typing import Any
 
 from django.core.cache import cache
 
+from foundation.secrets_at_rest import Unreadable, seal, unseal
 from integrations.models.remote_tables import RemoteTable
 from integrations.remote_tables.sources import Source
-from integrations.vault import Unreadable, seal, unseal
 
 PURPOSE = "remote-table"
 

@@ -8,10 +8,10 @@ from time import monotonic
 from typing import Protocol, TypeVar
 from uuid import UUID
 
+from foundation.oauth_client.errors import OAuthError, Unreachable
 from integrations import circuits, tokens
 from integrations.models.registry import ApplicationRegistry
 from integrations.models.tokens import Token
-from integrations.oauth.errors import OAuthError, Unreachable
 from integrations.rest import patience
 
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})  # RFC 9110 §9.2.2, without TRACE

@@ -5,9 +5,9 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
+from foundation.oauth_client import call_headers
 from integrations.expressions.percent_encoding import LONGEST_PATH, TooManyEncodings, fully_unquoted
 from integrations.models.registry import ApplicationRegistry
-from integrations.oauth import carrying
 
 # What a caller may not say in the user's name: who he is, where the call goes, how it is framed, whom it came through.
 OURS_TO_SET = re.compile(
@@ -81,7 +81,7 @@ def allowed_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 def spoken(said: Mapping[str, str], registry: ApplicationRegistry, access_token: str) -> dict[str, str | bytes]:
     """What the caller says, and what the provider wants with each call. Who calls is never the caller's to say."""
-    ours = carrying.headers(registry.call_headers, client_id=registry.client_id, access_token=access_token)
+    ours = call_headers.headers(registry.call_headers, client_id=registry.client_id, access_token=access_token)
     about_us = {"authorization", *(spelling(name) for name, text in registry.call_headers.items() if "{" in text)}
     his = {name: value for name, value in said.items() if spelling(name) not in about_us}
     named = {spelling(name) for name in his}

@@ -8,9 +8,9 @@ from typing import Any
 import requests
 
 from accounts.models import User
+from foundation.oauth_client import transport
 from integrations import tokens
 from integrations.models.registry import HttpConnection
-from integrations.oauth import transport
 from integrations.rest.asking import IDEMPOTENT, Terms, answered, guarded
 from integrations.rest.borders import allowed_headers, method_of, spoken, target
 

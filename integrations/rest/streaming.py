@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from time import monotonic
 
+from foundation.oauth_client import transport
 from integrations import tokens
-from integrations.oauth import transport
 from integrations.rest.asking import IDEMPOTENT, Terms, answered, guarded
 from integrations.rest.borders import BadPath, allowed_headers, method_of, passing, spoken, target
 from integrations.rest.sending import DEADLINE

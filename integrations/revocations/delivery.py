@@ -6,20 +6,20 @@ from functools import partial
 
 from django.utils import timezone
 
-from accounts.error_boundary import error_boundary
+from foundation.error_boundary import error_boundary
+from foundation.oauth_client import revocation as wire
+from foundation.oauth_client import transport
+from foundation.oauth_client.errors import Misconfigured, OAuthError, Refused
+from foundation.oauth_client.revocation import Ending
+from foundation.oauth_client.revocation_requests import Dialect
+from foundation.secrets_at_rest import Unreadable
 from integrations.models import reach
 from integrations.models.registry import Use
 from integrations.models.tokens import Revocation, RevocationState
-from integrations.oauth import revocation as wire
-from integrations.oauth import transport
-from integrations.oauth.dialects import Dialect
-from integrations.oauth.errors import Misconfigured, OAuthError, Refused
-from integrations.oauth.revocation import Ending
 from integrations.revocations import proof
 from integrations.revocations.postponing import abandon, postpone, postpone_after_fault, put_off
 from integrations.revocations.reviving import is_dead_by_its_refresh_token, lives
 from integrations.revocations.settling import settle
-from integrations.vault import Unreadable
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection
 
-from accounts.error_boundary import error_boundary
+from foundation.error_boundary import error_boundary
 from integrations.models.tokens import Revocation
 from integrations.revocations import delivery, proof
 from integrations.revocations.board import LOOK_AGAIN, Board

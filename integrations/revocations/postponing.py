@@ -7,11 +7,11 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from foundation.oauth_client.errors import OAuthError, Unreachable
 from integrations.models import diary
 from integrations.models.diary import EventKind
 from integrations.models.integration import QUICK_ATTEMPTS
 from integrations.models.tokens import UNSETTLED, Revocation, RevocationState
-from integrations.oauth.errors import OAuthError, Unreachable
 
 QUICK_DELAY = timedelta(seconds=5)  # after the first attempt
 QUICK_GROWTH = 1.3  # five attempts within a minute, the sweep's own rhythm included

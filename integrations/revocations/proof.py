@@ -12,10 +12,10 @@ from enum import StrEnum
 
 from django.utils import timezone
 
+from foundation.oauth_client import client, transport
+from foundation.oauth_client.errors import OAuthError
 from integrations.models import reach
 from integrations.models.tokens import Revocation
-from integrations.oauth import client, transport
-from integrations.oauth.errors import OAuthError
 from integrations.revocations.reviving import refresh_is_refused
 
 WITNESS_SECONDS = 5.0  # the provider is not told before, so this is short

@@ -9,12 +9,12 @@ from datetime import timedelta
 from django.db import transaction
 from django.utils import timezone
 
+from foundation.oauth_client import client
+from foundation.oauth_client.answers import TokenAnswer
+from foundation.oauth_client.error_codes import DEAD_REFRESH_TOKEN
+from foundation.oauth_client.errors import OAuthError, Refused
+from foundation.oauth_client.revocation_requests import Dialect
 from integrations.models.tokens import Revocation
-from integrations.oauth import client
-from integrations.oauth.answers import TokenAnswer
-from integrations.oauth.codes import DEAD_REFRESH_TOKEN
-from integrations.oauth.dialects import Dialect
-from integrations.oauth.errors import OAuthError, Refused
 
 MARGIN = timedelta(seconds=30)
 

@@ -6,7 +6,7 @@ from functools import partial
 
 from django.db import transaction
 
-from accounts.error_boundary import error_boundary
+from foundation.error_boundary import error_boundary
 from integrations.models import diary
 from integrations.models.diary import EventKind
 from integrations.models.tokens import Revocation, RevocationState

@@ -9,9 +9,10 @@ from uuid import UUID
 
 from django.utils import timezone
 
+from foundation.oauth_client.errors import OAuthError, Unreachable
+from foundation.secrets_at_rest import readable
 from integrations import circuits, registration_health
 from integrations.models.tokens import Token
-from integrations.oauth.errors import OAuthError, Unreachable
 from integrations.tokens import journal, leases
 from integrations.tokens.connections import (
     refuse_inside_a_transaction,
@@ -27,7 +28,6 @@ from integrations.tokens.usable import (
     still_usable,
     unreadable,
 )
-from integrations.vault import readable
 
 WAIT_SECONDS = 50.0  # for somebody else's lease; a holder that died has lost it by then
 SHORT_WAIT_SECONDS = 0.5  # with the database connection in the hand

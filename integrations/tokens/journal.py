@@ -12,10 +12,10 @@ from django.db.models import Min, QuerySet
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
+from foundation.oauth_client.errors import OAuthError, Unexplained, Unreachable, Unusable
+from foundation.secrets_at_rest import readable
 from integrations.models.tokens import Renewal, RenewalOutcome, Token
-from integrations.oauth.errors import OAuthError, Unexplained, Unreachable, Unusable
 from integrations.tokens.usable import Versioned
-from integrations.vault import readable
 
 NOT_RENEWED = (RenewalOutcome.FAILED, RenewalOutcome.BROKEN)
 

@@ -1,8 +1,8 @@
 """A person's token and the address that it goes to, read in one statement: the fast path of calls that come again.
 
-The ORM writes the statement once for each kind of database (`accounts.statements`); who may use what is the condition
-of `admission`. Whatever is not ordinary (nothing there, locked, refused, turned off) is None here, and the slower way,
-`current`, tells the reasons apart.
+The ORM writes the statement once for each kind of database (`foundation.compiled_queries`); who may use what is the
+condition of `admission`. Whatever is not ordinary (nothing there, locked, refused, turned off) is None here, and the
+slower way, `current`, tells the reasons apart.
 """
 
 from dataclasses import dataclass, field
@@ -19,7 +19,10 @@ from django.utils import timezone
 from accounts import bearers
 from accounts.bearers import Bearer, Presented
 from accounts.models import User
-from accounts.statements import Kept, Slot, columns_of
+from foundation import shared_reads
+from foundation.compiled_queries import Kept, Slot, columns_of
+from foundation.oauth_client import base_urls, transport
+from foundation.secrets_at_rest import Unreadable
 from integrations.models import admission
 from integrations.models.registry import (
     Alias,
@@ -31,11 +34,8 @@ from integrations.models.registry import (
 )
 from integrations.models.registry.aliases import id_in
 from integrations.models.tokens import Token, TokenState, consent, place_of
-from integrations.oauth import bases, transport
-from integrations.tokens import together
 from integrations.tokens.flights import renew
 from integrations.tokens.usable import enough
-from integrations.vault import Unreadable
 
 USE_WRITTEN_AT_MOST_EVERY = timedelta(minutes=1)
 NAME, ID = Slot("name", models.CharField()), Slot("id", models.UUIDField())
@@ -183,7 +183,7 @@ def call_of(row: TokenRow, user_id: int, minimum_seconds: float, *, renews: bool
         scopes=row.scopes,
         expires_at=row.expires_at,
         last_used_at=row.last_used_at,
-        connection_url=bases.moved(row.connection_url, base_url) if row.connection_url else "",
+        connection_url=base_urls.moved(row.connection_url, base_url) if row.connection_url else "",
         registry=row.registry,
         alias=row.alias,
         allow_export=row.allow_export,
@@ -197,7 +197,7 @@ def first_row(alias: str, kind: type[Presented] | None, **person: Any) -> list[A
     alias_id = id_in(alias)
     statement = statement_for(kind, alias_id is not None, tuple(admission.RULES))
     values = {**person, "name": alias, **({} if alias_id is None else {"id": alias_id})}
-    return together.ask((statement, *values.values()), lambda: statement.row(**values))
+    return shared_reads.ask((statement, *values.values()), lambda: statement.row(**values))
 
 
 @cache

@@ -4,12 +4,19 @@ from datetime import timedelta
 
 from django.utils import timezone
 
+from foundation.oauth_client.client_check import ClientCheck, Verdict
+from foundation.oauth_client.errors import (
+    Misconfigured,
+    OAuthError,
+    Refused,
+    Unexplained,
+    Unreachable,
+    Unusable,
+)
 from integrations import registration_health
 from integrations.models.registry import ApplicationRegistry
 from integrations.models.registry.health import CLIENT_REFUSED, UNEXPLAINED_REFUSALS
 from integrations.models.tokens import Renewal, Token
-from integrations.oauth.client_check import ClientCheck, Verdict
-from integrations.oauth.errors import Misconfigured, OAuthError, Refused, Unexplained, Unreachable, Unusable
 from integrations.tokens import journal, leases
 from integrations.tokens.connections import release_connection
 

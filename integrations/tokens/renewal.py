@@ -8,15 +8,15 @@ from functools import partial
 from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
-from accounts.error_boundary import error_boundary
+from foundation.error_boundary import error_boundary
+from foundation.oauth_client import client
+from foundation.oauth_client.answers import TokenAnswer
+from foundation.oauth_client.errors import Misconfigured, OAuthError, Refused, Unreachable, Unusable
 from integrations import circuits, registration_health
 from integrations.models import diary
 from integrations.models.diary import EventKind
 from integrations.models.registry import RevocationReach
 from integrations.models.tokens import INTERRUPTED, Renewal, RenewalOutcome, Token, TokenState, promise
-from integrations.oauth import client
-from integrations.oauth.answers import TokenAnswer
-from integrations.oauth.errors import Misconfigured, OAuthError, Refused, Unreachable, Unusable
 from integrations.tokens import journal, leases
 from integrations.tokens.connections import insist, release_connection
 from integrations.tokens.refusals import reviewed

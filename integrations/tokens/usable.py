@@ -6,8 +6,8 @@ from typing import Protocol
 from uuid import UUID
 from zlib import crc32
 
+from foundation.secrets_at_rest import readable
 from integrations.models.tokens import Token, consent
-from integrations.vault import readable
 
 logger = logging.getLogger(__name__)
 

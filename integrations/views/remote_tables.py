@@ -9,10 +9,10 @@ from django.urls import reverse
 from django.utils.http import content_disposition_header, urlencode
 from django.views.decorators.http import require_safe
 
+from foundation.oauth_client.errors import OAuthError, Unreachable
 from integrations import remote_tables
 from integrations.models.integration import Integration
 from integrations.models.remote_tables import RemoteTable
-from integrations.oauth.errors import OAuthError, Unreachable
 from integrations.remote_tables import Answer
 from integrations.tokens import NoUsableToken
 from integrations.views.access import Request, for_people

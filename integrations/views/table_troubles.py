@@ -5,11 +5,11 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from foundation.oauth_client.errors import Misconfigured, Unreachable, Unusable
 from integrations.models.integration import Integration, State
 from integrations.models.registry import ApplicationRegistry
 from integrations.models.remote_tables import RemoteTable
 from integrations.models.tokens import consent
-from integrations.oauth.errors import Misconfigured, Unreachable, Unusable
 from integrations.remote_tables import LIMITED, NotAllowed, SetUpWrongly, TurnedOff
 from integrations.tokens import NoUsableToken
 

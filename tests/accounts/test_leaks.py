@@ -3,11 +3,13 @@
 import io
 import json
 from datetime import timedelta
+from smtplib import SMTPRecipientsRefused
 from typing import Any
 
 import pytest
 from django.core import mail
 from django.core.cache import cache
+from django.core.mail.backends import locmem
 from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
@@ -15,7 +17,7 @@ from oauth2_provider.models import get_refresh_token_model
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from accounts import credentials, secret_forms, tasks
-from accounts.models import Event, PermanentToken, User
+from accounts.models import DeferredMail, Event, PermanentToken, User
 from tests import cast
 from tests.accounts import programs, proofs
 from tests.conftest import client_of
@@ -172,6 +174,29 @@ def test_a_mail_that_cannot_be_sent_is_owed(amira: User, admin: User, settings: 
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
     tasks.send_notices()
     assert len(mail.outbox) == 1
+
+
+class TriesLater(locmem.EmailBackend):
+    """A mail server that takes no mail for Amira at present (RFC 5321 §4.2.1)."""
+
+    def send_messages(self, email_messages: Any) -> int:
+        if any("amira@hub.example" in message.to for message in email_messages):
+            raise SMTPRecipientsRefused({"amira@hub.example": (450, b"mailbox busy")})
+        return super().send_messages(email_messages)
+
+
+def test_a_recipient_that_is_deferred_holds_up_nobody_else(amira: User, bob: User, admin: User, settings: Any) -> None:
+    settings.EMAIL_BACKEND = f"{__name__}.TriesLater"
+    for owner in (amira, bob):
+        made(owner, by=admin)
+    tasks.send_notices()
+    assert [letter.to for letter in mail.outbox] == [[bob.email]]
+    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    tasks.send_notices()
+    assert len(mail.outbox) == 1  # it waits a minute
+    DeferredMail.objects.update(next_attempt_at=timezone.now())
+    tasks.send_notices()
+    assert [letter.to for letter in mail.outbox] == [[bob.email], [amira.email]]
 
 
 def test_who_has_no_address_or_no_account_any_more_gets_none(amira: User, admin: User) -> None:

@@ -20,8 +20,9 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 from pytest_django.fixtures import Settings
 
-from accounts import credentials, peppers, scopes, secret_forms
+from accounts import credentials, scopes, secret_forms
 from accounts.models import Event, PermanentToken, User
+from foundation.secrets_at_rest import keyed_hashes
 from integrations.models import Alias
 from tests import cast, walks
 from tests.accounts.tokens import BASE, DAY, caller, made, status
@@ -82,7 +83,7 @@ def test_neither_the_token_nor_a_hash_without_the_key_is_in_the_database(amira: 
     secret = shown[len("krk_pt_") + secret_forms.PUBLIC :]
     assert secret not in stored
     assert token.pepper_id == "test"
-    other = peppers.keyed_hash(shown, pepper_id="test", purpose="application-password")
+    other = keyed_hashes.keyed_hash(shown, key_id="test", purpose="accounts:application-password")
     assert token.keyed_hash not in {"", other, shown}
     assert shown not in f"{token!r}{Event.objects.values()}"
 

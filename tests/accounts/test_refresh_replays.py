@@ -12,9 +12,10 @@ from django.utils import timezone
 from oauth2_provider.models import AccessToken, RefreshToken
 from pytest_django import Settings
 
-from accounts import oauth_server, sealing, tasks
+from accounts import oauth_server, refresh_replays, tasks
 from accounts.models import Application, Event, RefreshReplay, User
 from accounts.oauth_server import Validator
+from foundation.secrets_at_rest import Unreadable, sealed_text
 from tests.accounts import programs
 from tests.accounts.programs import granted, introspect, program, refresh
 
@@ -203,9 +204,9 @@ def test_the_row_holds_nothing_that_opens_without_the_refresh_token(as_amira: Cl
         held = str(cursor.fetchall())
     assert not {first, second["access_token"], second["refresh_token"]} & {*held.split("'")}
     sealed = RefreshReplay.objects.get().sealed_tokens
-    with pytest.raises(sealing.Unreadable):
-        sealing.unseal(sealed, purpose=sealing.REFRESH_REPLAY)
-    assert sealing.unseal(sealed, purpose=sealing.REFRESH_REPLAY, also_needs=first)
+    with pytest.raises(Unreadable):
+        sealed_text.unseal(sealed, purpose=refresh_replays.PURPOSE)
+    assert sealed_text.unseal(sealed, purpose=refresh_replays.PURPOSE, also_needs=first)
 
 
 def test_rows_go_soon_after_the_window(as_amira: Client) -> None:

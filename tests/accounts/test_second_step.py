@@ -15,7 +15,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from accounts import sealing, second_factor
+from accounts import second_factor
 from accounts.models import User
 from tests import canaries, cast, walks
 from tests.accounts import programs, proofs
@@ -270,7 +270,7 @@ def test_a_dialog_comes_back_with_the_page_that_it_is_on(method: str, amira: Use
 
 def test_the_database_holds_neither_the_apps_secret_nor_recovery_codes(amira: User, secret: str) -> None:
     codes = proofs.recovery_codes(amira)
-    seed = sealing.unseal(proofs.stored(amira, Authenticator.Type.RECOVERY_CODES).data["seed"])
+    seed = second_factor.unseal(proofs.stored(amira, Authenticator.Type.RECOVERY_CODES).data["seed"])
     held = [content for _place, content in canaries.database()]
     for known in (secret, seed, *codes):
         assert not any(canaries.finds(known, content) for content in held)
@@ -303,7 +303,7 @@ def test_without_its_key_no_code_opens_and_the_page_says_why(amira: User, secret
 
 
 def test_a_sealed_value_that_was_changed_does_not_open(settings: Settings) -> None:
-    sealed = sealing.seal("CANARY")
+    sealed = second_factor.seal("CANARY")
     key_id, _, encoded = sealed.partition(":")
     for broken in (
         "",
@@ -313,8 +313,8 @@ def test_a_sealed_value_that_was_changed_does_not_open(settings: Settings) -> No
         f"other:{encoded}",
         f"{key_id}:{encoded[:-8]}AAAAAAA=",
     ):
-        with pytest.raises(sealing.Unreadable):
-            sealing.unseal(broken)
+        with pytest.raises(second_factor.SecretUnreadable):
+            second_factor.unseal(broken)
 
 
 # What administrators see of it

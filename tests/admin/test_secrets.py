@@ -8,8 +8,8 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
+from foundation.secrets_at_rest import EncryptedField
 from integrations.models import Alias, AuthorizationAttempt, Event, Revocation, SubflowRun, Token
-from integrations.vault import EncryptedField
 from tests import cast
 
 MODELS = [model for model in admin.site._registry if model._meta.app_label == "integrations"]

@@ -10,9 +10,9 @@ from django.utils import timezone
 from rest_framework.throttling import SimpleRateThrottle
 
 from accounts.models import User
+from foundation.oauth_client.transport.sockets import GuardedSocket
 from integrations.models import Alias, HttpConnection, Token
 from integrations.models.tokens import consent
-from integrations.oauth.transport.sockets import GuardedSocket
 from tests import cast
 from tests.api.conftest import Program
 from tests.api.proxying import API, BASE, error

@@ -71,7 +71,7 @@ import django
 django.setup()
 from integrations import tokens
 from integrations.models import Token
-from integrations.oauth import client
+from foundation.oauth_client import client
 
 def die(*words, **fields):
     os.kill(os.getpid(), signal.SIGKILL)

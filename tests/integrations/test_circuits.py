@@ -10,10 +10,10 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.models import User
+from foundation.oauth_client import transport
+from foundation.oauth_client.errors import OAuthError, Unreachable
 from integrations import circuits, tasks, tokens
 from integrations.models import Alias, ApplicationRegistry, Token
-from integrations.oauth import transport
-from integrations.oauth.errors import OAuthError, Unreachable
 from integrations.personal_auth import PersonalAuthAPI
 from tests import cast, walks
 from tests.integrations.renewing import ASKED, GRANTED, current, in_threads

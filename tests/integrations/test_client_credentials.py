@@ -8,9 +8,9 @@ from django.db import connections
 from django.utils import timezone
 
 from accounts.models import User
+from foundation.oauth_client.errors import Misconfigured
 from integrations import tokens
 from integrations.models import IntegrationType, OAuth2Credential, Token
-from integrations.oauth.errors import Misconfigured
 from integrations.personal_auth import NotAuthenticated, PersonalAuthAPI
 from tests import cast, walks
 from tests.servers.hostile import Answer, HostileServer

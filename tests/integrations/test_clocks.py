@@ -7,8 +7,8 @@ import time_machine
 from django.utils import timezone
 
 from accounts.models import User
+from foundation.oauth_client.errors import Unreachable
 from integrations.models import Alias, Renewal, Token
-from integrations.oauth.errors import Unreachable
 from integrations.personal_auth import PersonalAuthAPI
 from integrations.tokens import leases
 from tests import cast

@@ -9,11 +9,11 @@ from django.utils import timezone
 
 from accounts.models import User
 from config.celery import app
+from foundation.oauth_client.answers import TokenAnswer
 from integrations import tasks, tokens
 from integrations.endings import deactivated
 from integrations.models import Alias, AuthorizationAttempt, Event, Revocation, Token
 from integrations.models.tokens import AttemptStatus
-from integrations.oauth.answers import TokenAnswer
 from tests import cast, walks
 from tests.admin.forms import submitted
 from tests.conftest import client_of

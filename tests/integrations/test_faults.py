@@ -10,10 +10,12 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError
 from django.utils import timezone
 
-from accounts import deferred_mail
-from accounts.error_boundary import error_boundary
 from accounts.models import DeferredMail, User
-from integrations import authorization, circuits, endings, flows, keep_alive, keys, revocations, tasks, tokens
+from foundation.error_boundary import error_boundary
+from foundation.mail_outbox import deferral
+from foundation.oauth_client.errors import OAuthError, Unusable
+from foundation.secrets_at_rest import rotation
+from integrations import authorization, circuits, endings, flows, keep_alive, revocations, tasks, tokens
 from integrations.endings import NotAllEnded, batches
 from integrations.flows import later, sweeping
 from integrations.models import (
@@ -28,13 +30,12 @@ from integrations.models import (
 )
 from integrations.models.integration import integration_of
 from integrations.notices import people
-from integrations.oauth.errors import OAuthError, Unusable
 from integrations.revocations import delivery, proof, settling
 from tests import cast, walks
+from tests.foundation.rotating import NEW
 from tests.integrations.flowing import open_incidents, subflow_of
 from tests.integrations.renewing import ASKED, GRANTED, current
 from tests.integrations.revoking import TOLD, deliver, promised
-from tests.integrations.rotating import NEW
 from tests.servers.hostile import HostileServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.database, pytest.mark.django_db(transaction=True)]
@@ -89,7 +90,7 @@ def test_a_revocation_counts_it_backs_off_and_is_told_of_after_five(
     cast.signed_in(amira, northwind)
     revocation = promised(amira, northwind)
     with monkeypatch.context() as broken:
-        broken.setattr("integrations.oauth.revocation.judge", raising(fault))
+        broken.setattr("foundation.oauth_client.revocation.judge", raising(fault))
         waits = []
         for attempt in range(1, 7):
             left = deliver(revocation)
@@ -110,7 +111,7 @@ def test_a_fault_that_stays_is_given_up_after_two_weeks(
 ) -> None:
     cast.signed_in(amira, northwind)
     revocation = promised(amira, northwind)
-    monkeypatch.setattr("integrations.oauth.revocation.judge", raising(ValueError(SECRET)))
+    monkeypatch.setattr("foundation.oauth_client.revocation.judge", raising(ValueError(SECRET)))
     Revocation.objects.update(pursued_since=timezone.now() - timedelta(days=15))
     assert deliver(revocation).state == "abandoned"
 
@@ -163,7 +164,7 @@ def test_a_renewal_ends_in_the_journal_gives_back_its_lease_and_pauses(
 ) -> None:
     cast.signed_in(amira, northwind, expires_in=-10)
     with monkeypatch.context() as broken:
-        broken.setattr("integrations.oauth.client.refresh", raising(fault))
+        broken.setattr("foundation.oauth_client.client.refresh", raising(fault))
         server.on(ASKED).always(json=GRANTED)
         with pytest.raises(OAuthError, match="internal_error"):
             current(amira, northwind)
@@ -182,7 +183,7 @@ def test_a_living_token_is_used_though_its_renewal_has_a_fault(
     amira: User, northwind: Alias, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cast.signed_in(amira, northwind, expires_in=60)
-    monkeypatch.setattr("integrations.oauth.client.refresh", raising(ValueError(SECRET)))
+    monkeypatch.setattr("foundation.oauth_client.client.refresh", raising(ValueError(SECRET)))
     assert current(amira, northwind) == "CANARY-access-1"
 
 
@@ -290,7 +291,7 @@ def test_one_run_that_cannot_be_given_up_does_not_keep_the_others(
 def test_a_sign_in_ends_in_words(
     fault: Exception, as_amira: Any, northwind: Alias, server: HostileServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("integrations.oauth.client.exchange", raising(fault))
+    monkeypatch.setattr("foundation.oauth_client.client.exchange", raising(fault))
     walks.sign_in(as_amira, northwind)
     attempt = AuthorizationAttempt.objects.get()
     assert (attempt.status, attempt.failure_code) == ("failed", "internal_error")
@@ -334,7 +335,7 @@ def test_one_value_that_cannot_be_sealed_anew_is_named_and_the_others_are(
     settings.TOKEN_ENCRYPTION_KEYS = [NEW, *settings.TOKEN_ENCRYPTION_KEYS]
     is_bad = lambda row: row.pk == token.pk  # noqa: E731
     monkeypatch.setattr(Token, "sealing_context", raising(ValueError(SECRET), when=is_bad))
-    found = keys.rotate()
+    found = rotation.rotate()
     assert len(found.unreadable) == 2
     assert found.moved == 1
 
@@ -427,7 +428,7 @@ def test_a_mail_counts_it_backs_off_and_lets_the_others_pass(
 
 
 def test_a_deferral_of_a_mail_that_nobody_is_owed_any_more_is_forgotten(db: None) -> None:
-    deferred_mail.defer("day:1")
+    deferral.defer("day:1")
     DeferredMail.objects.update(next_attempt_at=timezone.now() - timedelta(days=8))
-    assert deferred_mail.deferred() == {}
+    assert deferral.next_attempts() == {}
     assert not DeferredMail.objects.exists()

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from foundation.oauth_client import error_codes
 from integrations.models import Alias, AuthorizationAttempt, Event, Token
-from integrations.oauth import codes
 from tests import walks
 from tests.integrations.accounts import is_known_as
 from tests.servers.hostile import HostileServer
@@ -46,7 +46,7 @@ def test_a_denial_reads_as_the_persons_own_choice_however_it_is_spelled(
 
 @pytest.mark.parametrize("code", ["app_denied", "client_rejected", "scope_denied", "undeniable", "server_error", ""])
 def test_what_others_are_denied_is_not_taken_for_the_persons_choice(code: str) -> None:
-    assert not codes.is_denial(code)
+    assert not error_codes.is_denial(code)
 
 
 @pytest.mark.parametrize("code", ["consent_required", "interaction_required", "login_required"])

@@ -10,10 +10,10 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
+from foundation.oauth_client.errors import OAuthError, Unreachable
 from integrations import tasks, tokens
 from integrations.models import Alias, Event, Renewal, Token
 from integrations.models.integration import integration_of
-from integrations.oauth.errors import OAuthError, Unreachable
 from integrations.personal_auth import PersonalAuthAPI
 from integrations.tokens import leases
 from tests import cast, walks

@@ -17,7 +17,8 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.models import User
-from integrations import endings, tasks, tokens, vault
+from foundation import secrets_at_rest
+from integrations import endings, tasks, tokens
 from integrations.endings import kill_switch
 from integrations.management.commands import revoke_tokens
 from integrations.models import Alias, ApplicationRegistry, AuthorizationAttempt, Event, Revocation, Token
@@ -234,7 +235,7 @@ def test_it_is_on_record_before_the_first_one_ends(signed_in: list[Token], monke
 # Without keys ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("keys", [[], ["another:" + vault.new_key()]], ids=["none", "another"])
+@pytest.mark.parametrize("keys", [[], ["another:" + secrets_at_rest.new_key()]], ids=["none", "another"])
 def test_what_cannot_be_opened_ends_all_the_same_and_is_named(
     keys: list[str], signed_in: list[Token], settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,7 +12,7 @@ from accounts.models import User
 from integrations.models import Alias, Event, Revocation, Token
 from integrations.models.tokens import consent
 from tests import cast, walks
-from tests.integrations.rotating import OLD, ROOT, environment
+from tests.foundation.rotating import OLD, ROOT, environment
 
 pytestmark = [pytest.mark.database, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 

@@ -18,10 +18,10 @@ from pytest_django import Settings
 from accounts import credentials, diary, in_process
 from accounts.diary import Kind
 from accounts.models import Application, AttemptCounter, User
+from foundation.oauth_client import transport
 from integrations import authorization, tasks, tokens
 from integrations.apps import answer_ourselves
 from integrations.models import Alias, ApplicationRegistry, AuthorizationAttempt, Revocation, Token
-from integrations.oauth import transport
 from tests import canaries, cast, walks
 from tests.accounts import programs, proofs
 from tests.conftest import client_of

@@ -15,10 +15,10 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.models import User
+from foundation.oauth_client.errors import Misconfigured
 from integrations import notices, tokens
 from integrations.models import Alias, ApplicationRegistry, Token
 from integrations.models.registry import Use
-from integrations.oauth.errors import Misconfigured
 from tests import cast, walks
 from tests.conftest import client_of
 from tests.integrations import tables

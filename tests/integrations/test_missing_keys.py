@@ -15,7 +15,8 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.models import User
-from integrations import tasks, tokens, vault
+from foundation import secrets_at_rest
+from integrations import tasks, tokens
 from integrations.models import Alias, ApplicationRegistry, AuthorizationAttempt, Revocation, Token
 from integrations.models.integration import integration_of
 from integrations.personal_auth import NotAuthenticated, PersonalAuthAPI
@@ -29,8 +30,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 # What an operator may do to TOKEN_ENCRYPTION_KEYS, by accident. "test" is the id of the key that everything is under.
 NONE: list[str] = []
 MALFORMED = ["test:not-a-key"]
-ANOTHER = ["another:" + vault.new_key()]
-SAME_ID = ["test:" + vault.new_key()]
+ANOTHER = ["another:" + secrets_at_rest.new_key()]
+SAME_ID = ["test:" + secrets_at_rest.new_key()]
 LOST = {"none": NONE, "malformed": MALFORMED, "another": ANOTHER}
 WRONG = {**LOST, "same id": SAME_ID}
 UNUSABLE = {"none": NONE, "malformed": MALFORMED}

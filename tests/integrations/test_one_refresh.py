@@ -10,10 +10,10 @@ from django.db import connections, transaction
 from django.utils import timezone
 
 from accounts.models import User
+from foundation.oauth_client import transport
+from foundation.oauth_client.errors import Unreachable
 from integrations import tasks, tokens
 from integrations.models import Alias, Event, Revocation, Token
-from integrations.oauth import transport
-from integrations.oauth.errors import Unreachable
 from integrations.personal_auth import PersonalAuthAPI
 from tests import cast
 from tests.integrations.renewing import ASKED, GRANTED, after, credential_of, current, in_processes, in_threads

@@ -10,9 +10,9 @@ from django.contrib.auth.models import Group
 from django.utils import timezone
 
 from accounts.models import User
+from foundation.oauth_client.errors import Unreachable
 from integrations import rest
 from integrations.models import Alias, ApplicationRegistry, OAuth2Credential, Revocation, Token
-from integrations.oauth.errors import Unreachable
 from integrations.personal_auth import NotAuthenticated, PersonalAuthAPI
 from tests import cast
 from tests.integrations.renewing import ASKED, GRANTED, credential_of

@@ -9,10 +9,10 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
+from foundation.oauth_client import base_urls
 from integrations import rest
 from integrations.models import Alias, ApplicationRegistry, HttpConnection, Token
 from integrations.models.definitions import SAMPLES
-from integrations.oauth import bases
 from integrations.personal_auth import PersonalAuthAPI
 from tests import cast, walks
 from tests.integrations.test_templates import definition_of
@@ -52,7 +52,7 @@ def set_up(key: str, server: HostileServer) -> Alias:
     fields = definition.registry_fields({each.name: SAMPLES[each.kind] for each in definition.questions})
     for name in (*ADDRESSES, "userinfo_url"):
         if fields.get(name):
-            fields[name] = bases.moved(fields[name], server.url)
+            fields[name] = base_urls.moved(fields[name], server.url)
     return cast.integration_at(cast.registry_at(server.url, **{"issuer": "", **fields}))
 
 

@@ -12,9 +12,9 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts import bearers
 from accounts.models import User
+from foundation.oauth_client.errors import OAuthError
 from integrations import circuits, tokens
 from integrations.models import Alias, ApplicationRegistry, HttpConnection, OAuth2Credential, Token, admission
-from integrations.oauth.errors import OAuthError
 from integrations.personal_auth import NotAuthenticated, PersonalAuthAPI
 from integrations.tokens import ready
 from tests import cast

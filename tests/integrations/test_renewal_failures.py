@@ -10,10 +10,10 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
+from foundation.oauth_client import transport
+from foundation.oauth_client.errors import Misconfigured, OAuthError, Unreachable
 from integrations import tokens
 from integrations.models import Alias, ApplicationRegistry, Event, Revocation, Token
-from integrations.oauth import transport
-from integrations.oauth.errors import Misconfigured, OAuthError, Unreachable
 from tests import cast, walks
 from tests.integrations.renewing import ASKED, GRANTED, current
 from tests.servers.hostile import HostileServer

@@ -9,9 +9,9 @@ import requests
 from django.utils import timezone
 
 from accounts.models import User
+from foundation.oauth_client.errors import Unreachable, Unusable
 from integrations import authorization, rest, tokens
 from integrations.models import HttpConnection, OAuth2Credential, Token
-from integrations.oauth.errors import Unreachable, Unusable
 from tests import cast
 from tests.integrations.renewing import ASKED, GRANTED, after
 from tests.servers import machine

@@ -10,10 +10,10 @@ import requests
 from django.utils import timezone
 
 from accounts.models import User
+from foundation.oauth_client.errors import OAuthError
 from integrations import rest
 from integrations.models import Alias, HttpConnection, Token
 from integrations.models.tokens import consent
-from integrations.oauth.errors import OAuthError
 from tests import cast
 from tests.integrations.renewing import ASKED, GRANTED
 from tests.servers.hostile import HostileServer

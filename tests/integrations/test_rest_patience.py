@@ -7,9 +7,9 @@ from email.utils import format_datetime
 import pytest
 
 from accounts.models import User
+from foundation.oauth_client.errors import Unreachable
 from integrations import rest
 from integrations.models import HttpConnection
-from integrations.oauth.errors import Unreachable
 from integrations.rest import patience
 from tests import cast
 from tests.servers.hostile import HostileServer

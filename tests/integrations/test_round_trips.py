@@ -13,9 +13,9 @@ from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
 from accounts.models import Application, User
+from foundation.oauth_client.errors import Misconfigured
 from integrations import tasks
 from integrations.models import Alias, Revocation, Token
-from integrations.oauth.errors import Misconfigured
 from integrations.personal_auth import NotAuthenticated, PersonalAuthAPI
 from tests import cast
 from tests.conftest import client_of

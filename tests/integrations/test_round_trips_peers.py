@@ -8,10 +8,10 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
+from foundation.oauth_client import client
+from foundation.oauth_client.errors import Unreachable
 from integrations import tasks, tokens
 from integrations.models import Alias, ApplicationRegistry, AuthorizationAttempt, Revocation, Token
-from integrations.oauth import client
-from integrations.oauth.errors import Unreachable
 from integrations.personal_auth import NotAuthenticated, PersonalAuthAPI
 from tests import cast
 from tests.conftest import client_of

@@ -13,9 +13,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
+from foundation.oauth_client.errors import Misconfigured, OAuthError, Unexplained, Unusable
 from integrations import notices, registration_health, tokens
 from integrations.models import Alias, ApplicationRegistry, Renewal, Token
-from integrations.oauth.errors import Misconfigured, OAuthError, Unexplained, Unusable
 from tests import cast, walks
 from tests.conftest import client_of
 from tests.integrations.renewing import ASKED, GRANTED, current

@@ -7,9 +7,9 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
+from foundation.oauth_client.client_check import Verdict, check_client
+from foundation.oauth_client.errors import Misconfigured, Unexplained
 from integrations.models import ApplicationRegistry, Token
-from integrations.oauth.client_check import Verdict, check_client
-from integrations.oauth.errors import Misconfigured, Unexplained
 from integrations.personal_auth import NotAuthenticated
 from tests.integrations.test_round_trips_peers import integration_at, let_it_expire, sign_in, whoami
 from tests.servers.peers import Peer

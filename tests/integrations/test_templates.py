@@ -8,6 +8,9 @@ from django.db import IntegrityError
 from django.utils import timezone
 
 from accounts.models import User
+from foundation.oauth_client import base_urls, json_pointers, revocation_requests
+from foundation.oauth_client.answers import TokenAnswer
+from foundation.oauth_client.errors import Unreachable
 from integrations import rest, templates
 from integrations.models import (
     Alias,
@@ -20,12 +23,9 @@ from integrations.models import (
 )
 from integrations.models.definitions import SAMPLES, BadDefinition, Definition
 from integrations.models.registry import rules
-from integrations.oauth import bases, dialects, pointers
-from integrations.oauth.answers import TokenAnswer
-from integrations.oauth.errors import Unreachable
 from integrations.templates import Wanted
 from tests import cast, walks
-from tests.oauth.test_dialects import SHAPES
+from tests.foundation.oauth_client.test_dialects import SHAPES
 from tests.servers.hostile import HostileServer
 
 SHIPPED = {row["key"]: row for row in templates.shipped()}
@@ -81,7 +81,7 @@ def test_an_address_that_nobody_confirmed_makes_what_is_read_there_unconfirmed(k
 @pytest.mark.parametrize("key", [key for key, row in SHIPPED.items() if row["registry"].get("token_revocation_url")])
 def test_each_revocation_is_a_shape_that_is_tested_on_the_wire(key: str) -> None:
     def essence(request: Any) -> tuple[object, ...]:
-        read = dialects.read(request)
+        read = revocation_requests.read(request)
         names_it = read.body != "none" and bool(read.token_field)
         sent = (read.hint, read.send[0]) if names_it else ()
         return (read.method, read.client_authentication, read.body, bool(read.fields), names_it, *sent)
@@ -186,11 +186,11 @@ def test_a_template_that_could_not_work_is_refused_in_words(change: dict[str, An
     ],
 )
 def test_a_base_url_is_believed_only_on_hosts_that_are_expected(told: str, believed: str) -> None:
-    assert bases.believed(told, "*.salesforce.com exact.example") == believed
+    assert base_urls.believed(told, "*.salesforce.com exact.example") == believed
 
 
 def test_a_pattern_for_half_the_internet_is_none() -> None:
-    assert [each for each in ("*.com", "*", "com", "*.a.com", "a.com", "a.*", "") if bases.is_pattern(each)] == [
+    assert [each for each in ("*.com", "*", "com", "*.a.com", "a.com", "a.*", "") if base_urls.is_pattern(each)] == [
         "*.a.com",
         "a.com",
     ]
@@ -263,7 +263,7 @@ def test_a_sign_in_keeps_the_base_url_of_its_answer(amira: User, as_amira: Any, 
 
 def test_pointers_lead_into_lists_too() -> None:
     found = {"data": [{"id": "a/b"}], "0": "zero"}
-    assert pointers.at(found, "/data/0/id") == "a/b"
-    assert pointers.at(found, "/0") == "zero"
+    assert json_pointers.at(found, "/data/0/id") == "a/b"
+    assert json_pointers.at(found, "/0") == "zero"
     for nowhere in ("/data/1/id", "/data/-1", "/data/x", "/data/0/id/0", "/data/٠"):
-        assert pointers.at(found, nowhere) is None
+        assert json_pointers.at(found, nowhere) is None

@@ -10,9 +10,9 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import User
+from foundation.oauth_client.errors import Misconfigured
 from integrations import tokens
 from integrations.models import Alias, ApplicationRegistry, IntegrationType, OAuth2Credential, Token
-from integrations.oauth.errors import Misconfigured
 from integrations.tokens.usable import enough
 from tests import cast
 from tests.integrations.renewing import ASKED, GRANTED, credential_of, current

@@ -12,7 +12,7 @@ from accounts.models import User
 from demo import seed, sign_ins, tasks, views
 from demo.browserless import NotOfferedError
 from demo.management import refuse_elsewhere
-from integrations.oauth.errors import OAuthError
+from foundation.oauth_client.errors import OAuthError
 
 PATIENCE = 60.0
 

@@ -7,9 +7,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts import credentials
-from integrations import keys
-from integrations.keys import Census
-from integrations.vault import NoKeys, first_key_id, keyring
+from foundation.secrets_at_rest import NoKeys, first_key_id, keyring, rotation
+from foundation.secrets_at_rest.rotation import Census
 
 NAMED_AT_MOST = 100  # of the values that don't open; after that it is the key and not the values
 DIES = (
@@ -37,7 +36,7 @@ class Command(BaseCommand):
         except NoKeys as error:
             raise CommandError(f"{error} Nothing was read or written.") from None
         self.is_watched = self.stdout.isatty()
-        found = keys.census(self.note) if dry_run else keys.rotate(self.note)
+        found = rotation.census(self.note) if dry_run else rotation.rotate(self.note)
         self.clear_note()
         if dry_run:
             self.write_table(found, first)

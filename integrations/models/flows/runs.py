@@ -14,9 +14,9 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
+from foundation.secrets_at_rest import EncryptedField, readable
 from integrations.models.flows.subflows import RunAs, Subflow
 from integrations.models.registry import SysIdModel
-from integrations.vault import EncryptedField, readable
 
 
 class RunState(models.TextChoices):

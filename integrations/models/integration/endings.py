@@ -9,19 +9,19 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
+from foundation.oauth_client import error_codes
 from integrations.models.registry.health import CLIENT_REFUSED, CLOCK, UNEXPLAINED_REFUSALS
 from integrations.models.tokens import AttemptStatus, AuthorizationAttempt
-from integrations.oauth import codes
 
 # Whose fault a code is: ours (the set-up's), a stranger's, or nobody's (the provider is not there just now).
-OURS = codes.MISCONFIGURED | {
+OURS = error_codes.MISCONFIGURED | {
     *("redirected", "blocked_address", "insecure_url", "bad_url", "bad_request", "unreadable_secret", "no_keys"),
     *("bad_client_authentication", "bad_code_challenge_method", "bad_registration"),
     *("http_401", "http_404", "http_405", "http_410"),
     *(CLIENT_REFUSED, UNEXPLAINED_REFUSALS),
 }
 SAFETY = {"issuer_mismatch", "issuer_missing", "registration_changed", "bad_id_token"}
-NOBODYS = codes.TRANSIENT | {
+NOBODYS = error_codes.TRANSIENT | {
     *("timeout", "connection_failed", "dns_failed", "too_large", "renewal_timeout", "http_403", "http_408", "http_429"),
     *("truncated", "tls_refused", "no_answer"),
 }
@@ -65,7 +65,7 @@ FAILURES = {
     **dict.fromkeys(OURS, Ending.MISCONFIGURED),
     **dict.fromkeys(SAFETY, Ending.UNSAFE),
     **dict.fromkeys(NOBODYS, Ending.UNANSWERED),
-    **dict.fromkeys(codes.UNANSWERED, Ending.UNFINISHED),
+    **dict.fromkeys(error_codes.UNANSWERED, Ending.UNFINISHED),
 }
 
 
@@ -81,7 +81,7 @@ def ending_of(attempt: AuthorizationAttempt) -> Ending:
 def ending_of_failure(code: str) -> Ending:
     if code in FAILURES:
         return FAILURES[code]
-    if codes.is_denial(code):
+    if error_codes.is_denial(code):
         return Ending.DENIED
     if CLOCK.fullmatch(code):
         return Ending.CLOCKS_DIFFER

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db import models
 
-from integrations.vault import sealed_names
+from foundation.secrets_at_rest import sealed_names
 
 
 class SysIdModel(models.Model):

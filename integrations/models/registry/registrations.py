@@ -13,11 +13,11 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from foundation.oauth_client.client import Registration
+from foundation.oauth_client.errors import Misconfigured
+from foundation.secrets_at_rest import EncryptedField, NoKeys, Unreadable, keyring, readable
 from integrations.models.registry.health import Health
 from integrations.models.registry.records import SysIdModel
-from integrations.oauth.client import Registration
-from integrations.oauth.errors import Misconfigured
-from integrations.vault import EncryptedField, NoKeys, Unreadable, keyring, readable
 
 OBJECTS = ("authorization_parameters", "token_parameters", "call_headers", "userinfo_request")
 LOGO_LIMIT = 100_000  # bytes

@@ -10,12 +10,12 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
+from foundation.oauth_client import base_urls, call_headers, revocation_requests, transport, userinfo
+from foundation.oauth_client.base_urls import origin
+from foundation.oauth_client.errors import OAuthError
+from foundation.oauth_client.revocation_requests import BadDialect
 from integrations.models.registry.registrations import ApplicationRegistry, ClientAuthentication, GrantType
 from integrations.models.stored_json import check_kept
-from integrations.oauth import bases, carrying, dialects, transport, userinfo
-from integrations.oauth.bases import origin
-from integrations.oauth.dialects import BadDialect
-from integrations.oauth.errors import OAuthError
 
 ADDRESSES = (
     "issuer", "authorization_url", "token_url", "refresh_url", "token_revocation_url", "token_introspection_url",
@@ -38,7 +38,7 @@ OURS_IN_TOKEN_REQUESTS = frozenset(
 )
 PARAMETERS = {"authorization_parameters": OURS_TO_SEND, "token_parameters": OURS_IN_TOKEN_REQUESTS}
 REQUESTS: Mapping[str, Callable[[object], object]] = {
-    "call_headers": partial(carrying.read, "Headers of calls"),
+    "call_headers": partial(call_headers.read, "Headers of calls"),
     "userinfo_request": userinfo.read,
 }
 JSON_FIELDS = ("revocation_request", *PARAMETERS, *REQUESTS)
@@ -83,9 +83,11 @@ def wrong_address(url: str) -> str:
 
 def wrong_dialect(registry: ApplicationRegistry) -> str:
     try:
-        dialect = dialects.read(registry.revocation_request)
+        dialect = revocation_requests.read(registry.revocation_request)
         if registry.token_revocation_url:
-            dialects.check_together(dialect, registry.token_revocation_url, registered=registry.send_credentials)
+            revocation_requests.check_together(
+                dialect, registry.token_revocation_url, registered=registry.send_credentials
+            )
     except BadDialect as error:
         return str(error)
     return ""
@@ -118,7 +120,7 @@ def wrong_json(value: object) -> str:
 def wrong_hosts(path: str, hosts: str) -> str:
     if path and not hosts.split():
         return _("Say to which hosts a base URL from the token answer may lead; no other is believed.")
-    bad = [pattern for pattern in hosts.split() if not bases.is_pattern(pattern)]
+    bad = [pattern for pattern in hosts.split() if not base_urls.is_pattern(pattern)]
     if bad:
         return _("A host is written like na1.example.com or *.example.com; this is not: %(names)s.") % {
             "names": ", ".join(bad)

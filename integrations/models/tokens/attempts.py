@@ -15,14 +15,14 @@ from django.dispatch import receiver
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts.error_boundary import error_boundary
 from accounts.models import User
+from foundation.error_boundary import error_boundary
+from foundation.oauth_client.answers import TokenAnswer
+from foundation.secrets_at_rest import EncryptedField, readable
 from integrations.models.registry import ApplicationRegistry, IntegrationType, OAuth2Credential, SysIdModel
 from integrations.models.tokens import consent
 from integrations.models.tokens.revocations import Revocation
 from integrations.models.tokens.token import Origin, Token, begins_elsewhere, promise
-from integrations.oauth.answers import TokenAnswer
-from integrations.vault import EncryptedField, readable
 
 
 class AttemptStatus(models.TextChoices):

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from foundation.oauth_client import base_urls
 from integrations.models import admission
 from integrations.models.registry import ApplicationRegistry, HttpConnection, OAuth2Credential
-from integrations.oauth import bases
 
 CHANGED = "address_changed"  # the code of a token that is held until its owner confirms
 CONNECTION = "connection_url"
@@ -31,7 +31,7 @@ SNAPSHOT = {  # columns of a revocation, and the registry's fields they come fro
 }
 Agreement = dict[str, Any]
 
-origin_of = lru_cache(maxsize=4096)(bases.origin)
+origin_of = lru_cache(maxsize=4096)(base_urls.origin)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +114,7 @@ def covers(hosts: Iterable[str], pattern: str) -> bool:
 def believed(agreed: Agreement | None, base_url: str, hosts: str) -> str:
     """The origin that a token answer names for calls, where the set-up and the owner allow it; else ""."""
     known = " ".join((agreed or {}).get("base_url_hosts", []))
-    return bases.believed(base_url, hosts) and bases.believed(base_url, known)
+    return base_urls.believed(base_url, hosts) and base_urls.believed(base_url, known)
 
 
 def revocation_snapshot(agreed: Agreement, registry: ApplicationRegistry) -> dict[str, Any]:

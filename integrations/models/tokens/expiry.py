@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from foundation.oauth_client.answers import TokenAnswer
 from integrations.models.registry import DEFAULT_REFRESH_TOKEN_LIFESPAN, ApplicationRegistry
-from integrations.oauth.answers import TokenAnswer
 
 SAME_MOMENT = timedelta(minutes=1)  # two statements of one end differ by the time that answers travel
 

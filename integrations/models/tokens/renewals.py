@@ -7,9 +7,16 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from foundation.oauth_client import error_codes
+from foundation.oauth_client.errors import (
+    Misconfigured,
+    OAuthError,
+    Refused,
+    Unexplained,
+    Unreachable,
+    Unusable,
+)
 from integrations.models.registry import SysIdModel
-from integrations.oauth import codes
-from integrations.oauth.errors import Misconfigured, OAuthError, Refused, Unexplained, Unreachable, Unusable
 
 KEPT = timedelta(days=30)
 
@@ -40,7 +47,7 @@ class RenewalQuerySet(models.QuerySet["Renewal"]):
         """
         unknown = models.Q(outcome__in=(RenewalOutcome.ASKED, RenewalOutcome.BROKEN))
         lost = models.Q(outcome=RenewalOutcome.FAILED, kind__in=LOST_KINDS)
-        nothing = models.Q(code__startswith="http_") | models.Q(code__in=[*codes.TRANSIENT, "dns_failed"])
+        nothing = models.Q(code__startswith="http_") | models.Q(code__in=[*error_codes.TRANSIENT, "dns_failed"])
         return self.filter(unknown | (lost & ~nothing))
 
 

@@ -17,13 +17,13 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
+from foundation.oauth_client import base_urls
+from foundation.oauth_client.answers import TokenAnswer
+from foundation.secrets_at_rest import EncryptedField, is_sealed, opens_by_header, readable
 from integrations.models.registry import ApplicationRegistry, GrantType, IntegrationType, OAuth2Credential, SysIdModel
 from integrations.models.tokens import consent
 from integrations.models.tokens.expiry import RefreshExpiry, moment, refresh_token_end
 from integrations.models.tokens.revocations import Revocation, RevocationState
-from integrations.oauth import bases
-from integrations.oauth.answers import TokenAnswer
-from integrations.vault import EncryptedField, is_sealed, opens_by_header, readable
 
 SOON = timedelta(days=7)
 SOON_SHARE = 0.2  # of the lifetime
@@ -224,7 +224,7 @@ class Token(SysIdModel):
 
     def at_home(self, url: str) -> str:
         """The same address at the server that holds this person's part, where the provider has named one."""
-        return bases.moved(url, readable(self, "base_url")) if is_sealed(self, "base_url") else url
+        return base_urls.moved(url, readable(self, "base_url")) if is_sealed(self, "base_url") else url
 
     def is_of_another(self, answer: TokenAnswer) -> bool:
         """It names another subject than before (OpenID Connect Core §12.2), where we know the account by that."""

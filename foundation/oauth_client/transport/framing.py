@@ -1,0 +1,128 @@
+"""Where an answer begins and ends, in one reading (RFC 9112 section 6.3). An answer that has two is none.
+
+http.client and urllib3 take what they can get: "103 Early Hints" for the answer, "gzip, chunked" for no framing at all,
+"1_0" for ten bytes, and they fail with a ValueError at a chunk of -5. What is left over would be read as the answer to
+the next call on this connection, or on the one that ours is passed on through; and that may be somebody else's.
+
+So chunked bodies are decoded here, below both libraries, which see a body that goes on until its end.
+"""
+
+import io
+import re
+from collections.abc import Sequence
+from http.client import CONTINUE, SWITCHING_PROTOCOLS, HTTPResponse
+from typing import TYPE_CHECKING, BinaryIO
+
+from foundation.oauth_client.errors import Unreachable, Unusable
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+A_NUMBER = re.compile(r"[0-9]{1,18}")
+# RFC 9112 section 7.1: chunk-size [ chunk-ext ] CRLF. Blanks are allowed before an extension only.
+CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:[ \t]*;[^\x00-\x08\x0a-\x1f\x7f]*)?\r\n")
+LONGEST_CHUNK_LINE = 4096  # bytes
+LONGEST_TRAILER_SECTION = 64 << 10  # bytes
+
+
+class Answer(HTTPResponse):
+    """http.client's, only stricter."""
+
+    def _read_status(self) -> tuple[str, int, str]:
+        """Interim answers (RFC 9110 section 15.2) are passed over, all of them as "100 Continue" always was."""
+        version, status, reason = super()._read_status()  # type: ignore[misc]  # typeshed leaves it out
+        if status == SWITCHING_PROTOCOLS:
+            raise Unusable("not_http", "the server speaks another protocol, unasked")
+        return version, CONTINUE if status < 200 else status, reason
+
+    def begin(self) -> None:
+        super().begin()
+        unread = self.msg.get_payload()
+        if unread and isinstance(unread, str):
+            raise Unusable("bad_headers", "a line that is no header hides those that follow")
+        codings, lengths = self.msg.get_all("Transfer-Encoding", []), self.msg.get_all("Content-Length", [])
+        length_of(codings, lengths)
+        if codings and coding_of(codings) == "chunked":
+            self._decode_chunks(is_dubious=bool(lengths) or self.version < 11)
+
+    def _decode_chunks(self, *, is_dubious: bool) -> None:
+        """Hide the coding from those who would decode it again. A Content-Length beside it means nothing (section 6.3),
+        but nothing else is asked on that connection, nor on one of HTTP/1.0 (section 6.1).
+        """
+        del self.msg["Transfer-Encoding"], self.msg["Content-Length"]
+        self.chunked = False
+        has_body = self.length is None
+        if has_body:
+            self.fp = io.BufferedReader(ChunkedBody(self.fp))
+        if is_dubious or not (has_body or self._method == "HEAD"):  # type: ignore[attr-defined]  # typeshed leaves it out
+            self.will_close = True
+
+
+class ChunkedBody(io.RawIOBase):
+    """The content of a chunked body (RFC 9112 section 7.1), read up to the end of its trailer section."""
+
+    def __init__(self, source: BinaryIO) -> None:
+        self.source = source
+        self.left = 0  # bytes of the present chunk
+        self.has_begun = self.has_ended = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        if not (self.left or self.has_ended):
+            self.next_chunk()
+        if self.has_ended:
+            return 0
+        room = memoryview(buffer)
+        piece = self.source.read1(min(len(room), self.left))  # type: ignore[attr-defined]  # a BufferedReader
+        if not piece:
+            raise Unreachable("truncated", "the connection ended within a chunk")
+        self.left -= len(piece)
+        room[: len(piece)] = piece
+        return len(piece)
+
+    def next_chunk(self) -> None:
+        if self.has_begun and self.source.read(2) != b"\r\n":
+            raise Unusable("bad_framing", "a chunk is not as long as it says")
+        self.has_begun = True
+        line = self.source.readline(LONGEST_CHUNK_LINE)
+        if not line:
+            raise Unreachable("truncated", "the connection ended between two chunks")
+        size = CHUNK_LINE.fullmatch(line)
+        if size is None:
+            raise Unusable("bad_framing", "the size of a chunk is not one hexadecimal number")
+        self.left = int(size[1], 16)
+        if self.left == 0:
+            self.skip_trailers()
+            self.has_ended = True
+
+    def skip_trailers(self) -> None:
+        """Servers that hang up instead of ending the section have said all that counts."""
+        left = LONGEST_TRAILER_SECTION
+        while (line := self.source.readline(left)) not in (b"\r\n", b""):
+            left -= len(line)
+            if not line.endswith(b"\r\n") or left <= 0:
+                raise Unusable("bad_framing", "what follows the last chunk is no trailer section")
+
+    def close(self) -> None:
+        self.source.close()
+        super().close()
+
+
+def coding_of(codings: Sequence[str]) -> str:
+    return ", ".join(codings).strip(" \t").lower()
+
+
+def length_of(codings: Sequence[str], lengths: Sequence[str]) -> int | None:
+    """Bytes of the body, or of that for which a HEAD stands. None: it goes on until it ends."""
+    coding = coding_of(codings)
+    if coding not in {"", "chunked", "identity"}:
+        raise Unusable("bad_framing", "the body is transferred in a coding that nobody asked for")
+    told = {length.strip(" \t") for length in lengths}
+    if coding == "chunked" or not told:
+        return None
+    length = told.pop()
+    if told or not A_NUMBER.fullmatch(length):
+        raise Unusable("bad_length", "the length of the body is not one number")
+    return int(length)

@@ -1,0 +1,233 @@
+"""requests, on top of guarded sockets: what no caller, redirect, cookie or environment variable can undo."""
+
+import os
+import ssl
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+import certifi
+import requests
+import urllib3
+from requests import exceptions
+from requests.adapters import HTTPAdapter
+from requests.structures import CaseInsensitiveDict
+from urllib3.util.ssl_ import create_urllib3_context
+
+from foundation.oauth_client.errors import Misconfigured, OAuthError, Unreachable, Unusable
+from foundation.oauth_client.transport import limits, sockets
+from foundation.oauth_client.transport.local_answers import Answering, OwnAdapter
+
+HEADERS = {"User-Agent": "Keyrack", "Accept": "*/*", "Accept-Encoding": "gzip, deflate"}
+
+# First match wins: requests' own tree is a little criss-cross (an SSLError is a ConnectionError).
+_NETWORK: tuple[tuple[type[Exception], type[OAuthError], str], ...] = (
+    (exceptions.SSLError, Unreachable, "tls_refused"),
+    (exceptions.Timeout, Unreachable, "timeout"),
+    (exceptions.ContentDecodingError, Unusable, "bad_encoding"),
+    (exceptions.ChunkedEncodingError, Unreachable, "truncated"),
+    (exceptions.ConnectionError, Unreachable, "connection_failed"),
+    (urllib3.exceptions.SSLError, Unreachable, "tls_refused"),
+    (urllib3.exceptions.TimeoutError, Unreachable, "timeout"),
+    (urllib3.exceptions.IncompleteRead, Unreachable, "truncated"),
+    (urllib3.exceptions.HTTPError, Unreachable, "connection_failed"),
+)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """The border: inside, foreign exceptions; outside, only ours. Needed again by whoever reads a streamed body."""
+    try:
+        yield
+    except tuple(kind for kind, _, _ in _NETWORK) as exc:
+        ours, code = next((ours, code) for kind, ours, code in _NETWORK if isinstance(exc, kind))
+        raise ours(code, type(exc).__name__) from exc
+    except (exceptions.RequestException, UnicodeError) as exc:
+        # What is left was wrong before anything was sent. Not chained: these quote the URL, or a header with its token.
+        raise Misconfigured("bad_request", type(exc).__name__) from None
+
+
+def check_spelling(url: str) -> SplitResult:
+    """Refuses what no endpoint needs and parsers disagree about: userinfo, fragments, backslashes, controls."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise Misconfigured("bad_url", "the URL cannot be read") from None
+    if not url.isprintable() or any(character in url for character in " \\#"):
+        raise Misconfigured("bad_url", "the URL contains characters that it must not")
+    if parts.scheme not in {"https", "http"}:
+        raise Misconfigured("bad_url", "the URL is not https")
+    if not parts.hostname or "@" in parts.netloc or port == 0:
+        raise Misconfigured("bad_url", "the URL names no host, or more than a host and a port")
+    return parts
+
+
+class _Capped:
+    """A response's stream that stops at the limit, counted after decompression. Offers no way around it."""
+
+    def __init__(self, raw: urllib3.BaseHTTPResponse, limit: int) -> None:
+        self._raw = raw
+        self._left = limit
+
+    def stream(self, amt: int | None = None, decode_content: bool = True) -> Iterator[bytes]:
+        for chunk in self._raw.stream(amt, decode_content=decode_content):
+            self._left -= len(chunk)
+            if self._left < 0:
+                self._raw.close()
+                raise Unusable("too_large")
+            yield chunk
+
+    def close(self) -> None:
+        self._raw.close()
+
+    def release_conn(self) -> None:
+        self._raw.release_conn()
+
+
+@cache
+def trust() -> ssl.SSLContext:
+    """Mozilla's roots and the machine's own (SSL_CERT_FILE is how a company adds its authority), read once."""
+    context = create_urllib3_context()
+    context.load_verify_locations(certifi.where())
+    context.load_default_certs()
+    context.sslsocket_class = sockets.GuardedTLSSocket
+    return context
+
+
+class Adapter(HTTPAdapter):
+    """Carries the guard into any requests session. What a caller says about proxies and TLS checks is ignored."""
+
+    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **pool_kwargs: Any) -> None:
+        super().init_poolmanager(connections, maxsize, block, ssl_context=trust(), **pool_kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": sockets.Pool, "https": sockets.TLSPool}
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        """The context holds the roots already; requests would load them again for every connection."""
+        conn.cert_reqs = "CERT_REQUIRED"
+
+    def send(
+        self,
+        request: requests.PreparedRequest,
+        stream: bool = False,
+        timeout: Any = None,
+        verify: Any = True,
+        cert: Any = None,
+        proxies: Any = None,
+    ) -> requests.Response:
+        seconds = timeout if isinstance(timeout, int | float) else limits.DEADLINE
+        with limits.within(seconds):
+            response = super().send(request, stream=stream)
+            response.raw = _Capped(response.raw, limits.current().max_bytes)
+        return response
+
+
+class Session(requests.Session):
+    """Cannot be talked out of the guard. Also a mixin, for libraries that bring a session of their own."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.trust_env = False
+        self.headers.update(HEADERS)
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self.adapters.clear()
+        self.mount("https://", shared_adapter())
+        self.mount("http://", shared_adapter())
+        for url, adapter in _own.items():
+            self.mount(url, adapter)
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """None, always: a 3xx is the answer. Codes, secrets and tokens don't go to a host that nobody configured."""
+
+    def request(self, method: Any, url: Any, *args: Any, **kwargs: Any) -> requests.Response:
+        check_spelling(url)
+        with translated():
+            return super().request(method, url, *args, **kwargs)
+
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        check_spelling(request.url or "")
+        with translated():
+            return super().send(request, **kwargs)
+
+
+def exchange(method: str, url: str, *, headers: Mapping[str, str | bytes] | None, **said: Any) -> requests.Response:
+    """One request and its answer, read. What a session adds to that (cookies, redirects, environment), we don't want.
+
+    It would also cost as much again as the call itself.
+    """
+    check_spelling(url)
+    with translated():
+        request = requests.PreparedRequest()
+        request.prepare(
+            method=method.upper(), url=url, headers=CaseInsensitiveDict({**HEADERS, **(headers or {})}), **said
+        )
+        check_spelling(request.url or "")
+        response = adapter_for(url).send(request)
+        response.content  # noqa: B018 - reads the body, inside the border and the deadline
+    return response
+
+
+_own: dict[str, OwnAdapter] = {}  # what this site answers itself
+_adapter: Adapter | None = None
+_session: Session | None = None
+_lock = threading.RLock()
+
+
+def answer_here(base_url: str, answering: Answering) -> None:
+    _own.clear()
+    _own[base_url] = OwnAdapter(answering)
+    forget()
+
+
+def is_answered_here(url: str) -> bool:
+    return adapter_for(url) in _own.values()
+
+
+def adapter_for(url: str) -> HTTPAdapter:
+    """This site itself, or a socket."""
+    here = (adapter for base_url, adapter in _own.items() if url.lower().startswith(base_url.lower()))
+    return next(here, None) or shared_adapter()
+
+
+def shared_adapter() -> Adapter:
+    """One pool of connections for the life of the process."""
+    global _adapter
+    with _lock:
+        if _adapter is None:
+            _adapter = Adapter(pool_connections=50, pool_maxsize=64)
+        return _adapter
+
+
+def shared_pool(url: str) -> urllib3.HTTPConnectionPool:
+    """The connections to this URL's origin, the same that requests uses."""
+    pools: urllib3.PoolManager = shared_adapter().poolmanager
+    return pools.connection_from_url(url, pool_kwargs={"cert_reqs": "CERT_REQUIRED"})
+
+
+def shared() -> Session:
+    global _session
+    with _lock:
+        if _session is None:
+            _session = Session()
+        return _session
+
+
+def forget() -> None:
+    """Open connections were made under other rules, or belong to a parent process: start anew."""
+    global _adapter, _session
+    with _lock:
+        _adapter = _session = None
+
+
+def _after_fork() -> None:
+    """A child must not write into its parent's TLS streams, nor wait for a lock that nobody holds any more."""
+    global _lock
+    _lock = threading.RLock()
+    forget()
+
+
+os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,173 @@
+"""Where a connection may go, and sockets that know when to stop. Only here is one opened; knows nothing of requests."""
+
+import socket
+import ssl
+import threading
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from foundation.oauth_client.errors import Misconfigured, OAuthError, Unreachable, Unusable
+from foundation.oauth_client.transport import addresses, framing
+from foundation.oauth_client.transport.limits import Bounds, Limits, current
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer, WriteableBuffer
+
+# What socket.getaddrinfo says: family, kind, protocol, canonical name, socket address.
+Target = tuple[Any, Any, int, str, tuple[Any, ...]]
+
+_HEADROOM = 128 << 10  # status line, headers and chunk framing, on top of a body of the permitted size
+
+_networks: tuple[addresses.Network, ...] = ()
+
+
+def allow(spelled: Iterable[str]) -> None:
+    """The configured networks. ValueError, and nothing changed, when one cannot be read."""
+    global _networks
+    _networks = addresses.networks(spelled)
+
+
+class GuardedSocket(socket.socket):
+    """Waits no longer than its exchange may still last, and takes no more than its exchange may weigh.
+
+    The bounds sit on the socket, not in the context, so that a body that is streamed later, elsewhere, obeys them too.
+    """
+
+    bounds: Limits = Bounds(0.0, 0)  # until told otherwise: nothing
+    received = 0
+
+    def obey(self, bounds: Limits) -> None:
+        self.bounds = bounds
+        self.received = 0
+
+    @contextmanager
+    def _in_time(self) -> Iterator[None]:
+        self.settimeout(self.bounds.seconds_left())
+        try:
+            yield
+        except TimeoutError:
+            raise Unreachable("timeout") from None
+
+    def recv_into(self, buffer: "WriteableBuffer", nbytes: int | None = None, flags: int = 0) -> int:
+        with self._in_time():
+            count = super().recv_into(buffer, nbytes or memoryview(buffer).nbytes, flags)
+        self.received += count
+        if self.received > self.bounds.max_bytes + _HEADROOM:
+            raise Unusable("too_large")
+        return count
+
+    def send(self, data: "ReadableBuffer", flags: int = 0) -> int:
+        with self._in_time():
+            return super().send(data, flags)
+
+    def sendall(self, data: "ReadableBuffer", flags: int = 0) -> None:
+        with self._in_time():
+            super().sendall(data, flags)
+
+
+class GuardedTLSSocket(GuardedSocket, ssl.SSLSocket):
+    pass
+
+
+def _resolve(host: str, port: int) -> list[Target]:
+    """getaddrinfo knows no timeout, so a thread of its own asks; it may outlive us, but nobody waits for it."""
+    found: Future[list[Target]] = Future()
+
+    def ask() -> None:
+        try:
+            found.set_result(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except (OSError, ValueError) as exc:
+            found.set_exception(exc)
+        finally:
+            found.cancel()  # once answered, nothing; else a bug of ours is not taken for a slow resolver
+
+    threading.Thread(target=ask, name="resolver", daemon=True).start()
+    try:
+        return found.result(timeout=current().seconds_left())
+    except TimeoutError:
+        raise Unreachable("timeout", "the name could not be resolved in time") from None
+    except OSError as exc:
+        raise Unreachable("dns_failed", "the name cannot be resolved") from exc
+    except ValueError:
+        raise Misconfigured("bad_url", "the host cannot be a name") from None
+
+
+def targets(host: str, port: int, *, plain: bool) -> list[Target]:
+    """Where a connection may go: those of the name's addresses that are permitted. The others are never dialled."""
+    inside, public = [], []
+    for target in _resolve(host.strip("[]"), port):
+        address = addresses.parse(target[4][0])
+        if addresses.is_inside(address, _networks):
+            inside.append(target)
+        elif addresses.is_public(address):
+            public.append(target)
+    if not inside and not public:
+        raise Misconfigured("blocked_address", "the address is neither public nor in a configured network")
+    if plain and not inside:
+        raise Misconfigured("insecure_url", "plain http is for configured networks only")
+    return inside if plain else inside + public
+
+
+def _connect(target: Target, seconds: float) -> GuardedSocket:
+    family, kind, protocol, _, address = target
+    sock = GuardedSocket(family, kind, protocol)
+    try:
+        sock.settimeout(seconds)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.connect(address)
+        sock.settimeout(current().seconds_left())  # for the TLS handshake, which OpenSSL bounds as a whole
+    except (OSError, OAuthError):
+        sock.close()
+        raise
+    return sock
+
+
+def _dial(host: str, port: int, *, plain: bool) -> GuardedSocket:
+    limits = current()
+    permitted = targets(host, port, plain=plain)
+    failure: OSError | None = None
+    for position, target in enumerate(permitted):
+        try:
+            # A dead address (IPv6 without a route) must not eat the time of the next one.
+            return _connect(target, limits.seconds_left() / (len(permitted) - position))
+        except OSError as exc:
+            failure = exc
+    raise Unreachable("timeout" if isinstance(failure, TimeoutError) else "connection_failed") from failure
+
+
+class _Connection(HTTPConnection):
+    plain: ClassVar[bool] = True
+    response_class = framing.Answer
+
+    def _new_conn(self) -> socket.socket:
+        """Instead of urllib3's own dialling. TLS follows in connect(), against the name and not this address."""
+        return _dial(self.host, self.port, plain=self.plain)
+
+    def connect(self) -> None:
+        super().connect()
+        self._obey()
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        self._obey()
+        super().request(*args, **kwargs)
+
+    def _obey(self) -> None:
+        if self.sock is not None:
+            cast(GuardedSocket, self.sock).obey(current())
+
+
+class _TLSConnection(_Connection, HTTPSConnection):
+    plain = False
+
+
+class Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class TLSPool(HTTPSConnectionPool):
+    ConnectionCls = _TLSConnection

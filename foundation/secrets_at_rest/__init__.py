@@ -1,0 +1,36 @@
+"""Secrets at rest: the keyring, sealed values, the model field that holds them, keyed hashes, and key rotation.
+
+keyring         keys of TOKEN_ENCRYPTION_KEYS      sealed_text    the same for text in other tables
+sealed_values   sealing and opening bytes          keyed_hashes   of secrets that are only recognised
+fields          `EncryptedField`                   rotation       look at every value, seal it anew
+"""
+
+from foundation.secrets_at_rest.fields import (
+    EncryptedField,
+    is_sealed,
+    opens_by_header,
+    readable,
+    sealed,
+    sealed_names,
+)
+from foundation.secrets_at_rest.keyring import NoKeys, first_key_id, keyring, new_key, parse_keyring
+from foundation.secrets_at_rest.sealed_values import Unreadable, is_key_here, key_id_of, seal, unseal
+
+__all__ = [
+    "EncryptedField",
+    "NoKeys",
+    "Unreadable",
+    "first_key_id",
+    "is_key_here",
+    "is_sealed",
+    "key_id_of",
+    "keyring",
+    "new_key",
+    "opens_by_header",
+    "parse_keyring",
+    "readable",
+    "seal",
+    "sealed",
+    "sealed_names",
+    "unseal",
+]

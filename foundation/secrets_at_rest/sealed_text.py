@@ -1,0 +1,42 @@
+"""Sealed text, for values in columns of other libraries and in rows of their own.
+
+AES-256-GCM-SIV (RFC 8452) under a key of each purpose; the key id stands in front.
+
+    key id ":" base64(nonce (12) | ciphertext and tag)
+"""
+
+import base64
+import os
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
+
+from foundation.secrets_at_rest.keyring import NoKeys, derive, keyring
+from foundation.secrets_at_rest.sealed_values import NONCE_BYTES, Unreadable
+
+
+def seal(plaintext: str, *, purpose: str, also_needs: str = "") -> str:
+    """`also_needs`: a secret without which the keys of the site do not open it. Raises `NoKeys`."""
+    key_id, key = next(iter(keyring().items()))
+    nonce = os.urandom(NONCE_BYTES)
+    sealed = nonce + _cipher(key, purpose, also_needs).encrypt(nonce, plaintext.encode(), None)
+    return f"{key_id}:{base64.b64encode(sealed).decode()}"
+
+
+def unseal(sealed: str, *, purpose: str, also_needs: str = "") -> str:
+    """The plaintext, or `Unreadable`: whatever does not open is never taken for the value itself."""
+    key_id, _colon, encoded = sealed.partition(":")
+    try:
+        content = base64.b64decode(encoded, validate=True)
+        cipher = _cipher(keyring()[key_id], purpose, also_needs)
+        return cipher.decrypt(content[:NONCE_BYTES], content[NONCE_BYTES:], None).decode()
+    except (NoKeys, KeyError, ValueError, InvalidTag):
+        raise Unreadable from None
+
+
+def key_id_of(sealed: str) -> str:
+    return sealed.partition(":")[0]
+
+
+def _cipher(key: bytes, purpose: str, also_needs: str) -> AESGCMSIV:
+    return AESGCMSIV(derive(key, purpose, also_needs.encode() or None))

@@ -1,0 +1,111 @@
+"""An id token is believed only when it was made for us, now, in answer to this request."""
+
+import base64
+import json
+import time
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from foundation.oauth_client import client, id_tokens
+from foundation.oauth_client.answers import TokenAnswer
+from foundation.oauth_client.client import Registration
+from foundation.oauth_client.errors import Unusable
+from tests.servers.hostile import HostileServer
+
+Register = Callable[..., Registration]
+TOKEN = {"access_token": "CANARY-access", "refresh_token": "CANARY-refresh", "token_type": "Bearer", "expires_in": 60}
+
+
+def swap(registration: Registration, nonce: str) -> TokenAnswer:
+    return client.exchange(registration, code="c", redirect_uri="https://hub.example/", code_verifier="", nonce=nonce)
+
+
+def claims(**changes: object) -> dict[str, object]:
+    fine: dict[str, object] = {
+        "iss": "https://issuer.example",
+        "aud": "keyrack",
+        "nonce": "n",
+        "exp": time.time() + 60,
+        "sub": "1",
+    }
+    return {name: value for name, value in {**fine, **changes}.items() if value is not None}
+
+
+def id_token(found: object) -> str:
+    def part(value: object) -> str:
+        return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+
+    return f"{part({'alg': 'RS256'})}.{part(found)}.c2lnbmF0dXJl"
+
+
+@pytest.mark.parametrize("changes", [dict, lambda: {"aud": ["other", "keyrack"]}, lambda: {"exp": time.time() - 200}])
+def test_a_right_id_token_gives_its_claims(
+    changes: Callable[[], dict[str, object]], register: Register, provider: HostileServer
+) -> None:
+    provider.on("POST /token").answer(json={**TOKEN, "id_token": id_token(claims(**changes()))})
+    assert swap(register(issuer="https://issuer.example"), nonce="n").claims["sub"] == "1"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"nonce": "other"},
+        {"nbf": float("inf")},
+        {"nbf": 10**400},
+        {"iat": -(10**400), "exp": 1},
+        {"nonce": None},
+        {"nonce": 5},
+        {"nonce": "\ud800"},
+        {"aud": "other"},
+        {"aud": ["other"]},
+        {"aud": None},
+        {"aud": {"keyrack": 1}},
+        {"iss": "https://issuer.example/"},
+        {"iss": None},
+        {"exp": time.time() - 400},
+        {"exp": None},
+        {"exp": "soon"},
+        {"exp": True},
+        {"exp": float("nan")},
+    ],
+)
+def test_a_wrong_id_token_spoils_the_answer(
+    changes: dict[str, object], register: Register, provider: HostileServer
+) -> None:
+    provider.on("POST /token").answer(json={**TOKEN, "id_token": id_token(claims(**changes))})
+    with pytest.raises(Unusable, match="bad_id_token"):
+        swap(register(issuer="https://issuer.example"), nonce="n")
+
+
+@pytest.mark.parametrize(
+    "text", ["x", "a.b", "a.b.c.d.e", "..", "a.!!!.c", id_token([1]), id_token("x"), 5, ["a"], "é.é.é"]
+)
+def test_a_malformed_id_token_is_unusable_at_an_exchange(
+    text: object, register: Register, provider: HostileServer
+) -> None:
+    provider.on("POST /token").answer(json={**TOKEN, "id_token": text})
+    with pytest.raises(Unusable, match="bad_id_token"):
+        swap(register(), nonce="n")
+
+
+def test_a_malformed_id_token_does_not_lose_a_rotated_token(register: Register, provider: HostileServer) -> None:
+    provider.on("POST /token").answer(json={**TOKEN, "id_token": "nonsense"})
+    answer = client.refresh(register(), refresh_token="r")
+    assert (answer.refresh_token, answer.claims) == ("CANARY-refresh", {})
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+)
+CLAIMS = st.fixed_dictionaries({}, optional=dict.fromkeys(("aud", "iss", "exp", "nonce", "sub"), JSON))
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.text(max_size=60) | JSON.map(id_token) | CLAIMS.map(id_token))
+def test_any_id_token_is_read_or_unusable(text: str) -> None:
+    with pytest.raises(Unusable, match="bad_id_token"):
+        id_tokens.read(text, client_id="keyrack", issuer="https://issuer.example", nonce="n")

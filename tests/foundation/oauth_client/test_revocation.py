@@ -1,0 +1,86 @@
+"""A promise to revoke is kept, or known not to be kept yet."""
+
+from collections.abc import Callable
+
+import pytest
+
+from foundation.oauth_client import revocation
+from foundation.oauth_client.client import Registration
+from foundation.oauth_client.errors import Misconfigured, OAuthError, Refused, Unreachable, Unusable
+from foundation.oauth_client.revocation import Ending
+from tests.servers.hostile import HostileServer
+
+Register = Callable[..., Registration]
+T = Ending(access_token="t")
+
+
+@pytest.mark.parametrize("hint", ["refresh_token", "access_token"])
+def test_the_token_travels_in_the_body_with_its_hint(hint: str, register: Register, provider: HostileServer) -> None:
+    provider.on("POST /revoke").answer(status=200)
+    ending = Ending(**{hint: "CANARY"})
+    revocation.revoke(register(revocation_url=provider.url + "/revoke?tenant=7"), ending, hint)
+    call = provider.calls[0]
+    assert call.form == {"token": "CANARY", "token_type_hint": hint}
+    assert call.query == "tenant=7"
+    assert call.headers["authorization"].startswith("Basic ")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"status": 200},
+        {"status": 204},
+        {"text": "<html>Whatever"},
+        {"json": {"error": "ignored"}},
+        {"status": 400, "json": {"error": "invalid_token"}},
+    ],
+)
+def test_a_dead_token_is_confirmed(answer: dict[str, object], register: Register, provider: HostileServer) -> None:
+    provider.on("POST /revoke").answer(**answer)
+    revocation.revoke(register(), T, "access_token")
+    assert len(provider.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "code"),
+    [
+        ({"status": 503, "headers": {"Retry-After": "5"}}, Unreachable, "http_503"),
+        ({"status": 429, "headers": {"Retry-After": "5"}}, Unreachable, "http_429"),
+        ({"status": 400, "json": {"error": "unsupported_token_type"}}, Refused, "unsupported_token_type"),
+        ({"status": 401, "json": {"error": "invalid_client"}}, Misconfigured, "invalid_client"),
+        ({"status": 401}, Misconfigured, "http_401"),
+        ({"status": 403}, Unreachable, "http_403"),
+        ({"status": 404}, Misconfigured, "http_404"),
+        ({"status": 202}, Unusable, "http_202"),
+        ({"close": True}, Unreachable, "connection_failed"),
+    ],
+)
+def test_what_is_no_confirmation_says_why(
+    answer: dict[str, object], kind: type[OAuthError], code: str, register: Register, provider: HostileServer
+) -> None:
+    provider.on("POST /revoke").answer(**answer)
+    with pytest.raises(kind) as caught:
+        revocation.revoke(register(), T, "access_token")
+    assert caught.value.code == code
+
+
+def test_the_server_is_asked_again_no_sooner_than_it_wants(register: Register, provider: HostileServer) -> None:
+    provider.on("POST /revoke").answer(status=503, headers={"Retry-After": "7"})
+    with pytest.raises(Unreachable) as caught:
+        revocation.revoke(register(), T, "access_token")
+    assert caught.value.retry_after == 7
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_not_followed(
+    status: int, register: Register, provider: HostileServer, evil_host: HostileServer
+) -> None:
+    provider.on("POST /revoke").answer(status=status, redirect=evil_host.url)
+    with pytest.raises(Misconfigured, match="redirected"):
+        revocation.revoke(register(), T, "access_token")
+    assert evil_host.connections == 0
+
+
+def test_without_an_endpoint_nothing_is_pretended(register: Register) -> None:
+    with pytest.raises(Misconfigured, match="bad_url"):
+        revocation.revoke(register(revocation_url=""), T, "access_token")

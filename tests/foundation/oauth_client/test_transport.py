@@ -1,0 +1,269 @@
+"""Deadline, size, redirects, cookies, the environment: what no server and no setting may change."""
+
+import inspect
+import os
+import socket
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import requests
+import urllib3
+from requests.auth import HTTPBasicAuth
+from requests.cookies import MockRequest, create_cookie
+
+from foundation.oauth_client import transport
+from foundation.oauth_client.errors import Misconfigured, OAuthError, Unreachable, Unusable
+from foundation.oauth_client.transport.sessions import trust
+from tests.foundation.oauth_client.certificates import authority, issue
+from tests.foundation.oauth_client.names import resolve_to
+from tests.servers.hostile import HostileServer
+
+SLOW = [
+    {"delay": 20.0},
+    {"drip": 0.05, "text": "x" * 400},
+    {"drip_headers": 0.15, "text": "x"},
+    {"drip": 0.3, "text": "x" * 200, "gzip": True},
+    {"drip": 0.1, "body": b"5\r\nhello\r\n" * 40, "headers": {"Transfer-Encoding": "chunked"}},
+    {"raw": b"HTTP/1.1 100 Continue\r\n\r\n" * 3, "delay": 20.0},
+]
+
+
+@pytest.mark.parametrize("answer", SLOW, ids=lambda answer: "-".join(answer))
+def test_the_deadline_holds_however_slowly_the_server_drips(answer: dict[str, object], provider: HostileServer) -> None:
+    provider.on("GET /").answer(**answer)
+    started = time.monotonic()
+    with pytest.raises(Unreachable, match="timeout"):
+        transport.request("GET", provider.url + "/", deadline=0.4)
+    assert 0.3 < time.monotonic() - started < 5  # the shortest of them would take twenty
+
+
+def test_one_deadline_can_span_several_calls(provider: HostileServer) -> None:
+    provider.on("GET /").answer(text="x", delay=0.5).answer(text="x", delay=9.0)
+    started = time.monotonic()
+    with transport.deadline(3):
+        transport.request("GET", provider.url + "/", deadline=20)
+        with pytest.raises(Unreachable, match="timeout"):
+            transport.request("GET", provider.url + "/", deadline=20)
+    assert time.monotonic() - started < 7  # the second has what the first left
+
+
+def test_a_streamed_body_obeys_the_deadline_of_its_request(provider: HostileServer) -> None:
+    provider.on("GET /").answer(drip=0.05, text="x" * 200)
+    with transport.deadline(1):
+        response = transport.session().get(provider.url + "/", stream=True)
+    with transport.translated(), pytest.raises(Unreachable, match="timeout"):
+        b"".join(response.iter_content(1))
+
+
+def test_a_stream_can_be_left_early(provider: HostileServer) -> None:
+    provider.on("GET /").answer(text="x" * 100_000).answer(text="next")
+    with transport.session().get(provider.url + "/", stream=True) as response:
+        assert next(response.iter_content(10)) == b"x" * 10
+    assert transport.request("GET", provider.url + "/").text == "next"
+
+
+def test_a_silent_tls_handshake_ends_by_the_deadline() -> None:
+    transport.configure(["127.0.0.0/8"])
+    started = time.monotonic()
+    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(Unreachable, match="timeout"):
+        transport.request("GET", f"https://127.0.0.1:{silent.getsockname()[1]}/", deadline=0.4)
+    assert 0.3 < time.monotonic() - started < 5
+
+
+def test_twenty_hanging_calls_end_together(provider: HostileServer) -> None:
+    provider.on("GET /").always(delay=9.0)
+
+    def hang(_: int) -> str:
+        with pytest.raises(Unreachable) as caught:
+            transport.request("GET", provider.url + "/", deadline=0.5)
+        return caught.value.code
+
+    started = time.monotonic()
+    with ThreadPoolExecutor(20) as pool:
+        assert set(pool.map(hang, range(20))) == {"timeout"}
+    assert time.monotonic() - started < 8  # one after another: ten; the server: nine
+
+
+BIG = [
+    {"text": "x" * 70_000},
+    {"bomb": 50_000_000},
+    {"endless": True, "text": "x" * 1000},
+    {"body": b"5\r\nhello\r\n" * 20_000, "headers": {"Transfer-Encoding": "chunked"}, "truncated": True},
+    {"raw": b"HTTP/1.1 100 Continue\r\n\r\n" * 20_000},
+]
+
+
+@pytest.mark.parametrize("answer", BIG, ids=lambda answer: "-".join(answer))
+def test_an_answer_that_is_too_large_is_refused(answer: dict[str, object], provider: HostileServer) -> None:
+    provider.on("GET /").answer(**answer)
+    with pytest.raises(Unusable, match="too_large"):
+        transport.request("GET", provider.url + "/", max_bytes=1 << 16)
+
+
+def test_a_bomb_takes_little_memory(provider: HostileServer) -> None:
+    provider.on("GET /").answer(bomb=50_000_000)
+    tracemalloc.start()
+    try:
+        with pytest.raises(Unusable, match="too_large"):
+            transport.request("GET", provider.url + "/")
+        assert tracemalloc.get_traced_memory()[1] < 8_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_endless_headers_end_cleanly(provider: HostileServer) -> None:
+    provider.on("GET /").answer(headers={f"X-{number}": "y" for number in range(200)})
+    provider.on("GET /").answer(headers={"X-Long": "y" * 70_000})
+    for _ in range(2):
+        with pytest.raises(Unreachable):
+            transport.request("GET", provider.url + "/", deadline=2)
+
+
+def test_an_answer_within_the_limit_arrives_whole_and_unpacked(provider: HostileServer) -> None:
+    provider.on("GET /").answer(text="x" * 60_000, gzip=True)
+    assert transport.request("GET", provider.url + "/", max_bytes=1 << 16).text == "x" * 60_000
+
+
+@pytest.mark.parametrize(
+    "answer", [{"truncated": True, "text": "x"}, {"close": True}, {"raw": b"\x00\x01 not http\r\n"}]
+)
+def test_an_answer_cut_short_is_unreachable(answer: dict[str, object], provider: HostileServer) -> None:
+    provider.on("GET /").answer(**answer)
+    with pytest.raises(Unreachable):
+        transport.request("GET", provider.url + "/", deadline=2)
+
+
+def test_a_broken_compression_is_unusable(provider: HostileServer) -> None:
+    provider.on("GET /").answer(body=b"no gzip", headers={"Content-Encoding": "gzip"})
+    with pytest.raises(Unusable, match="bad_encoding"):
+        transport.request("GET", provider.url + "/")
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize(
+    "location", ["{evil}/token", "/elsewhere", "//[", "http://\udcff".encode("utf-8", "replace").decode()]
+)
+def test_a_redirect_is_an_answer_and_not_followed(
+    status: int, location: str, provider: HostileServer, evil_host: HostileServer
+) -> None:
+    provider.on("POST /token").answer(status=status, redirect=location.format(evil=evil_host.url))
+    response = transport.request("POST", provider.url + "/token", data={"code": "x"})
+    assert response.status_code == status
+    assert evil_host.connections == 0
+    assert len(provider.calls) == 1
+
+
+def test_connections_are_reused_but_cookies_are_not(provider: HostileServer) -> None:
+    provider.on("GET /").always(text="x", headers={"Set-Cookie": "session=1"})
+    for _ in range(3):
+        transport.request("GET", provider.url + "/")
+    assert provider.connections == 1
+    assert not any("cookie" in call.headers for call in provider.calls)
+
+
+def test_the_cookie_jar_takes_nothing() -> None:
+    asked = MockRequest(requests.Request("GET", "https://provider.example/").prepare())
+    jar = transport.session().cookies
+    jar.set_cookie_if_ok(create_cookie("session", "1", domain="provider.example"), asked)  # type: ignore[arg-type, no-untyped-call]
+    assert len(jar) == 0
+
+
+def test_proxies_and_netrc_of_the_environment_change_nothing(
+    provider: HostileServer, evil_host: HostileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login canary password canary\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, evil_host.url)
+    provider.on("GET /").answer(text="x")
+    transport.request("GET", provider.url + "/")
+    assert "authorization" not in provider.calls[0].headers
+    assert evil_host.connections == 0
+
+
+def test_a_caller_cannot_switch_the_guard_off(provider: HostileServer, evil_host: HostileServer) -> None:
+    provider.on("GET /").answer(redirect=evil_host.url)
+    answer = transport.session().get(provider.url + "/", allow_redirects=True, proxies={"http": evil_host.url})
+    assert answer.status_code == 302
+    assert evil_host.connections == 0
+
+
+TLS_CASES: dict[str, Callable[[Path], Path]] = {
+    "self-signed": lambda folder: issue(folder, "provider.example"),
+    "expired": lambda folder: issue(folder, "provider.example", signer=authority(folder), days=-1),
+    "of another host": lambda folder: issue(folder, "other.example", signer=authority(folder)),
+    "of an address": lambda folder: issue(folder, "127.0.0.1", signer=authority(folder)),
+}
+
+
+@pytest.fixture
+def _own_authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Loopback is provider.example, and the machine trusts what signs certificates in `tmp_path`."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "roots.pem"))
+    resolve_to(monkeypatch, ["127.0.0.1"])
+    transport.configure(["127.0.0.0/8"])
+    trust.cache_clear()
+    yield
+    trust.cache_clear()
+
+
+@pytest.mark.usefixtures("_own_authority")
+@pytest.mark.parametrize("case", TLS_CASES)
+def test_a_bad_certificate_is_refused(case: str, tmp_path: Path) -> None:
+    certificate = TLS_CASES[case](tmp_path)
+    with HostileServer(certificate=certificate) as server:
+        for ask in (transport.request, lambda method, url: transport.session().request(method, url, verify=False)):
+            with pytest.raises(Unreachable, match="tls_refused"):
+                ask("GET", f"https://provider.example:{server.port}/")
+        assert server.calls == []
+
+
+@pytest.mark.usefixtures("_own_authority")
+def test_a_good_certificate_is_checked_against_the_name_and_not_the_address(tmp_path: Path) -> None:
+    certificate = issue(tmp_path, "provider.example", signer=authority(tmp_path))
+    with HostileServer(certificate=certificate) as server:
+        server.on("GET /").always(text="hello", drip=0.01)
+        assert transport.request("GET", f"https://provider.example:{server.port}/").text == "hello"
+        with pytest.raises(Unreachable, match="timeout"):
+            transport.request("GET", f"https://provider.example:{server.port}/", deadline=0.02)
+
+
+def _exceptions(module: object) -> list[type[Exception]]:
+    theirs = (requests.RequestException, urllib3.exceptions.HTTPError)
+    found = [kind for _, kind in inspect.getmembers(module, inspect.isclass) if issubclass(kind, theirs)]
+    return [kind for kind in found if not issubclass(kind, Warning)]
+
+
+@pytest.mark.parametrize("kind", _exceptions(requests.exceptions) + _exceptions(urllib3.exceptions))
+def test_every_foreign_exception_is_translated(kind: type[Exception]) -> None:
+    with pytest.raises(OAuthError), transport.translated():
+        raise kind.__new__(kind)
+
+
+def test_a_header_that_cannot_be_sent_is_not_quoted(provider: HostileServer) -> None:
+    with pytest.raises(Misconfigured) as caught:
+        transport.request("GET", provider.url + "/", headers={"Authorization": "Bearer CANARY\r\nX: y"})
+    assert caught.value.__cause__ is None
+    assert "CANARY" not in str(caught.value)
+
+
+def test_ordinary_auth_callables_work(provider: HostileServer) -> None:
+    provider.on("GET /").answer(text="x")
+    transport.request("GET", provider.url + "/", auth=HTTPBasicAuth("a", "b"), params={"q": "1"})
+    assert provider.calls[0].headers["authorization"] == "Basic YTpi"
+    assert provider.calls[0].query == "q=1"
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")  # the child only looks and leaves
+def test_a_forked_child_does_not_inherit_connections() -> None:
+    parents = transport.session()
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if transport.session() is not parents else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert transport.session() is parents
