@@ -8,6 +8,8 @@ from tests.servers.worker import environment
 
 
 class Site(Served):
-    def __init__(self, server: str, folder: Path) -> None:
-        told = {**os.environ, **environment("filesystem://localhost//", folder)}
-        super().__init__(server, folder, told, threads=64)
+    """`settings` are further variables of its environment."""
+
+    def __init__(self, server: str, folder: Path, **settings: str) -> None:
+        variables = {**os.environ, **environment("filesystem://localhost//", folder), **settings}
+        super().__init__(server, folder, variables, threads=64)
