@@ -22,6 +22,7 @@ from integrations.rest import patience
 from integrations.tokens import NoUsableToken
 
 NOT_AUTHENTICATED = "integration_not_authenticated"
+LIMITED = "http_429"  # of a token endpoint
 Names = Mapping[str, Any]
 
 
@@ -148,6 +149,9 @@ def unreachable(step: RestStep, error: OAuthError) -> StepFailed:
     if isinstance(error, Misconfigured):
         told = _("The integration “%(alias)s” is set up wrongly (%(code)s). An administrator must mend it.")
         return StepFailed("integration_misconfigured", told % names)
+    if isinstance(error, Unreachable) and error.code == LIMITED:
+        told = _("“%(alias)s” asks to be called less often (%(code)s). Try later.")
+        return StepFailed("provider_unreachable", told % names, is_limited=True, retry_after=error.retry_after)
     if isinstance(error, Unreachable):
         return StepFailed("provider_unreachable", _("“%(alias)s” does not answer (%(code)s). Try later.") % names)
     return StepFailed("provider_unusable", _("“%(alias)s” answered in a way that cannot be used (%(code)s).") % names)
