@@ -49,8 +49,8 @@ class IntegrationSerializer(serializers.Serializer[Any]):
         allow_null=True, help_text="End of the access token; null if there is none or the provider doesn’t say."
     )
     renews_itself = serializers.BooleanField(
-        help_text="A new access token is got without the person; where `state` is misconfigured or provider_down, as "
-        "soon as that has ended."
+        help_text="A new access token is got without the person; where `state` is misconfigured, not_renewed or "
+        "provider_down, as soon as that has ended."
     )
     sign_in_again_by = serializers.DateTimeField(
         allow_null=True,

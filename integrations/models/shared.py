@@ -14,7 +14,7 @@ def shared_integration(credential: OAuth2Credential) -> Integration:
     return Integration(
         alias=Alias(pk=credential.pk, name=credential.name, label=credential.name),
         credential=credential,
-        token=Token.objects.of(None, credential).first(),
+        token=Token.objects.of(None, credential).with_failed_renewals().first(),
         attempt=None,
         revocation=None,
         settled=None,

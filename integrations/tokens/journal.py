@@ -14,10 +14,8 @@ from django.utils.crypto import salted_hmac
 
 from foundation.oauth_client.errors import OAuthError, Unexplained, Unreachable, Unusable
 from foundation.secrets_at_rest import readable
-from integrations.models.tokens import Renewal, RenewalOutcome, Token
+from integrations.models.tokens import NOT_RENEWED, Renewal, RenewalOutcome, Token
 from integrations.tokens.usable import Versioned
-
-NOT_RENEWED = (RenewalOutcome.FAILED, RenewalOutcome.BROKEN)
 
 
 def entry(token: Token) -> Renewal:

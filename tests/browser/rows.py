@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from accounts.models import Application, User
 from integrations import authorization
-from integrations.models import Alias, ApplicationRegistry, HttpConnection, OAuth2Credential, Revocation, Token
+from integrations.models import Alias, ApplicationRegistry, HttpConnection, OAuth2Credential, Renewal, Revocation, Token
 from integrations.models.addresses import initiator_url
 from integrations.models.registry import Use
 from integrations.models.tokens import RevocationState, TokenState
@@ -36,6 +36,7 @@ TITLES = {
     "provider_down": "Iris Maps",
     "misconfigured": "Juniper Forms",
     "address_changed": "Kestrel Books",
+    "not_renewed": "Lumen Calls",
 }
 
 
@@ -157,6 +158,7 @@ def every_state(user: User, server: str = "http://127.0.0.1:9") -> dict[str, Ali
         for state, title in TITLES.items()
     }
     tokens = tokens_of(user, aliases)
+    Renewal(token_id=tokens["not_renewed"].pk, version=1, outcome="failed", kind="unexplained").save()
     end(tokens["revoking"])
     failed = Revocation.objects.filter(pk=end(tokens["revoke_failed"]).pk)
     failed.update(state=RevocationState.FAILED, attempts=5, last_answer="503")
@@ -199,6 +201,7 @@ def tokens_of(user: User, aliases: dict[str, Alias]) -> dict[str, Token]:
         "provider_down": {"last_used_at": timezone.now() - timedelta(hours=1)},
         "misconfigured": {},
         "address_changed": {},
+        "not_renewed": {"expires_in": -60},
     }
     return {
         state: cast.signed_in(user, aliases[state], account_label=f"amira@{state}.example", **more)

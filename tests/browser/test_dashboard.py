@@ -95,11 +95,11 @@ def test_the_filter_shows_only_what_matches(everything: Page) -> None:
     box = everything.get_by_role("searchbox", name="Filter integrations")
     box.fill("grove")
     expect(everything.get_by_role("article")).to_have_count(1)
-    walks.expect_spoken(everything, "1 of 11 integrations shown")
+    walks.expect_spoken(everything, "1 of 12 integrations shown")
     box.fill("grovel")
     expect(everything.get_by_role("heading", name="No match for “grovel”")).to_be_visible()
-    everything.get_by_role("link", name="show all 11").click()
-    expect(everything.get_by_role("article")).to_have_count(11)
+    everything.get_by_role("link", name="show all 12").click()
+    expect(everything.get_by_role("article")).to_have_count(12)
     walks.expect_focus(everything, "q")
 
 
@@ -114,7 +114,7 @@ def test_a_filtered_address_is_found_by_the_server_and_emptied_by_hand(everythin
     everything.goto(f"{everything.url}?q=grove")
     expect(everything.get_by_role("article")).to_have_count(1)
     everything.get_by_role("searchbox").fill("")
-    expect(everything.get_by_role("article")).to_have_count(11)
+    expect(everything.get_by_role("article")).to_have_count(12)
     assert "q=" not in everything.url
 
 

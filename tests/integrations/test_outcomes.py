@@ -16,7 +16,17 @@ from integrations.models import Alias, ApplicationRegistry, AuthorizationAttempt
 from integrations.models.integration import ENDINGS, STATES, Ending, State, compose, ending_of, integration_of
 from tests import cast, walks
 from tests.integrations.accounts import AMIRAS, BOBS, is_known_as
-from tests.integrations.test_states import both, down, misconfigured, moved, nothing, off, revocation, token
+from tests.integrations.test_states import (
+    both,
+    down,
+    misconfigured,
+    moved,
+    not_renewed,
+    nothing,
+    off,
+    revocation,
+    token,
+)
 from tests.servers.hostile import HostileServer
 
 pytestmark = pytest.mark.django_db
@@ -34,6 +44,7 @@ STATES_ARRANGED: dict[State, Callable[[User, Alias], object]] = {
     State.ADDRESS_CHANGED: moved(token(**SIGNED_IN)),
     State.PROVIDER_DOWN: down(token(**SIGNED_IN)),
     State.MISCONFIGURED: misconfigured(token(**SIGNED_IN)),
+    State.NOT_RENEWED: not_renewed(token(**SIGNED_IN, expires_in=-60)),
     State.DISABLED: off(token(**SIGNED_IN)),
 }
 LONG_AGO = {"expires_at": timezone.now() - timedelta(minutes=1)}

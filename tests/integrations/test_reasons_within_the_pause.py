@@ -30,10 +30,10 @@ REASONS: dict[str, tuple[dict[str, Any], str, str, str]] = {
         "misconfigured",
         "misconfigured",
     ),
-    "no_token": ({"json": {"token_type": "Bearer"}}, "provider_unusable", "unusable", "connected"),
-    "unexplained": ({"status": 400}, "provider_unusable", "unusable", "connected"),
-    "away": ({"status": 503}, "provider_unreachable", "down", "connected"),
-    "patience": ({"status": 429, "headers": {"Retry-After": "90"}}, "provider_unreachable", "wait", "connected"),
+    "no_token": ({"json": {"token_type": "Bearer"}}, "provider_unusable", "unusable", "not_renewed"),
+    "unexplained": ({"status": 400}, "provider_unusable", "unusable", "not_renewed"),
+    "away": ({"status": 503}, "provider_unreachable", "down", "not_renewed"),
+    "patience": ({"status": 429, "headers": {"Retry-After": "90"}}, "provider_unreachable", "wait", "not_renewed"),
 }
 
 

@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
-from integrations.models import Alias, HttpConnection, Revocation, Token
+from integrations.models import Alias, HttpConnection, Renewal, Revocation, Token
 from integrations.models.integration import State, integrations_of
 from integrations.models.registry import ApplicationRegistry, Use
 from tests import cast, walks
@@ -83,6 +83,14 @@ def misconfigured(then: Callable[[User, Alias], object], use: str = "tokens") ->
     return arrange
 
 
+def not_renewed(then: Callable[[User, Alias], Token], kind: str = "unexplained") -> Callable[[User, Alias], None]:
+    def arrange(user: User, alias: Alias) -> None:
+        stored = then(user, alias)
+        Renewal(token_id=stored.pk, version=stored.version, outcome="failed", kind=kind).save()
+
+    return arrange
+
+
 def both(*steps: Callable[[User, Alias], object]) -> Callable[[User, Alias], None]:
     def arrange(user: User, alias: Alias) -> None:
         for step in steps:
@@ -144,6 +152,13 @@ EXPIRED = {"expires_in": -60, "refresh_token": ""}
         (misconfigured(token(), use="sign_in"), "connected", MINE),  # of which renewals know nothing
         (misconfigured(token(), use="revocation"), "connected", MINE),
         (off(misconfigured(token())), "disabled", MINE),
+        (not_renewed(token(expires_in=-60)), "not_renewed", MINE),
+        (not_renewed(token(expires_in=-60), kind="unreachable"), "not_renewed", MINE),
+        (not_renewed(token(expires_in=-60), kind="misconfigured"), "connected", MINE),  # mended since
+        (not_renewed(token(expires_in=60)), "connected", MINE),  # it works meanwhile
+        (down(not_renewed(token(expires_in=-60))), "provider_down", MINE),
+        (misconfigured(not_renewed(token(expires_in=-60))), "misconfigured", MINE),
+        (not_renewed(token(state="needs_reauth")), "needs_reauth", AVAILABLE),
         (off(down(token())), "disabled", MINE),
         (off(token()), "disabled", MINE),
         (off(token(**EXPIRED)), "disabled", AVAILABLE),

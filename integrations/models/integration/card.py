@@ -59,6 +59,8 @@ class Integration:
             return State.PROVIDER_DOWN
         if self.token.renews_itself and self.registry.cannot_renew:
             return State.MISCONFIGURED
+        if self.token.renewal_fails:
+            return State.NOT_RENEWED
         return State.EXPIRING if self.token.expires_soon else State.CONNECTED
 
     @property
@@ -224,6 +226,15 @@ class Integration:
     @property
     def renews_itself(self) -> bool:
         return bool(self.token and self.token.renews_itself)
+
+    @property
+    def renewal_is_stuck(self) -> bool:
+        """It renews by itself again when something has changed that the person cannot change."""
+        return self.state in {State.MISCONFIGURED, State.NOT_RENEWED}
+
+    @property
+    def not_renewed_since(self) -> datetime | None:
+        return self.token.not_renewed_since if self.token else None
 
     @property
     def sign_in_again_by(self) -> datetime | None:

@@ -230,7 +230,7 @@ def signed_in_still(integration: Integration) -> str:
             else _("You are still signed in{rest}")
         )
     rest = "."
-    if integration.renews_itself and integration.state != State.MISCONFIGURED:
+    if integration.renews_itself and not integration.renewal_is_stuck:
         rest = _(", and it renews by itself.")
     elif until:
         rest = _(", until {day}.").format(day=day_of(until))
@@ -251,7 +251,7 @@ def signed_in_now(integration: Integration, attempt: AuthorizationAttempt, names
         said = [format_html(_("You are signed in as <strong>{}</strong>."), account)]
     else:
         said = [_("%(name)s didn’t tell as whom you are signed in.") % names]
-    if integration.state in {State.PROVIDER_DOWN, State.MISCONFIGURED}:
+    if integration.state in {State.PROVIDER_DOWN, State.MISCONFIGURED, State.NOT_RENEWED}:
         said.append(str(integration.row.standing) % names)
     return said
 

@@ -53,7 +53,7 @@ def assemble(user: User, aliases: AliasQuerySet) -> list[Integration]:
     complete = admission.with_switches(aliases)
     rows = [(alias, credential) for alias in complete if (credential := alias.effective_credential)]
     scopes = ScopeBook({credential.profile.registry_id for _alias, credential in rows})
-    tokens = {token.credential_id: token for token in Token.objects.filter(user=user)}
+    tokens = {token.credential_id: token for token in Token.objects.filter(user=user).with_failed_renewals()}
     lately = timezone.now() - settings.ATTEMPT_LIFETIME
     attempts = AuthorizationAttempt.objects.filter(user=user, expires_at__gt=lately).order_by("created_at")
     latest_attempt = {attempt.credential_id: attempt for attempt in attempts}

@@ -25,6 +25,7 @@ class State(StrEnum):
     ADDRESS_CHANGED = "address_changed"
     PROVIDER_DOWN = "provider_down"
     MISCONFIGURED = "misconfigured"
+    NOT_RENEWED = "not_renewed"
     DISABLED = "disabled"
 
 
@@ -105,6 +106,13 @@ STATES: dict[State, StateRow] = {
         icon="alert",
         spoken=_("%(name)s isn’t set up correctly here."),
         standing=_("Keyrack can’t renew that until its set-up is fixed."),
+    ),
+    State.NOT_RENEWED: StateRow(
+        badge=_("Not renewed"),
+        tone="warn",
+        icon="alert",
+        spoken=_("%(name)s could not be renewed."),
+        standing=_("Keyrack couldn’t renew that, and tries again."),
     ),
     State.DISABLED: StateRow(
         badge=_("Turned off"),

@@ -9,7 +9,7 @@ from integrations.models.tokens.attempts import (
     state_digest,
 )
 from integrations.models.tokens.expiry import RefreshExpiry
-from integrations.models.tokens.renewals import Renewal, RenewalOutcome
+from integrations.models.tokens.renewals import NOT_RENEWED, Renewal, RenewalOutcome
 from integrations.models.tokens.revocations import UNKEPT, UNSETTLED, Revocation, RevocationQuerySet, RevocationState
 from integrations.models.tokens.token import (
     INTERRUPTED,
@@ -22,6 +22,7 @@ from integrations.models.tokens.token import (
 
 __all__ = [
     "INTERRUPTED",
+    "NOT_RENEWED",
     "UNKEPT",
     "UNSETTLED",
     "AttemptQuerySet",

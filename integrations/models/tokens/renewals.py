@@ -29,6 +29,7 @@ class RenewalOutcome(models.TextChoices):
     BROKEN = "broken", _("Broken off by a fault of Keyrack")  # whether the server has answered is not known
 
 
+NOT_RENEWED = (RenewalOutcome.FAILED, RenewalOutcome.BROKEN)
 KINDS: dict[str, type[OAuthError]] = {
     kind.__name__.lower(): kind for kind in (Unreachable, Refused, Misconfigured, Unusable, Unexplained)
 }

@@ -10,7 +10,7 @@ from typing import Any, Self, TypeAlias
 from uuid import UUID
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import OuterRef, Q, Subquery
 from django.db.models.signals import pre_delete
 from django.dispatch import receiver
 from django.utils import timezone
@@ -23,6 +23,7 @@ from foundation.secrets_at_rest import EncryptedField, is_sealed, opens_by_heade
 from integrations.models.registry import ApplicationRegistry, GrantType, IntegrationType, OAuth2Credential, SysIdModel
 from integrations.models.tokens import consent
 from integrations.models.tokens.expiry import RefreshExpiry, moment, refresh_token_end
+from integrations.models.tokens.renewals import NOT_RENEWED, Renewal
 from integrations.models.tokens.revocations import Revocation, RevocationState
 
 SOON = timedelta(days=7)
@@ -42,6 +43,16 @@ class TokenQuerySet(models.QuerySet["Token"]):
 
     def with_registry(self) -> Self:
         return self.select_related("user", "credential__profile__registry")
+
+    def with_failed_renewals(self) -> Self:
+        """How renewals of the stored version have failed: since when, and the kind of the last error."""
+        failed = Renewal.objects.filter(
+            token_id=OuterRef("pk"), version=OuterRef("version"), outcome__in=NOT_RENEWED
+        ).order_by("asked_at")
+        return self.annotate(
+            not_renewed_since=Subquery(failed.values("asked_at")[:1]),
+            last_failure_kind=Subquery(failed.reverse().values("kind")[:1]),
+        )
 
 
 class Token(SysIdModel):
@@ -78,6 +89,8 @@ class Token(SysIdModel):
 
     objects = TokenQuerySet.as_manager()
     promised = False  # its revocation is already written down
+    not_renewed_since: datetime | None = None  # set by `with_failed_renewals`, as the next
+    last_failure_kind: str | None = None
 
     class Meta:
         verbose_name = _("OAuth Token")
@@ -158,6 +171,16 @@ class Token(SysIdModel):
         if not self.has_refresh_token or self.state != TokenState.VALID or self.failure_code:
             return False
         return self.refresh_expires_at is None or self.refresh_expires_at > timezone.now()
+
+    @property
+    def renewal_fails(self) -> bool:
+        """The access token is over, and the last request for a new one brought none.
+
+        Not where our registration was refused: that is the registry's to say, also when it has been mended.
+        """
+        if self.lives_for() or not self.renews_itself or self.not_renewed_since is None:
+            return False
+        return self.last_failure_kind != Misconfigured.__name__.lower()
 
     @property
     def known_end(self) -> datetime | None:
