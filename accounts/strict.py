@@ -18,9 +18,9 @@ class Json(parsers.JSONParser):
             found = super().parse(*arguments, **options)
             json.dumps(found, ensure_ascii=False).encode()
         except RecursionError:
-            raise exceptions.ParseError("JSON parse error - nested too deeply") from None
+            raise exceptions.ParseError("JSON parse error - nested too deeply.") from None
         except UnicodeEncodeError:
-            raise exceptions.ParseError("JSON parse error - half of a surrogate pair is no character") from None
+            raise exceptions.ParseError("JSON parse error - half of a surrogate pair is no character.") from None
         return found
 
 

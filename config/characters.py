@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from django.core.exceptions import BadRequest
+from django.core.exceptions import BadRequest, RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.http import HttpRequest, HttpResponseBase
 from django.http.request import UnreadablePostError
 from django.utils.datastructures import MultiValueDict
@@ -25,6 +25,8 @@ NUL = "\0"
 IN_SIGN_IN_FORMS = frozenset({"username", "login", "password", "oldpassword", "password1", "password2"})
 IN_TOKEN_REQUESTS = frozenset({"password"})
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+# Django logs these as errors, with a mail to administrators for each; and anybody may send them.
+TOO_MUCH = (RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent)
 CHARSETS = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})  # those in which `config.requests` reads
 
 
@@ -35,8 +37,11 @@ class RefuseNul:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if is_refused(request):
-            return failures.bad_request(request, BadRequest(NUL))
+        try:
+            if is_refused(request):
+                return failures.bad_request(request, BadRequest(NUL))
+        except TOO_MUCH as error:
+            return failures.bad_request(request, error)
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, view: Any, _arguments: Any, _names: Any) -> HttpResponseBase | None:
@@ -47,13 +52,19 @@ class RefuseNul:
             return failures.bad_request(request, BadRequest("charset"))
         try:
             has_nul = any(NUL in text for text in (*texts_in_form(request), *names_of_files(request)))
-        except (UnreadablePostError, LookupError, ValueError) as error:  # also a part's header that cannot be parsed
+        except (
+            *TOO_MUCH,
+            UnreadablePostError,
+            LookupError,
+            ValueError,
+        ) as error:  # also a part's header that cannot be parsed
             return failures.bad_request(request, error)
         return failures.bad_request(request, BadRequest(NUL)) if has_nul else None
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponseBase | None:
-        """A caller who hangs up in the middle of a body is no fault of ours that anybody is to be mailed about."""
-        return failures.bad_request(request, error) if isinstance(error, UnreadablePostError) else None
+        """A caller who hangs up in the middle of a body, or sends too much, is no fault of ours to be mailed about."""
+        is_theirs = isinstance(error, (*TOO_MUCH, UnreadablePostError))
+        return failures.bad_request(request, error) if is_theirs else None
 
 
 def is_refused(request: HttpRequest) -> bool:

@@ -28,6 +28,7 @@ from foundation.oauth_client.errors import (
 )
 
 MAX_TOKEN_BYTES = 64 << 10
+MAX_SCOPES = 64 << 10  # characters of all of them
 MAX_LIFETIME = 10 * 365 * 86400
 MAX_RETRY_AFTER = 86400.0
 
@@ -236,7 +237,8 @@ def _scopes(value: object) -> tuple[str, ...] | None:
         words = [word.strip() for word in value if isinstance(word, str)]
     else:
         return None
-    return tuple(dict.fromkeys(word for word in words if word.isprintable() and word))
+    scopes = tuple(dict.fromkeys(word for word in words if word.isprintable() and word))
+    return scopes if sum(map(len, scopes)) <= MAX_SCOPES else None
 
 
 def _retry_after(response: Response) -> float | None:

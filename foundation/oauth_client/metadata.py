@@ -10,6 +10,9 @@ from urllib.parse import urlsplit
 from foundation.oauth_client import answers, transport
 from foundation.oauth_client.errors import Misconfigured, OAuthError, Unusable
 
+MOST_SCOPES, MOST_METHODS = 10_000, 100
+LONGEST_WORD = 1000  # characters
+
 
 @dataclass(frozen=True, kw_only=True)
 class Metadata:
@@ -37,10 +40,11 @@ def discover(issuer: str) -> Metadata:
         revocation_url=_endpoint(found, "revocation_endpoint", issuer),
         introspection_url=_endpoint(found, "introspection_endpoint", issuer),
         userinfo_url=_endpoint(found, "userinfo_endpoint", issuer),
-        code_challenge_methods=_words(found, "code_challenge_methods_supported"),
+        code_challenge_methods=_words(found, "code_challenge_methods_supported", MOST_METHODS),
         # RFC 8414 section 2: what a server that says nothing means.
-        client_authentications=_words(found, "token_endpoint_auth_methods_supported") or ("client_secret_basic",),
-        scopes=_words(found, "scopes_supported"),
+        client_authentications=_words(found, "token_endpoint_auth_methods_supported", MOST_METHODS)
+        or ("client_secret_basic",),
+        scopes=_words(found, "scopes_supported", MOST_SCOPES),
         names_issuer=found.get("authorization_response_iss_parameter_supported") is True,
     )
 
@@ -109,6 +113,9 @@ def _required(token_url: str) -> str:
     return token_url
 
 
-def _words(found: Mapping[str, object], name: str) -> tuple[str, ...]:
+def _words(found: Mapping[str, object], name: str, most: int) -> tuple[str, ...]:
     value = found.get(name)
-    return tuple(word for word in value if isinstance(word, str)) if isinstance(value, list) else ()
+    words = tuple(word for word in value if isinstance(word, str)) if isinstance(value, list) else ()
+    if len(words) > most or any(len(word) > LONGEST_WORD for word in words):
+        raise Unusable("malformed_metadata", f"{name} names more than {most}, or one that is too long")
+    return words

@@ -1,6 +1,7 @@
 """Set-up and supervision in Django's own admin. Translates forms into rows; what a token goes through is told below."""
 
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 
 from integrations.admin import (
     aliases,
@@ -10,6 +11,7 @@ from integrations.admin import (
     registries,
     remote_tables,
     revocations,
+    searching,
     templates,
     tokens,
 )
@@ -19,3 +21,5 @@ __all__ = ["aliases", "credentials", "flows", "registries", "remote_tables", "re
 # One door for everybody: whatever the site's own sign-in asks for, nobody gets around it here.
 admin.site.login = door.login  # type: ignore[method-assign]  # less than an AdminSite of our own
 admin.site.password_change = door.password_change  # type: ignore[assignment,method-assign]  # as above
+# Every list, also those of other apps.
+ChangeList.search_form_class = searching.SearchForm

@@ -1,6 +1,8 @@
 """Application Registries: our client registrations at other people's authorization servers."""
 
 import hashlib
+from collections.abc import Sequence
+from itertools import islice
 from typing import Any, cast
 
 from django.contrib import admin, messages
@@ -215,15 +217,25 @@ def fill(request: HttpRequest) -> QueryDict:
     write_into(typed, found)
     told = _("Filled in from %(issuer)s. Look it over and save.") % {"issuer": issuer}
     typed["found_scopes"] = " ".join(new_scopes(found, typed))
-    known = _(" It names these scopes: %(scopes)s.") % {"scopes": ", ".join(found.scopes)} if found.scopes else ""
-    messages.info(request, told + known)
+    messages.info(request, told + words_about_scopes(found.scopes))
     return typed
+
+
+def words_about_scopes(scopes: Sequence[str]) -> str:
+    """The message is kept until it is shown, so it names no more than can be offered."""
+    if not scopes:
+        return ""
+    names = {"count": len(scopes), "scopes": ", ".join(scopes[:OFFERED_AT_MOST])}
+    if len(scopes) > OFFERED_AT_MOST:
+        return _(" It names %(count)d scopes, first these: %(scopes)s.") % names
+    return _(" It names these scopes: %(scopes)s.") % names
 
 
 def new_scopes(found: Metadata, typed: QueryDict) -> list[str]:
     """Those that can be rows and are none yet, saved or typed."""
     rows = {value for name, value in typed.items() if name.startswith("scopes-") and name.endswith("-scope")}
-    return [scope for scope in dict.fromkeys(found.scopes) if scope not in rows and is_scope(scope)][:OFFERED_AT_MOST]
+    new = (scope for scope in dict.fromkeys(found.scopes) if scope not in rows and is_scope(scope))
+    return list(islice(new, OFFERED_AT_MOST))
 
 
 def is_scope(text: str) -> bool:

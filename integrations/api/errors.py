@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.conf import settings
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.http import Http404, JsonResponse
 from rest_framework import exceptions
 from rest_framework.renderers import JSONRenderer
@@ -23,9 +24,14 @@ UNREACHABLE = "The third party does not answer. Try again later."
 UNUSABLE = "The third party answered in a way that cannot be used."
 MISCONFIGURED = "The integration is set up wrongly. An administrator must mend it."
 CODES = {400: "invalid_request", 403: "permission_denied", 404: "not_found", 405: "method_not_allowed"}
-CODES |= {406: "not_acceptable", 415: "unsupported_media_type", 429: "too_many_requests"}
+CODES |= {406: "not_acceptable", 413: "request_too_large", 415: "unsupported_media_type", 429: "too_many_requests"}
+TOO_LARGE = "The body is larger than %(limit)d bytes."
 OWN_CODES = ("insufficient_scope", "invalid_token", "export_not_allowed", "provider_forbids")
 REFUSED_AT_THE_DOOR = (exceptions.NotAuthenticated, exceptions.AuthenticationFailed)
+
+
+class TooLarge(exceptions.APIException):
+    status_code = 413
 
 
 def in_one_shape(error: Exception, context: dict[str, Any]) -> Response | None:
@@ -50,6 +56,8 @@ def of_the_framework(error: Exception, context: dict[str, Any]) -> Exception:
     """Django's exceptions in django-rest-framework's words; and who is refused at the door too often has to wait."""
     if isinstance(error, BadPath):
         return exceptions.ParseError(str(error))
+    if isinstance(error, RequestDataTooBig):
+        return TooLarge(TOO_LARGE % {"limit": settings.DATA_UPLOAD_MAX_MEMORY_SIZE})
     if isinstance(error, Http404):
         return exceptions.NotFound(NOT_THERE)
     if isinstance(error, PermissionDenied):

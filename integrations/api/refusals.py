@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from accounts.authentication import NOT_ALIVE
-from integrations.api.errors import ADDRESS_CHANGED, MISCONFIGURED, NOT_CONNECTED, NOT_THERE, UNREACHABLE, UNUSABLE
+from integrations.api.errors import (
+    ADDRESS_CHANGED,
+    MISCONFIGURED,
+    NOT_CONNECTED,
+    NOT_THERE,
+    TOO_LARGE,
+    UNREACHABLE,
+    UNUSABLE,
+)
 
 TEXT = {"type": "string"}
 
@@ -139,6 +147,11 @@ REFUSALS: dict[str, Refusal] = {
         when="The integration was moved to another address, to which the person has not agreed yet.",
         examples=[("address_changed", ADDRESS_CHANGED)],
         schemas=("AddressChangedError",),
+    ),
+    "413": Refusal(
+        name="RequestTooLarge",
+        when="The body is larger than this site reads.",
+        examples=[("request_too_large", TOO_LARGE % {"limit": 2_621_440})],
     ),
     "415": Refusal(
         name="UnsupportedMediaType",

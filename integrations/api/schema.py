@@ -58,7 +58,7 @@ class Described(AutoSchema):
         if "query" in places or "requestBody" in operation:
             found.append("400")
         if "requestBody" in operation:
-            found.append("415")
+            found += ["413", "415"]
         if getattr(self.view, "asks_a_provider", False):
             found.extend(ASKS_A_PROVIDER)
         return found

@@ -233,6 +233,16 @@ def test_the_scopes_found_are_offered_and_the_ticked_ones_are_saved(as_admin: Cl
     assert registry.profiles.get().scopes.count() == 2
 
 
+def test_of_thousands_of_scopes_the_first_are_named_and_offered(as_admin: Client, server: HostileServer) -> None:
+    """The message is stored until it is shown."""
+    published(server, server.url, scopes_supported=[f"patient/{number}.read" for number in range(9000)])
+    filled = submitted(as_admin, ADD, {"Issuer": server.url}, button="_fill")
+    assert len(filled.context["adminform"].form.fields["offered_scopes"].choices) == 200
+    [message] = filled.context["messages"]
+    assert "9000 scopes" in str(message)
+    assert len(str(message)) < 10_000
+
+
 def test_scopes_that_are_rows_already_are_not_offered(
     as_admin: Client, registry: ApplicationRegistry, server: HostileServer
 ) -> None:

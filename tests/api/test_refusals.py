@@ -69,6 +69,26 @@ def test_a_fault_of_ours_tells_nothing_of_it(signed_in: Alias, amira: User, monk
     assert b"CANARY" not in answer.content
 
 
+@pytest.mark.parametrize("who", ["nobody", "session", "program"])
+def test_a_body_of_50_megabytes_is_refused_before_it_is_read(
+    who: str, program: Program, as_amira: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = program("subflows:run") if who == "program" else as_amira if who == "session" else Client()
+    path = "leaked-tokens/" if who == "nobody" else "subflows/open/runs/"
+    answer = client.post(f"/api/v1/{path}", b'{"a": "' + b"x" * (50 << 20) + b'"}', content_type="application/json")
+    assert refused(answer) == (413, "request_too_large")
+    assert "2621440 bytes" in answer.json()["error_description"]
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, "[" * 100_000 + "]" * 100_000, '{"a":' * 100_000 + "1" + "}" * 100_000]
+)
+@pytest.mark.parametrize("path", ["leaked-tokens/", "subflows/open/runs/"])
+def test_a_body_nested_without_end_is_refused(path: str, text: str, as_amira: Client) -> None:
+    assert refused(as_amira.post(f"/api/v1/{path}", text, content_type="application/json")) == (400, "invalid_request")
+
+
 def test_a_host_that_is_not_ours_is_refused_in_json() -> None:
     assert refused(Client(headers={"Host": "evil.example"}).get(BASE)) == (400, "invalid_request")
 

@@ -10,7 +10,7 @@ So chunked bodies are decoded here, below both libraries, which see a body that 
 import io
 import re
 from collections.abc import Sequence
-from http.client import CONTINUE, SWITCHING_PROTOCOLS, HTTPResponse
+from http.client import CONTINUE, SWITCHING_PROTOCOLS, HTTPException, HTTPResponse, LineTooLong
 from typing import TYPE_CHECKING, BinaryIO
 
 from foundation.oauth_client.errors import Unreachable, Unusable
@@ -36,7 +36,12 @@ class Answer(HTTPResponse):
         return version, CONTINUE if status < 200 else status, reason
 
     def begin(self) -> None:
-        super().begin()
+        try:
+            super().begin()
+        except HTTPException as error:
+            if type(error) not in {HTTPException, LineTooLong}:
+                raise
+            raise Unusable("bad_headers", "there are more header lines than are read, or longer ones") from None
         unread = self.msg.get_payload()
         if unread and isinstance(unread, str):
             raise Unusable("bad_headers", "a line that is no header hides those that follow")

@@ -107,6 +107,15 @@ def test_scopes_in_any_shape_are_words_or_not_told(told: object, understood: tup
     assert read({**FINE, "scope": told}).scopes == understood
 
 
+MANY = [f"s{number}" for number in range(100_000)]
+
+
+@pytest.mark.parametrize("told", [" ".join(MANY), MANY, "x" * 900_000], ids=["text", "list", "one"])
+def test_more_scopes_than_anybody_grants_are_not_told_and_the_token_is_kept(told: object) -> None:
+    answer = read({**FINE, "scope": told})
+    assert (answer.access_token, answer.scopes) == ("a", None)
+
+
 @pytest.mark.parametrize("token_type", ["Bearer", "bEaReR", "bearer", None, ""])
 def test_a_bearer_by_any_case_is_accepted(token_type: str | None) -> None:
     assert read({**FINE, "token_type": token_type}).token_type == "Bearer"

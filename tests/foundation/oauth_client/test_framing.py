@@ -125,6 +125,21 @@ def test_what_breaks_a_body_off_is_not_quoted(provider: HostileServer) -> None:
     assert "CANARY" not in str(broken.getrepr(style="native", chain=True))
 
 
+@pytest.mark.parametrize("ask", [whole, streamed])
+@pytest.mark.parametrize(
+    "lines",
+    [b"X-A: b\r\n" * 3000, b'Link: </?page=2>; rel="next"\r\n' * 3000, b"Link: <" + b"x" * 70_000 + b">\r\n"],
+    ids=["many", "links", "long"],
+)
+def test_headers_without_end_are_an_answer_that_cannot_be_used(
+    lines: bytes, ask: Callable[[str], object], provider: HostileServer
+) -> None:
+    """Not silence: that would count as a provider that does not answer."""
+    provider.on("GET /").answer(raw=OK + lines + b"Content-Length: 0\r\n\r\n")
+    with pytest.raises(Unusable, match="bad_headers"):
+        ask(f"{provider.url}/")
+
+
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
 BAD_CHUNKS = [
     b"-5\r\nhello\r\n0\r\n\r\n",

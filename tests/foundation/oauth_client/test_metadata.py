@@ -164,3 +164,19 @@ def test_an_endpoint_may_live_on_another_host(provider: HostileServer) -> None:
     provider.on(AUTHORIZATION_SERVER).answer(json=document(provider.url, token_endpoint="https://tokens.example/token"))
     assert metadata.discover(provider.url).token_url == "https://tokens.example/token"
     transport.configure([])
+
+
+@pytest.mark.parametrize(
+    "lists",
+    [
+        {"scopes_supported": [f"s{number}" for number in range(100_000)]},
+        {"scopes_supported": ["x" * 100_000]},
+        {"code_challenge_methods_supported": ["S256"] * 1000},
+        {"token_endpoint_auth_methods_supported": ["none"] * 1000},
+    ],
+    ids=["scopes", "a long scope", "methods", "authentications"],
+)
+def test_a_list_longer_than_anybody_publishes_is_refused(lists: dict[str, object], provider: HostileServer) -> None:
+    provider.on(AUTHORIZATION_SERVER).answer(json=document(provider.url, **lists))
+    with pytest.raises(Unusable, match="names more than"):
+        metadata.discover(provider.url)
