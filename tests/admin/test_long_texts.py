@@ -1,6 +1,8 @@
 """Texts without end in the admin: searched for, or typed into the fields of any form."""
 
+import json
 from collections.abc import Iterator
+from time import process_time
 
 import pytest
 from django.contrib import admin as django_admin
@@ -8,7 +10,9 @@ from django.test import Client
 from django.urls import reverse
 
 from integrations.admin.searching import LONGEST_SEARCH
-from tests.admin.forms import opened
+from integrations.models import Alias
+from tests.admin.forms import opened, submitted
+from tests.integrations.flowing import open_incidents
 
 pytestmark = [pytest.mark.slow, pytest.mark.database, pytest.mark.django_db]
 
@@ -43,3 +47,19 @@ def test_a_text_without_end_is_refused_or_kept_in_each_field(text: str, as_admin
             assert as_admin.post(address, {**fields, **typed, "_save": "Save"}).status_code == 200, model
         forms += 1
     assert forms > 8
+
+
+def test_a_list_without_end_is_refused_in_each_field_of_an_action(as_admin: Client, northwind: Alias) -> None:
+    action = open_incidents(northwind)
+    lists = {
+        "inputs": [{"name": f"a{number}", "type": "text"} for number in range(15_000)],
+        "outputs": [{"name": f"a{number}", "path": "steps"} for number in range(15_000)],
+        "steps-0-query": [["a", "b"]] * 15_000,
+        "steps-0-headers": [["a", "b"]] * 15_000,
+    }
+    typed = {name: json.dumps(rows) for name, rows in lists.items()}
+    began = process_time()
+    answer = submitted(as_admin, f"/admin/integrations/action/{action.pk}/change/", {}, also=typed)
+    assert process_time() - began < 5
+    assert answer.context["adminform"].form.errors.keys() == {"inputs", "outputs"}
+    assert answer.context["inline_admin_formsets"][0].formset.forms[0].errors.keys() == {"query", "headers"}

@@ -21,6 +21,7 @@ from integrations.expressions import BadExpression
 from integrations.models.registry import SysIdModel
 from integrations.models.stored_json import check_kept
 
+MOST_ROWS = 1000  # of a list that an administrator writes
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,79}")
 
 name_validator = RegexValidator(
@@ -110,6 +111,7 @@ def check_names(given: Any, keys: set[str]) -> None:
     """Rows with these keys as texts, and a name for each that only one of them has."""
     if not isinstance(given, list) or not all(isinstance(row, dict) and keys <= row.keys() for row in given):
         raise ValidationError(_("Give a list in which each row has: %(keys)s.") % {"keys": ", ".join(sorted(keys))})
+    check_length(given)
     check_kept(given)
     names = [row["name"] for row in given]
     for row in given:
@@ -127,7 +129,13 @@ def check_pairs(given: Any) -> None:
     ]
     if not all(is_pair):
         raise ValidationError(_("Give a list of pairs: a name and what it is set to."))
+    check_length(given)
     check_kept(given)
+
+
+def check_length(given: list[Any]) -> None:
+    if len(given) > MOST_ROWS:
+        raise ValidationError(_("At most %(most)d, not %(count)d.") % {"most": MOST_ROWS, "count": len(given)})
 
 
 def check_template(source: str, known: Mapping[str, set[str]]) -> None:
