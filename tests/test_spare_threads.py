@@ -1,19 +1,24 @@
 """The last threads of a WSGI server are not taken by requests that hang."""
 
 import json
+import os
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 from wsgiref.types import StartResponse
 
 import pytest
 
+from config import spare_threads
 from config.health import answer_healthz_first
 from config.spare_threads import SpareThreads, server_threads
 
+CHECKOUT = Path(__file__).resolve().parents[1]
 THREADS = 8
 IGNORED: Any = lambda status, headers: None  # noqa: E731  a start_response
 
@@ -40,11 +45,12 @@ class Waits:
         return [b"done"]
 
 
-def test_health_is_answered_and_further_requests_are_refused_while_all_others_hang() -> None:
+@pytest.mark.parametrize("threads", [2, THREADS])
+def test_health_is_answered_and_further_requests_are_refused_while_all_others_hang(threads: int) -> None:
     pages = Waits()
-    application = answer_healthz_first(SpareThreads(pages, THREADS))
-    with ThreadPoolExecutor(THREADS) as server:  # as many threads as the server has
-        hanging = [server.submit(ask, application) for _request in range(2 * THREADS)]
+    application = answer_healthz_first(SpareThreads(pages, threads))
+    with ThreadPoolExecutor(threads) as server:  # as many threads as the server has
+        hanging = [server.submit(ask, application) for _request in range(2 * threads)]
         began = time.monotonic()
         assert server.submit(ask, application, "/healthz").result(10) == "200 OK"
         assert time.monotonic() - began < 5
@@ -76,6 +82,60 @@ def test_a_crowd_on_a_site_that_works_is_served_without_a_refusal() -> None:
     application = SpareThreads(quick, THREADS)
     with ThreadPoolExecutor(THREADS) as server:
         assert set(server.map(ask, [application] * 300)) == {"200 OK"}
+
+
+# Three requests need a hundredth of a second each and get nearly no processor. The fourth finds all threads taken.
+CROWDED = """
+import os, sys, time
+from concurrent.futures import ThreadPoolExecutor
+from config.spare_threads import SpareThreads
+os.sched_setaffinity(0, {int(sys.argv[1])})
+os.nice(19)
+def work(environ, start_response):
+    until = time.thread_time() + 0.01
+    while time.thread_time() < until:
+        pass
+    start_response("200 OK", [])
+    return [b"done"]
+application = SpareThreads(work, 4)
+def ask(_number):
+    statuses = []
+    body = application({"PATH_INFO": "/"}, lambda status, headers: statuses.append(status))
+    getattr(body, "close", list)()
+    return statuses
+with ThreadPoolExecutor(4) as server:
+    print(*server.map(ask, range(4)))
+"""
+OTHER = "import os, sys; os.sched_setaffinity(0, {int(sys.argv[1])})\nwhile True: pass"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says who waits for a processor")
+def test_nobody_is_refused_because_other_processes_take_the_processor() -> None:
+    processor = str(min(os.sched_getaffinity(0)))
+    with subprocess.Popen([sys.executable, "-c", OTHER, processor]) as other:
+        try:
+            command = [sys.executable, "-c", CROWDED, processor]
+            answers = subprocess.run(command, check=True, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True, timeout=100)
+        finally:
+            other.kill()
+    assert answers.stdout.strip() == " ".join(["['200 OK']"] * 4)
+
+
+def test_a_process_that_works_lets_requests_wait_and_gives_up_for_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each in its turn would keep /healthz waiting for as long again."""
+    monkeypatch.setattr(spare_threads, "LONGEST_WAIT", 1.0)
+    monkeypatch.setattr(spare_threads, "BUSY_SHARE", 0.0)  # it always works
+    pages = Waits()
+    application = SpareThreads(pages, THREADS)
+    with ThreadPoolExecutor(THREADS) as server:
+        hanging = [server.submit(ask, application) for _request in range(THREADS - 1)]
+        began = time.monotonic()
+        refused = {server.submit(ask, application).result(10) for _request in range(10)}
+        seconds = time.monotonic() - began
+        pages.go.set()
+        assert {request.result(10) for request in hanging} == {"200 OK"}
+    assert refused == {"503 Service Unavailable"}
+    assert 0.9 < seconds < 5
 
 
 def test_a_request_counts_until_its_body_is_closed_and_once() -> None:
