@@ -3,6 +3,7 @@
 A browser that this person has signed in with before has a counter of its own: guesses from elsewhere don't lock it.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -20,6 +21,7 @@ from accounts.diary import Kind
 from accounts.models import User
 
 NOBODY_KNOWS = "::"  # a socket file has no address
+ADDRESS_WITH_PORT = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::[0-9]{1,5})?|([0-9.]+):[0-9]{1,5}")
 WRONG_CODES = 5
 WRONG_CODES_WITHIN = timedelta(minutes=5)
 
@@ -44,10 +46,16 @@ class Attempt:
 
 def client_address(request: HttpRequest) -> str:
     """Who connected; behind proxies of ours, what the outermost of them saw. What a client claims itself is ignored."""
-    seen = [entry.strip() for entry in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]
+    seen = [without_port(entry.strip()) for entry in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]
     if settings.PROXY_COUNT and len(seen) >= settings.PROXY_COUNT and is_address(seen[-settings.PROXY_COUNT]):
         return plain_address(seen[-settings.PROXY_COUNT])
     return plain_address(str(request.META.get("REMOTE_ADDR") or NOBODY_KNOWS))
+
+
+def without_port(entry: str) -> str:
+    """Some proxies write the port of the connection behind the address, and brackets around one of IPv6."""
+    match = ADDRESS_WITH_PORT.fullmatch(entry)
+    return match[1] or match[2] if match else entry
 
 
 def plain_address(text: str) -> str:

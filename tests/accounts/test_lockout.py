@@ -112,6 +112,12 @@ def test_no_password_and_no_client_secret_is_written_down(admin: User) -> None:
         (2, "203.0.113.9", "127.0.0.1"),
         (1, "no address at all", "127.0.0.1"),
         (1, "2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
+        (1, "203.0.113.9:4711", "203.0.113.9"),
+        (1, "[2001:db8:1:2:3:4:5:6]:443", "2001:db8:1:2::"),
+        (1, "[2001:db8:1:2:3:4:5:6]", "2001:db8:1:2::"),
+        (1, "[::ffff:203.0.113.9]:443", "203.0.113.9"),
+        (1, "203.0.113.9:", "127.0.0.1"),
+        (1, "[203.0.113.9", "127.0.0.1"),
     ],
 )
 def test_the_address_is_what_our_own_proxies_saw(count: int, seen: str, counted_as: str, settings: Any) -> None:
