@@ -125,7 +125,7 @@ def test_health_is_answered_at_once_without_a_database_and_with_all_threads_busy
         else:
             ends.enter_context(live.frozen_database())
         for _page in range(2 * THREADS):
-            pages.submit(page_with_session, live)
+            pages.submit(page_with_session, live.site)
         time.sleep(0.3)
         waits = []
         for _probe in range(20):
@@ -136,19 +136,45 @@ def test_health_is_answered_at_once_without_a_database_and_with_all_threads_busy
         answer = live.ask()
         assert answer.status_code == 503
         assert answer.json()["database"] == "failing"
+        assert answer.elapsed.total_seconds() < SLOW
         assert max(waits) < 1, waits
         pages.shutdown(wait=False, cancel_futures=True)
 
 
-def page_with_session(live: Live) -> None:
+@pytest.mark.parametrize("server", ["granian", "gunicorn"])
+def test_health_is_answered_by_two_threads_on_a_database_that_swallows_everything(server: str, tmp_path: Path) -> None:
+    """Connections are taken and nothing is ever said, as by a firewall in the way or a host that is stuck."""
+    with contextlib.ExitStack() as ends:
+        hole = ends.enter_context(socket.create_server(("127.0.0.1", 0), backlog=512))
+        environment = {
+            **os.environ,
+            "DATABASE_URL": f"postgres://keyrack@127.0.0.1:{hole.getsockname()[1]}/postgres",
+            "DATA_DIR": str(tmp_path),
+            "DJANGO_SETTINGS_MODULE": "config.settings",
+        }
+        site = ends.enter_context(Served(server, tmp_path, environment, threads=2))
+        for _again in range(2):  # the second asks while the first question has no answer yet
+            answer = requests.get(f"{site.url}/readyz", timeout=30)
+            assert (answer.status_code, answer.json()["database"]) == (503, "failing")
+            assert answer.elapsed.total_seconds() < SLOW
+        pages = ends.enter_context(ThreadPoolExecutor(6))
+        hanging = [pages.submit(page_with_session, site) for _page in range(6)]
+        while not all(page.done() for page in hanging):
+            answer = requests.get(f"{site.url}/healthz", timeout=30)
+            assert answer.text == "ok"
+            assert answer.elapsed.total_seconds() < 1
+            time.sleep(0.05)
+
+
+def page_with_session(site: Served) -> None:
     with contextlib.suppress(requests.RequestException):
-        requests.get(live.site.url + "/integrations/", cookies={"keyrack": "a" * 32}, timeout=20)
+        requests.get(site.url + "/integrations/", cookies={"keyrack": "a" * 32}, timeout=20)
 
 
 def test_parallel_calls_leave_most_connections_of_the_database_to_others(live: Live) -> None:
     """The pool is there without a variable."""
     with ThreadPoolExecutor(100) as pages, psycopg.connect(live.database, autocommit=True) as watcher:
-        calls = [pages.submit(page_with_session, live) for _call in range(400)]
+        calls = [pages.submit(page_with_session, live.site) for _call in range(400)]
         most = 0
         while not all(call.done() for call in calls):
             row = watcher.execute("SELECT count(*) - 1 FROM pg_stat_activity WHERE datname IS NOT NULL").fetchone()
