@@ -113,6 +113,8 @@ SQLITE_OPTIONS = {
 }
 # Statements that come again are planned once for each connection.
 POSTGRES_OPTIONS = {"server_side_binding": True, "prepare_threshold": 5, "connect_timeout": 2}
+# A server that is gone without a word, as behind a firewall, is given up after ten seconds. Linux waits 15 minutes.
+POSTGRES_OPTIONS |= {"tcp_user_timeout": 10_000, "keepalives_idle": 5, "keepalives_interval": 5, "keepalives_count": 2}
 DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'keyrack.sqlite3'}")}
 # A web process has many threads, and holds a few connections for all of them. Workers fork, and have no pool.
 SERVES_WEB = "config.wsgi" in sys.modules

@@ -1,6 +1,9 @@
 """A database that was away, or is away when the provider has answered: the only copy of new tokens is insisted on."""
 
 import logging
+import os
+import socket
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -84,6 +87,18 @@ def test_a_connection_that_broke_since_the_last_request_is_opened_anew(
     with pytest.raises(OperationalError):  # in the middle of one it was known to be alive: what was lost, nobody knows
         tokens.ready_call(amira, "northwind")
     connection.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is no TCP_USER_TIMEOUT")
+def test_a_server_that_is_gone_without_a_word_is_given_up_soon() -> None:
+    """Whether a statement is on its way (the first) or its answer is waited for (the second)."""
+    if connection.vendor == "sqlite":
+        pytest.skip("a file is not far away")
+    connection.ensure_connection()
+    with socket.socket(fileno=os.dup(connection.connection.fileno())) as sock:
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 10_000
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 5
 
 
 def hang_up() -> None:
