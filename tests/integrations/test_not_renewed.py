@@ -9,9 +9,9 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
+from foundation.oauth_client.errors import OAuthError
 from integrations import tokens
 from integrations.models import Alias, ApplicationRegistry, Renewal, Token
-from integrations.oauth.errors import OAuthError
 from tests import cast, walks
 from tests.conftest import client_of
 from tests.integrations.renewing import ASKED, GRANTED, current
