@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User
 from foundation.oauth_client import base_urls
 from foundation.oauth_client.answers import TokenAnswer
+from foundation.oauth_client.errors import Misconfigured
 from foundation.secrets_at_rest import EncryptedField, is_sealed, opens_by_header, readable
 from integrations.models.registry import ApplicationRegistry, GrantType, IntegrationType, OAuth2Credential, SysIdModel
 from integrations.models.tokens import consent
