@@ -27,10 +27,17 @@ from oauth2_provider.models import (
     get_refresh_token_model,
 )
 
-from accounts import application_changes, credentials, diary, ranks, scopes
-from accounts.lockout import client_address
-from accounts.models import Application, ApplicationPassword, AttemptCounter, Event, PermanentToken, User
+from accounts import privileges, scopes
+from accounts.access_tokens import operations
+from accounts.access_tokens.models import ApplicationPassword, PermanentToken
+from accounts.audit import log
+from accounts.audit.models import Event
+from accounts.models import User
+from accounts.oauth_server import application_changes
+from accounts.oauth_server.models import Application
 from accounts.people_admin import GroupsAdmin, PeopleAdmin, WithinOnesRank
+from accounts.sign_in.lockout import client_address
+from accounts.sign_in.models import AttemptCounter
 
 NEW_SECRET = "_new_secret"  # noqa: S105 - the name of a button
 SECRET_BYTES = 32
@@ -71,7 +78,7 @@ class LookAndDelete(WithinOnesRank):
 
     def is_above(self, request: HttpRequest, obj: Any) -> bool:
         """Without a second step, whoever learns the password of somebody stronger is somebody stronger."""
-        return ranks.exceeds(obj.user, cast(User, request.user))
+        return privileges.exceeds(obj.user, cast(User, request.user))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -167,7 +174,7 @@ class ApplicationAdmin(WithinOnesRank):
 
     def is_above(self, request: HttpRequest, obj: Application) -> bool:
         """Who may change where the answers go, or learns a new secret, could act as them."""
-        return ranks.any_exceeds(application_changes.approvers(obj), cast(User, request.user))
+        return privileges.any_exceeds(application_changes.approvers(obj), cast(User, request.user))
 
     def render_change_form(self, request: HttpRequest, context: Any, *arguments: Any, **options: Any) -> Any:
         application = context.get("original")
@@ -183,7 +190,7 @@ class ApplicationAdmin(WithinOnesRank):
             obj.user = editor
         if not change or NEW_SECRET in request.POST:
             obj.client_secret = obj.made_secret = secrets.token_urlsafe(SECRET_BYTES)
-        with diary.by(editor, client_address(request)):
+        with log.by(editor, client_address(request)):
             super().save_model(request, obj, form, change)
         if obj.asked_again:
             told = ngettext(
@@ -246,11 +253,11 @@ class LongLivedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscri
         row = self.get_object(request, object_id)
         if row and row.user != request.user and self.has_view_permission(request, row):
             viewer = cast(User, request.user)
-            diary.write(diary.Kind.LOOKED_AT, whose=row.user, who=viewer, address=client_address(request))
+            log.write(log.Kind.LOOKED_AT, whose=row.user, who=viewer, address=client_address(request))
         return super().change_view(request, object_id, *arguments, **options)
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        credentials.end(obj, who=cast(User, request.user), address=client_address(request))
+        operations.end(obj, who=cast(User, request.user), address=client_address(request))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         for row in queryset:

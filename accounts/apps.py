@@ -12,12 +12,19 @@ class AccountsConfig(AppConfig):
     name = "accounts"
     verbose_name = "Accounts"
 
+    def import_models(self) -> None:
+        """Each package of this app has models of its own."""
+        super().import_models()
+        for package in ("audit", "sign_in", "access_tokens", "oauth_server"):
+            import_module(f"accounts.{package}.models")
+        import_module("foundation.mail_outbox.models")
+
     def ready(self) -> None:
         """Receivers need models, which are not there before. allauth calls an app of its own "Accounts" too."""
-        import_module("accounts.receivers")
-        import_module("accounts.noted")
+        import_module("accounts.signal_receivers")
+        import_module("accounts.sign_in.audit_receivers")
         import_module("accounts.audited_models")
-        import_module("accounts.known_devices")
-        rotation.add_column(import_module("accounts.second_factor").SEALED_COLUMN)
+        import_module("accounts.sign_in.known_devices")
+        rotation.add_column(import_module("accounts.sign_in.mfa").SEALED_COLUMN)
         apps.get_app_config("account").verbose_name = _("E-mail addresses")
         apps.get_app_config("mfa").verbose_name = _("Two-step sign-in")

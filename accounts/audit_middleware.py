@@ -5,9 +5,9 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponseBase
 from django.urls import reverse
 
-from accounts import diary
-from accounts.lockout import client_address
+from accounts.audit import log
 from accounts.models import User
+from accounts.sign_in.lockout import client_address
 
 
 def name_who_changes(
@@ -18,7 +18,7 @@ def name_who_changes(
             return get_response(request)
         if not isinstance(request.user, User):  # not signed in
             return get_response(request)
-        with diary.by(request.user, client_address(request)):
+        with log.by(request.user, client_address(request)):
             return get_response(request)
 
     return answer

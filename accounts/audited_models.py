@@ -2,11 +2,12 @@
 
 from django.contrib.auth.models import Group
 
-from accounts import audit
-from accounts.models import Application, User
+from accounts.audit import model_changes
+from accounts.models import User
+from accounts.oauth_server.models import Application
 
 PRIVILEGES = ("username", "email", "is_active", "is_staff", "is_superuser")
 
-audit.watch(Application, ignored=["created", "updated"], secrets=["client_secret"])
-audit.watch(Group, many=["permissions"])
-audit.watch(User, fields=PRIVILEGES, many=["groups", "user_permissions"])
+model_changes.watch(Application, ignored=["created", "updated"], secrets=["client_secret"])
+model_changes.watch(Group, many=["permissions"])
+model_changes.watch(User, fields=PRIVILEGES, many=["groups", "user_permissions"])

@@ -7,8 +7,12 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
-from accounts import credentials, diary, oauth_server, secret_forms, tasks
-from accounts.models import ApplicationPassword, LongLivedModel, PermanentToken, User
+from accounts import tasks
+from accounts.access_tokens import operations, token_formats
+from accounts.access_tokens.models import ApplicationPassword, LongLivedModel, PermanentToken
+from accounts.audit import log
+from accounts.models import User
+from accounts.oauth_server import validator
 from foundation.secrets_at_rest import keyed_hashes
 
 LONGEST = 64_000  # characters of a report
@@ -24,8 +28,8 @@ def report(text: str, *, who: User | None = None, address: str = "") -> int:
     """
     text = text[:LONGEST]
     rows: list[PermanentToken | ApplicationPassword] = [*permanent_tokens_in(text), *application_passwords_in(text)]
-    ended = [credentials.end(row, who=who, because=LEAKED, address=address) for row in rows]
-    grants = oauth_server.end_leaked(pieces_of(text))
+    ended = [operations.end(row, who=who, because=LEAKED, address=address) for row in rows]
+    grants = validator.end_leaked(pieces_of(text))
     for owner, application in grants:
         note_leaked_grant(owner, application.name, who=who, address=address)
     return sum(ended) + len(grants)
@@ -33,16 +37,16 @@ def report(text: str, *, who: User | None = None, address: str = "") -> int:
 
 @sensitive_variables()
 def permanent_tokens_in(text: str) -> list[PermanentToken]:
-    shown = {secret_forms.public_part(token): token for token in secret_forms.tokens_in(text)[:PIECES]}
+    shown = {token_formats.public_part(token): token for token in token_formats.tokens_in(text)[:PIECES]}
     rows = PermanentToken.objects.alive().filter(public_id__in=shown).select_related("user")
-    return [row for row in rows if credentials.reads_so(row, shown[row.public_id])]
+    return [row for row in rows if operations.reads_so(row, shown[row.public_id])]
 
 
 @sensitive_variables()
 def application_passwords_in(text: str) -> list[ApplicationPassword]:
     """One line each, as they are shown; or the whole text."""
-    bare = {secret_forms.bare(line) for line in [text, *text.splitlines()[:PIECES]]} - {""}
-    purpose = credentials.PURPOSES[ApplicationPassword]
+    bare = {token_formats.bare(line) for line in [text, *text.splitlines()[:PIECES]]} - {""}
+    purpose = operations.PURPOSES[ApplicationPassword]
     hashes = [keyed for secret in bare for keyed in keyed_hashes.all_hashes(secret, purpose=purpose)]
     return list(ApplicationPassword.objects.alive().filter(keyed_hash__in=hashes).select_related("user"))
 
@@ -58,5 +62,5 @@ def note_leaked_grant(owner: User | None, application: str, *, who: User | None,
     if owner is None:
         return  # a client's own token has no owner to tell
     told = _("reported as leaked")
-    diary.write(diary.Kind.GRANT_ENDED, whose=owner, who=who, detail=told, address=address, subject=application)
+    log.write(log.Kind.GRANT_ENDED, whose=owner, who=who, detail=told, address=address, subject=application)
     transaction.on_commit(lambda: tasks.hurry_leak_mail(owner.pk, application), robust=True)

@@ -8,7 +8,7 @@ from django.contrib.auth.models import Group, Permission
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
-from accounts import ranks
+from accounts import privileges
 from accounts.models import User
 
 
@@ -37,7 +37,7 @@ class WithinOnesRank(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscri
         if db_field.name in {"permissions", "user_permissions"}:
             field.queryset = field.queryset & permissions_of(request.user)
         elif db_field.name == "groups" and not request.user.is_superuser:
-            field.queryset = field.queryset.filter(pk__in=ranks.groups(request.user))
+            field.queryset = field.queryset.filter(pk__in=privileges.groups(request.user))
         return field
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
@@ -49,7 +49,7 @@ class WithinOnesRank(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscri
 
 class PeopleAdmin(WithinOnesRank, UserAdmin):  # type: ignore[type-arg]  # as above
     def is_above(self, request: HttpRequest, obj: User) -> bool:
-        return ranks.exceeds(obj, request.user)  # type: ignore[arg-type]  # who is in the admin is signed in
+        return privileges.exceeds(obj, request.user)  # type: ignore[arg-type]  # who is in the admin is signed in
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         own = super().get_readonly_fields(request, obj)
@@ -63,4 +63,4 @@ class GroupsAdmin(WithinOnesRank, GroupAdmin):  # type: ignore[misc]  # the stub
         if user.is_superuser:
             return False
         beyond = obj.permissions.exclude(pk__in=permissions_of(user).values("pk"))
-        return obj.pk not in ranks.groups(user) or beyond.exists()
+        return obj.pk not in privileges.groups(user) or beyond.exists()

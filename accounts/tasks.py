@@ -1,15 +1,20 @@
-"""What happens later: mails, and letting go of what ended long ago. Arguments are ids and names, never secrets."""
+"""Tasks: mails, and deleting what ended long ago. Arguments are ids and names, never secrets."""
 
 import logging
 
-from allauth.account.adapter import get_adapter
-from allauth.account.models import EmailAddress
 from celery import shared_task
 from kombu.exceptions import ChannelError, OperationalError
 from oauth2_provider.models import clear_expired
 
-from accounts import attempts, families, known_devices, notices, refresh_replays
-from accounts.models import ApplicationPassword, PermanentToken, User
+from accounts import token_families
+from accounts.access_tokens import notices
+from accounts.access_tokens.models import ApplicationPassword, PermanentToken
+from accounts.models import User
+from accounts.oauth_server import refresh_replays
+from accounts.sign_in import attempt_counters, known_devices
+from accounts.sign_in.tasks import send_password_link
+
+__all__ = ["send_password_link"]  # for the worker, which looks for tasks here
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +30,7 @@ def send_notices() -> None:
 def forget_long_ended() -> None:
     PermanentToken.objects.long_ended().delete()
     ApplicationPassword.objects.long_ended().delete()
-    attempts.forget_past()
+    attempt_counters.forget_past()
     known_devices.forget_unused()
 
 
@@ -33,7 +38,7 @@ def forget_long_ended() -> None:
 def clear_expired_grants() -> None:
     """The toolkit's `cleartokens`. A replaced refresh token stays until it would have ended: it tells of a thief."""
     clear_expired()
-    families.forget_gone()
+    token_families.forget_gone()
 
 
 @shared_task(name="accounts.forget_refresh_replays")
@@ -54,12 +59,3 @@ def hurry_leak_mail(user_id: int, application: str) -> None:
         tell_of_leaked_grant.apply_async((user_id, application), retry=False, confirm_timeout=PUBLISH_SECONDS)  # type: ignore[call-arg]  # kombu's
     except (OperationalError, ChannelError, OSError) as error:
         logger.warning("The queue is away (%s); a mail about a leak is not sent.", type(error).__name__)
-
-
-@shared_task(name="accounts.send_password_link")
-def send_password_link(user_id: int, address_id: int) -> None:
-    """The link is made here: no message of the queue holds one."""
-    user = User.objects.filter(pk=user_id, is_active=True).first()
-    address = EmailAddress.objects.filter(pk=address_id, user_id=user_id).first()
-    if user:
-        get_adapter().send_password_link(user, address.email if address else user.email)

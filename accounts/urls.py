@@ -13,9 +13,12 @@ from django.urls.converters import UUIDConverter
 from django.views.decorators.http import require_POST
 from oauth2_provider.views import RevokeTokenView
 
-from accounts import activity_views, api, grant_views, oauth_views, security_views, sessions, views
-from accounts.recent import recently_authenticated as again
-from accounts.redirects import leaves_site
+from accounts.api import leaked_tokens
+from accounts.oauth_server import views as oauth_views
+from accounts.security_pages import activity_views, grant_views, sessions, views
+from accounts.sign_in import views as sign_in_views
+from accounts.sign_in.reauthentication import recently_authenticated as again
+from accounts.sign_in.redirects import leaves_site
 
 
 class RowIdConverter(UUIDConverter):
@@ -38,11 +41,11 @@ urlpatterns = [
 
 # Account Security: one's own, and below users/ another person's.
 OF_SOMEBODY = (
-    ("", security_views.security, "security"),
+    ("", views.security, "security"),
     ("activity/", activity_views.activity, "activity"),
-    ("tokens/new/", security_views.new_token, "new-token"),
-    ("tokens/<row_id:row_id>/delete/", security_views.delete_token, "delete-token"),
-    ("application-passwords/<row_id:row_id>/delete/", security_views.delete_password, "delete-application-password"),
+    ("tokens/new/", views.new_token, "new-token"),
+    ("tokens/<row_id:row_id>/delete/", views.delete_token, "delete-token"),
+    ("application-passwords/<row_id:row_id>/delete/", views.delete_password, "delete-application-password"),
     ("refresh-tokens/<row_id:family>/delete/", grant_views.refresh_token, "end-refresh-token"),
     ("refresh-tokens/delete/", grant_views.refresh_tokens, "end-refresh-tokens"),
     ("approved-scopes/<int:application_id>/remove/", grant_views.approved_scopes, "end-approved-scopes"),
@@ -52,9 +55,7 @@ for below, view, name in OF_SOMEBODY:
         path(f"security/{below}", view, name=name),
         path(f"users/<int:user_id>/security/{below}", view, name=f"{name}-of"),
     ]
-urlpatterns.append(
-    path("security/application-passwords/new/", security_views.new_password, name="new-application-password")
-)
+urlpatterns.append(path("security/application-passwords/new/", views.new_password, name="new-application-password"))
 
 # django-allauth's, by the names that it calls them itself: no sign-up, no other sites' accounts, no codes by mail.
 sign_in_urlpatterns = [
@@ -66,7 +67,7 @@ sign_in_urlpatterns = [
     path("confirm-email/<str:key>/", account.confirm_email, name="account_confirm_email"),
     path("password/change/", account.password_change, name="account_change_password"),
     path("password/set/", again(account.password_set), name="account_set_password"),
-    path("password/reset/", views.forgotten, name="account_reset_password"),
+    path("password/reset/", sign_in_views.forgotten, name="account_reset_password"),
     path("password/reset/done/", account.password_reset_done, name="account_reset_password_done"),
     path("password/reset/key/done/", account.password_reset_from_key_done, name="account_reset_password_from_key_done"),
     re_path(
@@ -102,7 +103,7 @@ sign_in_urlpatterns = [
     path("sessions/", login_required(sessions.Sessions.as_view()), name="usersessions_list"),
 ]
 
-api_urlpatterns = [path("leaked-tokens/", api.LeakedTokens.as_view(), name="leaked-tokens")]
+api_urlpatterns = [path("leaked-tokens/", leaked_tokens.LeakedTokens.as_view(), name="leaked-tokens")]
 
 # Only these: django-oauth-toolkit has more, with which anybody could register applications. Its own namespace.
 server_urlpatterns = [

@@ -80,12 +80,12 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "accounts.audit_middleware.name_who_changes",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "accounts.known_devices.set_cookie",
-    "accounts.redirects.mark_redirects",
+    "accounts.sign_in.known_devices.set_cookie",
+    "accounts.sign_in.redirects.mark_redirects",
     "allauth.account.middleware.AccountMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "accounts.lockout.LockedOutMiddleware",
+    "accounts.sign_in.lockout.LockedOutMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -146,8 +146,9 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="keyrack@localhost")
 ADMINS = [("Administrator", address) for address in env.list("ADMIN_EMAILS", default=[])]
 
 AUTH_USER_MODEL = "accounts.User"
-PASSWORD_HASHERS = ["accounts.hashers.PBKDF2", "accounts.hashers.PBKDF2SHA1", "accounts.hashers.Scrypt"] + [
-    f"django.contrib.auth.hashers.{name}PasswordHasher" for name in ("Argon2", "BCryptSHA256")
+PASSWORD_HASHERS = [
+    *(f"accounts.sign_in.hashers.{name}" for name in ("PBKDF2", "PBKDF2SHA1", "Scrypt")),
+    *(f"django.contrib.auth.hashers.{name}PasswordHasher" for name in ("Argon2", "BCryptSHA256")),
 ]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
@@ -157,11 +158,11 @@ AUTH_PASSWORD_VALIDATORS = [
         "CommonPasswordValidator",
         "NumericPasswordValidator",
     )
-] + [{"NAME": "accounts.passwords.EndsWhatProgramsHold"}]
-AUTHENTICATION_BACKENDS = ["accounts.backends.Backend"]
+] + [{"NAME": "accounts.password_changes.EndsWhatProgramsHold"}]
+AUTHENTICATION_BACKENDS = ["accounts.sign_in.backends.Backend"]
 
-# Signing in, by django-allauth: no sign-up, no other sites' accounts. `accounts.lockout` counts what was wrong.
-ACCOUNT_ADAPTER = "accounts.adapters.AccountAdapter"
+# Signing in, by django-allauth: no sign-up, no other sites' accounts. `accounts.sign_in.lockout` counts what was wrong.
+ACCOUNT_ADAPTER = "accounts.sign_in.adapters.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"  # administrators know whom they made an account for
@@ -169,25 +170,25 @@ ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False  # nobody gets mail from here who has no 
 ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = "[Keyrack] "
 ACCOUNT_FORMS = {
-    "login": "accounts.forms.SignInForm",
-    "change_password": "accounts.forms.PasswordChangeForm",
+    "login": "accounts.sign_in.forms.SignInForm",
+    "change_password": "accounts.sign_in.forms.PasswordChangeForm",
 }
 ACCOUNT_RATE_LIMITS = {"login": None, "login_failed": None}
-ACCOUNT_REAUTHENTICATION_TIMEOUT = 300  # seconds, for accounts.recent
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 300  # seconds, for accounts.sign_in.reauthentication
 ACCOUNT_SESSION_REMEMBER = True
-MFA_ADAPTER = "accounts.adapters.SecondFactorAdapter"
+MFA_ADAPTER = "accounts.sign_in.adapters.SecondFactorAdapter"
 MFA_ALLOW_UNVERIFIED_EMAIL = True
 MFA_FORMS = {
-    "authenticate": "accounts.forms.CodeForm",
-    "reauthenticate": "accounts.forms.CodeAgainForm",
-    "activate_totp": "accounts.forms.AppForm",
-    "login_webauthn": "accounts.forms.PasskeyForm",
-    "authenticate_webauthn": "accounts.forms.KeyForm",
-    "reauthenticate_webauthn": "accounts.forms.KeyAgainForm",
-    "add_webauthn": "accounts.forms.NewKeyForm",
+    "authenticate": "accounts.sign_in.forms.CodeForm",
+    "reauthenticate": "accounts.sign_in.forms.CodeAgainForm",
+    "activate_totp": "accounts.sign_in.forms.AppForm",
+    "login_webauthn": "accounts.sign_in.forms.PasskeyForm",
+    "authenticate_webauthn": "accounts.sign_in.forms.KeyForm",
+    "reauthenticate_webauthn": "accounts.sign_in.forms.KeyAgainForm",
+    "add_webauthn": "accounts.sign_in.forms.NewKeyForm",
 }
 MFA_PASSKEY_LOGIN_ENABLED = True
-MFA_REAUTHENTICATION_REQUIRED = False  # accounts.recent asks, for both steps
+MFA_REAUTHENTICATION_REQUIRED = False  # accounts.sign_in.reauthentication asks, for both steps
 MFA_RECOVERY_CODES_SHOW_ONCE = True
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_TOTP_ISSUER = "Keyrack"
@@ -201,14 +202,14 @@ SIGN_IN_LOCK = timedelta(minutes=15)
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "accounts.authentication.BearerToken",
-        "accounts.authentication.ApplicationPasswordOverBasic",
-        "accounts.authentication.Session",
+        "accounts.api.authentication.BearerToken",
+        "accounts.api.authentication.ApplicationPasswordOverBasic",
+        "accounts.api.authentication.Session",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["accounts.authentication.HasScopes"],
+    "DEFAULT_PERMISSION_CLASSES": ["accounts.api.authentication.HasScopes"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["accounts.strict.Json"],
-    "DEFAULT_THROTTLE_CLASSES": ["accounts.throttling.KnownCalls", "accounts.throttling.AnonymousCalls"],
+    "DEFAULT_PARSER_CLASSES": ["accounts.api.strict_fields.Json"],
+    "DEFAULT_THROTTLE_CLASSES": ["accounts.api.throttling.KnownCalls", "accounts.api.throttling.AnonymousCalls"],
     "DEFAULT_THROTTLE_RATES": {
         "known": f"{env.int('API_CALLS_PER_MINUTE', default=1200)}/min",
         "anonymous": f"{env.int('API_ANONYMOUS_CALLS_PER_MINUTE', default=300)}/min",
@@ -243,15 +244,15 @@ PERMANENT_TOKEN_DEFAULT_DAYS = env.int("PERMANENT_TOKEN_DEFAULT_DAYS", default=9
 PERMANENT_TOKEN_MAX_DAYS = env.int("PERMANENT_TOKEN_MAX_DAYS", default=365)
 PERMANENT_TOKEN_MAY_NEVER_EXPIRE = env.bool("PERMANENT_TOKEN_MAY_NEVER_EXPIRE", default=False)
 
-# Keyrack as an OAuth server. The password grant is the one gate of RFC 9700 left open; accounts.oauth_server guards it.
+# Keyrack as an OAuth server. It has the password grant, against RFC 9700 §2.4: `validator` limits who may use it.
 OAUTH2_PROVIDER_APPLICATION_MODEL = "accounts.Application"
 REFRESH_TOKEN_FAMILY_LIFETIME = timedelta(days=180)
 REFRESH_REPLAY_SECONDS = env.int("REFRESH_REPLAY_SECONDS", default=60)  # docs/decisions/0037
 OAUTH2_PROVIDER = {
-    "OAUTH2_VALIDATOR_CLASS": "accounts.oauth_server.Validator",
-    "OAUTH2_BACKEND_CLASS": "accounts.request_rules.Core",
-    "RESOURCE_SERVER_TOKEN_RESOURCE_VALIDATOR": "accounts.resources.covers",
-    "SCOPES_BACKEND_CLASS": "accounts.oauth_server.Scopes",
+    "OAUTH2_VALIDATOR_CLASS": "accounts.oauth_server.validator.Validator",
+    "OAUTH2_BACKEND_CLASS": "accounts.oauth_server.request_rules.Core",
+    "RESOURCE_SERVER_TOKEN_RESOURCE_VALIDATOR": "accounts.oauth_server.resource_indicators.covers",
+    "SCOPES_BACKEND_CLASS": "accounts.oauth_server.validator.Scopes",
     "OIDC_ISS_ENDPOINT": SITE_URL,
     "ACCESS_TOKEN_EXPIRE_SECONDS": 600,
     "REFRESH_TOKEN_EXPIRE_SECONDS": 30 * 86_400,

@@ -5,8 +5,10 @@ from datetime import timedelta
 import requests
 from django.utils import timezone
 
-from accounts import credentials
-from accounts.models import Application, Approval, PermanentToken, User
+from accounts.access_tokens import operations
+from accounts.access_tokens.models import PermanentToken
+from accounts.models import User
+from accounts.oauth_server.models import Application, Approval
 from demo import views
 
 SCOPES = ["integrations:read"]
@@ -20,7 +22,7 @@ def seed(user: User) -> None:
     """Safe to repeat. Needs the site to run: the session is a real one, by the demo's own link."""
     if not PermanentToken.objects.filter(user=user).exists():
         expires_at = timezone.now() + timedelta(days=90)
-        credentials.make_token(user, name="Nightly report", scopes=SCOPES, expires_at=expires_at, by=user)
+        operations.make_token(user, name="Nightly report", scopes=SCOPES, expires_at=expires_at, by=user)
     application, is_new = Application.objects.get_or_create(
         client_id="field-notes",
         defaults={

@@ -7,7 +7,7 @@ import secrets
 
 from django.conf import settings
 
-from accounts.models import Application
+from accounts.oauth_server.models import Application
 from demo import agreements
 from integrations.models.registry import (
     Alias,

@@ -21,7 +21,7 @@ from accounts.models import User
 
 SALT = "demo.sign-in"
 LIFETIME = timedelta(days=1)
-BACKEND = "accounts.backends.Backend"
+BACKEND = "accounts.sign_in.backends.Backend"
 
 
 def link(user: User) -> str:

@@ -8,7 +8,8 @@ from django.conf import settings
 from django.contrib.auth.management import create_permissions
 from django.db.models.signals import post_migrate
 
-from accounts import in_process, scopes
+from accounts import scopes
+from accounts.oauth_server import in_process
 from foundation.oauth_client import transport
 from foundation.oauth_client.transport import OwnAnswer
 

@@ -10,7 +10,7 @@ from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 from django.utils.translation import gettext as _
 
-from accounts import audit
+from accounts.audit import model_changes
 from accounts.models import User
 from integrations import authorization, circuits, registration_health, tasks
 from integrations.models import diary
@@ -53,17 +53,17 @@ def deliver_postponed_revocations(registry: ApplicationRegistry, **_kwargs: Any)
         tasks.hurry_sweep()
 
 
-@receiver(audit.recorded, sender=ApplicationRegistry)
-def tell_of_moved_servers(row: ApplicationRegistry, changes: list[audit.Change], **_signal: Any) -> None:
+@receiver(model_changes.recorded, sender=ApplicationRegistry)
+def tell_of_moved_servers(row: ApplicationRegistry, changes: list[model_changes.Change], **_signal: Any) -> None:
     names = {change["name"] for change in changes}
     if names & set(consent.COLUMNS):
         tokens = Token.objects.filter(credential__profile__registry=row)
         tell_of_moved_addresses(row, tokens, changed=names)
 
 
-@receiver(audit.recorded, sender=HttpConnection)
-@receiver(audit.recorded, sender=Alias)
-@receiver(audit.recorded, sender=OAuth2Credential)
+@receiver(model_changes.recorded, sender=HttpConnection)
+@receiver(model_changes.recorded, sender=Alias)
+@receiver(model_changes.recorded, sender=OAuth2Credential)
 def tell_of_moved_connections(row: Any, is_deleted: bool, **_signal: Any) -> None:
     """Also where another address of a connection is used from now on: one turned on, or on another credential."""
     if is_deleted:

@@ -5,7 +5,7 @@ from typing import Any
 from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
-from accounts import strict
+from accounts.api import strict_fields
 from integrations.models.flows import RunState, SubflowRun
 from integrations.models.integration import State
 from integrations.models.remote_tables import ColumnType
@@ -143,7 +143,7 @@ class StartSerializer(serializers.Serializer[Any]):
     """What a subflow is given, and whether to wait for it."""
 
     inputs = serializers.DictField(default=dict, help_text="By name, as the subflow declares them.")
-    background = strict.YesOrNo(default=False, help_text="Have a worker run it; ask for the run later.")
+    background = strict_fields.YesOrNo(default=False, help_text="Have a worker run it; ask for the run later.")
 
 
 class RunErrorSerializer(serializers.Serializer[Any]):

@@ -4,8 +4,8 @@ from typing import Any
 
 from django import template
 
-from accounts import audit
-from accounts.models import Event
+from accounts.audit import model_changes
+from accounts.audit.models import Event
 
 register = template.Library()
 
@@ -14,4 +14,4 @@ SHOWN = 200
 
 @register.simple_tag
 def changes_of(row: Any) -> list[Event]:
-    return list(audit.history_of(row).select_related("who")[:SHOWN])
+    return list(model_changes.history_of(row).select_related("who")[:SHOWN])

@@ -10,7 +10,8 @@ from django.contrib.auth.models import Group
 from django.utils import timezone
 from oauth2_provider.models import get_access_token_model
 
-from accounts.models import Application, User
+from accounts.models import User
+from accounts.oauth_server.models import Application
 from benchmarks import filling, keyrack
 from integrations.models import Alias, HttpConnection, Token
 

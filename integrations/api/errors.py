@@ -10,8 +10,8 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from accounts.authentication import InsufficientScope, challenge
-from accounts.throttling import wait_of_the_refused
+from accounts.api.authentication import InsufficientScope, challenge
+from accounts.api.throttling import wait_of_the_refused
 from foundation.oauth_client.errors import Misconfigured, OAuthError, Unreachable
 from integrations.models.tokens import consent
 from integrations.personal_auth import NotAuthenticated

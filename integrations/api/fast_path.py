@@ -18,9 +18,9 @@ from django.urls import reverse
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 
-from accounts import bearers
-from accounts.authentication import BearerToken
-from accounts.bearers import Bearer
+from accounts.api import bearer_tokens
+from accounts.api.authentication import BearerToken
+from accounts.api.bearer_tokens import Bearer
 from foundation.oauth_client.errors import OAuthError
 from integrations import tokens
 from integrations.api import proxy
@@ -43,12 +43,12 @@ SKIPPED_MIDDLEWARE = frozenset({
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "accounts.audit_middleware.name_who_changes",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "accounts.known_devices.set_cookie",
-    "accounts.redirects.mark_redirects",
+    "accounts.sign_in.known_devices.set_cookie",
+    "accounts.sign_in.redirects.mark_redirects",
     "allauth.account.middleware.AccountMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "accounts.lockout.LockedOutMiddleware",
+    "accounts.sign_in.lockout.LockedOutMiddleware",
 })  # fmt: skip
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
@@ -82,7 +82,7 @@ def fast_answer(request: HttpRequest) -> HttpResponseBase | None:
         return None
     request.get_host()  # refuses other names than the site's, as the middleware behind would
     view_class, answer = ANSWERS[match["call"] or "proxy"]
-    presented = bearers.presented(request)
+    presented = bearer_tokens.presented(request)
     seconds = minimum_seconds(request) if match["call"] == "token" else 0
     if presented is None or seconds is None:
         return None
@@ -92,7 +92,7 @@ def fast_answer(request: HttpRequest) -> HttpResponseBase | None:
     bearer, call = found
     if not is_ordinary(request, match["call"], call) or not may_answer(request, view_class, bearer, call):
         return None
-    bearers.note_use(presented, bearer)
+    bearer_tokens.note_use(presented, bearer)
     return answer(request, bearer, call, match["path"] or "")
 
 

@@ -11,7 +11,7 @@ from django.core.handlers.wsgi import WSGIRequest
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 
-from accounts.authentication import Session
+from accounts.api.authentication import Session
 
 OUR_PAGES = {"same-origin", "none"}  # Sec-Fetch-Site; none: typed in
 LOADED_AS = {"", "empty", "document", "image"}  # Sec-Fetch-Dest

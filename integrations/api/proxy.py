@@ -15,7 +15,7 @@ from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 
-from accounts.authentication import BearerToken
+from accounts.api.authentication import BearerToken
 from accounts.models import User
 from foundation.oauth_client.errors import Unusable
 from integrations import rest

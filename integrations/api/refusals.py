@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from accounts.authentication import NOT_ALIVE
+from accounts.api.authentication import NOT_ALIVE
 from integrations.api.errors import (
     ADDRESS_CHANGED,
     MISCONFIGURED,

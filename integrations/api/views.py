@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.authentication import HasScopes
+from accounts.api.authentication import HasScopes
 from accounts.models import User
 from integrations.api.pages import paged
 from integrations.models import admission

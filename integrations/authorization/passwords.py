@@ -8,8 +8,9 @@ from django.db.models import Q
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from accounts import backends, in_process, second_factor
 from accounts.models import User
+from accounts.oauth_server import in_process
+from accounts.sign_in import backends, mfa
 from foundation.oauth_client import client
 from foundation.oauth_client.answers import TokenAnswer
 from foundation.oauth_client.errors import OAuthError, Refused
@@ -76,7 +77,7 @@ def why_here(user: User, username: str, error: OAuthError) -> str:
     if error.status == HTTPStatus.TOO_MANY_REQUESTS:
         return LOCKED_OUT
     is_refused = isinstance(error, Refused) and error.code == WRONG_PASSWORD
-    if is_refused and backends.meant_by(username) == user and second_factor.is_on(user):
+    if is_refused and backends.meant_by(username) == user and mfa.is_on(user):
         return SECOND_FACTOR
     return ""
 

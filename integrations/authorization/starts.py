@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from accounts.models import User
-from accounts.redirects import leads_to_leaving_view
+from accounts.sign_in.redirects import leads_to_leaving_view
 from foundation.oauth_client import client
 from foundation.oauth_client.errors import OAuthError
 from integrations.authorization.access import NotAvailable, integration_for

@@ -1,6 +1,6 @@
-"""Which models of the set-up the audit log records (`accounts.audit`)."""
+"""Which models of the set-up the audit log records (`accounts.audit.model_changes`)."""
 
-from accounts.audit import watch
+from accounts.audit.model_changes import watch
 from integrations.models.flows import Action, RestStep, Subflow, SubflowAction
 from integrations.models.registry import (
     Alias,

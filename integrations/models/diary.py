@@ -1,4 +1,4 @@
-"""What happens to integrations, in the words of the diary that all of the site keeps (`accounts.diary`)."""
+"""What happens to integrations, in the words of the diary that all of the site keeps (`accounts.audit.log`)."""
 
 from typing import Any
 from uuid import UUID
@@ -6,8 +6,8 @@ from uuid import UUID
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from accounts import diary
-from accounts.diary import Event, write_all
+from accounts.audit import log
+from accounts.audit.log import Event, write_all
 from accounts.models import User
 from integrations.models.registry import OAuth2Credential
 
@@ -31,21 +31,21 @@ class EventKind(models.TextChoices):
     KILL_SWITCH = "kill_switch", _("All sign-ins ended by an administrator")
 
 
-diary.add_kinds(EventKind)
+log.add_kinds(EventKind)
 
 
 def write(user: User | None, credential: OAuth2Credential | None, kind: EventKind, detail: str = "") -> None:
-    diary.write(kind, whose=user, detail=detail, **of(credential))
+    log.write(kind, whose=user, detail=detail, **of(credential))
 
 
 def line(user: User | None, credential: OAuth2Credential | None, kind: EventKind, detail: str = "") -> Event:
     """Not written yet."""
-    return diary.line(kind, whose=user, detail=detail, **of(credential))
+    return log.line(kind, whose=user, detail=detail, **of(credential))
 
 
 def write_moved(registry: str, registry_id: UUID, moved: list[tuple[str, str, str]]) -> None:
     """Addresses that people's tokens go to are others now: the name of the field, old and new."""
-    diary.write(
+    log.write(
         EventKind.ADDRESS_CHANGED,
         whose=None,
         detail="; ".join(f"{old or '–'} → {new}" for _name, old, new in moved),

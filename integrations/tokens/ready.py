@@ -16,8 +16,8 @@ from django.db.models import Q, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from accounts import bearers
-from accounts.bearers import Bearer, Presented
+from accounts.api import bearer_tokens
+from accounts.api.bearer_tokens import Bearer, Presented
 from accounts.models import User
 from foundation import shared_reads
 from foundation.compiled_queries import Kept, Slot, columns_of
@@ -246,7 +246,7 @@ def first(rows: "models.QuerySet[Any, Any]", column: str) -> Subquery:
 
 def prepare() -> None:
     """Write the statements that the first caller in this process would wait for otherwise. Asks no database."""
-    for kind in (None, *bearers.KINDS):
+    for kind in (None, *bearer_tokens.KINDS):
         for by_id in (False, True):
             statement_for(kind, by_id, tuple(admission.RULES)).prepare()
     transport.prepare()

@@ -12,9 +12,9 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from django_htmx.middleware import HtmxDetails
 
-from accounts import diary
-from accounts.lockout import client_address
+from accounts.audit import log
 from accounts.models import User
+from accounts.sign_in.lockout import client_address
 from integrations.models import admission
 from integrations.models.integration import Integration, integration_of
 from integrations.models.registry import SET_UP
@@ -46,7 +46,7 @@ def noted(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     def by_the_person(request: Request, *arguments: Any, **names: Any) -> HttpResponse:
         if not request.user.is_authenticated:
             return view(request, *arguments, **names)
-        with diary.by(request.user, client_address(request)):
+        with log.by(request.user, client_address(request)):
             return view(request, *arguments, **names)
 
     return by_the_person

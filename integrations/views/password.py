@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods
 
-from accounts.lockout import client_address
+from accounts.sign_in.lockout import client_address
 from integrations import authorization
 from integrations.forms import PasswordForm
 from integrations.models.integration import Integration

@@ -10,7 +10,7 @@ from django.utils.crypto import constant_time_compare
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_safe
 
-from accounts.redirects import REDIRECTED_AT, leaves_site, was_redirected
+from accounts.sign_in.redirects import REDIRECTED_AT, leaves_site, was_redirected
 from integrations import authorization
 from integrations.models.addresses import mend_url
 from integrations.models.integration import Ending, compose

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 from django.test import Client
 
-from accounts.models import Application
+from accounts.oauth_server.models import Application
 
 SECRET = "CANARY-program-secret"
 CALLBACK = "https://program.example/callback"

@@ -11,8 +11,8 @@ from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret, hotp_value
 from django.test import Client
 
-from accounts import second_factor
 from accounts.models import User
+from accounts.sign_in import mfa
 
 PERIOD = 30  # seconds
 
@@ -20,7 +20,7 @@ PERIOD = 30  # seconds
 def just_shown(client: Client, user: User, *, seconds_ago: float = 0) -> Client:
     """As if this person, who is signed in here, had given the password, and the second step if it is on."""
     at = time.time() - seconds_ago
-    methods = ["password", "mfa"] if second_factor.is_on(user) else ["password"]
+    methods = ["password", "mfa"] if mfa.is_on(user) else ["password"]
     session = client.session
     session[AUTHENTICATION_METHODS_SESSION_KEY] = [{"method": method, "at": at} for method in methods]
     session[_AUTHENTICATION_METHODS_USER_SESSION_KEY] = str(user.pk)

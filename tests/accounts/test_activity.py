@@ -7,9 +7,10 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
 
-from accounts import activity_views, diary
-from accounts.diary import Kind
+from accounts.audit import log
+from accounts.audit.log import Kind
 from accounts.models import User
+from accounts.security_pages import activity_views
 from tests import cast
 from tests.conftest import client_of
 
@@ -26,7 +27,7 @@ def few_on_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def happened(user: User, *names: str, kind: str = Kind.TOKEN_CREATED) -> None:
     for name in names:
-        diary.write(kind, whose=user, who=user, subject=name)
+        log.write(kind, whose=user, who=user, subject=name)
 
 
 def shown(response: Any) -> list[str]:
@@ -76,7 +77,7 @@ def test_an_administrator_reads_anothers_and_each_look_is_in_it(amira: User) -> 
     page = client_of(User.objects.get(pk=helper.pk)).get(address)
     assert "Activity of amira" in page.content.decode()
     assert "An administrator opened the Account Security page" in page.content.decode()
-    assert [event.who for event in diary.of(amira, Kind.LOOKED_AT)] == [helper]
+    assert [event.who for event in log.of(amira, Kind.LOOKED_AT)] == [helper]
 
 
 def test_htmx_gets_what_changes_alone_and_the_count_to_be_read_out(as_amira: Client, amira: User) -> None:

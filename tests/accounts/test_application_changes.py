@@ -8,9 +8,12 @@ from django.test import Client
 from django.urls import reverse
 from oauth2_provider.models import get_access_token_model, get_grant_model, get_refresh_token_model
 
-from accounts import application_changes, ranks
-from accounts.models import Application, Approval, Event, User
-from accounts.oauth_server import Validator
+from accounts import privileges
+from accounts.audit.models import Event
+from accounts.models import User
+from accounts.oauth_server import application_changes
+from accounts.oauth_server.models import Application, Approval
+from accounts.oauth_server.validator import Validator
 from tests import cast
 from tests.accounts import programs
 from tests.conftest import client_of
@@ -182,8 +185,8 @@ def test_the_comparison_of_many_agrees_with_that_of_one(admin: User) -> None:
     staff.save()
     for maker_ in (maker, member, admin):
         for other in (mate, member, looker, stronger, staff, admin, maker):
-            together = ranks.any_exceeds(User.objects.filter(pk=other.pk), maker_)
-            assert together == ranks.exceeds(User.objects.get(pk=other.pk), User.objects.get(pk=maker_.pk)), (
+            together = privileges.any_exceeds(User.objects.filter(pk=other.pk), maker_)
+            assert together == privileges.exceeds(User.objects.get(pk=other.pk), User.objects.get(pk=maker_.pk)), (
                 other,
                 maker_,
             )

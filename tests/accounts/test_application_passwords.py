@@ -10,8 +10,11 @@ from django.core.exceptions import PermissionDenied
 from django.test import Client
 from django.urls import reverse
 
-from accounts import credentials, secret_forms
-from accounts.models import ApplicationPassword, AttemptCounter, Event, User
+from accounts.access_tokens import operations, token_formats
+from accounts.access_tokens.models import ApplicationPassword
+from accounts.audit.models import Event
+from accounts.models import User
+from accounts.sign_in.models import AttemptCounter
 from tests import cast
 from tests.accounts import proofs
 from tests.conftest import client_of
@@ -29,7 +32,7 @@ def careful(amira: User) -> User:
 
 
 def made(user: User, *scopes: str) -> tuple[ApplicationPassword, str]:
-    return credentials.make_application_password(user, name="Old tablet", scopes=scopes or ["integrations:read"])
+    return operations.make_application_password(user, name="Old tablet", scopes=scopes or ["integrations:read"])
 
 
 def ask(name: str, password: str, path: str = BASE, **where: Any) -> Any:
@@ -40,7 +43,7 @@ def ask(name: str, password: str, path: str = BASE, **where: Any) -> Any:
 def test_one_is_long_random_and_stored_as_a_hash(careful: User) -> None:
     row, shown = made(careful)
     assert [len(group) for group in shown.split(" ")] == [4] * 6
-    assert len(secret_forms.LETTERS) ** secret_forms.PASSWORD > 2**112
+    assert len(token_formats.LETTERS) ** token_formats.PASSWORD > 2**112
     stored = str(ApplicationPassword.objects.values().get())
     assert not any(group in stored for group in (shown, shown.replace(" ", "")))
     assert row.keyed_hash
@@ -93,7 +96,7 @@ def test_turning_two_step_sign_in_off_ends_them_for_good(careful: User) -> None:
 def test_deleting_it_and_deactivating_its_owner_work_at_once(careful: User) -> None:
     row, shown = made(careful)
     other = made(careful)[1]
-    assert credentials.end(row, who=careful)
+    assert operations.end(row, who=careful)
     assert ask("amira", shown).status_code == 401
     assert ask("amira", other).status_code == 200
     User.objects.update(is_active=False)

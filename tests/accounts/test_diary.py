@@ -11,8 +11,8 @@ from django.db.migrations.executor import MigrationExecutor
 from django.test import Client
 from django.utils import timezone
 
-from accounts import diary
-from accounts.diary import AppendOnly, Event, Kind
+from accounts.audit import log
+from accounts.audit.log import AppendOnly, Event, Kind
 from accounts.models import User
 from integrations.models import EventKind
 
@@ -20,27 +20,27 @@ pytestmark = pytest.mark.django_db
 
 
 def test_a_line_tells_who_did_what_to_whose_things_from_where(admin: User, amira: User) -> None:
-    diary.write(
+    log.write(
         Kind.TOKEN_DELETED, whose=amira, who=admin, detail="nightly-report", address="192.0.2.7", subject="Northwind"
     )
-    [event] = diary.latest(amira, 10)
+    [event] = log.latest(amira, 10)
     assert (event.whose, event.who, event.address, event.subject) == (amira, admin, "192.0.2.7", "Northwind")
     assert event.words == "Deleted a permanent token: nightly-report"
     assert event.is_by_another
-    assert not diary.latest(admin, 10)
+    assert not log.latest(admin, 10)
 
 
 def test_what_an_administrator_did_to_anothers_things_is_in_the_admin_log_too(admin: User, amira: User) -> None:
-    diary.write(Kind.TOKEN_DELETED, whose=amira, who=admin, detail="nightly-report")
-    diary.write(Kind.PASSWORD_CHANGED, whose=admin, who=admin)
-    diary.write(Kind.SIGN_IN_REFUSED, whose=amira)
+    log.write(Kind.TOKEN_DELETED, whose=amira, who=admin, detail="nightly-report")
+    log.write(Kind.PASSWORD_CHANGED, whose=admin, who=admin)
+    log.write(Kind.SIGN_IN_REFUSED, whose=amira)
     entry = LogEntry.objects.get()
     assert (entry.user, entry.get_edited_object()) == (admin, amira)
     assert entry.change_message == "Deleted a permanent token: nightly-report"
 
 
 def test_no_line_is_changed_or_deleted(amira: User, admin: User, client: Client) -> None:
-    event = diary.write(Kind.SIGNED_IN, whose=amira, who=amira)
+    event = log.write(Kind.SIGNED_IN, whose=amira, who=amira)
     event.detail = "never happened"
     client.force_login(admin)
     for change in (event.save, event.delete, Event.objects.all().delete, lambda: Event.objects.update(detail="")):
@@ -56,17 +56,17 @@ def test_no_line_is_changed_or_deleted(amira: User, admin: User, client: Client)
 
 
 def test_code_that_knows_of_no_requests_writes_by_whose_hand_it_was(admin: User, amira: User) -> None:
-    with diary.by(admin, "192.0.2.7"):
-        diary.write(EventKind.REVOKED, whose=amira)
-        diary.write(Kind.SIGNED_IN, whose=amira, who=amira, address="")
-    diary.write(EventKind.RENEWED, whose=amira)
-    found = [(event.who, event.address) for event in reversed(diary.latest(amira, 3))]
+    with log.by(admin, "192.0.2.7"):
+        log.write(EventKind.REVOKED, whose=amira)
+        log.write(Kind.SIGNED_IN, whose=amira, who=amira, address="")
+    log.write(EventKind.RENEWED, whose=amira)
+    found = [(event.who, event.address) for event in reversed(log.latest(amira, 3))]
     assert found == [(admin, "192.0.2.7"), (amira, ""), (None, "")]
     assert LogEntry.objects.get().user == admin
 
 
 def test_names_outlive_the_accounts(admin: User, amira: User) -> None:
-    diary.write(Kind.TOKEN_CREATED, whose=amira, who=admin)
+    log.write(Kind.TOKEN_CREATED, whose=amira, who=admin)
     amira.delete()
     admin.delete()
     event = Event.objects.get(kind=Kind.TOKEN_CREATED)
@@ -82,23 +82,23 @@ def test_other_code_hears_of_each_line_once_it_is_committed(
         heard.append(event)
         raise RuntimeError("whoever listens may fail")
 
-    diary.written.connect(listen)
+    log.written.connect(listen)
     try:
         with django_capture_on_commit_callbacks() as callbacks:
-            event = diary.write(Kind.SIGNED_IN, whose=amira)
-            diary.write_all([diary.line(Kind.SIGNED_OUT, whose=amira)])
+            event = log.write(Kind.SIGNED_IN, whose=amira)
+            log.write_all([log.line(Kind.SIGNED_OUT, whose=amira)])
         assert not heard
         for callback in callbacks:
             callback()
     finally:
-        diary.written.disconnect(listen)
+        log.written.disconnect(listen)
     assert [each.kind for each in heard] == [Kind.SIGNED_IN, Kind.SIGNED_OUT]
     assert heard[0] == event
 
 
 def test_what_is_old_goes_by_command(amira: User, capsys: pytest.CaptureFixture[str]) -> None:
     for days in (1, 91, 400):
-        event = diary.line(Kind.SIGNED_IN, whose=amira, detail=str(days))
+        event = log.line(Kind.SIGNED_IN, whose=amira, detail=str(days))
         event.at = timezone.now() - timedelta(days=days)
         event.save()
     call_command("prune_diary", "--older-than", "90")
@@ -108,7 +108,7 @@ def test_what_is_old_goes_by_command(amira: User, capsys: pytest.CaptureFixture[
 
 def test_the_words_of_another_app_are_known() -> None:
     assert str(Event(kind=EventKind.KILL_SWITCH).words) == "All sign-ins ended by an administrator"
-    kinds = [kind for kind, _words in diary.all_kinds()]
+    kinds = [kind for kind, _words in log.all_kinds()]
     assert len(kinds) == len(set(kinds))
 
 

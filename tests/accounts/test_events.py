@@ -7,9 +7,10 @@ from django.conf import settings
 from django.db import connection
 from django.test import Client
 
-from accounts import diary
-from accounts.diary import Event, Kind
-from accounts.models import Application, RefreshReplay, User
+from accounts.audit import log
+from accounts.audit.log import Event, Kind
+from accounts.models import RefreshReplay, User
+from accounts.oauth_server.models import Application
 from tests import cast
 from tests.accounts import programs, proofs
 from tests.accounts.programs import ask, exchange, granted, program, refresh
@@ -26,7 +27,7 @@ def digest(db: None) -> Application:
 
 def kinds(user: User) -> list[str]:
     """The oldest first."""
-    return [event.kind for event in reversed(diary.latest(user, 50))]
+    return [event.kind for event in reversed(log.latest(user, 50))]
 
 
 def log_in(client: Client, password: str = cast.PASSWORD) -> None:
@@ -38,7 +39,7 @@ def test_signing_in_and_out_is_noted_with_the_address(amira: User, client: Clien
     log_in(client)
     client.post("/accounts/logout/")
     assert kinds(amira) == [Kind.SIGN_IN_REFUSED, Kind.SIGNED_IN, Kind.SIGNED_OUT]
-    assert [(event.address, event.who) for event in diary.latest(amira, 3)][1:] == [
+    assert [(event.address, event.who) for event in log.latest(amira, 3)][1:] == [
         ("192.0.2.7", amira), ("192.0.2.7", None)
     ]  # fmt: skip
 
@@ -78,7 +79,7 @@ def test_what_programs_are_allowed_and_given_is_noted_once(as_amira: Client, ami
     assert kinds(amira) == [Kind.APPROVED, Kind.GRANTED, Kind.GRANTED]
     granted(as_amira, scope="integrations:read integrations:revoke")
     assert kinds(amira)[3:] == [Kind.APPROVED, Kind.GRANTED]
-    event = diary.latest(amira, 2)[1]
+    event = log.latest(amira, 2)[1]
     assert event.subject == "Weekly digest"
     assert "Revoke your sign-ins at other services" in event.detail
 

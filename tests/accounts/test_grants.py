@@ -12,9 +12,12 @@ from django.utils import timezone
 from oauth2_provider.models import AccessToken, RefreshToken
 from pytest_django import DjangoAssertNumQueries
 
-from accounts import codes, diary, grants, tasks
-from accounts.diary import Event, Kind
-from accounts.models import Application, Approval, TokenFamily, User
+from accounts import tasks
+from accounts.audit import log
+from accounts.audit.log import Event, Kind
+from accounts.models import TokenFamily, User
+from accounts.oauth_server import code_replay, grants
+from accounts.oauth_server.models import Application, Approval
 from tests import cast
 from tests.accounts import programs
 from tests.accounts.programs import exchange, granted, introspect, program, refresh
@@ -91,7 +94,7 @@ def test_what_a_person_ends_is_dead_at_once(as_amira: Client, amira: User, bob: 
     assert not lives(answer)
     assert not grants.of(amira).refresh_tokens
     assert lives(others)
-    [event] = diary.latest(amira, 1)
+    [event] = log.latest(amira, 1)
     assert (event.who, event.subject, event.address) == (amira, "Weekly digest", "127.0.0.1")
 
 
@@ -127,7 +130,7 @@ def test_an_administrator_ends_anothers_and_it_is_in_that_persons_diary(
     assert "Account of <strong>amira</strong>" in page.content.decode()
     assert client_of(operator).post(address)["Location"] == f"/accounts/users/{amira.pk}/security/"
     assert not lives(answer)
-    [event] = diary.latest(amira, 1)
+    [event] = log.latest(amira, 1)
     assert (event.who, event.is_by_another) == (operator, True)
 
 
@@ -150,8 +153,8 @@ def test_nobody_else_ends_anything(as_amira: Client, amira: User, bob: User, ope
 
 def test_the_panels_name_program_scopes_and_moments(as_amira: Client, amira: User, operator: User) -> None:
     granted(as_amira)
-    diary.write(Kind.GRANT_ENDED, whose=amira, who=operator, subject="Weekly digest", address="192.0.2.7")
-    context = {"grants": grants.of(amira), "owner": amira, "may_end": True, "activity": diary.latest(amira, 10)}
+    log.write(Kind.GRANT_ENDED, whose=amira, who=operator, subject="Weekly digest", address="192.0.2.7")
+    context = {"grants": grants.of(amira), "owner": amira, "may_end": True, "activity": log.latest(amira, 10)}
     request = RequestFactory().get("/")
     request.user = operator
     panels = ("_refresh_tokens", "_approved_scopes", "_recent_activity")
@@ -166,9 +169,9 @@ def test_the_panels_name_program_scopes_and_moments(as_amira: Client, amira: Use
 def test_what_has_ended_is_cleared_away_and_what_lives_stays(as_amira: Client, amira: User) -> None:
     old, living = granted(as_amira), granted(as_amira)
     used = refresh(refresh(living["refresh_token"]).json()["refresh_token"]).json()
-    family = RefreshToken.objects.get(token_checksum=codes.digest(old["refresh_token"])).token_family
+    family = RefreshToken.objects.get(token_checksum=code_replay.digest(old["refresh_token"])).token_family
     long_ago = timezone.now() - timedelta(days=31)
-    AccessToken.objects.filter(token_checksum=codes.digest(old["access_token"])).update(expires=long_ago)
+    AccessToken.objects.filter(token_checksum=code_replay.digest(old["access_token"])).update(expires=long_ago)
     RefreshToken.objects.filter(revoked__isnull=False).update(revoked=long_ago)
     tasks.clear_expired_grants()
     assert RefreshToken.objects.count() == AccessToken.objects.count() == TokenFamily.objects.count() == 1

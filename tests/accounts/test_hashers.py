@@ -6,10 +6,11 @@ from django.test import Client
 from pytest_django import Settings
 
 import config.settings
-from accounts.models import Application, User
+from accounts.models import User
+from accounts.oauth_server.models import Application
 from tests import cast
 
-HASHERS = ["accounts.hashers.PBKDF2", "accounts.hashers.PBKDF2SHA1", "accounts.hashers.Scrypt"]
+HASHERS = ["accounts.sign_in.hashers.PBKDF2", "accounts.sign_in.hashers.PBKDF2SHA1", "accounts.sign_in.hashers.Scrypt"]
 
 
 def test_the_site_uses_the_hashers_that_count_nul() -> None:

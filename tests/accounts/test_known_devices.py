@@ -9,8 +9,11 @@ from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
-from accounts import credentials, known_devices, tasks
-from accounts.models import AttemptCounter, KnownDevice, User
+from accounts import tasks
+from accounts.access_tokens import operations
+from accounts.models import User
+from accounts.sign_in import known_devices
+from accounts.sign_in.models import AttemptCounter, KnownDevice
 from tests import cast
 from tests.accounts import programs, proofs
 
@@ -151,7 +154,7 @@ def test_unused_browsers_are_forgotten(amira: User) -> None:
 
 def test_a_program_goes_on_from_where_it_was_used_before(amira: User) -> None:
     proofs.app_of(amira)
-    _row, shown = credentials.make_application_password(amira, name="Script", scopes=["integrations:read"])
+    _row, shown = operations.make_application_password(amira, name="Script", scopes=["integrations:read"])
 
     def ask(password: str, address: str) -> int:
         client = Client(headers=programs.basic("amira", password), REMOTE_ADDR=address)

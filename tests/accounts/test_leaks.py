@@ -16,8 +16,12 @@ from django.utils import timezone
 from oauth2_provider.models import get_refresh_token_model
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
-from accounts import credentials, secret_forms, tasks
-from accounts.models import DeferredMail, Event, PermanentToken, User
+from accounts import tasks
+from accounts.access_tokens import operations, token_formats
+from accounts.access_tokens.models import PermanentToken
+from accounts.audit.models import Event
+from accounts.models import User
+from foundation.mail_outbox.models import DeferredMail
 from tests import cast
 from tests.accounts import programs, proofs
 from tests.conftest import client_of
@@ -34,7 +38,7 @@ def nothing_was_reported_before() -> None:
 
 def made(user: User, **fields: Any) -> str:
     chosen = {"name": "nightly-report", "scopes": ["integrations:read"], "expires_at": None, "by": user, **fields}
-    return credentials.make_token(user, **chosen)[1]
+    return operations.make_token(user, **chosen)[1]
 
 
 def report(text: str, **where: Any) -> Any:
@@ -51,7 +55,7 @@ def from_the_shell(text: str, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_a_reported_token_is_dead_and_its_owner_is_told(amira: User) -> None:
     shown = made(amira)
     assert report(shown, REMOTE_ADDR="198.51.100.7").status_code == 202
-    assert credentials.verify_token(shown) is None
+    assert operations.verify_token(shown) is None
     event = Event.objects.get(kind="token_leaked")
     assert (event.whose, event.who, event.subject, event.address) == (amira, None, "nightly-report", "198.51.100.7")
     tasks.send_notices()
@@ -64,7 +68,7 @@ def test_a_reported_token_is_dead_and_its_owner_is_told(amira: User) -> None:
 
 
 def test_the_answer_is_the_same_whatever_it_was(amira: User) -> None:
-    texts = [made(amira), secret_forms.new_token(), "made-up", "krk_pt_", "é" * 100, "x" * 60_000, ""]
+    texts = [made(amira), token_formats.new_token(), "made-up", "krk_pt_", "é" * 100, "x" * 60_000, ""]
     answers = [report(text) for text in (*texts, texts[0])]
     assert {(answer.status_code, answer.content) for answer in answers} == {(202, b'{"status":"received"}')}
     assert Client().get(ENDPOINT).status_code == 405
@@ -72,10 +76,10 @@ def test_the_answer_is_the_same_whatever_it_was(amira: User) -> None:
 
 def test_knowing_its_public_part_ends_nobodys_token(amira: User) -> None:
     shown = made(amira)
-    forged = f"krk_pt_{secret_forms.public_part(shown)}" + "A" * secret_forms.SECRET
-    report(f"{forged}_{secret_forms.checksum(forged)}")
+    forged = f"krk_pt_{token_formats.public_part(shown)}" + "A" * token_formats.SECRET
+    report(f"{forged}_{token_formats.checksum(forged)}")
     report(shown[:-1])
-    assert credentials.verify_token(shown)
+    assert operations.verify_token(shown)
 
 
 def test_every_kind_of_secret_is_found_in_a_text(
@@ -87,7 +91,7 @@ def test_every_kind_of_secret_is_found_in_a_text(
     programs.program()
     proofs.app_of(amira)
     shown = made(amira)
-    _row, password = credentials.make_application_password(amira, name="Tablet", scopes=["integrations:read"])
+    _row, password = operations.make_application_password(amira, name="Tablet", scopes=["integrations:read"])
     granted = programs.granted(as_amira)
     text = f'deploy: "{shown}"\ncurl -H "Authorization: Bearer {granted["access_token"]}"\n{password}\n'
     delivered: list[tuple[int, str]] = []
@@ -96,8 +100,8 @@ def test_every_kind_of_secret_is_found_in_a_text(
     )  # the queue of the tests has no worker
     with django_capture_on_commit_callbacks(execute=True):
         assert from_the_shell(text, monkeypatch) == "3 of ours found alive and revoked.\n"
-    assert credentials.verify_token(shown) is None
-    assert credentials.verify_application_password(amira, password) is None
+    assert operations.verify_token(shown) is None
+    assert operations.verify_application_password(amira, password) is None
     assert programs.refresh(granted["refresh_token"]).status_code == 400
     assert from_the_shell(text, monkeypatch) == "Nothing of ours that was alive.\n"
     assert delivered == [(amira.pk, "Weekly digest")]
@@ -210,7 +214,7 @@ def test_who_has_no_address_or_no_account_any_more_gets_none(amira: User, admin:
 
 def test_what_ended_long_ago_is_forgotten(amira: User) -> None:
     made(amira)
-    credentials.end(PermanentToken.objects.get(), who=amira)
+    operations.end(PermanentToken.objects.get(), who=amira)
     tasks.forget_long_ended()
     assert PermanentToken.objects.exists()
     PermanentToken.objects.update(ended_at=timezone.now() - timedelta(days=31))

@@ -9,7 +9,8 @@ from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import AttemptCounter, User
+from accounts.models import User
+from accounts.sign_in.models import AttemptCounter
 from tests import cast
 from tests.accounts import programs
 

@@ -8,7 +8,8 @@ from django.test import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from accounts.models import Application, User
+from accounts.models import User
+from accounts.oauth_server.models import Application
 from tests import cast
 from tests.accounts import programs
 from tests.accounts.programs import CALLBACK, CHALLENGE, SECRET, VERIFIER

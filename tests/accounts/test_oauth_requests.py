@@ -10,7 +10,8 @@ from django.test import Client
 from oauth2_provider.models import AccessToken, Grant, RefreshToken
 from pytest_django import Settings
 
-from accounts.models import Application, User
+from accounts.models import User
+from accounts.oauth_server.models import Application
 from tests.accounts import programs
 from tests.accounts.programs import CALLBACK, CHALLENGE, SECRET, ask, authorize_url, exchange, granted, introspect
 from tests.conftest import client_of

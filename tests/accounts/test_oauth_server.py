@@ -12,9 +12,11 @@ from django.utils import timezone
 from oauth2_provider.models import AccessToken, Grant, RefreshToken
 from pytest_django import Settings
 
-from accounts import oauth_server, scopes
-from accounts.models import Application, Approval, TokenFamily, User
-from accounts.oauth_server import Validator
+from accounts import scopes
+from accounts.models import TokenFamily, User
+from accounts.oauth_server import validator
+from accounts.oauth_server.models import Application, Approval
+from accounts.oauth_server.validator import Validator
 from tests import cast
 from tests.accounts import programs
 from tests.accounts.programs import CALLBACK, ask, exchange, granted, introspect, program, refresh, token
@@ -222,7 +224,7 @@ def test_a_deactivated_persons_codes_and_tokens_are_dead_at_once(as_amira: Clien
 
 def test_everything_programs_hold_can_be_ended_at_once(as_amira: Client, amira: User) -> None:
     answers, code = [granted(as_amira), granted(as_amira)], ask(as_amira)["code"]
-    oauth_server.end_all(amira)
+    validator.end_all(amira)
     assert exchange(code).json()["error"] == "invalid_grant"
     for answer in answers:
         assert not lives(answer)

@@ -12,9 +12,12 @@ from django.conf import settings
 from django.contrib.auth.hashers import ScryptPasswordHasher
 from django.test import Client
 
-from accounts import credentials
-from accounts.lockout import WRONG_CODES
-from accounts.models import Application, AttemptCounter, Event, User
+from accounts.access_tokens import operations
+from accounts.audit.models import Event
+from accounts.models import User
+from accounts.oauth_server.models import Application
+from accounts.sign_in.lockout import WRONG_CODES
+from accounts.sign_in.models import AttemptCounter
 from tests import cast, walks
 from tests.accounts import programs, proofs
 from tests.conftest import client_of
@@ -150,7 +153,7 @@ def test_of_a_hundred_codes_at_once_five_are_looked_at(site: str, amira: User) -
 def test_a_crowd_with_the_right_password_is_let_in(site: str, amira: User) -> None:
     """More of them than there are tries: who succeeds gives it back, and who comes meanwhile waits."""
     guess = application_password(site, amira)
-    _row, shown = credentials.make_application_password(amira, name="Crowd", scopes=["integrations:read"])
+    _row, shown = operations.make_application_password(amira, name="Crowd", scopes=["integrations:read"])
     with ThreadPoolExecutor(60) as pool:
         answers = list(pool.map(guess, [shown] * 60))
     assert [answer.status_code for answer in answers] == [200] * 60

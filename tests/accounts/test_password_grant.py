@@ -6,9 +6,11 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from accounts import credentials, diary
-from accounts.diary import Event, Kind
-from accounts.models import ApplicationPassword, TokenFamily, User
+from accounts.access_tokens import operations
+from accounts.access_tokens.models import ApplicationPassword
+from accounts.audit import log
+from accounts.audit.log import Event, Kind
+from accounts.models import TokenFamily, User
 from tests import cast
 from tests.accounts import programs, proofs
 from tests.accounts.programs import introspect, program
@@ -35,14 +37,14 @@ def renew(refresh_token: str) -> Any:
 
 
 def application_password(user: User, scopes: str = BOTH) -> tuple[ApplicationPassword, str]:
-    return credentials.make_application_password(user, name="Old tablet", scopes=scopes.split())
+    return operations.make_application_password(user, name="Old tablet", scopes=scopes.split())
 
 
 def test_the_password_of_the_account_opens_where_there_is_no_second_step(amira: User) -> None:
     answer = grant(cast.PASSWORD).json()
     assert answer["scope"] == "integrations:read"
     assert renew(answer["refresh_token"]).status_code == 200
-    [event] = diary.latest(amira, 9)
+    [event] = log.latest(amira, 9)
     assert (event.kind, event.subject, event.address) == (Kind.GRANTED, "Night script", "127.0.0.1")
 
 
@@ -71,7 +73,7 @@ def test_what_an_application_password_gave_dies_with_it(amira: User) -> None:
     _other, others = application_password(amira)
     answer, kept = grant(shown).json(), grant(others).json()
     renewed = renew(answer["refresh_token"]).json()
-    credentials.end(row, who=amira)
+    operations.end(row, who=amira)
     assert not introspect(renewed["access_token"], **programs.basic("script")).json()["active"]
     assert renew(renewed["refresh_token"]).json()["error"] == "invalid_grant"
     assert grant(shown).json()["error"] == "invalid_grant"

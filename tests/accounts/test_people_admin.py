@@ -6,8 +6,11 @@ import pytest
 from django.contrib.auth.models import Group, Permission
 from django.test import Client
 
-from accounts import credentials, second_factor
-from accounts.models import ApplicationPassword, Event, PermanentToken, User
+from accounts.access_tokens import operations
+from accounts.access_tokens.models import ApplicationPassword, PermanentToken
+from accounts.audit.models import Event
+from accounts.models import User
+from accounts.sign_in import mfa
 from tests import cast
 from tests.accounts import proofs
 from tests.conftest import client_of
@@ -33,11 +36,11 @@ def delegate(db: None) -> Delegate:
 
 
 def test_tokens_are_listed_without_their_hashes_and_deleted_with_a_line_in_the_diary(amira: User, admin: User) -> None:
-    token, shown = credentials.make_token(
+    token, shown = operations.make_token(
         amira, name="laptop-cli", scopes=["integrations:read"], expires_at=None, by=amira
     )
     proofs.app_of(amira)
-    credentials.make_application_password(amira, name="Tablet", scopes=["integrations:read"])
+    operations.make_application_password(amira, name="Tablet", scopes=["integrations:read"])
     browser = client_of(admin)
     pages = [TOKENS, f"{TOKENS}?q=laptop", f"{TOKENS}{token.pk}/change/", f"{TOKENS}{token.pk}/history/"]
     pages += ["/admin/accounts/applicationpassword/", f"/admin/accounts/user/{amira.pk}/change/"]
@@ -52,7 +55,7 @@ def test_tokens_are_listed_without_their_hashes_and_deleted_with_a_line_in_the_d
     assert Event.objects.filter(kind="looked_at", whose=amira, who=admin).exists()
     assert browser.get(f"{TOKENS}add/").status_code == 403
     browser.post(TOKENS, {"action": "delete_selected", "_selected_action": [str(token.pk)], "post": "yes"})
-    assert credentials.verify_token(shown) is None
+    assert operations.verify_token(shown) is None
     assert PermanentToken.objects.get().ended_because == "deleted"
     assert Event.objects.get(kind="token_deleted").who == admin
 
@@ -112,7 +115,7 @@ def test_the_second_step_of_who_is_stronger_stays(delegate: Delegate, admin: Use
         one = proofs.stored(user)
         browser.post(f"{base}{one.pk}/delete/", {"post": "yes"})
         browser.post(base, {"action": "delete_selected", "_selected_action": [str(one.pk)], "post": "yes"})
-    assert (second_factor.is_on(admin), second_factor.is_on(amira)) == (True, False)
+    assert (mfa.is_on(admin), mfa.is_on(amira)) == (True, False)
 
 
 def test_a_group_is_no_way_up(delegate: Delegate) -> None:

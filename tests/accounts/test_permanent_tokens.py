@@ -20,8 +20,11 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 from pytest_django.fixtures import Settings
 
-from accounts import credentials, scopes, secret_forms
-from accounts.models import Event, PermanentToken, User
+from accounts import scopes
+from accounts.access_tokens import operations, token_formats
+from accounts.access_tokens.models import PermanentToken
+from accounts.audit.models import Event
+from accounts.models import User
 from foundation.secrets_at_rest import keyed_hashes
 from integrations.models import Alias
 from tests import cast, walks
@@ -49,10 +52,10 @@ def northwind(server: HostileServer, amira: User) -> Alias:
 
 
 def test_no_two_are_alike_and_a_scanner_knows_one_when_it_sees_it(amira: User) -> None:
-    tokens = {secret_forms.new_token() for _ in range(200)}
+    tokens = {token_formats.new_token() for _ in range(200)}
     assert len(tokens) == 200
-    assert all(secret_forms.TOKEN.fullmatch(token) and secret_forms.public_part(token) for token in tokens)
-    assert len(secret_forms.DIGITS) ** secret_forms.SECRET > 2**160  # beyond what the database shows
+    assert all(token_formats.TOKEN.fullmatch(token) and token_formats.public_part(token) for token in tokens)
+    assert len(token_formats.DIGITS) ** token_formats.SECRET > 2**160  # beyond what the database shows
 
 
 @pytest.mark.parametrize("wrong", ["", "krk_pt_", "krk_pt_" + "a" * 36, "krk_pt_" + "a" * 36 + "_000000", "é" * 50])
@@ -60,18 +63,18 @@ def test_what_cannot_be_one_is_refused_without_asking_the_database(
     wrong: str, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     with django_assert_num_queries(0):
-        assert credentials.verify_token(wrong) is None
-        assert not wrong.startswith(secret_forms.PREFIX) or status(wrong) == 401
+        assert operations.verify_token(wrong) is None
+        assert not wrong.startswith(token_formats.PREFIX) or status(wrong) == 401
 
 
 def test_every_letter_counts(amira: User, northwind: Alias) -> None:
     _token, shown = made(amira)
     for place in (8, 20, 44, 49):
         other = shown[:place] + ("A" if shown[place] != "A" else "B") + shown[place + 1 :]
-        assert secret_forms.public_part(other) == ""
+        assert token_formats.public_part(other) == ""
     forged = shown[:20] + "".join(secrets.choice("abc") for _ in range(23))
-    forged += "_" + secret_forms.checksum(forged)
-    assert secret_forms.public_part(forged) == secret_forms.public_part(shown)  # the same row is found
+    forged += "_" + token_formats.checksum(forged)
+    assert token_formats.public_part(forged) == token_formats.public_part(shown)  # the same row is found
     assert (status(shown), status(forged)) == (200, 401)
 
 
@@ -80,7 +83,7 @@ def test_neither_the_token_nor_a_hash_without_the_key_is_in_the_database(amira: 
     with connection.cursor() as cursor:
         cursor.execute("select * from accounts_permanenttoken")
         stored = str(cursor.fetchall())
-    secret = shown[len("krk_pt_") + secret_forms.PUBLIC :]
+    secret = shown[len("krk_pt_") + token_formats.PUBLIC :]
     assert secret not in stored
     assert token.pepper_id == "test"
     other = keyed_hashes.keyed_hash(shown, key_id="test", purpose="accounts:application-password")
@@ -110,9 +113,9 @@ def test_a_token_outlives_the_change_of_keys_while_its_own_is_listed(
     assert "1 permanent tokens or application passwords are hashed with test." in told.getvalue()
     assert "may be removed" not in told.getvalue()
     settings.TOKEN_ENCRYPTION_KEYS = [new]
-    credentials.verify_token(used)
-    assert credentials.verify_token(used) is not None
-    assert credentials.verify_token(unused) is None
+    operations.verify_token(used)
+    assert operations.verify_token(used) is not None
+    assert operations.verify_token(unused) is None
 
 
 # What it may do -------------------------------------------------------------------------------------------------------
@@ -197,9 +200,9 @@ def test_nobody_gives_away_what_they_do_not_have(amira: User, northwind: Alias) 
 
 def test_expired_deleted_and_never_made_are_the_same_401(amira: User, northwind: Alias) -> None:
     expired, (gone, deleted) = made(amira, expires_at=timezone.now() - DAY)[1], made(amira)
-    assert credentials.end(gone, who=amira)
-    assert not credentials.end(gone, who=amira)  # safe to repeat
-    answers = [caller(shown).get(BASE) for shown in (expired, deleted, secret_forms.new_token(), "made-up")]
+    assert operations.end(gone, who=amira)
+    assert not operations.end(gone, who=amira)  # safe to repeat
+    answers = [caller(shown).get(BASE) for shown in (expired, deleted, token_formats.new_token(), "made-up")]
     assert {answer.status_code for answer in answers} == {401}
     (told,) = {answer["WWW-Authenticate"] for answer in answers}
     assert told.startswith('Bearer realm="keyrack", error="invalid_token"')
@@ -219,7 +222,7 @@ def test_it_ends_at_its_moment(amira: User, northwind: Alias) -> None:
 
 def test_what_ended_stays_listed_for_thirty_days_and_is_forgotten_then(amira: User) -> None:
     expiring, deleted = made(amira, expires_at=timezone.now() + DAY)[0], made(amira, expires_at=None)[0]
-    credentials.end(deleted, who=amira)
+    operations.end(deleted, who=amira)
     everything = PermanentToken.objects.all()
     with time_machine.travel(timezone.now() + 29 * DAY):
         assert set(everything.listed()) == {expiring, deleted}
@@ -245,11 +248,11 @@ def test_a_use_costs_few_queries(
     amira: User, northwind: Alias, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     _token, shown = made(amira, "integrations:read", "service:northwind")
-    credentials.verify_token(shown)
+    operations.verify_token(shown)
     with django_assert_max_num_queries(4):
-        token = credentials.verify_token(shown)
+        token = operations.verify_token(shown)
         assert token
-        assert len(credentials.rights_of(token)) == 2
+        assert len(operations.rights_of(token)) == 2
 
 
 # Guessing -------------------------------------------------------------------------------------------------------------
@@ -257,14 +260,14 @@ def test_a_use_costs_few_queries(
 
 def test_who_tries_many_is_told_to_wait_and_others_are_not(amira: User, northwind: Alias) -> None:
     _token, shown = made(amira)
-    answers = [caller(secret_forms.new_token()).get(BASE) for _ in range(110)]
+    answers = [caller(token_formats.new_token()).get(BASE) for _ in range(110)]
     assert [answer.status_code for answer in answers] == [401] * 100 + [429] * 10
     assert int(answers[-1]["Retry-After"]) == 600
     assert answers[-1].json()["error"] == "too_many_requests"
-    assert status(secret_forms.new_token(), headers={"X-Forwarded-For": "203.0.113.4"}) == 429
-    assert status(secret_forms.new_token(), REMOTE_ADDR="198.51.100.7") == 401
+    assert status(token_formats.new_token(), headers={"X-Forwarded-For": "203.0.113.4"}) == 429
+    assert status(token_formats.new_token(), REMOTE_ADDR="198.51.100.7") == 401
     assert status(shown) == 200  # what is alive is no guess
-    network = [status(secret_forms.new_token(), REMOTE_ADDR=f"2001:db8::{number:x}") for number in range(110)]
+    network = [status(token_formats.new_token(), REMOTE_ADDR=f"2001:db8::{number:x}") for number in range(110)]
     assert network[-1] == 429  # whoever has one address of it has as many as they like
 
 

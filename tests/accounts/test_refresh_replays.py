@@ -12,9 +12,12 @@ from django.utils import timezone
 from oauth2_provider.models import AccessToken, RefreshToken
 from pytest_django import Settings
 
-from accounts import oauth_server, refresh_replays, tasks
-from accounts.models import Application, Event, RefreshReplay, User
-from accounts.oauth_server import Validator
+from accounts import tasks
+from accounts.audit.models import Event
+from accounts.models import RefreshReplay, User
+from accounts.oauth_server import refresh_replays, validator
+from accounts.oauth_server.models import Application
+from accounts.oauth_server.validator import Validator
 from foundation.secrets_at_rest import Unreadable, sealed_text
 from tests.accounts import programs
 from tests.accounts.programs import granted, introspect, program, refresh
@@ -161,7 +164,7 @@ def test_what_ends_within_the_window_stays_ended(as_amira: Client, amira: User, 
     if token := revoked.get(ended) or (ended == "old-one-revoked" and first):
         assert as_program.post("/o/revoke_token/", {"token": token}).status_code == 200
     elif ended == "all-ended":
-        oauth_server.end_all(amira)
+        validator.end_all(amira)
         assert not RefreshReplay.objects.exists()
     elif ended == "deactivated":
         User.objects.update(is_active=False)
@@ -236,6 +239,6 @@ def test_what_a_person_has_ended_is_not_called_a_reuse_afterwards(as_amira: Clie
     """The second process of a program comes a moment later: it did nothing wrong, and took nothing away."""
     first = granted(as_amira)["refresh_token"]
     refresh(first)
-    oauth_server.end_all(amira)
+    validator.end_all(amira)
     assert refresh(first).json()["error"] == "invalid_grant"
     assert not Event.objects.filter(kind="refresh_reused").exists()

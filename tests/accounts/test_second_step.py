@@ -15,8 +15,8 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from accounts import second_factor
 from accounts.models import User
+from accounts.sign_in import mfa
 from tests import canaries, cast, walks
 from tests.accounts import programs, proofs
 from tests.conftest import client_of
@@ -134,13 +134,13 @@ def test_deactivated_half_way_one_stays_outside(amira: User, secret: str) -> Non
 
 def test_setting_up_an_app_turns_it_on_and_shows_recovery_codes_once(amira: User) -> None:
     browser = proofs.just_shown(client_of(amira), amira)
-    assert not second_factor.is_on(amira)
+    assert not mfa.is_on(amira)
     page = browser.get(SET_UP)
     shown = page.context["form"].secret
     assert shown.encode() not in str(browser.session[SECRET_SESSION_KEY]).encode()  # sealed while it waits
     assert "This code is not right" in walks.words(browser.post(SET_UP, {"code": proofs.wrong_code(shown)}))
     assert browser.post(SET_UP, {"code": proofs.code(shown)})["Location"] == CODES
-    assert second_factor.is_on(amira)
+    assert mfa.is_on(amira)
     proofs.just_shown(browser, amira)
     codes = proofs.stored(amira, Authenticator.Type.RECOVERY_CODES).wrap().get_unused_codes()
     once, again = browser.get(CODES), browser.get(CODES)
@@ -156,13 +156,13 @@ def test_removing_the_last_one_turns_it_off_with_its_recovery_codes(amira: User,
     browser = proofs.just_shown(client_of(amira), amira)
     assert browser.get("/accounts/2fa/totp/deactivate/").status_code == 200
     browser.post("/accounts/2fa/totp/deactivate/")
-    assert not second_factor.is_on(amira)
+    assert not mfa.is_on(amira)
     assert not Authenticator.objects.exists()
 
 
 def test_recovery_codes_alone_are_no_second_step(amira: User) -> None:
     proofs.recovery_codes(amira)
-    assert not second_factor.is_on(amira)
+    assert not mfa.is_on(amira)
 
 
 @pytest.mark.parametrize("on", [True, False])
@@ -176,7 +176,7 @@ def test_turning_it_on_or_off_ends_what_programs_hold(amira: User, on: bool) -> 
         browser.post(SET_UP, {"code": proofs.code(browser.get(SET_UP).context["form"].secret)})
     else:
         browser.post("/accounts/2fa/totp/deactivate/")
-    assert second_factor.is_on(amira) is on
+    assert mfa.is_on(amira) is on
     assert programs.refresh(given["refresh_token"]).status_code == 400
 
 
@@ -270,7 +270,7 @@ def test_a_dialog_comes_back_with_the_page_that_it_is_on(method: str, amira: Use
 
 def test_the_database_holds_neither_the_apps_secret_nor_recovery_codes(amira: User, secret: str) -> None:
     codes = proofs.recovery_codes(amira)
-    seed = second_factor.unseal(proofs.stored(amira, Authenticator.Type.RECOVERY_CODES).data["seed"])
+    seed = mfa.unseal(proofs.stored(amira, Authenticator.Type.RECOVERY_CODES).data["seed"])
     held = [content for _place, content in canaries.database()]
     for known in (secret, seed, *codes):
         assert not any(canaries.finds(known, content) for content in held)
@@ -285,11 +285,11 @@ def test_a_new_key_takes_over_and_the_old_one_may_go(amira: User, secret: str, s
     old, new = settings.TOKEN_ENCRYPTION_KEYS[0], key("new")
     settings.TOKEN_ENCRYPTION_KEYS = [new, old]
     assert second_step(half_way(), proofs.code(secret)).status_code == 302
-    assert second_factor.census()[0] == {"test": 2}
-    assert second_factor.seal_anew() == 2
-    assert second_factor.seal_anew() == 0
+    assert mfa.census()[0] == {"test": 2}
+    assert mfa.seal_anew() == 2
+    assert mfa.seal_anew() == 0
     settings.TOKEN_ENCRYPTION_KEYS = [new]
-    assert second_factor.census() == ({"new": 2}, [])
+    assert mfa.census() == ({"new": 2}, [])
     assert second_step(half_way(), codes[0]).status_code == 302
 
 
@@ -299,11 +299,11 @@ def test_without_its_key_no_code_opens_and_the_page_says_why(amira: User, secret
     assert "its key is gone here" in walks.words(second_step(half_way(), proofs.code(secret)))
     browser = proofs.just_shown(client_of(amira), amira)
     assert browser.get("/accounts/2fa/").status_code == 200
-    assert second_factor.census()[1]
+    assert mfa.census()[1]
 
 
 def test_a_sealed_value_that_was_changed_does_not_open(settings: Settings) -> None:
-    sealed = second_factor.seal("CANARY")
+    sealed = mfa.seal("CANARY")
     key_id, _, encoded = sealed.partition(":")
     for broken in (
         "",
@@ -313,8 +313,8 @@ def test_a_sealed_value_that_was_changed_does_not_open(settings: Settings) -> No
         f"other:{encoded}",
         f"{key_id}:{encoded[:-8]}AAAAAAA=",
     ):
-        with pytest.raises(second_factor.SecretUnreadable):
-            second_factor.unseal(broken)
+        with pytest.raises(mfa.SecretUnreadable):
+            mfa.unseal(broken)
 
 
 # What administrators see of it
@@ -335,7 +335,7 @@ def test_an_administrator_takes_away_a_lost_app_without_seeing_its_secret(
     assert browser.get(f"{base}?data__secret__startswith=a").status_code in (302, 400)
     assert browser.get(f"{base}add/").status_code == 403
     assert browser.post(f"{base}{row.pk}/delete/", {"post": "yes"}).status_code == 302
-    assert not second_factor.is_on(amira)
+    assert not mfa.is_on(amira)
     assert not Authenticator.objects.exists()
     address = EmailAddress.objects.create(user=admin, email="mine@evil.example")  # nor make an address confirmed
     assert browser.post(f"/admin/account/emailaddress/{address.pk}/change/", {"verified": "on"}).status_code == 403

@@ -12,8 +12,10 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django import Settings
 
-from accounts import credentials
-from accounts.models import ApplicationPassword, Event, PermanentToken, User
+from accounts.access_tokens import operations
+from accounts.access_tokens.models import ApplicationPassword, PermanentToken
+from accounts.audit.models import Event
+from accounts.models import User
 from tests import cast
 from tests.accounts import proofs
 from tests.conftest import client_of
@@ -52,7 +54,7 @@ def of(user: User, below: str = "") -> str:
 
 def made(user: User, by: User | None = None, **fields: Any) -> PermanentToken:
     chosen = {"name": "laptop-cli", "scopes": ["integrations:read"], "expires_at": None, **fields}
-    return credentials.make_token(user, by=by or user, **chosen)[0]
+    return operations.make_token(user, by=by or user, **chosen)[0]
 
 
 def words(response: Any) -> str:
@@ -73,7 +75,7 @@ def secret_on(response: Any) -> str:
 def test_a_token_is_shown_once_and_never_again(headers: dict[str, str], browser: Client) -> None:
     answer = browser.post(NEW, CHOSEN, headers=headers)
     shown = secret_on(answer)
-    assert credentials.verify_token(shown)
+    assert operations.verify_token(shown)
     assert "It is shown only this once" in words(answer)
     assert "no-store" in answer["Cache-Control"]
     assert "Location" not in answer
@@ -130,7 +132,7 @@ def test_an_application_password_is_shown_in_groups_and_only_with_two_steps(brow
     answer = browser.post(f"{PAGE}application-passwords/new/", {"name": "Tablet", "scopes": ["integrations:read"]})
     shown = secret_on(answer)
     assert re.fullmatch(r"([a-z2-7]{4} ){5}[a-z2-7]{4}", shown)
-    assert credentials.verify_application_password(amira, shown)
+    assert operations.verify_application_password(amira, shown)
     assert shown not in browser.get(PAGE).content.decode()
     assert "Tablet" in words(browser.get(PAGE))
 
@@ -142,7 +144,7 @@ def test_the_page_has_its_sections_and_what_is_in_them(browser: Client, amira: U
     made(amira)
     made(amira, by=helper, name="release-bot", expires_at=timezone.now() + timedelta(days=5))
     over = made(amira, name="over", expires_at=timezone.now() - timedelta(days=1))
-    credentials.end(made(amira, name="leaked"), who=None, because="leaked")
+    operations.end(made(amira, name="leaked"), who=None, because="leaked")
     html = browser.get(PAGE).content.decode()
     headings = re.findall(r"<h2[^>]*>([^<]+)</h2>", html)
     assert headings == [
@@ -222,11 +224,11 @@ def test_another_persons_page_is_for_administrators_and_every_look_is_written_do
 def test_an_administrator_makes_and_deletes_one_for_another(desk: Client, amira: User, helper: User) -> None:
     assert "acts as" in words(desk.get(of(amira, "tokens/new/")))
     shown = secret_on(desk.post(of(amira, "tokens/new/"), CHOSEN))
-    token = credentials.verify_token(shown)
+    token = operations.verify_token(shown)
     assert token
     assert (token.user, token.created_by) == (amira, helper)
     assert desk.post(of(amira, f"tokens/{token.hex}/delete/")).status_code == 302
-    assert credentials.verify_token(shown) is None
+    assert operations.verify_token(shown) is None
     deleted = Event.objects.get(kind="token_deleted")
     assert (deleted.whose, deleted.who) == (amira, helper)
 

@@ -17,7 +17,8 @@ from kombu.exceptions import OperationalError
 from pytest_django import Settings
 
 from accounts import tasks
-from accounts.models import AttemptCounter, User
+from accounts.models import User
+from accounts.sign_in.models import AttemptCounter
 from accounts.templatetags import browsers
 from tests import canaries, cast, walks
 from tests.accounts import programs, proofs

@@ -4,8 +4,11 @@ import pytest
 from django.contrib.auth.models import Group, Permission
 from django.core.exceptions import PermissionDenied
 
-from accounts import credentials, scopes
-from accounts.models import Event, PermanentToken, User
+from accounts import scopes
+from accounts.access_tokens import operations
+from accounts.access_tokens.models import PermanentToken
+from accounts.audit.models import Event
+from accounts.models import User
 from integrations.models import Alias, Token
 from tests import cast, walks
 from tests.accounts import proofs
@@ -80,11 +83,11 @@ def test_it_holds_nothing_that_only_its_owner_may_do(
     only = {"amira": {"read": "Read", "write": "Write"}, "helper": {"read": "Read", "write": "Write"}}
     monkeypatch.setattr(scopes, "_sources", [(dict, lambda user, _wanted: only[user.username])])
     token, _shown = made(amira, "read", "write", by=helper)
-    assert credentials.rights_of(token) == {"read", "write"}
+    assert operations.rights_of(token) == {"read", "write"}
     del only["helper"]["write"]
-    assert credentials.rights_of(token) == {"read"}
+    assert operations.rights_of(token) == {"read"}
     del only["amira"]["read"]
-    assert credentials.rights_of(token) == set()
+    assert operations.rights_of(token) == set()
 
 
 def test_it_takes_permissions_to_make_one_for_another_and_an_active_account(helper: User, amira: User) -> None:

@@ -7,8 +7,9 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from django.utils import timezone
 
-from accounts import credentials
-from accounts.models import PermanentToken, User
+from accounts.access_tokens import operations
+from accounts.access_tokens.models import PermanentToken
+from accounts.models import User
 from tests import cast
 
 BASE = "/api/v1/integrations/"
@@ -17,7 +18,7 @@ DAY = timedelta(days=1)
 
 def made(user: User, *wanted: str, by: User | None = None, **fields: Any) -> tuple[PermanentToken, str]:
     fields = {"name": "nightly-report", "expires_at": timezone.now() + 90 * DAY, **fields}
-    return credentials.make_token(user, scopes=wanted or ["integrations:read"], by=by or user, **fields)
+    return operations.make_token(user, scopes=wanted or ["integrations:read"], by=by or user, **fields)
 
 
 def caller(shown: str, **headers: str) -> Client:

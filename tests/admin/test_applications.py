@@ -9,7 +9,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.test import Client
 from django.urls import reverse
 
-from accounts.models import Application
+from accounts.oauth_server.models import Application
 from tests.accounts import programs
 
 pytestmark = pytest.mark.django_db

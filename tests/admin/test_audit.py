@@ -7,8 +7,10 @@ from django.contrib.auth.models import Group, Permission
 from django.core.management import call_command
 from django.test import Client
 
-from accounts import audit
-from accounts.models import Application, Event, User
+from accounts.audit import model_changes
+from accounts.audit.models import Event
+from accounts.models import User
+from accounts.oauth_server.models import Application
 from integrations.models import (
     Action,
     Alias,
@@ -143,7 +145,7 @@ def test_moving_the_mark_of_an_inline_row_is_recorded_on_both(as_admin: Client, 
     ],
 )  # fmt: skip
 def test_each_kind_of_set_up_is_watched(model: Any) -> None:
-    assert model in audit._watched
+    assert model in model_changes._watched
 
 
 def test_steps_and_columns_belong_to_the_history_of_their_action_and_table(northwind: Alias) -> None:
@@ -153,10 +155,10 @@ def test_steps_and_columns_belong_to_the_history_of_their_action_and_table(north
     step.headers = [["X-Api-Key", "CANARY-key"]]
     step.save()
     column.save()
-    (event,) = audit.history_of(action)
+    (event,) = model_changes.history_of(action)
     assert {change["name"] for change in event.changes} == {"path", "headers"}
     assert "CANARY" not in str(event.changes)
-    (event,) = audit.history_of(table)
+    (event,) = model_changes.history_of(table)
     assert [(change["old"], change["new"]) for change in event.changes] == [("Number", "Id")]
 
 

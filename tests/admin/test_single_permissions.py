@@ -15,8 +15,12 @@ from django.test import Client
 from django.urls import URLPattern, reverse
 from django.utils import timezone
 
-from accounts import diary
-from accounts.models import Application, ApplicationPassword, AttemptCounter, Event, KnownDevice, User
+from accounts.access_tokens.models import ApplicationPassword
+from accounts.audit import log
+from accounts.audit.models import Event
+from accounts.models import User
+from accounts.oauth_server.models import Application
+from accounts.sign_in.models import AttemptCounter, KnownDevice
 from integrations import flows
 from integrations.models import Alias, Token
 from tests import cast
@@ -47,7 +51,7 @@ def rows(amira: User, northwind: Alias, token: Token) -> None:
                                client_type="public", redirect_uris="https://program.example/")  # fmt: skip
     tokens.made(amira, "integrations:read")
     ApplicationPassword.objects.create(user=amira, name="Mail", pepper_id="a", keyed_hash="b")
-    diary.write(diary.Kind.APPROVED, whose=amira, who=amira)
+    log.write(log.Kind.APPROVED, whose=amira, who=amira)
 
 
 def addresses_of(model: type[Model]) -> Iterator[str]:
@@ -157,7 +161,7 @@ def test_who_may_only_look_changes_nothing_by_posting(rows: None) -> None:
     failed = [failure for model in MODELS for address in addresses_of(model) for failure in posted(client, address)]
     assert not failed, "\n".join(failed)
     assert everything() == before
-    assert not Event.objects.filter(who__username="staff").exclude(kind=diary.Kind.LOOKED_AT).exists()
+    assert not Event.objects.filter(who__username="staff").exclude(kind=log.Kind.LOOKED_AT).exists()
 
 
 @pytest.mark.parametrize("action", ["add", "change", "delete"])

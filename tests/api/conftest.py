@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 from django.test import Client
 
-from accounts.models import Application, User
+from accounts.models import User
+from accounts.oauth_server.models import Application
 from integrations.models import Alias
 from tests import cast, walks
 from tests.accounts import programs

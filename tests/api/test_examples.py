@@ -11,8 +11,9 @@ from allauth.mfa.models import Authenticator
 from django.test import Client
 from pytest_django.live_server_helper import LiveServer
 
-from accounts import credentials
-from accounts.models import Application, User
+from accounts.access_tokens import operations
+from accounts.models import User
+from accounts.oauth_server.models import Application
 from integrations.models import Alias, Revocation
 from tests import cast, walks
 from tests.accounts import programs
@@ -54,9 +55,9 @@ def variables(live_server: LiveServer, amira: User, as_amira: Client, server: Ho
 
 def long_lived(amira: User) -> dict[str, str]:
     """What she has made for herself under Account security."""
-    token = credentials.make_token(amira, name="A script", scopes=[READ], expires_at=None, by=amira)[1]
+    token = operations.make_token(amira, name="A script", scopes=[READ], expires_at=None, by=amira)[1]
     Authenticator.objects.create(user=amira, type=Authenticator.Type.TOTP, data={"secret": "x"})
-    password = credentials.make_application_password(amira, name="A tablet", scopes=[READ])[1]
+    password = operations.make_application_password(amira, name="A tablet", scopes=[READ])[1]
     return {"PERMANENT_TOKEN": token, "USERNAME": amira.get_username(), "APPLICATION_PASSWORD": password}
 
 

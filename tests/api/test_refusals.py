@@ -15,8 +15,8 @@ from pytest_django import Settings
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.api.throttling import AnonymousCalls, KnownCalls
 from accounts.models import User
-from accounts.throttling import AnonymousCalls, KnownCalls
 from integrations.models import Alias
 from tests import cast
 from tests.api.conftest import Program

@@ -11,7 +11,8 @@ from urllib.parse import parse_qs, urlsplit
 from django.db import transaction
 from django.utils import timezone
 
-from accounts.models import Application, User
+from accounts.models import User
+from accounts.oauth_server.models import Application
 from integrations import authorization
 from integrations.models import Alias, ApplicationRegistry, HttpConnection, OAuth2Credential, Renewal, Revocation, Token
 from integrations.models.addresses import initiator_url

@@ -6,8 +6,10 @@ import pytest
 from django.test import Client
 from playwright.sync_api import Page, expect
 
-from accounts import credentials, diary
-from accounts.models import PermanentToken, User
+from accounts.access_tokens import operations
+from accounts.access_tokens.models import PermanentToken
+from accounts.audit import log
+from accounts.models import User
 from tests import cast
 from tests.accounts import proofs
 from tests.browser import kit, walks
@@ -71,7 +73,7 @@ def test_a_secret_is_shown_once_copied_and_taken_away(security: Page) -> None:
     expect(page.locator("#new-token")).to_be_focused()
 
     shown = make(page, "nightly-report")
-    assert credentials.verify_token(shown)
+    assert operations.verify_token(shown)
     expect(page.get_by_role("heading", name="Token “nightly-report” created")).to_be_visible()
     expect_good_looks(page)
     page.locator("#copy").click()
@@ -102,7 +104,7 @@ def test_a_secret_is_shown_once_copied_and_taken_away(security: Page) -> None:
 
 def test_all_activity_is_walked_by_keyboard_and_read_out(security: Page, amira: User) -> None:
     page = security
-    diary.write_all(diary.line("token_created", whose=amira, subject=f"nightly-{n}") for n in range(40))
+    log.write_all(log.line("token_created", whose=amira, subject=f"nightly-{n}") for n in range(40))
     page.reload()
     page.locator("#all-activity").press("Enter")
     expect_good_looks(page)
@@ -124,7 +126,7 @@ def test_all_activity_is_walked_by_keyboard_and_read_out(security: Page, amira: 
 
 def test_all_activity_without_javascript(without_javascript: Page, site: str, amira: User) -> None:
     page = without_javascript
-    diary.write_all(diary.line("token_created", whose=amira, subject=f"nightly-{n}") for n in range(40))
+    log.write_all(log.line("token_created", whose=amira, subject=f"nightly-{n}") for n in range(40))
     walks.sign_in(page, site, amira)
     page.goto(f"{site}/accounts/security/activity/")
     page.get_by_label("Show").select_option("token_created")

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from accounts.models import Approval, User
+from accounts.models import User
+from accounts.oauth_server.models import Approval
 from integrations.models import Token
 from tests import cast
 from tests.accounts import programs, proofs

@@ -10,7 +10,9 @@ from django.urls import include, path
 from django.utils.html import strip_tags
 from pytest_django import Settings
 
-from accounts.models import Approval, PermanentToken, User
+from accounts.access_tokens.models import PermanentToken
+from accounts.models import User
+from accounts.oauth_server.models import Approval
 from demo import access, itself, mail, seed
 from demo.catalogue import CATALOGUE, Offer
 from integrations.models.integration import integration_of

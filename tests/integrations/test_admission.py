@@ -8,7 +8,8 @@ from django.db.models import Exists, OuterRef, Q
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
-from accounts.models import Application, User
+from accounts.models import User
+from accounts.oauth_server.models import Application
 from integrations import flows
 from integrations.models import Alias, ApplicationRegistry, HttpConnection, OAuth2Credential, admission
 from integrations.models.admission import About, Rule

@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import diary
+from accounts.audit import log
 from accounts.models import User
 from integrations import actions, authorization, flows, keep_alive, remote_tables, rest, tokens
 from integrations.models import Alias, ApplicationRegistry, AuthorizationAttempt, Event, HttpConnection, Token
@@ -261,7 +261,7 @@ def test_the_card_says_who_moved_it_where_and_since_when(
 ) -> None:
     admin.first_name, admin.last_name = "Mei", "Tanaka"
     admin.save()
-    with diary.by(admin, "192.0.2.1"):
+    with log.by(admin, "192.0.2.1"):
         moved(northwind, stranger)
     dashboard = walks.words(as_amira.get("/integrations/"))
     assert walks.state_on(dashboard) == "address_changed"

@@ -10,9 +10,10 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError
 from django.utils import timezone
 
-from accounts.models import DeferredMail, User
+from accounts.models import User
 from foundation.error_boundary import error_boundary
 from foundation.mail_outbox import deferral
+from foundation.mail_outbox.models import DeferredMail
 from foundation.oauth_client.errors import OAuthError, Unusable
 from foundation.secrets_at_rest import rotation
 from integrations import authorization, circuits, endings, flows, keep_alive, revocations, tasks, tokens

@@ -15,9 +15,13 @@ from django.test import Client
 from oauth2_provider.models import AccessToken, RefreshToken
 from pytest_django import Settings
 
-from accounts import credentials, diary, in_process
-from accounts.diary import Kind
-from accounts.models import Application, AttemptCounter, User
+from accounts.access_tokens import operations
+from accounts.audit import log
+from accounts.audit.log import Kind
+from accounts.models import User
+from accounts.oauth_server import in_process
+from accounts.oauth_server.models import Application
+from accounts.sign_in.models import AttemptCounter
 from foundation.oauth_client import transport
 from integrations import authorization, tasks, tokens
 from integrations.apps import answer_ourselves
@@ -69,7 +73,7 @@ def test_the_right_password_connects_without_any_network(as_amira: Client, amira
     assert (stored.scopes, stored.account_label) == (["integrations:read"], "amira")
     given = Client(headers={"Authorization": f"Bearer {stored.access_token}"}).get("/api/v1/integrations/")
     assert given.status_code == 200
-    noted = {event.kind: event for event in diary.latest(amira, 9)}
+    noted = {event.kind: event for event in log.latest(amira, 9)}
     assert (noted[Kind.GRANTED].address, noted[Kind.GRANTED].subject) == ("192.0.2.7", "Keyrack")
     assert "connected" in noted
 
@@ -101,7 +105,7 @@ def test_with_two_step_sign_in_the_window_asks_for_an_application_password(
     assert "make an application password" in walks.words(response)
     of_another = enter(client_of(bob), alias, WRONG)
     assert "application password" not in walks.words(of_another)
-    _row, shown = credentials.make_application_password(amira, name="Keyrack", scopes=["integrations:read"])
+    _row, shown = operations.make_application_password(amira, name="Keyrack", scopes=["integrations:read"])
     assert enter(as_amira, alias, shown).status_code == 303
     assert Token.objects.get(user=amira).is_valid
 

@@ -12,7 +12,8 @@ from oauth2_provider.models import AccessToken, RefreshToken
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
-from accounts.models import Application, User
+from accounts.models import User
+from accounts.oauth_server.models import Application
 from foundation.oauth_client.errors import Misconfigured
 from integrations import tasks
 from integrations.models import Alias, Revocation, Token

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from accounts import diary
+from accounts.audit import log
 
 
 class Command(BaseCommand):
@@ -17,7 +17,7 @@ class Command(BaseCommand):
         parser.add_argument("--older-than", type=days, required=True, metavar="DAYS", help="How old is old.")
 
     def handle(self, *_args: Any, older_than: int, **_options: Any) -> None:
-        gone = diary.prune(timezone.now() - timedelta(days=older_than))
+        gone = log.prune(timezone.now() - timedelta(days=older_than))
         self.stdout.write(f"{gone} events older than {older_than} days deleted.")
 
 

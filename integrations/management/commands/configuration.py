@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from accounts import diary
+from accounts.audit import log
 from integrations import configuration
 from integrations.configuration import BadFile
 
@@ -38,7 +38,7 @@ class Command(BaseCommand):
             self.write(file, configuration.exported())
             return
         try:
-            with diary.by(None, ""):
+            with log.by(None, ""):
                 report = configuration.bring_in(read(file), dry_run=dry_run, same_provider=same_provider)
         except BadFile as error:
             raise CommandError(f"{error} Nothing was changed.", returncode=REFUSED) from None

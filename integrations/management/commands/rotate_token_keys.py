@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from accounts import credentials
+from accounts.access_tokens import operations
 from foundation.secrets_at_rest import NoKeys, first_key_id, keyring, rotation
 from foundation.secrets_at_rest.rotation import Census
 
@@ -62,7 +62,7 @@ class Command(BaseCommand):
             self.stdout.write("  ".join([*cells, remark]).rstrip())
 
     def write_keys(self, found: Census, first: str) -> None:
-        hashed = credentials.living_under_keys()
+        hashed = operations.living_under_keys()
         others = [key_id for key_id in keyring() if key_id != first]
         for key_id in others:
             if hashed[key_id]:

@@ -7,8 +7,8 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from accounts import mail
 from accounts.models import User
+from accounts.sign_in import mail_server
 from integrations.models.registry.health import Health
 
 MEND = "integrations.change_applicationregistry"
@@ -22,7 +22,7 @@ def may_mend(user: User) -> bool:
 
 def is_reported(registry: Health) -> bool:
     """Whether a mail about it has been sent to somebody, or is going to be."""
-    return bool(registry.misconfigured_code and settings.ADMINS and mail.is_sent())
+    return bool(registry.misconfigured_code and settings.ADMINS and mail_server.is_sent())
 
 
 def who_was_told(registry: Health) -> str:

@@ -1,0 +1,82 @@
+"""Mails about permanent tokens and application passwords: somebody made one for you, one ends soon, one had leaked."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.db.models import DateTimeField, ExpressionWrapper, F
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from accounts.access_tokens.models import ApplicationPassword, LongLivedModel, PermanentToken
+from accounts.models import User
+from foundation import mail_outbox
+from foundation.mail_outbox import Line, Mail, OwedMail
+
+MADE, ENDING, LEAKED = "made", "ending", "leaked"
+# So long before the end, and never in the first half of a token's life: that was just now.
+LEADS = (timedelta(days=7), timedelta(days=1))
+READ_AT_MOST = 100  # rows of one kind
+
+
+def send_due() -> None:
+    """Safe to repeat."""
+    mail_outbox.send_due(owed(timezone.now()))
+
+
+def owed(now: datetime) -> Iterator[OwedMail]:
+    """Read as it is needed: what an earlier mail has told is not found again."""
+    yield from mails(MADE, PermanentToken.objects.alive().filter(told="").exclude(created_by=F("user")))
+    for lead in LEADS:
+        yield from mails(ENDING, ending(now, lead))
+    for kind in (PermanentToken, ApplicationPassword):
+        leaked = kind.objects.filter(ended_because=LongLivedModel.Ending.LEAKED)
+        yield from mails(LEAKED, leaked.exclude(told=LEAKED))
+
+
+def ending(now: datetime, lead: timedelta) -> Any:
+    twice = ExpressionWrapper(F("created_at") + lead * 2, output_field=DateTimeField())
+    soon = PermanentToken.objects.alive().filter(expires_at__lte=now + lead, expires_at__gte=twice)
+    return soon.exclude(told=ENDING)
+
+
+def mails(notice: str, rows: Any) -> Iterator[OwedMail]:
+    reachable = rows.filter(user__is_active=True).exclude(user__email="").select_related("user").order_by("pk")
+    for row in reachable[:READ_AT_MOST]:
+        yield OwedMail(key=f"{notice}:{row._meta.model_name}:{row.pk}", compose=partial(mail, row, notice))
+
+
+def mail(row: PermanentToken | ApplicationPassword, notice: str) -> Mail:
+    return Mail(
+        to=[row.user.email],
+        template=f"accounts/mail/{notice}.txt",
+        subject=lambda _count, words: subject(notice, words["row"].name),
+        lines=[Line(row=row, memory="told", told=notice, words={"row": row})],
+        context={"row": row, "is_token": isinstance(row, PermanentToken), "security_url": security_url()},
+    )
+
+
+def subject(notice: str, name: str) -> str:
+    words = {
+        MADE: _("A permanent token was made for you"),
+        ENDING: _("Your permanent token “%(name)s” expires soon"),
+        LEAKED: _("“%(name)s” was found where it should not be, and revoked"),
+    }[notice]
+    return words % {"name": name}
+
+
+def security_url() -> str:
+    return f"{settings.SITE_URL}{reverse('accounts:security')}"
+
+
+def send_leaked_grant(user: User, application: str) -> None:
+    """Its rows are gone already."""
+    told = _("The access of “%(name)s” was found where it should not be, and revoked") % {"name": application}
+    context = {"application": application, "security_url": security_url()}
+    body = render_to_string("accounts/mail/leaked_grant.txt", context)
+    EmailMessage(f"{settings.EMAIL_SUBJECT_PREFIX}{' '.join(told.split())}", body, to=[user.email]).send()

@@ -1,0 +1,187 @@
+"""Who sends this API request, and what it may do: a session may all that the person may, a token what it was given."""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from django.conf import settings
+from django.utils.decorators import method_decorator
+from django.views.decorators.debug import sensitive_variables
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from oauth2_provider.oauth2_backends import get_oauthlib_core
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication, get_authorization_header
+from rest_framework.exceptions import AuthenticationFailed, PermissionDenied, Throttled
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from accounts.access_tokens import operations, token_formats
+from accounts.api.rate_limits import Limit
+from accounts.models import User
+from accounts.sign_in import backends
+from accounts.sign_in.lockout import LockedOut, attempt, client_address, counted_address, seconds_locked
+
+REALM = "keyrack"
+NOT_ALIVE = "The access token is unknown, expired or revoked."
+WRONG_PASSWORD = "There is no such application password. The password of the account is not accepted here."  # noqa: S105
+LONGEST_NAME = 254
+REFUSED_TOKENS = Limit(name="refused-tokens", times=100, seconds=600)
+
+
+def challenge(**attributes: str) -> str:
+    """The WWW-Authenticate header of a refusal (RFC 6750 §3). Values are ours and hold no quotes."""
+    words = {"realm": REALM, **attributes}
+    return "Bearer " + ", ".join(f'{name}="{value}"' for name, value in words.items())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rights:
+    """What came with the request's token, instead of a session's."""
+
+    scopes: frozenset[str]
+    client_id: str = ""  # of an OAuth access token
+    secret_id: str = ""  # of a permanent token or an application password: which of a person's it was
+    name: str = ""  # what the person knows it by: the application's name, or that of the token or password
+
+    @property
+    def counted_as(self) -> str:
+        return self.client_id or self.secret_id
+
+
+class BearerToken(BaseAuthentication):
+    """A permanent token or an access token, in the Authorization header (RFC 6750 §2.1), and nowhere else."""
+
+    @method_decorator(sensitive_variables("header", "shown"))
+    def authenticate(self, request: Request) -> tuple[User, Rights] | None:
+        header = get_authorization_header(request)
+        if header[:7].lower() != b"bearer ":
+            return None
+        shown = header[7:].strip().decode("latin-1")
+        if shown.startswith(token_formats.PREFIX):
+            return by_permanent_token(request, shown)
+        is_valid, asked = get_oauthlib_core().verify_request(request._request, scopes=[])
+        if not is_valid or asked.user is None:
+            raise AuthenticationFailed(NOT_ALIVE, code="invalid_token")
+        return asked.user, Rights(
+            scopes=frozenset(asked.scopes), client_id=asked.client.client_id, name=asked.client.name
+        )
+
+    def authenticate_header(self, request: Request) -> str:
+        return challenge()
+
+
+@sensitive_variables("shown")
+def by_permanent_token(request: Request, shown: str) -> tuple[User, Rights]:
+    """One answer for every token that is not alive, and another for a place that has shown too many of them."""
+    token = operations.verify_token(shown, client_address(request._request))
+    if token is None:
+        if REFUSED_TOKENS.count(counted_address(request._request)):
+            raise Throttled(wait=REFUSED_TOKENS.seconds)
+        raise AuthenticationFailed(NOT_ALIVE, code="invalid_token")
+    return token.user, Rights(scopes=operations.rights_of(token), secret_id=f"token {token.pk}", name=token.name)
+
+
+class ApplicationPasswordOverBasic(BaseAuthentication):
+    """A name and an application password (RFC 7617). The password of the account is none."""
+
+    @method_decorator(sensitive_variables("header", "password"))
+    def authenticate(self, request: Request) -> tuple[User, Rights] | None:
+        header = get_authorization_header(request)
+        if header[:6].lower() != b"basic ":
+            return None
+        username, password = name_and_password(header[6:])
+        user, address = backends.meant_by(username), client_address(request._request)
+        place = operations.known_place(user, address) if user else ""
+        try:
+            with attempt(request._request, user, name=username, known_place=place) as current:
+                row = user and operations.verify_application_password(user, password, address)
+                current.has_succeeded = bool(row)
+        except LockedOut:
+            raise Throttled(wait=seconds_locked()) from None
+        if not row:
+            raise AuthenticationFailed(WRONG_PASSWORD)
+        scopes = operations.rights_of_application_password(row)
+        return row.user, Rights(scopes=scopes, secret_id=f"password {row.pk}", name=row.name)
+
+    def authenticate_header(self, request: Request) -> str:
+        return f'Basic realm="{REALM}"'
+
+
+@sensitive_variables()
+def name_and_password(encoded: bytes) -> tuple[str, str]:
+    try:
+        name, separator, password = base64.b64decode(encoded, validate=True).decode().partition(":")
+    except ValueError:
+        name = separator = password = ""
+    if not separator or "\0" in name or len(name) > LONGEST_NAME:
+        raise AuthenticationFailed(WRONG_PASSWORD)
+    return name, password
+
+
+class BearerTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # drf-spectacular has few types
+    target_class = BearerToken
+    name = "bearer"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        words = "An access token from `/o/token/`, or a permanent token."
+        return {"type": "http", "scheme": "bearer", "description": words}
+
+
+class Session(SessionAuthentication):
+    """Somebody who is signed in here, on a page of ours.
+
+    It counts only where no Authorization header is: nobody who shows a wrong token is let in by a cookie beside it.
+    """
+
+    def authenticate(self, request: Request) -> Any:
+        if "HTTP_AUTHORIZATION" in request.META:
+            return None
+        return super().authenticate(request)
+
+
+class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    target_class = Session
+    name = "session"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        words = "Of Keyrack's own pages. What changes something needs the header `X-CSRFToken` as well."
+        return {"type": "apiKey", "in": "cookie", "name": settings.SESSION_COOKIE_NAME, "description": words}
+
+
+class ApplicationPasswordScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # as above
+    target_class = ApplicationPasswordOverBasic
+    name = "application password"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {"type": "http", "scheme": "basic"}
+
+
+class InsufficientScope(PermissionDenied):
+    """`needed`: all the scopes of the call, not only those that are missing (RFC 6750 §3.1)."""
+
+    default_code = "insufficient_scope"
+
+    def __init__(self, needed: Sequence[str], missing: Sequence[str]) -> None:
+        super().__init__(f"The access token lacks: {' '.join(missing)}.")
+        self.needed = tuple(needed)
+
+
+class HasScopes(BasePermission):
+    """Every view says what each of its methods needs. One that says nothing lets no token in, and fails a test.
+
+    What all views ask for that ask for nothing else: nobody forgets it.
+    """
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        if not request.user.is_authenticated:
+            return False
+        rights = cast("Rights | None", request.auth)
+        if rights is None:
+            return True
+        if not hasattr(view, "needed_scopes"):
+            return False
+        needed: Sequence[str] = view.needed_scopes(request.method)
+        missing = [scope for scope in needed if scope not in rights.scopes]
+        if missing:
+            raise InsufficientScope(needed, missing)
+        return True

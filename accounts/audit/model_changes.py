@@ -1,0 +1,232 @@
+"""Audit log of the set-up: every change of a watched model becomes an event with old and new values.
+
+Works on model signals, so the admin, the configuration import, commands and scripts are recorded alike. Values of
+secret fields are never written: they appear as "changed". `QuerySet.update` and `bulk_create` send no signals; code
+that changes the set-up saves rows one by one. Knows no other app: each one names its models with `watch`.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+from uuid import UUID, uuid5
+
+from django.db import models
+from django.db.models.signals import m2m_changed, post_delete, post_save, pre_save
+from django.dispatch import Signal
+from django.utils.translation import gettext as _
+
+from accounts.audit import log
+from accounts.audit.log import Event, Kind
+from accounts.models import User
+
+INTEGER_IDS = UUID("6ba7b812-9dad-11d1-80b4-00c04fd430c8")  # namespace of ids made from integer keys
+LONGEST_VALUE = 500  # characters of an old or new value
+USER_INFO = re.compile(r"(?<=://)[^/?#@\s]+@")
+QUERY = re.compile(r"(?<=://)([^?#\s]*\?)([^#\s]+)")
+Change = dict[str, Any]  # field, and either old and new or changed=True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watched:
+    """Which columns of a model are recorded, and which of them only as "changed"."""
+
+    columns: tuple[Any, ...]
+    secrets: frozenset[str]
+    parent: str  # the foreign key whose row's history shows these changes
+
+    def is_secret(self, column: Any) -> bool:
+        return column.name in self.secrets or isinstance(column, models.BinaryField)
+
+
+recorded = Signal()  # sender: the model; row, changes, is_deleted. In the transaction of the change.
+
+_watched: dict[type[models.Model], Watched] = {}
+
+
+def watch(
+    model: type[models.Model],
+    *,
+    fields: Iterable[str] = (),
+    ignored: Iterable[str] = (),
+    secrets: Iterable[str] = (),
+    many: Iterable[str] = (),
+    parent: str = "",
+) -> None:
+    """Record changes of this model. `fields`: only these columns. `secrets`: without their values. `many`: also these
+    many-to-many fields. `parent`: a foreign key; the changes belong to the history of that row.
+    """
+    wanted = set(fields)
+    columns = tuple(
+        column
+        for column in model._meta.concrete_fields
+        if not column.primary_key and column.name not in set(ignored) and (not wanted or column.name in wanted)
+    )
+    _watched[model] = Watched(columns=columns, secrets=frozenset(secrets), parent=parent)
+    label = model._meta.label
+    pre_save.connect(compare_with_stored, sender=model, dispatch_uid=f"audit {label}")
+    post_save.connect(record_save, sender=model, dispatch_uid=f"audit {label}")
+    post_delete.connect(record_deletion, sender=model, dispatch_uid=f"audit {label}")
+    for name in many:
+        through = cast(Any, model._meta.get_field(name)).remote_field.through
+        m2m_changed.connect(record_many, sender=through, dispatch_uid=f"audit {label}.{name}")
+
+
+def compare_with_stored(
+    sender: type[models.Model], instance: Any, raw: bool, update_fields: Iterable[str] | None, **_signal: Any
+) -> None:
+    """Keep what this save changes on the instance until it is done."""
+    instance._audited = None
+    if raw or instance._state.adding:
+        return
+    watched = _watched[sender]
+    saved = None if update_fields is None else set(update_fields)
+    columns = [
+        column
+        for column in watched.columns
+        if column.attname in instance.__dict__ and (saved is None or saved & {column.name, column.attname})
+    ]
+    stored = sender._base_manager.filter(pk=instance.pk).values(*(each.attname for each in columns)).first()
+    if columns and stored is not None:
+        instance._audited = changes_between(stored, instance.__dict__, columns, watched)
+
+
+def changes_between(
+    before: Mapping[str, Any], after: Mapping[str, Any], columns: Iterable[Any], watched: Watched
+) -> list[Change]:
+    return [
+        change_of(column, before[column.attname], after[column.attname], is_secret=watched.is_secret(column))
+        for column in columns
+        if is_different(before[column.attname], after[column.attname])
+    ]
+
+
+def is_different(before: Any, after: Any) -> bool:
+    """A sealed value is compared as it lies in the database: setting one anew counts as a change."""
+    if isinstance(before, memoryview):
+        before = bytes(before)
+    if isinstance(after, memoryview):
+        after = bytes(after)
+    return bool(before != after) and not (before in (None, "") and after in (None, ""))
+
+
+def change_of(column: Any, before: Any, after: Any, *, is_secret: bool) -> Change:
+    label = str(column.verbose_name)
+    if is_secret:
+        return {"field": label, "name": column.name, "changed": True}
+    old, new = shown(column, before), shown(column, after)
+    if old == new:  # but for what is not shown
+        return {"field": label, "name": column.name, "changed": True}
+    return {"field": label, "name": column.name, "old": old, "new": new}
+
+
+def without_secrets(text: str) -> str:
+    """URLs in it without user info and without the values of their query: each may hold a key."""
+    return QUERY.sub(lambda url: url[1] + re.sub(r"=[^&]*", "=…", url[2]), USER_INFO.sub("…@", text))
+
+
+def shown(column: Any, value: Any) -> str:
+    """A value as text: related rows by their name, choices by their label."""
+    if value is None:
+        return ""
+    if column.is_relation:
+        related = column.related_model._base_manager.filter(pk=value).first()
+        return str(related or value)[:LONGEST_VALUE]
+    if column.choices:
+        value = dict(column.flatchoices).get(value, value)
+    if isinstance(value, dict | list):
+        value = json.dumps(value, ensure_ascii=False, default=str) if value else ""
+    return without_secrets(str(value))[:LONGEST_VALUE]
+
+
+def record_save(sender: type[models.Model], instance: Any, created: bool, raw: bool, **_signal: Any) -> None:
+    """A new row is recorded where somebody is at work; fixtures and migrations are nobody's."""
+    changes, instance._audited = getattr(instance, "_audited", None), None
+    if raw:
+        return
+    if created and log.is_anybody_at_work():
+        record(Kind.SET_UP_ADDED, instance, all_values(sender, instance, as_new=True))
+    elif changes:
+        record(Kind.SET_UP_CHANGED, instance, changes)
+
+
+def record_deletion(sender: type[models.Model], instance: Any, **_signal: Any) -> None:
+    record(Kind.SET_UP_DELETED, instance, all_values(sender, instance, as_new=False))
+
+
+def all_values(model: type[models.Model], row: models.Model, *, as_new: bool) -> list[Change]:
+    """Every column that holds something."""
+    watched, found = _watched[model], []
+    for column in watched.columns:
+        value = row.__dict__.get(column.attname)
+        if value not in (None, "", [], {}):
+            change = change_of(column, None, value, is_secret=watched.is_secret(column))
+            found.append(change if as_new or "new" not in change else {**change, "old": change["new"], "new": ""})
+    return found
+
+
+def record_many(
+    sender: type[models.Model],
+    instance: Any,
+    action: str,
+    reverse: bool,
+    model: type[models.Model],
+    pk_set: set[Any] | None,
+    **_signal: Any,
+) -> None:
+    """What was linked or unlinked, from either side."""
+    if action not in {"post_add", "post_remove", "pre_clear"} or not log.is_anybody_at_work():
+        return
+    field = many_field(sender)
+    others = model._base_manager.filter(pk__in=pk_set or ())
+    if pk_set is None:
+        name = field.remote_field.get_accessor_name() if reverse else field.name
+        others = getattr(instance, name).all()
+    side = "new" if action == "post_add" else "old"
+    for row, linked in [(each, [instance]) for each in others] if reverse else [(instance, list(others))]:
+        names = ", ".join(sorted(str(each) for each in linked))[:LONGEST_VALUE]
+        change = {"field": str(field.verbose_name), "name": field.name, "old": "", "new": "", side: names}
+        if names:
+            record(Kind.SET_UP_CHANGED, row, [change])
+
+
+def many_field(through: type[models.Model]) -> Any:
+    """The many-to-many field whose rows these are."""
+    for model in _watched:
+        for field in model._meta.many_to_many:
+            if field.remote_field.through is through:
+                return field
+    raise LookupError(through)
+
+
+def record(kind: Kind, row: models.Model, changes: list[Change]) -> None:
+    watched = _watched[type(row)]
+    owner = getattr(row, watched.parent, None) if watched.parent else None
+    log.write(
+        kind,
+        whose=row if isinstance(row, User) and kind != Kind.SET_UP_DELETED else None,
+        detail="; ".join(words_of(change) for change in changes),
+        subject=f"{row._meta.verbose_name} {row}",
+        subject_id=subject_id(owner if owner is not None else row),
+        changes=changes,
+    )
+    recorded.send(sender=type(row), row=row, changes=changes, is_deleted=kind == Kind.SET_UP_DELETED)
+
+
+def words_of(change: Change) -> str:
+    if change.get("changed"):
+        return _("%(field)s: changed") % change
+    names = {**change, "old": change["old"] or "–", "new": change["new"] or "–"}
+    return "{field}: {old} → {new}".format(**names)
+
+
+def subject_id(row: models.Model) -> UUID:
+    """Under which id the events of this row are kept; rows with integer keys get one that is made from the key."""
+    return row.pk if isinstance(row.pk, UUID) else uuid5(INTEGER_IDS, f"{row._meta.label_lower}:{row.pk}")
+
+
+def history_of(row: models.Model) -> "models.QuerySet[Event]":
+    """The changes of one row, the newest first."""
+    kinds = [Kind.SET_UP_ADDED, Kind.SET_UP_CHANGED, Kind.SET_UP_DELETED]
+    return Event.objects.filter(subject_id=subject_id(row), kind__in=kinds).order_by("-at")

@@ -1,0 +1,45 @@
+"""Where a person is signed in, and ending it there."""
+
+from typing import Any, cast
+
+from allauth.usersessions.models import UserSession
+from allauth.usersessions.views import ListUserSessionsView
+from django import forms
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from accounts.models import User
+from accounts.oauth_server import validator
+from accounts.sign_in import known_devices
+
+
+class Sessions(ListUserSessionsView):
+    """A GET lists them; a POST ends all but this one, and what programs hold."""
+
+    http_method_names = ["get", "post"]
+
+    def get_context_data(self, **names: Any) -> dict[str, Any]:
+        UserSession.objects.create_from_request(self.request)  # if it did not begin at the sign-in page
+        context: dict[str, Any] = super().get_context_data(**names)
+        return context
+
+    def form_valid(self, form: forms.Form) -> HttpResponse:
+        validator.end_all(cast(User, self.request.user))
+        known_devices.forget_devices(cast(User, self.request.user), but=self.request)
+        answer: HttpResponse = super().form_valid(form)
+        return answer
+
+
+@require_POST
+@login_required
+def end(request: HttpRequest, session_id: int) -> HttpResponse:
+    """One of the person's own. Ending this one is signing out."""
+    session = get_object_or_404(UserSession, pk=session_id, user=request.user)
+    session.end()
+    known_devices.forget_devices(cast(User, request.user), but=request)
+    messages.success(request, _("Signed out there."))
+    return redirect("usersessions_list")

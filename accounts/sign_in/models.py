@@ -1,0 +1,40 @@
+"""What signing in remembers: browsers that a person uses, and failed attempts."""
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User
+
+
+class KnownDevice(models.Model):
+    """A browser that this user has signed in with (`accounts.sign_in.known_devices`)."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="known_devices")
+    device_id = models.CharField(max_length=64)
+    last_used_at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    class Meta:
+        verbose_name = _("Known device")
+        verbose_name_plural = _("Known devices")
+        constraints = [models.UniqueConstraint(fields=["user", "device_id"], name="one_row_per_user_and_device")]
+
+    def __str__(self) -> str:
+        return f"{self.user} ({self.last_used_at:%Y-%m-%d})"
+
+
+class AttemptCounter(models.Model):
+    """Failed attempts within a window, and those that are running. A process that dies leaves `running` too high
+    until the window ends."""
+
+    counter = models.CharField(_("Counted for"), max_length=300, primary_key=True)
+    failures = models.PositiveIntegerField(_("Failed attempts"), default=0)
+    running = models.PositiveIntegerField(default=0, editable=False)
+    ends_at = models.DateTimeField(_("Counted until"), db_index=True)
+
+    class Meta:
+        verbose_name = _("Failed sign-ins")
+        verbose_name_plural = _("Failed sign-ins")
+
+    def __str__(self) -> str:
+        return self.counter
