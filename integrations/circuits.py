@@ -8,6 +8,7 @@ Nothing is written while all is well. Knows nothing of tokens, people or screens
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from math import ceil
 from urllib.parse import urlsplit
 
 from django.db import connection, models
@@ -98,11 +99,26 @@ def note_answer(registry: ApplicationRegistry, url: str) -> None:
         answered_again.send(sender=ApplicationRegistry, registry=registry)
 
 
+class TooSoon(Exception):
+    """The server was asked a short while ago, and may be asked again in so many `seconds`."""
+
+    def __init__(self, seconds: int) -> None:
+        self.seconds = seconds
+        super().__init__(seconds)
+
+
 def check_now(registry: ApplicationRegistry) -> bool:
     """A person asks whether it is back. The server is asked at most once in ten seconds, however many people press."""
+    early = TRIAL_EVERY - A_PERSON_MAY_ASK_EVERY
     if registry.down_since is None:
         return True
-    return take_trial(registry, early=TRIAL_EVERY - A_PERSON_MAY_ASK_EVERY) and answers_again(registry)
+    if take_trial(registry, early=early):
+        return answers_again(registry)
+    registry.refresh_from_db(fields=["down_since", "next_check_at"])
+    if registry.down_since is None or registry.next_check_at is None:
+        return True
+    wait = registry.next_check_at - early - timezone.now()
+    raise TooSoon(max(ceil(wait.total_seconds()), 1))
 
 
 def check_due() -> None:

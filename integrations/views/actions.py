@@ -113,8 +113,12 @@ dismiss = acting(authorization.dismiss)
 def check(request: Request, integration: Integration) -> HttpResponse:
     """Is the provider back? Asked without anybody's token."""
     names = {"title": integration.title}
-    if circuits.check_now(integration.registry):
-        messages.success(request, _("%(title)s answers again.") % names)
-    else:
-        messages.warning(request, _("%(title)s still doesn’t answer. Your connection is kept.") % names)
+    try:
+        if circuits.check_now(integration.registry):
+            messages.success(request, _("%(title)s answers again.") % names)
+        else:
+            messages.warning(request, _("%(title)s still doesn’t answer. Your connection is kept.") % names)
+    except circuits.TooSoon as error:
+        names["seconds"] = str(error.seconds)
+        messages.info(request, _("%(title)s was asked a short while ago. Check again in %(seconds)s seconds.") % names)
     return answer(request)

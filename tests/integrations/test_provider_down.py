@@ -8,6 +8,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
+from integrations import circuits
 from integrations.models import Alias, ApplicationRegistry
 from integrations.models.integration import integrations_of
 from integrations.personal_auth import PersonalAuthAPI
@@ -87,6 +88,18 @@ def test_checking_asks_once_and_shows_what_it_found(
         page = as_amira.get("/integrations/")
     assert walks.state_on(walks.words(page)) == state
     assert told in walks.words(page)
+
+
+def test_nothing_is_said_of_a_provider_that_was_not_asked(
+    amira: User, as_amira: Client, northwind: Alias, server: HostileServer
+) -> None:
+    cast.signed_in(amira, northwind)
+    go_down()
+    ApplicationRegistry.objects.update(next_check_at=timezone.now() + circuits.TRIAL_EVERY)
+    page = walks.words(as_amira.post(at(northwind), headers=HTMX))
+    assert server.calls == []
+    assert "still doesn’t answer" not in page
+    assert re.search(r"Northwind CRM was asked a short while ago\. Check again in (9|10) seconds\.", page)
 
 
 def test_an_answer_that_changes_no_card_is_given_all_the_same(
