@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from foundation.oauth_client.errors import OAuthError, Unreachable
 from integrations.models import diary
@@ -71,7 +72,8 @@ def write_down(revocation: Revocation, answer: str, *, due: datetime, left_alone
             left_alone_until=left_alone_until,
         )
         if ended and is_news:
-            diary.write(revocation.user, revocation.credential, EventKind.REVOCATION_FAILED, answer)
+            detail = diary_detail(revocation, answer)
+            diary.write(revocation.user, revocation.credential, EventKind.REVOCATION_FAILED, detail)
 
 
 def hold_back(revocation: Revocation, *, until: datetime) -> None:
@@ -99,7 +101,14 @@ def abandon(revocation: Revocation, answer: str) -> None:
             next_attempt_at=None,
         )
         if given_up:
-            diary.write(revocation.user, revocation.credential, EventKind.REVOCATION_FAILED, f"given up ({answer})")
+            detail = diary_detail(revocation, f"given up ({answer})")
+            diary.write(revocation.user, revocation.credential, EventKind.REVOCATION_FAILED, detail)
+
+
+def diary_detail(revocation: Revocation, answer: str = "") -> str:
+    """What the provider answered, and whether it is about an old token, beside a new sign-in of the same person."""
+    old_token = _("the old token, from before the new sign-in") if revocation.reason == "replaced" else ""
+    return "; ".join(filter(None, [answer, old_token]))
 
 
 def backoff(attempts: int) -> timedelta:

@@ -10,7 +10,7 @@ from foundation.error_boundary import error_boundary
 from integrations.models import diary
 from integrations.models.diary import EventKind
 from integrations.models.tokens import Revocation, RevocationState
-from integrations.revocations.postponing import postpone_after_fault
+from integrations.revocations.postponing import diary_detail, postpone_after_fault
 
 EVENTS = {
     RevocationState.CONFIRMED: EventKind.REVOCATION_CONFIRMED,
@@ -43,8 +43,8 @@ def settle(earned: Iterable[tuple[Revocation, RevocationState]]) -> None:
 
 def settled(rows: Sequence[Revocation], state: RevocationState) -> bool:
     """All of these in one statement; False, and nothing done, where one of them is settled already."""
-    detail = rows[0].last_answer if state == RevocationState.UNSUPPORTED else ""
-    lines = [diary.line(row.user, row.credential, EVENTS[state], detail) for row in rows]
+    answer = rows[0].last_answer if state == RevocationState.UNSUPPORTED else ""
+    lines = [diary.line(row.user, row.credential, EVENTS[state], diary_detail(row, answer)) for row in rows]
     with transaction.atomic():
         is_done = Revocation.objects.settle(rows, state)
         if is_done:

@@ -5,13 +5,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
 from integrations import tasks
 from integrations.models import Alias, ApplicationRegistry, Event, Revocation, Token
-from integrations.models.integration import integration_of
+from integrations.models.integration import QUICK_ATTEMPTS, integration_of
 from integrations.personal_auth import PersonalAuthAPI
 from tests import cast, walks
 from tests.integrations.revoking import ACCESS, REFRESH, TOLD, copies, deliver, promised, tokens_of
@@ -55,6 +56,32 @@ def test_what_introspection_called_alive_before_and_dead_after_is_verified(
     assert Event.objects.filter(kind="revocation_verified").count() == 1
     assert PersonalAuthAPI(amira).revoke_token("northwind").remote_revocation == "confirmed"
     assert said_of_it(as_amira) == "Northwind CRM confirmed: the token is dead."
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("replaced", "The provider accepted the revocation: the old token, from before the new sign-in"),
+        ("revoked", "The provider accepted the revocation"),
+    ],
+)
+def test_the_diary_tells_the_old_token_from_the_new_sign_in(reason: str, words: str, northwind: Alias) -> None:
+    with transaction.atomic():
+        revocation = Token.objects.get().promise_copy(reason=reason)
+    assert revocation
+    deliver(revocation)
+    assert Event.objects.get(kind="revocation_confirmed").words == words
+
+
+def test_the_diary_says_of_an_old_token_that_its_revocation_failed(server: HostileServer, northwind: Alias) -> None:
+    server.on(TOLD).always(status=503)
+    with transaction.atomic():
+        revocation = Token.objects.get().promise_copy(reason="replaced")
+    assert revocation
+    for _ in range(QUICK_ATTEMPTS):
+        deliver(revocation)
+    (failed,) = Event.objects.filter(kind="revocation_failed")
+    assert failed.detail == "503; the old token, from before the new sign-in"
 
 
 def test_without_a_proof_the_words_are_those_of_an_accepted_revocation(
