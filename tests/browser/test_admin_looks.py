@@ -68,3 +68,23 @@ def test_copying_the_initiator_url(page: Page, site: str, admin: User, addresses
     expect(field.get_by_role("status")).to_have_text("Copied")
     assert page.evaluate("navigator.clipboard.readText()") == shown != ""
     assert Alias.objects.get().hex not in shown
+
+
+BEYOND = """() => [...document.querySelectorAll("#changes :is(th, td)")]
+    .filter((cell) => cell.checkVisibility())
+    .filter((cell) => cell.getBoundingClientRect().right > innerWidth || cell.scrollWidth > cell.clientWidth + 1)
+    .map((cell) => cell.innerText)"""
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_old_and_new_values_of_a_change(page: Page, site: str, admin: User, width: int) -> None:
+    registry = cast.registry_at("https://northwind.example")
+    registry.token_url = f"https://elsewhere.example/{'directory/' * 8}{'x' * 80}/token"
+    registry.save()
+    page.set_viewport_size({"width": width, "height": 844})
+    walks.sign_in(page, site, admin)
+    page.goto(f"{site}/admin/integrations/applicationregistry/{registry.pk}/history/")
+    new = page.locator("#changes").get_by_text(registry.token_url)
+    expect(new).to_be_visible()
+    assert page.evaluate(BEYOND) == []
+    expect_good_looks(page)
