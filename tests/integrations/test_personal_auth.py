@@ -213,6 +213,13 @@ def test_what_is_not_available_looks_as_if_it_were_not_there(
     assert Token.objects.count() == 1
 
 
+def test_a_wrong_name_is_not_called_a_missing_sign_in(amira: User, northwind: Alias) -> None:
+    with pytest.raises(NotAuthenticated, match=r"^There is no alias of this name that the person may use"):
+        PersonalAuthAPI(amira).request("nortwind", "GET", "/x")
+    with pytest.raises(NotAuthenticated, match="and must authenticate"):
+        PersonalAuthAPI(amira).request("northwind", "GET", "/x")
+
+
 def answers(api: PersonalAuthAPI, reference: str) -> list[object]:
     """What each method says, in the order of the contract."""
     revoked = api.revoke_token(reference)
