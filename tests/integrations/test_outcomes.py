@@ -225,6 +225,20 @@ def test_a_renewal_whose_time_ran_out_is_not_announced_as_a_connection(
     assert 'data-kind="too_late"' in window, "and not for ever under way"
 
 
+@pytest.mark.parametrize(
+    ("ending", "code"),
+    [(Ending.TOO_LATE, "too_late"), (Ending.CANCELLED, "cancelled"), (Ending.DENIED, "access_denied")],
+)
+def test_what_goes_to_an_administrator_has_a_code_and_a_time(
+    as_amira: Client, amira: User, alias: Alias, ending: Ending, code: str
+) -> None:
+    attempt = walks.under_way(amira, alias)
+    AuthorizationAttempt.objects.filter(pk=attempt.pk).update(**ATTEMPTS[ending])
+    page = walks.words(as_amira.get(f"/integrations/done/{attempt.hex}/")).split("For your administrator")[1]
+    text = " ".join(re.sub(r"<[^>]*>", "", page.split("</details>")[0]).split())
+    assert re.fullmatch(rf"{code} from northwind\.example at \d+ \w+ \d+, \d\d:\d\d, reference \w{{4}}-\w{{4}}", text)
+
+
 def test_the_first_refusal_still_says_that_nothing_is_connected(as_amira: Client, alias: Alias) -> None:
     page = walks.words(walks.sign_in(as_amira, alias, code=None, error="access_denied"))
     assert "Not connected" in page
