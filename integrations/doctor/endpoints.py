@@ -1,4 +1,4 @@
-"""Each endpoint asked with values that nobody ever issued: how it says no tells whether it knows us."""
+"""Each endpoint asked with values that nobody ever issued: the way it refuses them shows whether it knows Keyrack."""
 
 import secrets
 from collections.abc import Callable, Iterator

@@ -15,9 +15,9 @@ UNCALLABLE = {"blocked_address", "insecure_url", "bad_url"}
 
 
 class Whose(TextChoices):
-    ADMINISTRATOR = "administrator", gettext_lazy("Administrator’s")
-    PROVIDER = "provider", gettext_lazy("Provider’s")
-    OURS = "ours", gettext_lazy("This site’s operator’s")
+    ADMINISTRATOR = "administrator", gettext_lazy("an administrator")
+    PROVIDER = "provider", gettext_lazy("the provider")
+    OURS = "ours", gettext_lazy("this site’s operator")
 
 
 @dataclass(frozen=True, kw_only=True)

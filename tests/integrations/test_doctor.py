@@ -234,7 +234,7 @@ def test_the_check_button_shows_the_same_to_those_who_may_mend(
     assert b'id="check-registry"' in browser.get(f"{page}/change/").content
     saying("POST /token", status=401, json={"error": "invalid_client"})(healthy)
     html = browser.post(f"{page}/check/").content.decode()
-    assert "Administrator’s" in html
+    assert "To mend by an administrator" in html
     assert "we are not accepted (invalid_client)" in html
     assert "CANARY" not in html
     assert browser.get(f"{page}/check/").status_code == 405

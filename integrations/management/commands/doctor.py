@@ -54,5 +54,5 @@ class Command(BaseCommand):
 
 def mark(finding: Finding) -> str:
     if finding.is_fault:
-        return f"TO MEND, {finding.whose_label}:"
+        return f"TO MEND by {finding.whose_label}:"
     return "open" if finding.is_open else "ok  "
