@@ -300,6 +300,7 @@ def test_the_outcome_is_shown_to_its_person_alone(as_amira: Client, alias: Alias
     assert foreign.status_code == 404
     assert "This sign-in belongs to somebody else" in walks.words(foreign)
     assert "Northwind" not in walks.words(foreign)
+    assert "Nothing was stored." not in walks.words(foreign)  # it was, for Amira
     assert client_of(bob).post(back["Location"], {"choice": "switch"}).status_code == 404
     assert Client().get(back["Location"])["Location"] == f"/accounts/login/?next={quote(back['Location'])}"
 
