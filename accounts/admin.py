@@ -132,7 +132,7 @@ class ApplicationForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscri
         label=gettext_lazy("Scopes it may ask for"),
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        help_text=gettext_lazy("It can be given no others."),
+        help_text=gettext_lazy("Its tokens never have any other scope."),
     )
 
     def __init__(self, *arguments: Any, **options: Any) -> None:

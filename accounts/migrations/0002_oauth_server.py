@@ -39,7 +39,7 @@ class Migration(migrations.Migration):
                 ('registration_source', models.CharField(choices=[('manual', 'Manual'), ('dcr', 'Dynamic Client Registration'), ('cimd', 'Client ID Metadata Document')], default='manual', help_text='How this application was registered (manual, DCR per RFC 7591, or CIMD)', max_length=32, verbose_name='registration source')),
                 ('cimd_expires_at', models.DateTimeField(blank=True, default=None, help_text='When the cached Client ID Metadata Document should be re-fetched', null=True, verbose_name='CIMD expires at')),
                 ('allowed_scopes', models.TextField(blank=True, verbose_name='Scopes it may ask for')),
-                ('first_party', models.BooleanField(default=False, help_text="Ours. Only such a one may be given people's passwords.", verbose_name='First-party')),
+                ('first_party', models.BooleanField(default=False, help_text="An application of your own. Only these may ask people for their password.", verbose_name='First-party')),
                 ('may_introspect', models.BooleanField(default=False, help_text='It may ask whether its own tokens are alive (RFC 7662).', verbose_name='May introspect')),
                 ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='Registered by')),
             ],

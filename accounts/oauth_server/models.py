@@ -21,7 +21,9 @@ class Application(AbstractApplication):  # type: ignore[misc]  # django-oauth-to
     )
     allowed_scopes = models.TextField(_("Scopes it may ask for"), blank=True)  # separated by spaces
     first_party = models.BooleanField(
-        _("First-party"), default=False, help_text=_("Ours. Only such a one may be given people's passwords.")
+        _("First-party"),
+        default=False,
+        help_text=_("An application of your own. Only these may ask people for their password."),
     )
     may_introspect = models.BooleanField(
         _("May introspect"), default=False, help_text=_("It may ask whether its own tokens are alive (RFC 7662).")

@@ -92,7 +92,7 @@ class TemplateAdmin(Page):
             form.add_error(None, _("One of these names was taken a moment ago. Choose others."))
             return None
         self.log_addition(request, alias, [{"added": {}}])
-        told = _("%(name)s is set up. Register its Redirect URL at the provider: %(url)s")
+        told = _("%(name)s is set up. If you have not done so yet, register its Redirect URL at the provider: %(url)s")
         messages.success(request, told % {"name": alias.title, "url": form.redirect_url})
         return redirect("admin:integrations_alias_change", alias.pk)
 
@@ -135,7 +135,7 @@ class TemplateAdmin(Page):
             context |= {"may_make": may_make(request), **told_of(template)}
         return super().render_change_form(request, context, *arguments, **options)
 
-    @admin.display(description=gettext_lazy("Makes"))
+    @admin.display(description=gettext_lazy("Description"))
     def makes(self, template: ConfigurationTemplate) -> str:
         return str(template.definition.get("description", ""))
 
