@@ -95,6 +95,16 @@ def test_the_menu_and_a_toast(everything: Page) -> None:
     expect_good_looks(everything)
 
 
+def test_a_question_longer_than_the_screen_is_shown_from_its_beginning(
+    page: Page, site: str, amira: User, aliases: dict[str, Alias]
+) -> None:
+    page.set_viewport_size({"width": 390, "height": 500})
+    walks.open_dashboard(page, site, amira)
+    page.locator("#c-address_changed-confirm-address").click()
+    expect(page.locator("#dialog-h")).to_be_in_viewport(ratio=1)
+    expect(page.locator("#dialog-keep")).to_be_focused()
+
+
 @pytest.mark.parametrize("state", ["connected", "needs_reauth", "not_connected", "misconfigured", "address_changed"])
 def test_the_details(everything: Page, aliases: dict[str, Alias], state: str) -> None:
     Token.objects.update(requested_scopes=["read", "write"])

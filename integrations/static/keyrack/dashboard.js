@@ -101,7 +101,11 @@ form?.addEventListener("submit", (event) => { if (!form.dataset.answered) event.
 // Dialogs. The link leads to a page that asks; with htmx the same words come here.
 let opener = "", decided = "", focused = "";
 
-new MutationObserver(() => { if (dialog.childElementCount && !dialog.open) dialog.showModal(); }).observe(dialog, { childList: true });
+new MutationObserver(() => {
+  if (!dialog.childElementCount || dialog.open) return;
+  dialog.showModal();
+  dialog.scrollTop = 0; // the button in focus may be far below the question
+}).observe(dialog, { childList: true });
 
 dialog.addEventListener("close", () => {
   dialog.replaceChildren();

@@ -55,7 +55,11 @@ document.addEventListener("click", (event) => {
 });
 
 if (dialog) {
-  new MutationObserver(() => { if (dialog.childElementCount && !dialog.open) dialog.showModal(); }).observe(dialog, { childList: true });
+  new MutationObserver(() => {
+    if (!dialog.childElementCount || dialog.open) return;
+    dialog.showModal();
+    dialog.scrollTop = 0; // the button in focus may be far below the question
+  }).observe(dialog, { childList: true });
   dialog.addEventListener("submit", (event) => { heading = event.target.dataset.focus ?? ""; });
   dialog.addEventListener("close", () => {
     dialog.replaceChildren();
