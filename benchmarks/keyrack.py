@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts.models import User
 from benchmarks import filling
 from benchmarks.filling import ACCESS_TOKEN, PROVIDERS, REFRESH_TOKEN, Reading
-from integrations import tokens
+from integrations.connections import renewal
 from integrations.models import (
     Alias,
     ApplicationRegistry,
@@ -89,7 +89,7 @@ def prepare(refresh_token: str) -> None:
 
 
 def caller() -> Callable[[], str]:
-    tokens.prepare()  # as config.wsgi does
+    renewal.prepare()  # as config.wsgi does
     api = PersonalAuthAPI(User.objects.get(username="amira"))
     return lambda: api.get_token("northwind").access_token
 

@@ -8,7 +8,7 @@ from django.db import transaction
 from accounts.models import User
 from benchmarks.keyrack import alias_at, credential_of, token_of
 from foundation.oauth_client import transport
-from integrations import revocations
+from integrations.connections import revocations
 from integrations.models import Alias, Revocation, Token
 from integrations.models.tokens import RevocationState
 

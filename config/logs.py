@@ -26,7 +26,7 @@ class QueueIsAway(logging.Filter):
 
 
 class TheyAreAway(logging.Filter):
-    """Our own 502 and 504; `integrations.circuits` says once what is down."""
+    """Our own 502 and 504; `integrations.circuit_breaker` says once what is down."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if getattr(record, "status_code", None) in (HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT):

@@ -364,7 +364,7 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 # After a lost connection Celery would take fewer messages until what ran has been acknowledged. That cannot be, on a
 # connection that is gone, and the worker would wait for ever.
 CELERY_WORKER_ENABLE_PREFETCH_COUNT_REDUCTION = False
-CELERY_IMPORTS = ["integrations.flows.later"]
+CELERY_IMPORTS = ["integrations.flows.background"]
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {

@@ -10,8 +10,8 @@ django.setup(set_prefix=False)
 from config.health import answer_healthz_first  # noqa: E402 - has models, which can be imported now that Django is set up
 from config.requests import WSGIApplication  # noqa: E402
 from config.spare_threads import SpareThreads, server_threads  # noqa: E402
-from integrations import tokens  # noqa: E402
+from integrations.connections import renewal  # noqa: E402
 
 application = answer_healthz_first(SpareThreads(WSGIApplication(), server_threads()))
 
-tokens.prepare()
+renewal.prepare()

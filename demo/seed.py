@@ -17,6 +17,7 @@ from accounts.models import User
 from demo import agreements, flows, itself, tables
 from demo.catalogue import CATALOGUE, Offer
 from integrations.apps import GROUP
+from integrations.models.configuration_templates import ConfigurationTemplate
 from integrations.models.registry import (
     Alias,
     ApplicationRegistry,
@@ -27,7 +28,6 @@ from integrations.models.registry import (
     OAuthEntityProfile,
     RevocationReach,
 )
-from integrations.models.templates import ConfigurationTemplate
 from integrations.models.tokens import Revocation
 
 PEOPLE = (("amira", "Amira", "Haddad"), ("tomas", "Tomás", "Ferreira"))

@@ -16,8 +16,9 @@ from django.utils import timezone
 from accounts.models import User
 from demo import access, browserless
 from demo.catalogue import CATALOGUE
-from integrations import authorization, flows, rest, tokens
-from integrations.models.diary import Event
+from integrations import calls, flows
+from integrations.connections import authorization, renewal
+from integrations.models.events import Event
 from integrations.models.flows import SubflowRun
 from integrations.models.registry import Alias
 from integrations.models.tokens import AttemptStatus, AuthorizationAttempt, Revocation, Token
@@ -73,7 +74,7 @@ class Visitor:
         """Call the third party once, so that the card knows of a use."""
         connection = Alias.objects.get(name=name).connection
         if connection:
-            rest.send(self.user, connection, "GET", path, used_by="Demo").raise_for_status()
+            calls.send(self.user, connection, "GET", path, used_by="Demo").raise_for_status()
 
     def remove_access(self, name: str) -> None:
         """Take it back at the provider, on its page, as one does in account settings."""
@@ -145,8 +146,8 @@ def lose_access(visitor: Visitor, name: str) -> None:
         return
     visitor.remove_access(name)
     try:
-        tokens.renew(token)
-    except tokens.NoUsableToken:
+        renewal.renew(token)
+    except renewal.NoUsableToken:
         return
     raise NotSeeded(f"{name}: renewed although access was removed")
 

@@ -22,16 +22,17 @@ class IntegrationsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from integrations import checks, consequences, templates  # noqa: F401 - need the models; two register themselves
+        from integrations import signal_receivers  # noqa: F401 - need the models; two register themselves
         from integrations.api import checks as api_checks  # noqa: F401 - registers itself
-        from integrations.models import admission, audited  # noqa: F401 - registers itself
+        from integrations.models import admission, audited_models  # noqa: F401 - registers itself
         from integrations.models.registry import Alias
+        from integrations.provider_setup import from_template
 
         scopes.add_source(Alias.objects.as_scopes, admission.scopes_of)
         transport.configure(settings.OUTBOUND_ALLOW)
         transport.answer_here(in_process.base_url(), answer_ourselves)
         post_migrate.connect(create_group, sender=self)
-        post_migrate.connect(templates.bring_up_to_date, sender=self)
+        post_migrate.connect(from_template.bring_up_to_date, sender=self)
 
 
 def answer_ourselves(method: str, path: str, headers: Mapping[str, str], body: bytes) -> OwnAnswer:

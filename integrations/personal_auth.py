@@ -15,11 +15,12 @@ import requests
 from django.utils import timezone
 
 from accounts.models import User
-from integrations import authorization, rest, tokens
-from integrations.models.integration import Integration, integration_named
+from integrations import calls
+from integrations.connections import authorization, renewal
+from integrations.connections.renewal import NoUsableToken, ReadyCall
+from integrations.models.card import Integration, integration_named
 from integrations.models.registry import HttpConnection
 from integrations.models.tokens import Revocation, Token, consent
-from integrations.tokens import NoUsableToken, ReadyCall
 
 SUCCESS, FAIL = "SUCCESS", "FAIL"
 NOT_SIGNED_IN = "The person has no usable token for this integration and must authenticate."
@@ -85,7 +86,7 @@ class PersonalAuthAPI:
 
     def is_token_valid(self, alias: str) -> bool:
         """A living access token, or a refresh token that can renew it. Asks nobody outside."""
-        if tokens.ready_call(self.user, str(alias)):
+        if renewal.ready_call(self.user, str(alias)):
             return True
         integration = self._integration(alias)
         return bool(integration and integration.is_token_valid)
@@ -96,7 +97,7 @@ class PersonalAuthAPI:
         Raises `NotAuthenticated`, or `foundation.oauth_client.errors.OAuthError` when the provider is at fault.
         """
         try:
-            call = tokens.ready_call(self.user, str(alias), minimum_seconds=minimum_seconds, renews=True)
+            call = renewal.ready_call(self.user, str(alias), minimum_seconds=minimum_seconds, renews=True)
             return exported(call or self._current(self._authenticated(alias), minimum_seconds))
         except NoUsableToken as error:
             raise self._not_authenticated(self._authenticated(alias), error.code) from error
@@ -111,7 +112,7 @@ class PersonalAuthAPI:
         json: Any = None,
         data: Any = None,
         headers: Mapping[str, str] | None = None,
-        timeout: float = rest.DEADLINE,
+        timeout: float = calls.DEADLINE,
     ) -> requests.Response:
         """Call the third party as this person. `path` is below the alias's connection URL and cannot leave it.
 
@@ -120,7 +121,7 @@ class PersonalAuthAPI:
         integration = self._authenticated(alias)
         connection = self._connection(integration)
         try:
-            return rest.send(
+            return calls.send(
                 self.user,
                 connection,
                 method,
@@ -142,15 +143,15 @@ class PersonalAuthAPI:
         path: str,
         *,
         headers: Mapping[str, str],
-        body: rest.Body | None = None,
+        body: calls.Body | None = None,
         retries: int = 0,
         used_by: str = "Python",
         call: ReadyCall | None = None,
-    ) -> rest.Streamed:
+    ) -> calls.Streamed:
         """Like `request`, for bodies that nobody wants in memory. `call`: what is known already of person and alias."""
         try:
-            call = call or tokens.ready_call(self.user, alias, renews=True) or self._call(alias)
-            return rest.stream(call, method, path, headers=headers, body=body, retries=retries, used_by=used_by)
+            call = call or renewal.ready_call(self.user, alias, renews=True) or self._call(alias)
+            return calls.stream(call, method, path, headers=headers, body=body, retries=retries, used_by=used_by)
         except NoUsableToken as error:
             raise self._not_authenticated(self._authenticated(alias), error.code) from error
 
@@ -183,7 +184,7 @@ class PersonalAuthAPI:
     def _current(self, integration: Integration, minimum_seconds: float = 0) -> Token:
         """Where the fast path knows nothing: this raises the reason."""
         url = integration.connection_url
-        return tokens.current(self.user, integration.credential, minimum_seconds=minimum_seconds, connection_url=url)
+        return renewal.current(self.user, integration.credential, minimum_seconds=minimum_seconds, connection_url=url)
 
     def _call(self, alias: str) -> ReadyCall:
         integration = self._authenticated(alias)

@@ -15,7 +15,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from accounts.models import User
-from integrations import authorization, tasks, tokens
+from integrations.connections import authorization, renewal, tasks
 from integrations.models import Alias, AuthorizationAttempt, Revocation, Token
 from integrations.personal_auth import NotAuthenticated, PersonalAuthAPI
 from tests import canaries, cast, walks
@@ -143,7 +143,7 @@ def sign_in_at_both(browser: Browser, alias: Alias, local: Alias, server: Hostil
 def renew_and_lose(amira: User, alias: Alias, server: HostileServer) -> None:
     token = Token.objects.with_registry().get(credential=walks.credential_of(alias))
     walks.grants(server, 4)
-    assert tokens.renew(token).access_token == "CANARY-access-4"
+    assert renewal.renew(token).access_token == "CANARY-access-4"
     assert PersonalAuthAPI(amira).request("northwind", "GET", "/me").ok
     server.on("GET /api/me").answer(status=401, json={"error": "invalid_token", "echo": "CANARY-access-4"})
     server.on("POST /token").answer(
@@ -170,7 +170,7 @@ def fail_in_every_way(
         server.on("POST /token").then(failure)
         browser.get(come_back(browser, alias)["Location"])
     with monkeypatch.context() as broken:
-        broken.setattr(authorization.results, "account_of", broken_in_the_middle)
+        broken.setattr(authorization.storage, "account_of", broken_in_the_middle)
         walks.grants(server, 5)
         assert come_back(browser, alias).status_code == 500
         walks.grants(server, 6)
@@ -206,7 +206,7 @@ def test_an_error_report_names_places_and_no_values(
 ) -> None:
     for handler in mail_handlers():
         monkeypatch.setattr(handler, "include_html", with_html)
-    monkeypatch.setattr(authorization.results, "account_of", broken_in_the_middle)
+    monkeypatch.setattr(authorization.storage, "account_of", broken_in_the_middle)
     walks.grants(server)
     state = walks.begin(browser.client, alias)
     assert walks.come_back(browser.client, alias, state).status_code == 500
@@ -230,7 +230,7 @@ def written_in(letter: EmailMessage) -> bytes:
 def test_the_error_page_tells_nothing(
     browser: Browser, alias: Alias, server: HostileServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(authorization.results, "account_of", broken_in_the_middle)
+    monkeypatch.setattr(authorization.storage, "account_of", broken_in_the_middle)
     walks.grants(server)
     page = walks.words(come_back(browser, alias))
     assert "The fault is Keyrack’s" in page
@@ -243,7 +243,7 @@ def test_a_defect_in_the_middle_loses_no_token(
     browser: Browser, alias: Alias, server: HostileServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They were committed when they came in; whoever cleans up gives them back."""
-    monkeypatch.setattr(authorization.results, "account_of", broken_in_the_middle)
+    monkeypatch.setattr(authorization.storage, "account_of", broken_in_the_middle)
     walks.grants(server)
     come_back(browser, alias)
     monkeypatch.undo()

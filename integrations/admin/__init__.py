@@ -6,12 +6,12 @@ from django.contrib.admin.views.main import ChangeList
 from integrations.admin import (
     aliases,
     credentials,
-    door,
     flows,
     registries,
     remote_tables,
     revocations,
     searching,
+    sign_in,
     templates,
     tokens,
 )
@@ -19,7 +19,7 @@ from integrations.admin import (
 __all__ = ["aliases", "credentials", "flows", "registries", "remote_tables", "revocations", "templates", "tokens"]
 
 # One door for everybody: whatever the site's own sign-in asks for, nobody gets around it here.
-admin.site.login = door.login  # type: ignore[method-assign]  # less than an AdminSite of our own
-admin.site.password_change = door.password_change  # type: ignore[assignment,method-assign]  # as above
+admin.site.login = sign_in.login  # type: ignore[method-assign]  # less than an AdminSite of our own
+admin.site.password_change = sign_in.password_change  # type: ignore[assignment,method-assign]  # as above
 # Every list, also those of other apps.
 ChangeList.search_form_class = searching.SearchForm

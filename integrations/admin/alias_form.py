@@ -7,9 +7,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from integrations.admin import confirming
+from integrations.admin import move_confirmation
 from integrations.admin.addresses import AddressInput, BaseAddressField, origin
-from integrations.admin.one_of import Markable, OneOfFormSet
+from integrations.admin.single_choice import Markable, OneOfFormSet
 from integrations.models.registry import Alias, AliasType, ApplicationRegistry, HttpConnection, OAuth2Credential
 from integrations.models.tokens import Token
 
@@ -45,8 +45,8 @@ class AliasForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable
 class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]
     """Another host takes somebody who may change the registry and knows its secret; and then each person's yes."""
 
-    same_provider = confirming.SameProviderField()
-    client_secret = confirming.SecretAgainField()
+    same_provider = move_confirmation.SameProviderField()
+    client_secret = move_confirmation.SecretAgainField()
     user: Any = None  # who fills it in; set by the admin
     is_proved = False  # the secret was typed again, or there is none
 
@@ -71,19 +71,21 @@ class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]
         has_tokens = Token.objects.filter(credential=credential).exists()
         if origin(url) in known or not (has_tokens or credential.connections.exists()):
             return
-        if not self.user.has_perm(confirming.OWNER):
+        if not self.user.has_perm(move_confirmation.OWNER):
             told = _("Only who may change the application registry “%(registry)s” may lead its tokens to another host.")
             self.add_error("connection_url", told % {"registry": credential.registry.name})
         elif has_tokens:
             self.check_proof(credential.registry, origin(url), known)
 
     def check_proof(self, registry: ApplicationRegistry, new: str, known: set[str]) -> None:
-        if confirming.has_secret(registry):
-            self.is_proved = confirming.is_secret_of(registry, self.cleaned_data.get(confirming.SECRET, ""))
+        if move_confirmation.has_secret(registry):
+            self.is_proved = move_confirmation.is_secret_of(
+                registry, self.cleaned_data.get(move_confirmation.SECRET, "")
+            )
             if not self.is_proved:
-                confirming.ask_for_secret(self, {new}, known)
-        elif not self.cleaned_data.get(confirming.SAME_PROVIDER):
-            confirming.ask(self, {new}, known)
+                move_confirmation.ask_for_secret(self, {new}, known)
+        elif not self.cleaned_data.get(move_confirmation.SAME_PROVIDER):
+            move_confirmation.ask(self, {new}, known)
         else:
             self.is_proved = True
 

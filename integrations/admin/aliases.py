@@ -9,10 +9,10 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
 
-from integrations import authorization
 from integrations.admin.alias_form import AliasForm, ConnectionForm, ConnectionFormSet, ConnectionRowForm, for_user
+from integrations.admin.base import NOTHING, Choosing, Page, whom_it_hits
 from integrations.admin.credentials import initiator_text
-from integrations.admin.pages import NOTHING, Choosing, Page, whom_it_hits
+from integrations.connections import authorization
 from integrations.models.registry import Alias, CredentialQuerySet, HttpConnection, OAuth2Credential
 from integrations.models.tokens import Token
 

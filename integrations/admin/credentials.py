@@ -19,15 +19,15 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 
 from accounts.models import User
-from integrations import authorization, tokens
-from integrations.admin import own_tokens
+from integrations.admin import system_tokens
+from integrations.admin.base import NOTHING, Page, copyable, moment
 from integrations.admin.credential_form import CONFIRMED, CredentialForm
-from integrations.admin.pages import NOTHING, Page, copyable, moment
 from integrations.admin.tokens import BY
-from integrations.models.addresses import initiator_url
-from integrations.models.diary import EventKind, events_of
-from integrations.models.integration import Integration
+from integrations.connections import authorization, renewal
+from integrations.models.card import Integration
+from integrations.models.events import EventKind, events_of
 from integrations.models.registry import GrantType, IntegrationType, OAuth2Credential
+from integrations.models.sign_in_urls import initiator_url
 from integrations.models.tokens import Token, TokenState
 
 TROUBLE = (EventKind.SIGN_IN_FAILED, EventKind.REAUTH_NEEDED)
@@ -97,7 +97,7 @@ class CredentialAdmin(Page):
         if credential is None:
             raise Http404
         try:
-            own_tokens.get_token(request, credential)
+            system_tokens.get_token(request, credential)
         except authorization.NotAvailable:
             raise PermissionDenied from None
         return redirect("admin:integrations_oauth2credential_change", credential.pk)
@@ -133,7 +133,7 @@ class CredentialAdmin(Page):
         if credential:
             context |= {
                 "integration": usable_by(request.user, credential),
-                "is_granted_to_us": tokens.grants_to_us(credential),
+                "is_granted_to_us": renewal.grants_to_us(credential),
                 "tokens": tokens_link(credential),
             }
         return super().render_change_form(request, context, *arguments, **options)
@@ -186,7 +186,7 @@ def initiator_text(credential: OAuth2Credential | None) -> str:
 
 
 def can_be_signed_in_to(credential: OAuth2Credential) -> bool:
-    return credential.profile.grant_type != GrantType.CLIENT_CREDENTIALS or tokens.grants_to_us(credential)
+    return credential.profile.grant_type != GrantType.CLIENT_CREDENTIALS or renewal.grants_to_us(credential)
 
 
 def usable_by(user: Any, credential: OAuth2Credential) -> Integration | None:

@@ -7,8 +7,8 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from integrations import rest
-from integrations.admin.lines import HeadersField, InputsField, LinesField, OutputsField
+from integrations import calls
+from integrations.admin.line_fields import HeadersField, InputsField, LinesField, OutputsField
 from integrations.models.flows import Action, RestStep, Subflow, SubflowAction
 from integrations.models.flows.declared import check_beginnings, check_inputs, check_outputs
 
@@ -78,7 +78,7 @@ class StepForm(forms.ModelForm):  # type: ignore[type-arg]
         """Others would be dropped when the call is made."""
         given = self.cleaned_data["headers"]
         for row in given if isinstance(given, list) else []:
-            if isinstance(row, list) and row and isinstance(row[0], str) and not rest.may_say(row[0]):
+            if isinstance(row, list) and row and isinstance(row[0], str) and not calls.may_say(row[0]):
                 raise ValidationError(_("The header “%(name)s” is not for steps to set.") % {"name": row[0]})
         return given
 

@@ -14,7 +14,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 
 from accounts.models import User
-from integrations import actions, flows
+from integrations import flows
+from integrations.flows import actions
 from integrations.models.flows import Action, InputType, RunState, Subflow
 
 LABELS = dict(InputType.choices)

@@ -10,9 +10,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from integrations.admin.base import NOTHING, Choosing, Page, ReadOnly, quietly
 from integrations.admin.flow_forms import ActionForm, PlacedForm, PlacedFormSet, StepForm, StepFormSet, SubflowForm
 from integrations.admin.flow_tests import ActionTester, SubflowTester
-from integrations.admin.pages import NOTHING, Choosing, Page, ReadOnly, quietly
 from integrations.models.flows import Action, RestStep, RunState, StepRun, Subflow, SubflowAction, SubflowRun
 
 

@@ -8,8 +8,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
-from integrations.admin.one_of import Markable, OneOfFormSet
-from integrations.admin.pages import Page, RowForm, RowFormSet
+from integrations.admin.base import Page, RowForm, RowFormSet
+from integrations.admin.single_choice import Markable, OneOfFormSet
 from integrations.models.registry import ApplicationRegistry, GrantType, OAuthEntityProfile, OAuthEntityScope
 
 AS_THE_REGISTRY = [("", _("As the Default Grant Type"))]

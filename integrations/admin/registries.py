@@ -23,18 +23,20 @@ from django.views.decorators.http import require_POST
 from foundation.oauth_client import metadata
 from foundation.oauth_client.errors import OAuthError, Unreachable
 from foundation.oauth_client.metadata import Metadata
-from integrations import authorization, doctor, registration_health
-from integrations.admin.kept_secret import keep_secret
-from integrations.admin.pages import NOTHING, Page, copyable, moment
+from integrations import registration_health
+from integrations.admin.base import NOTHING, Page, copyable, moment
 from integrations.admin.profiles import ProfileInline, ScopeInline, settle_profiles
 from integrations.admin.registry_form import FILL, RegistryForm
+from integrations.admin.typed_secret import keep_secret
+from integrations.connections import authorization
 from integrations.models.registry import (
     ApplicationRegistry,
     ClientAuthentication,
     CodeChallengeMethod,
     OAuthEntityScope,
-    rules,
+    validation,
 )
+from integrations.provider_setup import doctor
 
 MAIN = [
     "reserved_id", "kept_secret", "name", "client_id", "client_secret", "default_grant_type", "refresh_token_lifespan",
@@ -158,7 +160,7 @@ class RegistryAdmin(Page):
             add_scopes(form.instance, form.cleaned_data["offered_scopes"])
         if not change:
             settle_profiles(form.instance)
-        for shortcoming, _code in rules.shortcomings(form.instance):
+        for shortcoming, _code in validation.shortcomings(form.instance):
             messages.warning(request, shortcoming)
 
     @admin.display(description=gettext_lazy("Used by"))

@@ -18,7 +18,7 @@ from django.views.decorators.debug import sensitive_variables
 from foundation.oauth_client import revocation_requests
 from foundation.oauth_client.revocation_requests import BadDialect
 from foundation.secrets_at_rest import NoKeys, keyring
-from integrations.admin import confirming
+from integrations.admin import move_confirmation
 from integrations.admin.addresses import AddressField, AddressInput, BaseAddressField, LinkField
 from integrations.admin.json_field import JsonField
 from integrations.models.registry import (
@@ -27,9 +27,9 @@ from integrations.models.registry import (
     ClientAuthentication,
     RevocationReach,
     Use,
-    rules,
+    validation,
 )
-from integrations.models.registry.rules import ADDRESSES, LINKS, picture_type
+from integrations.models.registry.validation import ADDRESSES, LINKS, picture_type
 from integrations.models.tokens import Token
 
 FILL = "_fill"  # the button that only fills the form in
@@ -81,7 +81,7 @@ class RegistryForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
         help_text=gettext_lazy("PNG or WebP, at most 100 KB. Without one, cards show the first letters."),
     )
     remove_logo = forms.BooleanField(label=gettext_lazy("Remove the logo"), required=False)
-    same_provider = confirming.SameProviderField()
+    same_provider = move_confirmation.SameProviderField()
     secret_proved = False  # the stored secret was typed again, and not another one
 
     class Meta:
@@ -91,7 +91,7 @@ class RegistryForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
         field_classes = (
             dict.fromkeys(ADDRESSES, AddressField)
             | dict.fromkeys(LINKS, LinkField)
-            | dict.fromkeys(rules.JSON_FIELDS, JsonField)
+            | dict.fromkeys(validation.JSON_FIELDS, JsonField)
             | {"issuer": BaseAddressField}
         )
         widgets = {name: AddressInput() for name in ADDRESSES}
@@ -141,7 +141,7 @@ class RegistryForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
 
     def clean_client_id(self) -> str:
         typed: str = self.cleaned_data["client_id"]
-        if wrong := rules.wrong_name(typed):
+        if wrong := validation.wrong_name(typed):
             raise ValidationError(wrong)
         return typed
 
@@ -153,7 +153,7 @@ class RegistryForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
 
     def parameters(self, name: str) -> dict[str, str]:
         typed = self.cleaned_data[name] or {}
-        if wrong := rules.wrong_parameters(typed, rules.PARAMETERS[name]):
+        if wrong := validation.wrong_parameters(typed, validation.PARAMETERS[name]):
             raise ValidationError(wrong)
         return dict(typed)
 
@@ -165,7 +165,7 @@ class RegistryForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
 
     def request(self, name: str) -> dict[str, Any]:
         typed = self.cleaned_data[name] or {}
-        if wrong := rules.wrong_request(rules.REQUESTS[name], typed):
+        if wrong := validation.wrong_request(validation.REQUESTS[name], typed):
             raise ValidationError(wrong)
         return dict(typed)
 
@@ -219,9 +219,9 @@ class RegistryForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
             self.add_error("revocation_request", str(error))
 
     def check_base_url(self, fields: dict[str, Any]) -> None:
-        if wrong := rules.wrong_hosts(fields["base_url_path"], fields["base_url_hosts"]):
+        if wrong := validation.wrong_hosts(fields["base_url_path"], fields["base_url_hosts"]):
             self.add_error("base_url_hosts", wrong)
-        if fields["scope_parameter"] in rules.OURS_TO_SEND - {"scope"}:
+        if fields["scope_parameter"] in validation.OURS_TO_SEND - {"scope"}:
             told = _("Keyrack sets this itself: %(names)s.")
             self.add_error("scope_parameter", told % {"names": fields["scope_parameter"]})
 
@@ -240,21 +240,21 @@ class RegistryForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
             self.add_error("client_secret", told % {"labels": labels})
 
     def leading_elsewhere(self, fields: dict[str, Any]) -> list[str]:
-        endpoints = rules.leading_elsewhere(self.initial, fields)
-        return [*endpoints, *rules.leading_people_elsewhere(self.initial, fields)]
+        endpoints = validation.leading_elsewhere(self.initial, fields)
+        return [*endpoints, *validation.leading_people_elsewhere(self.initial, fields)]
 
     def check_tokens(self, fields: dict[str, Any]) -> None:
         """People's tokens would follow, where no secret has to be typed again for it."""
-        if fields[confirming.SAME_PROVIDER] or self.instance._state.adding or self.has_secret:
+        if fields[move_confirmation.SAME_PROVIDER] or self.instance._state.adding or self.has_secret:
             return
-        new, known = rules.new_receivers(self.initial, fields)
-        if "call_headers" in rules.leading_people_elsewhere(self.initial, fields):
+        new, known = validation.new_receivers(self.initial, fields)
+        if "call_headers" in validation.leading_people_elsewhere(self.initial, fields):
             new |= {_("a place that Headers of calls name")}
         if new and Token.objects.filter(credential__profile__registry=self.instance).exists():
-            confirming.ask(self, new, known)
+            move_confirmation.ask(self, new, known)
 
     def save(self, commit: bool = True) -> Any:
-        self.secret_proved = confirming.is_secret_of(self.instance, self.cleaned_data["client_secret"])
+        self.secret_proved = move_confirmation.is_secret_of(self.instance, self.cleaned_data["client_secret"])
         self.take_secret()
         self.take_logo()
         self.take_defaults()

@@ -17,12 +17,12 @@ from django.views.decorators.http import require_safe
 from accounts.models import User
 from foundation.oauth_client.errors import OAuthError
 from integrations import remote_tables
-from integrations.admin.pages import Choosing, Page
+from integrations.admin.base import Choosing, Page
 from integrations.admin.table_form import ColumnForm, ColumnFormSet, TableForm
+from integrations.connections.renewal import NoUsableToken
 from integrations.models.registry import Alias
 from integrations.models.remote_tables import RemoteTable, RemoteTableColumn
 from integrations.remote_tables import Source
-from integrations.tokens import NoUsableToken
 
 ROWS_PREVIEWED = 10
 REASONS = {

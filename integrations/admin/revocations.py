@@ -9,8 +9,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from integrations import tasks
-from integrations.admin.pages import ReadOnly, day, hour, quietly
+from integrations.admin.base import ReadOnly, day, hour, quietly
+from integrations.connections import tasks
 from integrations.models.tokens import Revocation, RevocationQuerySet
 
 

@@ -6,9 +6,10 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext as _
 
-from integrations import actions, remote_tables, rest
+from integrations import calls, remote_tables
+from integrations.admin.base import RowForm, RowFormSet
 from integrations.admin.json_field import JsonField
-from integrations.admin.pages import RowForm, RowFormSet
+from integrations.flows import actions
 from integrations.models.flows import Action
 from integrations.models.remote_tables import RemoteTable, RemoteTableColumn, name_from
 
@@ -53,8 +54,8 @@ class TableForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable
         if "?" in path:
             raise forms.ValidationError(_("What follows the question mark belongs into Query."))
         try:
-            rest.target(ANYWHERE, path)
-        except rest.BadPath as error:
+            calls.target(ANYWHERE, path)
+        except calls.BadPath as error:
             raise forms.ValidationError(str(error)) from None
         return path
 

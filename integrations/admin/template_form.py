@@ -12,22 +12,22 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_variables
 
 from foundation.secrets_at_rest import NoKeys, keyring
-from integrations import templates
 from integrations.admin import addresses
 from integrations.admin.addresses import origin
 from integrations.admin.registry_form import RESERVED_ID
-from integrations.models.definitions import Question, answered
+from integrations.models.configuration_templates import ConfigurationTemplate
 from integrations.models.registry import (
     Alias,
     ApplicationRegistry,
     ClientAuthentication,
     IntegrationType,
     OAuthEntityScope,
-    rules,
+    validation,
 )
-from integrations.models.registry.rules import BOUND_TO_SECRET, GET_SECRETS
-from integrations.models.templates import ConfigurationTemplate
-from integrations.templates import Wanted
+from integrations.models.registry.validation import BOUND_TO_SECRET, GET_SECRETS
+from integrations.models.template_definitions import Question, answered
+from integrations.provider_setup import from_template
+from integrations.provider_setup.from_template import Wanted
 
 CALLED = tuple(name for name in dict.fromkeys((*BOUND_TO_SECRET, *GET_SECRETS)) if name.endswith("_url"))
 SHOWN = 60  # characters of what somebody typed, in a sentence about it
@@ -134,7 +134,7 @@ class FromTemplateForm(forms.Form):
             answer = str(fields.get(answer_name(question), "")).rstrip("/")
             if answer and not question.fits(answer):
                 self.add_error(answer_name(question), MISSPELT[question.kind])
-        for name, told in templates.in_the_way(fields.get("name", ""), fields.get("alias", "")):
+        for name, told in from_template.in_the_way(fields.get("name", ""), fields.get("alias", "")):
             self.add_error(name, told)
         if ApplicationRegistry.objects.filter(pk=self.registry_id).exists():
             raise ValidationError(_("This page was saved already. Open the registry from the list."))
@@ -146,7 +146,7 @@ class FromTemplateForm(forms.Form):
 
     def check_rows(self) -> None:
         """What would be made, as the forms of the rows would take it."""
-        for name, wrong in rules.faults(templates.registry_of(self.definition, self.wanted())):
+        for name, wrong in validation.faults(from_template.registry_of(self.definition, self.wanted())):
             self.add_error(name if name in self.fields else None, wrong)
 
     def check_addresses(self) -> None:

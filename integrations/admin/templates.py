@@ -21,12 +21,12 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_POST
 
-from integrations import templates
-from integrations.admin.pages import Page, copyable
+from integrations.admin.base import Page, copyable
 from integrations.admin.template_form import FromTemplateForm
-from integrations.models.definitions import BadDefinition, Definition
+from integrations.models.configuration_templates import ConfigurationTemplate
 from integrations.models.registry import ApplicationRegistry
-from integrations.models.templates import ConfigurationTemplate
+from integrations.models.template_definitions import BadDefinition, Definition
+from integrations.provider_setup import from_template
 
 PREVIEW = "_preview"  # the button that only shows what would be made
 PAGES = "admin/integrations/configurationtemplate"
@@ -87,7 +87,7 @@ class TemplateAdmin(Page):
     def made(self, request: HttpRequest, form: FromTemplateForm) -> HttpResponse | None:
         """All rows, or none and a sentence."""
         try:
-            alias = templates.create(form.definition, form.wanted())
+            alias = from_template.create(form.definition, form.wanted())
         except IntegrityError:  # somebody else was quicker
             form.add_error(None, _("One of these names was taken a moment ago. Choose others."))
             return None
@@ -182,9 +182,9 @@ def previewed(form: FromTemplateForm) -> Iterator[tuple[str, str, bool]]:
     wanted = form.wanted()
     yield _("Application Registry"), wanted.name, False
     yield _("Client ID"), wanted.client_id, False
-    yield from values(form.definition, templates.registry_of(form.definition, wanted))
+    yield from values(form.definition, from_template.registry_of(form.definition, wanted))
     scopes = ", ".join(scope for scope, _words in wanted.scopes)
-    yield _("OAuth Entity Profile"), f"{templates.PROFILE}: {scopes or '–'}", False
+    yield _("OAuth Entity Profile"), f"{from_template.PROFILE}: {scopes or '–'}", False
     kind = dict(form.fields["integration_type"].choices)[wanted.integration_type]  # type: ignore[attr-defined]  # it has
     yield _("OAuth 2.0 Credential"), f"{wanted.name} ({kind})", False
     yield _("Alias"), wanted.alias, False

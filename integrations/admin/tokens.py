@@ -9,8 +9,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from integrations import authorization
-from integrations.admin.pages import NOTHING, ReadOnly, day, hour, moment, quietly
+from integrations.admin.base import NOTHING, ReadOnly, day, hour, moment, quietly
+from integrations.connections import authorization
 from integrations.models.registry import OAuth2Credential
 from integrations.models.tokens import Token, TokenQuerySet
 

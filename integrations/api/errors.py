@@ -13,9 +13,9 @@ from rest_framework.views import exception_handler
 from accounts.api.authentication import InsufficientScope, challenge
 from accounts.api.throttling import wait_of_the_refused
 from foundation.oauth_client.errors import Misconfigured, OAuthError, Unreachable
+from integrations.calls import BadPath
 from integrations.models.tokens import consent
 from integrations.personal_auth import NotAuthenticated
-from integrations.rest import BadPath
 
 NOT_THERE = "There is no such integration for you."
 NOT_CONNECTED = "The person is not signed in to this integration. Send them to initiator_url."

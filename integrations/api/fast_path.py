@@ -22,13 +22,13 @@ from accounts.api import bearer_tokens
 from accounts.api.authentication import BearerToken
 from accounts.api.bearer_tokens import Bearer
 from foundation.oauth_client.errors import OAuthError
-from integrations import tokens
 from integrations.api import proxy
 from integrations.api.errors import answered
 from integrations.api.views import ApiView, MayUseIntegrations, Token, TokenValid, program_of
+from integrations.calls import NEVER_SENT, BadPath
+from integrations.connections import renewal
+from integrations.connections.renewal import ReadyCall
 from integrations.personal_auth import NotAuthenticated, exported
-from integrations.rest import NEVER_SENT, BadPath
-from integrations.tokens import ReadyCall
 
 LONGEST = 86_400.0  # seconds for which a token may be asked
 # Skipped for these calls. They concern pages, sessions and static files; `proxy.PLAIN` has the headers they would add.
@@ -86,7 +86,7 @@ def fast_answer(request: HttpRequest) -> HttpResponseBase | None:
     seconds = minimum_seconds(request) if match["call"] == "token" else 0
     if presented is None or seconds is None:
         return None
-    found = tokens.ready_call_for(presented, match["alias"], minimum_seconds=seconds)
+    found = renewal.ready_call_for(presented, match["alias"], minimum_seconds=seconds)
     if found is None:
         return None
     bearer, call = found
@@ -124,7 +124,7 @@ def may_answer(request: HttpRequest, view_class: type[ApiView], bearer: Bearer, 
 
 
 def hand_out_token(request: HttpRequest, bearer: Bearer, call: ReadyCall, _path: str) -> HttpResponse:
-    tokens.note_use(call, program_of(bearer.auth))
+    renewal.note_use(call, program_of(bearer.auth))
     token = exported(call)
     return json_response(
         {

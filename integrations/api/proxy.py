@@ -18,12 +18,12 @@ from rest_framework.request import Request
 from accounts.api.authentication import BearerToken
 from accounts.models import User
 from foundation.oauth_client.errors import Unusable
-from integrations import rest
-from integrations.api.addresses import asked_for
-from integrations.api.own_pages import SessionOfOwnPages
+from integrations import calls
+from integrations.api.raw_paths import asked_for
+from integrations.api.session_authentication import SessionOfOwnPages
 from integrations.api.views import SERVICE, ApiView, program_of
+from integrations.calls import BadPath
 from integrations.personal_auth import PersonalAuthAPI
-from integrations.rest import BadPath
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")  # those with a name in the schema; others work as well
 PLAIN = {  # what the middleware would add
@@ -87,7 +87,7 @@ class Proxy(ApiView):
         return super().needed_scopes("GET")
 
     def forward(self, request: Request, alias: str, path: str = "") -> HttpResponseBase:
-        if str(request.method).upper() in rest.NEVER_SENT:
+        if str(request.method).upper() in calls.NEVER_SENT:
             raise MethodNotAllowed(str(request.method))
         user: User = request.user  # type: ignore[assignment]  # HasScopes lets in nobody else
         return passed_on(request._request, user, alias, path, used_by=program_of(request.auth))
@@ -108,17 +108,17 @@ def passed_on(request: HttpRequest, user: User, alias: str, path: str, **told: A
     return answer_of(answer, has_body=request.method != "HEAD" and answer.status_code not in (204, 304))
 
 
-def body_of(request: HttpRequest) -> rest.Body | None:
+def body_of(request: HttpRequest) -> calls.Body | None:
     """Framed anew when it is passed on: two readings of where it ends would be one too many (RFC 9112 §11.2)."""
     read, coding = reader_of(request.META["wsgi.input"]), request.META.get("HTTP_TRANSFER_ENCODING", "")
     if coding:
         if coding.strip().lower() != "chunked" or not request.META.get("wsgi.input_terminated"):
             raise BadPath("Send a Content-Length: a body in another framing cannot be read here.")
-        return rest.Body(read, length=None)
+        return calls.Body(read, length=None)
     length = str(request.META.get("CONTENT_LENGTH") or "")
     if length and not (length.isascii() and length.isdigit() and len(length) < 19):
         raise BadPath("A Content-Length is a number.")
-    return rest.Body(read, length=int(length)) if length else None
+    return calls.Body(read, length=int(length)) if length else None
 
 
 def reader_of(stream: Any) -> Callable[[int], bytes]:
@@ -135,12 +135,12 @@ def reader_of(stream: Any) -> Callable[[int], bytes]:
 
 def retries_of(request: HttpRequest) -> int:
     told = request.headers.get("Keyrack-Retries", "0")
-    if told not in {str(number) for number in range(rest.MOST_RETRIES + 1)}:
+    if told not in {str(number) for number in range(calls.MOST_RETRIES + 1)}:
         raise BadPath("Keyrack-Retries is a number from 0 to 5.")
     return int(told)
 
 
-def answer_of(answer: rest.Streamed, *, has_body: bool) -> HttpResponseBase:
+def answer_of(answer: calls.Streamed, *, has_body: bool) -> HttpResponseBase:
     if not 200 <= answer.status_code <= 599:
         answer.close()
         raise Unusable("bad_status", "the status is none")

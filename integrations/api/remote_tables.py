@@ -11,12 +11,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from integrations import remote_tables
+from integrations.api.serializers import RemoteRowsSerializer, RemoteTablePageSerializer
 from integrations.api.views import ApiView, api_of
+from integrations.connections.renewal import NoUsableToken
 from integrations.models.remote_tables import RemoteTable
 from integrations.personal_auth import NotAuthenticated
 from integrations.remote_tables import Answer, Arranged, Source
-from integrations.serializers import RemoteRowsSerializer, RemoteTablePageSerializer
-from integrations.tokens import NoUsableToken
 
 ROWS = 100
 LONGEST_WISH = 200  # characters

@@ -9,7 +9,7 @@ from typing import Any
 
 from drf_spectacular.openapi import AutoSchema
 
-from integrations.api.refusals import ERRORS, HEADERS, PASSED_ON, REFUSALS, passed_on, reference
+from integrations.api.error_responses import ERRORS, HEADERS, PASSED_ON, REFUSALS, passed_on, reference
 
 ALWAYS = ("405", "406", "429", "500")
 AT_THE_DOOR = ("401", "403")

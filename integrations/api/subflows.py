@@ -9,10 +9,10 @@ from rest_framework.response import Response
 
 from accounts.models import User
 from integrations import flows
+from integrations.api.serializers import StartSerializer, SubflowRunSerializer
 from integrations.api.views import ApiView
 from integrations.models.flows import SubflowRun
 from integrations.models.registry.aliases import id_in
-from integrations.serializers import StartSerializer, SubflowRunSerializer
 
 NO_SUBFLOW = "There is no such subflow for you."
 NO_RUN = "There is no such run of yours."

@@ -12,11 +12,8 @@ from rest_framework.views import APIView
 
 from accounts.api.authentication import HasScopes
 from accounts.models import User
-from integrations.api.pages import paged
-from integrations.models import admission
-from integrations.models.integration import Integration, integration_named, integrations_of
-from integrations.personal_auth import PersonalAuthAPI
-from integrations.serializers import (
+from integrations.api.pagination import paged
+from integrations.api.serializers import (
     AccessTokenSerializer,
     InitiatorUrlSerializer,
     IntegrationSerializer,
@@ -25,7 +22,10 @@ from integrations.serializers import (
     RevokeResultSerializer,
     TokenValidSerializer,
 )
-from integrations.tokens import note_use
+from integrations.connections.renewal import note_use
+from integrations.models import admission
+from integrations.models.card import Integration, integration_named, integrations_of
+from integrations.personal_auth import PersonalAuthAPI
 
 SERVICE = "service:{alias}"  # stands for the alias of the address
 

@@ -13,7 +13,7 @@ time, whatever stands in the template or in the answer that it is applied to. Kn
 from integrations.expressions.bounds import as_json, as_text, is_encodable
 from integrations.expressions.budget import spending, until
 from integrations.expressions.errors import LARGEST, BadExpression
-from integrations.expressions.extracting import beginning, check_path, extracted
+from integrations.expressions.jmespath import beginning, check_path, extracted
 from integrations.expressions.templates import check, path, references, structure, text, value
 
 __all__ = [

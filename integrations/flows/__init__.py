@@ -11,7 +11,7 @@ Each run is a row. It runs once and is never repeated: whoever claims the row ru
     later        what the queue brings            sweeping     runs whose worker died, and what is kept how long
 """
 
-from integrations.actions import BadInputs
-from integrations.flows.starting import NotAvailable, run_subflow, start_subflow, try_out, uses_of
+from integrations.flows.actions import BadInputs
+from integrations.flows.start import NotAvailable, run_subflow, start_subflow, try_out, uses_of
 
 __all__ = ["BadInputs", "NotAvailable", "run_subflow", "start_subflow", "try_out", "uses_of"]

@@ -1,6 +1,7 @@
 """What is remembered."""
 
-from integrations.models.diary import Event, EventKind
+from integrations.models.configuration_templates import ConfigurationTemplate
+from integrations.models.events import Event, EventKind
 from integrations.models.flows import Action, RestStep, RunAs, StepRun, Subflow, SubflowAction, SubflowRun
 from integrations.models.registry import (
     Alias,
@@ -13,7 +14,6 @@ from integrations.models.registry import (
     OAuthEntityScope,
 )
 from integrations.models.remote_tables import RemoteTable, RemoteTableColumn
-from integrations.models.templates import ConfigurationTemplate
 from integrations.models.tokens import AuthorizationAttempt, Renewal, Revocation, Token
 
 __all__ = [

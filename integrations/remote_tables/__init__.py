@@ -12,10 +12,10 @@
 Nobody's token but the person's is ever used, and no row of one person is shown to another.
 """
 
-from integrations.remote_tables.arranging import Arranged, Page, arranged
-from integrations.remote_tables.asking import LIMITED, READS, NotAllowed
 from integrations.remote_tables.cells import Cell
-from integrations.remote_tables.files import csv_lines
+from integrations.remote_tables.csv_export import csv_lines
+from integrations.remote_tables.fetch import LIMITED, READS, NotAllowed
+from integrations.remote_tables.pages import Arranged, Page, arranged
 from integrations.remote_tables.reading import Answer, kept, read
 from integrations.remote_tables.sources import SetUpWrongly, Source, TurnedOff, source_of, sources_of, uses_of
 

@@ -14,9 +14,9 @@ from accounts.models import User
 from integrations import expressions
 from integrations.expressions import BadExpression
 from integrations.models.remote_tables import RemoteTable
-from integrations.remote_tables import keeping
-from integrations.remote_tables.asking import answer_to
+from integrations.remote_tables import cache
 from integrations.remote_tables.cells import LONGEST_TEXT
+from integrations.remote_tables.fetch import answer_to
 from integrations.remote_tables.sources import SetUpWrongly, Source
 
 NAMES_TOLD = 12
@@ -42,13 +42,13 @@ def read(table: RemoteTable, user: User, source: Source, *, fresh: bool = False)
     if answer is None:
         answer = rows_in(table, answer_to(table, user, source))
         written = {"rows": answer.rows, "at": answer.read_at.isoformat(), "cut": answer.is_cut}
-        keeping.keep(table, source, written)
+        cache.keep(table, source, written)
     return answer
 
 
 def kept(table: RemoteTable, source: Source) -> Answer | None:
     """What was read a while ago with exactly these tokens."""
-    found = keeping.find(table, source)
+    found = cache.find(table, source)
     if found is None:
         return None
     return Answer(rows=found["rows"], read_at=datetime.fromisoformat(found["at"]), is_cut=found["cut"])

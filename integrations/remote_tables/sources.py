@@ -8,12 +8,12 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from foundation.oauth_client.errors import Misconfigured
+from integrations.connections.renewal import NoUsableToken
 from integrations.models import admission
-from integrations.models.integration import Integration, State, assemble
+from integrations.models.card import Integration, State, assemble
 from integrations.models.registry import Alias
 from integrations.models.remote_tables import RemoteTable
 from integrations.models.tokens import Token, consent
-from integrations.tokens import NoUsableToken
 
 
 class SetUpWrongly(Misconfigured):

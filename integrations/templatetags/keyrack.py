@@ -17,7 +17,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, gettext_lazy, ngettext_lazy
 
-from integrations.models.integration.bidi import isolated
+from integrations.models.card.bidi import isolated
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrPromise

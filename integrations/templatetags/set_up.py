@@ -2,9 +2,9 @@
 
 from django import template
 
-from integrations.models.addresses import mend_url
-from integrations.models.integration import Integration, compose
+from integrations.models.card import Integration, compose
 from integrations.models.registry import ApplicationRegistry, is_reported, who_was_told
+from integrations.models.sign_in_urls import mend_url
 
 register = template.Library()
 register.filter("mend_url", mend_url)

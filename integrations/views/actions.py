@@ -11,13 +11,14 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.models import User
-from integrations import authorization, circuits
-from integrations.models import reach
-from integrations.models.integration import Integration, compose
+from integrations import circuit_breaker
+from integrations.connections import authorization
+from integrations.models import revocation_reach
+from integrations.models.card import Integration, compose
 from integrations.models.registry import Alias
 from integrations.models.tokens import RevocationState
-from integrations.views.access import Request, own_integration, with_integration
 from integrations.views.dashboard import show, uses_of
+from integrations.views.permissions import Request, own_integration, with_integration
 
 
 def answer(request: Request) -> HttpResponse:
@@ -31,7 +32,7 @@ def answer(request: Request) -> HttpResponse:
 @with_integration
 def revoke(request: Request, integration: Integration) -> HttpResponse:
     if request.method == "GET":
-        also_ends = reach.also_ended(request.user, integration)
+        also_ends = revocation_reach.also_ended(request.user, integration)
         used_by = uses_of(request.user, integration.alias)
         return ask(request, "integrations/revoke.html", integration, also_ends=also_ends, used_by=used_by)
     revocation = authorization.revoke(request.user, integration.alias)
@@ -114,11 +115,11 @@ def check(request: Request, integration: Integration) -> HttpResponse:
     """Is the provider back? Asked without anybody's token."""
     names = {"title": integration.title}
     try:
-        if circuits.check_now(integration.registry):
+        if circuit_breaker.check_now(integration.registry):
             messages.success(request, _("%(title)s answers again.") % names)
         else:
             messages.warning(request, _("%(title)s still doesn’t answer. Your connection is kept.") % names)
-    except circuits.TooSoon as error:
+    except circuit_breaker.TooSoon as error:
         names["seconds"] = str(error.seconds)
         messages.info(request, _("%(title)s was asked a short while ago. Check again in %(seconds)s seconds.") % names)
     return answer(request)

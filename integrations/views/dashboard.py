@@ -11,10 +11,10 @@ from django.views.decorators.http import require_safe
 
 from accounts.models import User
 from integrations import flows, remote_tables
-from integrations.models import diary
-from integrations.models.integration import Integration, integrations_of
+from integrations.models import events
+from integrations.models.card import Integration, integrations_of
 from integrations.models.registry import Alias, ApplicationRegistry
-from integrations.views.access import Request, for_people, with_integration
+from integrations.views.permissions import Request, for_people, with_integration
 
 EVENTS_SHOWN = 10
 
@@ -58,10 +58,10 @@ def etag_of(integrations: list[Integration]) -> str:
 @require_safe
 @with_integration
 def detail(request: Request, integration: Integration) -> HttpResponse:
-    events = diary.events_of(integration.credential).filter(whose=request.user)
+    history = events.events_of(integration.credential).filter(whose=request.user)
     context = {
         "integration": integration,
-        "events": events[:EVENTS_SHOWN],
+        "events": history[:EVENTS_SHOWN],
         "used_by": uses_of(request.user, integration.alias),
     }
     return render(request, "integrations/detail.html", context)

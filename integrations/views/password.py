@@ -9,12 +9,12 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django.views.decorators.http import require_http_methods
 
 from accounts.sign_in.lockout import client_address
-from integrations import authorization
-from integrations.forms import PasswordForm
-from integrations.models.integration import Integration
+from integrations.connections import authorization
+from integrations.models.card import Integration
 from integrations.models.registry import GrantType, OAuth2Credential
 from integrations.models.tokens import AttemptStatus
-from integrations.views.access import Request, for_signing_in, session_binding
+from integrations.views.forms import PasswordForm
+from integrations.views.permissions import Request, for_signing_in, session_binding
 from integrations.views.sign_in import done_url, requested_credential
 
 

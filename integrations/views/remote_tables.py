@@ -11,12 +11,12 @@ from django.views.decorators.http import require_safe
 
 from foundation.oauth_client.errors import OAuthError, Unreachable
 from integrations import remote_tables
-from integrations.models.integration import Integration
+from integrations.connections.renewal import NoUsableToken
+from integrations.models.card import Integration
 from integrations.models.remote_tables import RemoteTable
 from integrations.remote_tables import Answer
-from integrations.tokens import NoUsableToken
-from integrations.views.access import Request, for_people
-from integrations.views.table_troubles import Trouble, trouble_of
+from integrations.views.permissions import Request, for_people
+from integrations.views.remote_table_problems import Trouble, trouble_of
 
 ROWS_SHOWN = 25
 LONGEST_NEXT = 500  # characters, as a sign-in remembers them

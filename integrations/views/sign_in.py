@@ -11,12 +11,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_safe
 
 from accounts.sign_in.redirects import REDIRECTED_AT, leaves_site, was_redirected
-from integrations import authorization
-from integrations.models.addresses import mend_url
-from integrations.models.integration import Ending, compose
+from integrations.connections import authorization
+from integrations.models.card import Ending, compose
 from integrations.models.registry import OAuth2Credential
+from integrations.models.sign_in_urls import mend_url
 from integrations.models.tokens import AuthorizationAttempt
-from integrations.views.access import BINDING, Request, for_signing_in, noted, session_binding
+from integrations.views.permissions import BINDING, Request, for_signing_in, noted, session_binding
 
 CONFIRMATION_SECONDS = 600
 

@@ -23,7 +23,7 @@ from integrations.models import (
     RestStep,
     Subflow,
 )
-from integrations.models.templates import ConfigurationTemplate
+from integrations.models.configuration_templates import ConfigurationTemplate
 from tests.admin.forms import submitted
 from tests.integrations import flowing, tables
 

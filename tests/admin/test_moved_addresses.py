@@ -9,7 +9,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from accounts.models import User
-from integrations import tasks
+from integrations.connections import tasks
 from integrations.models import Alias, ApplicationRegistry, Event, HttpConnection, OAuth2Credential, Token
 from integrations.personal_auth import PersonalAuthAPI
 from tests import cast

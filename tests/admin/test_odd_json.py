@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from integrations.models import ApplicationRegistry
-from integrations.models.registry import rules
+from integrations.models.registry import validation
 from tests.admin.forms import submitted
 from tests.integrations.flowing import open_incidents, subflow_of
 
@@ -29,15 +29,15 @@ each_text = pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS.keys())
 @each_text
 def test_a_registry_refuses_it_beside_each_field(text: str, as_admin: Client, registry: ApplicationRegistry) -> None:
     address = f"/admin/integrations/applicationregistry/{registry.pk}/change/"
-    answer = submitted(as_admin, address, {}, also=dict.fromkeys(rules.JSON_FIELDS, text))
-    assert answer.context["adminform"].form.errors.keys() == set(rules.JSON_FIELDS)
+    answer = submitted(as_admin, address, {}, also=dict.fromkeys(validation.JSON_FIELDS, text))
+    assert answer.context["adminform"].form.errors.keys() == set(validation.JSON_FIELDS)
 
 
 @pytest.mark.parametrize("odd", [{"X-A": "a\0"}, {"a\0": "a"}, {"X-A": "\ud800"}, {"\udfff": "a"}], ids=ascii)
-@pytest.mark.parametrize("name", rules.JSON_FIELDS)
+@pytest.mark.parametrize("name", validation.JSON_FIELDS)
 def test_no_other_door_lets_it_into_a_registry(name: str, odd: Any, registry: ApplicationRegistry) -> None:
     setattr(registry, name, odd)
-    assert name in dict(rules.faults(registry))
+    assert name in dict(validation.faults(registry))
 
 
 @each_text

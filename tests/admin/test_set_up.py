@@ -4,7 +4,7 @@ from django.test import Client
 
 from accounts.models import User
 from integrations.models import Alias, ApplicationRegistry, OAuth2Credential, OAuthEntityProfile
-from integrations.models.integration import integrations_of
+from integrations.models.card import integrations_of
 from tests.admin.forms import Page, complaints, opened, submitted
 
 REGISTRY = "/admin/integrations/applicationregistry"

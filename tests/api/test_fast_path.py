@@ -21,9 +21,9 @@ from rest_framework.throttling import BaseThrottle, SimpleRateThrottle
 from accounts.access_tokens.models import PermanentToken
 from accounts.api import bearer_tokens
 from accounts.models import User
-from integrations import tokens
 from integrations.api.proxy import Proxy
 from integrations.api.views import ApiView
+from integrations.connections import renewal
 from integrations.models import Alias, ApplicationRegistry, Token
 from tests.accounts import tokens as tokens_of_ours
 from tests.api.conftest import Program
@@ -79,7 +79,7 @@ def test_the_fast_path_knows_the_person_and_the_provider_as_they_are(
     presented = bearer_tokens.presented(request)
     assert presented
     ApplicationRegistry.objects.update(failures=2, failing_url="https://northwind.example/")
-    found = tokens.ready_call_for(presented, "northwind")
+    found = renewal.ready_call_for(presented, "northwind")
     assert found
     bearer, call = found
     owner = (bearer.user.pk, bearer.user.username, bearer.user.is_active, bearer.user.is_superuser)

@@ -15,9 +15,9 @@ from accounts.models import User
 from accounts.oauth_server.models import Approval
 from demo import access, itself, mail, seed
 from demo.catalogue import CATALOGUE, Offer
-from integrations.models.integration import integration_of
-from integrations.models.registry import Alias, GrantType, OAuthEntityScope, rules
-from integrations.models.templates import ConfigurationTemplate
+from integrations.models.card import integration_of
+from integrations.models.configuration_templates import ConfigurationTemplate
+from integrations.models.registry import Alias, GrantType, OAuthEntityScope, validation
 from integrations.templatetags import keyrack
 from tests import cast
 from tests.conftest import client_of
@@ -35,7 +35,7 @@ def amira(db: None) -> User:
 @pytest.mark.django_db
 @pytest.mark.parametrize("offer", CATALOGUE, ids=lambda offer: offer.client_id)
 def test_the_doctor_finds_no_fault_in_the_rows_of_the_demo(offer: Offer) -> None:
-    assert not [*rules.faults(seed.registration(offer, "http://localhost:8001"))]
+    assert not [*validation.faults(seed.registration(offer, "http://localhost:8001"))]
 
 
 @pytest.mark.django_db

@@ -16,7 +16,7 @@ from pytest_django import Settings
 from accounts.models import User
 from foundation import secrets_at_rest
 from foundation.secrets_at_rest import NoKeys, Unreadable, keyed_hashes, seal, sealed_text, unseal
-from integrations import tokens
+from integrations.connections import renewal
 from integrations.models import Alias, ApplicationRegistry, Revocation, Token
 from integrations.personal_auth import NotAuthenticated, PersonalAuthAPI
 from tests import cast, walks
@@ -231,7 +231,7 @@ def test_another_secret_key_loses_no_token(
 ) -> None:
     cast.signed_in(amira, alias)
     settings.SECRET_KEY = secrets.token_urlsafe(50)
-    assert tokens.current(amira, walks.credential_of(alias)).access_token == "CANARY-access-1"
+    assert renewal.current(amira, walks.credential_of(alias)).access_token == "CANARY-access-1"
 
 
 # Not by accident ------------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from integrations import tasks
+from integrations.connections import tasks
 from integrations.models import Revocation
 from tests.servers.hostile import HostileServer
 

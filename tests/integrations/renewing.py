@@ -18,7 +18,7 @@ from django.db import connection
 from psycopg import sql
 
 from accounts.models import User
-from integrations import tokens
+from integrations.connections import renewal
 from integrations.models import Alias, OAuth2Credential
 from tests.servers.hostile import Answer, Call
 from tests.servers.worker import CHECKOUT, FILES, database_url, environment
@@ -115,7 +115,7 @@ def credential_of(alias: Alias) -> OAuth2Credential:
 
 
 def current(user: User | None, alias: Alias, **options: Any) -> str:
-    held: str = tokens.current(user, credential_of(alias), **options).access_token
+    held: str = renewal.current(user, credential_of(alias), **options).access_token
     return held
 
 

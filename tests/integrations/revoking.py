@@ -5,7 +5,7 @@ from typing import Any
 from django.utils import timezone
 
 from accounts.models import User
-from integrations import authorization, tasks
+from integrations.connections import authorization, tasks
 from integrations.models import Alias, Revocation
 from tests.servers.hostile import Call
 

@@ -6,8 +6,8 @@ import pytest
 from django.contrib.auth.models import Group
 
 from accounts.models import User
-from integrations import actions
-from integrations.actions import ActionResult
+from integrations.flows import actions
+from integrations.flows.actions import ActionResult
 from integrations.models import Action, Alias, ApplicationRegistry, OAuth2Credential, RestStep
 from tests import cast, walks
 from tests.integrations.flowing import BEARER, INCIDENTS, LIMIT, open_incidents, step

@@ -13,7 +13,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
-from integrations import tasks
+from integrations.connections import tasks
 from integrations.models import Alias, AuthorizationAttempt, Event, Revocation, Token
 from integrations.models.tokens import RefreshExpiry
 from tests import cast, walks

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from integrations.models import Alias, AuthorizationAttempt, Token
-from integrations.views.access import BINDING
+from integrations.views.permissions import BINDING
 from tests import cast, walks
 from tests.conftest import client_of
 from tests.servers.hostile import HostileServer

@@ -12,7 +12,7 @@ import pytest
 from celery import current_app
 
 from accounts.models import User
-from integrations import authorization, tasks
+from integrations.connections import authorization, tasks
 from integrations.models import Alias, Revocation, Token
 from integrations.models.tokens import UNSETTLED
 from tests import cast, walks

@@ -12,9 +12,9 @@ from django.db import connection
 from pytest_django import Settings
 
 from config.settings import broker_options
-from integrations import tasks
-from integrations.checks import connections_suffice
+from integrations.connections import tasks
 from integrations.models import Alias, ApplicationRegistry, HttpConnection, OAuth2Credential, OAuthEntityProfile
+from integrations.provider_setup.checks import connections_suffice
 from tests import cast
 
 

@@ -12,7 +12,8 @@ from django.utils import timezone
 from accounts.models import User
 from foundation.oauth_client import transport
 from foundation.oauth_client.errors import OAuthError, Unreachable
-from integrations import circuits, tasks, tokens
+from integrations import circuit_breaker
+from integrations.connections import renewal, tasks
 from integrations.models import Alias, ApplicationRegistry, Token
 from integrations.personal_auth import PersonalAuthAPI
 from tests import cast, walks
@@ -269,7 +270,7 @@ def test_a_refusal_is_an_answer_too(server: HostileServer, amira: User, northwin
     cast.signed_in(amira, northwind, expires_in=-10)
     go_down(next_check_at=timezone.now())
     server.on(ASKED).answer(status=400, json={"error": "invalid_grant"})
-    with pytest.raises(tokens.NoUsableToken):
+    with pytest.raises(renewal.NoUsableToken):
         current(amira, northwind)
     assert health().down_since is None
 
@@ -347,13 +348,13 @@ def test_a_person_who_asks_is_not_kept_waiting_for_the_minute_but_for_ten_second
     server: HostileServer, down: ApplicationRegistry
 ) -> None:
     server.on("GET /token").always(status=503)
-    assert not circuits.check_now(health())
+    assert not circuit_breaker.check_now(health())
     for _ in range(2):
-        with pytest.raises(circuits.TooSoon):
-            circuits.check_now(health())
+        with pytest.raises(circuit_breaker.TooSoon):
+            circuit_breaker.check_now(health())
     assert len(server.calls) == 1
     pass_time(seconds=11)
     server.on("GET /token").always(status=200)
-    assert circuits.check_now(health())
-    assert circuits.check_now(health())
+    assert circuit_breaker.check_now(health())
+    assert circuit_breaker.check_now(health())
     assert len(server.calls) == 2

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from foundation.oauth_client.errors import Misconfigured
-from integrations import tokens
+from integrations.connections import renewal
 from integrations.models import IntegrationType, OAuth2Credential, Token
 from integrations.personal_auth import NotAuthenticated, PersonalAuthAPI
 from tests import cast, walks
@@ -39,7 +39,7 @@ def test_many_first_calls_at_once_ask_for_one_token(server: HostileServer, syste
 
     def ask(_number: int) -> str:
         try:
-            return str(tokens.current(None, system).access_token)
+            return str(renewal.current(None, system).access_token)
         finally:
             connections.close_all()
 
@@ -56,9 +56,9 @@ def test_when_it_expires_a_new_one_is_asked_for_without_a_refresh_token(
 ) -> None:
     server.on("POST /token").answer(json=granted(1, refresh_token="CANARY-not-wanted").json)
     server.on("POST /token").answer(json=granted(2).json)
-    tokens.current(None, system)
+    renewal.current(None, system)
     Token.objects.update(expires_at=timezone.now() - timedelta(minutes=1))
-    assert tokens.current(None, system).access_token == "CANARY-system-2"
+    assert renewal.current(None, system).access_token == "CANARY-system-2"
     assert [call.form["grant_type"] for call in server.calls] == ["client_credentials"] * 2
     assert Token.objects.count() == 1
 
@@ -69,9 +69,9 @@ def test_a_server_that_refuses_us_is_the_administrators_to_mend_and_is_not_hamme
 ) -> None:
     server.on("POST /token").always(status=401, json={"error": "invalid_client"})
     with pytest.raises(Misconfigured):
-        tokens.current(None, system)
+        renewal.current(None, system)
     with pytest.raises(Misconfigured) as again:
-        tokens.current(None, system)
+        renewal.current(None, system)
     assert again.value.code == "invalid_client"
     assert len(server.calls) == 1
     assert walks.registry_of(system.connections.get().alias).misconfigured_code == "invalid_client"
@@ -80,9 +80,9 @@ def test_a_server_that_refuses_us_is_the_administrators_to_mend_and_is_not_hamme
 @pytest.mark.django_db(transaction=True)
 def test_it_is_never_used_for_a_person(server: HostileServer, system: OAuth2Credential, amira: User) -> None:
     server.on("POST /token").always(json=granted().json)
-    tokens.current(None, system)
-    with pytest.raises(tokens.NoUsableToken):
-        tokens.current(amira, system)
+    renewal.current(None, system)
+    with pytest.raises(renewal.NoUsableToken):
+        renewal.current(amira, system)
     with pytest.raises(NotAuthenticated):
         PersonalAuthAPI(amira).request("northwind", "GET", "/")
     assert len(server.calls) == 1
@@ -91,6 +91,6 @@ def test_it_is_never_used_for_a_person(server: HostileServer, system: OAuth2Cred
 @pytest.mark.django_db(transaction=True)
 def test_a_personal_credential_is_granted_to_nobody(server: HostileServer) -> None:
     alias = cast.integration_at(cast.registry_at(server.url), grant_type="client_credentials")
-    with pytest.raises(tokens.NoUsableToken):
-        tokens.current(None, walks.credential_of(alias))
+    with pytest.raises(renewal.NoUsableToken):
+        renewal.current(None, walks.credential_of(alias))
     assert server.calls == []

@@ -8,9 +8,9 @@ from django.utils import timezone
 
 from accounts.models import User
 from foundation.oauth_client.errors import Unreachable
+from integrations.connections.renewal import leases
 from integrations.models import Alias, Renewal, Token
 from integrations.personal_auth import PersonalAuthAPI
-from integrations.tokens import leases
 from tests import cast
 from tests.integrations.renewing import ASKED, GRANTED, Rotation, current, in_threads
 from tests.servers.hostile import Answer, Call, HostileServer

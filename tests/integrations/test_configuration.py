@@ -11,9 +11,6 @@ from django.core.management import CommandError, call_command
 from django.db import models
 
 from accounts.models import User
-from integrations import configuration
-from integrations.configuration import reading
-from integrations.configuration.kinds import KINDS, Kind
 from integrations.models import (
     Action,
     Alias,
@@ -25,6 +22,9 @@ from integrations.models import (
     RestStep,
     Subflow,
 )
+from integrations.provider_setup import configuration
+from integrations.provider_setup.configuration import files
+from integrations.provider_setup.configuration.kinds import KINDS, Kind
 from tests import cast
 
 PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(20)
@@ -297,5 +297,5 @@ def test_the_command_writes_and_reads_files_and_streams(tmp_path: Path, monkeypa
      '!!float "' + "1:" * 3000 + '1"', "2001-99-99"],
 )  # fmt: skip
 def test_a_value_that_is_not_what_its_tag_says_is_told_with_its_line(value: str) -> None:
-    with pytest.raises(reading.BadFile, match="Line 2: This value cannot be read"):
-        reading.parse(f"a: 1\nb: {value}")
+    with pytest.raises(files.BadFile, match="Line 2: This value cannot be read"):
+        files.parse(f"a: 1\nb: {value}")

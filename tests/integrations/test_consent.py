@@ -11,12 +11,14 @@ from django.utils import timezone
 
 from accounts.audit import log
 from accounts.models import User
-from integrations import actions, authorization, flows, keep_alive, remote_tables, rest, tokens
+from integrations import calls, flows, remote_tables
+from integrations.connections import authorization, keep_alive, renewal
+from integrations.connections.renewal import NoUsableToken
+from integrations.flows import actions
 from integrations.models import Alias, ApplicationRegistry, AuthorizationAttempt, Event, HttpConnection, Token
-from integrations.models.integration import State, integration_of
+from integrations.models.card import State, integration_of
 from integrations.personal_auth import AddressChanged, NotAuthenticated, PersonalAuthAPI
 from integrations.remote_tables import source_of
-from integrations.tokens import NoUsableToken
 from tests import cast, walks
 from tests.integrations import flowing, moving, revoking, tables
 from tests.integrations.moving import WAYS
@@ -130,12 +132,12 @@ def test_a_base_url_of_the_answer_is_believed_only_within_what_was_agreed(
     token = cast.signed_in(amira, northwind, expires_in=-10)
     ApplicationRegistry.objects.update(base_url_hosts="*.northwind.example *.evil.example")
     with pytest.raises(NoUsableToken):
-        tokens.renew(token)
+        renewal.renew(token)
     ApplicationRegistry.objects.update(base_url_hosts="na1.northwind.example")
     walks.grants(server, instance_url="https://na1.northwind.example")
-    assert tokens.renew(token).base_url == "https://na1.northwind.example"
+    assert renewal.renew(token).base_url == "https://na1.northwind.example"
     walks.grants(server, instance_url="https://na1.evil.example")
-    assert tokens.renew(Token.objects.get()).base_url == "https://na1.northwind.example"
+    assert renewal.renew(Token.objects.get()).base_url == "https://na1.northwind.example"
 
 
 # At every door --------------------------------------------------------------------------------------------------------
@@ -165,7 +167,7 @@ def through_a_table(user: User, alias: Alias) -> None:
 def by_the_connection(user: User, alias: Alias) -> None:
     connection = alias.connection
     assert connection is not None
-    rest.send(user, connection, "GET", "/contacts")
+    calls.send(user, connection, "GET", "/contacts")
 
 
 DOORS: dict[str, Door] = {
@@ -336,11 +338,11 @@ def test_the_systems_token_stays_too_until_who_may_move_it_agrees(
     moving.change_connection_url(alias, stranger.url)
     connection = HttpConnection.objects.get()
     with pytest.raises(NoUsableToken) as held:
-        rest.send(None, connection, "GET", "/contacts")
+        calls.send(None, connection, "GET", "/contacts")
     assert (held.value.code, stranger.calls) == ("address_changed", [])
     authorization.confirm_for_system(token.credential.registry)
     stranger.on("GET /api/contacts").always(json=[])
-    assert rest.send(None, connection, "GET", "/contacts").status_code == 200
+    assert calls.send(None, connection, "GET", "/contacts").status_code == 200
 
 
 # What is stored -------------------------------------------------------------------------------------------------------

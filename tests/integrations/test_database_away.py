@@ -11,9 +11,9 @@ from django.core.signals import request_started
 from django.db import OperationalError, connection
 
 from accounts.models import User
-from integrations import tokens
+from integrations.connections import renewal
+from integrations.connections.renewal import database_connections
 from integrations.models import Alias, Renewal, Token
-from integrations.tokens import connections
 from tests import cast
 from tests.integrations.renewing import ASKED, Outage, after, current, in_threads
 from tests.servers.hostile import HostileServer
@@ -56,7 +56,7 @@ def test_when_it_stays_away_the_journal_shows_the_attempt_and_the_log_no_secret(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(connections, "INSIST_SECONDS", 0.2)
+    monkeypatch.setattr(database_connections, "INSIST_SECONDS", 0.2)
     server.on(ASKED).then(after(lambda: outage.begin(seconds=1)))
     with caplog.at_level(logging.DEBUG), pytest.raises(OperationalError):
         current(amira, northwind)
@@ -79,13 +79,13 @@ def test_a_connection_that_broke_since_the_last_request_is_opened_anew(
     with monkeypatch.context() as unasked:
         unasked.setattr(connection, "is_usable", None)
         request_started.send(sender=None, environ={})
-        assert tokens.ready_call(amira, "northwind")
+        assert renewal.ready_call(amira, "northwind")
     hang_up()
     request_started.send(sender=None, environ={})
-    assert tokens.ready_call(amira, "northwind")
+    assert renewal.ready_call(amira, "northwind")
     hang_up()
     with pytest.raises(OperationalError):  # in the middle of one it was known to be alive: what was lost, nobody knows
-        tokens.ready_call(amira, "northwind")
+        renewal.ready_call(amira, "northwind")
     connection.close()
 
 

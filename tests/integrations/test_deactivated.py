@@ -10,8 +10,8 @@ from django.utils import timezone
 from accounts.models import User
 from config.celery import app
 from foundation.oauth_client.answers import TokenAnswer
-from integrations import tasks, tokens
-from integrations.endings import deactivated
+from integrations.connections import renewal, tasks
+from integrations.connections.endings import deactivated
 from integrations.models import Alias, AuthorizationAttempt, Event, Revocation, Token
 from integrations.models.tokens import AttemptStatus
 from tests import cast, walks
@@ -68,8 +68,8 @@ def test_whoever_was_deactivated_by_a_statement_is_found(amira: User, bob: User,
     cast.signed_in(amira, northwind)
     kept = cast.signed_in(bob, northwind)
     by_a_statement(amira)
-    with pytest.raises(tokens.NoUsableToken):
-        tokens.current(amira, walks.credential_of(northwind))
+    with pytest.raises(renewal.NoUsableToken):
+        renewal.current(amira, walks.credential_of(northwind))
     tasks.end_sign_ins_of_deactivated()
     assert list(Token.objects.all()) == [kept]
     revocation = Revocation.objects.get()
@@ -123,8 +123,8 @@ def test_whoever_comes_back_signs_in_again(at_once: Any, amira: User, northwind:
     with at_once():
         by_a_program(amira)
     User.objects.update(is_active=True)
-    with pytest.raises(tokens.NoUsableToken) as gone:
-        tokens.current(User.objects.get(), walks.credential_of(northwind))
+    with pytest.raises(renewal.NoUsableToken) as gone:
+        renewal.current(User.objects.get(), walks.credential_of(northwind))
     assert gone.value.code == "not_connected"
 
 

@@ -8,9 +8,9 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from integrations import doctor
-from integrations.doctor import Finding
 from integrations.models import Alias, ApplicationRegistry
+from integrations.provider_setup import doctor
+from integrations.provider_setup.doctor import Finding
 from tests import cast
 from tests.conftest import client_of
 from tests.servers.hostile import HostileServer

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from integrations import expressions, rest
+from integrations import calls, expressions
 from integrations.expressions import LARGEST, BadExpression, budget
 from integrations.expressions.percent_encoding import fully_unquoted
 
@@ -141,7 +141,7 @@ def test_a_value_in_a_path_stays_in_its_segment(value: str) -> None:
     decoded = fully_unquoted(segment)
     assert decoded.strip() not in {"", ".", ".."}
     assert not set(decoded) & set("/\\;\r\n\0")
-    assert rest.target("https://northwind.example/api", path) == f"https://northwind.example/api/{path}"
+    assert calls.target("https://northwind.example/api", path) == f"https://northwind.example/api/{path}"
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,12 @@ from foundation.mail_outbox import deferral
 from foundation.mail_outbox.models import DeferredMail
 from foundation.oauth_client.errors import OAuthError, Unusable
 from foundation.secrets_at_rest import rotation
-from integrations import authorization, circuits, endings, flows, keep_alive, revocations, tasks, tokens
-from integrations.endings import NotAllEnded, batches
-from integrations.flows import later, sweeping
+from integrations import circuit_breaker, flows
+from integrations.connections import authorization, endings, keep_alive, renewal, revocations, tasks
+from integrations.connections.endings import NotAllEnded, batches
+from integrations.connections.notices import people
+from integrations.connections.revocations import delivery, settlement, verification
+from integrations.flows import background, cleanup
 from integrations.models import (
     Alias,
     ApplicationRegistry,
@@ -27,11 +30,9 @@ from integrations.models import (
     Revocation,
     SubflowRun,
     Token,
-    diary,
+    events,
 )
-from integrations.models.integration import integration_of
-from integrations.notices import people
-from integrations.revocations import delivery, proof, settling
+from integrations.models.card import integration_of
 from tests import cast, walks
 from tests.foundation.rotating import NEW
 from tests.integrations.flowing import open_incidents, subflow_of
@@ -127,9 +128,9 @@ def test_one_bad_promise_does_not_keep_the_others_of_its_batch(
         promised(user, northwind)
     found: dict[str, Any] = {
         "delivery.tell": (delivery, "tell", lambda row: row.username == "amira"),
-        "settling.diary.line": (diary, "line", lambda user, *_rest: user and user.username == "amira"),
-        "settling.settled": (settling, "settled", lambda rows, _state: any(r.username == "amira" for r in rows)),
-        "proof.examine": (proof, "examine", lambda row: row.username == "amira"),
+        "settling.diary.line": (events, "line", lambda user, *_rest: user and user.username == "amira"),
+        "settling.settled": (settlement, "settled", lambda rows, _state: any(r.username == "amira" for r in rows)),
+        "proof.examine": (verification, "examine", lambda row: row.username == "amira"),
     }
     module, name, is_bad = found[place]
     monkeypatch.setattr(module, name, raising(ValueError(SECRET), when=is_bad, otherwise=getattr(module, name)))
@@ -198,7 +199,7 @@ def test_a_refusal_after_a_fault_of_ours_is_not_blamed_on_the_provider(
         with pytest.raises(OAuthError):
             current(amira, northwind)
     Token.objects.update(lease_expires_at=None)
-    with pytest.raises(tokens.NoUsableToken, match="renewal_interrupted"):
+    with pytest.raises(renewal.NoUsableToken, match="renewal_interrupted"):
         current(amira, northwind)
 
 
@@ -225,7 +226,7 @@ def test_keep_alive_goes_on_past_a_token_with_a_fault(
         Token.objects.update(version=1, lease_expires_at=None, expires_at=timezone.now() + timedelta(seconds=120))
         Token.objects.update(refreshed_at=None)
         with monkeypatch.context() as broken:
-            module: Any = tokens.renewal if place == "ask" else keep_alive
+            module: Any = renewal.refresh_request if place == "ask" else keep_alive
             is_bad = lambda token: token.pk == bad.pk  # noqa: E731
             fault = raising(KeyError(SECRET), when=is_bad, otherwise=getattr(module, place))
             broken.setattr(module, place, fault)
@@ -245,8 +246,8 @@ def test_a_run_in_the_background_ends_and_says_that_keyrack_failed(
     cast.signed_in(amira, northwind)
     subflow_of(open_incidents(northwind))
     run = flows.start_subflow("my_open_incidents", user=amira, inputs={"limit": 1})
-    monkeypatch.setattr("integrations.actions.run", raising(fault))
-    later.perform_later(run.hex)
+    monkeypatch.setattr("integrations.flows.actions.run", raising(fault))
+    background.perform_later(run.hex)
     run.refresh_from_db()
     assert (run.status, run.error_code) == ("failed", "internal_error")
     assert "CANARY" not in run.error
@@ -269,7 +270,7 @@ def test_an_end_that_cannot_be_written_is_written_as_a_failure(
 
     original = SubflowRun.finish
     monkeypatch.setattr(SubflowRun, "finish", finish)
-    later.perform_later(run.hex)
+    background.perform_later(run.hex)
     run.refresh_from_db()
     assert (run.status, run.error_code) == ("failed", "internal_error")
 
@@ -281,7 +282,7 @@ def test_one_run_that_cannot_be_given_up_does_not_keep_the_others(
     first, second, third = (SubflowRun.objects.create(name=name, **over) for name in ("a", "b", "c"))
     is_bad = lambda run, *_a, **_k: run.pk == second.pk  # noqa: E731
     monkeypatch.setattr(SubflowRun, "finish", raising(ValueError(SECRET), when=is_bad, otherwise=SubflowRun.finish))
-    sweeping.give_up_overdue()
+    cleanup.give_up_overdue()
     assert set(SubflowRun.objects.filter(status="failed")) == {first, third}
 
 
@@ -321,8 +322,10 @@ def test_one_provider_that_cannot_be_checked_does_not_keep_the_others(
             failures=3, failing_since=since, down_since=since, next_check_at=since, failing_url=registry.token_url
         )
     is_bad = lambda url: ":9/" in url  # noqa: E731
-    monkeypatch.setattr(circuits, "knock", raising(ValueError(SECRET), when=is_bad, otherwise=circuits.knock))
-    circuits.check_due()
+    monkeypatch.setattr(
+        circuit_breaker, "knock", raising(ValueError(SECRET), when=is_bad, otherwise=circuit_breaker.knock)
+    )
+    circuit_breaker.check_due()
     assert ApplicationRegistry.objects.get(name="Northwind").down_since is None
     other = ApplicationRegistry.objects.get(name="Other")
     assert other.next_check_at is not None

@@ -11,7 +11,7 @@ from django.test import Client
 from accounts.models import User
 from integrations import flows
 from integrations.models import Action, Alias, HttpConnection, IntegrationType, StepRun, Subflow, SubflowRun, Token
-from integrations.models.addresses import initiator_url
+from integrations.models.sign_in_urls import initiator_url
 from tests import cast, walks
 from tests.integrations.flowing import BEARER, INCIDENTS, open_incidents, step, subflow_of
 from tests.servers.hostile import HostileServer
@@ -221,7 +221,7 @@ def test_a_bug_leaves_a_run_that_says_so(subflow: Subflow, amira: User, monkeypa
     def broken(*_arguments: Any, **_options: Any) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr("integrations.actions.run", broken)
+    monkeypatch.setattr("integrations.flows.actions.run", broken)
     with pytest.raises(RuntimeError):
         run(amira)
     assert SubflowRun.objects.get().error_code == "internal_error"

@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from accounts.models import User
 from integrations import flows
-from integrations.flows import later, sweeping
-from integrations.flows.performing import perform
+from integrations.flows import background, cleanup
+from integrations.flows.execution import perform
 from integrations.models import Action, Alias, StepRun, Subflow, SubflowRun
 from tests import cast
 from tests.integrations.flowing import INCIDENTS, open_incidents, step, subflow_of
@@ -42,13 +42,13 @@ def test_the_queue_gets_an_id_and_the_worker_runs_it_once(
     django_capture_on_commit_callbacks: Any,
 ) -> None:  # fmt: skip
     sent: list[Any] = []
-    monkeypatch.setattr(later.perform_later, "apply_async", lambda arguments, **_options: sent.append(arguments))
+    monkeypatch.setattr(background.perform_later, "apply_async", lambda arguments, **_options: sent.append(arguments))
     with django_capture_on_commit_callbacks(execute=True):
         waiting = queued(amira)
     assert sent == [(waiting.hex,)]
     assert (waiting.status, waiting.inputs, server.calls) == ("queued", {"limit": 1}, [])
-    later.perform_later(waiting.hex)
-    later.perform_later(waiting.hex)
+    background.perform_later(waiting.hex)
+    background.perform_later(waiting.hex)
     waiting.refresh_from_db()
     assert (waiting.status, waiting.outputs) == ("succeeded", {"numbers": ["INC1", "INC2"]})
     assert len(server.calls) == 1
@@ -60,7 +60,7 @@ def test_a_waiting_run_stops_in_words_when_the_person_may_no_longer(
 ) -> None:
     waiting = queued(amira)
     lose(why, amira, subflow)
-    later.perform_later(waiting.hex)
+    background.perform_later(waiting.hex)
     waiting.refresh_from_db()
     assert (waiting.status, server.calls) == ("cancelled", [])
     assert waiting.error.startswith("Stopped: ")
@@ -75,9 +75,9 @@ def test_a_run_stops_between_two_steps(
     server.on("GET /api/again").always(json={})
     waiting = queued(amira)
     monkeypatch.setattr(
-        "integrations.tokens.note_use", lambda *_about: lose(why, amira, subflow)
+        "integrations.connections.renewal.note_use", lambda *_about: lose(why, amira, subflow)
     )  # after the first call
-    later.perform_later(waiting.hex)
+    background.perform_later(waiting.hex)
     waiting.refresh_from_db()
     assert (waiting.status, waiting.steps.count()) == ("cancelled", 1)
     assert [call.path for call in server.calls] == ["/api/incidents"]
@@ -89,7 +89,7 @@ def test_a_run_that_is_deleted_in_the_middle_stops_in_words(
     gone: Any, subflow: Subflow, northwind: Alias, amira: User, server: HostileServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     step(Action.objects.get(), northwind, "again", path="again")
-    monkeypatch.setattr("integrations.tokens.note_use", lambda *_about: gone.objects.all().delete())
+    monkeypatch.setattr("integrations.connections.renewal.note_use", lambda *_about: gone.objects.all().delete())
     done = flows.run_subflow("my_open_incidents", user=amira)
     assert (done.status, done.error, done.outputs) == ("failed", "Stopped: the run was given up meanwhile.", {})
     assert [call.path for call in server.calls] == ["/api/incidents"]
@@ -117,7 +117,7 @@ def test_a_run_whose_worker_died_is_given_up_and_not_repeated(
     lost, late = queued(amira), queued(amira)
     lost.claim(ends_by=timezone.now() - timedelta(seconds=1))
     SubflowRun.objects.filter(pk=late.pk).update(ends_by=timezone.now() - timedelta(seconds=1))
-    sweeping.give_up_overdue()
+    cleanup.give_up_overdue()
     told = dict(SubflowRun.objects.values_list("pk", "error_code"))
     assert told == {lost.pk: "worker_lost", late.pk: "never_begun"}
     assert set(SubflowRun.objects.values_list("status", flat=True)) == {"failed"}
@@ -131,11 +131,11 @@ def test_a_run_that_the_queue_lost_is_brought_again(
     subflow: Subflow, amira: User, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
 ) -> None:
     sent: list[Any] = []
-    monkeypatch.setattr(later.perform_later, "apply_async", lambda arguments, **_options: sent.append(arguments))
+    monkeypatch.setattr(background.perform_later, "apply_async", lambda arguments, **_options: sent.append(arguments))
     waiting = queued(amira)
     SubflowRun.objects.update(created_at=timezone.now() - timedelta(minutes=1))
     with django_capture_on_commit_callbacks(execute=True):
-        later.sweep_runs()
+        background.sweep_runs()
     assert sent == [(waiting.hex,)]
 
 
@@ -143,8 +143,8 @@ def test_a_run_that_the_queue_lost_is_brought_again(
 def test_outputs_are_wiped_before_the_row_goes(subflow: Subflow, amira: User) -> None:
     flows.run_subflow("my_open_incidents", user=amira)
     SubflowRun.objects.update(finished_at=timezone.now() - timedelta(hours=25))
-    later.purge_runs()
+    background.purge_runs()
     assert SubflowRun.objects.get().outputs == {}
     SubflowRun.objects.update(finished_at=timezone.now() - timedelta(days=31))
-    later.purge_runs()
+    background.purge_runs()
     assert not SubflowRun.objects.exists()

@@ -11,11 +11,11 @@ from django.utils import timezone
 
 from accounts.models import User
 from foundation.oauth_client.errors import OAuthError, Unreachable
-from integrations import tasks, tokens
+from integrations.connections import renewal, tasks
+from integrations.connections.renewal import leases
 from integrations.models import Alias, Event, Renewal, Token
-from integrations.models.integration import integration_of
+from integrations.models.card import integration_of
 from integrations.personal_auth import PersonalAuthAPI
-from integrations.tokens import leases
 from tests import cast, walks
 from tests.integrations.renewing import ASKED, GRANTED, Rotation, after, current, doomed
 from tests.servers.hostile import Answer, HostileServer
@@ -79,7 +79,7 @@ def test_a_holder_that_is_killed(
         if survives:
             assert current(amira, northwind) == "CANARY-access-2"
         else:
-            with pytest.raises(tokens.NoUsableToken) as gone:
+            with pytest.raises(renewal.NoUsableToken) as gone:
                 current(amira, northwind)
             assert gone.value.code == "renewal_interrupted"
     assert len(server.calls) == asked + 1, "one retry, and no more"
@@ -110,7 +110,7 @@ def test_what_the_interruption_left_is_used_to_its_end(
 
     Token.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
     for _ in range(3):
-        with pytest.raises(tokens.NoUsableToken) as gone:
+        with pytest.raises(renewal.NoUsableToken) as gone:
             current(amira, northwind)
         assert gone.value.code == "renewal_interrupted"
     assert len(server.calls) == 1
@@ -141,7 +141,7 @@ def test_a_retry_that_stumbles_is_tried_again(
     with pytest.raises(Unreachable):
         current(amira, northwind)
     the_lease_runs_out()
-    with pytest.raises(tokens.NoUsableToken) as gone:
+    with pytest.raises(renewal.NoUsableToken) as gone:
         current(amira, northwind)
     assert gone.value.code == "renewal_interrupted"
     assert sorted(Renewal.objects.values_list("outcome", flat=True)) == ["asked", "failed", "refused"]
@@ -154,7 +154,7 @@ def test_an_interruption_of_something_else_explains_nothing(
     interrupt(expired)
     Renewal.objects.update(**other)
     server.on(ASKED).always(status=400, json={"error": "invalid_grant"})
-    with pytest.raises(tokens.NoUsableToken) as gone:
+    with pytest.raises(renewal.NoUsableToken) as gone:
         current(amira, northwind)
     assert gone.value.code == "invalid_grant"
 
@@ -174,7 +174,7 @@ def test_the_journal_says_what_came_of_it(
     asked: list[str] = []
     look = after(lambda: asked.extend(Renewal.objects.values_list("outcome", flat=True)), answer)
     server.on(ASKED).then(look)
-    with suppress(OAuthError, tokens.NoUsableToken):
+    with suppress(OAuthError, renewal.NoUsableToken):
         current(amira, northwind)
     assert asked == ["asked"], "committed before anything was sent"
     [entry] = Renewal.objects.all()

@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import User
-from integrations import keep_alive, tasks
+from integrations.connections import keep_alive, tasks
 from integrations.models import Alias, ApplicationRegistry, OAuth2Credential, Token
 from tests import cast, walks
 from tests.integrations.renewing import ASKED, GRANTED, current

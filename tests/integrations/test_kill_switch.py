@@ -18,8 +18,8 @@ from pytest_django import Settings
 
 from accounts.models import User
 from foundation import secrets_at_rest
-from integrations import endings, tasks, tokens
-from integrations.endings import kill_switch
+from integrations.connections import endings, renewal, tasks
+from integrations.connections.endings import kill_switch
 from integrations.management.commands import revoke_tokens
 from integrations.models import Alias, ApplicationRegistry, AuthorizationAttempt, Event, Revocation, Token
 from tests import cast, walks
@@ -79,8 +79,8 @@ def test_every_sign_in_there_ends_at_once_and_no_other(
     assert "3 sign-ins ended" in told
     assert "1 of them are the system's own." in told
     assert list(Token.objects.all()) == [elsewhere]
-    with pytest.raises(tokens.NoUsableToken):
-        tokens.current(amira, walks.credential_of(northwind))
+    with pytest.raises(renewal.NoUsableToken):
+        renewal.current(amira, walks.credential_of(northwind))
     promised = Revocation.objects.values_list("username", "reason", "by_the_person")
     assert set(promised) == {(name, "kill_switch", False) for name in ("amira", "bob", "")}
 

@@ -23,8 +23,8 @@ from accounts.oauth_server import in_process
 from accounts.oauth_server.models import Application
 from accounts.sign_in.models import AttemptCounter
 from foundation.oauth_client import transport
-from integrations import authorization, tasks, tokens
 from integrations.apps import answer_ourselves
+from integrations.connections import authorization, renewal, tasks
 from integrations.models import Alias, ApplicationRegistry, AuthorizationAttempt, Revocation, Token
 from tests import canaries, cast, walks
 from tests.accounts import programs, proofs
@@ -113,7 +113,7 @@ def test_with_two_step_sign_in_the_window_asks_for_an_application_password(
 def test_it_renews_and_revokes_there_by_the_same_way(as_amira: Client, amira: User, alias: Alias) -> None:
     enter(as_amira, alias, cast.PASSWORD)
     before = Token.objects.get()
-    tokens.renew(before)
+    renewal.renew(before)
     after = Token.objects.get()
     assert after.access_token != before.access_token
     assert AccessToken.objects.count() == 1

@@ -8,7 +8,7 @@ from django.db import connection
 from django.test import Client
 
 from accounts.models import User
-from integrations import authorization, tasks
+from integrations.connections import authorization, tasks
 from integrations.models import Alias, AuthorizationAttempt, OAuth2Credential, Revocation, Token
 from tests import cast, walks
 from tests.servers.hostile import Answer, Call, HostileServer

@@ -16,7 +16,7 @@ from pytest_django import Settings
 
 from accounts.models import User
 from foundation.oauth_client.errors import Misconfigured
-from integrations import notices, tokens
+from integrations.connections import notices, renewal
 from integrations.models import Alias, ApplicationRegistry, Token
 from integrations.models.registry import Use
 from tests import cast, walks
@@ -117,7 +117,7 @@ def test_a_problem_with_sign_ins_is_not_forgotten_for_a_renewal(
     registry = ApplicationRegistry.objects.get()
     registry.note_misconfigured("redirect_uri_mismatch", use=Use.SIGN_IN)
     server.on(ASKED).always(json=GRANTED)
-    tokens.renew(cast.signed_in(amira, alias, expires_in=-10))
+    renewal.renew(cast.signed_in(amira, alias, expires_in=-10))
     registry.refresh_from_db()
     assert registry.misconfigured_code == "redirect_uri_mismatch"
 

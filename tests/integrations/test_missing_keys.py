@@ -16,9 +16,9 @@ from pytest_django import Settings
 
 from accounts.models import User
 from foundation import secrets_at_rest
-from integrations import tasks, tokens
+from integrations.connections import renewal, tasks
 from integrations.models import Alias, ApplicationRegistry, AuthorizationAttempt, Revocation, Token
-from integrations.models.integration import integration_of
+from integrations.models.card import integration_of
 from integrations.personal_auth import NotAuthenticated, PersonalAuthAPI
 from tests import cast, walks
 from tests.admin import forms
@@ -149,8 +149,8 @@ def test_nothing_is_sent_to_any_provider(
     assert refused.value.code == "unreadable"
     with pytest.raises(NotAuthenticated):
         api.get_token("northwind")
-    with pytest.raises(tokens.NoUsableToken):
-        tokens.renew(Token.objects.with_registry().get(pk=token.pk))
+    with pytest.raises(renewal.NoUsableToken):
+        renewal.renew(Token.objects.with_registry().get(pk=token.pk))
     assert server.connections == 0
     assert row_of(token) == before
 

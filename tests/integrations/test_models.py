@@ -8,7 +8,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import ProtectedError
 
 from accounts.models import User
-from integrations import tasks
+from integrations.connections import tasks
 from integrations.models import (
     Alias,
     ApplicationRegistry,

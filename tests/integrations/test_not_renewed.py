@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from foundation.oauth_client.errors import OAuthError
-from integrations import tokens
+from integrations.connections import renewal
 from integrations.models import Alias, ApplicationRegistry, Renewal, Token
 from tests import cast, walks
 from tests.conftest import client_of
@@ -72,7 +72,7 @@ def test_for_hours_the_card_says_that_it_is_not_renewed_and_nobody_is_blamed(
     bobs = cast.signed_in(bob, alias, expires_in=-10, refresh_token="CANARY-of-bob")
     for _ in range(3):
         try_again(amira, alias)
-        tokens.renew(Token.objects.with_registry().get(pk=bobs.pk))
+        renewal.renew(Token.objects.with_registry().get(pk=bobs.pk))
     Renewal.objects.filter(outcome="failed").update(asked_at=timezone.now() - timedelta(hours=5))
 
     for place in ("/integrations/", f"/integrations/{alias.hex}/"):

@@ -14,7 +14,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.models import User
-from integrations import tasks
+from integrations.connections import tasks
 from integrations.models import Alias, ApplicationRegistry, Revocation, Token
 from tests import cast, walks
 from tests.servers.hostile import HostileServer

@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts.models import User
 from foundation.oauth_client import transport
 from foundation.oauth_client.errors import Unreachable
-from integrations import tasks, tokens
+from integrations.connections import renewal, tasks
 from integrations.models import Alias, Event, Revocation, Token
 from integrations.personal_auth import PersonalAuthAPI
 from tests import cast
@@ -34,7 +34,7 @@ def expired(server: HostileServer, amira: User) -> Token:
 
 def test_two_hundred_threads_ask_once(server: HostileServer, expired: Token) -> None:
     server.on(ASKED).answer(json=GRANTED, delay=0.3)
-    got = in_threads(200, lambda: tokens.current(expired.user, expired.credential).access_token)
+    got = in_threads(200, lambda: renewal.current(expired.user, expired.credential).access_token)
     assert got == ["CANARY-access-2"] * 200
     assert len(server.calls) == 1
 
@@ -62,8 +62,8 @@ def test_a_failed_renewal_fails_for_all_who_waited_and_asks_once(server: Hostile
 
 
 def test_the_lease_outlives_the_longest_call_and_no_crash_outlasts_half_a_minute_of_grace() -> None:
-    assert tokens.LEASE.total_seconds() >= transport.DEADLINE + 5
-    assert tokens.LEASE.total_seconds() < 30 < tokens.WAIT_SECONDS
+    assert renewal.LEASE.total_seconds() >= transport.DEADLINE + 5
+    assert renewal.LEASE.total_seconds() < 30 < renewal.WAIT_SECONDS
 
 
 def test_a_dead_holders_lease_runs_out(server: HostileServer, amira: User, expired: Token) -> None:
@@ -136,7 +136,7 @@ def test_revoked_meanwhile_it_ends_revoked_and_the_new_tokens_too(
 ) -> None:
     server.on(ASKED).then(after(lambda: PersonalAuthAPI(amira).revoke_token("northwind")))
     server.on("POST /revoke").always(status=200)
-    with pytest.raises(tokens.NoUsableToken):
+    with pytest.raises(renewal.NoUsableToken):
         current(amira, Alias.objects.get())
     assert not Token.objects.exists()
     for revocation in Revocation.objects.all():
@@ -175,7 +175,7 @@ def test_a_refusal_of_the_old_token_says_nothing_about_a_newer_one(
 
 def test_deactivated_meanwhile_the_next_use_is_refused(server: HostileServer, amira: User, expired: Token) -> None:
     server.on(ASKED).then(after(lambda: User.objects.update(is_active=False)))
-    tokens.renew(expired)
-    with pytest.raises(tokens.NoUsableToken) as gone:
-        tokens.current(amira, credential_of(Alias.objects.get()))
+    renewal.renew(expired)
+    with pytest.raises(renewal.NoUsableToken) as gone:
+        renewal.current(amira, credential_of(Alias.objects.get()))
     assert gone.value.code == "deactivated"

@@ -11,9 +11,9 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
-from integrations import notices
+from integrations.connections import notices
 from integrations.models import Alias, ApplicationRegistry, AuthorizationAttempt, OAuth2Credential, Token
-from integrations.models.integration import ENDINGS, STATES, Ending, State, compose, ending_of, integration_of
+from integrations.models.card import ENDINGS, STATES, Ending, State, compose, ending_of, integration_of
 from tests import cast, walks
 from tests.integrations.accounts import AMIRAS, BOBS, is_known_as
 from tests.integrations.test_states import (

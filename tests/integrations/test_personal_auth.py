@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from foundation.oauth_client.errors import Unreachable
-from integrations import rest
+from integrations import calls
 from integrations.models import Alias, ApplicationRegistry, OAuth2Credential, Revocation, Token
 from integrations.personal_auth import NotAuthenticated, PersonalAuthAPI
 from tests import cast
@@ -129,7 +129,7 @@ def test_a_request_runs_as_the_person(server: HostileServer, amira: User, northw
     assert (call.query, call.json, call.headers["x-own"]) == ("v=1", {"name": "Ada"}, "a")
     assert call.headers["authorization"] == "Bearer CANARY-access-1"
     assert Token.objects.get().last_used_by == "Python"
-    with pytest.raises(rest.BadPath):
+    with pytest.raises(calls.BadPath):
         PersonalAuthAPI(amira).request("northwind", "GET", "//evil.example/x")
 
 

@@ -8,9 +8,9 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
-from integrations import circuits
+from integrations import circuit_breaker
 from integrations.models import Alias, ApplicationRegistry
-from integrations.models.integration import integrations_of
+from integrations.models.card import integrations_of
 from integrations.personal_auth import PersonalAuthAPI
 from tests import cast, walks
 from tests.conftest import client_of
@@ -95,7 +95,7 @@ def test_nothing_is_said_of_a_provider_that_was_not_asked(
 ) -> None:
     cast.signed_in(amira, northwind)
     go_down()
-    ApplicationRegistry.objects.update(next_check_at=timezone.now() + circuits.TRIAL_EVERY)
+    ApplicationRegistry.objects.update(next_check_at=timezone.now() + circuit_breaker.TRIAL_EVERY)
     page = walks.words(as_amira.post(at(northwind), headers=HTMX))
     assert server.calls == []
     assert "still doesn’t answer" not in page

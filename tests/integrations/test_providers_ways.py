@@ -10,9 +10,9 @@ from django.utils import timezone
 
 from accounts.models import User
 from foundation.oauth_client import base_urls
-from integrations import rest
+from integrations import calls
 from integrations.models import Alias, ApplicationRegistry, HttpConnection, Token
-from integrations.models.definitions import SAMPLES
+from integrations.models.template_definitions import SAMPLES
 from integrations.personal_auth import PersonalAuthAPI
 from tests import cast, walks
 from tests.integrations.test_templates import definition_of
@@ -84,7 +84,9 @@ def only(server: HostileServer, path: str) -> Call:
 def test_each_call_carries_what_the_provider_wants(signed_in: Alias, amira: User, server: HostileServer) -> None:
     asked = only(server, "GET /helix/users").headers
     server.on("GET /oauth2/api/x").always(json={})
-    rest.send(amira, HttpConnection.objects.get(), "GET", "x", headers={"client_id": "mallory", "Client-Id": "mallory"})
+    calls.send(
+        amira, HttpConnection.objects.get(), "GET", "x", headers={"client_id": "mallory", "Client-Id": "mallory"}
+    )
     call = only(server, "GET /oauth2/api/x").headers
     for told in (asked, call):
         assert (told["client-id"], told["authorization"]) == ("keyrack", "Bearer CANARY-access-1")
@@ -106,7 +108,7 @@ def test_a_header_that_says_nothing_of_us_is_the_callers_to_change(
 ) -> None:
     server.on("GET /v1/oauth/api/x").always(json={})
     for headers in ({}, {"notion-version": "2025-09-03"}):
-        rest.send(amira, HttpConnection.objects.get(), "GET", "x", headers=headers)
+        calls.send(amira, HttpConnection.objects.get(), "GET", "x", headers=headers)
     told = [call.headers["notion-version"] for call in server.calls_to("GET /v1/oauth/api/x")]
     assert told == ["2022-06-28", "2025-09-03"]
 
@@ -117,7 +119,7 @@ def test_a_token_with_a_header_of_its_own_goes_in_no_other_and_does_not_come_bac
 ) -> None:
     server.on("GET /admin/oauth/api/x").always(json={})
     forged = {"X-Shopify-Access-Token": "mallory", "X_Shopify_Access_Token": "mallory"}
-    response = rest.send(amira, HttpConnection.objects.get(), "GET", "x", headers=forged)
+    response = calls.send(amira, HttpConnection.objects.get(), "GET", "x", headers=forged)
     as_amira.get(f"/api/v1/integrations/{signed_in.name}/proxy/x", headers=forged).getvalue()
     for call in server.calls_to("GET /admin/oauth/api/x"):
         assert call.headers["x-shopify-access-token"] == "CANARY-access-1"

@@ -13,10 +13,11 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from accounts.api import bearer_tokens
 from accounts.models import User
 from foundation.oauth_client.errors import OAuthError
-from integrations import circuits, tokens
+from integrations import circuit_breaker
+from integrations.connections import renewal
+from integrations.connections.renewal import ready_calls
 from integrations.models import Alias, ApplicationRegistry, HttpConnection, OAuth2Credential, Token, admission
 from integrations.personal_auth import NotAuthenticated, PersonalAuthAPI
-from integrations.tokens import ready
 from tests import cast
 from tests.integrations.renewing import ASKED, credential_of
 from tests.servers.hostile import HostileServer
@@ -111,7 +112,7 @@ Outcome = tuple[object, ...]
 def outcome(user: User, reference: str) -> Outcome:
     api = PersonalAuthAPI(user)
     Token.objects.update(lease_owner="", lease_expires_at=None)
-    ApplicationRegistry.objects.update(**circuits.WELL)
+    ApplicationRegistry.objects.update(**circuit_breaker.WELL)
     valid = api.is_token_valid(reference)
     try:
         held = api.get_token(reference)
@@ -125,7 +126,7 @@ def both_ways(
 ) -> tuple[tuple[object, ...], tuple[object, ...]]:
     short = outcome(user, reference)
     with monkeypatch.context() as patch:
-        patch.setattr(tokens, "ready_call", lambda *_words, **_fields: None)
+        patch.setattr(renewal, "ready_call", lambda *_words, **_fields: None)
         return short, outcome(user, reference)
 
 
@@ -143,7 +144,7 @@ def test_both_ways_lead_to_the_same(
     for user in (before, User.objects.get(pk=before.pk)):
         short, long = both_ways(user, "northwind", monkeypatch)
         assert short == long
-        assert bool(tokens.ready_call(user, "northwind")) is is_ordinary
+        assert bool(renewal.ready_call(user, "northwind")) is is_ordinary
         if is_ordinary:
             assert short[:2] == (True, "CANARY-access-1")
 
@@ -159,16 +160,16 @@ def test_without_its_key_the_long_way_says_why(
 
 def test_an_alias_is_found_by_all_its_names(amira: User, northwind: Alias, monkeypatch: pytest.MonkeyPatch) -> None:
     for reference in ("northwind", northwind.hex, northwind.hex.upper(), str(northwind.pk)):
-        assert tokens.ready_call(amira, reference), reference
+        assert renewal.ready_call(amira, reference), reference
     for reference in ("Northwind", "south", "", "a\0b", credential_of(northwind).hex, "%s", "%(name)s", "' OR 1=1 --"):
-        assert tokens.ready_call(amira, reference) is None, reference
+        assert renewal.ready_call(amira, reference) is None, reference
         short, long = both_ways(amira, reference, monkeypatch)
         assert short == long == (False, NotAuthenticated, "not_available")
 
 
 def test_how_long_it_is_needed_counts(amira: User, northwind: Alias) -> None:
-    assert tokens.ready_call(amira, "northwind", minimum_seconds=3000)
-    assert tokens.ready_call(amira, "northwind", minimum_seconds=5000) is None
+    assert renewal.ready_call(amira, "northwind", minimum_seconds=3000)
+    assert renewal.ready_call(amira, "northwind", minimum_seconds=5000) is None
 
 
 def test_it_is_one_statement(amira: User, northwind: Alias, django_assert_num_queries: DjangoAssertNumQueries) -> None:
@@ -183,11 +184,11 @@ def test_it_is_one_statement(amira: User, northwind: Alias, django_assert_num_qu
 
 def test_what_programs_ask_by_name_is_short_enough_to_be_read_once(amira: User, northwind: Alias) -> None:
     """psycopg takes a statement of more bytes apart at each call, which costs a quarter of the answer."""
-    tokens.prepare()
+    renewal.prepare()
     for kind in (None, *bearer_tokens.KINDS):
-        statement = ready.statement_for(kind, False, tuple(admission.RULES))
+        statement = ready_calls.statement_for(kind, False, tuple(admission.RULES))
         assert max(len(each.sql.encode()) for each in statement.written.values()) <= 4096
 
 
 def test_its_repr_is_harmless(amira: User, northwind: Alias) -> None:
-    assert "CANARY" not in repr(tokens.ready_call(amira, "northwind"))
+    assert "CANARY" not in repr(renewal.ready_call(amira, "northwind"))

@@ -10,9 +10,9 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
-from integrations import authorization
+from integrations.connections import authorization
 from integrations.models import Alias, HttpConnection, RemoteTable, Token
-from integrations.remote_tables import files
+from integrations.remote_tables import csv_export
 from tests import cast
 from tests.conftest import client_of
 from tests.integrations import tables
@@ -149,4 +149,4 @@ def test_without_rows_the_download_leads_to_the_page_that_says_why(bob: User, ta
     ],
 )
 def test_nothing_in_a_file_is_a_formula_to_any_spreadsheet(text: str, written: str) -> None:
-    assert files.harmless(text) == written
+    assert csv_export.harmless(text) == written

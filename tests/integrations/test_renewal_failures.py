@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts.models import User
 from foundation.oauth_client import transport
 from foundation.oauth_client.errors import Misconfigured, OAuthError, Unreachable
-from integrations import tokens
+from integrations.connections import renewal
 from integrations.models import Alias, ApplicationRegistry, Event, Revocation, Token
 from tests import cast, walks
 from tests.integrations.renewing import ASKED, GRANTED, current
@@ -32,7 +32,7 @@ def test_a_refused_sign_in_is_given_up_after_one_attempt(server: HostileServer, 
     cast.signed_in(amira, northwind, expires_in=-10)
     server.on(ASKED).always(status=400, json={"error": "invalid_grant", "error_description": "CANARY-description"})
     for _ in range(3):
-        with pytest.raises(tokens.NoUsableToken) as refused:
+        with pytest.raises(renewal.NoUsableToken) as refused:
             current(amira, northwind)
         assert refused.value.code == "invalid_grant"
     assert len(server.calls) == 1
@@ -48,7 +48,7 @@ def test_a_newer_token_than_the_callers_is_used_without_asking(
     sibling = Token.objects.get()
     sibling.access_token, sibling.version, sibling.expires_at = "CANARY-sibling", 2, None
     sibling.save()
-    assert tokens.renew(stale).access_token == "CANARY-sibling"
+    assert renewal.renew(stale).access_token == "CANARY-sibling"
     assert server.calls == []
 
 
@@ -172,7 +172,7 @@ def test_another_accounts_tokens_are_not_kept(
     cast.signed_in(amira, northwind, expires_in=30, account_id="A-1")
     server.on(ASKED).answer(json={**GRANTED, "id_token": id_token(sub="B-2")})
     for _ in range(2):
-        with pytest.raises(tokens.NoUsableToken) as other:
+        with pytest.raises(renewal.NoUsableToken) as other:
             current(amira, northwind)
         assert other.value.code == "other_account"
     assert len(server.calls) == 1

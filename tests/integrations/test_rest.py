@@ -10,7 +10,8 @@ from django.utils import timezone
 
 from accounts.models import User
 from foundation.oauth_client.errors import Unreachable, Unusable
-from integrations import authorization, rest, tokens
+from integrations import calls
+from integrations.connections import authorization, renewal
 from integrations.models import HttpConnection, OAuth2Credential, Token
 from tests import cast
 from tests.integrations.renewing import ASKED, GRANTED, after
@@ -36,7 +37,7 @@ def evil() -> Iterator[HostileServer]:
 
 
 def get(user: User, connection: HttpConnection, path: str = "/contacts", **call: Any) -> requests.Response:
-    return rest.send(user, connection, "GET", path, **call)
+    return calls.send(user, connection, "GET", path, **call)
 
 
 def test_the_persons_token_goes_along(server: HostileServer, amira: User, connection: HttpConnection) -> None:
@@ -51,7 +52,7 @@ def test_the_persons_token_goes_along(server: HostileServer, amira: User, connec
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "propfind"])
 def test_any_method_can_be_used(method: str, server: HostileServer, amira: User, connection: HttpConnection) -> None:
     server.on(f"{method.upper()} {API}").answer(status=201)
-    assert rest.send(amira, connection, method, "contacts", json={"name": "Ada"}).status_code == 201
+    assert calls.send(amira, connection, method, "contacts", json={"name": "Ada"}).status_code == 201
     assert server.calls[0].json == {"name": "Ada"}
 
 
@@ -76,7 +77,7 @@ def test_what_cannot_be_repeated_is_not(
 ) -> None:
     server.on(f"{method} {API}").always(status=401)
     server.on(ASKED).answer(json=GRANTED)
-    assert rest.send(amira, connection, method, "/contacts", json={}).status_code == 401
+    assert calls.send(amira, connection, method, "/contacts", json={}).status_code == 401
     assert [call.path for call in server.calls] == [API, "/token"]
     assert Token.objects.get().access_token == "CANARY-access-2"
 
@@ -96,7 +97,7 @@ def test_a_third_party_that_names_the_token_ends_what_nothing_can_renew(
     Token.objects.update(refresh_token=None)
     server.on(f"GET {API}").always(status=401, headers={"WWW-Authenticate": 'Bearer error="invalid_token"'})
     assert get(amira, connection).status_code == 401
-    with pytest.raises(tokens.NoUsableToken) as over:
+    with pytest.raises(renewal.NoUsableToken) as over:
         get(amira, connection)
     assert over.value.code == "invalid_token"
     assert len(server.calls) == 1
@@ -110,14 +111,14 @@ def test_no_other_status_renews(status: int, server: HostileServer, amira: User,
 
 
 def test_without_a_token_nothing_is_sent(server: HostileServer, bob: User, connection: HttpConnection) -> None:
-    with pytest.raises(tokens.NoUsableToken):
+    with pytest.raises(renewal.NoUsableToken):
         get(bob, connection)
     assert server.calls == []
 
 
 def test_a_revoked_alias_fails_at_once(server: HostileServer, amira: User, connection: HttpConnection) -> None:
     authorization.revoke(amira, connection.alias)
-    with pytest.raises(tokens.NoUsableToken):
+    with pytest.raises(renewal.NoUsableToken):
         get(amira, connection)
     assert server.calls == []
 
@@ -190,6 +191,6 @@ def test_a_credential_that_became_the_systems_is_not_used_as_a_person(
 ) -> None:
     OAuth2Credential.objects.update(integration_type="system")
     fresh = HttpConnection.objects.select_related("credential").get()
-    with pytest.raises(tokens.NoUsableToken):
+    with pytest.raises(renewal.NoUsableToken):
         get(amira, fresh)
     assert server.calls == []

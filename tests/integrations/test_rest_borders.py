@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from foundation.oauth_client.errors import OAuthError
-from integrations import rest
+from integrations import calls
 from integrations.models import Alias, HttpConnection, Token
 from integrations.models.tokens import consent
 from tests import cast
@@ -37,7 +37,7 @@ def evil() -> Iterator[HostileServer]:
 
 
 def get(user: User, connection: HttpConnection, path: str = "/contacts", **call: Any) -> requests.Response:
-    return rest.send(user, connection, "GET", path, **call)
+    return calls.send(user, connection, "GET", path, **call)
 
 
 LEAVING = [
@@ -91,7 +91,7 @@ def test_a_path_cannot_leave_the_alias(
 ) -> None:
     try:
         get(amira, connection, path.format(evil=f"127.0.0.1:{evil.port}"))
-    except (rest.BadPath, OAuthError):
+    except (calls.BadPath, OAuthError):
         assert server.calls == []
     else:
         [call] = server.calls
@@ -106,8 +106,8 @@ def test_nearly_all_of_them_are_refused_before_anything_is_sent() -> None:
 
 def is_refused(path: str) -> bool:
     try:
-        rest.target("https://api.example/api", path)
-    except rest.BadPath:
+        calls.target("https://api.example/api", path)
+    except calls.BadPath:
         return True
     return False
 
@@ -132,13 +132,13 @@ def is_refused(path: str) -> bool:
     ],
 )
 def test_an_honest_path_is_left_as_it_is(path: str, url: str) -> None:
-    assert rest.target("https://api.example/v1", path) == url
+    assert calls.target("https://api.example/v1", path) == url
 
 
 @pytest.mark.parametrize("method", ["GET http://evil.example/", "GET\r\nX: 1", "", "GE T", "GET\u0131", "G3T"])
 def test_a_method_is_one_word(method: str, server: HostileServer, amira: User, connection: HttpConnection) -> None:
-    with pytest.raises(rest.BadPath):
-        rest.send(amira, connection, method, "/contacts")
+    with pytest.raises(calls.BadPath):
+        calls.send(amira, connection, method, "/contacts")
     assert server.calls == []
 
 

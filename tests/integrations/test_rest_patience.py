@@ -8,9 +8,9 @@ import pytest
 
 from accounts.models import User
 from foundation.oauth_client.errors import Unreachable
-from integrations import rest
+from integrations import calls
+from integrations.calls import rate_limits
 from integrations.models import HttpConnection
-from integrations.rest import patience
 from tests import cast
 from tests.servers.hostile import HostileServer
 
@@ -26,7 +26,7 @@ def connection(server: HostileServer, amira: User) -> HttpConnection:
 
 
 def send(user: User, connection: HttpConnection, method: str = "GET", retries: int = 2, timeout: float = 30) -> int:
-    return rest.send(user, connection, method, "/contacts", retries=retries, timeout=timeout).status_code
+    return calls.send(user, connection, method, "/contacts", retries=retries, timeout=timeout).status_code
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 502, 503, 504])
@@ -81,7 +81,7 @@ def test_it_is_not_asked_more_often_than_was_wanted(
     assert send(amira, connection, retries=3) == 429
     assert len(server.calls) == 4
     assert send(amira, connection, retries=100) == 429
-    assert len(server.calls) == 4 + 1 + rest.MOST_RETRIES
+    assert len(server.calls) == 4 + 1 + calls.MOST_RETRIES
 
 
 def test_a_wait_that_would_last_too_long_is_the_answer(
@@ -110,28 +110,28 @@ def in_an_hour() -> datetime:
     ],
 )
 def test_every_dialect_of_a_wait_is_understood(headers: dict[str, str]) -> None:
-    assert 3000 < patience.pause(headers, 1) <= 3600
+    assert 3000 < rate_limits.pause(headers, 1) <= 3600
 
 
 @pytest.mark.parametrize("text", ["", "soon", "-5", "1e9", "9" * 30, "0x10", "Mon, 99 Foo 2026", "nan"])
 def test_a_wait_that_nobody_understands_is_a_guess(text: str) -> None:
-    assert 0 < patience.pause({"Retry-After": text, "RateLimit-Reset": text}, 1) <= patience.FIRST_PAUSE
-    assert patience.pause({"Retry-After": text}, 50) <= patience.LONGEST_PAUSE
+    assert 0 < rate_limits.pause({"Retry-After": text, "RateLimit-Reset": text}, 1) <= rate_limits.FIRST_PAUSE
+    assert rate_limits.pause({"Retry-After": text}, 50) <= rate_limits.LONGEST_PAUSE
 
 
 def test_a_limit_that_is_not_used_up_makes_nobody_wait() -> None:
     later = {"X-RateLimit-Remaining": "10", "X-RateLimit-Reset": str(int(time.time()) + 3600)}
-    assert patience.pause({"Retry-After": "1", **later}, 1) == 1
+    assert rate_limits.pause({"Retry-After": "1", **later}, 1) == 1
 
 
 def test_a_used_up_limit_is_told_as_403_as_well() -> None:
-    assert patience.may_pass(403, {"X-RateLimit-Remaining": "0"})
-    assert patience.may_pass(403, {"Retry-After": "3"})
-    assert not patience.may_pass(403, {"X-RateLimit-Remaining": "7"})
+    assert rate_limits.may_pass(403, {"X-RateLimit-Remaining": "0"})
+    assert rate_limits.may_pass(403, {"Retry-After": "3"})
+    assert not rate_limits.may_pass(403, {"X-RateLimit-Remaining": "7"})
 
 
 @pytest.mark.parametrize("text", ["9999999999999999", "99999999999", "Fri, 31 Dec 9999 23:59:59 GMT"])
 def test_a_wait_of_centuries_stays_one_that_can_be_added_to_a_moment(text: str) -> None:
-    asked = patience.asked_for({"Retry-After": text})
-    assert asked == patience.LONGEST_ASKED
+    asked = rate_limits.asked_for({"Retry-After": text})
+    assert asked == rate_limits.LONGEST_ASKED
     assert (datetime.now(UTC) + timedelta(seconds=asked)).year < 3000

@@ -8,9 +8,9 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.models import User
-from integrations import authorization, revocations, tasks
+from integrations.connections import authorization, revocations, tasks
 from integrations.models import Alias, Event, Revocation
-from integrations.models.integration import integration_of
+from integrations.models.card import integration_of
 from tests import cast
 from tests.integrations.revoking import ACCESS, REFRESH, TOLD, deliver, promised, tokens_of
 from tests.servers.hostile import Answer, HostileServer

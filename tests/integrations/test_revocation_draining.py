@@ -11,10 +11,10 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 
-from integrations import revocations, tasks
+from integrations.connections import revocations, tasks
+from integrations.connections.revocations import delivery, sweep
 from integrations.models import Alias, Event, Revocation
 from integrations.models.tokens import RevocationState
-from integrations.revocations import delivery, draining
 from tests import cast
 from tests.integrations.revoking import TOLD
 from tests.servers.hostile import Answer, Call, HostileServer
@@ -79,7 +79,7 @@ def test_everything_that_is_due_is_delivered_in_one_go(server: HostileServer, no
 
 
 def test_nothing_due_starts_no_thread(northwind: Alias, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(draining, "ThreadPoolExecutor", None)
+    monkeypatch.setattr(sweep, "ThreadPoolExecutor", None)
     assert revocations.drain() == 0
 
 
@@ -197,5 +197,5 @@ def test_a_bug_in_one_delivery_leaves_the_others(
 
 def test_the_times_fit_together(settings: Settings) -> None:
     """A run ends before its task is stopped; what waited in it for a thread is still claimed when its attempt ends."""
-    assert draining.SECONDS < settings.CELERY_TASK_SOFT_TIME_LIMIT
-    assert delivery.LEASE.total_seconds() > draining.SECONDS > draining.DELIVERY_SECONDS
+    assert sweep.SECONDS < settings.CELERY_TASK_SOFT_TIME_LIMIT
+    assert delivery.LEASE.total_seconds() > sweep.SECONDS > sweep.DELIVERY_SECONDS

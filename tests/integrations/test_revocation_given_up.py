@@ -8,11 +8,11 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.models import User
-from integrations import authorization, tasks
+from integrations.connections import authorization, tasks
+from integrations.connections.revocations.postponement import postpone
 from integrations.models import Alias, ApplicationRegistry, Event, Revocation
-from integrations.models.integration import integration_of
+from integrations.models.card import integration_of
 from integrations.personal_auth import PersonalAuthAPI
-from integrations.revocations.postponing import postpone
 from tests import cast, walks
 from tests.integrations.revoking import TOLD, copies, deliver, promised
 from tests.servers.hostile import HostileServer

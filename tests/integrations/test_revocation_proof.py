@@ -10,9 +10,9 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
-from integrations import tasks
+from integrations.connections import tasks
 from integrations.models import Alias, ApplicationRegistry, Event, Revocation, Token
-from integrations.models.integration import QUICK_ATTEMPTS, integration_of
+from integrations.models.card import QUICK_ATTEMPTS, integration_of
 from integrations.personal_auth import PersonalAuthAPI
 from tests import cast, walks
 from tests.integrations.revoking import ACCESS, REFRESH, TOLD, copies, deliver, promised, tokens_of

@@ -8,9 +8,9 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
-from integrations import tasks
+from integrations.connections import tasks
 from integrations.models import Alias, ApplicationRegistry, AuthorizationAttempt, Revocation, Token
-from integrations.models.integration import integration_of
+from integrations.models.card import integration_of
 from tests import cast, walks
 from tests.integrations.renewing import after
 from tests.integrations.revoking import ACCESS, REFRESH, TOLD, copies, deliver, promised, tokens_of

@@ -7,9 +7,9 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import User
+from integrations.connections.revocations import delivery, refresh_proof
 from integrations.models import Alias, ApplicationRegistry, Renewal, Revocation, Token
 from integrations.models.tokens import RevocationState
-from integrations.revocations import delivery, reviving
 from tests import cast, walks
 from tests.integrations.revoking import TOLD, deliver, promised, tokens_of
 from tests.servers.hostile import Answer, HostileServer
@@ -118,13 +118,13 @@ def test_tokens_that_the_proof_brought_are_told_of_even_if_the_process_dies_at_o
     server: HostileServer, amira: User, northwind: Alias, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.on(RENEWED).answer(json=walks.token_answer(2)).always(status=503)
-    take = reviving.take
+    take = refresh_proof.take
 
     def take_and_die(*args: Any) -> None:
         take(*args)
         raise SystemExit
 
-    monkeypatch.setattr(reviving, "take", take_and_die)
+    monkeypatch.setattr(refresh_proof, "take", take_and_die)
     revocation = promised(amira, northwind)
     with pytest.raises(SystemExit):
         deliver(revocation)

@@ -8,7 +8,7 @@ import pytest
 from django.db import transaction
 
 from accounts.models import User
-from integrations import tasks
+from integrations.connections import tasks
 from integrations.models import Alias, ApplicationRegistry, Event, Revocation, Token
 from tests import cast
 from tests.integrations.renewing import after

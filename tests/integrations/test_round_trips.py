@@ -15,7 +15,7 @@ from pytest_django.live_server_helper import LiveServer
 from accounts.models import User
 from accounts.oauth_server.models import Application
 from foundation.oauth_client.errors import Misconfigured
-from integrations import tasks
+from integrations.connections import tasks
 from integrations.models import Alias, Revocation, Token
 from integrations.personal_auth import NotAuthenticated, PersonalAuthAPI
 from tests import cast

@@ -10,7 +10,7 @@ from django.utils import timezone
 from accounts.models import User
 from foundation.oauth_client import client
 from foundation.oauth_client.errors import Unreachable
-from integrations import tasks, tokens
+from integrations.connections import renewal, tasks
 from integrations.models import Alias, ApplicationRegistry, AuthorizationAttempt, Revocation, Token
 from integrations.personal_auth import NotAuthenticated, PersonalAuthAPI
 from tests import cast
@@ -201,4 +201,4 @@ def test_a_token_that_died_at_the_server_is_renewed_by_its_401(
     token.access_token = "made-up"
     token.save()
     assert whoami(amira, oidc_provider_peer)
-    assert tokens.current(amira, token.credential).version == 2
+    assert renewal.current(amira, token.credential).version == 2

@@ -8,7 +8,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
-from integrations import tokens
+from integrations.connections import renewal
 from integrations.models import Alias, ApplicationRegistry, Token
 from integrations.models.tokens import RefreshExpiry
 from tests import cast, walks
@@ -108,7 +108,7 @@ def test_an_end_that_each_renewal_extends_is_no_date_to_come_back(
         refresh_expiry=RefreshExpiry.KNOWN,
     )
     server.on(ASKED).answer(json={**GRANTED, "refresh_expires_in": later})
-    tokens.renew(token)
+    renewal.renew(token)
     assert Token.objects.get().refresh_expiry == expiry
     assert told(as_amira)["sign_in_again_by"] is not None
     assert ("sign in again by" in walks.words(as_amira.get("/integrations/"))) == (expiry == "known")

@@ -13,9 +13,9 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
-from integrations import tasks
+from integrations.connections import tasks
 from integrations.models import Alias, AuthorizationAttempt
-from integrations.models.integration import integrations_of
+from integrations.models.card import integrations_of
 from tests import cast, walks
 from tests.conftest import client_of
 from tests.servers.hostile import HostileServer

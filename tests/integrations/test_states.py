@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from integrations.models import Alias, HttpConnection, Renewal, Revocation, Token
-from integrations.models.integration import State, integrations_of
+from integrations.models.card import State, integrations_of
 from integrations.models.registry import ApplicationRegistry, Use
 from tests import cast, walks
 

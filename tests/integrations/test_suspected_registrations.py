@@ -14,7 +14,8 @@ from django.utils import timezone
 
 from accounts.models import User
 from foundation.oauth_client.errors import Misconfigured, OAuthError, Unexplained, Unusable
-from integrations import notices, registration_health, tokens
+from integrations import registration_health
+from integrations.connections import notices, renewal
 from integrations.models import Alias, ApplicationRegistry, Renewal, Token
 from tests import cast, walks
 from tests.conftest import client_of
@@ -278,7 +279,7 @@ def test_a_vague_word_is_final_where_the_server_says_it_of_every_dead_token_and_
     provider = Provider(server, wrong_secret=invalid_client, dead_token=dead_token)
     provider.living.clear()
     cast.signed_in(amira, northwind, expires_in=-10)
-    with pytest.raises(tokens.NoUsableToken):
+    with pytest.raises(renewal.NoUsableToken):
         current(amira, northwind)
     assert provider.renewals() == 1
     assert registry().misconfigured_code == ""
@@ -294,7 +295,7 @@ def test_a_changed_registration_that_is_proved_good_does_not_save_a_dead_token(
     provider.living.clear()
     cast.signed_in(amira, northwind, expires_in=-10)
     save_secret("CANARY-rotated")
-    with pytest.raises(tokens.NoUsableToken):
+    with pytest.raises(renewal.NoUsableToken):
         current(amira, northwind)
     assert not registry().is_unproven
 
@@ -328,7 +329,7 @@ def test_after_a_day_of_vague_refusals_the_person_is_asked_to_sign_in(
         current(amira, northwind)
     Renewal.objects.update(asked_at=timezone.now() - timedelta(days=1, minutes=1))
     pass_the_pause()
-    with pytest.raises(tokens.NoUsableToken):
+    with pytest.raises(renewal.NoUsableToken):
         current(amira, northwind)
 
 
@@ -338,7 +339,7 @@ def test_a_site_that_is_refused_a_token_of_its_own_is_set_up_wrongly(server: Hos
     )
     server.on(ASKED).always(INVALID_GRANT)
     with pytest.raises(Misconfigured):
-        tokens.current(None, walks.credential_of(alias))
+        renewal.current(None, walks.credential_of(alias))
     assert Token.objects.get().state == "valid"
 
 

@@ -8,7 +8,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
-from integrations import tokens
+from integrations.connections import renewal
 from integrations.models import (
     Alias,
     AuthorizationAttempt,
@@ -76,7 +76,7 @@ def test_the_token_belongs_to_nobody(
     assert f'data-details="{credential.hex}"' in there  # so that the page is loaded anew when the window is done
     token = Token.objects.get()
     assert (token.user, token.integration_type) == (None, "system")
-    assert tokens.current(None, credential).access_token == "CANARY-access-1"
+    assert renewal.current(None, credential).access_token == "CANARY-access-1"
     assert Event.objects.get().words == "Signed in: for the system robot@northwind.example"
     assert Event.objects.get().whose == operator
 
@@ -88,7 +88,7 @@ def test_it_renews_by_its_refresh_token(
     signed_in(as_operator, alias, server)
     Token.objects.update(expires_at=timezone.now() - timedelta(minutes=1))
     walks.grants(server, 2)
-    assert tokens.current(None, credential).access_token == "CANARY-access-2"
+    assert renewal.current(None, credential).access_token == "CANARY-access-2"
     assert server.calls_to("POST /token")[-1].form["refresh_token"] == "CANARY-refresh-1"
 
 
@@ -96,14 +96,14 @@ def test_a_person_never_gets_it_and_the_system_never_gets_a_persons(
     as_operator: Client, alias: Alias, credential: OAuth2Credential, amira: User, server: HostileServer
 ) -> None:
     signed_in(as_operator, alias, server)
-    with pytest.raises(tokens.NoUsableToken):
-        tokens.current(amira, credential)
+    with pytest.raises(renewal.NoUsableToken):
+        renewal.current(amira, credential)
     with pytest.raises(NotAuthenticated):
         PersonalAuthAPI(amira).request("northwind", "GET", "/")
     personal = cast.integration_at(walks.registry_of(alias), name="personal")
     cast.signed_in(amira, personal)
-    with pytest.raises(tokens.NoUsableToken):
-        tokens.current(None, walks.credential_of(personal))
+    with pytest.raises(renewal.NoUsableToken):
+        renewal.current(None, walks.credential_of(personal))
     assert server.calls_to("GET /api") == []
 
 
@@ -185,7 +185,7 @@ def test_the_password_form_gets_it_too(
     is_known_as(server, "robot")
     as_operator.post(walks.start_url(alias), PASSWORD)
     assert Token.objects.get().user is None
-    assert tokens.current(None, credential).access_token == "CANARY-access-1"
+    assert renewal.current(None, credential).access_token == "CANARY-access-1"
 
 
 def test_switching_the_type_in_code_makes_the_tokens_of_both_types_unusable(
@@ -195,11 +195,11 @@ def test_switching_the_type_in_code_makes_the_tokens_of_both_types_unusable(
     credential.integration_type = "personal"
     credential.save()
     for owner in (None, amira):
-        with pytest.raises(tokens.NoUsableToken) as gone:
-            tokens.current(owner, credential)
+        with pytest.raises(renewal.NoUsableToken) as gone:
+            renewal.current(owner, credential)
         assert gone.value.code == "not_connected"
     cast.signed_in(amira, alias)
     credential.integration_type = "system"
     credential.save()
-    with pytest.raises(tokens.NoUsableToken):
-        tokens.current(amira, credential)
+    with pytest.raises(renewal.NoUsableToken):
+        renewal.current(amira, credential)

@@ -11,7 +11,7 @@ from accounts.models import User
 from foundation.oauth_client import base_urls, json_pointers, revocation_requests
 from foundation.oauth_client.answers import TokenAnswer
 from foundation.oauth_client.errors import Unreachable
-from integrations import rest, templates
+from integrations import calls
 from integrations.models import (
     Alias,
     ApplicationRegistry,
@@ -19,21 +19,22 @@ from integrations.models import (
     OAuth2Credential,
     OAuthEntityProfile,
     Token,
-    definitions,
+    template_definitions,
 )
-from integrations.models.definitions import SAMPLES, BadDefinition, Definition
-from integrations.models.registry import rules
-from integrations.templates import Wanted
+from integrations.models.registry import validation
+from integrations.models.template_definitions import SAMPLES, BadDefinition, Definition
+from integrations.provider_setup import from_template
+from integrations.provider_setup.from_template import Wanted
 from tests import cast, walks
 from tests.foundation.oauth_client.test_dialects import SHAPES
 from tests.servers.hostile import HostileServer
 
-SHIPPED = {row["key"]: row for row in templates.shipped()}
+SHIPPED = {row["key"]: row for row in from_template.shipped()}
 DEMO = "OAuth Authorization Code Demo Configuration"
 
 
 def definition_of(key: str) -> Definition:
-    return definitions.read(templates.defined(SHIPPED[key]))
+    return template_definitions.read(from_template.defined(SHIPPED[key]))
 
 
 def wanted(definition: Definition, name: str = "Sample", **fields: Any) -> Wanted:
@@ -52,7 +53,7 @@ def wanted(definition: Definition, name: str = "Sample", **fields: Any) -> Wante
 
 
 def test_there_are_forty_providers_and_the_demo_each_once() -> None:
-    assert len(SHIPPED) == len(templates.shipped()) == len({row["name"] for row in templates.shipped()})
+    assert len(SHIPPED) == len(from_template.shipped()) == len({row["name"] for row in from_template.shipped()})
     assert len(SHIPPED) >= 41
     assert SHIPPED["oauth-authorization-code-demo"]["name"] == DEMO
 
@@ -61,10 +62,10 @@ def test_there_are_forty_providers_and_the_demo_each_once() -> None:
 def test_each_file_is_understood_and_leads_to_https_alone(key: str) -> None:
     definition = definition_of(key)
     fields = definition.registry_fields({each.name: SAMPLES[each.kind] for each in definition.questions})
-    addresses = [fields[name] for name in rules.ADDRESSES if fields.get(name)]
+    addresses = [fields[name] for name in validation.ADDRESSES if fields.get(name)]
     assert all(url.startswith("https://") for url in addresses)
     assert fields["token_url"]
-    assert set(definition.unverified) <= {*fields, *definitions.OTHERS}
+    assert set(definition.unverified) <= {*fields, *template_definitions.OTHERS}
 
 
 @pytest.mark.parametrize("key", SHIPPED)
@@ -94,11 +95,11 @@ def test_each_revocation_is_a_shape_that_is_tested_on_the_wire(key: str) -> None
 def test_each_makes_rows_that_the_forms_would_accept() -> None:
     for key in SHIPPED:
         definition = definition_of(key)
-        alias = templates.create(definition, wanted(definition, key))
+        alias = from_template.create(definition, wanted(definition, key))
         registry = ApplicationRegistry.objects.get(name=key)
-        assert not list(rules.faults(registry))
+        assert not list(validation.faults(registry))
         registry.full_clean(exclude=["client_secret", "logo"])
-        assert {code for _text, code in rules.shortcomings(registry)} <= {"keyrack.W014"}, key
+        assert {code for _text, code in validation.shortcomings(registry)} <= {"keyrack.W014"}, key
         credential = walks.credential_of(alias)
         assert credential.registry == registry
         assert credential.profile.scope_values() == sorted(each.scope for each in definition.scopes)
@@ -109,7 +110,7 @@ def test_a_clash_leaves_nothing_behind() -> None:
     definition = definition_of("github")
     Alias.objects.create(name="sample")
     with pytest.raises(IntegrityError):
-        templates.create(definition, wanted(definition))
+        from_template.create(definition, wanted(definition))
     for model in (ApplicationRegistry, OAuthEntityProfile, OAuth2Credential):
         assert not model._default_manager.exists()
 
@@ -117,12 +118,12 @@ def test_a_clash_leaves_nothing_behind() -> None:
 @pytest.mark.django_db
 def test_a_release_brings_its_templates_up_to_date_and_leaves_ones_own_alone() -> None:
     rows = ConfigurationTemplate.objects
-    own = rows.create(name="GitHub", definition=templates.defined(SHIPPED["github"]))
+    own = rows.create(name="GitHub", definition=from_template.defined(SHIPPED["github"]))
     rows.filter(key="github").update(name="Old name")
     rows.filter(key="gitlab").delete()
     rows.create(key="gone", name="Gone", definition={})
     kept = rows.get(key="google").pk
-    templates.bring_up_to_date("default")
+    from_template.bring_up_to_date("default")
     assert set(rows.exclude(key="").values_list("key", flat=True)) == set(SHIPPED)
     assert rows.get(key="github").name == "GitHub"
     assert rows.get(key="google").pk == kept
@@ -154,9 +155,9 @@ def test_a_release_brings_its_templates_up_to_date_and_leaves_ones_own_alone() -
     ],
 )
 def test_a_template_that_could_not_work_is_refused_in_words(change: dict[str, Any], sentence: str) -> None:
-    sound = templates.defined(SHIPPED["github"])
+    sound = from_template.defined(SHIPPED["github"])
     with pytest.raises(BadDefinition) as caught:
-        definitions.read({**sound, **change})
+        template_definitions.read({**sound, **change})
     assert sentence in str(caught.value)
     assert "CANARY" not in str(caught.value)
 
@@ -220,7 +221,7 @@ def test_a_call_goes_to_the_server_that_the_token_answer_named(amira: User, serv
     connection = Alias.objects.get().connection
     assert connection
     with pytest.raises(Unreachable):  # nobody answers there, and the token goes nowhere else
-        rest.send(amira, connection, "GET", "/contacts")
+        calls.send(amira, connection, "GET", "/contacts")
     assert not server.calls
 
 

@@ -11,9 +11,9 @@ from django.utils import timezone
 
 from accounts.models import User
 from foundation.oauth_client.errors import Misconfigured
-from integrations import tokens
+from integrations.connections import renewal
+from integrations.connections.renewal.validity import enough
 from integrations.models import Alias, ApplicationRegistry, IntegrationType, OAuth2Credential, Token
-from integrations.tokens.usable import enough
 from tests import cast
 from tests.integrations.renewing import ASKED, GRANTED, credential_of, current
 from tests.servers.hostile import HostileServer
@@ -166,7 +166,7 @@ def test_large_and_unicode_tokens_are_kept_as_they_are(server: HostileServer, am
 def test_nobody_gets_anybody_elses_token(server: HostileServer, amira: User, bob: User, northwind: Alias) -> None:
     cast.signed_in(amira, northwind)
     for stranger in (bob, None):
-        with pytest.raises(tokens.NoUsableToken) as missing:
+        with pytest.raises(renewal.NoUsableToken) as missing:
             current(stranger, northwind)
         assert missing.value.code == "not_connected"
     assert server.calls == []
@@ -178,7 +178,7 @@ def test_a_system_token_is_no_way_out_for_a_person(server: HostileServer, amira:
     Token.objects.filter(pk=token.pk).update(
         user=None, credential=credential_of(shared), integration_type=IntegrationType.SYSTEM
     )
-    with pytest.raises(tokens.NoUsableToken):
+    with pytest.raises(renewal.NoUsableToken):
         current(amira, shared)
 
 
@@ -186,14 +186,14 @@ def test_after_a_flip_to_system_the_personal_token_is_not_used(amira: User, nort
     cast.signed_in(amira, northwind)
     OAuth2Credential.objects.update(integration_type=IntegrationType.SYSTEM)
     for user in (amira, None):
-        with pytest.raises(tokens.NoUsableToken):
+        with pytest.raises(renewal.NoUsableToken):
             current(user, Alias.objects.get())
 
 
 def test_a_deactivated_person_has_no_token(server: HostileServer, amira: User, northwind: Alias) -> None:
     cast.signed_in(amira, northwind)
     User.objects.filter(pk=amira.pk).update(is_active=False)  # amira here is as she was
-    with pytest.raises(tokens.NoUsableToken) as gone:
+    with pytest.raises(renewal.NoUsableToken) as gone:
         current(amira, northwind)
     assert gone.value.code == "deactivated"
 
@@ -205,7 +205,7 @@ def test_without_a_living_refresh_token_only_the_person_can_help(
     fields: dict[str, Any], server: HostileServer, amira: User, northwind: Alias
 ) -> None:
     cast.signed_in(amira, northwind, expires_in=-10, **fields)
-    with pytest.raises(tokens.NoUsableToken) as over:
+    with pytest.raises(renewal.NoUsableToken) as over:
         current(amira, northwind)
     assert over.value.code == "expired"
     assert server.calls == []
@@ -218,7 +218,7 @@ def test_a_token_that_cannot_be_opened_is_sent_nowhere(
     for expires_in in (3600, -10):
         expires_at = timezone.now() + timedelta(seconds=expires_in)
         Token.objects.update(access_token=b"CANARY-planted", refresh_token=b"CANARY-planted", expires_at=expires_at)
-        with caplog.at_level(logging.DEBUG), pytest.raises(tokens.NoUsableToken) as closed:
+        with caplog.at_level(logging.DEBUG), pytest.raises(renewal.NoUsableToken) as closed:
             current(amira, northwind)
         assert closed.value.code == "unreadable"
     assert server.calls == []

@@ -8,8 +8,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts.audit import log
-from integrations import configuration
-from integrations.configuration import BadFile
+from integrations.provider_setup import configuration
+from integrations.provider_setup.configuration import BadFile
 
 REFUSED = 1
 

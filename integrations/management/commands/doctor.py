@@ -6,9 +6,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from integrations import doctor
-from integrations.doctor import Finding
 from integrations.models.registry import Alias, ApplicationRegistry
+from integrations.provider_setup import doctor
+from integrations.provider_setup.doctor import Finding
 
 TO_MEND, NOT_UNDERSTOOD = 1, 2  # exit codes; 0 is all well
 

@@ -8,7 +8,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts.models import User
-from integrations import actions, flows
+from integrations import flows
+from integrations.flows import actions
 from integrations.models.flows import RunState, Subflow, SubflowRun
 
 NOT_DONE, NOT_UNDERSTOOD = 1, 2  # exit codes; 0 is all done

@@ -12,9 +12,9 @@ from integrations.models.registry.aliases import (
     OAuth2Credential,
     OtherAccount,
 )
+from integrations.models.registry.base import SysIdModel
 from integrations.models.registry.health import Use
 from integrations.models.registry.profiles import OAuthEntityProfile, OAuthEntityScope
-from integrations.models.registry.records import SysIdModel
 from integrations.models.registry.registrations import (
     DEFAULT_REFRESH_TOKEN_LIFESPAN,
     LOGO_LIMIT,

@@ -11,8 +11,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from integrations.models.registry.base import SysIdModel
 from integrations.models.registry.profiles import OAuthEntityProfile
-from integrations.models.registry.records import SysIdModel
 from integrations.models.registry.registrations import ApplicationRegistry
 
 SET_UP = "integrations.change_oauth2credential"  # may also sign in for the system

@@ -5,7 +5,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from integrations.models.registry.records import SysIdModel
+from integrations.models.registry.base import SysIdModel
 from integrations.models.registry.registrations import ApplicationRegistry, GrantType
 
 

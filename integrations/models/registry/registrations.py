@@ -16,8 +16,8 @@ from django.utils.translation import gettext_lazy as _
 from foundation.oauth_client.client import Registration
 from foundation.oauth_client.errors import Misconfigured
 from foundation.secrets_at_rest import EncryptedField, NoKeys, Unreadable, keyring, readable
+from integrations.models.registry.base import SysIdModel
 from integrations.models.registry.health import Health
-from integrations.models.registry.records import SysIdModel
 
 OBJECTS = ("authorization_parameters", "token_parameters", "call_headers", "userinfo_request")
 LOGO_LIMIT = 100_000  # bytes

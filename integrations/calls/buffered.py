@@ -1,0 +1,69 @@
+"""A call whose answer is read as a whole."""
+
+from collections.abc import Mapping
+from functools import partial
+from time import monotonic
+from typing import Any
+
+import requests
+
+from accounts.models import User
+from foundation.oauth_client import transport
+from integrations.calls.header_policy import allowed_headers, method_of, spoken, target
+from integrations.calls.retries import IDEMPOTENT, Terms, answered, guarded
+from integrations.connections import renewal
+from integrations.models.registry import HttpConnection
+
+DEADLINE = 30.0  # seconds, for the whole call
+LARGEST_ANSWER = 10 * 1024 * 1024  # bytes
+
+
+def send(
+    user: User | None,
+    connection: HttpConnection,
+    method: str,
+    path: str,
+    *,
+    params: Mapping[str, Any] | None = None,
+    json: Any = None,
+    data: Any = None,
+    headers: Mapping[str, str] | None = None,
+    timeout: float = DEADLINE,
+    used_by: str = "",
+    retries: int = 0,
+) -> requests.Response:
+    """Call the third party as this user, or as the system. `timeout`: total deadline in seconds, of repetitions too.
+
+    A 401 forces one renewal, and one more call where repeating does no harm. Redirects are returned, not followed. A
+    renewal has its own deadline: cut short, it could lose tokens that the provider has already replaced.
+    `retries`: how often an idempotent call is repeated, at most five times, while nobody answers or the server asks
+    for patience (429, 502, 503, 504, a used-up limit), after the time that it names if that is not too long.
+    While the provider is down, nothing is sent (`Unreachable`, "provider_down") but one call a minute.
+    Raises `tokens.NoUsableToken`, `BadPath`, or an `OAuthError` (unreachable, blocked, too large).
+    """
+    method = method_of(method)
+    url = target(connection.connection_url, path)
+    if connection.credential is None:
+        raise renewal.NoUsableToken("no_credential")
+    token = renewal.current(user, connection.credential, connection_url=connection.connection_url)
+    url, server = token.at_home(url), token.at_home(connection.connection_url)
+    call = {"params": params, "json": json, "data": data}
+    said, registry = allowed_headers(headers or {}), token.credential.registry
+
+    def ask(access_token: str, seconds: float) -> requests.Response:
+        borne = spoken(said, registry, access_token)
+        asked = partial(request, method, url, borne, deadline=seconds, **call)
+        return guarded(asked, registry, server, seconds)
+
+    terms = Terms(ends_at=monotonic() + timeout, retries=retries, repeatable=lambda: method in IDEMPOTENT)
+    response = answered(ask, token, terms)
+    renewal.note_use(token, used_by)
+    return response
+
+
+def request(method: str, url: str, headers: Mapping[str, str | bytes], **call: Any) -> requests.Response:
+    response = transport.request(method, url, headers=headers, max_bytes=LARGEST_ANSWER, **call)
+    for name, value in headers.items():
+        if isinstance(value, bytes):  # ours: the caller gets the answer, not the token
+            response.request.headers.pop(name, None)
+    return response

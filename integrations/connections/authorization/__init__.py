@@ -1,0 +1,50 @@
+"""What a user does: begin, complete, choose, sign in by password, revoke, forget, cancel.
+
+The promise is made here, above the queue; it is kept below it. Requests and pages end above this module.
+"""
+
+from integrations.connections.authorization.access import NotAvailable, integration_behind, integration_for
+from integrations.connections.authorization.address_confirmation import confirm_address, confirm_for_system
+from integrations.connections.authorization.client_credentials import get_own_token
+from integrations.connections.authorization.ending import (
+    cancel,
+    dismiss,
+    end_all,
+    forget,
+    retry_revocation,
+    revoke,
+)
+from integrations.connections.authorization.password_grant import sign_in
+from integrations.connections.authorization.request import NotStarted, TooManyStarts, begin
+from integrations.connections.authorization.response import (
+    BadCallback,
+    OfAnotherBrowser,
+    OfAnotherPerson,
+    complete,
+)
+from integrations.connections.authorization.storage import choose, was_asked_to_cancel
+
+__all__ = [
+    "BadCallback",
+    "NotAvailable",
+    "NotStarted",
+    "OfAnotherBrowser",
+    "OfAnotherPerson",
+    "TooManyStarts",
+    "begin",
+    "cancel",
+    "choose",
+    "complete",
+    "confirm_address",
+    "confirm_for_system",
+    "dismiss",
+    "end_all",
+    "forget",
+    "get_own_token",
+    "integration_behind",
+    "integration_for",
+    "retry_revocation",
+    "revoke",
+    "sign_in",
+    "was_asked_to_cancel",
+]

@@ -1,0 +1,211 @@
+"""All actions of a run, until one fails or the run must stop. What it says is stored with the run, and nowhere else."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from time import monotonic
+from typing import Any
+
+from django.contrib.auth.models import AnonymousUser
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.debug import sensitive_variables
+
+from accounts.models import User
+from foundation.error_boundary import error_boundary
+from foundation.secrets_at_rest import Unreadable
+from integrations import expressions
+from integrations.expressions import BadExpression
+from integrations.flows import actions
+from integrations.flows.actions import BadInputs, Failure, StepResult
+from integrations.models import admission
+from integrations.models.flows import RunAs, RunState, StepRun, Subflow, SubflowAction, SubflowRun
+
+LONGEST = 45.0  # seconds, in front of somebody or behind: no task holds a worker for a minute
+GRACE = timedelta(seconds=60)  # until nobody can still be at it
+CANCELLING = frozenset({"person_deactivated", "role_lost", "no_longer_allowed"})
+STOPPED_BY = {  # a rule of admission about the person: the code and the words of the run
+    "deactivated": ("person_deactivated", gettext_lazy("Stopped: the person was deactivated.")),
+    "no_role": ("role_lost", gettext_lazy("Stopped: the person no longer has the role to use integrations.")),
+}
+
+
+class Stopped(Exception):
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.code)
+        self.failure = failure
+
+
+@dataclass(kw_only=True)
+class Walk:
+    """A run under way: for whom, until when, and what its actions have given so far."""
+
+    run: SubflowRun
+    owner: User | None
+    ends_at: float
+    names: dict[str, Any] = field(repr=False)
+    position: int = 0
+
+
+@sensitive_variables()
+def perform(run: SubflowRun, *, seconds: float = LONGEST) -> None:
+    """Run it, unless somebody else has begun to. Whatever happens, the row says how it ended."""
+    if not run.claim(ends_by=timezone.now() + timedelta(seconds=seconds) + GRACE):
+        return
+    outputs, ended = "", RunState.FAILED
+    failure: Failure | None = Failure(code="internal_error", sentence=_("Keyrack itself failed; its log says why."))
+    try:
+        outputs, failure = json_of_outputs(run, ends_at=monotonic() + seconds), None
+        ended = RunState.SUCCEEDED
+    except Stopped as stopped:
+        failure = stopped.failure
+        ended = RunState.CANCELLED if failure.code in CANCELLING else RunState.FAILED
+    finally:
+        finish(run, ended, outputs, failure)
+
+
+def finish(run: SubflowRun, ended: RunState, outputs: str, failure: Failure | None) -> None:
+    """Write down how it ended; where that cannot be written, that Keyrack failed."""
+    ours = Failure(code="internal_error", sentence=_("Keyrack itself failed; its log says why."))
+    with error_boundary(
+        f"Ending subflow run {run.hex}", on_error=lambda _error: run.finish(RunState.FAILED, **told(ours))
+    ):
+        run.finish(ended, outputs=outputs, **told(failure))
+
+
+def told(failure: Failure | None) -> dict[str, Any]:
+    if failure is None:
+        return {}
+    return {
+        "error_code": failure.code,
+        "error": failure.sentence,
+        "http_status": failure.http_status,
+        "initiator_url": failure.initiator_url,
+    }
+
+
+@sensitive_variables()
+def json_of_outputs(run: SubflowRun, *, ends_at: float) -> str:
+    """The outputs, once all actions have run. Raises `Stopped`."""
+    subflow = allowed_subflow(run)
+    owner = run.user if run.run_as == RunAs.USER else None
+    placed = list(subflow.actions.select_related("action"))
+    check_scopes(placed, owner)
+    walk = Walk(run=run, owner=owner, ends_at=ends_at, names={"inputs": opened_inputs(run), "actions": {}})
+    try:
+        with expressions.until(ends_at):
+            for each in placed:
+                walk.names["actions"][each.name] = outputs_of(each, walk)
+            with expressions.spending():
+                outputs = {row["name"]: expressions.extracted(row["path"], walk.names) for row in subflow.outputs}
+                return expressions.as_json(outputs)
+    except BadExpression as error:
+        raise Stopped(Failure(code="bad_output", sentence=_("The outputs: %(why)s") % {"why": error})) from None
+
+
+def opened_inputs(run: SubflowRun) -> Any:
+    try:
+        return json.loads(run.sealed_inputs)
+    except Unreadable:
+        told = _("The inputs of this run cannot be opened: their key is missing from TOKEN_ENCRYPTION_KEYS.")
+        raise Stopped(Failure(code="unreadable", sentence=told)) from None
+
+
+def check_scopes(placed: list[SubflowAction], owner: User | None) -> None:
+    """Said before anything is called."""
+    for each in placed:
+        if failure := actions.lacking_scopes(each.action, owner):
+            raise Stopped(failure)
+
+
+@sensitive_variables()
+def outputs_of(placed: SubflowAction, walk: Walk) -> dict[str, Any]:
+    try:
+        with expressions.spending():
+            given = {name: expressions.value(source, walk.names) for name, source in placed.inputs}
+        result = actions.run(
+            placed.action,
+            user=walk.owner,
+            inputs=given,
+            used_by=f"Subflow {walk.run.name}",
+            ends_at=walk.ends_at,
+            stop=reason_to_stop(walk.run),
+            note=noting(walk, placed.name),
+        )
+    except (BadExpression, BadInputs) as error:
+        names = {"action": placed.name, "why": error}
+        failure = Failure(code="bad_inputs", sentence=_("The action “%(action)s”: %(why)s") % names)
+        raise Stopped(failure) from None
+    if result.failure:
+        raise Stopped(result.failure)
+    return result.outputs
+
+
+def noting(walk: Walk, action: str) -> Callable[[StepResult], None]:
+    def note(result: StepResult) -> None:
+        walk.position += 1
+        try:
+            with transaction.atomic():
+                step_run(walk, action, result).save()
+        except IntegrityError:  # the run was deleted, perhaps with its person
+            raise given_up() from None
+
+    return note
+
+
+def step_run(walk: Walk, action: str, result: StepResult) -> StepRun:
+    failure = result.failure
+    return StepRun(
+        run=walk.run,
+        position=walk.position,
+        action=action,
+        step=result.step,
+        alias=result.alias,
+        method=result.method,
+        status=RunState.FAILED if failure else RunState.SUCCEEDED,
+        http_status=result.http_status,
+        milliseconds=result.milliseconds,
+        error_code=failure.code if failure else "",
+        error=failure.sentence[:500] if failure else "",
+    )
+
+
+def reason_to_stop(run: SubflowRun) -> Callable[[], Failure | None]:
+    """Asked before each step: the person may have left, the run may have been given up."""
+
+    def reason() -> Failure | None:
+        try:
+            allowed_subflow(run)
+        except Stopped as stopped:
+            return stopped.failure
+        return None
+
+    return reason
+
+
+def allowed_subflow(run: SubflowRun) -> Subflow:
+    """The subflow, as long as this person may run it; everything is read anew. Raises `Stopped`."""
+    user = User.objects.filter(pk=run.user_id).first()
+    refusal = admission.refused_person(user or AnonymousUser())
+    if user is None or refusal:
+        code = refusal.code if refusal else "deactivated"
+        raise because(*STOPPED_BY.get(code, ("no_longer_allowed", _("Stopped: the person may no longer run it."))))
+    rows = Subflow.objects.all() if run.is_test else Subflow.objects.available_to(user)
+    subflow = rows.filter(pk=run.subflow_id).first() if run.subflow_id else None
+    if subflow is None:
+        told = _("Stopped: the subflow is turned off, or the person may no longer run it.")
+        raise because("no_longer_allowed", told)
+    if not SubflowRun.objects.filter(pk=run.pk, status=RunState.RUNNING).exists():
+        raise given_up()
+    return subflow
+
+
+def given_up() -> Stopped:
+    return because("given_up", _("Stopped: the run was given up meanwhile."))
+
+
+def because(code: str, sentence: Any) -> Stopped:
+    return Stopped(Failure(code=code, sentence=str(sentence)))

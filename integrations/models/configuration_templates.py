@@ -1,0 +1,58 @@
+"""Configuration Templates: what an administrator would otherwise look up at each provider.
+
+Those that come with Keyrack are rows as well, so that they are listed beside an administrator's own; each release
+brings them up to date. Nothing hangs on a template once something was made from it.
+"""
+
+from functools import cached_property
+
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from integrations.models import template_definitions
+from integrations.models.registry import SysIdModel
+from integrations.models.template_definitions import BadDefinition, Definition
+
+
+class ConfigurationTemplate(SysIdModel):
+    """One provider's ways, and what to ask an administrator. [Configuration Template]"""
+
+    name = models.CharField(_("Name"), max_length=100)
+    key = models.CharField(max_length=60, blank=True, editable=False)  # of those that come with Keyrack
+    definition = models.JSONField(
+        _("Definition"),
+        help_text=_("As JSON, in the form of the templates that come with Keyrack: copy one to begin with."),
+    )
+
+    class Meta:
+        verbose_name = _("Configuration Template")
+        verbose_name_plural = _("Configuration Templates")
+        constraints = [
+            models.UniqueConstraint(fields=["key"], condition=~Q(key=""), name="one_row_per_shipped_template"),
+            models.UniqueConstraint(
+                fields=["name"],
+                condition=Q(key=""),
+                name="own_template_name_unique",
+                violation_error_message=_("Another template of your own has this name."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_shipped(self) -> bool:
+        return bool(self.key)
+
+    @cached_property
+    def read(self) -> Definition:
+        """`BadDefinition` where somebody wrote into the table."""
+        return template_definitions.read(self.definition)
+
+    def clean(self) -> None:
+        try:
+            template_definitions.read(self.definition)
+        except BadDefinition as error:
+            raise ValidationError({"definition": str(error)}) from None

@@ -1,0 +1,113 @@
+"""One answer of the third party to one person, by the table's alias or by its action. Whose fault it is when there is
+none is said by the exception.
+"""
+
+import json
+from time import monotonic
+from typing import Any
+
+from django.utils.translation import gettext as _
+from requests import Response
+
+from accounts.models import User
+from foundation.oauth_client import answers
+from foundation.oauth_client.errors import Misconfigured, OAuthError, Refused, Unreachable, Unusable
+from integrations import calls
+from integrations.calls import rate_limits
+from integrations.connections.renewal import NoUsableToken
+from integrations.flows import actions
+from integrations.flows.actions import ActionResult, BadInputs, Failure
+from integrations.models.flows import Action
+from integrations.models.registry import HttpConnection
+from integrations.models.remote_tables import RemoteTable
+from integrations.remote_tables.sources import SetUpWrongly, Source
+
+DEADLINE = 20.0  # seconds; somebody looks at an empty page meanwhile
+READS = frozenset({"GET", "HEAD", "OPTIONS", "POST"})  # some search by POST; what looks at a table changes nothing
+OF_THE_PERSON = frozenset({"integration_not_authenticated", "insufficient_scope", "http_401", "address_changed"})
+AWAY = frozenset({"provider_unreachable", "timeout", "http_408"})
+LIMITED = "http_429"  # whatever the status was
+
+
+class NotAllowed(Refused):
+    """The third party says that this person's account may not read this."""
+
+
+def answer_to(table: RemoteTable, user: User, source: Source) -> Any:
+    """As JSON: what the alias's address says, or the outputs of the action by name."""
+    if table.action:
+        return outputs_of(table, table.action, user)
+    connection = source.integrations[0].alias.connection
+    assert connection is not None  # noqa: S101 - `Source.check` has looked
+    return body_of(sent(table, user, connection))
+
+
+def sent(table: RemoteTable, user: User, connection: HttpConnection) -> Response:
+    try:
+        return calls.send(
+            user,
+            connection,
+            "GET",
+            table.path,
+            params=table.parameters,
+            headers={"Accept": "application/json"},
+            timeout=DEADLINE,
+            used_by=table.title,
+        )
+    except calls.BadPath as error:
+        raise SetUpWrongly("bad_path", str(error)) from None
+
+
+def body_of(response: Response) -> Any:
+    if response.status_code == 401:
+        raise NoUsableToken("http_401")
+    if rate_limits.is_limited(response.status_code, response.headers):
+        raise Unreachable(LIMITED, retry_after=rate_limits.asked_for(response.headers))
+    if response.status_code == 403:
+        raise NotAllowed("http_403")
+    if not 200 <= response.status_code < 300:
+        raise failed(response)
+    try:
+        return json.loads(response.content)
+    except (ValueError, RecursionError):
+        raise Unusable("not_json", _("The answer is not JSON.")) from None
+
+
+def failed(response: Response) -> Exception:
+    error = answers.failure(response)
+    if not isinstance(error, Misconfigured):
+        return error
+    told = _("The third party answered %(status)d. Look at the path and at the Connection URL.")
+    return SetUpWrongly(error.code, told % {"status": response.status_code})
+
+
+def outputs_of(table: RemoteTable, action: Action, user: User) -> dict[str, Any]:
+    if writing := [step.name for step in action.steps.all() if step.method not in READS]:
+        told = _("The step “%(step)s” of the action changes something; looking at a table must not.")
+        raise SetUpWrongly("not_reading", told % {"step": writing[0]})
+    try:
+        result = run(table, action, user)
+    except BadInputs as error:
+        raise SetUpWrongly("bad_inputs", _("Inputs of the action: %(why)s") % {"why": error}) from None
+    if result.failure:
+        raise fault_in(result.failure)
+    return result.outputs
+
+
+def run(table: RemoteTable, action: Action, user: User) -> ActionResult:
+    return actions.run(action, user=user, inputs=table.inputs, used_by=table.title, ends_at=monotonic() + DEADLINE)
+
+
+def fault_in(failure: Failure) -> NoUsableToken | OAuthError:
+    """Whose it is, by the step's code."""
+    if failure.code in OF_THE_PERSON:
+        return NoUsableToken(failure.code)
+    if failure.is_limited:
+        return Unreachable(LIMITED, retry_after=failure.retry_after)
+    if failure.code == "http_403":
+        return NotAllowed(failure.code)
+    if failure.code in AWAY or failure.code.startswith("http_5"):
+        return Unreachable(failure.code)
+    if failure.code == "provider_unusable":
+        return Unusable(failure.code, failure.sentence)
+    return SetUpWrongly(failure.code, failure.sentence)
