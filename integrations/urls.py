@@ -4,6 +4,7 @@ from uuid import UUID
 
 from django.urls import path, register_converter
 
+from integrations.admin import explain_access
 from integrations.views import actions, dashboard, password, remote_tables, sign_in
 
 
@@ -37,5 +38,6 @@ urlpatterns = [
     path("remote-tables/<slug:name>/rows.csv", remote_tables.remote_table_csv, name="remote_table_csv"),
     path("oauth_initiator.do", sign_in.initiator, name="initiator"),
     path("oauth_password_input.do", password.password, name="password"),
+    path("admin/explain-access/", explain_access.page, name="explain_access"),
     path("oauth_redirect.do/<sys_id:registry_id>", sign_in.callback, name="redirect"),
 ]

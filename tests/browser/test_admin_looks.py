@@ -1,6 +1,7 @@
 """The admin's pages of what administrators compose: nothing of ours for axe to find, and nothing cut off on a phone."""
 
 import pytest
+from django.contrib.auth.models import Group
 from playwright.sync_api import Page, expect
 
 from accounts.models import User
@@ -55,6 +56,24 @@ def test_a_test_that_failed(page: Page, site: str, admin: User, addresses: dict[
     page.goto(f"{site}{addresses['subflow']}../test/")
     page.locator("#run-test").click()
     expect(page.locator("#test-result [role=alert]")).to_be_visible()
+    expect_good_looks(page)
+
+
+@pytest.mark.parametrize("state", ["start", "unknown", "allowed", "not now", "denied"])
+def test_explaining_access(
+    page: Page, site: str, admin: User, amira: User, addresses: dict[str, str], state: str
+) -> None:
+    alias = Alias.objects.get()
+    cast.signed_in(amira, alias, account_label="amira@northwind.example")
+    query = {"start": "", "unknown": "?person=amirah&integration=nortwind"}
+    if state == "not now":
+        alias.connections.update(connection_url="https://elsewhere.example/api")
+    elif state == "denied":
+        alias.groups.add(Group.objects.create(name="Finance"))
+    walks.sign_in(page, site, admin)
+    page.goto(f"{site}/admin/explain-access/{query.get(state, '?person=amira&integration=northwind')}")
+    if state not in query:
+        expect(page.locator("#verdict")).to_be_focused()
     expect_good_looks(page)
 
 

@@ -1,0 +1,41 @@
+"""Explain access: a page for administrators who may look at people and at aliases. Changes nothing."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from integrations import explain_access
+from integrations.explain_access import Explanation, Place
+from integrations.models.tokens import Token
+
+
+@require_safe
+def explain(request: HttpRequest) -> HttpResponse:
+    """Which person and which integration is in the address."""
+    if not explain_access.may_explain(request.user):  # type: ignore[arg-type]  # admin_view lets in nobody else
+        raise PermissionDenied
+    people = explain_access.find_people(request.GET.get("person", ""))
+    aliases = explain_access.find_aliases(request.GET.get("integration", ""))
+    context = {**admin.site.each_context(request), "title": _("Explain access"), "people": people, "aliases": aliases}
+    if people.only and aliases.only:
+        shows_account = may_view(request, Token)
+        explanation = explain_access.explain(people.only, aliases.only, shows_account=shows_account)
+        context |= {"explanation": explanation, "places": linked(request, explanation)}
+    return TemplateResponse(request, "admin/explain_access.html", context)
+
+
+page = admin.site.admin_view(explain)
+
+
+def may_view(request: HttpRequest, model: type[Any]) -> bool:
+    return admin.site.get_model_admin(model).has_view_permission(request)
+
+
+def linked(request: HttpRequest, explanation: Explanation) -> list[tuple[Place, bool]]:
+    """Each place, and whether this administrator may open it."""
+    return [(place, may_view(request, type(place.row))) for place in explanation.places]

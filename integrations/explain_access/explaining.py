@@ -1,0 +1,55 @@
+"""All rules in the order in which they are asked, and what follows for the person and their programs."""
+
+from collections.abc import Sequence
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from integrations.explain_access.access import access_lines
+from integrations.explain_access.calls import call_lines, lines_not_asked
+from integrations.explain_access.results import Explanation, Line, Verdict, name_of
+from integrations.models import admission
+from integrations.models.admission import About, Rule
+from integrations.models.integration import Integration, assemble
+from integrations.models.registry import Alias
+
+
+def explain(person: User, alias: Alias, *, shows_account: bool = True) -> Explanation:
+    """Why this person may use that integration or not. A fixed number of statements; nothing is written or called.
+
+    `alias`: a complete one. `shows_account`: whether the account at the provider is named.
+    """
+    verdicts = admission.verdicts(person.pk, alias)
+    access = access_lines(person, alias, verdicts)
+    integration = next(iter(assemble(person, Alias.objects.filter(pk=alias.pk).personal())), None)
+    if integration and all(line.verdict == Verdict.YES for line in access):
+        calls = call_lines(integration, name_of(person), shows_account=shows_account)
+    else:
+        calls = lines_not_asked(alias.title)
+    return Explanation(
+        person=person,
+        alias=alias,
+        lines=(*after_refusal(access), *calls),
+        sees=what_person_sees(integration, alias, [rule for rule, passes in verdicts if not passes]),
+        has_connection=bool(integration and integration.connection_url),
+        account=integration.account if integration and shows_account else "",
+        at=timezone.now(),
+    )
+
+
+def after_refusal(lines: Sequence[Line]) -> list[Line]:
+    """The first "no" decides: what comes behind it is not asked."""
+    number = next((number for number, line in enumerate(lines) if line.verdict == Verdict.NO), len(lines))
+    later = [Line(title=line.title, verdict=Verdict.NOT_ASKED) for line in lines[number + 1 :]]
+    return [*lines[: number + 1], *later]
+
+
+def what_person_sees(integration: Integration | None, alias: Alias, refusing: Sequence[Rule]) -> str:
+    """`refusing`: all rules that do, as one that hides the card does so wherever it stands."""
+    names = {"integration": alias.title}
+    if any(rule.about == About.PERSON for rule in refusing):
+        return _("No dashboard at all.")
+    if integration is None or any(rule.hides for rule in refusing) or not integration.is_listed:
+        return _("%(integration)s is not on the dashboard.") % names
+    return _("The card of %(integration)s, with the badge “%(badge)s”.") % {**names, "badge": integration.badge}

@@ -1,0 +1,90 @@
+"""Who or what an administrator means by the words that they type."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from typing import Generic, TypeVar
+
+from django.contrib.auth import get_permission_codename
+from django.db.models import Model, Q, QuerySet, Value
+from django.db.models.functions import Concat
+
+from accounts.models import User
+from integrations.models.registry import Alias
+
+Row = TypeVar("Row", bound=Model)
+SUGGESTIONS = 3
+COMPARED = 500  # rows at most that a suggestion is chosen from
+CHOICES = 20  # of the same name
+PREFIX = 3  # letters of a word with which a similar one begins, too
+SIMILAR = 0.6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search(Generic[Row]):
+    """`rows`: who or what has this name, at most `CHOICES`. `suggestions`: similar names, where nothing has it."""
+
+    text: str
+    rows: Sequence[Row]
+    suggestions: Sequence[Row] = ()
+
+    @property
+    def only(self) -> Row | None:
+        return self.rows[0] if len(self.rows) == 1 else None
+
+
+def may_explain(user: User) -> bool:
+    """Whether this administrator may look at people and at aliases."""
+    return all(
+        any(user.has_perm(f"{opts.app_label}.{get_permission_codename(action, opts)}") for action in ("view", "change"))
+        for opts in (User._meta, Alias._meta)
+    )
+
+
+def find_people(text: str) -> Search[User]:
+    """By username; if nobody has it, by email address or full name."""
+    name = " ".join(text.split())
+    named = User.objects.annotate(full_name=Concat("first_name", Value(" "), "last_name")).order_by("username")
+    rows = list(named.filter(username=text.strip()))
+    rows = rows or list(
+        named.filter(Q(username__iexact=name) | Q(email__iexact=name) | Q(full_name__iexact=name))[:CHOICES]
+    )
+    if rows or not name:
+        return Search(text=text, rows=rows if name else [])
+    columns = ("username", "first_name", "last_name", "email")
+    candidates = similar(named, columns, name)
+    return Search(
+        text=text,
+        rows=[],
+        suggestions=closest(name, [(each, (each.username, each.get_full_name(), each.email)) for each in candidates]),
+    )
+
+
+def find_aliases(text: str) -> Search[Alias]:
+    """By name or id; if none has it, by label."""
+    name = " ".join(text.split())
+    aliases = Alias.objects.complete().order_by("name")
+    rows = list(aliases.named(name)) or list(aliases.filter(Q(name__iexact=name) | Q(label__iexact=name))[:CHOICES])
+    if rows or not name:
+        return Search(text=text, rows=rows if name else [])
+    candidates = similar(aliases, ("name", "label"), name)
+    return Search(
+        text=text, rows=[], suggestions=closest(name, [(each, (each.name, each.label)) for each in candidates])
+    )
+
+
+def similar(rows: QuerySet[Row], columns: Sequence[str], name: str) -> QuerySet[Row]:
+    """Those in which a word of the name, or its beginning, occurs."""
+    condition = Q()
+    for word in name.split()[:5]:
+        for column in columns:
+            condition |= Q(**{f"{column}__icontains": word[:PREFIX]})
+    return rows.filter(condition)[:COMPARED]
+
+
+def closest(name: str, candidates: Sequence[tuple[Row, Sequence[str]]]) -> list[Row]:
+    def likeness(names: Sequence[str]) -> float:
+        return max(SequenceMatcher(None, name.casefold(), each.casefold()).ratio() for each in names)
+
+    ranked = sorted(((likeness(names), row) for row, names in candidates), key=lambda pair: pair[0], reverse=True)
+    return [row for ratio, row in ranked[:SUGGESTIONS] if ratio >= SIMILAR]

@@ -1,0 +1,186 @@
+"""What an explanation consists of. Sentences are in the language of whoever asks."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from django.db.models import Model
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from accounts.models import User
+from integrations.models.registry import Alias
+
+
+class Verdict(StrEnum):
+    YES = "yes"
+    NO = "no"
+    NOT_YET = "not_yet"
+    NOT_ASKED = "not_asked"
+
+
+VERDICTS: dict[Verdict, Any] = {
+    Verdict.YES: gettext_lazy("Yes"),
+    Verdict.NO: gettext_lazy("No"),
+    Verdict.NOT_YET: gettext_lazy("Not yet"),
+    Verdict.NOT_ASKED: gettext_lazy("Not asked"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """An admin page on which something can be changed, and what."""
+
+    label: str
+    row: Model
+
+    @property
+    def address(self) -> str:
+        return reverse(f"admin:{self.row._meta.app_label}_{self.row._meta.model_name}_change", args=[self.row.pk])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What the REST API refuses with: HTTP status and error code."""
+
+    status: int
+    code: str
+
+    def __str__(self) -> str:
+        return f"{self.status} {self.code}"
+
+
+EXPORT_REFUSED = Answer(status=403, code="export_not_allowed")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One rule and its verdict. The rest is empty unless it says no or not yet.
+
+    `answer`: of the API, if this line decides. `note`: who can change it where no page of the admin can.
+    """
+
+    title: str
+    verdict: Verdict
+    detail: str = ""
+    answer: Answer | None = None
+    places: tuple[Place, ...] = ()
+    note: str = ""
+
+    @property
+    def verdict_label(self) -> str:
+        return str(VERDICTS[self.verdict])
+
+    @property
+    def refuses(self) -> bool:
+        return self.verdict in {Verdict.NO, Verdict.NOT_YET}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """Every rule in the order in which they are asked, and what follows from them at `at`."""
+
+    person: User
+    alias: Alias
+    lines: tuple[Line, ...]
+    sees: str  # what the person sees
+    has_connection: bool  # for calls; without one there is only the token to be had
+    account: str  # as whom a call would run there, where that is known
+    at: datetime
+
+    @property
+    def deciding(self) -> Line | None:
+        """The first line that says no, or else the first that holds calls back."""
+        for verdict in (Verdict.NO, Verdict.NOT_YET):
+            for line in self.lines:
+                if line.verdict == verdict:
+                    return line
+        return None
+
+    @property
+    def number(self) -> int:
+        """Of the deciding rule, from 1; 0 if there is none."""
+        return self.lines.index(self.deciding) + 1 if self.deciding else 0
+
+    @property
+    def may_use(self) -> bool:
+        return all(line.verdict != Verdict.NO for line in self.lines)
+
+    @property
+    def works_now(self) -> bool:
+        """As far as is known: nothing was called."""
+        return self.deciding is None
+
+    @property
+    def tone(self) -> str:
+        if not self.may_use:
+            return "bad"
+        return "ok" if self.works_now else "warn"
+
+    @property
+    def answer(self) -> Answer | None:
+        if self.deciding:
+            return self.deciding.answer
+        return None if self.has_connection or self.alias.allow_token_export else EXPORT_REFUSED
+
+    @property
+    def programs(self) -> str:
+        """What programs are answered that call as this person, as a sentence."""
+        person = {"person": name_of(self.person)}
+        if self.answer:
+            return _("Programs that call as %(person)s get %(answer)s.") % {**person, "answer": self.answer}
+        if self.has_connection:
+            return _("Calls of programs that may use it as %(person)s are passed on.") % person
+        return _("Programs that may use it as %(person)s can read the token; there is no connection to call.") % person
+
+    @property
+    def headline(self) -> str:
+        names = {"person": name_of(self.person), "integration": self.alias.title}
+        if not self.may_use:
+            return _("No. %(person)s may not use %(integration)s.") % names
+        if self.works_now:
+            return (
+                _("Yes. %(person)s may use %(integration)s, and nothing is known that would stop a call now.") % names
+            )
+        return _("Yes, %(person)s may use %(integration)s, but a call would not work now.") % names
+
+    @property
+    def reason_label(self) -> str:
+        """What introduces the reason: which rule it is."""
+        if not self.deciding:
+            return ""
+        label = _("Rule %(number)d holds calls back:") if self.may_use else _("Rule %(number)d says no:")
+        return label % {"number": self.number}
+
+    @property
+    def reason(self) -> str:
+        if self.deciding:
+            return self.deciding.detail
+        return _("It would run there as %(account)s.") % {"account": self.account} if self.account else ""
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        return self.deciding.places if self.deciding else ()
+
+    @property
+    def note(self) -> str:
+        return self.deciding.note if self.deciding else ""
+
+
+def name_of(person: User) -> str:
+    return person.get_full_name() or person.get_username()
+
+
+def moment(at: datetime) -> str:
+    """A sentence may end with it: no full stop of "p.m." at its end."""
+    local = timezone.localtime(at)
+    return f"{date_format(local, 'DATE_FORMAT')}, {local:%H:%M}"
+
+
+def listed(names: Iterable[object]) -> str:
+    return ", ".join(map(str, names))

@@ -1,0 +1,62 @@
+"""`explain_access`: may this person use that integration, and if not, which rule says no?
+
+Exit code 0: yes, and nothing known stops a call; 1: no, or not now; 2: nobody and nothing, or several, of that name.
+"""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from integrations.explain_access import Explanation, Search, explain, find_aliases, find_people
+
+NOT_NOW, NOT_UNDERSTOOD = 1, 2  # exit codes
+WIDTH = 9  # of the longest verdict
+
+
+class Command(BaseCommand):
+    help = (
+        "Say whether a person may use an integration and whether a call would work now; if not, which rule says no and "
+        "where it is changed. Nothing is changed or called, and nobody is told."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("user", help="Username, email address or full name.")
+        parser.add_argument("alias", help="Name, id or label of an alias.")
+
+    def handle(self, *_args: Any, user: str, alias: str, **_options: Any) -> None:
+        people, aliases = find_people(user), find_aliases(alias)
+        if people.only is None:
+            names = [each.username for each in people.rows or people.suggestions]
+            raise not_understood(f"Nobody here is called “{user}”.", people, names)
+        if aliases.only is None:
+            names = [each.name for each in aliases.rows or aliases.suggestions]
+            raise not_understood(f"No integration here is called “{alias}”.", aliases, names)
+        explanation = explain(people.only, aliases.only)
+        self.write_out(explanation)
+        if not explanation.works_now:
+            raise SystemExit(NOT_NOW)
+
+    def write_out(self, explanation: Explanation) -> None:
+        self.stdout.write(explanation.headline)
+        if explanation.reason:
+            self.stdout.write(f"{explanation.reason_label} {explanation.reason}".strip())
+        self.stdout.write("")
+        for number, line in enumerate(explanation.lines, start=1):
+            self.stdout.write(f"{number:>2}. {line.verdict_label:<{WIDTH}}  {line.title}")
+            if line.detail:
+                self.stdout.write(f"    {'':<{WIDTH}}  {line.detail}")
+        self.stdout.write("")
+        self.stdout.write(f"What the person sees: {explanation.sees}")
+        self.stdout.write(explanation.programs)
+        for place in explanation.places:
+            self.stdout.write(f"Where to change it: {place.label} ({place.address})")
+        if explanation.note:
+            self.stdout.write(explanation.note)
+
+
+def not_understood(nobody: str, search: Search[Any], names: list[str]) -> CommandError:
+    if search.rows:
+        return CommandError(f"Several are called “{search.text}”: {', '.join(names)}.", returncode=NOT_UNDERSTOOD)
+    sentence = f"{nobody} Did you mean {', '.join(names)}?" if names else nobody
+    return CommandError(sentence, returncode=NOT_UNDERSTOOD)
