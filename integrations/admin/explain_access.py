@@ -9,9 +9,9 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from integrations import explain_access
-from integrations.explain_access import Explanation, Place
 from integrations.models.tokens import Token
+from integrations.provider_setup import explain_access
+from integrations.provider_setup.explain_access import Explanation, Place
 
 
 @require_safe

@@ -22,6 +22,7 @@ from accounts.models import User
 from integrations.models.registry import EFFECTIVE_CREDENTIAL, Alias, AliasQuerySet, OAuth2Credential
 
 ROLE = "integrations.personal_auth_user"
+DEACTIVATED = "deactivated"  # such a person is nobody to the API
 
 Person = User | AnonymousUser
 
@@ -38,8 +39,7 @@ class About(StrEnum):
 class Rule:
     """`condition`: holds for those rows of the model that the rule is about, for which it lets the person pass.
 
-    `status` is what a program is answered. `hides`: if it refuses, the integration is not shown at all; otherwise a
-    person who has signed in sees it turned off.
+    `hides`: if it refuses, the integration is not shown at all; otherwise whoever has signed in sees it turned off.
     """
 
     code: str
@@ -47,8 +47,14 @@ class Rule:
     condition: Callable[[], Q]  # called when a query is made: the models must be loaded
     title: Any  # what holds, as a heading
     refusal: Any  # what does not, as a sentence
-    status: int = 404
     hides: bool = True
+
+    @property
+    def status(self) -> int:
+        """The HTTP status that a program is answered. An integration that is not the person's looks like none."""
+        if self.code == DEACTIVATED:
+            return 401
+        return 403 if self.about == About.PERSON else 404
 
 
 def _role() -> Q:
@@ -69,12 +75,11 @@ def _shared() -> Q:
 
 RULES: list[Rule] = [
     Rule(
-        code="deactivated",
+        code=DEACTIVATED,
         about=About.PERSON,
         condition=lambda: Q(is_active=True),
         title=_("The account is active"),
         refusal=_("The account is deactivated."),
-        status=401,
     ),
     Rule(
         code="no_role",
@@ -82,7 +87,6 @@ RULES: list[Rule] = [
         condition=_role,
         title=_("Has the role Personal Auth User"),
         refusal=_("The person doesn’t have the permission “Personal authentication: use the dashboard”."),
-        status=403,
     ),
     Rule(
         code="alias_off",

@@ -2,7 +2,7 @@
 
 from django import template
 
-from integrations.explain_access import may_explain
+from integrations.provider_setup.explain_access import may_explain
 
 register = template.Library()
 register.filter("may_explain_access", may_explain)

@@ -13,8 +13,8 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
-from integrations.explain_access import Explanation, explain
 from integrations.models import Alias, ApplicationRegistry, HttpConnection, OAuth2Credential, Token
+from integrations.provider_setup.explain_access import Explanation, explain
 from tests import cast, walks
 from tests.accounts import tokens
 from tests.servers.hostile import HostileServer

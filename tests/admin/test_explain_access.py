@@ -9,11 +9,11 @@ from django.test import Client
 from pytest_django import Settings
 
 from accounts.models import User
-from integrations.explain_access import Verdict
 from integrations.models import Alias, ApplicationRegistry, HttpConnection, OAuth2Credential, Token, admission
 from integrations.models.admission import About, Rule
 from integrations.models.registry import AliasType, IntegrationType
 from integrations.models.tokens import consent
+from integrations.provider_setup.explain_access import Verdict
 from tests import cast
 from tests.accounts import tokens
 from tests.admin.explaining import (
@@ -103,7 +103,6 @@ def test_a_rule_that_is_added_is_explained_in_its_own_words(
         condition=lambda: condition,
         title="Not at night",
         refusal="It is night.",
-        status=status,
     )
     program = calling_as(amira)
     monkeypatch.setattr(admission, "RULES", [*admission.RULES, rule])

@@ -11,8 +11,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
-from integrations.explain_access import explain
 from integrations.models import Alias, ApplicationRegistry
+from integrations.provider_setup.explain_access import explain
 from tests import canaries, cast
 from tests.admin.explaining import (
     ARRANGEMENTS,

@@ -8,7 +8,13 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from integrations.explain_access import Explanation, Search, explain, find_aliases, find_people
+from integrations.provider_setup.explain_access import (
+    Explanation,
+    Search,
+    explain,
+    find_aliases,
+    find_people,
+)
 
 NOT_NOW, NOT_UNDERSTOOD = 1, 2  # exit codes
 WIDTH = 9  # of the longest verdict

@@ -6,13 +6,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from integrations.explain_access.access import access_lines
-from integrations.explain_access.calls import call_lines, lines_not_asked
-from integrations.explain_access.results import Explanation, Line, Verdict, name_of
 from integrations.models import admission
 from integrations.models.admission import About, Rule
-from integrations.models.integration import Integration, assemble
+from integrations.models.card import Integration, assemble
 from integrations.models.registry import Alias
+from integrations.provider_setup.explain_access.access import access_lines
+from integrations.provider_setup.explain_access.calls import call_lines, lines_not_asked
+from integrations.provider_setup.explain_access.results import Explanation, Line, Verdict, name_of
 
 
 def explain(person: User, alias: Alias, *, shows_account: bool = True) -> Explanation:

@@ -5,9 +5,9 @@ access       lines: may the person use it?           explaining   all lines in o
 results      what an explanation consists of
 """
 
-from integrations.explain_access.explaining import explain
-from integrations.explain_access.names import Search, find_aliases, find_people, may_explain
-from integrations.explain_access.results import Answer, Explanation, Line, Place, Verdict
+from integrations.provider_setup.explain_access.explaining import explain
+from integrations.provider_setup.explain_access.names import Search, find_aliases, find_people, may_explain
+from integrations.provider_setup.explain_access.results import Answer, Explanation, Line, Place, Verdict
 
 __all__ = [
     "Answer",

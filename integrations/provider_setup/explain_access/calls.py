@@ -4,12 +4,12 @@ from datetime import datetime
 
 from django.utils.translation import gettext as _
 
-from integrations.explain_access.results import Answer, Line, Place, Verdict, moment
-from integrations.models.integration import Integration
-from integrations.models.integration.addresses import Move, server_of
+from integrations.models.card import Integration
+from integrations.models.card.moved_addresses import Move, server_of
 from integrations.models.registry import ApplicationRegistry
 from integrations.models.tokens import Token
 from integrations.models.tokens.consent import CONNECTION
+from integrations.provider_setup.explain_access.results import Answer, Line, Place, Verdict, moment
 
 NOT_SIGNED_IN = Answer(status=401, code="integration_not_authenticated")
 ADDRESS_CHANGED = Answer(status=409, code="address_changed")

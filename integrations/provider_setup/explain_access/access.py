@@ -8,10 +8,18 @@ from django.contrib.auth.models import Group, Permission
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from integrations.explain_access.results import Answer, Line, Place, Verdict, listed, moment, name_of
 from integrations.models import admission
 from integrations.models.admission import About, Rule
 from integrations.models.registry import Alias, AliasType, OAuth2Credential
+from integrations.provider_setup.explain_access.results import (
+    Answer,
+    Line,
+    Place,
+    Verdict,
+    listed,
+    moment,
+    name_of,
+)
 
 CODES = {401: "invalid_token", 403: "permission_denied", 404: "not_found"}  # of the API, by the status of a rule
 
