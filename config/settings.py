@@ -1,37 +1,22 @@
-"""Every setting of the site, read from the environment and safe by default. docs/operations.md has the table."""
+"""Settings of the site, read from the environment and safe by default. docs/operations.md has the table.
+
+Those of Celery, logging and the API are in modules beside this one.
+"""
 
 import sys
 from datetime import timedelta
 from ipaddress import ip_network
-from pathlib import Path
 from urllib.parse import urlsplit
 
-import environ
 from csp.constants import NONE, SELF
-from django.core.exceptions import ImproperlyConfigured
 from whitenoise.compress import Compressor
 
+from config.api_settings import *  # noqa: F403
 from config.celery import app as celery_app  # noqa: F401 - every process that has settings has its Celery application
-from config.private_files import make_private_database, make_private_folder
-
-BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.FileAwareEnv()  # NAME_FILE works wherever NAME does
-
-
-def required(name: str, purpose: str) -> str:
-    """The variable's value; a clear sentence instead of a site that runs with a guessable secret."""
-    value: str = env.str(name, default="")
-    if not value:
-        raise ImproperlyConfigured(f"Set {name}: {purpose}. `python3 manage.py demo` makes one for you.")
-    return value
-
-
-def path_from_checkout(name: str, default: str) -> Path:
-    return (BASE_DIR / str(env.str(name, default=default))).resolve()
-
-
-DATA_DIR = path_from_checkout("DATA_DIR", "var")
-make_private_folder(DATA_DIR)
+from config.celery_settings import *  # noqa: F403
+from config.environment import BASE_DIR, DATA_DIR, env, path_from_checkout, required  # noqa: F401
+from config.logging_settings import *  # noqa: F403
+from config.private_files import make_private_database
 
 DEBUG = env.bool("DEBUG", default=False)
 DEMO = env.bool("KEYRACK_DEMO", default=False)  # adds the page that signs the demo user in; `manage.py demo` sets it
@@ -200,40 +185,6 @@ ALLAUTH_TRUSTED_PROXY_COUNT = PROXY_COUNT
 SIGN_IN_ATTEMPTS = 20
 SIGN_IN_LOCK = timedelta(minutes=15)
 
-REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": [
-        "accounts.api.authentication.BearerToken",
-        "accounts.api.authentication.ApplicationPasswordOverBasic",
-        "accounts.api.authentication.Session",
-    ],
-    "DEFAULT_PERMISSION_CLASSES": ["accounts.api.authentication.HasScopes"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["accounts.api.strict_fields.Json"],
-    "DEFAULT_THROTTLE_CLASSES": ["accounts.api.throttling.KnownCalls", "accounts.api.throttling.AnonymousCalls"],
-    "DEFAULT_THROTTLE_RATES": {
-        "known": f"{env.int('API_CALLS_PER_MINUTE', default=1200)}/min",
-        "anonymous": f"{env.int('API_ANONYMOUS_CALLS_PER_MINUTE', default=300)}/min",
-    },
-    "DEFAULT_METADATA_CLASS": None,  # what is there, the schema says; and no other site's page may ask beforehand
-    "URL_FORMAT_OVERRIDE": None,
-    "DEFAULT_SCHEMA_CLASS": "integrations.api.schema.Described",
-    "EXCEPTION_HANDLER": "integrations.api.errors.in_one_shape",
-}
-SPECTACULAR_SETTINGS = {
-    "TITLE": "Keyrack",
-    "DESCRIPTION": "What a person has connected, for programs that work in that person's name.",
-    "VERSION": "1",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
-    "SCHEMA_PATH_PREFIX": "/api/v1",
-    "POSTPROCESSING_HOOKS": [
-        "drf_spectacular.hooks.postprocess_schema_enums",
-        "integrations.api.schema.with_refusals",
-    ],
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-}
-
 CSRF_FAILURE_VIEW = "config.failures.csrf_failure"
 LOGIN_URL = "accounts:login"
 LOGIN_REDIRECT_URL = "integrations:dashboard"
@@ -329,136 +280,8 @@ CONTENT_SECURITY_POLICY = {
 }
 
 
-# Celery: JSON only, ids as arguments, outcomes in our own rows. The queue hurries what the rows promise. ----------
-def broker_options(url: str, queue_dir: Path) -> dict[str, object]:
-    """What each kind of broker must be told. Who publishes tries once: a page waits for no queue."""
-    if url.startswith("redis"):
-        return {"visibility_timeout": 300, "socket_connect_timeout": 2, "socket_timeout": 2, "max_retries": 0}
-    if url.startswith("amqp"):
-        return {"confirm_publish": True, "read_timeout": 2, "write_timeout": 2, "max_retries": 0}
-    for folder in ("", "messages", "control", "processed"):
-        make_private_folder(queue_dir / folder)
-    return {
-        "data_folder_in": str(queue_dir / "messages"),
-        "data_folder_out": str(queue_dir / "messages"),
-        "control_folder": str(queue_dir / "control"),
-        "processed_folder": str(queue_dir / "processed"),
-        "store_processed": False,
-    }
-
-
-CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="filesystem://localhost//")
-CELERY_BROKER_TRANSPORT_OPTIONS = broker_options(CELERY_BROKER_URL, DATA_DIR / "queue")
-CELERY_BROKER_CONNECTION_TIMEOUT = 2
-CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a worker outlives any outage of its broker
-# Once more, on a new connection: beat would keep a broken one for ever. A page does not: it waits for no queue.
-CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
-CELERY_TASK_SERIALIZER = "json"
-CELERY_RESULT_SERIALIZER = "json"
-CELERY_ACCEPT_CONTENT = ["json"]
-CELERY_TASK_IGNORE_RESULT = True
-CELERY_TASK_TIME_LIMIT = 60
-CELERY_TASK_SOFT_TIME_LIMIT = 50
-CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-# After a lost connection Celery would take fewer messages until what ran has been acknowledged. That cannot be, on a
-# connection that is gone, and the worker would wait for ever.
-CELERY_WORKER_ENABLE_PREFETCH_COUNT_REDUCTION = False
-CELERY_IMPORTS = ["integrations.flows.background"]
-CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
-CELERY_BEAT_SCHEDULE = {
-    "deliver what was promised and is due": {
-        "task": "integrations.sweep_revocations",
-        "schedule": timedelta(seconds=env.int("REVOCATION_SWEEP_SECONDS", default=10)),
-        "options": {"expires": 30},
-    },
-    "wipe what was given up long ago": {
-        "task": "integrations.purge_revocations",
-        "schedule": timedelta(hours=1),
-        "options": {"expires": 600},
-    },
-    "end the sign-ins of people who were deactivated": {
-        "task": "integrations.end_sign_ins_of_deactivated",
-        "schedule": timedelta(minutes=1),
-        "options": {"expires": 60},
-    },
-    "forget sign-ins that nobody finished": {
-        "task": "integrations.purge_attempts",
-        "schedule": timedelta(minutes=1),
-        "options": {"expires": 60},
-    },
-    "ask the providers that did not answer": {
-        "task": "integrations.check_providers",
-        "schedule": timedelta(seconds=20),
-        "options": {"expires": 20},
-    },
-    "renew what is used before anybody waits for it": {
-        "task": "integrations.keep_tokens_alive",
-        "schedule": timedelta(minutes=1),
-        "options": {"expires": 60},
-    },
-    "give up runs that got lost, begin those that wait": {
-        "task": "integrations.sweep_subflow_runs",
-        "schedule": timedelta(minutes=1),
-        "options": {"expires": 60},
-    },
-    "forget what subflows gave long ago": {
-        "task": "integrations.purge_subflow_runs",
-        "schedule": timedelta(hours=1),
-        "options": {"expires": 600},
-    },
-    "tell people about their permanent tokens": {
-        "task": "accounts.send_notices",
-        "schedule": timedelta(minutes=1),
-        "options": {"expires": 60},
-    },
-    "forget what refresh tokens were just replaced by": {
-        "task": "accounts.forget_refresh_replays",
-        "schedule": timedelta(minutes=1),
-        "options": {"expires": 60},
-    },
-    "clear away the tokens of programs that have ended": {
-        "task": "accounts.clear_expired_grants",
-        "schedule": timedelta(hours=1),
-        "options": {"expires": 600},
-    },
-    "forget what ended long ago": {
-        "task": "accounts.forget_long_ended",
-        "schedule": timedelta(hours=1),
-        "options": {"expires": 600},
-    },
-    "tell people and administrators what they must do": {
-        "task": "integrations.send_notices",
-        "schedule": timedelta(minutes=1),
-        "options": {"expires": 60},
-    },
-}
-
 DEFAULT_EXCEPTION_REPORTER = "config.reporting.Reporter"
 DEFAULT_EXCEPTION_REPORTER_FILTER = "config.reporting.NamesOnly"
-
-# Logs: the OAuth libraries print tokens at DEBUG, so they are not let that far whatever the root level is. --------
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "filters": {
-        "queue is away": {"()": "config.logs.QueueIsAway"},
-        "they are away": {"()": "config.logs.TheyAreAway"},
-    },
-    "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": "line"},
-    },
-    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
-    "loggers": {
-        "requests_oauthlib": {"level": "INFO"},
-        "oauthlib": {"level": "INFO"},
-        "urllib3": {"level": "INFO"},
-        "celery.beat": {"filters": ["queue is away"]},
-        "django.request": {"filters": ["they are away"]},
-    },
-}
 
 ATTEMPT_LIFETIME = timedelta(minutes=10)
 REVOCATION_THREADS = env.int("REVOCATION_THREADS", default=16)

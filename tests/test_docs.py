@@ -42,9 +42,8 @@ def rows(document: Path, first_header: str) -> list[list[str]]:
 
 
 def variables_of_settings() -> set[str]:
-    calls = [
-        node for node in ast.walk(ast.parse((ROOT / "config/settings.py").read_text())) if isinstance(node, ast.Call)
-    ]
+    modules = [ROOT / "config/settings.py", ROOT / "config/environment.py", *(ROOT / "config").glob("*_settings.py")]
+    calls = [node for each in modules for node in ast.walk(ast.parse(each.read_text())) if isinstance(node, ast.Call)]
     return {str(first.value) for call in calls if reads(call.func) and isinstance(first := call.args[0], ast.Constant)}
 
 

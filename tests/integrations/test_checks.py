@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.db import connection
 from pytest_django import Settings
 
-from config.settings import broker_options
+from config.celery_settings import broker_options
 from integrations.connections import tasks
 from integrations.models import Alias, ApplicationRegistry, HttpConnection, OAuth2Credential, OAuthEntityProfile
 from integrations.provider_setup.checks import connections_suffice

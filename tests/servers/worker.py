@@ -23,7 +23,7 @@ from celery import current_app
 from django.db import connection
 from kombu import pools
 
-from config.settings import broker_options
+from config.celery_settings import broker_options
 from tests.servers import machine
 
 CHECKOUT = Path(__file__).resolve().parents[2]
