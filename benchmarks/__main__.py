@@ -5,7 +5,7 @@ import sys
 
 from config import bootstrap
 
-NAMES = ("stampede", "token_read", "mass_revocation", "http", "proxy")
+NAMES = ("stampede", "token_read", "mass_revocation", "http", "proxy", "walks")
 
 
 def main(arguments: list[str]) -> None:

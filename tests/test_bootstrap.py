@@ -18,6 +18,8 @@ import pytest
 
 from config import bootstrap
 
+pytestmark = pytest.mark.slow
+
 LOCK = "\n".join(
     [f"pytest=={metadata.version('pytest')} \\", "    --hash=sha256:00", "colorama==0.1 ; os_name == 'nt' \\"]
 )

@@ -24,7 +24,7 @@ from tests.servers.hostile import Answer, HostileServer
 MARK = "CANARY"
 PASSWORD = "CANARY-password"
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.slow, pytest.mark.database, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.mark.parametrize("before", ["", "a", "ab", "abc"])

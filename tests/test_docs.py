@@ -3,6 +3,7 @@
 import ast
 import html
 import re
+import tomllib
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -166,3 +167,38 @@ def test_pictures_are_small_and_used() -> None:
         assert content.startswith(b"\x89PNG\r\n\x1a\n")
         assert len(content) <= LARGEST
         assert f"images/{picture.name}" in texts, picture.name
+
+
+# The drawing of the architecture, and decisions -----------------------------------------------------------------------
+
+
+def drawn_layers() -> dict[str, list[set[str]]]:
+    """By package: the rows of the drawing, from the top. Two spaces end the names of a row."""
+    block = re.findall(r"^```\n(.*?)^```", (ROOT / "docs/architecture.md").read_text(), re.DOTALL | re.MULTILINE)[0]
+    layers: dict[str, list[set[str]]] = {}
+    for line in filter(None, block.splitlines()):
+        if not line.startswith(" "):
+            package = line
+            layers[package] = []
+        else:
+            layers[package].append({name.strip() for name in line.strip().split("  ")[0].split("│")})
+    return layers
+
+
+def linted_layers() -> dict[str, list[set[str]]]:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    return {
+        contract["containers"][0]: [set(re.findall(r"\w+", row)) for row in contract["layers"]]
+        for contract in contracts
+        if contract["type"] == "layers" and "containers" in contract
+    }
+
+
+def test_the_drawing_of_the_architecture_is_what_the_linter_holds() -> None:
+    assert drawn_layers() == linted_layers()
+
+
+@pytest.mark.parametrize("decision", sorted((ROOT / "docs/decisions").glob("0*.md")), ids=lambda path: path.stem)
+def test_every_decision_has_a_date_and_a_status(decision: Path) -> None:
+    status = decision.read_text().splitlines()[2]
+    assert re.match(r"\d{4}-\d\d-\d\d\. (Accepted|Amended by|Replaced by)\b", status), status

@@ -15,7 +15,7 @@ from tests import cast
 from tests.accounts import programs, proofs
 from tests.accounts.programs import ask, exchange, granted, program, refresh
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 SECRET = "CANARY new-horse-battery"
 

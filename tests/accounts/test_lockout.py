@@ -14,7 +14,7 @@ from accounts.sign_in.models import AttemptCounter
 from tests import cast
 from tests.accounts import programs
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 WRONG = "CANARY-wrong-password"
 Door = Callable[..., Any]

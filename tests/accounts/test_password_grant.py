@@ -15,7 +15,7 @@ from tests import cast
 from tests.accounts import programs, proofs
 from tests.accounts.programs import introspect, program
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 BOTH = "integrations:read integrations:revoke"
 

@@ -32,7 +32,7 @@ from tests.accounts.tokens import BASE, DAY, caller, made, status
 from tests.servers.hostile import HostileServer
 from tests.test_house import OPEN, SITE
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 
 @pytest.fixture(autouse=True)

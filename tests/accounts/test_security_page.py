@@ -20,7 +20,7 @@ from tests import cast
 from tests.accounts import proofs
 from tests.conftest import client_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 PAGE = "/accounts/security/"
 NEW = f"{PAGE}tokens/new/"

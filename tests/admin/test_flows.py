@@ -15,6 +15,8 @@ from tests.conftest import client_of
 from tests.integrations.flowing import BEARER, INCIDENTS, open_incidents, subflow_of
 from tests.servers.hostile import HostileServer
 
+pytestmark = pytest.mark.slow
+
 ACTION, SUBFLOW = "/admin/integrations/action", "/admin/integrations/subflow"
 RUNS = "/api/v1/subflows/my_open_incidents/runs/"
 STEP = {

@@ -17,6 +17,8 @@ from tests.admin.forms import Page, complaints, opened, submitted
 from tests.conftest import client_of
 from tests.servers.hostile import HostileServer
 
+pytestmark = pytest.mark.slow
+
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 32
 ADD = "/admin/integrations/applicationregistry/add/"
 AGAIN = "Enter the Client Secret again"

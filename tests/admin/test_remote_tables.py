@@ -13,6 +13,8 @@ from tests.integrations import flowing, tables
 from tests.integrations.tables import INCIDENTS, ROWS
 from tests.servers.hostile import HostileServer
 
+pytestmark = pytest.mark.slow
+
 ADD = "/admin/integrations/remotetable/add/"
 COLUMN = {
     "columns-0-label": "Full name",

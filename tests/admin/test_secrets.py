@@ -12,6 +12,8 @@ from foundation.secrets_at_rest import EncryptedField
 from integrations.models import Alias, AuthorizationAttempt, Event, Revocation, SubflowRun, Token
 from tests import cast
 
+pytestmark = pytest.mark.slow
+
 MODELS = [model for model in admin.site._registry if model._meta.app_label == "integrations"]
 ASKED = "ANARY-a"  # a piece of each stored canary that a page could match, and not echo, when it is asked
 SECRETS = [

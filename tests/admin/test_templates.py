@@ -20,6 +20,8 @@ from tests import cast
 from tests.admin.forms import complaints, opened, submitted
 from tests.conftest import client_of
 
+pytestmark = pytest.mark.slow
+
 LIST = "/admin/integrations/configurationtemplate/"
 DEMO = "OAuth Authorization Code Demo Configuration"
 SECRET = "CANARY-typed-secret"

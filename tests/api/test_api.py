@@ -21,7 +21,7 @@ from tests.api.conftest import Program
 from tests.conftest import client_of
 from tests.servers.hostile import HostileServer
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 BASE = "/api/v1/integrations/"
 SCOPES = {

@@ -22,7 +22,7 @@ from tests.servers import fixtures, machine
 from tests.servers.hostile import HostileServer
 from tests.test_docs import ROOT, blocks
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 PAGE = ROOT / "docs/api.md"
 SCOPES = "integrations:read integrations:revoke tokens:read service:northwind service:salesforce subflows:run"

@@ -34,7 +34,7 @@ NAMES = {"alias": "northwind", "name": "my_open_incidents"}  # of an integration
 # NUL, controls, the other direction, what is no character in Unicode, a number too long to count with, injection.
 ODD = ["\0", "a\0b", "\x01\x1b\u202e", "\ufffe\U0010ffff", "9" * 500, "' OR 1=1 --", "%00%ED%A0%80"]
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.database, pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
 
 # What a subflow takes and which columns a table has, an administrator has said, and no description can: 400 may be.
 DECLARED_IN_ROWS = {

@@ -19,7 +19,7 @@ from tests.api.proxying import API, BASE, error
 from tests.integrations.renewing import ASKED, GRANTED
 from tests.servers.hostile import HostileServer
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "POST"])

@@ -16,7 +16,7 @@ from tests.integrations import tables
 from tests.integrations.tables import INCIDENTS, ROWS
 from tests.servers.hostile import HostileServer
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 ROWS_URL = "/api/v1/remote-tables/incidents/rows/"
 SCOPE = "remote-tables:read"

@@ -9,6 +9,8 @@ import requests
 from tests.demo.hub_client import Hub, answers
 from tests.servers.demo_provider import Provider
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_code_bought_with_pkce_opens_the_api(hub: Hub, amira: requests.Session) -> None:
     told = hub.tokens(amira)

@@ -8,6 +8,8 @@ import requests
 
 from tests.demo.hub_client import Hub
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("kind", ["access_token", "refresh_token"])
 def test_revocation_really_kills(hub: Hub, amira: requests.Session, kind: str) -> None:

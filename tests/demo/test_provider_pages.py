@@ -15,6 +15,8 @@ from demo import browserless
 from tests.demo.hub_client import CLIENTS, Hub, client, press
 from tests.servers.demo_provider import CHECKOUT, Provider
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_switch_makes_revocations_fail_for_one_client(hub: Hub, amira: requests.Session) -> None:
     told = hub.tokens(amira)

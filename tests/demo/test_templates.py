@@ -18,6 +18,8 @@ from tests.admin.forms import opened
 from tests.conftest import client_of
 from tests.servers.demo_provider import Provider
 
+pytestmark = pytest.mark.slow
+
 DEMO = "OAuth Authorization Code Demo Configuration"
 
 

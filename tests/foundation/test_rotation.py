@@ -24,7 +24,7 @@ from tests.accounts import proofs
 from tests.foundation.rotating import NEW, OLD, OLDER, binary_columns, key_ids, rotate, run, stored
 from tests.servers.hostile import HostileServer
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.slow, pytest.mark.database, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture(autouse=True)

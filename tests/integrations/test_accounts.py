@@ -17,7 +17,7 @@ from tests import cast, walks
 from tests.integrations.accounts import AMIRAS, BOBS, is_known_as, told_to_revoke
 from tests.servers.hostile import HostileServer
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 
 @pytest.fixture

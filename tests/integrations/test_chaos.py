@@ -22,7 +22,7 @@ from tests.servers.brokers import Broker, broker_of
 from tests.servers.hostile import Answer, Call, HostileServer
 from tests.servers.worker import Worker, broker, eventually
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.django_db(transaction=True)]
 
 SOON = 90  # seconds; a tenth of it is enough where nothing else runs
 

@@ -20,7 +20,7 @@ from tests import cast, walks
 from tests.integrations.renewing import ASKED, GRANTED, current, in_threads
 from tests.servers.hostile import HostileServer
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 API = "GET /api/contacts"
 
 

@@ -15,6 +15,8 @@ from tests import cast
 from tests.conftest import client_of
 from tests.servers.hostile import HostileServer
 
+pytestmark = pytest.mark.slow
+
 REFUSED: dict[str, Any] = {"status": 400, "json": {"error": "invalid_grant"}}
 
 

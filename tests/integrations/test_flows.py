@@ -16,7 +16,7 @@ from tests import cast, walks
 from tests.integrations.flowing import BEARER, INCIDENTS, open_incidents, step, subflow_of
 from tests.servers.hostile import HostileServer
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 
 @pytest.fixture

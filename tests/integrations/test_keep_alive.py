@@ -16,6 +16,8 @@ from tests.integrations.renewing import ASKED, GRANTED, current
 from tests.servers.hostile import Answer, Call, HostileServer
 from tests.servers.worker import eventually
 
+pytestmark = pytest.mark.slow
+
 HOUR = 3600
 
 

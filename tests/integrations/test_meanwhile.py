@@ -13,6 +13,8 @@ from integrations.models import Alias, AuthorizationAttempt, OAuth2Credential, R
 from tests import cast, walks
 from tests.servers.hostile import Answer, Call, HostileServer
 
+pytestmark = pytest.mark.slow
+
 Change = Callable[[Alias], object]
 
 LOST: dict[str, Change] = {

@@ -25,7 +25,7 @@ from tests.admin import forms
 from tests.conftest import client_of
 from tests.servers.hostile import HostileServer
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 # What an operator may do to TOKEN_ENCRYPTION_KEYS, by accident. "test" is the id of the key that everything is under.
 NONE: list[str] = []

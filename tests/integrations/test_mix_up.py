@@ -12,6 +12,8 @@ from integrations.models import ApplicationRegistry, AuthorizationAttempt, Revoc
 from tests import cast, walks
 from tests.servers.hostile import HostileServer
 
+pytestmark = pytest.mark.slow
+
 ISSUER = "https://northwind.example"
 
 

@@ -20,7 +20,7 @@ from tests.integrations.renewing import ASKED, GRANTED, after, credential_of, cu
 from tests.servers.hostile import Answer, HostileServer
 from tests.servers.worker import eventually
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.slow, pytest.mark.database, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from tests import cast, walks
 from tests.conftest import client_of
 from tests.servers.hostile import Answer, HostileServer
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 RIGHT, WRONG = "CANARY-pässword &%+ ", "CANARY-wrong"
 

@@ -22,7 +22,7 @@ from tests import cast
 from tests.integrations.renewing import ASKED, credential_of
 from tests.servers.hostile import HostileServer
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = [pytest.mark.slow, pytest.mark.database, pytest.mark.django_db]
 
 OTHER_KEY = "other:" + "A" * 43 + "="
 

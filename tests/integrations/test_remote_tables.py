@@ -16,7 +16,7 @@ from tests.integrations import tables
 from tests.integrations.tables import PAGE, ROWS, numbers, page
 from tests.servers.hostile import HostileServer
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 HTMX = {"HX-Request": "true", "HX-Target": "rows"}
 

@@ -14,7 +14,7 @@ from tests.integrations import flowing, tables
 from tests.integrations.tables import PAGE, numbers, page, trouble
 from tests.servers.hostile import HostileServer
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 OUTPUTS = [{"name": "incidents", "path": "steps.list.body.result"}]
 

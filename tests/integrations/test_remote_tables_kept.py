@@ -19,7 +19,7 @@ from tests.integrations import tables
 from tests.integrations.tables import INCIDENTS, PAGE, ROWS, numbers, page, trouble
 from tests.servers.hostile import HostileServer
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 
 @pytest.fixture

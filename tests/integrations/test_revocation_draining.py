@@ -19,7 +19,7 @@ from tests import cast
 from tests.integrations.revoking import TOLD
 from tests.servers.hostile import Answer, Call, HostileServer
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.slow, pytest.mark.database, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture

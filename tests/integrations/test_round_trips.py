@@ -23,7 +23,7 @@ from tests.conftest import client_of
 
 SCOPES = ("integrations:read", "integrations:revoke")
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.slow, pytest.mark.database, pytest.mark.django_db(transaction=True)]
 
 
 def toolkit_integration(live_server: LiveServer) -> Alias:

@@ -7,6 +7,8 @@ import pytest
 
 from tests.servers import installed
 
+pytestmark = pytest.mark.slow
+
 OIDC_PROVIDER = Path(__file__).resolve().parent / "oidc_provider"
 
 

@@ -15,6 +15,8 @@ from redis import Redis
 
 from tests.servers import fixtures, machine
 
+pytestmark = pytest.mark.slow
+
 REDIS_IN_A_PROCESS_OF_ITS_OWN = """
 import time
 from tests.servers import machine

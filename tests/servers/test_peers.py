@@ -17,6 +17,8 @@ import requests
 from tests.servers import installed, peers
 from tests.servers.peers import Peer
 
+pytestmark = pytest.mark.slow
+
 CALLBACK = "http://127.0.0.1:9/callback"
 
 

@@ -1,0 +1,85 @@
+"""The walks that `benchmarks.walks` traces: real requests through the test client, a scripted provider behind them."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from django.core.cache import cache
+from django.test import Client
+
+from accounts.oauth_server.models import Application
+from integrations.connections import revocations
+from integrations.models import Alias, Revocation, Token
+from tests import cast, walks
+from tests.accounts import programs, tokens
+from tests.conftest import client_of
+from tests.integrations import flowing
+from tests.servers.hostile import HostileServer
+
+REST = "/api/v1/integrations/northwind/"
+SCOPES = ("tokens:read", "service:northwind", "subflows:run")
+
+
+@contextmanager
+def ready() -> Iterator[dict[str, Callable[[], object]]]:
+    """Each walk by its name, in an order in which they can be made. All have been made once."""
+    with HostileServer() as server:
+        made = walks_at(server)
+        for walk in made.values():
+            walk()
+        yield made
+
+
+def walks_at(server: HostileServer) -> dict[str, Callable[[], object]]:
+    server.on("GET /api/contacts").always(json=[])
+    server.on(flowing.INCIDENTS).always(json={"result": []})
+    server.on("POST /token").always(json=walks.token_answer())
+    server.on("POST /revoke").always(status=200)
+    amira = cast.person("amira")
+    alias = walks.northwind(server)
+    Alias.objects.update(allow_token_export=True)
+    flowing.subflow_of(flowing.open_incidents(alias))
+    browser, states = client_of(amira), list[str]()
+    programs.program()
+    Application.objects.update(allowed_scopes=" ".join(SCOPES))
+    oauth = bearer(programs.granted(client_of(amira), scope=" ".join(SCOPES))["access_token"])
+    permanent = bearer(tokens.made(amira, *SCOPES)[1])
+
+    def callback() -> None:
+        expect(walks.come_back(browser, alias, states.pop()).status_code, 303)
+
+    def get(client: Client, path: str) -> Callable[[], object]:
+        return lambda: expect(client.get(f"{REST}{path}").status_code, 200)
+
+    def run() -> None:
+        answer = oauth.post("/api/v1/subflows/my_open_incidents/runs/", {}, content_type="application/json")
+        expect(answer.json()["status"], "succeeded")
+
+    def revoke() -> None:
+        expect(browser.post(f"/integrations/{alias.hex}/revoke/").status_code, 302)
+        expect(Token.objects.count(), 0)
+
+    def tell() -> None:
+        cache.clear()
+        for revocation in Revocation.objects.filter(settled_at=None):
+            revocations.deliver(revocation)
+
+    return {
+        "authenticate": lambda: states.append(walks.begin(browser, alias)),
+        "callback": callback,
+        "proxied call, OAuth token": get(oauth, "proxy/contacts"),
+        "proxied call, permanent token": get(permanent, "proxy/contacts"),
+        "token/": get(oauth, "token/"),
+        "subflow by REST": run,
+        "revoke click": revoke,
+        "provider told": tell,
+    }
+
+
+def bearer(token: str) -> Client:
+    return Client(headers={"Authorization": f"Bearer {token}"})
+
+
+def expect(actual: object, expected: object) -> None:
+    """A walk that went elsewhere must not be counted."""
+    if actual != expected:
+        raise SystemExit(f"Expected {expected}, got {actual}.")

@@ -1,0 +1,37 @@
+"""Settings of django-rest-framework and of the API's description."""
+
+from config.environment import env
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "accounts.api.authentication.BearerToken",
+        "accounts.api.authentication.ApplicationPasswordOverBasic",
+        "accounts.api.authentication.Session",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["accounts.api.authentication.HasScopes"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["accounts.api.strict_fields.Json"],
+    "DEFAULT_THROTTLE_CLASSES": ["accounts.api.throttling.KnownCalls", "accounts.api.throttling.AnonymousCalls"],
+    "DEFAULT_THROTTLE_RATES": {
+        "known": f"{env.int('API_CALLS_PER_MINUTE', default=1200)}/min",
+        "anonymous": f"{env.int('API_ANONYMOUS_CALLS_PER_MINUTE', default=300)}/min",
+    },
+    "DEFAULT_METADATA_CLASS": None,  # what is there, the schema says; and no other site's page may ask beforehand
+    "URL_FORMAT_OVERRIDE": None,
+    "DEFAULT_SCHEMA_CLASS": "integrations.api.schema.Described",
+    "EXCEPTION_HANDLER": "integrations.api.errors.in_one_shape",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Keyrack",
+    "DESCRIPTION": "What a person has connected, for programs that work in that person's name.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "integrations.api.schema.with_refusals",
+    ],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+}

@@ -1,0 +1,113 @@
+"""Celery: JSON only, ids as arguments, outcomes in our own rows. The queue speeds up what the rows promise."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from config.environment import DATA_DIR, env
+from config.private_files import make_private_folder
+
+
+def broker_options(url: str, queue_dir: Path) -> dict[str, object]:
+    """What each kind of broker must be told. Who publishes tries once: a page waits for no queue."""
+    if url.startswith("redis"):
+        return {"visibility_timeout": 300, "socket_connect_timeout": 2, "socket_timeout": 2, "max_retries": 0}
+    if url.startswith("amqp"):
+        return {"confirm_publish": True, "read_timeout": 2, "write_timeout": 2, "max_retries": 0}
+    for folder in ("", "messages", "control", "processed"):
+        make_private_folder(queue_dir / folder)
+    return {
+        "data_folder_in": str(queue_dir / "messages"),
+        "data_folder_out": str(queue_dir / "messages"),
+        "control_folder": str(queue_dir / "control"),
+        "processed_folder": str(queue_dir / "processed"),
+        "store_processed": False,
+    }
+
+
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="filesystem://localhost//")
+CELERY_BROKER_TRANSPORT_OPTIONS = broker_options(CELERY_BROKER_URL, DATA_DIR / "queue")
+CELERY_BROKER_CONNECTION_TIMEOUT = 2
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a worker outlives any outage of its broker
+# Once more, on a new connection: beat would keep a broken one for ever. A page does not: it waits for no queue.
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
+CELERY_TASK_SERIALIZER = "json"
+CELERY_RESULT_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_TIME_LIMIT = 60
+CELERY_TASK_SOFT_TIME_LIMIT = 50
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+# After a lost connection Celery would take fewer messages until what ran has been acknowledged. That cannot be, on a
+# connection that is gone, and the worker would wait for ever.
+CELERY_WORKER_ENABLE_PREFETCH_COUNT_REDUCTION = False
+CELERY_IMPORTS = ["integrations.flows.background"]
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
+CELERY_BEAT_SCHEDULE = {
+    "deliver what was promised and is due": {
+        "task": "integrations.sweep_revocations",
+        "schedule": timedelta(seconds=env.int("REVOCATION_SWEEP_SECONDS", default=10)),
+        "options": {"expires": 30},
+    },
+    "wipe what was given up long ago": {
+        "task": "integrations.purge_revocations",
+        "schedule": timedelta(hours=1),
+        "options": {"expires": 600},
+    },
+    "end the sign-ins of people who were deactivated": {
+        "task": "integrations.end_sign_ins_of_deactivated",
+        "schedule": timedelta(minutes=1),
+        "options": {"expires": 60},
+    },
+    "forget sign-ins that nobody finished": {
+        "task": "integrations.purge_attempts",
+        "schedule": timedelta(minutes=1),
+        "options": {"expires": 60},
+    },
+    "ask the providers that did not answer": {
+        "task": "integrations.check_providers",
+        "schedule": timedelta(seconds=20),
+        "options": {"expires": 20},
+    },
+    "renew what is used before anybody waits for it": {
+        "task": "integrations.keep_tokens_alive",
+        "schedule": timedelta(minutes=1),
+        "options": {"expires": 60},
+    },
+    "give up runs that got lost, begin those that wait": {
+        "task": "integrations.sweep_subflow_runs",
+        "schedule": timedelta(minutes=1),
+        "options": {"expires": 60},
+    },
+    "forget what subflows gave long ago": {
+        "task": "integrations.purge_subflow_runs",
+        "schedule": timedelta(hours=1),
+        "options": {"expires": 600},
+    },
+    "tell people about their permanent tokens": {
+        "task": "accounts.send_notices",
+        "schedule": timedelta(minutes=1),
+        "options": {"expires": 60},
+    },
+    "forget what refresh tokens were just replaced by": {
+        "task": "accounts.forget_refresh_replays",
+        "schedule": timedelta(minutes=1),
+        "options": {"expires": 60},
+    },
+    "clear away the tokens of programs that have ended": {
+        "task": "accounts.clear_expired_grants",
+        "schedule": timedelta(hours=1),
+        "options": {"expires": 600},
+    },
+    "forget what ended long ago": {
+        "task": "accounts.forget_long_ended",
+        "schedule": timedelta(hours=1),
+        "options": {"expires": 600},
+    },
+    "tell people and administrators what they must do": {
+        "task": "integrations.send_notices",
+        "schedule": timedelta(minutes=1),
+        "options": {"expires": 60},
+    },
+}
