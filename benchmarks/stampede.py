@@ -17,7 +17,7 @@ from benchmarks.setting import KEYRACK, Place, Site
 
 CONTESTANTS = {
     "Keyrack": KEYRACK,
-    "Keyrack's `tokens.current`": "benchmarks.keyrack_current",
+    "Keyrack's `renewal.current`": "benchmarks.keyrack_current",
     "django-esi": "benchmarks.peers.django_esi",
     "django-allauth + requests-oauthlib": "benchmarks.peers.allauth",
     "social-auth-app-django": "benchmarks.peers.social_auth",
