@@ -125,7 +125,9 @@ RULES: list[Rule] = [
 def refused_person(person: Person) -> Rule | None:
     """The first rule about the person alone that refuses them, whichever integration it is. One statement."""
     rules = [rule for rule in RULES if rule.about == About.PERSON]
-    row = User.objects.filter(pk=person.pk or 0).annotate(**{rule.code: rule.condition() for rule in rules}).first()
+    if person.pk is None:
+        return rules[0]
+    row = User.objects.filter(pk=person.pk).annotate(**{rule.code: rule.condition() for rule in rules}).first()
     return next((rule for rule in rules if row is None or not getattr(row, rule.code)), None)
 
 

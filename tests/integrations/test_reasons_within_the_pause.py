@@ -1,5 +1,6 @@
 """After a failed renewal every caller hears the same reason, by whatever way they come, and one renewal is tried."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ from django.test import Client
 
 from accounts.models import User
 from integrations import flows, registration_health
+from integrations.connections.renewal import refresh_request
 from integrations.models import Alias, ApplicationRegistry
 from tests import cast, walks
 from tests.integrations import flowing, tables
@@ -66,6 +68,12 @@ class Callers:
 
     def card(self) -> str:
         return walks.state_on(walks.words(self.client.get("/integrations/")))
+
+
+@pytest.fixture(autouse=True)
+def long_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two seconds are over before all have come, on a machine with other work."""
+    monkeypatch.setattr(refresh_request, "PAUSE", timedelta(minutes=2))
 
 
 @pytest.fixture
