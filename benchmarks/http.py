@@ -65,12 +65,16 @@ def served(place: Place, size: Size, server: str) -> Iterator[dict[str, Load]]:
         yield contestants(product, peer, people, size.seconds)
 
 
-def contestants(product: str, peer: str, people: Sequence[tuple[int, str]], seconds: float) -> dict[str, Load]:
+def contestants(product: str, peer: str, people: Sequence[tuple[int, str, str]], seconds: float) -> dict[str, Load]:
     asked = {
-        UNIT: (peer, [(f"/plain/{person}/", "") for person, _token in people]),
-        FRAMEWORK: (peer, [("/with-authentication/", token) for _person, token in people]),
-        "**Keyrack** `token/`": (product, [(f"{API}/token/", token) for _person, token in people]),
-        "**Keyrack** `token-valid/`": (product, [(f"{API}/token-valid/", token) for _person, token in people]),
+        UNIT: (peer, [(f"/plain/{person}/", "") for person, _token, _permanent in people]),
+        FRAMEWORK: (peer, [("/with-authentication/", token) for _person, token, _permanent in people]),
+        "**Keyrack** `token/`": (product, [(f"{API}/token/", token) for _person, token, _permanent in people]),
+        "**Keyrack** `token/`, permanent token": (
+            product,
+            [(f"{API}/token/", permanent) for _person, _token, permanent in people],
+        ),
+        "**Keyrack** `token-valid/`": (product, [(f"{API}/token-valid/", token) for _person, token, _p in people]),
     }
     return {
         name: Load(url=url, requests=requests, connections=CONNECTIONS, seconds=seconds)

@@ -74,7 +74,7 @@ def set_up(stack: ExitStack, place: Place, size: Size, server: str) -> Scene:
         stack.enter_context(Served(server, place.folder, site.environment, workers=2, threads=threads))
         for threads in (4, 64)
     )
-    tokens = [token for _person, token in people]
+    tokens = [token for _person, token, _permanent in people]
     return Scene(direct=direct, through_nginx=through_nginx, ours=ours, patient=patient, tokens=tokens)
 
 

@@ -62,7 +62,7 @@ def main(arguments: list[str]) -> None:
     with walking.ready() as walks:
         results = {name: traced(walk) for name, walk in walks.items()}
     if arguments[:1] == ["--files"]:
-        print("\n".join(sorted(path.removeprefix(f"{ROOT}/") for path in results[arguments[1]].files)))  # noqa: T201
+        print("\n".join(sorted(path.removeprefix(f"{ROOT}/") for path in results[arguments[1]].files)))
         return
     rows = [
         {"walk": name, "files": len(trace.files), "target": TARGETS[name], "functions entered": trace.calls}

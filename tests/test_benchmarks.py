@@ -63,10 +63,10 @@ def test_promises_are_kept_and_counted(server: authority.Client) -> None:
 
 @pytest.mark.django_db
 def test_a_token_is_read_over_http(server: authority.Client, client: Client) -> None:
-    for _person, token in filled.fill(2):
-        for load in http.contestants("", "", [(1, token)], 1.0).values():
-            ((path, _token),) = load.requests
-            answer = client.get(path, headers={"Authorization": f"Bearer {token}"})
+    for _person, token, permanent_token in filled.fill(2):
+        for load in http.contestants("", "", [(1, token, permanent_token)], 1.0).values():
+            ((path, bearer),) = load.requests
+            answer = client.get(path, headers={"Authorization": f"Bearer {bearer or token}"})
             assert answer.status_code == (200 if path.startswith("/api/") else 404)
 
 

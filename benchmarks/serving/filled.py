@@ -1,4 +1,4 @@
-"""People, each with a token for one alias and with a program that may use it."""
+"""People, each with a token for one alias, a program that may use it, and a permanent token for scripts."""
 
 import hashlib
 import os
@@ -10,6 +10,8 @@ from django.contrib.auth.models import Group
 from django.utils import timezone
 from oauth2_provider.models import get_access_token_model
 
+from accounts.access_tokens import operations, token_formats
+from accounts.access_tokens.models import PermanentToken
 from accounts.models import User
 from accounts.oauth_server.models import Application
 from benchmarks import filling, keyrack
@@ -18,8 +20,8 @@ from integrations.models import Alias, HttpConnection, Token
 SCOPES = "integrations:read tokens:read service:northwind"
 
 
-def fill(count: int) -> list[tuple[int, str]]:
-    """Each person's id, and the access token of the program."""
+def fill(count: int) -> list[tuple[int, str, str]]:
+    """Each person's id, the access token of the program, and the permanent token."""
     ids = filling.people(count)
     group, membership = Group.objects.get(name="Personal Auth User"), User.groups.through
     filling.store_like(membership(group_id=group.pk), ({"user_id": each} for each in ids))
@@ -28,13 +30,33 @@ def fill(count: int) -> list[tuple[int, str]]:
     HttpConnection.objects.update(connection_url=os.environ["AUTHORITY"] or "https://provider.example")
     credential, now = keyrack.credential_of(alias), timezone.now()
     Token.objects.bulk_create(keyrack.token_of(User(pk=each), credential, last_used_at=now) for each in ids)
-    shown = [(each, secrets.token_urlsafe(32)) for each in ids]
-    allow(shown)
+    access_tokens = [(each, secrets.token_urlsafe(32)) for each in ids]
+    allow(access_tokens)
+    permanent_tokens = store_permanent_tokens(ids)
     filling.settled()
-    return shown
+    return [(person, token, permanent_tokens[person]) for person, token in access_tokens]
 
 
-def allow(shown: Iterable[tuple[int, str]]) -> None:
+def store_permanent_tokens(ids: Iterable[int]) -> dict[int, str]:
+    """One of each person's own. They were used just now, so that no call writes that down."""
+    tokens = {person: token_formats.new_token() for person in ids}
+    rows = []
+    for person, token in tokens.items():
+        row = PermanentToken(
+            user_id=person,
+            name="nightly",
+            scopes=SCOPES.split(),
+            created_by_id=person,
+            public_id=token_formats.public_part(token),
+            last_used_at=timezone.now() + timedelta(days=1),
+        )
+        operations.hash_anew(row, token)
+        rows.append(row)
+    PermanentToken.objects.bulk_create(rows)
+    return tokens
+
+
+def allow(access_tokens: Iterable[tuple[int, str]]) -> None:
     program = Application.objects.create(name="Benchmark", client_id="benchmark", allowed_scopes=SCOPES)
     expires, model = timezone.now() + timedelta(days=1), get_access_token_model()
     model.objects.bulk_create(
@@ -45,5 +67,5 @@ def allow(shown: Iterable[tuple[int, str]]) -> None:
             expires=expires,
             scope=SCOPES,
         )
-        for person, token in shown
+        for person, token in access_tokens
     )
