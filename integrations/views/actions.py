@@ -77,7 +77,9 @@ def confirm_address(request: Request, integration: Integration) -> HttpResponse:
         if not integration.address_changes:
             return answer(request)
         messages.warning(request, _("%(title)s was moved again meanwhile. Look at the new address.") % names)
-    response = ask(request, "integrations/confirm_address.html", integration, moves=integration.address_moves)
+    moves = integration.address_moves
+    looks_alike = any(move.looks_alike for move in moves)
+    response = ask(request, "integrations/confirm_address.html", integration, moves=moves, looks_alike=looks_alike)
     if request.htmx and request.method == "POST":
         response["HX-Retarget"], response["HX-Reswap"] = "#dialog", "innerHTML"
     return response

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.utils.translation import gettext_lazy as _
 
+from integrations.models.card.look_alikes import looks_like
 from integrations.models.events import Event, EventKind
 from integrations.models.tokens.consent import CONNECTION, Change
 
@@ -39,6 +40,11 @@ class Move:
     @property
     def label(self) -> str:
         return ", ".join(self.labels)
+
+    @property
+    def looks_alike(self) -> bool:
+        """The new address could be taken for the old one."""
+        return looks_like(self.new, self.old)
 
 
 def moves_of(changes: Iterable[Change], events: Iterable[Event]) -> list[Move]:
