@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db.models.functions import Now
 from django.test import Client
 from django.utils import timezone
 
@@ -47,7 +48,7 @@ STATES_ARRANGED: dict[State, Callable[[User, Alias], object]] = {
     State.NOT_RENEWED: not_renewed(token(**SIGNED_IN, expires_in=-60)),
     State.DISABLED: off(token(**SIGNED_IN)),
 }
-LONG_AGO = {"expires_at": timezone.now() - timedelta(minutes=1)}
+LONG_AGO = {"expires_at": Now() - timedelta(minutes=1)}  # by the time of the test, not of its import
 ATTEMPTS: dict[Ending, dict[str, Any]] = {
     Ending.CONNECTED: {"status": "connected"},
     Ending.UNDER_WAY: {"status": "claimed"},
