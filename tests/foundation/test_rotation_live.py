@@ -33,7 +33,7 @@ RENEWING = """
 import sys, threading
 import django
 django.setup()
-from integrations import tokens
+from integrations.connections import renewal
 from integrations.models import Token
 stopped = threading.Event()
 threading.Thread(target=lambda: (sys.stdin.read(), stopped.set()), daemon=True).start()
@@ -41,7 +41,7 @@ renewed = 0
 print("ready", flush=True)
 while not stopped.is_set():
     for token in Token.objects.with_registry().filter(account_id="busy"):
-        renewed += tokens.renew(token).version > token.version
+        renewed += renewal.renew(token).version > token.version
 print(renewed, flush=True)
 """
 

@@ -38,12 +38,12 @@ from concurrent.futures import ThreadPoolExecutor
 import django
 django.setup()
 from django.db import connection
-from integrations import tokens
+from integrations.connections import renewal
 from integrations.models import Token
 
 def call(token):
     try:
-        return tokens.current(token.user, token.credential).access_token
+        return renewal.current(token.user, token.credential).access_token
     except Exception as error:
         return repr(error)
     finally:
@@ -69,7 +69,7 @@ DOOMED = """
 import os, signal, sys
 import django
 django.setup()
-from integrations import tokens
+from integrations.connections import renewal
 from integrations.models import Token
 from foundation.oauth_client import client
 
@@ -83,7 +83,7 @@ def ask_and_die(*words, **fields):
 ask = client.refresh
 client.refresh = {"before": die, "while": ask, "after": ask_and_die}[sys.argv[1]]
 token = Token.objects.with_registry().get()
-tokens.current(token.user, token.credential)
+renewal.current(token.user, token.credential)
 """
 
 
