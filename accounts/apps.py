@@ -13,14 +13,14 @@ class AccountsConfig(AppConfig):
     verbose_name = "Accounts"
 
     def import_models(self) -> None:
-        """Each package of this app has models of its own."""
+        """Import the models of each package, and of the mail outbox."""
         super().import_models()
         for package in ("audit", "sign_in", "access_tokens", "oauth_server"):
             import_module(f"accounts.{package}.models")
         import_module("foundation.mail_outbox.models")
 
     def ready(self) -> None:
-        """Receivers need models, which are not there before. allauth calls an app of its own "Accounts" too."""
+        """Connect signal receivers, which need the models. Rename allauth's apps: one is called "Accounts" too."""
         import_module("accounts.signal_receivers")
         import_module("accounts.sign_in.audit_receivers")
         import_module("accounts.audited_models")

@@ -1,4 +1,4 @@
-"""Names the person behind changes that are made in the admin."""
+"""Middleware that attributes changes made in the admin to the signed-in user."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ from accounts.sign_in.lockout import client_address
 def name_who_changes(
     get_response: Callable[[HttpRequest], HttpResponseBase],
 ) -> Callable[[HttpRequest], HttpResponseBase]:
-    def answer(request: HttpRequest) -> HttpResponseBase:
+    def middleware(request: HttpRequest) -> HttpResponseBase:
         if request.method != "POST" or not request.path_info.startswith(reverse("admin:index")):
             return get_response(request)
         if not isinstance(request.user, User):  # not signed in
@@ -21,4 +21,4 @@ def name_who_changes(
         with log.by(request.user, client_address(request)):
             return get_response(request)
 
-    return answer
+    return middleware

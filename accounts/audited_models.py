@@ -1,4 +1,4 @@
-"""Which models of this app, and of Django's own, the audit log records."""
+"""Models of this app and of Django whose changes the audit log records."""
 
 from django.contrib.auth.models import Group
 

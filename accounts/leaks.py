@@ -1,6 +1,6 @@
-"""What somebody found where it should not be: whichever of our secrets stand in it are dead, and their owners told.
+"""Revokes the secrets of ours that a reported text contains, and notifies their owners.
 
-Knows nothing of how it came in, nor who may learn what it was.
+Knows neither how the report came in nor who may learn its outcome.
 """
 
 from django.db import transaction
@@ -16,51 +16,52 @@ from accounts.oauth_server import validator
 from foundation.secrets_at_rest import keyed_hashes
 
 LONGEST = 64_000  # characters of a report
-PIECES = 1_000  # of it that are looked up
+PIECES = 1_000  # candidates that are looked up in one report
 LEAKED = LongLivedModel.Ending.LEAKED
 
 
 @sensitive_variables()
 def report(text: str, *, who: User | None = None, address: str = "") -> int:
-    """Ends every permanent token, application password, access token and refresh token of ours in the text.
+    """Revoke every permanent token, application password, access token and refresh token of ours in the text.
 
-    Safe to repeat. How many were alive: for whoever runs the site, not for whoever sent the report.
+    Returns how many were alive. Show that to operators only: the sender of a report could test tokens with it.
+    Safe to repeat.
     """
     text = text[:LONGEST]
     rows: list[PermanentToken | ApplicationPassword] = [*permanent_tokens_in(text), *application_passwords_in(text)]
     ended = [operations.end(row, who=who, because=LEAKED, address=address) for row in rows]
-    grants = validator.end_leaked(pieces_of(text))
+    grants = validator.end_leaked_grants(token_candidates_in(text))
     for owner, application in grants:
-        note_leaked_grant(owner, application.name, who=who, address=address)
+        record_leaked_grant(owner, application.name, who=who, address=address)
     return sum(ended) + len(grants)
 
 
 @sensitive_variables()
 def permanent_tokens_in(text: str) -> list[PermanentToken]:
-    shown = {token_formats.public_part(token): token for token in token_formats.tokens_in(text)[:PIECES]}
-    rows = PermanentToken.objects.alive().filter(public_id__in=shown).select_related("user")
-    return [row for row in rows if operations.reads_so(row, shown[row.public_id])]
+    tokens = {token_formats.public_part(token): token for token in token_formats.tokens_in(text)[:PIECES]}
+    rows = PermanentToken.objects.alive().filter(public_id__in=tokens).select_related("user")
+    return [row for row in rows if operations.matches_secret(row, tokens[row.public_id])]
 
 
 @sensitive_variables()
 def application_passwords_in(text: str) -> list[ApplicationPassword]:
-    """One line each, as they are shown; or the whole text."""
-    bare = {token_formats.bare(line) for line in [text, *text.splitlines()[:PIECES]]} - {""}
+    """Application passwords that fill a whole line, or the whole text."""
+    candidates = {token_formats.normalize(line) for line in [text, *text.splitlines()[:PIECES]]} - {""}
     purpose = operations.PURPOSES[ApplicationPassword]
-    hashes = [keyed for secret in bare for keyed in keyed_hashes.all_hashes(secret, purpose=purpose)]
+    hashes = [keyed_hash for secret in candidates for keyed_hash in keyed_hashes.all_hashes(secret, purpose=purpose)]
     return list(ApplicationPassword.objects.alive().filter(keyed_hash__in=hashes).select_related("user"))
 
 
 @sensitive_variables()
-def pieces_of(text: str) -> list[str]:
-    """Whatever could be an access or refresh token: it may stand in a header, in JSON or in an address."""
+def token_candidates_in(text: str) -> list[str]:
+    """Substrings that could be access or refresh tokens, out of headers, JSON or URLs."""
     spaced = "".join(letter if letter.isalnum() or letter in "-._~" else " " for letter in text)
     return list(dict.fromkeys(piece for piece in spaced.split() if len(piece) >= 20))[:PIECES]
 
 
-def note_leaked_grant(owner: User | None, application: str, *, who: User | None, address: str) -> None:
+def record_leaked_grant(owner: User | None, application: str, *, who: User | None, address: str) -> None:
     if owner is None:
-        return  # a client's own token has no owner to tell
-    told = _("reported as leaked")
-    log.write(log.Kind.GRANT_ENDED, whose=owner, who=who, detail=told, address=address, subject=application)
-    transaction.on_commit(lambda: tasks.hurry_leak_mail(owner.pk, application), robust=True)
+        return  # a token of the client itself has no owner to notify
+    detail = _("reported as leaked")
+    log.write(log.Kind.GRANT_ENDED, whose=owner, who=who, detail=detail, address=address, subject=application)
+    transaction.on_commit(lambda: tasks.queue_leaked_grant_mail(owner.pk, application), robust=True)

@@ -1,6 +1,6 @@
-"""Who the user is, and families of refresh tokens, which several parts of this app end.
+"""The user model, and models of the OAuth server that several packages of this app need.
 
-The other models are in `models.py` of each package (`AccountsConfig.import_models`).
+The other models are in the `models.py` of each package (`AccountsConfig.import_models`).
 """
 
 from django.contrib.auth.models import AbstractUser
@@ -17,7 +17,7 @@ class User(AbstractUser):
 
 
 class TokenFamily(models.Model):
-    """What one application got at one sign-in; the id is that of its refresh tokens' family."""
+    """The refresh tokens that one application obtained from one sign-in. The id is their `token_family`."""
 
     id = models.UUIDField(primary_key=True)
     began = models.DateTimeField(default=timezone.now)
@@ -32,7 +32,7 @@ class TokenFamily(models.Model):
 
 
 class RefreshReplay(models.Model):
-    """Successor of a refresh token, sealed, kept for `REFRESH_REPLAY_SECONDS` (`refresh_replays`)."""
+    """Sealed successor of a refresh token, stored for `REFRESH_REPLAY_SECONDS` (`oauth_server.refresh_replays`)."""
 
     token_checksum = models.CharField(max_length=64, unique=True)  # of the refresh token that was replaced
     application = models.ForeignKey("accounts.Application", models.CASCADE, related_name="+")

@@ -1,4 +1,7 @@
-"""What a new password changes. Django calls its password validators after each true change, and after no re-hashing."""
+"""Password validator that ends API access when a password changes.
+
+Django calls `password_changed` of its validators after each change of a password, but not when it rehashes one.
+"""
 
 from accounts.models import User
 from accounts.oauth_server import validator
@@ -6,15 +9,15 @@ from accounts.sign_in import known_devices
 
 
 class EndsWhatProgramsHold:
-    """Whoever had the old password may have let a program in with it (RFC 9700 §4.14.2)."""
+    """Ends grants and known devices: whoever knew the old password may have created them (RFC 9700 §4.14.2)."""
 
     def validate(self, password: str, user: User | None = None) -> None:
-        """Any password will do, as far as this goes."""
+        """Accept every password."""
 
     def get_help_text(self) -> str:
         return ""
 
     def password_changed(self, password: str, user: User | None = None) -> None:
         if user is not None and user.pk:
-            validator.end_all(user)
+            validator.end_grants(user)
             known_devices.forget_devices(user)

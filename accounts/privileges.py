@@ -1,4 +1,7 @@
-"""Who may act for whom: nobody gets, by way of another's account, what they may not do themselves."""
+"""Who may act for whom. Acting through another account never adds rights.
+
+`maker` is the user who acts, `other` or `owner` the user whose account it is.
+"""
 
 from collections.abc import Iterable
 from typing import Any
@@ -14,7 +17,7 @@ MAKE = "accounts.add_permanenttoken"
 
 
 def exceeds(other: User, maker: User) -> bool:
-    """Whether `other` may do anything that `maker` may not. Groups count too: services are shared by group."""
+    """Whether `other` has any right that `maker` lacks. Groups count too: integrations are shared by group."""
     if maker.is_superuser:
         return False
     if other.is_superuser or (other.is_staff and not maker.is_staff):
@@ -23,20 +26,20 @@ def exceeds(other: User, maker: User) -> bool:
 
 
 def any_exceeds(others: QuerySet[User], maker: User) -> bool:
-    """Whether one of them may do anything that `maker` may not, as `exceeds` compares. One statement for all."""
+    """`exceeds` for a set of users, in one statement."""
     if maker.is_superuser:
         return False
-    held = Permission.objects.filter(Q(user=maker) | Q(group__user=maker)).values("pk")
+    maker_permissions = Permission.objects.filter(Q(user=maker) | Q(group__user=maker)).values("pk")
     above = Q(is_superuser=True)
     above |= Q(groups__in=Group.objects.exclude(pk__in=groups(maker)))
-    above |= Q(user_permissions__in=Permission.objects.exclude(pk__in=held))
+    above |= Q(user_permissions__in=Permission.objects.exclude(pk__in=maker_permissions))
     if not maker.is_staff:
         above |= Q(is_staff=True)
     return others.filter(above).exists()
 
 
-def too_weak(owner: User, makers: Iterable[User | None]) -> set[int | None]:
-    """The ids of those, None for who is gone, whose tokens for this person work no more, or not at present."""
+def weaker_makers(owner: User, makers: Iterable[User | None]) -> set[int | None]:
+    """Ids of the makers whose tokens for this owner don't work now. None stands for a deleted account."""
     weak = (maker for maker in makers if maker is None or not maker.is_active or exceeds(owner, maker))
     return {maker.pk if maker else None for maker in weak}
 
@@ -45,13 +48,13 @@ def groups(user: Any) -> set[int]:
     return set(user.groups.values_list("pk", flat=True))
 
 
-def may_make_for(other: User, maker: User) -> bool:
-    """Oneself always; another only with the permission, and only where that gains nothing."""
-    return not why_not_make_for(other, maker)
+def may_make_token_for(other: User, maker: User) -> bool:
+    """Whether `maker` may create a token of `other`: always their own; else with permission, if it adds no rights."""
+    return not token_refusal(other, maker)
 
 
-def why_not_make_for(other: User, maker: User) -> str:
-    """A sentence for `maker`; "" where they may."""
+def token_refusal(other: User, maker: User) -> str:
+    """Why `maker` may not create a token of `other`, in a sentence; "" if they may."""
     if other.pk == maker.pk:
         return ""
     if not maker.has_perms([LOOK, MAKE]):
@@ -67,5 +70,5 @@ def why_not_make_for(other: User, maker: User) -> str:
 
 
 def may_delete(row_kind: str, other: User, viewer: User) -> bool:
-    """`row_kind` is the model's name, as permissions spell it."""
+    """Whether `viewer` may delete rows of `other`. `row_kind`: the model's name, as in permission codenames."""
     return other.pk == viewer.pk or viewer.has_perms([LOOK, f"accounts.delete_{row_kind}"])

@@ -1,4 +1,4 @@
-"""What a program can be allowed to do here, in words. The same list for OAuth applications and permanent tokens."""
+"""Scopes of OAuth applications and permanent tokens, with a description of each."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -12,34 +12,34 @@ FIXED: dict[str, Any] = {
     "subflows:run": _("Run subflows for you, and see how they went"),
     "remote-tables:read": _("Read remote tables as you"),
 }
-LEAST = "integrations:read"  # what is given to who asks for nothing
+LEAST = "integrations:read"  # granted if a client requests no scope
 
-Everything = Callable[[], Mapping[str, Any]]
-# Those of them that a person may use now, and so give away: of these if a list is given, else of all.
-Theirs = Callable[[Any, "Iterable[str] | None"], Mapping[str, Any]]
-_sources: list[tuple[Everything, Theirs]] = []
+AllScopes = Callable[[], Mapping[str, Any]]
+# The scopes that a user may use now, and so may grant; only those among the given names, if there are any.
+ScopesOfUser = Callable[[Any, "Iterable[str] | None"], Mapping[str, Any]]
+_sources: list[tuple[AllScopes, ScopesOfUser]] = []
 
 
-def add_source(everything: Everything, theirs: Theirs) -> None:
-    """Read anew each time: another app's rows and rules, which this one must not know.
+def add_source(all_scopes: AllScopes, scopes_of_user: ScopesOfUser) -> None:
+    """Register the scopes of another app, which this one must not know. Called anew at each use.
 
-    `everything` is what there is besides the fixed ones; `theirs` says which of those and the fixed ones a person has.
+    `all_scopes` returns that app's scopes; `scopes_of_user` decides which of those and of the fixed ones a user has.
     """
-    if (everything, theirs) not in _sources:
-        _sources.append((everything, theirs))
+    if (all_scopes, scopes_of_user) not in _sources:
+        _sources.append((all_scopes, scopes_of_user))
 
 
 def all_scopes() -> dict[str, Any]:
-    """Each scope and what it means to the person who grants it."""
-    return {**FIXED, **{scope: words for everything, _theirs in _sources for scope, words in everything().items()}}
+    """Every scope, with its description for the person who grants it."""
+    return {**FIXED, **{scope: words for source, _of_user in _sources for scope, words in source().items()}}
 
 
-def of(user: Any, wanted: Iterable[str] | None = None) -> dict[str, Any]:
-    """What this person may do now, in the same words; among the wanted ones, if they are named."""
-    found = {scope: words for _all, theirs in _sources for scope, words in theirs(user, wanted).items()}
-    return {scope: words for scope, words in found.items() if wanted is None or scope in wanted}
+def of(user: Any, names: Iterable[str] | None = None) -> dict[str, Any]:
+    """The scopes that this user has now, with descriptions; only those among `names`, if given."""
+    granted = {scope: words for _all, of_user in _sources for scope, words in of_user(user, names).items()}
+    return {scope: words for scope, words in granted.items() if names is None or scope in names}
 
 
 def in_words(scopes: list[str]) -> list[str]:
-    known = all_scopes()
-    return [str(known.get(scope, scope)) for scope in scopes]
+    descriptions = all_scopes()
+    return [str(descriptions.get(scope, scope)) for scope in scopes]

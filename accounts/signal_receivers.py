@@ -1,6 +1,7 @@
-"""What follows when somebody's proofs change, and when an OAuth application changes.
+"""Signal receivers: end API access when a user's MFA changes, and approvals when an OAuth application changes.
 
-What must follow hangs on the row: allauth's signals come after the transaction, and not when an administrator deletes.
+What must never be missed is connected to the model signals: allauth sends its own after the transaction, and none when
+an administrator deletes an authenticator.
 """
 
 from collections.abc import Collection
@@ -21,35 +22,35 @@ from accounts.sign_in import mfa
 
 
 @receiver([post_save, post_delete], sender=Authenticator)
-def end_what_programs_hold(instance: Authenticator, created: bool | None = None, **_details: Any) -> None:
-    """As after a new password: they were let in by who could do with less, or with more (RFC 9700 §4.14.2)."""
-    is_gone = created is None
-    if instance.type in mfa.KINDS and (created or is_gone):
-        validator.end_all(instance.user)
-        if is_gone and not mfa.is_on(instance.user):
+def end_grants_after_mfa_change(instance: Authenticator, created: bool | None = None, **_details: Any) -> None:
+    """End grants as after a password change: they were obtained under other sign-in requirements (RFC 9700 §4.14.2)."""
+    is_deleted = created is None
+    if instance.type in mfa.KINDS and (created or is_deleted):
+        validator.end_grants(instance.user)
+        if is_deleted and not mfa.is_on(instance.user):
             Authenticator.objects.filter(user=instance.user, type=Authenticator.Type.RECOVERY_CODES).delete()
 
 
 @receiver(authenticator_added)
-def remember_that_it_was_shown(request: HttpRequest, user: User, authenticator: Authenticator, **_details: Any) -> None:
-    """Who sets it up has it in hand: it is not asked for on the very next page, which shows the recovery codes."""
+def record_mfa_authentication(request: HttpRequest, user: User, authenticator: Authenticator, **_details: Any) -> None:
+    """Count the set-up as an authentication, so that the next page, with the recovery codes, doesn't ask again."""
     if authenticator.type in mfa.KINDS:
         record_authentication(request, user, "mfa", id=authenticator.pk, type=authenticator.type)
 
 
 @receiver(authenticator_removed)
 def end_application_passwords(user: User, **_details: Any) -> None:
-    """They were for programs that cannot ask for a second step. Turning it on again does not bring them back."""
+    """End application passwords with two-step sign-in. Turning it on again does not restore them."""
     if not mfa.is_on(user):
         operations.end_application_passwords(user)
 
 
 @receiver(pre_save, sender=Application)
-def read_what_was_approved(instance: Application, **_details: Any) -> None:
+def read_stored_values(instance: Application, **_details: Any) -> None:
     instance.stored_values = application_changes.stored_values(instance)
 
 
 @receiver(post_save, sender=Application)
-def end_what_was_approved(instance: Application, update_fields: Collection[str] | None, **_details: Any) -> None:
+def end_approvals_after_change(instance: Application, update_fields: Collection[str] | None, **_details: Any) -> None:
     before = instance.stored_values
-    instance.asked_again = application_changes.end_if_changed(instance, before, update_fields) if before else 0
+    instance.people_asked_again = application_changes.end_if_changed(instance, before, update_fields) if before else 0

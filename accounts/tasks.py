@@ -1,4 +1,4 @@
-"""Tasks: mails, and deleting what ended long ago. Arguments are ids and names, never secrets."""
+"""Celery tasks: mails, and deletion of old rows. Arguments are ids and names, never secrets."""
 
 import logging
 
@@ -14,11 +14,11 @@ from accounts.oauth_server import refresh_replays
 from accounts.sign_in import attempt_counters, known_devices
 from accounts.sign_in.tasks import send_password_link
 
-__all__ = ["send_password_link"]  # for the worker, which looks for tasks here
+__all__ = ["send_password_link"]  # the worker looks for tasks in this module only
 
 logger = logging.getLogger(__name__)
 
-PUBLISH_SECONDS = 2  # for a broker that takes messages and confirms none
+PUBLISH_SECONDS = 2  # then a broker that accepts messages but confirms none counts as unavailable
 
 
 @shared_task(name="accounts.send_notices")
@@ -36,9 +36,9 @@ def forget_long_ended() -> None:
 
 @shared_task(name="accounts.clear_expired_grants")
 def clear_expired_grants() -> None:
-    """The toolkit's `cleartokens`. A replaced refresh token stays until it would have ended: it tells of a thief."""
+    """Run the toolkit's `cleartokens`. Replaced refresh tokens stay until they expire, so that reuse is detected."""
     clear_expired()
-    token_families.forget_gone()
+    token_families.delete_unused()
 
 
 @shared_task(name="accounts.forget_refresh_replays")
@@ -47,15 +47,15 @@ def forget_refresh_replays() -> None:
 
 
 @shared_task(name="accounts.tell_of_leaked_grant", autoretry_for=(OSError,), max_retries=5, retry_backoff=True)
-def tell_of_leaked_grant(user_id: int, application: str) -> None:
+def send_leaked_grant_mail(user_id: int, application: str) -> None:
     user = User.objects.filter(pk=user_id, is_active=True).exclude(email="").first()
     if user:
         notices.send_leaked_grant(user, application)
 
 
-def hurry_leak_mail(user_id: int, application: str) -> None:
-    """A queue that is away costs the mail; the diary tells it as well."""
+def queue_leaked_grant_mail(user_id: int, application: str) -> None:
+    """Queue the mail. If the broker is unavailable, no mail is sent; the audit log has the event all the same."""
     try:
-        tell_of_leaked_grant.apply_async((user_id, application), retry=False, confirm_timeout=PUBLISH_SECONDS)  # type: ignore[call-arg]  # kombu's
+        send_leaked_grant_mail.apply_async((user_id, application), retry=False, confirm_timeout=PUBLISH_SECONDS)  # type: ignore[call-arg]  # kombu's
     except (OperationalError, ChannelError, OSError) as error:
-        logger.warning("The queue is away (%s); a mail about a leak is not sent.", type(error).__name__)
+        logger.warning("The queue is unavailable (%s): a mail about a leak was not sent.", type(error).__name__)

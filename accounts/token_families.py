@@ -1,7 +1,7 @@
-"""Families of refresh tokens: what one application got at one sign-in, however often it was renewed since.
+"""Token families: the refresh tokens that one application obtained from one sign-in, through all renewals.
 
-When a family began and what it was made with is written down beside it, for the toolkit's rows are cleared away one by
-one. Ends families; whom they belong to and what they allow is not known here.
+The start of a family and the application password behind it are stored in a row of our own, since the toolkit deletes
+its rows one by one. Knows neither the users nor the scopes of a family.
 """
 
 from datetime import datetime
@@ -19,13 +19,13 @@ RefreshToken = get_refresh_token_model()
 
 
 def begin(family: UUID, *, made_with: UUID | None = None) -> None:
-    """`made_with`: the application password that was shown for it, if it was one."""
+    """Store the start of a family. `made_with`: the application password that it was obtained with, if any."""
     TokenFamily.objects.create(pk=family, made_with=made_with)
 
 
 def is_over(family: UUID) -> bool:
-    """However often it was renewed: the sign-in that it began with is too long ago (RFC 9700 §4.14.2)."""
-    return bool(ends_at(began_of(family)) <= timezone.now())
+    """Whether the family has reached its maximum lifetime, which renewals don't extend (RFC 9700 §4.14.2)."""
+    return bool(ends_at(start_of(family)) <= timezone.now())
 
 
 def ends_at(began: datetime) -> datetime:
@@ -33,34 +33,34 @@ def ends_at(began: datetime) -> datetime:
     return ends
 
 
-def began_of(family: UUID) -> datetime:
-    """Of one that is older than these rows, what the toolkit's tell; written down while they can."""
-    found = TokenFamily.objects.filter(pk=family).first()
-    if found is None:
+def start_of(family: UUID) -> datetime:
+    """When the family began. For a family older than these rows, taken from the toolkit's, and stored."""
+    family_row = TokenFamily.objects.filter(pk=family).first()
+    if family_row is None:
         first = RefreshToken.objects.filter(token_family=family).aggregate(began=Min("created"))["began"]
-        found, _is_new = TokenFamily.objects.get_or_create(pk=family, defaults={"began": first or timezone.now()})
-    return found.began
+        family_row, _is_new = TokenFamily.objects.get_or_create(pk=family, defaults={"began": first or timezone.now()})
+    return family_row.began
 
 
 def end(family: UUID) -> None:
-    """Its refresh tokens and its access tokens are dead when this returns. Safe to repeat."""
+    """Revoke the refresh tokens and access tokens of a family, at once. Safe to repeat."""
     RefreshToken.revoke_family(family)
     RefreshReplay.objects.filter(token_family=family).delete()
 
 
-def superseded(token_checksum: str) -> list[Any]:
-    """The refresh token of this checksum, if a newer one of its family had taken its place already."""
+def find_superseded(token_checksum: str) -> list[Any]:
+    """The revoked refresh token with this checksum, if its family has a newer one; else an empty list."""
     newer = RefreshToken.objects.filter(token_family=OuterRef("token_family"), pk__gt=OuterRef("pk"))
-    found = RefreshToken.objects.filter(Exists(newer), token_checksum=token_checksum, revoked__isnull=False)
-    return list(found.select_related("user", "application")[:1])
+    rows = RefreshToken.objects.filter(Exists(newer), token_checksum=token_checksum, revoked__isnull=False)
+    return list(rows.select_related("user", "application")[:1])
 
 
-def end_made_with(application_password: UUID) -> None:
+def end_families_made_with(application_password: UUID) -> None:
     for family in TokenFamily.objects.filter(made_with=application_password):
         end(family.pk)
 
 
-def forget_gone() -> None:
-    """Those of which the toolkit knows nothing any more."""
-    known = RefreshToken.objects.filter(token_family=OuterRef("pk"))
-    TokenFamily.objects.filter(~Exists(known)).delete()
+def delete_unused() -> None:
+    """Delete the families that have no refresh token left."""
+    refresh_tokens = RefreshToken.objects.filter(token_family=OuterRef("pk"))
+    TokenFamily.objects.filter(~Exists(refresh_tokens)).delete()

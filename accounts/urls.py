@@ -1,4 +1,4 @@
-"""Addresses below /accounts/, and those of Keyrack as an OAuth server."""
+"""URLs below /accounts/, of the REST API for accounts, and of Keyrack as an OAuth server."""
 
 from uuid import UUID
 
@@ -17,7 +17,7 @@ from accounts.api import leaked_tokens
 from accounts.oauth_server import views as oauth_views
 from accounts.security_pages import activity_views, grant_views, sessions, views
 from accounts.sign_in import views as sign_in_views
-from accounts.sign_in.reauthentication import recently_authenticated as again
+from accounts.sign_in.reauthentication import recently_authenticated
 from accounts.sign_in.redirects import leaves_site
 
 
@@ -39,8 +39,8 @@ urlpatterns = [
     path("sessions/<int:session_id>/end/", sessions.end, name="end_session"),
 ]
 
-# Account Security: one's own, and below users/ another person's.
-OF_SOMEBODY = (
+# Account Security: the user's own page, and below users/ another user's.
+OWNER_PAGES = (
     ("", views.security, "security"),
     ("activity/", activity_views.activity, "activity"),
     ("tokens/new/", views.new_token, "new-token"),
@@ -50,24 +50,24 @@ OF_SOMEBODY = (
     ("refresh-tokens/delete/", grant_views.refresh_tokens, "end-refresh-tokens"),
     ("approved-scopes/<int:application_id>/remove/", grant_views.approved_scopes, "end-approved-scopes"),
 )
-for below, view, name in OF_SOMEBODY:
+for route, view, name in OWNER_PAGES:
     urlpatterns += [
-        path(f"security/{below}", view, name=name),
-        path(f"users/<int:user_id>/security/{below}", view, name=f"{name}-of"),
+        path(f"security/{route}", view, name=name),
+        path(f"users/<int:user_id>/security/{route}", view, name=f"{name}-of"),
     ]
 urlpatterns.append(path("security/application-passwords/new/", views.new_password, name="new-application-password"))
 
-# django-allauth's, by the names that it calls them itself: no sign-up, no other sites' accounts, no codes by mail.
+# django-allauth's views, under its own URL names. Left out: sign-up, social accounts, codes by mail.
 sign_in_urlpatterns = [
     path("login/", account.login, name="account_login"),
     path("logout/", require_POST(account.logout), name="account_logout"),
     path("inactive/", account.account_inactive, name="account_inactive"),
     path("reauthenticate/", account.reauthenticate, name="account_reauthenticate"),
-    path("email/", again(account.email), name="account_email"),
+    path("email/", recently_authenticated(account.email), name="account_email"),
     path("confirm-email/<str:key>/", account.confirm_email, name="account_confirm_email"),
     path("password/change/", account.password_change, name="account_change_password"),
-    path("password/set/", again(account.password_set), name="account_set_password"),
-    path("password/reset/", sign_in_views.forgotten, name="account_reset_password"),
+    path("password/set/", recently_authenticated(account.password_set), name="account_set_password"),
+    path("password/reset/", sign_in_views.forgot_password, name="account_reset_password"),
     path("password/reset/done/", account.password_reset_done, name="account_reset_password_done"),
     path("password/reset/key/done/", account.password_reset_from_key_done, name="account_reset_password_from_key_done"),
     re_path(
@@ -78,26 +78,26 @@ sign_in_urlpatterns = [
     path("2fa/", second_step.index, name="mfa_index"),
     path("2fa/authenticate/", second_step.authenticate, name="mfa_authenticate"),
     path("2fa/reauthenticate/", second_step.reauthenticate, name="mfa_reauthenticate"),
-    path("2fa/totp/activate/", again(app.activate_totp), name="mfa_activate_totp"),
-    path("2fa/totp/deactivate/", again(app.deactivate_totp), name="mfa_deactivate_totp"),
+    path("2fa/totp/activate/", recently_authenticated(app.activate_totp), name="mfa_activate_totp"),
+    path("2fa/totp/deactivate/", recently_authenticated(app.deactivate_totp), name="mfa_deactivate_totp"),
     path("2fa/webauthn/", passkeys.list_webauthn, name="mfa_list_webauthn"),
-    path("2fa/webauthn/add/", again(passkeys.add_webauthn), name="mfa_add_webauthn"),
+    path("2fa/webauthn/add/", recently_authenticated(passkeys.add_webauthn), name="mfa_add_webauthn"),
     path("2fa/webauthn/login/", passkeys.login_webauthn, name="mfa_login_webauthn"),
     path("2fa/webauthn/reauthenticate/", passkeys.reauthenticate_webauthn, name="mfa_reauthenticate_webauthn"),
     path(
         "2fa/webauthn/keys/<int:pk>/remove/",
-        again(passkeys.remove_webauthn),
+        recently_authenticated(passkeys.remove_webauthn),
         name="mfa_remove_webauthn",
     ),
-    path("2fa/webauthn/keys/<int:pk>/edit/", again(passkeys.edit_webauthn), name="mfa_edit_webauthn"),
+    path("2fa/webauthn/keys/<int:pk>/edit/", recently_authenticated(passkeys.edit_webauthn), name="mfa_edit_webauthn"),
     path(
         "2fa/recovery-codes/",
-        again(recovery_codes.view_recovery_codes),
+        recently_authenticated(recovery_codes.view_recovery_codes),
         name="mfa_view_recovery_codes",
     ),
     path(
         "2fa/recovery-codes/generate/",
-        again(recovery_codes.generate_recovery_codes),
+        recently_authenticated(recovery_codes.generate_recovery_codes),
         name="mfa_generate_recovery_codes",
     ),
     path("sessions/", login_required(sessions.Sessions.as_view()), name="usersessions_list"),
@@ -105,7 +105,7 @@ sign_in_urlpatterns = [
 
 api_urlpatterns = [path("leaked-tokens/", leaked_tokens.LeakedTokens.as_view(), name="leaked-tokens")]
 
-# Only these: django-oauth-toolkit has more, with which anybody could register applications. Its own namespace.
+# A choice of django-oauth-toolkit's URLs, in its namespace: with the others any user could register applications.
 server_urlpatterns = [
     path(
         "o/authorize/",

@@ -1,4 +1,4 @@
-"""Permanent tokens and application passwords as they are remembered: everything but the secrets themselves."""
+"""Permanent tokens and application passwords. The secrets themselves are not stored."""
 
 import uuid
 from datetime import datetime, timedelta
@@ -9,7 +9,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-ENDED_SHOWN = timedelta(days=30)  # so long what ended stays listed, so that the same can be made again
+ENDED_SHOWN = timedelta(days=30)  # ended ones stay listed, so that a user can create the same again
 
 SOON = timedelta(days=7)
 IDLE = timedelta(days=180)
@@ -22,7 +22,7 @@ class LongLivedQuerySet(models.QuerySet[Any]):
         return self.filter(ended_at=None)
 
     def listed(self) -> Self:
-        """Also what ended lately."""
+        """Those alive, and those that ended within `ENDED_SHOWN`."""
         return self.filter(models.Q(ended_at=None) | models.Q(ended_at__gt=timezone.now() - ENDED_SHOWN))
 
     def long_ended(self) -> Self:
@@ -30,7 +30,7 @@ class LongLivedQuerySet(models.QuerySet[Any]):
 
 
 class LongLivedModel(models.Model):
-    """What a program shows to act as its owner, within its scopes. The secret itself is stored nowhere."""
+    """A long-lived secret with which a program acts as its owner, within scopes. Only a keyed hash is stored."""
 
     class Ending(models.TextChoices):
         DELETED = "deleted", _("Deleted")
@@ -40,14 +40,16 @@ class LongLivedModel(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(_("Name"), max_length=100)
     scopes = models.JSONField(_("Scopes"), default=list)
-    pepper_id = models.CharField(max_length=255, editable=False)  # which of TOKEN_ENCRYPTION_KEYS
+    pepper_id = models.CharField(
+        max_length=255, editable=False
+    )  # which of TOKEN_ENCRYPTION_KEYS the hash is keyed with
     keyed_hash = models.CharField(max_length=64, editable=False, db_index=True)  # wiped when it ends
     created_at = models.DateTimeField(_("Created"), default=timezone.now)
     last_used_at = models.DateTimeField(_("Last used"), null=True, blank=True)
     last_used_from = models.CharField(_("Last used from"), max_length=45, blank=True)
     ended_at = models.DateTimeField(_("Ended"), null=True, blank=True)
     ended_because = models.CharField(_("Why it ended"), max_length=20, choices=Ending, blank=True)
-    told = models.CharField(max_length=20, blank=True, editable=False)  # which mail its owner has had
+    told = models.CharField(max_length=20, blank=True, editable=False)  # the last notice that was mailed to the owner
 
     class Meta:
         abstract = True
@@ -61,7 +63,7 @@ class LongLivedModel(models.Model):
 
 
 class PermanentTokenQuerySet(LongLivedQuerySet):
-    """An expired one has ended by itself."""
+    """Treats expired tokens as ended."""
 
     def alive(self) -> Self:
         return self.filter(ended_at=None).exclude(expires_at__lte=timezone.now())
@@ -75,14 +77,14 @@ class PermanentTokenQuerySet(LongLivedQuerySet):
 
 
 class PermanentToken(LongLivedModel):
-    """A bearer token for scripts, until it expires or is deleted."""
+    """A bearer token for scripts, valid until it expires or is deleted."""
 
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="permanent_tokens", verbose_name=_("Whose")
     )
     public_id = models.CharField(_("Begins with"), max_length=8, unique=True, editable=False)
     expires_at = models.DateTimeField(_("Expires"), null=True, blank=True)
-    # The name stays when the account goes; a token whose maker is gone is dead.
+    # The name outlives the account; a token whose creator was deleted doesn't work.
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.SET_NULL,
@@ -102,17 +104,17 @@ class PermanentToken(LongLivedModel):
 
     @property
     def beginning(self) -> str:
-        """What may be shown of it."""
+        """The public part, which pages and mails may show."""
         return f"krk_pt_{self.public_id}"
 
     @property
     def is_own(self) -> bool:
-        """Its owner made it; nobody else did."""
+        """Whether the owner created it."""
         return self.created_by_id == self.user_id
 
     @property
     def maker_name(self) -> str:
-        """The full name of who made it, else the username; of an account that is gone, the name that was kept."""
+        """Full name or username of the creator; of a deleted account, the stored username."""
         maker = self.created_by
         return (maker.get_full_name() or maker.get_username()) if maker else self.created_by_name
 
@@ -122,12 +124,12 @@ class PermanentToken(LongLivedModel):
 
     @property
     def ends_soon(self) -> bool:
-        """Worth a colour on the page."""
+        """Whether it expires within `SOON`."""
         return self.is_alive and self.expires_at is not None and self.expires_at <= timezone.now() + SOON
 
     @property
     def is_idle(self) -> bool:
-        """Nobody would miss it, as it seems."""
+        """Whether it is alive but has not been used for `IDLE`."""
         return self.is_alive and (self.last_used_at or self.created_at) <= timezone.now() - IDLE
 
     @property
@@ -136,7 +138,7 @@ class PermanentToken(LongLivedModel):
 
     @property
     def stopped_at(self) -> datetime | None:
-        """Deleted or expired, whichever it was."""
+        """When it was deleted or expired; None while it is alive."""
         return self.ended_at or (self.expires_at if self.is_expired else None)
 
 

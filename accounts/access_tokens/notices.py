@@ -1,4 +1,4 @@
-"""Mails about permanent tokens and application passwords: somebody made one for you, one ends soon, one had leaked."""
+"""Mails about permanent tokens and application passwords: created for you by another user, expiring soon, leaked."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -19,18 +19,18 @@ from foundation import mail_outbox
 from foundation.mail_outbox import Line, Mail, OwedMail
 
 MADE, ENDING, LEAKED = "made", "ending", "leaked"
-# So long before the end, and never in the first half of a token's life: that was just now.
+# Time before the end. No notice in the first half of a token's life: its owner has just created it.
 LEADS = (timedelta(days=7), timedelta(days=1))
-READ_AT_MOST = 100  # rows of one kind
+READ_AT_MOST = 100  # rows for each kind of notice
 
 
 def send_due() -> None:
-    """Safe to repeat."""
-    mail_outbox.send_due(owed(timezone.now()))
+    """Send the notices that are due. Safe to repeat."""
+    mail_outbox.send_due(due_mails(timezone.now()))
 
 
-def owed(now: datetime) -> Iterator[OwedMail]:
-    """Read as it is needed: what an earlier mail has told is not found again."""
+def due_mails(now: datetime) -> Iterator[OwedMail]:
+    """Yield the mails that are due. Rows are read lazily, so one that an earlier mail covers is not found again."""
     yield from mails(MADE, PermanentToken.objects.alive().filter(told="").exclude(created_by=F("user")))
     for lead in LEADS:
         yield from mails(ENDING, ending(now, lead))
@@ -40,6 +40,7 @@ def owed(now: datetime) -> Iterator[OwedMail]:
 
 
 def ending(now: datetime, lead: timedelta) -> Any:
+    """Tokens that expire within `lead` and whose owner has had no notice."""
     twice = ExpressionWrapper(F("created_at") + lead * 2, output_field=DateTimeField())
     soon = PermanentToken.objects.alive().filter(expires_at__lte=now + lead, expires_at__gte=twice)
     return soon.exclude(told=ENDING)
@@ -62,12 +63,12 @@ def mail(row: PermanentToken | ApplicationPassword, notice: str) -> Mail:
 
 
 def subject(notice: str, name: str) -> str:
-    words = {
-        MADE: _("A permanent token was made for you"),
+    text = {
+        MADE: _("A permanent token was created for you"),
         ENDING: _("Your permanent token “%(name)s” expires soon"),
-        LEAKED: _("“%(name)s” was found where it should not be, and revoked"),
+        LEAKED: _("“%(name)s” was reported as leaked and revoked"),
     }[notice]
-    return words % {"name": name}
+    return text % {"name": name}
 
 
 def security_url() -> str:
@@ -75,8 +76,8 @@ def security_url() -> str:
 
 
 def send_leaked_grant(user: User, application: str) -> None:
-    """Its rows are gone already."""
-    told = _("The access of “%(name)s” was found where it should not be, and revoked") % {"name": application}
+    """Mail the user whose tokens of an application were reported. Sent without the outbox: their rows are deleted."""
+    subject_line = _("A token of “%(name)s” was reported as leaked and revoked") % {"name": application}
     context = {"application": application, "security_url": security_url()}
     body = render_to_string("accounts/mail/leaked_grant.txt", context)
-    EmailMessage(f"{settings.EMAIL_SUBJECT_PREFIX}{' '.join(told.split())}", body, to=[user.email]).send()
+    EmailMessage(f"{settings.EMAIL_SUBJECT_PREFIX}{' '.join(subject_line.split())}", body, to=[user.email]).send()

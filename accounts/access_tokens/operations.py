@@ -1,7 +1,7 @@
-"""What can act as a user besides a session: make, recognise and end permanent tokens and application passwords.
+"""Create, verify and end permanent tokens and application passwords.
 
-A secret is told once, by the function that makes it. What a secret may do is worked out at each use and stored nowhere.
-Knows nothing of requests: an address is where somebody connected from, as text.
+A secret is returned once, by the function that creates it. What it allows is computed at each use, from the rights of
+the people behind it. Knows no requests: `address` is the network address of the client, as text.
 """
 
 import hmac
@@ -25,7 +25,7 @@ from foundation.secrets_at_rest import first_key_id, keyed_hashes
 USE_WRITTEN_EVERY = timedelta(minutes=1)
 PLACE_KNOWN_FOR = timedelta(days=30)
 
-# A hash for one purpose is none for another; and what happens to which kind, in the words of the diary.
+# A hash made for one purpose matches no other. The other tables name the events of each model in the audit log.
 PURPOSES: dict[type[LongLivedModel], str] = {
     PermanentToken: "accounts:permanent-token", ApplicationPassword: "accounts:application-password"
 }  # fmt: skip
@@ -43,74 +43,81 @@ ENDED: dict[type[LongLivedModel], log.Kind] = {
 # Make -----------------------------------------------------------------------------------------------------------------
 
 
-@sensitive_variables("shown")
+@sensitive_variables("secret")
 def make_token(
     user: User, *, name: str, scopes: Iterable[str], expires_at: datetime | None, by: User, address: str = ""
 ) -> tuple[PermanentToken, str]:
-    """A token of this user's and what it reads, which nobody can be told again. `PermissionDenied` if `by` may not."""
-    wanted = sorted(set(scopes))
-    if not privileges.may_make_for(user, by) or set(wanted) - giveable(user, by).keys():
+    """Create a permanent token of `user`; returns the row and the secret. Raises `PermissionDenied` if `by` may not."""
+    scope_names = sorted(set(scopes))
+    if not privileges.may_make_token_for(user, by) or set(scope_names) - grantable_scopes(user, by).keys():
         raise PermissionDenied
-    shown = token_formats.new_token()
-    token = PermanentToken(user=user, name=name, scopes=wanted, expires_at=expires_at, created_by=by)
-    token.created_by_name, token.public_id = by.get_username(), token_formats.public_part(shown)
-    hash_anew(token, shown)
+    secret = token_formats.new_token()
+    token = PermanentToken(user=user, name=name, scopes=scope_names, expires_at=expires_at, created_by=by)
+    token.created_by_name, token.public_id = by.get_username(), token_formats.public_part(secret)
+    set_hash(token, secret)
     with transaction.atomic():
         token.save()
-        note(CREATED, token, who=by, address=address)
-    return token, shown
+        log_event(CREATED, token, who=by, address=address)
+    return token, secret
 
 
-@sensitive_variables("shown")
+@sensitive_variables("secret")
 def make_application_password(
     user: User, *, name: str, scopes: Iterable[str], address: str = ""
 ) -> tuple[ApplicationPassword, str]:
-    """The same for one program. `PermissionDenied` without two-step sign-in, which it would be no way round."""
-    wanted = sorted(set(scopes))
-    if not mfa.is_on(user) or set(wanted) - giveable(user, user).keys():
+    """Create an application password; returns the row and the secret.
+
+    Raises `PermissionDenied` if two-step sign-in is off: it exists for programs that cannot ask for a second step.
+    """
+    scope_names = sorted(set(scopes))
+    if not mfa.is_on(user) or set(scope_names) - grantable_scopes(user, user).keys():
         raise PermissionDenied
-    shown = token_formats.new_application_password()
-    row = ApplicationPassword(user=user, name=name, scopes=wanted)
-    hash_anew(row, token_formats.bare(shown))
+    secret = token_formats.new_application_password()
+    row = ApplicationPassword(user=user, name=name, scopes=scope_names)
+    set_hash(row, token_formats.normalize(secret))
     with transaction.atomic():
         row.save()
-        note(CREATED, row, who=user, address=address)
-    return row, shown
+        log_event(CREATED, row, who=user, address=address)
+    return row, secret
 
 
-def giveable(user: User, maker: User) -> dict[str, object]:
-    """What a token of `user` may hold if `maker` makes it: what both may do. With its words."""
-    theirs = scopes.of(user)
-    return theirs if maker.pk == user.pk else {name: theirs[name] for name in theirs if name in scopes.of(maker)}
+def grantable_scopes(user: User, maker: User) -> dict[str, object]:
+    """The scopes that `maker` may give a token of `user`: those that both have. With descriptions."""
+    owner_scopes = scopes.of(user)
+    return (
+        owner_scopes
+        if maker.pk == user.pk
+        else {name: owner_scopes[name] for name in owner_scopes if name in scopes.of(maker)}
+    )
 
 
 # Recognise ------------------------------------------------------------------------------------------------------------
 
 
-@sensitive_variables("shown")
-def verify_token(shown: str, address: str = "") -> PermanentToken | None:
-    """The living token that reads so. What cannot be one is refused without asking the database."""
-    public_id = token_formats.public_part(shown)
+@sensitive_variables("secret")
+def verify_token(secret: str, address: str = "") -> PermanentToken | None:
+    """The permanent token with this secret, if it works. A malformed one is refused without a query."""
+    public_id = token_formats.public_part(secret)
     if not public_id:
         return None
     rows = PermanentToken.objects.alive().select_related("user", "created_by")
     token: PermanentToken | None = rows.filter(public_id=public_id).first()
-    if token is None or not reads_so(token, shown) or not stands(token):
+    if token is None or not matches_secret(token, secret) or not has_active_people(token):
         return None
-    note_use(token, shown, address)
+    record_use(token, secret, address)
     return token
 
 
-def stands(token: PermanentToken) -> bool:
-    """Whose it is and who made it are both there still."""
+def has_active_people(token: PermanentToken) -> bool:
+    """Whether its owner and its creator are both active."""
     return token.user.is_active and token.created_by is not None and token.created_by.is_active
 
 
-def rights_of(token: PermanentToken) -> frozenset[str]:
-    """Its scopes, of those what its owner may do now, and of those what its maker may do now.
+def effective_scopes(token: PermanentToken) -> frozenset[str]:
+    """The scopes of a token that its owner and its creator both have now.
 
-    Nothing while its owner may do anything that its maker may not: what an account gains is not for whoever holds
-    a token that somebody weaker made.
+    None while its owner has more rights than its creator: rights that an account gains later must not reach a token
+    that a weaker account created.
     """
     allowed = frozenset(scopes.of(token.user, token.scopes))
     if token.is_own:
@@ -123,60 +130,65 @@ def rights_of(token: PermanentToken) -> frozenset[str]:
 
 @sensitive_variables("password", "letters")
 def verify_application_password(user: User, password: str, address: str = "") -> ApplicationPassword | None:
-    """The living application password of this user that reads so, with spaces and dashes or without.
+    """The application password of this user with this secret, typed with or without spaces and dashes.
 
-    None as well for a deactivated user and without two-step sign-in. Whoever asks counts wrong ones. What it allows:
-    `rights_of_application_password`.
+    None too if the user is deactivated or has no two-step sign-in. The caller counts failures. For what it allows, see
+    `application_password_scopes`.
     """
-    letters = token_formats.bare(password)
+    letters = token_formats.normalize(password)
     if not letters or not user.is_active:
         return None
     hashes = keyed_hashes.all_hashes(letters, purpose=PURPOSES[ApplicationPassword])
     row: ApplicationPassword | None = user.application_passwords.alive().filter(keyed_hash__in=hashes).first()
     if row is None or not mfa.is_on(user):
         return None
-    note_use(row, letters, address)
+    record_use(row, letters, address)
     return row
 
 
 def known_place(user: User, address: str) -> str:
-    """A network address that an application password of this user was last used from; "" for any other address."""
+    """Key of the failure counter for an address that this user's programs connect from; "" for any other address."""
     since = timezone.now() - PLACE_KNOWN_FOR
-    used = user.application_passwords.alive().filter(last_used_from=address[:45], last_used_at__gt=since)
-    return f"at {address}" if used.exists() else ""
+    recently_used = user.application_passwords.alive().filter(last_used_from=address[:45], last_used_at__gt=since)
+    return f"at {address}" if recently_used.exists() else ""
 
 
-def rights_of_application_password(row: ApplicationPassword) -> frozenset[str]:
+def application_password_scopes(row: ApplicationPassword) -> frozenset[str]:
+    """The scopes of an application password that its owner has now."""
     return frozenset(scopes.of(row.user, row.scopes))
 
 
-def reads_so(row: LongLivedModel, secret: str) -> bool:
+def matches_secret(row: LongLivedModel, secret: str) -> bool:
+    """Compare in constant time. False if the key of the hash is no longer set."""
     expected = keyed_hashes.keyed_hash(secret, key_id=row.pepper_id, purpose=PURPOSES[type(row)])
     return bool(expected) and hmac.compare_digest(expected, row.keyed_hash)
 
 
-def hash_anew(row: LongLivedModel, secret: str) -> None:
-    """Under the first key; not saved yet."""
+def set_hash(row: LongLivedModel, secret: str) -> None:
+    """Hash the secret with the first key. Does not save the row."""
     row.pepper_id = first_key_id()
     row.keyed_hash = keyed_hashes.keyed_hash(secret, key_id=row.pepper_id, purpose=PURPOSES[type(row)])
 
 
-def note_use(row: PermanentToken | ApplicationPassword, secret: str, address: str) -> None:
-    """At most once a minute. What is used moves to the first key, so that an old one can be taken away some day."""
+def record_use(row: PermanentToken | ApplicationPassword, secret: str, address: str) -> None:
+    """Store when and from where it was used, at most once a minute.
+
+    Rehashes it with the first key, so that an old key can be removed once everything has been used.
+    """
     now, before = timezone.now(), row.last_used_at
     if before and before > now - USE_WRITTEN_EVERY:
         return
-    hash_anew(row, secret)
+    set_hash(row, secret)
     hashed = {"pepper_id": row.pepper_id, "keyed_hash": row.keyed_hash}
     unchanged = type(row).objects.filter(pk=row.pk, last_used_at=before, ended_at=None)
     if unchanged.update(last_used_at=now, last_used_from=address[:45], **hashed) and before is None:
-        note(FIRST_USED, row, who=row.user, address=address)
+        log_event(FIRST_USED, row, who=row.user, address=address)
 
 
 def living_under_keys() -> Counter[str]:
-    """How many stand on which key of TOKEN_ENCRYPTION_KEYS: they die with it."""
-    kinds = (PermanentToken, ApplicationPassword)
-    return Counter(key_id for kind in kinds for key_id in kind.objects.alive().values_list("pepper_id", flat=True))
+    """Count the living tokens and passwords by the key of their hash. Without that key they stop working."""
+    models = (PermanentToken, ApplicationPassword)
+    return Counter(key_id for kind in models for key_id in kind.objects.alive().values_list("pepper_id", flat=True))
 
 
 # End ------------------------------------------------------------------------------------------------------------------
@@ -189,23 +201,23 @@ def end(
     because: str = LongLivedModel.Ending.DELETED,
     address: str = "",
 ) -> bool:
-    """Dead when this returns; whether it was alive. Its row stays for a while, without the hash. Safe to repeat."""
+    """End a token or password, at once; returns whether it was alive. The row stays listed. Safe to repeat."""
     living = type(row).objects.alive().filter(pk=row.pk)
     with transaction.atomic():
         if not living.update(ended_at=timezone.now(), ended_because=because, keyed_hash=""):
             return False
-        token_families.end_made_with(row.pk)
-        note(ENDED, row, who=who, address=address, because=because)
+        token_families.end_families_made_with(row.pk)
+        log_event(ENDED, row, who=who, address=address, because=because)
     return True
 
 
 def end_application_passwords(user: User) -> None:
-    """There is no second factor any more that they would stand beside."""
+    """End all of this user's, because two-step sign-in was turned off."""
     for row in user.application_passwords.alive():
         end(row, who=user, because=LongLivedModel.Ending.SECOND_FACTOR)
 
 
-def note(
+def log_event(
     kinds: dict[type[LongLivedModel], log.Kind],
     row: PermanentToken | ApplicationPassword,
     *,

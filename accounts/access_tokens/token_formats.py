@@ -1,9 +1,11 @@
-"""What our secrets look like: made so that a scanner finds them, and that a slip of the pen is seen without a look-up.
+"""Formats of permanent tokens and application passwords.
 
-    krk_pt_ 8 public characters, 28 secret ones _ 6 of a checksum      a permanent token: 166 secret bits
-    abcd efgh ijkl mnop qrst uvwx                                      an application password: 120 bits
+Secret scanners can recognise a token by its prefix; its checksum reveals a typing error without a query.
 
-Knows nothing of who they belong to.
+    krk_pt_ 8 public characters, 28 secret ones _ 6 of a checksum      permanent token: 166 secret bits
+    abcd efgh ijkl mnop qrst uvwx                                      application password: 120 bits
+
+Knows no owners.
 """
 
 import re
@@ -27,7 +29,7 @@ def new_token() -> str:
 
 
 def public_part(token: str) -> str:
-    """By which it is looked up; "" where it cannot be one of ours."""
+    """The part that a token is looked up by; "" if the token is malformed."""
     match = TOKEN.fullmatch(token)
     if match is None or checksum(token.rpartition("_")[0]) != match[3]:
         return ""
@@ -35,13 +37,13 @@ def public_part(token: str) -> str:
 
 
 def tokens_in(text: str) -> list[str]:
-    """Every one that stands in a text, each once."""
-    found = dict.fromkeys(match[0] for match in TOKEN.finditer(text))
-    return [token for token in found if public_part(token)]
+    """The well-formed tokens in a text, without duplicates."""
+    matches = dict.fromkeys(match[0] for match in TOKEN.finditer(text))
+    return [token for token in matches if public_part(token)]
 
 
 def checksum(body: str) -> str:
-    """CRC-32 in base 62, as GitHub's tokens have it."""
+    """CRC-32 in base 62, as in GitHub's tokens."""
     rest, digits = zlib.crc32(body.encode()), ""
     for _ in range(CHECKSUM):
         rest, digit = divmod(rest, len(DIGITS))
@@ -54,7 +56,7 @@ def new_application_password() -> str:
     return " ".join(letters[at : at + GROUP] for at in range(0, PASSWORD, GROUP))
 
 
-def bare(application_password: str) -> str:
-    """Without what people type between the groups; "" where it cannot be one of ours."""
+def normalize(application_password: str) -> str:
+    """The password without spaces and dashes, in lower case; "" if it is malformed."""
     letters = re.sub(r"[\s-]", "", application_password).lower()
     return letters if APPLICATION_PASSWORD.fullmatch(letters) else ""

@@ -1,4 +1,7 @@
-"""Who sends this API request, and what it may do: a session may all that the person may, a token what it was given."""
+"""Authentication and permission classes of the REST API: sessions, bearer tokens and application passwords.
+
+A session has all rights of its user, a token only its scopes.
+"""
 
 import base64
 from collections.abc import Sequence
@@ -29,60 +32,63 @@ REFUSED_TOKENS = Limit(name="refused-tokens", times=100, seconds=600)
 
 
 def challenge(**attributes: str) -> str:
-    """The WWW-Authenticate header of a refusal (RFC 6750 §3). Values are ours and hold no quotes."""
+    """The WWW-Authenticate header of an error (RFC 6750 §3). Pass no values from outside: quotes are not escaped."""
     words = {"realm": REALM, **attributes}
     return "Bearer " + ", ".join(f'{name}="{value}"' for name, value in words.items())
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rights:
-    """What came with the request's token, instead of a session's."""
+    """Scopes and origin of a token, as `request.auth`. None there stands for a session."""
 
     scopes: frozenset[str]
     client_id: str = ""  # of an OAuth access token
-    secret_id: str = ""  # of a permanent token or an application password: which of a person's it was
-    name: str = ""  # what the person knows it by: the application's name, or that of the token or password
+    secret_id: str = ""  # of a permanent token or an application password
+    name: str = ""  # of the application, token or password, as its user knows it
 
     @property
     def counted_as(self) -> str:
+        """Key of the program in throttles."""
         return self.client_id or self.secret_id
 
 
 class BearerToken(BaseAuthentication):
-    """A permanent token or an access token, in the Authorization header (RFC 6750 §2.1), and nowhere else."""
+    """A permanent token or an OAuth access token, in the Authorization header only (RFC 6750 §2.1)."""
 
-    @method_decorator(sensitive_variables("header", "shown"))
+    @method_decorator(sensitive_variables("header", "token"))
     def authenticate(self, request: Request) -> tuple[User, Rights] | None:
         header = get_authorization_header(request)
         if header[:7].lower() != b"bearer ":
             return None
-        shown = header[7:].strip().decode("latin-1")
-        if shown.startswith(token_formats.PREFIX):
-            return by_permanent_token(request, shown)
-        is_valid, asked = get_oauthlib_core().verify_request(request._request, scopes=[])
-        if not is_valid or asked.user is None:
+        token = header[7:].strip().decode("latin-1")
+        if token.startswith(token_formats.PREFIX):
+            return authenticate_permanent_token(request, token)
+        is_valid, oauth_request = get_oauthlib_core().verify_request(request._request, scopes=[])
+        if not is_valid or oauth_request.user is None:
             raise AuthenticationFailed(NOT_ALIVE, code="invalid_token")
-        return asked.user, Rights(
-            scopes=frozenset(asked.scopes), client_id=asked.client.client_id, name=asked.client.name
+        return oauth_request.user, Rights(
+            scopes=frozenset(oauth_request.scopes),
+            client_id=oauth_request.client.client_id,
+            name=oauth_request.client.name,
         )
 
     def authenticate_header(self, request: Request) -> str:
         return challenge()
 
 
-@sensitive_variables("shown")
-def by_permanent_token(request: Request, shown: str) -> tuple[User, Rights]:
-    """One answer for every token that is not alive, and another for a place that has shown too many of them."""
-    token = operations.verify_token(shown, client_address(request._request))
-    if token is None:
+@sensitive_variables("token")
+def authenticate_permanent_token(request: Request, token: str) -> tuple[User, Rights]:
+    """User and rights of a permanent token. Throttles an address that sends too many invalid ones."""
+    row = operations.verify_token(token, client_address(request._request))
+    if row is None:
         if REFUSED_TOKENS.count(counted_address(request._request)):
             raise Throttled(wait=REFUSED_TOKENS.seconds)
         raise AuthenticationFailed(NOT_ALIVE, code="invalid_token")
-    return token.user, Rights(scopes=operations.rights_of(token), secret_id=f"token {token.pk}", name=token.name)
+    return row.user, Rights(scopes=operations.effective_scopes(row), secret_id=f"token {row.pk}", name=row.name)
 
 
 class ApplicationPasswordOverBasic(BaseAuthentication):
-    """A name and an application password (RFC 7617). The password of the account is none."""
+    """Username and application password (RFC 7617). The password of the account is refused."""
 
     @method_decorator(sensitive_variables("header", "password"))
     def authenticate(self, request: Request) -> tuple[User, Rights] | None:
@@ -100,7 +106,7 @@ class ApplicationPasswordOverBasic(BaseAuthentication):
             raise Throttled(wait=seconds_locked()) from None
         if not row:
             raise AuthenticationFailed(WRONG_PASSWORD)
-        scopes = operations.rights_of_application_password(row)
+        scopes = operations.application_password_scopes(row)
         return row.user, Rights(scopes=scopes, secret_id=f"password {row.pk}", name=row.name)
 
     def authenticate_header(self, request: Request) -> str:
@@ -118,7 +124,7 @@ def name_and_password(encoded: bytes) -> tuple[str, str]:
     return name, password
 
 
-class BearerTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # drf-spectacular has few types
+class BearerTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # drf-spectacular is partly untyped
     target_class = BearerToken
     name = "bearer"
 
@@ -128,9 +134,9 @@ class BearerTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-unty
 
 
 class Session(SessionAuthentication):
-    """Somebody who is signed in here, on a page of ours.
+    """The session of a signed-in user.
 
-    It counts only where no Authorization header is: nobody who shows a wrong token is let in by a cookie beside it.
+    Ignored if the request has an Authorization header: a cookie must not let an invalid token pass.
     """
 
     def authenticate(self, request: Request) -> Any:
@@ -157,7 +163,7 @@ class ApplicationPasswordScheme(OpenApiAuthenticationExtension):  # type: ignore
 
 
 class InsufficientScope(PermissionDenied):
-    """`needed`: all the scopes of the call, not only those that are missing (RFC 6750 §3.1)."""
+    """The token lacks a scope. `needed` has all scopes of the call, not just the missing ones (RFC 6750 §3.1)."""
 
     default_code = "insufficient_scope"
 
@@ -167,9 +173,9 @@ class InsufficientScope(PermissionDenied):
 
 
 class HasScopes(BasePermission):
-    """Every view says what each of its methods needs. One that says nothing lets no token in, and fails a test.
+    """Allows sessions, and tokens with the scopes that `needed_scopes` of the view names for the method.
 
-    What all views ask for that ask for nothing else: nobody forgets it.
+    A view without `needed_scopes` refuses every token. This is the default permission class, so that no view lacks it.
     """
 
     def has_permission(self, request: Request, view: Any) -> bool:

@@ -1,7 +1,7 @@
-"""Tokens of ours that programs present, as parts of another query: the fast path of calls that come again.
+"""Bearer tokens as query conditions and columns, for the fast path.
 
-No statement of its own: conditions and columns for the one that looks up what the program asks for. It accepts or knows
-nothing: `accounts.api.authentication` is asked then, which can say why not. It never accepts what that would refuse.
+Makes no statement of its own: the caller adds these parts to the query for what the program asks for. A token that is
+not accepted here goes to `accounts.api.authentication`, which can say why. Never accepts what that would refuse.
 """
 
 import hashlib
@@ -21,13 +21,13 @@ from accounts.models import User
 from accounts.sign_in.lockout import client_address
 from foundation.compiled_queries import Slot, columns_of
 
-USER = columns_of(User, "id", "username", "is_active", "is_superuser")  # the rest is read where it is asked for
+USER = columns_of(User, "id", "username", "is_active", "is_superuser")  # other columns are deferred
 CHECKSUM, PUBLIC_ID = Slot("checksum", CharField()), Slot("public_id", CharField())
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Bearer:
-    """Who a request comes from and what its token allows, as throttles, permissions and views see it."""
+    """User and rights behind a request, with the attributes that throttles, permissions and views read."""
 
     user: User
     auth: Rights
@@ -35,7 +35,7 @@ class Bearer:
 
 
 class Presented(Protocol):
-    """A token in a request: which rows it belongs to, and what is read of them. `user`: the lookup of the user."""
+    """A token in a request, as query conditions and columns. `user`: the lookup path to the user."""
 
     @property
     def values(self) -> dict[str, str]: ...
@@ -50,7 +50,7 @@ class Presented(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class OAuthToken:
-    """An access token of our own server (RFC 6749), which stores its SHA-256."""
+    """An access token of our OAuth server, found by its SHA-256."""
 
     TOKEN: ClassVar = ("expires", "scope", "resource", "application__client_id", "application__name")
 
@@ -85,9 +85,9 @@ class OAuthToken:
 
 @dataclass(frozen=True, kw_only=True)
 class PermanentTokenSecret:
-    """A permanent token, known by its public part and proved by the hash of the whole."""
+    """A permanent token, found by its public part and verified by the keyed hash."""
 
-    TOKEN: ClassVar = tuple(each.attname for each in PermanentToken._meta.concrete_fields)
+    TOKEN: ClassVar = tuple(column.attname for column in PermanentToken._meta.concrete_fields)
 
     public_id: str
     secret: str = field(repr=False)
@@ -111,15 +111,18 @@ class PermanentTokenSecret:
 
     @sensitive_variables()
     def bearer_in(self, columns: list[Any]) -> Bearer | None:
-        """Of one's own token the scopes are taken as they are: admission has asked what the owner may do."""
+        """User and rights from the columns read; None if the token doesn't work.
+
+        The scopes of a token that its owner created are not reduced here: admission checks the owner's rights.
+        """
         token = PermanentToken.from_db("default", self.TOKEN, columns[len(USER) :])
         token.user = user_in(columns)
-        if not token.is_alive or not operations.reads_so(token, self.secret):
+        if not token.is_alive or not operations.matches_secret(token, self.secret):
             return None
         if token.is_own:
             scopes = frozenset(token.scopes)
-        elif operations.stands(token):
-            scopes = operations.rights_of(token)
+        elif operations.has_active_people(token):
+            scopes = operations.effective_scopes(token)
         else:
             return None
         auth = Rights(scopes=scopes, secret_id=f"token {token.pk}", name=token.name)
@@ -131,7 +134,7 @@ KINDS: tuple[type[Presented], ...] = (OAuthToken, PermanentTokenSecret)
 
 @sensitive_variables("token")
 def presented(request: HttpRequest) -> Presented | None:
-    """The bearer token of the request (RFC 6750 §2.1); None where there is none that could be ours."""
+    """The bearer token of the request (RFC 6750 §2.1); None if there is none, or a malformed one."""
     scheme, _, token = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
     if scheme.lower() != "bearer" or not token.isascii():
         return None
@@ -144,9 +147,9 @@ def presented(request: HttpRequest) -> Presented | None:
 
 
 def note_use(presented: Presented, bearer: Bearer) -> None:
-    """When a permanent token was last used. Uses of access tokens are not written down."""
+    """Store the use of a permanent token. Uses of access tokens are not recorded."""
     if isinstance(presented, PermanentTokenSecret) and bearer.permanent_token:
-        operations.note_use(bearer.permanent_token, presented.secret, presented.address)
+        operations.record_use(bearer.permanent_token, presented.secret, presented.address)
 
 
 def user_in(columns: list[Any]) -> User:

@@ -1,4 +1,4 @@
-"""What the REST API takes about accounts: a token that somebody found. Anybody may report one."""
+"""REST API for reporting leaked tokens. Open to everyone, without authentication."""
 
 from typing import Any
 
@@ -41,7 +41,7 @@ class LeakedTokens(APIView):
         """Report a token of this site that was found in public. If it is one, it is dead when this returns."""
         if REPORTS.count(counted_address(request._request)):
             raise Throttled(wait=REPORTS.seconds)
-        reported = LeakSerializer(data=request.data)
-        reported.is_valid(raise_exception=True)
-        leaks.report(reported.validated_data["token"], address=client_address(request._request))
+        serializer = LeakSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        leaks.report(serializer.validated_data["token"], address=client_address(request._request))
         return Response({"status": "received"}, status=202)

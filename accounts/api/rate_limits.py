@@ -1,4 +1,4 @@
-"""How often somebody may try something. Counted in the cache: several processes share it where CACHE_URL names one."""
+"""Fixed-window rate limits, counted in the cache (for all processes together if CACHE_URL names a shared one)."""
 
 from dataclasses import dataclass
 
@@ -7,17 +7,17 @@ from django.core.cache import cache
 
 @dataclass(frozen=True, kw_only=True)
 class Limit:
-    """So many times from one place in so many seconds; then a wait until those seconds are over."""
+    """At most `times` from one place within `seconds`, counted from the first."""
 
     name: str
     times: int
     seconds: int
 
     def count(self, place: str) -> bool:
-        """One more; whether it was one too many."""
+        """Count one more; returns whether it exceeds the limit."""
         key = f"limit:{self.name}:{place}"
         cache.add(key, 0, timeout=self.seconds)
         try:
             return cache.incr(key) > self.times
-        except ValueError:  # it ran out just now
+        except ValueError:  # the key expired between the two calls
             return False

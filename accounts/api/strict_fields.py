@@ -1,6 +1,4 @@
-"""JSON bodies, and fields of them that take what they are described as and nothing that only looks like it: no 1 for a
-text.
-"""
+"""JSON parser and serializer fields without implicit conversion: a number is not accepted as text."""
 
 import json
 from typing import Any
@@ -13,19 +11,19 @@ WITHOUT_NULL = RegexValidator(r"^[^\x00]+\Z", "Null characters are not allowed."
 
 class Json(parsers.JSONParser):
     def parse(self, *arguments: Any, **options: Any) -> Any:
-        """What is nested deeper than Python follows, or names half a character, is the caller's fault and not ours."""
+        """Answer 400, not 500, to nesting beyond Python's recursion limit and to lone surrogates."""
         try:
-            found = super().parse(*arguments, **options)
-            json.dumps(found, ensure_ascii=False).encode()
+            data = super().parse(*arguments, **options)
+            json.dumps(data, ensure_ascii=False).encode()
         except RecursionError:
             raise exceptions.ParseError("JSON parse error - nested too deeply.") from None
         except UnicodeEncodeError:
             raise exceptions.ParseError("JSON parse error - half of a surrogate pair is no character.") from None
-        return found
+        return data
 
 
 class Text(serializers.CharField):
-    default_validators = [WITHOUT_NULL]  # refused anyway; so the API's description says so
+    default_validators = [WITHOUT_NULL]  # CharField refuses it too, but this one shows in the OpenAPI description
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):

@@ -1,7 +1,7 @@
-"""How often programs may call. Counted for each person and program, and for each address that nobody stands behind.
+"""Throttles of the REST API: by user and program, and for unauthenticated calls by address.
 
-Counted in the site's cache: all processes together where `CACHE_URL` is a shared one. A call that is refused for want
-of a living token counts for its address, so that guessing is slow; no living token is held up by its neighbours.
+Counted in the site's cache, so for all processes together if `CACHE_URL` names a shared one. Calls with an invalid
+token count for their address, which slows down guessing but never delays a valid token from the same address.
 """
 
 from hashlib import sha256
@@ -16,7 +16,7 @@ from accounts.sign_in.lockout import client_address
 
 
 class Calls(SimpleRateThrottle):
-    """While the cache is away nothing can be counted, and nobody is held up for that."""
+    """Allows every call while Redis is unavailable: an outage of the cache must not stop the API."""
 
     def allow_request(self, request: Request, view: Any) -> bool:
         try:
@@ -26,19 +26,21 @@ class Calls(SimpleRateThrottle):
 
 
 class KnownCalls(Calls):
-    """Each program of a person, and the person's own sessions, by themselves: one that runs wild stops no other."""
+    """Counts each program of a user separately, and the user's sessions together: none can use up another's limit."""
 
     scope = "known"
 
     def get_cache_key(self, request: Request, view: Any) -> str | None:
         if not request.user.is_authenticated:
             return None
-        rights: Rights | None = request.auth  # type: ignore[assignment]  # django-rest-framework knows only its own
-        name = f"{request.user.pk} {rights.counted_as if rights else 'session'}"
-        return f"api-calls-{sha256(name.encode()).hexdigest()}"  # a cache may refuse what a client is called
+        rights: Rights | None = request.auth  # type: ignore[assignment]  # typed as DRF's own Token
+        program = f"{request.user.pk} {rights.counted_as if rights else 'session'}"
+        return f"api-calls-{sha256(program.encode()).hexdigest()}"  # client IDs may be no valid keys
 
 
 class AnonymousCalls(Calls):
+    """Counts unauthenticated calls by network address."""
+
     scope = "anonymous"
 
     def get_cache_key(self, request: Request, view: Any) -> str | None:
@@ -48,6 +50,6 @@ class AnonymousCalls(Calls):
 
 
 def wait_of_the_refused(request: Request, view: Any) -> float | None:
-    """Count a call that showed no living token; the seconds to wait if there were too many, else None."""
+    """Count a call without a valid token; returns the seconds to wait if there were too many, else None."""
     calls = AnonymousCalls()
     return None if calls.allow_request(request, view) else calls.wait() or 1

@@ -1,4 +1,4 @@
-"""What can happen, in words. Other apps add what happens there: this one must not know it."""
+"""Kinds of events in the audit log, with labels. Other apps add their own with `add_kinds`."""
 
 from typing import Any
 
@@ -33,14 +33,14 @@ class Kind(models.TextChoices):
     LOOKED_AT = "looked_at", _("An administrator opened the Account Security page")
 
 
-_vocabularies: list[type[models.TextChoices]] = [Kind]
+_kinds: list[type[models.TextChoices]] = [Kind]
 
 
 def add_kinds(kinds: type[models.TextChoices]) -> None:
-    """The events of another app, which this one must not know, and what they are called."""
-    if kinds not in _vocabularies:
-        _vocabularies.append(kinds)
+    """Register the kinds of another app, which this one must not know."""
+    if kinds not in _kinds:
+        _kinds.append(kinds)
 
 
 def all_kinds() -> list[tuple[str, Any]]:
-    return [choice for kinds in _vocabularies for choice in kinds.choices]
+    return [choice for kinds in _kinds for choice in kinds.choices]

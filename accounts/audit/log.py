@@ -1,6 +1,6 @@
-"""What happened: one line for each event, for the person whose account it concerns. Append-only, no secrets.
+"""The audit log: append-only events about accounts and the set-up. Holds no secrets.
 
-Knows no other app: those that have events of their own name their kinds with `add_kinds`.
+Knows no other app: each registers the kinds of its events with `add_kinds`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -29,7 +29,7 @@ __all__ = [
     "all_kinds",
     "by",
     "counts",
-    "is_anybody_at_work",
+    "has_actor",
     "latest",
     "line",
     "of",
@@ -39,38 +39,38 @@ __all__ = [
     "written",
 ]
 
-written = Signal()  # sender: Event; event: the new one. Once it is committed.
+written = Signal()  # sender: Event; event: the new one. Sent after the commit.
 
 DELETED_AT_ONCE = 5_000
 
 
 @dataclass(frozen=True)
-class Hand:
-    """Who is at work, and from which network address."""
+class Actor:
+    """The user who causes events, and their network address."""
 
     who: User | None = None
     address: str = ""
 
 
-_hand: ContextVar[Hand | None] = ContextVar("hand", default=None)
+_actor: ContextVar[Actor | None] = ContextVar("actor", default=None)
 
 
 @contextmanager
 def by(who: User | None, address: str) -> Iterator[None]:
-    """For what is written inside by code that knows of no requests: who did it, and from where.
+    """Attribute the events written inside the block to `who`, at `address`. For code that knows no requests.
 
     `who` is None for a command on the server itself.
     """
-    before = _hand.set(Hand(who, address))
+    before = _actor.set(Actor(who, address))
     try:
         yield
     finally:
-        _hand.reset(before)
+        _actor.reset(before)
 
 
-def is_anybody_at_work() -> bool:
-    """Whether `by` says who causes what happens now."""
-    return _hand.get() is not None
+def has_actor() -> bool:
+    """Whether this code runs inside `by`."""
+    return _actor.get() is not None
 
 
 def write(
@@ -84,14 +84,14 @@ def write(
     subject_id: UUID | None = None,
     changes: list[dict[str, Any]] | None = None,
 ) -> Event:
-    """One more line. `whose` account it concerns; `who` did it (else as `by` says), from which network `address`."""
+    """Write an event about the account of `whose`, caused by `who` (default: the user of `by`) from `address`."""
     event = line(kind, whose=whose, who=who, detail=detail, address=address, subject=subject, subject_id=subject_id)
     event.changes = changes or []
     with transaction.atomic():
         event.save()
         if event.who and event.whose and event.who.pk != event.whose.pk:
-            put_on_record(event, event.who, event.whose)
-    tell([event])
+            copy_to_admin_log(event, event.who, event.whose)
+    send_written([event])
     return event
 
 
@@ -105,9 +105,9 @@ def line(
     subject: str = "",
     subject_id: UUID | None = None,
 ) -> Event:
-    """Not written yet."""
-    hand = _hand.get() or Hand()
-    who, address = who or hand.who, hand.address if address is None else address
+    """A new event that is not saved yet, for `write_all`."""
+    actor = _actor.get() or Actor()
+    who, address = who or actor.who, actor.address if address is None else address
     return Event(
         kind=kind,
         whose=whose,
@@ -122,12 +122,12 @@ def line(
 
 
 def write_all(lines: Iterable[Event]) -> None:
-    """Many lines in one statement. The admin's log does not repeat them."""
-    tell(Event.objects.bulk_create(lines))
+    """Write many events in one statement. They are not copied to the admin's log."""
+    send_written(Event.objects.bulk_create(lines))
 
 
-def put_on_record(event: Event, who: User, whose: User) -> None:
-    """What one did to another's things is in the admin's log as well, in the history of that account."""
+def copy_to_admin_log(event: Event, who: User, whose: User) -> None:
+    """Copy an action on another user's account to the admin's log, so that the account's history shows it."""
     LogEntry.objects.create(
         user_id=who.pk,
         content_type=ContentType.objects.get_for_model(whose),
@@ -138,7 +138,9 @@ def put_on_record(event: Event, who: User, whose: User) -> None:
     )
 
 
-def tell(events: list[Event]) -> None:
+def send_written(events: list[Event]) -> None:
+    """Send `written` for each event after the commit."""
+
     def send() -> None:
         for event in events:
             written.send_robust(sender=Event, event=event)
@@ -147,9 +149,9 @@ def tell(events: list[Event]) -> None:
 
 
 def of(user: User, kind: str = "") -> EventQuerySet:
-    """What happened to this account, or what of that kind, the newest first."""
-    found = Event.objects.filter(whose=user).order_by("-at", "-id")
-    return found.filter(kind=kind) if kind else found
+    """Events of this account, the newest first; of one kind, if given."""
+    events = Event.objects.filter(whose=user).order_by("-at", "-id")
+    return events.filter(kind=kind) if kind else events
 
 
 def latest(user: User, n: int) -> list[Event]:
@@ -157,14 +159,14 @@ def latest(user: User, n: int) -> list[Event]:
 
 
 def counts(user: User) -> dict[str, int]:
-    """How often each kind of thing happened to this account; those that never did are left out."""
+    """Number of this account's events by kind, without kinds that have none."""
     return dict(of(user).order_by().values_list("kind").annotate(Count("pk")))
 
 
 def prune(before: datetime) -> int:
-    """Let go of what happened before that moment, bit by bit so that nobody waits. How many lines that were."""
+    """Delete events before this moment, in batches so that no lock lasts long. Returns how many."""
     old = Event._base_manager.filter(at__lt=before)
-    gone = 0
+    deleted = 0
     while batch := list(old.values_list("pk", flat=True)[:DELETED_AT_ONCE]):
-        gone += Event._base_manager.filter(pk__in=batch).delete()[0]
-    return gone
+        deleted += Event._base_manager.filter(pk__in=batch).delete()[0]
+    return deleted

@@ -1,8 +1,8 @@
 """Audit log of the set-up: every change of a watched model becomes an event with old and new values.
 
-Works on model signals, so the admin, the configuration import, commands and scripts are recorded alike. Values of
-secret fields are never written: they appear as "changed". `QuerySet.update` and `bulk_create` send no signals; code
-that changes the set-up saves rows one by one. Knows no other app: each one names its models with `watch`.
+Works on model signals, so that the admin, the configuration import, commands and scripts are recorded alike. Secret
+fields are recorded as "changed", never with their values. `QuerySet.update` and `bulk_create` send no signals, so code
+that changes the set-up must save rows one by one. Knows no other app: each registers its models with `watch`.
 """
 
 import json
@@ -30,11 +30,11 @@ Change = dict[str, Any]  # field, and either old and new or changed=True
 
 @dataclass(frozen=True, kw_only=True)
 class Watched:
-    """Which columns of a model are recorded, and which of them only as "changed"."""
+    """The recorded columns of a model, and which of them are recorded as "changed" only."""
 
     columns: tuple[Any, ...]
     secrets: frozenset[str]
-    parent: str  # the foreign key whose row's history shows these changes
+    parent: str  # a foreign key: the changes appear in the history of that row
 
     def is_secret(self, column: Any) -> bool:
         return column.name in self.secrets or isinstance(column, models.BinaryField)
@@ -54,14 +54,18 @@ def watch(
     many: Iterable[str] = (),
     parent: str = "",
 ) -> None:
-    """Record changes of this model. `fields`: only these columns. `secrets`: without their values. `many`: also these
-    many-to-many fields. `parent`: a foreign key; the changes belong to the history of that row.
+    """Record the changes of a model.
+
+    `fields`: only these columns. `ignored`: all but these. `secrets`: recorded without values. `many`: many-to-many
+    fields to record as well. `parent`: a foreign key; the changes appear in the history of that row.
     """
-    wanted = set(fields)
+    field_names = set(fields)
     columns = tuple(
         column
         for column in model._meta.concrete_fields
-        if not column.primary_key and column.name not in set(ignored) and (not wanted or column.name in wanted)
+        if not column.primary_key
+        and column.name not in set(ignored)
+        and (not field_names or column.name in field_names)
     )
     _watched[model] = Watched(columns=columns, secrets=frozenset(secrets), parent=parent)
     label = model._meta.label
@@ -70,13 +74,13 @@ def watch(
     post_delete.connect(record_deletion, sender=model, dispatch_uid=f"audit {label}")
     for name in many:
         through = cast(Any, model._meta.get_field(name)).remote_field.through
-        m2m_changed.connect(record_many, sender=through, dispatch_uid=f"audit {label}.{name}")
+        m2m_changed.connect(record_many_to_many, sender=through, dispatch_uid=f"audit {label}.{name}")
 
 
 def compare_with_stored(
     sender: type[models.Model], instance: Any, raw: bool, update_fields: Iterable[str] | None, **_signal: Any
 ) -> None:
-    """Keep what this save changes on the instance until it is done."""
+    """Store the changes that a save makes on the instance, for `record_save`."""
     instance._audited = None
     if raw or instance._state.adding:
         return
@@ -87,7 +91,7 @@ def compare_with_stored(
         for column in watched.columns
         if column.attname in instance.__dict__ and (saved is None or saved & {column.name, column.attname})
     ]
-    stored = sender._base_manager.filter(pk=instance.pk).values(*(each.attname for each in columns)).first()
+    stored = sender._base_manager.filter(pk=instance.pk).values(*(column.attname for column in columns)).first()
     if columns and stored is not None:
         instance._audited = changes_between(stored, instance.__dict__, columns, watched)
 
@@ -103,7 +107,7 @@ def changes_between(
 
 
 def is_different(before: Any, after: Any) -> bool:
-    """A sealed value is compared as it lies in the database: setting one anew counts as a change."""
+    """Compare two database values. Sealed ones are compared as stored: setting the same secret again is a change."""
     if isinstance(before, memoryview):
         before = bytes(before)
     if isinstance(after, memoryview):
@@ -115,19 +119,19 @@ def change_of(column: Any, before: Any, after: Any, *, is_secret: bool) -> Chang
     label = str(column.verbose_name)
     if is_secret:
         return {"field": label, "name": column.name, "changed": True}
-    old, new = shown(column, before), shown(column, after)
-    if old == new:  # but for what is not shown
+    old, new = display_text(column, before), display_text(column, after)
+    if old == new:  # they differ in a part that is not displayed
         return {"field": label, "name": column.name, "changed": True}
     return {"field": label, "name": column.name, "old": old, "new": new}
 
 
-def without_secrets(text: str) -> str:
-    """URLs in it without user info and without the values of their query: each may hold a key."""
+def strip_url_secrets(text: str) -> str:
+    """Remove user info and query values from URLs: both may hold keys."""
     return QUERY.sub(lambda url: url[1] + re.sub(r"=[^&]*", "=…", url[2]), USER_INFO.sub("…@", text))
 
 
-def shown(column: Any, value: Any) -> str:
-    """A value as text: related rows by their name, choices by their label."""
+def display_text(column: Any, value: Any) -> str:
+    """A value as text: related rows by name, choices by label. Reads related rows."""
     if value is None:
         return ""
     if column.is_relation:
@@ -137,15 +141,15 @@ def shown(column: Any, value: Any) -> str:
         value = dict(column.flatchoices).get(value, value)
     if isinstance(value, dict | list):
         value = json.dumps(value, ensure_ascii=False, default=str) if value else ""
-    return without_secrets(str(value))[:LONGEST_VALUE]
+    return strip_url_secrets(str(value))[:LONGEST_VALUE]
 
 
 def record_save(sender: type[models.Model], instance: Any, created: bool, raw: bool, **_signal: Any) -> None:
-    """A new row is recorded where somebody is at work; fixtures and migrations are nobody's."""
+    """Record a save. New rows are recorded inside `log.by` only, so that migrations and seeds add no events."""
     changes, instance._audited = getattr(instance, "_audited", None), None
     if raw:
         return
-    if created and log.is_anybody_at_work():
+    if created and log.has_actor():
         record(Kind.SET_UP_ADDED, instance, all_values(sender, instance, as_new=True))
     elif changes:
         record(Kind.SET_UP_CHANGED, instance, changes)
@@ -156,17 +160,17 @@ def record_deletion(sender: type[models.Model], instance: Any, **_signal: Any) -
 
 
 def all_values(model: type[models.Model], row: models.Model, *, as_new: bool) -> list[Change]:
-    """Every column that holds something."""
-    watched, found = _watched[model], []
+    """The non-empty columns of a row, as changes from or to nothing."""
+    watched, changes = _watched[model], []
     for column in watched.columns:
         value = row.__dict__.get(column.attname)
         if value not in (None, "", [], {}):
             change = change_of(column, None, value, is_secret=watched.is_secret(column))
-            found.append(change if as_new or "new" not in change else {**change, "old": change["new"], "new": ""})
-    return found
+            changes.append(change if as_new or "new" not in change else {**change, "old": change["new"], "new": ""})
+    return changes
 
 
-def record_many(
+def record_many_to_many(
     sender: type[models.Model],
     instance: Any,
     action: str,
@@ -175,24 +179,24 @@ def record_many(
     pk_set: set[Any] | None,
     **_signal: Any,
 ) -> None:
-    """What was linked or unlinked, from either side."""
-    if action not in {"post_add", "post_remove", "pre_clear"} or not log.is_anybody_at_work():
+    """Record rows that were added to or removed from a many-to-many field, from either side."""
+    if action not in {"post_add", "post_remove", "pre_clear"} or not log.has_actor():
         return
-    field = many_field(sender)
+    field = find_many_to_many_field(sender)
     others = model._base_manager.filter(pk__in=pk_set or ())
     if pk_set is None:
         name = field.remote_field.get_accessor_name() if reverse else field.name
         others = getattr(instance, name).all()
     side = "new" if action == "post_add" else "old"
-    for row, linked in [(each, [instance]) for each in others] if reverse else [(instance, list(others))]:
-        names = ", ".join(sorted(str(each) for each in linked))[:LONGEST_VALUE]
+    for row, related in [(other, [instance]) for other in others] if reverse else [(instance, list(others))]:
+        names = ", ".join(sorted(str(other) for other in related))[:LONGEST_VALUE]
         change = {"field": str(field.verbose_name), "name": field.name, "old": "", "new": "", side: names}
         if names:
             record(Kind.SET_UP_CHANGED, row, [change])
 
 
-def many_field(through: type[models.Model]) -> Any:
-    """The many-to-many field whose rows these are."""
+def find_many_to_many_field(through: type[models.Model]) -> Any:
+    """The many-to-many field of a watched model with this through model."""
     for model in _watched:
         for field in model._meta.many_to_many:
             if field.remote_field.through is through:
@@ -206,7 +210,7 @@ def record(kind: Kind, row: models.Model, changes: list[Change]) -> None:
     log.write(
         kind,
         whose=row if isinstance(row, User) and kind != Kind.SET_UP_DELETED else None,
-        detail="; ".join(words_of(change) for change in changes),
+        detail="; ".join(describe_change(change) for change in changes),
         subject=f"{row._meta.verbose_name} {row}",
         subject_id=subject_id(owner if owner is not None else row),
         changes=changes,
@@ -214,7 +218,7 @@ def record(kind: Kind, row: models.Model, changes: list[Change]) -> None:
     recorded.send(sender=type(row), row=row, changes=changes, is_deleted=kind == Kind.SET_UP_DELETED)
 
 
-def words_of(change: Change) -> str:
+def describe_change(change: Change) -> str:
     if change.get("changed"):
         return _("%(field)s: changed") % change
     names = {**change, "old": change["old"] or "–", "new": change["new"] or "–"}
@@ -222,11 +226,11 @@ def words_of(change: Change) -> str:
 
 
 def subject_id(row: models.Model) -> UUID:
-    """Under which id the events of this row are kept; rows with integer keys get one that is made from the key."""
+    """The id of a row in events. For rows with integer keys it is derived from model and key."""
     return row.pk if isinstance(row.pk, UUID) else uuid5(INTEGER_IDS, f"{row._meta.label_lower}:{row.pk}")
 
 
 def history_of(row: models.Model) -> "models.QuerySet[Event]":
-    """The changes of one row, the newest first."""
+    """Events about changes of one row, the newest first."""
     kinds = [Kind.SET_UP_ADDED, Kind.SET_UP_CHANGED, Kind.SET_UP_DELETED]
     return Event.objects.filter(subject_id=subject_id(row), kind__in=kinds).order_by("-at")

@@ -12,7 +12,7 @@ from accounts.models import User
 
 
 class AppendOnly(Exception):
-    """What happened is not changed afterwards. `prune` lets go of what is old."""
+    """An event was to be changed or deleted. Only `log.prune` deletes events, old ones."""
 
 
 class EventQuerySet(models.QuerySet["Event"]):
@@ -24,14 +24,14 @@ class EventQuerySet(models.QuerySet["Event"]):
 
 
 class Event(models.Model):
-    """One line of the audit log (`accounts.audit.log`)."""
+    """One event of the audit log (`accounts.audit.log`)."""
 
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
     at = models.DateTimeField(_("When"), default=timezone.now, db_index=True)
     kind = models.CharField(_("What"), max_length=30, choices=event_kinds.all_kinds)
     detail = models.CharField(_("Detail"), max_length=200, blank=True)
-    changes = models.JSONField(default=list, blank=True)  # of a change of the set-up: each field with old and new
-    # Names stay when the accounts go.
+    changes = models.JSONField(default=list, blank=True)  # of a set-up change: old and new value of each field
+    # The names outlive the accounts.
     whose = models.ForeignKey(
         User,
         models.SET_NULL,
@@ -44,7 +44,7 @@ class Event(models.Model):
     who = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+", verbose_name=_("By whom"))
     who_name = models.CharField(_("By whom"), max_length=150, blank=True)
     address = models.CharField(_("From"), max_length=45, blank=True)
-    # What it was done to, if that is a thing: its name then, and its id, whether it still exists or not.
+    # The object concerned, if any: its name at the time, and its id. No foreign key: the event outlives the row.
     subject = models.CharField(_("Of"), max_length=200, blank=True)
     subject_id = models.UUIDField(null=True, blank=True)
 
@@ -72,10 +72,11 @@ class Event(models.Model):
 
     @property
     def words(self) -> str:
+        """Label and detail."""
         label = str(self.get_kind_display())
         return f"{label}: {self.detail}" if self.detail else label
 
     @property
     def is_by_another(self) -> bool:
-        """An administrator did it, for example; not the person whose account it is."""
+        """Whether someone other than the account's owner caused it, such as an administrator."""
         return bool(self.who_name and self.who_name != self.whose_name)

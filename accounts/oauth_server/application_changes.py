@@ -1,7 +1,7 @@
-"""End what people approved when an OAuth application changes: they approved what the consent page showed.
+"""Ends approvals and tokens when an OAuth application changes, since people approved what the consent page showed.
 
-Called around each save of the model, so that the admin, scripts and imports follow one rule. Call both functions in
-one transaction with the save.
+Signal receivers call `stored_values` before and `end_if_changed` after each save, so the rule holds for the admin,
+scripts and imports alike. Both must run in one transaction with the save.
 """
 
 import json
@@ -28,9 +28,9 @@ from accounts.oauth_server.models import Application, Approval
 AccessToken, Grant, RefreshToken = get_access_token_model(), get_grant_model(), get_refresh_token_model()
 IDToken, DeviceGrant = get_id_token_model(), get_device_grant_model()
 
-# Their order does not matter: they are lists, separated by white space.
+# Lists separated by white space; their order does not matter.
 LISTS = frozenset({"redirect_uris", "post_logout_redirect_uris", "allowed_origins", "allowed_scopes"})
-# Who the application is, where its answers go, how it proves itself, what it may ask for.
+# Identity, redirect URIs, client authentication and scopes of the application.
 APPROVED_FIELDS = (
     "name", "client_id", "client_type", "authorization_grant_type", "client_secret", "hash_client_secret", "algorithm",
     "first_party", "skip_authorization", "user", *sorted(LISTS),
@@ -38,23 +38,23 @@ APPROVED_FIELDS = (
 
 
 def stored_values(application: Application) -> dict[str, Any] | None:
-    """The approved fields as the database has them, locked until the transaction ends. None for a new application."""
+    """The approved fields in the database; None for a new application. Locks the row until the transaction ends."""
     rows = Application.objects.select_for_update().filter(pk=application.pk)
     return rows.values(*APPROVED_FIELDS).first() if application.pk else None
 
 
 def end_if_changed(application: Application, before: Mapping[str, Any], saved: Collection[str] | None = None) -> int:
-    """End all approvals and tokens if an approved field differs from `before`; the number of people asked again.
+    """End all approvals and tokens if an approved field differs from `before`. Returns the number of people affected.
 
     `saved` names the fields that were written; None means all of them.
     """
     after = {name: getattr(application, Application._meta.get_field(name).attname) for name in APPROVED_FIELDS}
     written = [name for name in APPROVED_FIELDS if saved is None or name in saved]
-    changed = [name for name in written if comparable(name, before[name]) != comparable(name, after[name])]
+    changed = [name for name in written if normalized(name, before[name]) != normalized(name, after[name])]
     if not changed:
         return 0
     people = list(approvers(application))
-    end_grants(application)
+    end_application_grants(application)
     title = application.name or application.client_id
     detail = _("its registration was changed")
     log.write_all(log.line(Kind.APPROVAL_ENDED, whose=person, subject=title, detail=detail) for person in people)
@@ -62,34 +62,33 @@ def end_if_changed(application: Application, before: Mapping[str, Any], saved: C
 
 
 def approved_version(application: Application) -> str:
-    """A keyed hash of the approved fields: as long as it is equal, nothing of what was shown has changed."""
+    """A keyed hash of the approved fields. While it is equal, the consent page would show the same."""
     fields = {name: getattr(application, Application._meta.get_field(name).attname) for name in APPROVED_FIELDS}
-    told = json.dumps({name: comparable(name, value) for name, value in fields.items()}, default=str)
-    return salted_hmac("keyrack.approved-version", told, algorithm="sha256").hexdigest()
+    text = json.dumps({name: normalized(name, value) for name, value in fields.items()}, default=str)
+    return salted_hmac("keyrack.approved-version", text, algorithm="sha256").hexdigest()
 
 
-def lock(**names: Any) -> Application | None:
-    """The application as it is stored. A save of it waits until the transaction ends."""
-    found: Application | None = Application.objects.select_for_update(no_key=True).filter(**names).first()
-    return found
+def lock_application(**names: Any) -> Application | None:
+    """Read the application and lock it: saving it has to wait until this transaction ends."""
+    application: Application | None = Application.objects.select_for_update(no_key=True).filter(**names).first()
+    return application
 
 
 def approvers(application: Application) -> QuerySet[User]:
-    """The people for whom this application can act now, or without asking them again."""
+    """The users for whom this application can act now, or without asking them again."""
     now = timezone.now()
-    approved = Approval.objects.filter(application=application)
-    renewed = RefreshToken.objects.filter(application=application, revoked=None)
-    given = AccessToken.objects.filter(application=application, expires__gt=now)
-    coming = Grant.objects.filter(application=application, expires__gt=now)
-    rows = (approved, renewed, given, coming)
-    by_any = Q(pk__in=[])
-    for each in rows:
-        by_any |= Q(pk__in=each.exclude(user=None).values("user"))
-    return User.objects.filter(by_any)
+    approvals = Approval.objects.filter(application=application)
+    refresh_tokens = RefreshToken.objects.filter(application=application, revoked=None)
+    access_tokens = AccessToken.objects.filter(application=application, expires__gt=now)
+    codes = Grant.objects.filter(application=application, expires__gt=now)
+    is_approver = Q(pk__in=[])
+    for rows in (approvals, refresh_tokens, access_tokens, codes):
+        is_approver |= Q(pk__in=rows.exclude(user=None).values("user"))
+    return User.objects.filter(is_approver)
 
 
-def end_grants(application: Application) -> None:
-    """Approvals, codes, refresh tokens and access tokens, of everybody."""
+def end_application_grants(application: Application) -> None:
+    """End the approvals, codes, refresh tokens and access tokens of all users."""
     now = timezone.now()
     Approval.objects.filter(application=application).delete()
     Grant.objects.filter(application=application).delete()
@@ -99,5 +98,5 @@ def end_grants(application: Application) -> None:
     IDToken.objects.filter(application=application).delete()
 
 
-def comparable(name: str, value: Any) -> Any:
+def normalized(name: str, value: Any) -> Any:
     return sorted(set(value.split())) if name in LISTS else value

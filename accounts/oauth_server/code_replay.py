@@ -1,4 +1,4 @@
-"""Authorization codes that were redeemed, so that a second use of one ends what the first one gave."""
+"""Detection of replayed authorization codes: a second use ends the tokens of the first (RFC 6749 §4.1.2)."""
 
 import hashlib
 from datetime import timedelta
@@ -15,32 +15,35 @@ CODES_REMEMBERED = timedelta(days=1)
 
 
 class Replayed(Exception):
-    """Between being looked at and being redeemed, a code was redeemed by somebody else."""
+    """A parallel request has redeemed the same code."""
 
 
 def digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def remember(code: str, token: dict[str, Any], client: Application) -> None:
-    """What a code gave, so that it can be taken back if the code comes again. In the transaction of the tokens.
+def record_redemption(code: str, token: dict[str, Any], client: Application) -> None:
+    """Store which tokens a code was exchanged for. Call it in the transaction that issues them.
 
-    `Replayed` if it came again just now.
+    Raises `Replayed` if the code was redeemed already.
     """
     issued = RefreshToken.objects.filter(token_checksum=digest(token.get("refresh_token", ""))).first()
     RedeemedCode.objects.filter(at__lt=timezone.now() - CODES_REMEMBERED).delete()
-    given = {
+    tokens = {
         "application": client,
         "token_family": issued.token_family if issued else None,
         "access_token_checksum": digest(token["access_token"]),
     }
-    _redeemed, is_first = RedeemedCode.objects.get_or_create(code_hash=digest(code), defaults=given)
+    _redeemed, is_first = RedeemedCode.objects.get_or_create(code_hash=digest(code), defaults=tokens)
     if not is_first:
         raise Replayed
 
 
-def end_what_it_gave(code: str, client: Application) -> Any:
-    """A code that was used before is in two hands: neither keeps what it gave (RFC 6749 §4.1.2). One token of that."""
+def end_tokens_of(code: str, client: Application) -> Any:
+    """End the tokens of a code that was redeemed before: two parties have had it (RFC 6749 §4.1.2).
+
+    Returns at most one refresh token of the family, for the audit log.
+    """
     redeemed = RedeemedCode.objects.filter(code_hash=digest(code), application=client).first()
     if redeemed is None:
         return []

@@ -1,4 +1,4 @@
-"""What programs were allowed by one person, and what they hold of theirs. Ending it takes effect at once."""
+"""Grants of a user to OAuth applications: approved scopes and refresh tokens. Ending one takes effect at once."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -22,11 +22,11 @@ RefreshToken = get_refresh_token_model()
 
 
 @dataclass(frozen=True, kw_only=True)
-class OfProgram:
-    """What a person sees of one program's access."""
+class ApplicationAccess:
+    """The access of one application, as Account Security shows it."""
 
     application: Application
-    scopes: list[str]  # in words
+    scopes: list[str]  # their descriptions
     since: datetime
 
     @property
@@ -35,8 +35,8 @@ class OfProgram:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Held(OfProgram):
-    """One sign-in of one program, which lasts as long as it is renewed."""
+class RefreshTokenGrant(ApplicationAccess):
+    """A token family: one sign-in of one application, through all renewals."""
 
     family: UUID
     last_used_at: datetime
@@ -44,74 +44,79 @@ class Held(OfProgram):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Approved(OfProgram):
-    """A program that this person is not asked about again."""
+class ApprovedApplication(ApplicationAccess):
+    """An application with approved scopes, for which the user is not asked again."""
 
     last_used_at: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Grants:
-    """The newest first."""
+    """All grants of one user, the newest first."""
 
-    refresh_tokens: list[Held]
-    approved_scopes: list[Approved]
+    refresh_tokens: list[RefreshTokenGrant]
+    approved_scopes: list[ApprovedApplication]
 
 
 def of(user: User) -> Grants:
-    """In as many queries for many programs as for one."""
-    known = scopes.all_scopes()
-    found = [held_by(token, began, known) for token, began in living_tokens(user)]
-    held = [grant for grant in found if grant.expires_at > timezone.now()]
+    """The grants of a user. The number of queries does not grow with them."""
+    descriptions = scopes.all_scopes()
+    all_grants = [refresh_token_grant(token, began, descriptions) for token, began in active_refresh_tokens(user)]
+    refresh_tokens = [grant for grant in all_grants if grant.expires_at > timezone.now()]
     approvals = Approval.objects.filter(user=user).select_related("application").order_by("-since")
-    return Grants(refresh_tokens=held, approved_scopes=[approved_by(approval, held, known) for approval in approvals])
+    return Grants(
+        refresh_tokens=refresh_tokens,
+        approved_scopes=[approved_application(approval, refresh_tokens, descriptions) for approval in approvals],
+    )
 
 
-def living_tokens(user: User) -> list[tuple[Any, datetime]]:
-    """With the moment of the sign-in that each goes back to."""
+def active_refresh_tokens(user: User) -> list[tuple[Any, datetime]]:
+    """Refresh tokens that are not revoked, each with the time of the sign-in of its family."""
     rows = RefreshToken.objects.filter(user=user, revoked=None, access_token__isnull=False)
     tokens = list(rows.select_related("application", "access_token").order_by("-created"))
     began = dict(TokenFamily.objects.filter(pk__in=[token.token_family for token in tokens]).values_list("pk", "began"))
     return [(token, began.get(token.token_family, token.created)) for token in tokens]
 
 
-def held_by(token: Any, began: datetime, known: dict[str, Any]) -> Held:
+def refresh_token_grant(token: Any, began: datetime, descriptions: dict[str, Any]) -> RefreshTokenGrant:
     idle = timedelta(seconds=oauth2_settings.REFRESH_TOKEN_EXPIRE_SECONDS)
-    return Held(
+    return RefreshTokenGrant(
         application=token.application,
-        scopes=in_words(token.access_token.scope.split(), known),
+        scopes=in_words(token.access_token.scope.split(), descriptions),
         since=began,
         family=token.token_family,
-        last_used_at=token.created,  # each use makes a new one
+        last_used_at=token.created,  # each use replaces it
         expires_at=min(token.access_token.expires + idle, token_families.ends_at(began)),
     )
 
 
-def approved_by(approval: Approval, held: list[Held], known: dict[str, Any]) -> Approved:
-    used = [grant.last_used_at for grant in held if grant.application.pk == approval.application_id]
-    return Approved(
+def approved_application(
+    approval: Approval, refresh_tokens: list[RefreshTokenGrant], descriptions: dict[str, Any]
+) -> ApprovedApplication:
+    uses = [grant.last_used_at for grant in refresh_tokens if grant.application.pk == approval.application_id]
+    return ApprovedApplication(
         application=approval.application,
-        scopes=in_words(approval.scopes, known),
+        scopes=in_words(approval.scopes, descriptions),
         since=approval.since,
-        last_used_at=max(filter(None, [*used, approval.last_used_at]), default=None),
+        last_used_at=max(filter(None, [*uses, approval.last_used_at]), default=None),
     )
 
 
-def in_words(names: Iterable[str], known: dict[str, Any]) -> list[str]:
-    return [str(known.get(name, name)) for name in names]
+def in_words(names: Iterable[str], descriptions: dict[str, Any]) -> list[str]:
+    return [str(descriptions.get(name, name)) for name in names]
 
 
-def end_refresh_tokens(user: User, found: Iterable[Held], *, who: User, address: str) -> None:
-    """These programs are signed out: neither the refresh token nor the access token works any more."""
-    for grant in found:
+def end_refresh_tokens(user: User, refresh_tokens: Iterable[RefreshTokenGrant], *, who: User, address: str) -> None:
+    """End the token families: neither refresh tokens nor access tokens work afterwards."""
+    for grant in refresh_tokens:
         with transaction.atomic():
             token_families.end(grant.family)
             log.write(Kind.GRANT_ENDED, whose=user, who=who, address=address, subject=grant.name)
 
 
-def end_approved(user: User, approved: Approved, *, who: User, address: str) -> None:
-    """The program is asked about again, and all that it holds of this person is dead."""
+def end_approved(user: User, approved: ApprovedApplication, *, who: User, address: str) -> None:
+    """End an approval and all tokens of the application for this user, who is asked again next time."""
     with transaction.atomic():
         Approval.objects.filter(user=user, application=approved.application).delete()
-        validator.end_all(user, approved.application)
+        validator.end_grants(user, approved.application)
         log.write(Kind.APPROVAL_ENDED, whose=user, who=who, address=address, subject=approved.name)

@@ -1,4 +1,4 @@
-"""Token introspection (RFC 7662): which client asks, and what it is told of a token of its own."""
+"""Token introspection (RFC 7662), for confidential clients and their own tokens."""
 
 from typing import Any, cast
 
@@ -16,29 +16,38 @@ from accounts.oauth_server.refresh_rules import is_active
 AccessToken, RefreshToken = get_access_token_model(), get_refresh_token_model()
 
 
-def asking_client(request: HttpRequest) -> Application | None:
-    """The confidential client that proved its identity in this request (RFC 6749 §2.3.1)."""
+def authenticate_client(request: HttpRequest) -> Application | None:
+    """The confidential client that authenticates in this request (RFC 6749 §2.3.1); None if there is none."""
     core = get_oauthlib_core()
-    asked = Request(*core._extract_params(request))
-    if not core.server.request_validator.authenticate_client(asked):
+    oauth_request = Request(*core._extract_params(request))
+    if not core.server.request_validator.authenticate_client(oauth_request):
         return None
-    client = cast(Application, asked.client)
+    client = cast(Application, oauth_request.client)
     return client if client.client_type == Application.CLIENT_CONFIDENTIAL else None
 
 
-def introspection(token: str, client: Application) -> dict[str, Any] | None:
-    """What RFC 7662 tells of a living token of this client; None for any other."""
-    mine = {"token_checksum": digest(token), "application": client}
-    found = AccessToken.objects.select_related("user").filter(**mine).first()
-    if found and found.is_valid() and is_active(found.user):
-        audience = {"aud": found.resource} if found.resource else {}
-        return told_of(found.user, client, scope=found.scope, exp=int(found.expires.timestamp()), **audience)
-    held = RefreshToken.objects.select_related("user", "access_token").filter(**mine, revoked__isnull=True).first()
-    if held and held.access_token and is_active(held.user) and not token_families.is_over(held.token_family):
-        return told_of(held.user, client, scope=held.access_token.scope)
+def introspect_token(token: str, client: Application) -> dict[str, Any] | None:
+    """The response for an active token of this client (RFC 7662 §2.2); None for any other token."""
+    of_client = {"token_checksum": digest(token), "application": client}
+    access_token = AccessToken.objects.select_related("user").filter(**of_client).first()
+    if access_token and access_token.is_valid() and is_active(access_token.user):
+        audience = {"aud": access_token.resource} if access_token.resource else {}
+        return active_response(
+            access_token.user, client, scope=access_token.scope, exp=int(access_token.expires.timestamp()), **audience
+        )
+    refresh_token = (
+        RefreshToken.objects.select_related("user", "access_token").filter(**of_client, revoked__isnull=True).first()
+    )
+    if (
+        refresh_token
+        and refresh_token.access_token
+        and is_active(refresh_token.user)
+        and not token_families.is_over(refresh_token.token_family)
+    ):
+        return active_response(refresh_token.user, client, scope=refresh_token.access_token.scope)
     return None
 
 
-def told_of(user: User | None, client: Application, **facts: Any) -> dict[str, Any]:
-    who = {"username": user.get_username(), "sub": str(user.pk)} if user else {}
-    return {"active": True, "client_id": client.client_id, **who, **facts}
+def active_response(user: User | None, client: Application, **facts: Any) -> dict[str, Any]:
+    owner = {"username": user.get_username(), "sub": str(user.pk)} if user else {}
+    return {"active": True, "client_id": client.client_id, **owner, **facts}

@@ -1,4 +1,4 @@
-"""Programs that sign people in here, what people allowed them, and what must be known to find a thief."""
+"""OAuth applications, approvals, and redeemed authorization codes."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from accounts.models import User
 class Application(AbstractApplication):  # type: ignore[misc]  # django-oauth-toolkit has no types
     """A program that signs its users in here and acts as them (a client, RFC 6749 §2)."""
 
-    # Deleting the administrator who registered it ends nobody's tokens.
+    # Deleting the administrator who registered it must not delete the application and its tokens.
     user = models.ForeignKey(
         User, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("Registered by")
     )
@@ -28,14 +28,14 @@ class Application(AbstractApplication):  # type: ignore[misc]  # django-oauth-to
     may_introspect = models.BooleanField(
         _("May introspect"), default=False, help_text=_("It may ask whether its own tokens are alive (RFC 7662).")
     )
-    asked_again = 0  # people whose approval the last save ended
+    people_asked_again = 0  # number of users whose approval the last save ended
 
     class Meta:
         verbose_name = _("OAuth Application")
         verbose_name_plural = _("OAuth Applications")
 
     def save(self, **options: Any) -> None:
-        """In one transaction with what follows from a change (`accounts.application_changes`)."""
+        """Save in one transaction with what `application_changes` ends."""
         with transaction.atomic():
             super().save(**options)
 
@@ -46,17 +46,17 @@ class Application(AbstractApplication):  # type: ignore[misc]  # django-oauth-to
     def clean(self) -> None:
         super().clean()
         if self.authorization_grant_type == self.GRANT_PASSWORD and not self.may_take_passwords:
-            told = _("Only a confidential first-party application may use passwords (RFC 9700 §2.4).")
-            raise ValidationError({"authorization_grant_type": told})
+            message = _("Only a confidential first-party application may use passwords (RFC 9700 §2.4).")
+            raise ValidationError({"authorization_grant_type": message})
 
     def get_absolute_url(self) -> str:
-        """Where administrators see it. The toolkit's own pages about applications have no addresses here."""
+        """The admin page. The toolkit's own pages for applications are not served."""
         return reverse("admin:accounts_application_change", args=[self.pk])
 
     def redirect_uri_allowed(self, uri: str) -> bool:
         try:
             return bool(super().redirect_uri_allowed(uri))
-        except ValueError:  # "http://[" is no address at all
+        except ValueError:  # "http://[" cannot be parsed
             return False
 
     @property
@@ -65,7 +65,7 @@ class Application(AbstractApplication):  # type: ignore[misc]  # django-oauth-to
 
 
 class Approval(models.Model):
-    """A person's yes to one application: it is not asked again for these scopes while this row is there."""
+    """A user's consent to one application. While it exists, the user is not asked again for these scopes."""
 
     user = models.ForeignKey(User, models.CASCADE, related_name="approvals")
     application = models.ForeignKey(Application, models.CASCADE, related_name="approvals")
@@ -88,7 +88,7 @@ class Approval(models.Model):
 
 
 class RedeemedCode(models.Model):
-    """An authorization code that was exchanged, by its hash: a second use tells that somebody else had it too."""
+    """The hash of an authorization code that was exchanged, to detect a second use (`code_replay`)."""
 
     code_hash = models.CharField(max_length=64, unique=True)
     application = models.ForeignKey(Application, models.CASCADE, related_name="redeemed_codes")

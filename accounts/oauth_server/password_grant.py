@@ -1,7 +1,7 @@
-"""Names and passwords at our own token endpoint (RFC 6749 §4.3): which ones open, and how wrong ones count.
+"""Checks of usernames and passwords at our token endpoint (RFC 6749 §4.3), with counting of failures.
 
-With two-step sign-in on, the password of the account would be a way round it: only an application password opens then.
-Knows nothing of clients and tokens.
+If the user has two-step sign-in, only an application password is accepted: the account's would bypass the second step.
+Knows neither clients nor tokens.
 """
 
 from dataclasses import dataclass
@@ -17,37 +17,42 @@ from accounts.models import User
 from accounts.sign_in import backends, lockout, mfa
 from accounts.sign_in.lockout import LockedOut
 
-# The same for everybody: it tells nobody who has two-step sign-in on.
+# One message for all: it must not reveal who has two-step sign-in.
 REFUSED = "Wrong username or password. With two-step sign-in on, only an application password is accepted."
 
 
 @dataclass(frozen=True, kw_only=True)
-class Opened:
+class CheckedUser:
+    """The user that a username and password belong to."""
+
     user: User
-    application_password: ApplicationPassword | None = None  # which limits what is given for it
+    application_password: ApplicationPassword | None = None  # limits the scopes
 
 
 @sensitive_variables("password")
-def check(request: HttpRequest, username: str, password: str) -> Opened | None:
-    """Who that is; None where it is wrong, which counts. `LockedOut` where it was not looked at."""
-    meant = backends.meant_by(username)
+def check_password(request: HttpRequest, username: str, password: str) -> CheckedUser | None:
+    """The user with this username and password; None if they are wrong, which counts as a failure.
+
+    Raises `LockedOut` if the password was not looked at.
+    """
+    user = backends.meant_by(username)
     try:
-        if meant and mfa.is_on(meant):
-            return check_application_password(request, meant, password)
-        found = authenticate(request, username=username, password=password)
+        if user and mfa.is_on(user):
+            return check_application_password(request, user, password)
+        account = authenticate(request, username=username, password=password)
     except LockedOut as error:
         if error.was_tried:
             return None
         raise
-    return Opened(user=found) if isinstance(found, User) and found.is_active else None
+    return CheckedUser(user=account) if isinstance(account, User) and account.is_active else None
 
 
 @sensitive_variables("password")
-def check_application_password(request: HttpRequest, user: User, password: str) -> Opened | None:
+def check_application_password(request: HttpRequest, user: User, password: str) -> CheckedUser | None:
     address = lockout.client_address(request)
     with lockout.attempt(request, user, known_place=operations.known_place(user, address)) as attempt:
-        shown = operations.verify_application_password(user, password, address)
-        attempt.has_succeeded = shown is not None
-        if not shown:
-            User().set_password(get_random_string(20))  # takes as long as looking at a password of an account
-    return Opened(user=user, application_password=shown) if shown else None
+        row = operations.verify_application_password(user, password, address)
+        attempt.has_succeeded = row is not None
+        if not row:
+            User().set_password(get_random_string(20))  # takes as long as checking the password of an account
+    return CheckedUser(user=user, application_password=row) if row else None

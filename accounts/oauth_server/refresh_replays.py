@@ -1,7 +1,7 @@
-"""The successor of a refresh token, kept for a moment, so that a second process with the same token gets the same one.
+"""Replays of refresh responses: within a short window, a reused refresh token gets the same successor again.
 
-Without this, two processes of one program that share a refresh token would look like a thief and its victim: the second
-would end the family (docs/decisions/0037). A row opens only with the refresh token that it belongs to.
+Without this, two processes of one program that share a refresh token would look like a theft, and the second would end
+the token family (docs/decisions/0037). A row can be unsealed only with the refresh token that it belongs to.
 """
 
 import json
@@ -26,20 +26,20 @@ PURPOSE = "accounts:refresh-replay"
 
 @dataclass(frozen=True, kw_only=True)
 class Successor:
-    """The tokens that took the place of a refresh token, and the row of the refresh token among them."""
+    """The tokens that replaced a refresh token. `row` is that of the new refresh token."""
 
     access_token: str = field(repr=False)
     refresh_token: str = field(repr=False)
     row: Any
 
     def as_token_response(self) -> dict[str, Any]:
-        """RFC 6749 §5.1. `expires_in` is what is left now."""
+        """The token response (RFC 6749 §5.1). `expires_in` is the remaining lifetime."""
         access_token = self.row.access_token
-        left = int((access_token.expires - timezone.now()).total_seconds())
+        remaining = int((access_token.expires - timezone.now()).total_seconds())
         return {
             "access_token": self.access_token,
             "refresh_token": self.refresh_token,
-            "expires_in": max(left, 0),
+            "expires_in": max(remaining, 0),
             "scope": access_token.scope,
         }
 
@@ -49,8 +49,11 @@ def is_on() -> bool:
 
 
 @sensitive_variables("token")
-def store(replaced: Any, shown: str, token: Mapping[str, Any]) -> None:
-    """Keeps what `shown`, the token of the row `replaced`, was replaced by. Call it in the transaction that does it."""
+def store(replaced: Any, refresh_token: str, token: Mapping[str, Any]) -> None:
+    """Store the tokens that replaced `refresh_token`, whose row is `replaced`.
+
+    Call it in the transaction that replaces it.
+    """
     if not is_on():
         return
     tokens = json.dumps([token["access_token"], token["refresh_token"]])
@@ -58,34 +61,40 @@ def store(replaced: Any, shown: str, token: Mapping[str, Any]) -> None:
         token_checksum=replaced.token_checksum,
         application_id=replaced.application_id,
         token_family=replaced.token_family,
-        sealed_tokens=sealed_text.seal(tokens, purpose=PURPOSE, also_needs=shown),
+        sealed_tokens=sealed_text.seal(tokens, purpose=PURPOSE, also_needs=refresh_token),
     )
 
 
 @sensitive_variables()
-def find_successor(shown: str, client: Application) -> Successor | None:
-    """The living tokens that `shown` was replaced by within the window, if this client was given them.
+def find_successor(refresh_token: str, client: Application) -> Successor | None:
+    """The tokens that replaced `refresh_token` within the window, if they were issued to this client.
 
-    None where the successor was itself replaced since. `Unreadable` if the row's key is gone.
+    None if the successor has been replaced itself. Raises `Unreadable` if the key of the row is not set.
     """
     if not is_on():
         return None
-    rows = RefreshReplay.objects.filter(token_checksum=digest(shown), application=client, at__gt=_oldest_replayed())
+    rows = RefreshReplay.objects.filter(
+        token_checksum=digest(refresh_token), application=client, at__gt=_oldest_replayed()
+    )
     row = rows.first()
     if row is None:
         return None
-    opened = sealed_text.unseal(row.sealed_tokens, purpose=PURPOSE, also_needs=shown)
-    access_token, refresh_token = json.loads(opened)
+    tokens = sealed_text.unseal(row.sealed_tokens, purpose=PURPOSE, also_needs=refresh_token)
+    new_access_token, new_refresh_token = json.loads(tokens)
     living = RefreshToken.objects.select_related("access_token", "user", "application").filter(
-        token_checksum=digest(refresh_token), revoked=None, access_token__token_checksum=digest(access_token)
+        token_checksum=digest(new_refresh_token), revoked=None, access_token__token_checksum=digest(new_access_token)
     )
-    found = living.first()
-    return Successor(access_token=access_token, refresh_token=refresh_token, row=found) if found else None
+    successor_row = living.first()
+    return (
+        Successor(access_token=new_access_token, refresh_token=new_refresh_token, row=successor_row)
+        if successor_row
+        else None
+    )
 
 
-def forget(shown: str, client: Application) -> None:
-    """A client that revokes a token cannot use it again, within the window either (RFC 7009 §2.1)."""
-    RefreshReplay.objects.filter(token_checksum=digest(shown), application=client).delete()
+def forget(refresh_token: str, client: Application) -> None:
+    """Delete the successor of a revoked token, so that it cannot be replayed within the window (RFC 7009 §2.1)."""
+    RefreshReplay.objects.filter(token_checksum=digest(refresh_token), application=client).delete()
 
 
 def delete_expired() -> None:

@@ -1,8 +1,8 @@
-"""django-oauth-toolkit's rules, tightened. The one module that knows its insides; pinned below version 4.
+"""django-oauth-toolkit's validator with stricter rules. Uses its internals, so its version is pinned below 4.
 
-What its own settings cannot say: a deactivated person's tokens and codes are dead at once, a code that comes twice ends
-what it gave the first time, codes are stored as hashes, scopes are those of the client, a family of refresh tokens ends
-some day however often it is renewed, and passwords are only for clients of our own.
+What settings cannot express: tokens and codes of a deactivated user stop working at once, a reused code ends the tokens
+of its first use, codes are stored as hashes, a client has scopes of its own, a token family has a maximum lifetime, and
+only first-party clients may use passwords.
 """
 
 from collections.abc import Container, Iterator
@@ -39,7 +39,7 @@ AccessToken, Grant, RefreshToken = get_access_token_model(), get_grant_model(), 
 
 
 class Scopes(BaseScopes):
-    """A client can be given what its registration names, and least if it names nothing in its request."""
+    """Scopes of a client: those of its registration. A request without scopes gets `scopes.LEAST`."""
 
     def get_all_scopes(self) -> dict[str, Any]:
         return scopes.all_scopes()
@@ -47,13 +47,13 @@ class Scopes(BaseScopes):
     def get_available_scopes(
         self, application: Application | None = None, request: Request | None = None, *args: Any, **kwargs: Any
     ) -> list[str]:
-        if application is None:  # metadata, which anybody reads: what is connected here is nobody's business
+        if application is None:  # metadata, which is public: it must not list the integrations
             return list(scopes.FIXED)
-        known: Container[str] = scopes.all_scopes()
-        shown = getattr(request, "application_password", None)
-        if shown:  # gives no more than it was made for
-            known = operations.rights_of_application_password(shown)
-        return [scope for scope in application.scope_values if scope in known]
+        allowed: Container[str] = scopes.all_scopes()
+        application_password = getattr(request, "application_password", None)
+        if application_password:  # grants no more than its own scopes
+            allowed = operations.application_password_scopes(application_password)
+        return [scope for scope in application.scope_values if scope in allowed]
 
     def get_default_scopes(
         self, application: Application | None = None, request: Request | None = None, *args: Any, **kwargs: Any
@@ -63,7 +63,7 @@ class Scopes(BaseScopes):
 
 
 class TooManyTries(errors.InvalidGrantError):
-    """The password was not looked at."""
+    """The user is locked out. The password was not checked."""
 
     status_code = HTTPStatus.TOO_MANY_REQUESTS
     description = "Too many wrong passwords. Wait and try again."
@@ -74,11 +74,13 @@ class TooManyTries(errors.InvalidGrantError):
 
 
 class Validator(RequestRules, RefreshRules):
-    def validate_bearer_token(self, token: str, wanted: list[str], request: Request) -> bool:
-        return super().validate_bearer_token(token, wanted, request) and is_active(request.user)
+    """The validator that the settings name. `RequestRules` and `RefreshRules` are its parts."""
+
+    def validate_bearer_token(self, token: str, required_scopes: list[str], request: Request) -> bool:
+        return super().validate_bearer_token(token, required_scopes, request) and is_active(request.user)
 
     def get_original_scopes(self, refresh_token: str, request: Request, *args: Any, **kwargs: Any) -> list[str]:
-        """What was granted, less what the client may not have any more."""
+        """The granted scopes, without those that the client may no longer have."""
         granted = super().get_original_scopes(refresh_token, request, *args, **kwargs)
         words = granted.split() if isinstance(granted, str) else granted
         return [scope for scope in words if scope in Scopes().get_available_scopes(request.client)]
@@ -86,7 +88,7 @@ class Validator(RequestRules, RefreshRules):
     def validate_grant_type(
         self, client_id: str, grant_type: str, client: Application, request: Request, *args: Any, **kwargs: Any
     ) -> bool:
-        if grant_type == "password":  # not asked above, where it would be warned of each time
+        if grant_type == "password":  # the toolkit would log a warning each time
             return client.may_take_passwords and client.allows_grant_type(Application.GRANT_PASSWORD)
         return bool(super().validate_grant_type(client_id, grant_type, client, request, *args, **kwargs))
 
@@ -94,19 +96,22 @@ class Validator(RequestRules, RefreshRules):
     def validate_user(
         self, username: str, password: str, client: Application, request: Request, *args: Any, **kwargs: Any
     ) -> bool:
-        """oauthlib asks for the grant type after this: whoever may not use passwords learns nothing about them."""
+        """Check a username and password.
+
+        oauthlib checks the grant type later, but a client that may not use passwords must not be able to test them.
+        """
         if not self.validate_grant_type(client.client_id, "password", client, request):
             raise errors.UnauthorizedClientError(request=request)
         try:
-            opened = password_grant.check(self.build_http_request(request), username, password)
+            checked = password_grant.check_password(self.build_http_request(request), username, password)
         except LockedOut:
             raise TooManyTries(request=request) from None
-        if opened is None:
+        if checked is None:
             raise errors.InvalidGrantError(description=password_grant.REFUSED, request=request)
-        request.user, cast(Any, request).application_password = opened.user, opened.application_password
+        request.user, cast(Any, request).application_password = checked.user, checked.application_password
         return True
 
-    # Codes: in the database there are only their hashes ------------------------------------------------------------
+    # Authorization codes: the database has only their hashes -------------------------------------------------------
 
     def validate_code(
         self, client_id: str, code: str, client: Application, request: Request, *args: Any, **kwargs: Any
@@ -126,15 +131,15 @@ class Validator(RequestRules, RefreshRules):
         *args: Any,
         **kwargs: Any,
     ) -> bool:
-        """Needed where it was in the authorization request, and then the same (RFC 6749 §4.1.3)."""
+        """Require the redirect_uri of the authorization request, if it had one (RFC 6749 §4.1.3)."""
         with self.unless_redeemed(code, request):
-            asked_with = Grant.objects.get(code=digest(code), application=client).redirect_uri
-        if asked_with and request.using_default_redirect_uri:
-            told = "redirect_uri is missing; it was in the authorization request."
-            raise errors.InvalidRequestError(description=told, request=request)
-        if redirect_uri != (asked_with or client.default_redirect_uri):
-            told = "redirect_uri is not that of the authorization request."
-            raise errors.InvalidGrantError(description=told, request=request)
+            requested_uri = Grant.objects.get(code=digest(code), application=client).redirect_uri
+        if requested_uri and request.using_default_redirect_uri:
+            message = "redirect_uri is missing; it was in the authorization request."
+            raise errors.InvalidRequestError(description=message, request=request)
+        if redirect_uri != (requested_uri or client.default_redirect_uri):
+            message = "redirect_uri is not that of the authorization request."
+            raise errors.InvalidGrantError(description=message, request=request)
         return True
 
     def invalidate_authorization_code(
@@ -154,7 +159,7 @@ class Validator(RequestRules, RefreshRules):
 
     @contextmanager
     def unless_redeemed(self, code: str, request: Request) -> Iterator[None]:
-        """It was there a moment ago: somebody else came with the same code, and has been given tokens for it."""
+        """Treat a code that disappears inside the block as replayed: a parallel request has redeemed it."""
         try:
             yield
         except Grant.DoesNotExist:
@@ -173,23 +178,25 @@ class Validator(RequestRules, RefreshRules):
     def _create_refresh_token(self, request: Request, *arguments: Any, **names: Any) -> Any:
         issued = super()._create_refresh_token(request, *arguments, **names)
         if request.grant_type != "refresh_token":
-            shown = getattr(request, "application_password", None)
-            token_families.begin(issued.token_family, made_with=shown.pk if shown else None)
-            self.note(Kind.GRANTED, issued, request)
+            application_password = getattr(request, "application_password", None)
+            token_families.begin(
+                issued.token_family, made_with=application_password.pk if application_password else None
+            )
+            self.log_event(Kind.GRANTED, issued, request)
         return issued
 
-    def note_reuse(self, refresh_token: Any, request: Request) -> None:
-        self.note(Kind.REFRESH_REUSED, refresh_token, request)
+    def record_reuse(self, refresh_token: Any, request: Request) -> None:
+        self.log_event(Kind.REFRESH_REUSED, refresh_token, request)
 
-    def note(self, kind: Kind, refresh_token: Any, request: Request) -> None:
-        """In the diary of whose it is, once for each family."""
+    def log_event(self, kind: Kind, refresh_token: Any, request: Request) -> None:
+        """Write an event for the owner of a refresh token, once for each family."""
         if not Event.objects.filter(subject_id=refresh_token.token_family, kind=kind).exists():
             application, address = refresh_token.application, client_address(self.build_http_request(request))
             name, family = application.name or application.client_id, refresh_token.token_family
             log.write(kind, whose=refresh_token.user, address=address, subject=name, subject_id=family)
 
     def save_bearer_token(self, token: dict[str, Any], request: Request, *args: Any, **kwargs: Any) -> None:
-        """Of two who come at once with one code the second is told what it would be told later."""
+        """Issue tokens. Of two parallel requests with one code, the second counts as a replay."""
         try:
             super().save_bearer_token(token, request, *args, **kwargs)
         except code_replay.Replayed:
@@ -197,40 +204,48 @@ class Validator(RequestRules, RefreshRules):
             raise errors.InvalidGrantError(request=request) from None
 
     def end_replayed(self, code: str, client: Application, request: Request) -> None:
-        for refresh_token in code_replay.end_what_it_gave(code, client):
-            self.note(Kind.CODE_REPLAYED, refresh_token, request)
+        for refresh_token in code_replay.end_tokens_of(code, client):
+            self.log_event(Kind.CODE_REPLAYED, refresh_token, request)
 
     def _save_bearer_token(self, token: dict[str, Any], request: Request, *args: Any, **kwargs: Any) -> None:
-        """A change of the application waits until this has ended, and ends what it gave; or it came first."""
+        """Lock the application while tokens are issued. If it changed since it was read, refuse.
+
+        A change that comes later waits for the lock, and then ends these tokens too.
+        """
         client = cast(Application, request.client)
-        stored = application_changes.lock(pk=client.pk)
+        stored = application_changes.lock_application(pk=client.pk)
         if stored is None or approved_version(stored) != approved_version(client):
             raise errors.InvalidGrantError(description="The application has just been changed.", request=request)
         super()._save_bearer_token(token, request, *args, **kwargs)
         if request.grant_type == "authorization_code":
-            code_replay.remember(str(request.code), token, cast(Application, request.client))
+            code_replay.record_redemption(str(request.code), token, cast(Application, request.client))
 
 
-def end_all(user: User, application: Application | None = None) -> None:
-    """Everything that programs hold of this person is dead when this returns; of one program, if it is given."""
-    mine = {"user": user, **({"application": application} if application else {})}
-    Grant.objects.filter(**mine).delete()  # codes that were not exchanged yet
-    for family in set(RefreshToken.objects.filter(**mine, revoked=None).values_list("token_family", flat=True)):
+def end_grants(user: User, application: Application | None = None) -> None:
+    """End all codes and tokens of a user, at once; those of one application, if given."""
+    of_user = {"user": user, **({"application": application} if application else {})}
+    Grant.objects.filter(**of_user).delete()  # unredeemed codes
+    for family in set(RefreshToken.objects.filter(**of_user, revoked=None).values_list("token_family", flat=True)):
         token_families.end(family)
-    AccessToken.objects.filter(**mine).delete()
+    AccessToken.objects.filter(**of_user).delete()
 
 
-def end_leaked(tokens: list[str]) -> list[tuple[User | None, Application]]:
-    """Ends the grants behind these access and refresh tokens, if they are any; whose they were, and which client's."""
+def end_leaked_grants(tokens: list[str]) -> list[tuple[User | None, Application]]:
+    """End the grants behind those of these strings that are access or refresh tokens.
+
+    Returns the owner and the application of each that was alive.
+    """
     checksums = [digest(token) for token in tokens]
-    held = list(RefreshToken.objects.filter(token_checksum__in=checksums).select_related("user", "application"))
-    given = list(AccessToken.objects.filter(token_checksum__in=checksums).select_related("user", "application"))
-    for refresh_token in held:
+    refresh_tokens = list(
+        RefreshToken.objects.filter(token_checksum__in=checksums).select_related("user", "application")
+    )
+    access_tokens = list(AccessToken.objects.filter(token_checksum__in=checksums).select_related("user", "application"))
+    for refresh_token in refresh_tokens:
         token_families.end(refresh_token.token_family)
-    for access_token in given:
-        found = RefreshToken.objects.filter(access_token=access_token).values_list("token_family", flat=True)
-        for family in list(found):
+    for access_token in access_tokens:
+        families = RefreshToken.objects.filter(access_token=access_token).values_list("token_family", flat=True)
+        for family in list(families):
             token_families.end(family)
         revoke_access_token(access_token)
-    alive = [token for token in held if token.revoked is None] + given
+    alive = [token for token in refresh_tokens if token.revoked is None] + access_tokens
     return list({(token.user, token.application) for token in alive if token.application})

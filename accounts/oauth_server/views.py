@@ -1,4 +1,4 @@
-"""The doors of the OAuth server: consent, and introspection. What they decide by is in `oauth_server`."""
+"""Views of the OAuth server: token, consent, introspection and metadata."""
 
 import json
 from http import HTTPStatus
@@ -31,11 +31,11 @@ from accounts.oauth_server.application_changes import approved_version
 from accounts.oauth_server.models import Application, Approval
 from accounts.oauth_server.request_rules import (
     check_client_request,
-    find_fault,
+    find_request_error,
     json_headers,
     known_parameters,
 )
-from accounts.oauth_server.resource_indicators import is_own
+from accounts.oauth_server.resource_indicators import is_own_address
 from accounts.sign_in.lockout import client_address
 from accounts.sign_in.redirects import REDIRECTED_AT, was_redirected
 
@@ -44,7 +44,7 @@ INACTIVE = {"active": False}
 
 @method_decorator(sensitive_post_parameters(), name="dispatch")
 class Token(TokenView):  # type: ignore[misc]  # django-oauth-toolkit has no types
-    """Without the toolkit's device flow, which is not served here."""
+    """Token endpoint (RFC 6749 §3.2), without the toolkit's device flow."""
 
     def post(self, request: HttpRequest, *arguments: Any, **names: Any) -> HttpResponse:
         _address, headers, body, status = self.create_token_response(request)
@@ -53,78 +53,82 @@ class Token(TokenView):  # type: ignore[misc]  # django-oauth-toolkit has no typ
 
 @method_decorator(never_cache, name="dispatch")
 class Consent(AuthorizationView):  # type: ignore[misc]  # django-oauth-toolkit has no types
-    """Asks the person once for each application and its scopes (RFC 6749 §4.1.1)."""
+    """Authorization endpoint (RFC 6749 §4.1.1): asks the user once for each application and its scopes."""
 
     template_name = "accounts/consent.html"
 
     def dispatch(self, request: HttpRequest, *arguments: Any, **names: Any) -> HttpResponse:
-        """End the submission of the sign-in form first: its page's `form-action` would stop a redirect to the client.
+        """Answer a redirect from the sign-in form with a page of its own (`accounts.sign_in.redirects`).
 
-        Only browsers apply it, and they send Fetch Metadata.
+        Else the `form-action` policy of that form would block the redirect to the client. Only browsers apply it, and
+        they send Fetch Metadata.
         """
         if request.method == "GET" and "Sec-Fetch-Mode" in request.headers and was_redirected(request):
             del request.session[REDIRECTED_AT]
             return render(request, "accounts/forward.html", {"url": request.get_full_path()})
-        request.GET = known_parameters(request.GET)  # type: ignore[assignment]  # the stubs say that it cannot be set
+        request.GET = known_parameters(request.GET)  # type: ignore[assignment]  # read-only in the stubs
         response: HttpResponse = super().dispatch(request, *arguments, **names)
         return response
 
     def validate_authorization_request(self, request: HttpRequest) -> Any:
-        """What is wrong is told to the program, if its address may be believed; else to the person."""
-        fault = find_fault(request.GET)
-        if fault and (address := believed_redirect_uri(request.GET)):
+        """Report an error to the client, if its redirect URI can be trusted; else to the user."""
+        error = find_request_error(request.GET)
+        if error and (address := trusted_redirect_uri(request.GET)):
             states = request.GET.getlist("state")
-            fault.state = states[0] if len(states) == 1 else None
-            raise OAuthToolkitError(error=fault, redirect_uri=address)
+            error.state = states[0] if len(states) == 1 else None
+            raise OAuthToolkitError(error=error, redirect_uri=address)
         return super().validate_authorization_request(request)
 
     def redirect(self, redirect_to: str, application: Application | None) -> HttpResponse:
-        """Every answer names who gives it, errors as well (RFC 9207 §2)."""
+        """Add the issuer to every response, errors included (RFC 9207 §2)."""
         address = _add_iss_to_redirect(redirect_to, oauth2_settings.oauth2_authorization_server_issuer(self.request))
         response: HttpResponse = super().redirect(address, application)
         return response
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
-        found: dict[str, Any] = super().get_context_data(**context)
-        found["scopes_in_words"] = scopes.in_words(found.get("scopes", []))
-        found["redirect_host"] = urlsplit(found.get("redirect_uri") or "").netloc
-        if application := found.get("application"):
-            found["shown_version"] = approved_version(application)
-        found["minutes"] = oauth2_settings.ACCESS_TOKEN_EXPIRE_SECONDS // 60
-        found["days"] = settings.REFRESH_TOKEN_FAMILY_LIFETIME.days
-        return found
+        template_context: dict[str, Any] = super().get_context_data(**context)
+        template_context["scopes_in_words"] = scopes.in_words(template_context.get("scopes", []))
+        template_context["redirect_host"] = urlsplit(template_context.get("redirect_uri") or "").netloc
+        if application := template_context.get("application"):
+            template_context["shown_version"] = approved_version(application)
+        template_context["minutes"] = oauth2_settings.ACCESS_TOKEN_EXPIRE_SECONDS // 60
+        template_context["days"] = settings.REFRESH_TOKEN_FAMILY_LIFETIME.days
+        return template_context
 
     def render_to_response(self, context: dict[str, Any], **options: Any) -> HttpResponse:
-        """The question; or right away the answer, where this person has given it before."""
+        """Show the consent page; or answer at once, if the user has approved before."""
         application = context.get("application")
         if application and self.was_approved(application, context["scopes"]):
             return self.answer_at_once(application, context)
         response: HttpResponse
         if application and self.request.GET.get("prompt", "").split() == ["none"]:
             error = errors.ConsentRequired(state=context["state"])
-            told = OAuthToolkitError(error=error, redirect_uri=context["redirect_uri"])
-            response = self.error_response(told, application)
+            toolkit_error = OAuthToolkitError(error=error, redirect_uri=context["redirect_uri"])
+            response = self.error_response(toolkit_error, application)
             return response
         response = super().render_to_response(context, **options)
         if application:
             response._csp_update = {"form-action": form_targets(context["redirect_uri"])}  # type: ignore[attr-defined]
         return response
 
-    def was_approved(self, application: Application, wanted: list[str]) -> bool:
-        """Only who can prove its identity is let in unasked (RFC 8252 §8.6), and only while it does not ask to ask."""
+    def was_approved(self, application: Application, requested_scopes: list[str]) -> bool:
+        """Whether the user has approved these scopes.
+
+        False for public clients, which cannot prove their identity (RFC 8252 §8.6), and with prompt=consent.
+        """
         if application.client_type != Application.CLIENT_CONFIDENTIAL or "consent" in self.request.GET.get(
             "prompt", ""
         ):
             return False
         approval = Approval.objects.filter(user=self.request.user, application=application).first()
-        return bool(approval and approval.covers(wanted))
+        return bool(approval and approval.covers(requested_scopes))
 
     def answer_at_once(self, application: Application, context: dict[str, Any]) -> HttpResponse:
         names = ("client_id", "redirect_uri", "response_type", "state", "code_challenge", "code_challenge_method")
         credentials = {name: context[name] for name in names if context.get(name)}
         credentials["resource"] = self.request.GET.getlist("resource")
         with transaction.atomic():
-            stored = application_changes.lock(pk=application.pk)
+            stored = application_changes.lock_application(pk=application.pk)
             is_unchanged = stored is not None and approved_version(stored) == approved_version(application)
             if not (is_unchanged and self.was_approved(application, context["scopes"])):
                 return self.ask_again()
@@ -138,26 +142,27 @@ class Consent(AuthorizationView):  # type: ignore[misc]  # django-oauth-toolkit 
         return self.redirect(address, application)
 
     def form_valid(self, form: Any) -> HttpResponse:
-        """The form's hidden fields came from a browser: they are judged as a request is.
+        """Answer the client. The hidden fields come from the browser, so they are checked like a request.
 
-        Allowed is what the page showed: if the application was changed since, the person is asked again.
+        If the application has changed since the page was shown, the user is asked again.
         """
         answer = form.cleaned_data
         with transaction.atomic():
-            application = application_changes.lock(client_id=answer["client_id"])
+            application = application_changes.lock_application(client_id=answer["client_id"])
             if application and answer["allow"] and not self.was_shown(application):
                 return self.ask_again()
             if not application or not application.redirect_uri_allowed(answer["redirect_uri"]):
                 return self.form_invalid(form)
-            if not all(map(is_own, answer["resource"].split())):
+            if not all(map(is_own_address, answer["resource"].split())):
                 return self.form_invalid(form)
-            answer["nonce"] = answer["claims"] = ""  # of OpenID Connect, which is not spoken here
+            answer["nonce"] = answer["claims"] = ""  # of OpenID Connect, which is not supported
             response: HttpResponse = super().form_valid(form)
             if answer["allow"] and "code=" in response.headers.get("Location", ""):
                 self.note_approval(application, answer["scope"].split())
         return response
 
     def was_shown(self, application: Application) -> bool:
+        """Whether the page showed the application as it is now."""
         return constant_time_compare(self.request.POST.get("shown_version", ""), approved_version(application))
 
     def ask_again(self) -> HttpResponse:
@@ -167,10 +172,10 @@ class Consent(AuthorizationView):  # type: ignore[misc]  # django-oauth-toolkit 
         return self.render_to_response({"error": errors.InvalidRequestFatalError()}, status=HTTPStatus.BAD_REQUEST)
 
     def handle_prompt_login(self) -> HttpResponse:
-        """The toolkit's, which would lose all but one `resource`."""
-        again = self.request.GET.copy()
-        again["prompt"] = " ".join(word for word in again["prompt"].split() if word != "login")
-        return redirect_to_login(f"{self.request.path}?{known_parameters(again).urlencode()}")
+        """Redirect to the sign-in page with all `resource` parameters. The toolkit's keeps only one."""
+        parameters = self.request.GET.copy()
+        parameters["prompt"] = " ".join(word for word in parameters["prompt"].split() if word != "login")
+        return redirect_to_login(f"{self.request.path}?{known_parameters(parameters).urlencode()}")
 
     def note_approval(self, application: Application, granted: list[str]) -> None:
         user = self.request.user
@@ -184,9 +189,9 @@ class Consent(AuthorizationView):  # type: ignore[misc]  # django-oauth-toolkit 
         approval.save()
 
 
-def believed_redirect_uri(asked: QueryDict) -> str:
-    """Where the program that this request names may be told of an error; empty if that is not certain."""
-    client_ids, addresses = asked.getlist("client_id"), asked.getlist("redirect_uri")
+def trusted_redirect_uri(parameters: QueryDict) -> str:
+    """The registered redirect URI at which the client may learn of an error; "" if there is any doubt."""
+    client_ids, addresses = parameters.getlist("client_id"), parameters.getlist("redirect_uri")
     application = Application.objects.filter(client_id__in=client_ids).first() if len(client_ids) == 1 else None
     if application is None or len(addresses) > 1:
         return ""
@@ -197,7 +202,7 @@ def believed_redirect_uri(asked: QueryDict) -> str:
 
 
 def form_targets(redirect_uri: str) -> list[str]:
-    """Where the browser may go after the form: the client, and wherever that one redirects it."""
+    """Values of `form-action`: the client, and any host of its scheme, since it may redirect."""
     parts = urlsplit(redirect_uri)
     return [f"{parts.scheme}://{parts.netloc}", f"{parts.scheme}:"]
 
@@ -206,10 +211,10 @@ def form_targets(redirect_uri: str) -> list[str]:
 @never_cache
 @require_POST
 def introspect(request: HttpRequest) -> HttpResponse:
-    """Whether a token is alive (RFC 7662): told to the client that it was given to, if it has the right to ask."""
+    """Introspection endpoint (RFC 7662), for clients that may introspect, and their own tokens."""
     try:
         check_client_request(request)
-        client = introspection.asking_client(request)
+        client = introspection.authenticate_client(request)
         if client is None:
             raise errors.InvalidClientError
         if not client.may_introspect:
@@ -220,16 +225,16 @@ def introspect(request: HttpRequest) -> HttpResponse:
     except errors.OAuth2Error as error:
         headers = json_headers(error.headers, error.status_code)
         return HttpResponse(error.json, status=error.status_code, headers=headers)
-    return JsonResponse(introspection.introspection(token, client) or INACTIVE)
+    return JsonResponse(introspection.introspect_token(token, client) or INACTIVE)
 
 
 class Metadata(OAuthServerMetadataView):  # type: ignore[misc]  # as above
-    """The toolkit's authorization server metadata (RFC 8414), with what is true of this server."""
+    """Authorization server metadata (RFC 8414): the toolkit's, corrected for this server."""
 
     def get(self, request: HttpRequest, *arguments: Any, **names: Any) -> HttpResponse:
         response: HttpResponse = super().get(request, *arguments, **names)
-        told = json.loads(response.content)
-        told["response_modes_supported"] = ["query"]
-        told["introspection_endpoint_auth_methods_supported"] = ["client_secret_basic", "client_secret_post"]
-        response.content = json.dumps(told)
+        metadata = json.loads(response.content)
+        metadata["response_modes_supported"] = ["query"]
+        metadata["introspection_endpoint_auth_methods_supported"] = ["client_secret_basic", "client_secret_post"]
+        response.content = json.dumps(metadata)
         return response

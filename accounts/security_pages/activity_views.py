@@ -1,4 +1,4 @@
-"""All that happened to an account, a page at a time: one's own, and for administrators another's."""
+"""Activity page: all events of an account, the user's own or, for administrators, another user's."""
 
 from django.core.paginator import Paginator
 from django.http import HttpResponse
@@ -8,28 +8,28 @@ from django.views.decorators.http import require_GET
 from accounts.audit import log
 from accounts.audit.models import Event
 from accounts.models import User
-from accounts.security_pages.views import Request, address, of_somebody
+from accounts.security_pages.views import Request, page_url, with_owner
 from accounts.sign_in.lockout import client_address
 
-ON_A_PAGE = 25
+PAGE_SIZE = 25
 
 
 @require_GET
-@of_somebody
+@with_owner
 def activity(request: Request, owner: User) -> HttpResponse:
-    """The page, or for htmx what is on it. What cannot be found is left out of the question: all of it is shown."""
+    """The page, or its content for htmx. An unknown kind or page number is ignored."""
     if owner != request.user:
         log.write(log.Kind.LOOKED_AT, whose=owner, who=request.user, address=client_address(request))
     counts = log.counts(owner)
-    wanted = request.GET.get("kind", "")
-    kind = wanted if wanted in counts else ""
-    paginator: Paginator[Event] = Paginator(log.of(owner, kind), ON_A_PAGE)
-    paginator.count = counts[kind] if kind else sum(counts.values())  # known by now: not asked for again
+    requested_kind = request.GET.get("kind", "")
+    kind = requested_kind if requested_kind in counts else ""
+    paginator: Paginator[Event] = Paginator(log.of(owner, kind), PAGE_SIZE)
+    paginator.count = counts[kind] if kind else sum(counts.values())  # saves the COUNT query
     page = paginator.get_page(request.GET.get("page"))
     context = {
         "owner": owner,
         "is_own": owner == request.user,
-        "back": address(request, owner, "security"),
+        "back": page_url(request, owner, "security"),
         "page": page,
         "previous": page.number - 1 if page.has_previous() else None,
         "next": page.number + 1 if page.has_next() else None,

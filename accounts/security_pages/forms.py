@@ -1,4 +1,4 @@
-"""What somebody chooses for a new permanent token or application password."""
+"""Forms for new permanent tokens and application passwords."""
 
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -18,7 +18,7 @@ DAYS = (7, 30, 60, 90, 180, 365)
 
 
 class NewSecretForm(forms.Form):
-    """A name that is not in use, and at least one scope, none of which is chosen beforehand."""
+    """Asks for an unused name and at least one scope. No scope is preselected."""
 
     name = forms.CharField(label=gettext_lazy("Name"), max_length=100)
     scopes = forms.MultipleChoiceField(
@@ -31,17 +31,17 @@ class NewSecretForm(forms.Form):
         super().__init__(*arguments, **options)
         self.owner = owner
         choices = cast(forms.MultipleChoiceField, self.fields["scopes"])
-        choices.choices = list(operations.giveable(owner, maker).items())
+        choices.choices = list(operations.grantable_scopes(owner, maker).items())
 
     def living(self) -> Any:
-        """What is in use under a name."""
+        """The rows whose names are taken."""
         raise NotImplementedError
 
     def clean_name(self) -> str:
-        """A form that is sent twice by accident makes no second one, either."""
+        """Refuse a name in use. This also stops a form that was sent twice."""
         name = " ".join(str(self.cleaned_data["name"]).split())
         if self.living().filter(name__iexact=name).exists():
-            raise forms.ValidationError(_("There is one of this name. Delete it first, or choose another name."))
+            raise forms.ValidationError(_("This name is in use. Choose another name, or delete the other one first."))
         return name
 
 
@@ -59,8 +59,8 @@ class TokenForm(NewSecretForm):
 
     @property
     def expires_at(self) -> datetime | None:
-        chosen = self.cleaned_data["expires"]
-        return None if chosen == NEVER else timezone.now() + timedelta(days=int(chosen))
+        choice = self.cleaned_data["expires"]
+        return None if choice == NEVER else timezone.now() + timedelta(days=int(choice))
 
 
 class ApplicationPasswordForm(NewSecretForm):
@@ -73,7 +73,7 @@ class ApplicationPasswordForm(NewSecretForm):
 
 
 def lifetimes() -> list[tuple[str, str]]:
-    """What the policy allows, each with the day on which it would end."""
+    """Choices of lifetimes that the settings allow, each with its last day."""
     longest = settings.PERMANENT_TOKEN_MAX_DAYS
     allowed = sorted({min(days, longest) for days in (*DAYS, longest, settings.PERMANENT_TOKEN_DEFAULT_DAYS)})
     choices = [(str(days), in_words(days)) for days in allowed]

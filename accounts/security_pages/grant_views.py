@@ -1,4 +1,4 @@
-"""Ending what programs were allowed and what they hold: one's own, or as an administrator another person's."""
+"""Views that end refresh tokens and approvals, of the user or, for administrators, of another user."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,25 +28,25 @@ MAY_END = (privileges.LOOK, "accounts.delete_approval")
 
 
 class Request(HttpRequest):
-    """Somebody is signed in."""
+    """A request of a signed-in user."""
 
     user: User
     htmx: HtmxDetails
 
 
 @dataclass(frozen=True, kw_only=True)
-class Question:
-    """What is asked first and done then."""
+class Confirmation:
+    """A question on a page or in a dialog, and what to do if the answer is yes."""
 
     title: str
     text: str
     yes: str
-    done: str
+    message: str  # after it was done
     end: Callable[[], None]
 
 
 def owner_of(request: Request, user_id: int | None) -> User:
-    """Whose page it is: one's own, or another's for those who may."""
+    """The user whose page it is. Raises `PermissionDenied` if it is another's and the viewer may not end grants."""
     if user_id is None or user_id == request.user.pk:
         return request.user
     if not request.user.has_perms(MAY_END):
@@ -55,75 +55,78 @@ def owner_of(request: Request, user_id: int | None) -> User:
 
 
 def may_end(viewer: User, owner: User) -> bool:
-    """Whether the buttons are there."""
+    """Whether the page has buttons to end grants."""
     return viewer.pk == owner.pk or viewer.has_perms(MAY_END)
 
 
-def page_of(owner: User, viewer: User) -> str:
+def security_url(owner: User, viewer: User) -> str:
     if owner.pk == viewer.pk:
         return reverse("accounts:security")
     return reverse("accounts:security-of", args=[owner.pk])
 
 
-def asked_first(view: Callable[..., Question]) -> Callable[..., HttpResponse]:
-    """GET shows the question, as a page or as a dialog on the one that is open; POST does it and leads back."""
+def confirm_first(view: Callable[..., Confirmation]) -> Callable[..., HttpResponse]:
+    """Decorator: GET asks for confirmation, as a page or in a dialog; POST does it and returns to Account Security."""
 
     @require_http_methods(["GET", "POST"])
     @never_cache
     @login_required
-    def answered(request: Request, user_id: int | None = None, **names: UUID | int) -> HttpResponse:
+    def confirmed(request: Request, user_id: int | None = None, **names: UUID | int) -> HttpResponse:
         owner = owner_of(request, user_id)
-        question = view(request, owner, **names)
-        page = page_of(owner, request.user)
+        confirmation = view(request, owner, **names)
+        page = security_url(owner, request.user)
         if request.method == "GET":
             template = "accounts/end_grant.html#dialog" if request.htmx else "accounts/end_grant.html"
-            return render(request, template, {"question": question, "page": page, "owner": owner})
-        question.end()
-        messages.success(request, question.done)
+            return render(request, template, {"confirmation": confirmation, "page": page, "owner": owner})
+        confirmation.end()
+        messages.success(request, confirmation.message)
         return HttpResponseClientRedirect(page) if request.htmx else HttpResponseRedirect(page, status=303)
 
-    return answered
+    return confirmed
 
 
-@asked_first
-def refresh_token(request: Request, owner: User, family: UUID) -> Question:
-    held = one_of([grant for grant in grants.of(owner).refresh_tokens if grant.family == family])
-    names = {"name": held.name}
-    return Question(
+@confirm_first
+def refresh_token(request: Request, owner: User, family: UUID) -> Confirmation:
+    refresh_token_grant = first_or_404([grant for grant in grants.of(owner).refresh_tokens if grant.family == family])
+    names = {"name": refresh_token_grant.name}
+    return Confirmation(
         title=_("Delete the refresh token of %(name)s?") % names,
-        text=_("It signs %(name)s out at once. It can ask to be signed in again.") % names,
+        text=_("This signs %(name)s out at once. It can ask for access again.") % names,
         yes=_("Delete"),
-        done=_("%(name)s is signed out.") % names,
-        end=partial(grants.end_refresh_tokens, owner, [held], who=request.user, address=client_address(request)),
+        message=_("%(name)s is signed out.") % names,
+        end=partial(
+            grants.end_refresh_tokens, owner, [refresh_token_grant], who=request.user, address=client_address(request)
+        ),
     )
 
 
-@asked_first
-def refresh_tokens(request: Request, owner: User) -> Question:
-    held = grants.of(owner).refresh_tokens
-    return Question(
+@confirm_first
+def refresh_tokens(request: Request, owner: User) -> Confirmation:
+    owner_grants = grants.of(owner).refresh_tokens
+    return Confirmation(
         title=_("Delete all refresh tokens?"),
-        text=_("It signs every program out at once: %(names)s.") % {"names": ", ".join(grant.name for grant in held)},
+        text=_("This signs all programs out at once: %(names)s.")
+        % {"names": ", ".join(grant.name for grant in owner_grants)},
         yes=_("Delete all"),
-        done=_("All programs are signed out."),
-        end=partial(grants.end_refresh_tokens, owner, held, who=request.user, address=client_address(request)),
+        message=_("All programs are signed out."),
+        end=partial(grants.end_refresh_tokens, owner, owner_grants, who=request.user, address=client_address(request)),
     )
 
 
-@asked_first
-def approved_scopes(request: Request, owner: User, application_id: int) -> Question:
-    approved = one_of([row for row in grants.of(owner).approved_scopes if row.application.pk == application_id])
+@confirm_first
+def approved_scopes(request: Request, owner: User, application_id: int) -> Confirmation:
+    approved = first_or_404([row for row in grants.of(owner).approved_scopes if row.application.pk == application_id])
     names = {"name": approved.name}
-    return Question(
+    return Confirmation(
         title=_("Remove the access of %(name)s?") % names,
-        text=_("All that it holds stops working at once. It has to ask again before it can do anything.") % names,
+        text=_("Its tokens stop working at once. It must ask again before it can do anything.") % names,
         yes=_("Remove"),
-        done=_("%(name)s has no access any more.") % names,
+        message=_("%(name)s no longer has access.") % names,
         end=partial(grants.end_approved, owner, approved, who=request.user, address=client_address(request)),
     )
 
 
-def one_of(found: list[Row]) -> Row:
-    if not found:
+def first_or_404(rows: list[Row]) -> Row:
+    if not rows:
         raise Http404
-    return found[0]
+    return rows[0]

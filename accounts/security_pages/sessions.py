@@ -1,4 +1,4 @@
-"""Where a person is signed in, and ending it there."""
+"""List of a user's sessions, and views that end them."""
 
 from typing import Any, cast
 
@@ -18,28 +18,28 @@ from accounts.sign_in import known_devices
 
 
 class Sessions(ListUserSessionsView):
-    """A GET lists them; a POST ends all but this one, and what programs hold."""
+    """GET lists the sessions. POST ends all others, and all grants."""
 
     http_method_names = ["get", "post"]
 
     def get_context_data(self, **names: Any) -> dict[str, Any]:
-        UserSession.objects.create_from_request(self.request)  # if it did not begin at the sign-in page
+        UserSession.objects.create_from_request(self.request)  # for a session that did not start at the sign-in page
         context: dict[str, Any] = super().get_context_data(**names)
         return context
 
     def form_valid(self, form: forms.Form) -> HttpResponse:
-        validator.end_all(cast(User, self.request.user))
+        validator.end_grants(cast(User, self.request.user))
         known_devices.forget_devices(cast(User, self.request.user), but=self.request)
-        answer: HttpResponse = super().form_valid(form)
-        return answer
+        response: HttpResponse = super().form_valid(form)
+        return response
 
 
 @require_POST
 @login_required
 def end(request: HttpRequest, session_id: int) -> HttpResponse:
-    """One of the person's own. Ending this one is signing out."""
+    """End one of the user's own sessions. Ending the current one signs out."""
     session = get_object_or_404(UserSession, pk=session_id, user=request.user)
     session.end()
     known_devices.forget_devices(cast(User, request.user), but=request)
-    messages.success(request, _("Signed out there."))
+    messages.success(request, _("The other browser is signed out."))
     return redirect("usersessions_list")

@@ -1,4 +1,4 @@
-"""What django-allauth asks the project: wording, addresses, mails, encryption. The settings name these two classes."""
+"""Adapters of django-allauth: messages, URLs, mails and encryption. The settings name these two classes."""
 
 import logging
 from typing import Any
@@ -22,7 +22,7 @@ from accounts.models import User
 from accounts.sign_in import lockout, mail_server, mfa, tasks
 
 logger = logging.getLogger(__name__)
-WRONG = _("Please enter a correct username and password. Mind capital letters in the password.")
+WRONG = _("Please enter a correct username and password. Passwords are case-sensitive.")
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -31,16 +31,16 @@ class AccountAdapter(DefaultAccountAdapter):
         "username_password_mismatch": WRONG,
         "email_password_mismatch": WRONG,
         "incorrect_password": _("This is not your password."),
-        "enter_current_password": _("This is not your present password."),
+        "enter_current_password": _("This is not your current password."),
         "too_many_login_attempts": _("Too many wrong codes. Wait five minutes and try again."),
-        "rate_limited": _("Too many tries. Wait five minutes and try again."),
+        "rate_limited": _("Too many attempts. Wait five minutes and try again."),
     }
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
-        return False  # administrators make accounts
+        return False  # administrators create accounts
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
-        """`sign_in.backends` reserves an attempt wherever a password is taken: allauth would only count once more."""
+        """Skip allauth's rate limit: `sign_in.backends` counts every attempt already."""
 
     def get_client_ip(self, request: HttpRequest) -> str:
         return lockout.client_address(request)
@@ -53,12 +53,12 @@ class AccountAdapter(DefaultAccountAdapter):
         return f"{settings.SITE_URL}{reverse('account_confirm_email', args=[emailconfirmation.key])}"
 
     def send_password_reset_mail(self, user: User, email: str, context: dict[str, Any]) -> None:
-        """By the worker: else the page would come later for an address that somebody has, and tell it by that."""
+        """Send the mail from the worker: else the response time would reveal whether an account has this address."""
         address = EmailAddress.objects.filter(user=user, email__iexact=email).first()
         try:
             tasks.send_password_link.apply_async((user.pk, address.pk if address else 0), retry=False)
         except (OperationalError, ChannelError, OSError) as error:
-            logger.error("The queue is away (%s): a link to set a password was not sent.", type(error).__name__)
+            logger.error("The queue is unavailable (%s): a link to set a password was not sent.", type(error).__name__)
 
     @sensitive_variables("token", "link")
     def send_password_link(self, user: User, email: str) -> None:
@@ -69,14 +69,14 @@ class AccountAdapter(DefaultAccountAdapter):
 
     @sensitive_variables("context")
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """A mail server that is away undoes nothing that the mail was to tell of."""
+        """Send a mail. If the mail server is unavailable, log that: the action that caused the mail must not fail."""
         if not mail_server.is_sent():
             return
         site = {"name": "Keyrack", "domain": settings.SITE_URL}
         try:
             self.render_mail(template_prefix, email, {"email": email, "current_site": site, **context}).send()
         except OSError as error:
-            logger.error("A mail to a person was not sent (%s): %s", template_prefix, type(error).__name__)
+            logger.error("A mail to a user was not sent (%s): %s", template_prefix, type(error).__name__)
 
 
 class SecondFactorAdapter(DefaultMFAAdapter):
@@ -100,7 +100,7 @@ class SecondFactorAdapter(DefaultMFAAdapter):
         return user.get_username()
 
     def get_public_key_credential_rp_entity(self) -> dict[str, str]:
-        """Passkeys belong to the host of SITE_URL, whatever the request says."""
+        """Bind passkeys to the host of SITE_URL, not to the Host header."""
         return {"id": urlsplit(settings.SITE_URL).hostname or "", "name": "Keyrack"}
 
     def get_public_key_credential_user_entity(self, user: User) -> dict[str, Any]:

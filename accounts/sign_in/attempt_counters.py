@@ -1,7 +1,7 @@
 """Counters of failed attempts in the database. An attempt is reserved before the work and settled after it.
 
-One conditional UPDATE takes a place, so the limit holds for parallel requests in all threads and processes, whatever
-cache the site has. Knows neither requests nor users: a counter is a text.
+A place is taken by one conditional UPDATE, so the limit holds for parallel requests in all threads and processes,
+whatever cache the site has. Knows neither requests nor users: a counter is a text.
 """
 
 import time
@@ -15,13 +15,13 @@ from django.utils import timezone
 
 from accounts.sign_in.models import AttemptCounter
 
-WAIT_SECONDS = 10.0  # for a place that a running attempt holds: that one may succeed and give it back
+WAIT_SECONDS = 10.0  # for a running attempt, which returns its place if it succeeds
 POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limit:
-    """So many failed attempts within `duration`. The last of them locks the counter for another `duration`."""
+    """At most `times` failed attempts within `duration`. The last one locks the counter for another `duration`."""
 
     counter: str
     times: int
@@ -29,16 +29,16 @@ class Limit:
 
 
 def reserve(limits: Sequence[Limit]) -> Limit | None:
-    """Take a place at every limit, and return None; or at none of them, and return the limit that is reached."""
+    """Take a place at every limit and return None. If one limit is reached, take none and return that limit."""
     for position, limit in enumerate(limits):
-        if not reserve_one(limit):
+        if not reserve_place(limit):
             give_back(limits[:position])
             return limit
     return None
 
 
-def reserve_one(limit: Limit) -> bool:
-    """Waits while only running attempts stand in the way."""
+def reserve_place(limit: Limit) -> bool:
+    """Take a place at one limit. Waits while running attempts hold the last places."""
     give_up_at = time.monotonic() + WAIT_SECONDS
     while not take_place(limit):
         if is_locked(limit) or time.monotonic() > give_up_at:
@@ -48,17 +48,18 @@ def reserve_one(limit: Limit) -> bool:
 
 
 def take_place(limit: Limit) -> bool:
+    """Take a place if there is one, starting a new window if the last is over."""
     now = timezone.now()
     rows = AttemptCounter.objects.filter(counter=limit.counter)
     has_room = rows.filter(ends_at__gt=now, running__lt=Value(limit.times) - F("failures"))
     over = rows.filter(ends_at__lte=now)
-    anew = {"failures": 0, "running": 1, "ends_at": now + limit.duration}
-    if has_room.update(running=F("running") + 1) or over.update(**anew):
+    restarted = {"failures": 0, "running": 1, "ends_at": now + limit.duration}
+    if has_room.update(running=F("running") + 1) or over.update(**restarted):
         return True
     if rows.exists():
         return False
     AttemptCounter.objects.bulk_create([AttemptCounter(counter=limit.counter, ends_at=now)], ignore_conflicts=True)
-    return bool(over.update(**anew) or has_room.update(running=F("running") + 1))
+    return bool(over.update(**restarted) or has_room.update(running=F("running") + 1))
 
 
 def is_locked(limit: Limit) -> bool:
@@ -68,13 +69,13 @@ def is_locked(limit: Limit) -> bool:
 
 
 def give_back(limits: Sequence[Limit]) -> None:
-    """The attempt succeeded, or nothing was tried. Failures from before stay."""
+    """Return the places of an attempt that succeeded or was not made. Earlier failures still count."""
     for limit in limits:
         AttemptCounter.objects.filter(counter=limit.counter, running__gt=0).update(running=F("running") - 1)
 
 
 def count_failure(limits: Sequence[Limit]) -> list[Limit]:
-    """The reserved attempt failed. Returns the limits that it reached: one failure alone reaches a limit."""
+    """Settle a failed attempt. Returns the limits that it reached: of parallel failures, one alone reaches a limit."""
     return [limit for limit in limits if count_one_failure(limit)]
 
 
@@ -89,4 +90,5 @@ def count_one_failure(limit: Limit) -> bool:
 
 
 def forget_past() -> None:
+    """Delete counters whose window is over."""
     AttemptCounter.objects.filter(ends_at__lte=timezone.now()).delete()

@@ -1,4 +1,4 @@
-"""What Django and django-allauth tell of signing in, written into the diary."""
+"""Signal receivers that write sign-ins, and changes of passwords and MFA, to the audit log."""
 
 from typing import Any
 
@@ -17,29 +17,29 @@ from accounts.sign_in.lockout import client_address
 
 
 @receiver(user_logged_in)
-def note_sign_in(request: HttpRequest, user: User, **_details: Any) -> None:
+def log_sign_in(request: HttpRequest, user: User, **_details: Any) -> None:
     write(Kind.SIGNED_IN, user, request)
 
 
 @receiver(user_logged_out)
-def note_sign_out(request: HttpRequest, user: User | None, **_details: Any) -> None:
+def log_sign_out(request: HttpRequest, user: User | None, **_details: Any) -> None:
     if user:
         write(Kind.SIGNED_OUT, user, request)
 
 
 @receiver([password_changed, password_reset, password_set])
-def note_password(request: HttpRequest, user: User, **_details: Any) -> None:
+def log_password_change(request: HttpRequest, user: User, **_details: Any) -> None:
     write(Kind.PASSWORD_CHANGED, user, request)
 
 
 @receiver(authenticator_added)
-def note_second_factor(request: HttpRequest, user: User, authenticator: Authenticator, **_details: Any) -> None:
+def log_second_factor_added(request: HttpRequest, user: User, authenticator: Authenticator, **_details: Any) -> None:
     if authenticator.type in mfa.KINDS:
         write(Kind.SECOND_FACTOR_ADDED, user, request, detail=str(authenticator))
 
 
 @receiver(authenticator_removed)
-def note_no_second_factor(request: HttpRequest, user: User, authenticator: Authenticator, **_details: Any) -> None:
+def log_second_factor_removed(request: HttpRequest, user: User, authenticator: Authenticator, **_details: Any) -> None:
     if authenticator.type in mfa.KINDS:
         write(Kind.SECOND_FACTOR_REMOVED, user, request, detail=str(authenticator))
 

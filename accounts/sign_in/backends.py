@@ -1,4 +1,4 @@
-"""Whom a name means, and whether the password is theirs. One account and one hash, whatever was typed."""
+"""Authentication backend: finds the account of a name or e-mail address, and checks one password hash."""
 
 from typing import Any
 
@@ -12,43 +12,49 @@ from accounts.sign_in import lockout
 
 
 def meant_by(name: str) -> User | None:
-    """By username, else by the spelling of one, else by e-mail address. Nobody where it could be two people."""
+    """The user with this username, else with another spelling of it, else with this e-mail address.
+
+    None if several users match.
+    """
     name = name.strip()
     if "\0" in name or not name:
         return None
     exact = User.objects.filter(username=name).first()
-    return exact or only(User.objects.filter(username__iexact=name)[:2]) or owner_of(name)
+    return exact or single_user(User.objects.filter(username__iexact=name)[:2]) or find_by_email(name)
 
 
-def owner_of(address: str) -> User | None:
+def find_by_email(address: str) -> User | None:
+    """The only user with this verified address, else the only one with it in the account."""
     if "@" not in address:
         return None
     verified = EmailAddress.objects.filter(email=address.lower(), verified=True).select_related("user")
-    return only([each.user for each in verified[:2]]) or only(User.objects.filter(email__iexact=address)[:2])
+    return single_user([row.user for row in verified[:2]]) or single_user(
+        User.objects.filter(email__iexact=address)[:2]
+    )
 
 
-def only(found: Any) -> User | None:
-    people: list[User] = list(found)
+def single_user(rows: Any) -> User | None:
+    people: list[User] = list(rows)
     return people[0] if len(people) == 1 else None
 
 
 class Backend(AuthenticationBackend):
-    """allauth's, which would hash a password up to three times for some names and so tell which ones exist.
+    """allauth's backend with one password hash for every name, so that response times don't reveal which names exist.
 
-    An attempt is reserved before the hash, whoever asks: `accounts.sign_in.lockout.LockedOut`.
+    Reserves an attempt before hashing, for every caller. Raises `accounts.sign_in.lockout.LockedOut`.
     """
 
-    meant: User | None = None
+    candidate: User | None = None
 
     @sensitive_variables()
     def authenticate(self, request: HttpRequest | None, **credentials: Any) -> User | None:
         name = credentials.get("username") or credentials.get("email") or ""
-        self.meant = meant_by(name)
-        with lockout.attempt(request or HttpRequest(), self.meant, name=name) as attempt:
-            found: User | None = super().authenticate(request, **credentials)
-            attempt.has_succeeded = found is not None
-        return found
+        self.candidate = meant_by(name)
+        with lockout.attempt(request or HttpRequest(), self.candidate, name=name) as attempt:
+            user: User | None = super().authenticate(request, **credentials)
+            attempt.has_succeeded = user is not None
+        return user
 
     def _authenticate(self, request: HttpRequest | None, **credentials: Any) -> User | None:
-        found: User | None = self._check_password(self.meant, credentials["password"])
-        return found
+        user: User | None = self._check_password(self.candidate, credentials["password"])
+        return user

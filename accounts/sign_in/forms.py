@@ -1,4 +1,4 @@
-"""What signing in asks for, on top of django-allauth's own forms."""
+"""Forms of signing in, based on django-allauth's."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ from accounts.sign_in import lockout, mfa
 
 
 class SignInForm(account_forms.LoginForm):
-    """Its first field keeps the name that browsers have stored passwords under; allauth's own is understood as well."""
+    """Names its first field `username`, under which browsers have stored passwords. Accepts allauth's `login` too."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -33,26 +33,26 @@ class SignInForm(account_forms.LoginForm):
 class PasswordChangeForm(account_forms.ChangePasswordForm):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.fields["oldpassword"].label = _("Present password")
+        self.fields["oldpassword"].label = _("Current password")
         self.fields["password1"].label = _("New password")
-        self.fields["password2"].label = _("New password, once more")
+        self.fields["password2"].label = _("New password again")
 
     def clean_oldpassword(self) -> str:
-        """By way of the door where wrong ones are counted: a session that was stolen is no place to guess in."""
-        given: str = self.cleaned_data.get("oldpassword", "")
-        if not get_adapter().reauthenticate(self.user, given):
+        """Check the password where failures are counted, so that a stolen session can't be used for guessing."""
+        password: str = self.cleaned_data.get("oldpassword", "")
+        if not get_adapter().reauthenticate(self.user, password):
             raise get_adapter().validation_error("enter_current_password")
-        return given
+        return password
 
 
-class _Counted(forms.Form):
-    """An attempt is reserved before the code is looked at, and a right code opens once."""
+class _CountedCodeForm(forms.Form):
+    """Reserves an attempt before it checks the code, and accepts each code only once."""
 
     user: Any
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.fields["code"].label = _("Code of your app, or a recovery code")
+        self.fields["code"].label = _("Code from your app, or a recovery code")
 
     def clean_code(self) -> str:
         try:
@@ -65,54 +65,56 @@ class _Counted(forms.Form):
 
     def checked_code(self) -> str:
         code: str = super().clean_code()  # type: ignore[misc]  # of the form it is mixed into
-        authenticator = self.authenticator  # type: ignore[attr-defined]  # which that has found
+        authenticator = self.authenticator  # type: ignore[attr-defined]  # set by clean_code
         if authenticator.type == Authenticator.Type.TOTP and not mfa.is_first_use(authenticator, code):
             raise get_second_factor_adapter().validation_error("incorrect_code")
         return code
 
 
-class CodeForm(_Counted, code_forms.AuthenticateForm):
-    """The second step of signing in."""
+class CodeForm(_CountedCodeForm, code_forms.AuthenticateForm):
+    """The second step of signing in, by code."""
 
 
-class CodeAgainForm(_Counted, code_forms.ReauthenticateForm):
-    """The second step of a page that asks again."""
+class CodeAgainForm(_CountedCodeForm, code_forms.ReauthenticateForm):
+    """The second step of reauthentication, by code."""
 
 
 class AppForm(totp_forms.ActivateTOTPForm):
-    """The new app's secret waits in the session for its first code: sealed there too."""
+    """Set-up of an authenticator app. Seals the new secret while it waits in the session for its first code."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         session = context.request.session
-        held = session.get(SECRET_SESSION_KEY)
+        sealed_secret = session.get(SECRET_SESSION_KEY)
         super().__init__(*arguments, **options)
-        if self.is_bound and held:
-            self.secret = mfa.unseal(held)
+        if self.is_bound and sealed_secret:
+            self.secret = mfa.unseal(sealed_secret)
         session[SECRET_SESSION_KEY] = mfa.seal(self.secret)
 
 
-# What a browser says of a passkey or security key is JSON of anybody's making, and fido2 expects none of this shape.
-NONSENSE = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+# Raised by fido2 for malformed JSON in place of a credential.
+MALFORMED = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 
 
-class _Parsed(forms.Form):
+class _SafeCredentialForm(forms.Form):
+    """Treats a malformed credential as a wrong one."""
+
     def clean_credential(self) -> Any:
         try:
             return super().clean_credential()  # type: ignore[misc]  # of the form it is mixed into
-        except NONSENSE:
+        except MALFORMED:
             raise get_second_factor_adapter().validation_error("incorrect_code") from None
 
 
-class PasskeyForm(_Parsed, key_forms.LoginWebAuthnForm):
-    """Signing in with nothing else."""
+class PasskeyForm(_SafeCredentialForm, key_forms.LoginWebAuthnForm):
+    """Signing in with a passkey alone."""
 
 
-class KeyForm(_Parsed, key_forms.AuthenticateWebAuthnForm):
-    """The second step of signing in."""
+class KeyForm(_SafeCredentialForm, key_forms.AuthenticateWebAuthnForm):
+    """The second step of signing in, by key."""
 
 
-class KeyAgainForm(_Parsed, key_forms.ReauthenticateWebAuthnForm):
-    """The second step of a page that asks again."""
+class KeyAgainForm(_SafeCredentialForm, key_forms.ReauthenticateWebAuthnForm):
+    """The second step of reauthentication, by key."""
 
 
 class NewKeyForm(key_forms.AddWebAuthnForm):
@@ -125,6 +127,6 @@ class NewKeyForm(key_forms.AddWebAuthnForm):
     def clean(self) -> dict[str, Any]:
         try:
             cleaned: dict[str, Any] = super().clean()
-        except NONSENSE:
+        except MALFORMED:
             raise get_second_factor_adapter().validation_error("incorrect_code") from None
         return cleaned

@@ -1,8 +1,8 @@
-"""Password hashers that tell "password" from "password" with NUL behind it.
+"""Password hashers that distinguish "password" from "password" followed by NUL.
 
-HMAC fills its key up with zeros (RFC 2104), and the key of PBKDF2, which scrypt is built on too, is the password. So to
-Django's own hashers both are the same: for people's passwords and for clients' secrets. One that ends with NUL opens
-nothing therefore.
+HMAC pads its key with zeros (RFC 2104), and the key of PBKDF2, on which scrypt is built too, is the password. To
+Django's own hashers both passwords are therefore the same, for users and for client secrets. These hashers refuse every
+password that ends with NUL.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ from django.views.decorators.debug import sensitive_variables
 class _NulCounts:
     @method_decorator(sensitive_variables("password"))
     def verify(self, password: str, encoded: str) -> bool:
-        """Takes as long for one as for the other."""
+        """Verify the hash first, so that the response time is the same."""
         parent: Any = super()
         return bool(parent.verify(password, encoded)) and not password.endswith("\0")
 

@@ -1,7 +1,7 @@
-"""Browsers that a person has signed in with: their wrong passwords are counted apart from everybody else's.
+"""Known devices: browsers that a user has signed in with, whose failed attempts are counted separately.
 
-The cookie opens nothing. It holds a random id, signed; a row says whose device it is, and is gone when the password
-changes or the person signs out elsewhere.
+The cookie grants nothing. It holds a signed random id, and a row links the id to the user until the password changes or
+the user signs out elsewhere.
 """
 
 import secrets
@@ -25,7 +25,7 @@ LIFETIME = timedelta(days=365)
 
 
 def device_id_in(request: HttpRequest) -> str:
-    """What the cookie says; "" for none, or one that is not ours."""
+    """The device id in the cookie; "" if there is none or its signature is wrong."""
     try:
         device_id = signing.loads(request.COOKIES.get(settings.DEVICE_COOKIE_NAME, ""), salt=SALT, max_age=LIFETIME)
     except signing.BadSignature:
@@ -34,14 +34,14 @@ def device_id_in(request: HttpRequest) -> str:
 
 
 def device_of(request: HttpRequest, user: User) -> str:
-    """The id of this browser, if this person is known to use it; else ""."""
+    """The id of this browser if it is a known device of the user; else ""."""
     device_id = device_id_in(request)
     return device_id if device_id and KnownDevice.objects.filter(user=user, device_id=device_id).exists() else ""
 
 
 @receiver([user_logged_in, password_changed, password_reset, password_set])
 def remember_device(request: HttpRequest | None, user: User, **_details: Any) -> None:
-    """A link in a mail counts too: the name may be locked meanwhile. The middleware sets the cookie."""
+    """Store this browser as a known device, also after a password reset by mail. The middleware sets the cookie."""
     if request is None:
         return
     device_id = device_id_in(request) or secrets.token_urlsafe(16)
@@ -50,9 +50,9 @@ def remember_device(request: HttpRequest | None, user: User, **_details: Any) ->
 
 
 def forget_devices(user: User, *, but: HttpRequest | None = None) -> None:
-    """All browsers of this person, but the one that asks."""
-    kept = device_id_in(but) if but else ""
-    KnownDevice.objects.filter(user=user).exclude(device_id=kept).delete()
+    """Forget the known devices of a user, except the browser of the request `but`."""
+    device_id = device_id_in(but) if but else ""
+    KnownDevice.objects.filter(user=user).exclude(device_id=device_id).delete()
 
 
 def forget_unused() -> None:
@@ -60,9 +60,9 @@ def forget_unused() -> None:
 
 
 def set_cookie(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """Middleware."""
+    """Middleware: set the device cookie after `remember_device`."""
 
-    def answer(request: HttpRequest) -> HttpResponse:
+    def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
         if device_id := getattr(request, "device_id", ""):
             response.set_cookie(
@@ -75,4 +75,4 @@ def set_cookie(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[
             )
         return response
 
-    return answer
+    return middleware

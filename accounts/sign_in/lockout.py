@@ -1,6 +1,6 @@
-"""Which counters an attempt to sign in is reserved at, at every place that takes a password or a code.
+"""Lockout: limits of failed attempts, wherever a password or a code is accepted. Also finds the client's address.
 
-A browser that this person has signed in with before has a counter of its own: guesses from elsewhere don't lock it.
+A known device of the user has a counter of its own, so that guesses from elsewhere don't lock it.
 """
 
 import re
@@ -21,14 +21,14 @@ from accounts.models import User
 from accounts.sign_in import attempt_counters, known_devices
 from accounts.sign_in.attempt_counters import Limit
 
-NOBODY_KNOWS = "::"  # a socket file has no address
+UNKNOWN_ADDRESS = "::"  # of a client on a Unix socket
 ADDRESS_WITH_PORT = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::[0-9]{1,5})?|([0-9.]+):[0-9]{1,5}")
 WRONG_CODES = 5
 WRONG_CODES_WITHIN = timedelta(minutes=5)
 
 
 class LockedOut(Exception):
-    """Too many attempts failed. `was_tried`: this one was looked at, failed, and was the last."""
+    """Too many attempts failed. `was_tried`: this attempt was made, failed, and reached the limit."""
 
     def __init__(self, *, was_tried: bool = False) -> None:
         super().__init__()
@@ -36,39 +36,43 @@ class LockedOut(Exception):
 
 
 class TooManyCodes(LockedOut):
-    """The narrow limit of codes is reached; passwords of this account still work."""
+    """The limit of wrong codes is reached. Passwords of this account still work."""
 
 
 class Attempt:
-    """What came of an attempt; failed, unless somebody says otherwise."""
+    """Outcome of an attempt: a failure, unless `has_succeeded` is set."""
 
     has_succeeded = False
 
 
 def client_address(request: HttpRequest) -> str:
-    """Who connected; behind proxies of ours, what the outermost of them saw. What a client claims itself is ignored."""
-    seen = [without_port(entry.strip()) for entry in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]
-    if settings.PROXY_COUNT and len(seen) >= settings.PROXY_COUNT and is_address(seen[-settings.PROXY_COUNT]):
-        return plain_address(seen[-settings.PROXY_COUNT])
-    return plain_address(str(request.META.get("REMOTE_ADDR") or NOBODY_KNOWS))
+    """The network address of the client, as seen by the outermost of PROXY_COUNT proxies. Ignores forged headers."""
+    forwarded_for = [without_port(entry.strip()) for entry in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]
+    if (
+        settings.PROXY_COUNT
+        and len(forwarded_for) >= settings.PROXY_COUNT
+        and is_address(forwarded_for[-settings.PROXY_COUNT])
+    ):
+        return plain_address(forwarded_for[-settings.PROXY_COUNT])
+    return plain_address(str(request.META.get("REMOTE_ADDR") or UNKNOWN_ADDRESS))
 
 
 def without_port(entry: str) -> str:
-    """Some proxies write the port of the connection behind the address, and brackets around one of IPv6."""
+    """The address without the port and brackets that some proxies add."""
     match = ADDRESS_WITH_PORT.fullmatch(entry)
     return match[1] or match[2] if match else entry
 
 
 def plain_address(text: str) -> str:
-    """The same address always in the same way: a server that listens on "::" says "::ffff:192.0.2.1" of 192.0.2.1."""
+    """One spelling for each address: a server that listens on "::" reports 192.0.2.1 as "::ffff:192.0.2.1"."""
     if not is_address(text):
         return text
-    address = ip_address(text.partition("%")[0])  # behind it stands an interface of one machine
+    address = ip_address(text.partition("%")[0])  # drop an IPv6 zone
     return str(getattr(address, "ipv4_mapped", None) or address)
 
 
 def counted_address(request: HttpRequest) -> str:
-    """The whole network of an IPv6 address: whoever has one address of it has as many as they like."""
+    """The address that failures are counted for: of IPv6 the /64 network, in which a client can choose any address."""
     address = client_address(request)
     if is_address(address) and ip_address(address).version == 6:
         return str(ip_network(f"{address}/64", strict=False).network_address)
@@ -87,10 +91,11 @@ def is_address(text: str) -> bool:
 def attempt(
     request: HttpRequest, user: User | None, *, name: str = "", known_place: str = "", with_code: bool = False
 ) -> Iterator[Attempt]:
-    """Reserve an attempt for the work inside, which sets `has_succeeded`. `LockedOut` before it, or after the last one.
+    """Reserve an attempt for the block, which sets `has_succeeded`.
 
-    `user` is who is meant, else `name` is counted. `known_place`: from where this user's programs are known to come.
-    A `ValidationError` is a failure; with any other exception nothing was tried.
+    Raises `LockedOut` before the block, or after it if it fails and reaches a limit. `user` is the account that the
+    attempt is for; if there is none, `name` is counted. `known_place`: see `operations.known_place`. A
+    `ValidationError` in the block is a failure; any other exception does not count.
     """
     limits = limits_of(request, user, name=name, known_place=known_place, with_code=with_code)
     reached = attempt_counters.reserve(limits)
@@ -100,7 +105,7 @@ def attempt(
     try:
         yield current
     except ValidationError:
-        fail(request, user, limits)
+        record_failure(request, user, limits)
         raise
     except BaseException:
         attempt_counters.give_back(limits)
@@ -108,11 +113,11 @@ def attempt(
     if current.has_succeeded:
         attempt_counters.give_back(limits)
     else:
-        fail(request, user, limits)
+        record_failure(request, user, limits)
 
 
-def fail(request: HttpRequest, user: User | None, limits: list[Limit]) -> None:
-    """Count it and write it down, unless the name is nobody's: it may be a password typed into the wrong field."""
+def record_failure(request: HttpRequest, user: User | None, limits: list[Limit]) -> None:
+    """Count a failure and log it. Unknown names are not logged: they may be passwords typed into the wrong field."""
     reached = [limit for limit in attempt_counters.count_failure(limits) if not limit.counter.startswith("codes ")]
     if user:
         log.write(Kind.SIGN_IN_REFUSED, whose=user, address=client_address(request))
@@ -123,7 +128,7 @@ def fail(request: HttpRequest, user: User | None, limits: list[Limit]) -> None:
 
 
 def limits_of(request: HttpRequest, user: User | None, *, name: str, known_place: str, with_code: bool) -> list[Limit]:
-    """The address comes first: one that is locked makes no rows for the names that it goes on to make up."""
+    """The limits of an attempt. The address comes first: once locked, it adds no rows for more invented names."""
     device = known_devices.device_of(request, user) if user else ""
     if user and (device or known_place):
         counters = [f"device {user.get_username()} {device or known_place}"]
@@ -146,7 +151,7 @@ def seconds_locked() -> int:
 
 
 class LockedOutMiddleware:
-    """Answers `LockedOut`: the same page whether the name exists or not, and whether the password was right or not."""
+    """Answers `LockedOut` with one page, which reveals neither whether the name exists nor the password is right."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

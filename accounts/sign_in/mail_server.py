@@ -1,10 +1,10 @@
-"""Whether letters reach anybody."""
+"""Is a real mail server configured?"""
 
 from django.conf import settings
 
-UNSENT = ("console", "dummy")
+UNSENT = ("console", "dummy")  # backends that send nothing
 
 
 def is_sent() -> bool:
-    """Whether EMAIL_URL names a mail server. Else letters end in a log, which is no place for a link that opens."""
+    """Whether EMAIL_URL names a mail server. Else mails end in a log, where no link with a secret may be."""
     return settings.EMAIL_BACKEND.rsplit(".", 2)[-2] not in UNSENT

@@ -1,6 +1,6 @@
-"""Whether a person proves more than a password when signing in, and what is stored for it.
+"""Two-step sign-in: whether a user has it, one-time codes, and the sealing of their secrets.
 
-That is an app's codes, a passkey or a security key; recovery codes are only a spare key to these.
+Second steps are authenticator apps, passkeys and security keys. Recovery codes only stand in for these.
 """
 
 from collections import Counter
@@ -19,18 +19,20 @@ from foundation.secrets_at_rest import Unreadable, first_key_id, sealed_text
 from foundation.secrets_at_rest.rotation import OtherColumn
 
 KINDS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
-SEALED = ("secret", "seed")  # in the data of an authenticator, if it has them
+SEALED = ("secret", "seed")  # keys in the data of an authenticator
 LAST_STEP = "last_step"
 PURPOSE = "accounts:second-factor"
 
 
 class SecretUnreadable(ValidationError):
-    """The key of the secret is not set here. An error of the form that needed it, and nothing in a template."""
+    """The key of a sealed secret is not set. Shows as a form error, and as nothing in a template."""
 
     silent_variable_failure = True
 
     def __init__(self) -> None:
-        super().__init__(_("Your second step can’t be checked: its key is gone here. Ask your administrator."))
+        super().__init__(
+            _("Your second step can’t be checked: the key it was stored with is missing. Ask your administrator.")
+        )
 
 
 @sensitive_variables()
@@ -39,7 +41,7 @@ def seal(text: str) -> str:
 
 
 def unseal(sealed: str) -> str:
-    """Raises `SecretUnreadable`."""
+    """Unseal a secret. Raises `SecretUnreadable`."""
     try:
         return sealed_text.unseal(sealed, purpose=PURPOSE)
     except Unreadable:
@@ -47,15 +49,16 @@ def unseal(sealed: str) -> str:
 
 
 def is_on(user: User) -> bool:
+    """Whether the user has two-step sign-in."""
     return bool(Authenticator.objects.filter(user_id=user.pk, type__in=KINDS).exists())
 
 
 @sensitive_variables("code", "secret")
 def is_first_use(authenticator: Authenticator, code: str) -> bool:
-    """Whether this right code opens: once, in whichever process, and not after a later one (RFC 6238 §5.2)."""
+    """Whether this valid code was not used before, in any process, nor a later one (RFC 6238 §5.2). Marks it used."""
     secret = unseal(authenticator.data["secret"])
-    given = totp.normalize_user_code(code)
-    steps = [step for step in totp.yield_hotp_counters_from_time() if given == code_at(secret, step)]
+    user_code = totp.normalize_user_code(code)
+    steps = [step for step in totp.yield_hotp_counters_from_time() if user_code == code_at(secret, step)]
     with transaction.atomic():
         row = Authenticator.objects.select_for_update().get(pk=authenticator.pk)
         if not steps or max(steps) <= row.data.get(LAST_STEP, 0):
@@ -70,7 +73,7 @@ def code_at(secret: str, step: int) -> str:
     return str(totp.hotp_value(secret, step)).zfill(app_settings.TOTP_DIGITS)
 
 
-# For the rotation of keys ---------------------------------------------------------------------------------------------
+# Key rotation ---------------------------------------------------------------------------------------------------------
 
 
 def sealed_values(data: dict[str, Any]) -> dict[str, str]:
@@ -78,18 +81,18 @@ def sealed_values(data: dict[str, Any]) -> dict[str, str]:
 
 
 def census() -> tuple[Counter[str], list[tuple[str, int]]]:
-    """How many values lie under which key id; of those that don't open, the key id and the id of the authenticator."""
-    under: Counter[str] = Counter()
-    closed = []
+    """Count values by key id, and list key id and authenticator id of those that can't be unsealed."""
+    counts: Counter[str] = Counter()
+    unreadable = []
     for authenticator in Authenticator.objects.exclude(type=Authenticator.Type.WEBAUTHN).order_by("pk").iterator():
         for value in sealed_values(authenticator.data).values():
-            under[sealed_text.key_id_of(value)] += 1
-            if not opens(value):
-                closed.append((sealed_text.key_id_of(value), authenticator.pk))
-    return under, closed
+            counts[sealed_text.key_id_of(value)] += 1
+            if not can_unseal(value):
+                unreadable.append((sealed_text.key_id_of(value), authenticator.pk))
+    return counts, unreadable
 
 
-def opens(value: str) -> bool:
+def can_unseal(value: str) -> bool:
     try:
         unseal(value)
     except SecretUnreadable:
@@ -98,19 +101,21 @@ def opens(value: str) -> bool:
 
 
 def seal_anew() -> int:
-    """Bring every value that opens under the first key; how many were brought. Safe to repeat."""
+    """Reseal every readable value with the first key. Returns how many. Safe to repeat."""
     ids = Authenticator.objects.exclude(type=Authenticator.Type.WEBAUTHN).values_list("pk", flat=True)
-    return sum(move(authenticator_id) for authenticator_id in list(ids))
+    return sum(reseal(authenticator_id) for authenticator_id in list(ids))
 
 
-def move(authenticator_id: int) -> int:
+def reseal(authenticator_id: int) -> int:
     first = first_key_id()
     with transaction.atomic():
         row = Authenticator.objects.select_for_update().filter(pk=authenticator_id).first()
         values = sealed_values(row.data) if row else {}
-        old = {name: held for name, held in values.items() if sealed_text.key_id_of(held) != first and opens(held)}
+        old = {
+            name: value for name, value in values.items() if sealed_text.key_id_of(value) != first and can_unseal(value)
+        }
         if row and old:
-            row.data |= {name: seal(unseal(held)) for name, held in old.items()}
+            row.data |= {name: seal(unseal(value)) for name, value in old.items()}
             row.save(update_fields=["data"])
     return len(old)
 

@@ -1,4 +1,4 @@
-"""What signing in remembers: browsers that a person uses, and failed attempts."""
+"""Known devices and counters of failed attempts."""
 
 from django.db import models
 from django.utils import timezone
@@ -8,7 +8,7 @@ from accounts.models import User
 
 
 class KnownDevice(models.Model):
-    """A browser that this user has signed in with (`accounts.sign_in.known_devices`)."""
+    """A browser that a user has signed in with (`accounts.sign_in.known_devices`)."""
 
     user = models.ForeignKey(User, models.CASCADE, related_name="known_devices")
     device_id = models.CharField(max_length=64)
@@ -24,8 +24,7 @@ class KnownDevice(models.Model):
 
 
 class AttemptCounter(models.Model):
-    """Failed attempts within a window, and those that are running. A process that dies leaves `running` too high
-    until the window ends."""
+    """Failed and running attempts within a window. If a process dies, `running` is too high until the window ends."""
 
     counter = models.CharField(_("Counted for"), max_length=300, primary_key=True)
     failures = models.PositiveIntegerField(_("Failed attempts"), default=0)

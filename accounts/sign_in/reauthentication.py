@@ -1,6 +1,6 @@
-"""Pages that are for people who have just shown who they are: by their password and, where it is on, by two steps.
+"""Reauthentication: some pages require a recent sign-in, with both steps if the user has two-step sign-in.
 
-A session is good for days. What could lock its owner out, or outlive it, asks again after
+A session lasts for days. Pages that could lock its user out, or create what outlives it, ask again after
 ACCOUNT_REAUTHENTICATION_TIMEOUT seconds (ASVS 7.5.1, 7.5.3).
 """
 
@@ -26,57 +26,57 @@ View = Callable[..., HttpResponse]
 
 
 def recently_authenticated(view: View) -> View:
-    """For views: lets in who proved everything in the last five minutes, and leads all others by way of the proof.
+    """Decorator: require a recent authentication, else redirect to the page that asks for it.
 
-    A form that was sent too late is not kept meanwhile, since it may hold secrets: it comes back empty.
+    A form that was sent too late comes back empty: it is not stored meanwhile, since it may hold secrets.
     """
 
     @wraps(view)
-    def guarded(request: HttpRequest, *arguments: Any, **names: Any) -> HttpResponse:
+    def require_recent_authentication(request: HttpRequest, *arguments: Any, **names: Any) -> HttpResponse:
         if not request.user.is_authenticated:
-            return redirect_to_login(page_of(request))
-        missing = missing_proof(request)
-        if missing is None:
+            return redirect_to_login(return_url(request))
+        step = missing_step(request)
+        if step is None:
             return view(request, *arguments, **names)
-        address = f"{reverse(missing)}?{urlencode({REDIRECT_FIELD_NAME: page_of(request)})}"
+        address = f"{reverse(step)}?{urlencode({REDIRECT_FIELD_NAME: return_url(request)})}"
         return HttpResponseClientRedirect(address) if "HX-Request" in request.headers else HttpResponseRedirect(address)
 
-    return guarded
+    return require_recent_authentication
 
 
 def is_recent(request: HttpRequest) -> bool:
-    return request.user.is_authenticated and missing_proof(request) is None
+    return request.user.is_authenticated and missing_step(request) is None
 
 
-def missing_proof(request: HttpRequest) -> str | None:
-    """The name of the page that asks for what was not shown lately; None where all of it was."""
+def missing_step(request: HttpRequest) -> str | None:
+    """URL name of the page that asks for the missing step; None if nothing is missing."""
     user = cast(User, request.user)
-    shown = lately_shown(request, user)
-    if any(record.get("passwordless") for record in shown):
-        return None  # a passkey that has checked a finger or a PIN is both at once
-    methods = {record["method"] for record in shown}
+    records = recent_records(request, user)
+    if any(record.get("passwordless") for record in records):
+        return None  # a passkey that verified the user counts as both steps
+    methods = {record["method"] for record in records}
     if user.has_usable_password() and "password" not in methods:
         return "account_reauthenticate"
     if mfa.is_on(user) and "mfa" not in methods:
-        return page_of_second_factor(user)
+        return second_step_page(user)
     return None if methods else "account_reauthenticate"
 
 
-def lately_shown(request: HttpRequest, user: User) -> list[dict[str, Any]]:
-    since = time.time() - settings.ACCOUNT_REAUTHENTICATION_TIMEOUT
-    return [record for record in get_authentication_records(request, user) if record["at"] > since]
+def recent_records(request: HttpRequest, user: User) -> list[dict[str, Any]]:
+    oldest = time.time() - settings.ACCOUNT_REAUTHENTICATION_TIMEOUT
+    return [record for record in get_authentication_records(request, user) if record["at"] > oldest]
 
 
-def page_of_second_factor(user: User) -> str:
+def second_step_page(user: User) -> str:
     has_app = Authenticator.objects.filter(user_id=user.pk, type=Authenticator.Type.TOTP).exists()
     return "mfa_reauthenticate" if has_app else "mfa_reauthenticate_webauthn"
 
 
-def page_of(request: HttpRequest) -> str:
-    """Where the person comes back to: this page, or after a form the page that it was on, with the dialog it was in.
+def return_url(request: HttpRequest) -> str:
+    """Where to return after reauthentication: this page, or after a form the page and dialog that it was on.
 
-    A dialog is named by the fragment: the path of what is shown in it. Every form that is guarded can be opened by GET,
-    so where the page before is not known, the form's own address is it.
+    The fragment names the dialog, by the path of its content. If the previous page is unknown, it is the form's own
+    URL: all forms of protected views can be opened by GET.
     """
     if request.method in {"GET", "HEAD"} and "HX-Request" not in request.headers:
         return request.get_full_path()

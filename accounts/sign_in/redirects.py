@@ -1,9 +1,9 @@
-"""Mark sessions that a redirect of ours leads to a page which may leave this site.
+"""Marks sessions that one of our redirects leads to a view that may leave this site.
 
-A redirect that answers a form belongs to the form's submission: browsers apply the `form-action` of the form's page to
-every hop (CSP 3 §6.4.1.1), and `Sec-Fetch-Site` calls the request same-origin, whoever chose the target in `?next=`. A
-view that sends browsers elsewhere asks `was_redirected` and answers with a page of its own first: it ends the
-submission, and a person reads where the way leads.
+A redirect in response to a form belongs to the submission of that form: browsers apply the form page's `form-action`
+to every hop (CSP 3 §6.4.1.1), and `Sec-Fetch-Site` calls the request same-origin, whoever chose the target in `?next=`.
+A view that sends browsers elsewhere therefore asks `was_redirected`, and answers with a page of its own first. That
+ends the submission, and shows the user where the link leads.
 """
 
 import time
@@ -23,15 +23,15 @@ View = Callable[..., Any]
 
 
 def leaves_site(view: View) -> View:
-    """Decorator: redirects to this view are marked. `functools.wraps` hands the mark on to what wraps it."""
+    """Decorator: mark redirects to this view. `functools.wraps` copies the attribute to other decorators."""
     view.leaves_site = True  # type: ignore[attr-defined]
     return view
 
 
 def mark_redirects(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """Middleware: note in the session each redirect to a view that leaves this site."""
+    """Middleware: store the time of a redirect to a view that leaves this site in the session."""
 
-    def answer(request: HttpRequest) -> HttpResponse:
+    def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
         targets = [response.headers[name] for name in HEADERS if name in response.headers]
         if targets:
@@ -40,21 +40,21 @@ def mark_redirects(get_response: Callable[[HttpRequest], HttpResponse]) -> Calla
                 request.session[REDIRECTED_AT] = time.time()
         return response
 
-    return answer
+    return middleware
 
 
 def was_redirected(request: HttpRequest) -> bool:
-    """Whether a redirect of ours has led this browser to a leaving view within the last minute."""
+    """Whether we redirected this browser to a view that leaves the site within the last minute."""
     return float(request.session.get(REDIRECTED_AT, 0)) > time.time() - REDIRECT_SECONDS
 
 
 def leads_to_leaving_view(address: str, *, page_url: str) -> bool:
-    """Whether a browser that is on this page of ours would come to a leaving view."""
+    """Whether this redirect target leads a browser on this page to a view that leaves the site."""
     target = urlsplit(urljoin(page_url, address.replace("\\", "/")))
     if target.netloc != urlsplit(page_url).netloc:
         return False
     path = normpath(f"/{unquote(target.path).lstrip('/')}")  # browsers take "%2e" for a dot
-    return any(is_leaving_path(each) for each in (path, f"{path}/"))
+    return any(is_leaving_path(candidate) for candidate in (path, f"{path}/"))
 
 
 def is_leaving_path(path: str) -> bool:

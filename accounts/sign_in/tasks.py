@@ -1,4 +1,4 @@
-"""Tasks of signing in. Arguments are ids, never secrets."""
+"""Celery tasks of signing in. Arguments are ids, never secrets."""
 
 from allauth.account.adapter import get_adapter
 from allauth.account.models import EmailAddress
@@ -9,7 +9,7 @@ from accounts.models import User
 
 @shared_task(name="accounts.send_password_link")
 def send_password_link(user_id: int, address_id: int) -> None:
-    """The link is made here: no message of the queue holds one."""
+    """Create the link and mail it, so that the link never is in a message of the queue."""
     user = User.objects.filter(pk=user_id, is_active=True).first()
     address = EmailAddress.objects.filter(pk=address_id, user_id=user_id).first()
     if user:

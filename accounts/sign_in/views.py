@@ -1,4 +1,4 @@
-"""Pages of signing in that django-allauth has not."""
+"""Views of signing in that django-allauth lacks."""
 
 from allauth.account import views as account
 from django.http import HttpRequest, HttpResponse
@@ -9,8 +9,9 @@ from accounts.sign_in import mail_server
 
 
 @require_http_methods(["GET", "POST"])
-def forgotten(request: HttpRequest) -> HttpResponse:
+def forgot_password(request: HttpRequest) -> HttpResponse:
+    """allauth's form, or where no mail server is configured, a page that says so."""
     if not mail_server.is_sent():
         return render(request, "accounts/no_mail.html")
-    answer: HttpResponse = account.password_reset(request)
-    return answer
+    response: HttpResponse = account.password_reset(request)
+    return response

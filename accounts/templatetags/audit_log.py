@@ -1,4 +1,4 @@
-"""The changes of one row, for its history page in the admin."""
+"""Template tag for the changes of one row, on its history page in the admin."""
 
 from typing import Any
 
@@ -9,9 +9,9 @@ from accounts.audit.models import Event
 
 register = template.Library()
 
-SHOWN = 200
+MAX_EVENTS = 200
 
 
 @register.simple_tag
 def changes_of(row: Any) -> list[Event]:
-    return list(model_changes.history_of(row).select_related("who")[:SHOWN])
+    return list(model_changes.history_of(row).select_related("who")[:MAX_EVENTS])

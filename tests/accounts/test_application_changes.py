@@ -130,7 +130,7 @@ def test_the_form_says_what_will_end_and_the_answer_how_many_are_asked_again(
     assert "1 person has allowed this application." in page
     assert "People are asked again." in page
     answer = as_admin_of.post(change_page(application), {**TYPED, "name": "Monthly digest"}, follow=True)
-    assert "What 1 person allowed has ended" in answer.content.decode()
+    assert "The approval of 1 person has ended" in answer.content.decode()
 
 
 @pytest.mark.parametrize("button", ["_save", "_new_secret"])

@@ -96,16 +96,16 @@ def test_every_kind_of_secret_is_found_in_a_text(
     text = f'deploy: "{shown}"\ncurl -H "Authorization: Bearer {granted["access_token"]}"\n{password}\n'
     delivered: list[tuple[int, str]] = []
     monkeypatch.setattr(
-        tasks.tell_of_leaked_grant, "apply_async", lambda names, **_options: delivered.append(names)
+        tasks.send_leaked_grant_mail, "apply_async", lambda names, **_options: delivered.append(names)
     )  # the queue of the tests has no worker
     with django_capture_on_commit_callbacks(execute=True):
-        assert from_the_shell(text, monkeypatch) == "3 of ours found alive and revoked.\n"
+        assert from_the_shell(text, monkeypatch) == "Secrets revoked: 3.\n"
     assert operations.verify_token(shown) is None
     assert operations.verify_application_password(amira, password) is None
     assert programs.refresh(granted["refresh_token"]).status_code == 400
-    assert from_the_shell(text, monkeypatch) == "Nothing of ours that was alive.\n"
+    assert from_the_shell(text, monkeypatch) == "Nothing to revoke.\n"
     assert delivered == [(amira.pk, "Weekly digest")]
-    tasks.tell_of_leaked_grant(*delivered[0])
+    tasks.send_leaked_grant_mail(*delivered[0])
     tasks.send_notices()
     assert len(mail.outbox) == 3
     assert not any(secret in str(letter.message()) for letter in mail.outbox for secret in (shown, password))

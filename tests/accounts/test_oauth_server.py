@@ -224,7 +224,7 @@ def test_a_deactivated_persons_codes_and_tokens_are_dead_at_once(as_amira: Clien
 
 def test_everything_programs_hold_can_be_ended_at_once(as_amira: Client, amira: User) -> None:
     answers, code = [granted(as_amira), granted(as_amira)], ask(as_amira)["code"]
-    validator.end_all(amira)
+    validator.end_grants(amira)
     assert exchange(code).json()["error"] == "invalid_grant"
     for answer in answers:
         assert not lives(answer)

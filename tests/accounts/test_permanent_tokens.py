@@ -252,7 +252,7 @@ def test_a_use_costs_few_queries(
     with django_assert_max_num_queries(4):
         token = operations.verify_token(shown)
         assert token
-        assert len(operations.rights_of(token)) == 2
+        assert len(operations.effective_scopes(token)) == 2
 
 
 # Guessing -------------------------------------------------------------------------------------------------------------

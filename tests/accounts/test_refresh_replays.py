@@ -164,7 +164,7 @@ def test_what_ends_within_the_window_stays_ended(as_amira: Client, amira: User, 
     if token := revoked.get(ended) or (ended == "old-one-revoked" and first):
         assert as_program.post("/o/revoke_token/", {"token": token}).status_code == 200
     elif ended == "all-ended":
-        validator.end_all(amira)
+        validator.end_grants(amira)
         assert not RefreshReplay.objects.exists()
     elif ended == "deactivated":
         User.objects.update(is_active=False)
@@ -239,6 +239,6 @@ def test_what_a_person_has_ended_is_not_called_a_reuse_afterwards(as_amira: Clie
     """The second process of a program comes a moment later: it did nothing wrong, and took nothing away."""
     first = granted(as_amira)["refresh_token"]
     refresh(first)
-    validator.end_all(amira)
+    validator.end_grants(amira)
     assert refresh(first).json()["error"] == "invalid_grant"
     assert not Event.objects.filter(kind="refresh_reused").exists()

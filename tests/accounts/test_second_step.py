@@ -296,7 +296,7 @@ def test_a_new_key_takes_over_and_the_old_one_may_go(amira: User, secret: str, s
 def test_without_its_key_no_code_opens_and_the_page_says_why(amira: User, secret: str, settings: Settings) -> None:
     proofs.recovery_codes(amira)
     settings.TOKEN_ENCRYPTION_KEYS = [key("other")]
-    assert "its key is gone here" in walks.words(second_step(half_way(), proofs.code(secret)))
+    assert "the key it was stored with is missing" in walks.words(second_step(half_way(), proofs.code(secret)))
     browser = proofs.just_shown(client_of(amira), amira)
     assert browser.get("/accounts/2fa/").status_code == 200
     assert mfa.census()[1]

@@ -147,7 +147,7 @@ def test_a_person_sees_where_they_are_signed_in_and_ends_it_there(amira: User) -
         ("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML) Chrome/156.0 Safari/537.36", "Chrome on Linux"),
         ("Mozilla/5.0 (Windows NT 10.0) Chrome/156.0 Safari/537.36 Edg/156.0", "Edge on Windows"),
         ("curl/8.5.0", "curl/8.5.0"),
-        ("", "A browser that doesn’t say what it is"),
+        ("", "An unknown browser"),
     ],
 )
 def test_browsers_are_told_in_words(told: str, words: str) -> None:

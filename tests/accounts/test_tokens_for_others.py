@@ -83,11 +83,11 @@ def test_it_holds_nothing_that_only_its_owner_may_do(
     only = {"amira": {"read": "Read", "write": "Write"}, "helper": {"read": "Read", "write": "Write"}}
     monkeypatch.setattr(scopes, "_sources", [(dict, lambda user, _wanted: only[user.username])])
     token, _shown = made(amira, "read", "write", by=helper)
-    assert operations.rights_of(token) == {"read", "write"}
+    assert operations.effective_scopes(token) == {"read", "write"}
     del only["helper"]["write"]
-    assert operations.rights_of(token) == {"read"}
+    assert operations.effective_scopes(token) == {"read"}
     del only["amira"]["read"]
-    assert operations.rights_of(token) == set()
+    assert operations.effective_scopes(token) == set()
 
 
 def test_it_takes_permissions_to_make_one_for_another_and_an_active_account(helper: User, amira: User) -> None:

@@ -1,4 +1,4 @@
-"""`prune_diary`: lets go of what happened long ago. The only thing that ever leaves the diary."""
+"""`manage.py prune_diary`: deletes old events. Nothing else deletes from the audit log."""
 
 from argparse import ArgumentParser, ArgumentTypeError
 from datetime import timedelta
@@ -11,17 +11,17 @@ from accounts.audit import log
 
 
 class Command(BaseCommand):
-    help = "Delete events from the diary that are older than so many days. Safe to stop and to run again."
+    help = "Delete events older than a number of days from the audit log. Safe to stop and to repeat."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--older-than", type=days, required=True, metavar="DAYS", help="How old is old.")
+        parser.add_argument("--older-than", type=days, required=True, metavar="DAYS", help="Age in days.")
 
     def handle(self, *_args: Any, older_than: int, **_options: Any) -> None:
-        gone = log.prune(timezone.now() - timedelta(days=older_than))
-        self.stdout.write(f"{gone} events older than {older_than} days deleted.")
+        deleted = log.prune(timezone.now() - timedelta(days=older_than))
+        self.stdout.write(f"{deleted} events older than {older_than} days deleted.")
 
 
-def days(typed: str) -> int:
-    if not typed.isdecimal() or not 0 < int(typed) < 100_000:
+def days(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) < 100_000:
         raise ArgumentTypeError("a number of days, at least 1")
-    return int(typed)
+    return int(text)

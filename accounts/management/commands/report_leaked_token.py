@@ -1,4 +1,4 @@
-"""`manage.py report_leaked_token < found.txt`: what stands in it and is ours is dead, and its owner told."""
+"""`manage.py report_leaked_token < found.txt`: revokes the tokens in it and notifies their owners."""
 
 import sys
 from typing import Any
@@ -11,13 +11,13 @@ from accounts import leaks
 
 class Command(BaseCommand):
     help = (
-        "Revoke every permanent token, application password, access token and refresh token of Keyrack that stands in "
-        "the text on standard input, and tell their owners. Not as an argument: others on the machine can read those."
+        "Revoke every permanent token, application password, access token and refresh token of Keyrack in the text on "
+        "standard input, and notify their owners. Never pass them as arguments: other users can read those."
     )
 
     @sensitive_variables()
     def handle(self, *_arguments: Any, **_options: Any) -> None:
         if sys.stdin.isatty():
-            self.stderr.write("Paste what was found, then press Ctrl+D on a line of its own.")
+            self.stderr.write("Paste the text, then press Ctrl+D on an empty line.")
         ended = leaks.report(sys.stdin.read(leaks.LONGEST))
-        self.stdout.write(f"{ended} of ours found alive and revoked." if ended else "Nothing of ours that was alive.")
+        self.stdout.write(f"Secrets revoked: {ended}." if ended else "Nothing to revoke.")
