@@ -12,8 +12,8 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 
-LOOK = "accounts.change_user"
-MAKE = "accounts.add_permanenttoken"
+VIEW_USER = "accounts.change_user"
+ADD_TOKEN = "accounts.add_permanenttoken"
 
 
 def exceeds(other: User, maker: User) -> bool:
@@ -57,18 +57,20 @@ def token_refusal(other: User, maker: User) -> str:
     """Why `maker` may not create a token of `other`, in a sentence; "" if they may."""
     if other.pk == maker.pk:
         return ""
-    if not maker.has_perms([LOOK, MAKE]):
-        return _("You can’t make a token for this person: your account lacks the permission “Can add Permanent Token”.")
+    if not maker.has_perms([VIEW_USER, ADD_TOKEN]):
+        return _(
+            "You can’t create a token for this person: your account lacks the permission “Can add Permanent Token”."
+        )
     if not other.is_active:
-        return _("You can’t make a token for this person: the account is deactivated.")
+        return _("You can’t create a token for this person: the account is deactivated.")
     if exceeds(other, maker):
         return _(
-            "You can’t make a token for this person: they have permissions or groups that you don’t have, and a token "
-            "would give you these."
+            "You can’t create a token for this person: they have permissions or groups that you don’t have, and a token "
+            "would give you them."
         )
     return ""
 
 
 def may_delete(row_kind: str, other: User, viewer: User) -> bool:
     """Whether `viewer` may delete rows of `other`. `row_kind`: the model's name, as in permission codenames."""
-    return other.pk == viewer.pk or viewer.has_perms([LOOK, f"accounts.delete_{row_kind}"])
+    return other.pk == viewer.pk or viewer.has_perms([VIEW_USER, f"accounts.delete_{row_kind}"])

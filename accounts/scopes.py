@@ -8,8 +8,8 @@ from django.utils.translation import gettext_lazy as _
 FIXED: dict[str, Any] = {
     "integrations:read": _("See which integrations you have, and whether you are signed in"),
     "integrations:revoke": _("Revoke your sign-ins at other services"),
-    "tokens:read": _("Read your access tokens of services it may use, where an administrator allows it"),
-    "subflows:run": _("Run subflows for you, and see how they went"),
+    "tokens:read": _("Read your access tokens for services that it may use, if an administrator allows it"),
+    "subflows:run": _("Run subflows for you, and see their results"),
     "remote-tables:read": _("Read remote tables as you"),
 }
 LEAST = "integrations:read"  # granted if a client requests no scope

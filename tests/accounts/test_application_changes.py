@@ -140,7 +140,7 @@ def test_an_application_that_a_superuser_approved_is_look_only_for_weaker_staff(
     weaker = client_of(editor("change_application", "delete_application", "view_application"))
     page = weaker.get(change_page(application))
     assert page.status_code == 200
-    assert "You can only look at this application" in page.content.decode()
+    assert "You can’t change this application" in page.content.decode()
     assert weaker.post(change_page(application), {**TYPED, "redirect_uris": ELSEWHERE, button: "1"}).status_code == 403
     assert (
         weaker.post(reverse("admin:accounts_application_delete", args=[application.pk]), {"post": "yes"}).status_code

@@ -233,7 +233,7 @@ def test_a_forgotten_password_is_replaced_by_a_link_of_this_site_that_works_once
     form = browser.get(link)["Location"]
     assert browser.post(form, {"password1": NEW, "password2": NEW}).status_code == 302
     assert sign_in("amira", NEW).status_code == 302
-    assert "no longer good" in walks.words(Client().get(link))
+    assert "no longer valid" in walks.words(Client().get(link))
 
 
 def test_asking_for_a_link_does_not_tell_who_is_here(amira: User, queued: list[tuple[int, int]]) -> None:

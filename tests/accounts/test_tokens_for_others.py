@@ -51,7 +51,7 @@ def test_nobody_makes_one_for_somebody_stronger_and_none_gains_by_a_promotion(
     with pytest.raises(PermissionDenied):
         made(User.objects.get(pk=amira.pk), by=helper)
     assert status(shown) == 403
-    assert "Its maker may do less than you by now" in client_of(amira).get("/accounts/security/").content.decode()
+    assert "Its creator lacks rights that you have" in client_of(amira).get("/accounts/security/").content.decode()
 
 
 def promote(user: User, how: str) -> None:
