@@ -12,8 +12,8 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 
-VIEW_USER = "accounts.change_user"
-ADD_TOKEN = "accounts.add_permanenttoken"
+MAY_VIEW = "accounts.change_user"
+MAY_CREATE = "accounts.add_permanenttoken"
 
 
 def exceeds(other: User, maker: User) -> bool:
@@ -57,7 +57,7 @@ def token_refusal(other: User, maker: User) -> str:
     """Why `maker` may not create a token of `other`, in a sentence; "" if they may."""
     if other.pk == maker.pk:
         return ""
-    if not maker.has_perms([VIEW_USER, ADD_TOKEN]):
+    if not maker.has_perms([MAY_VIEW, MAY_CREATE]):
         return _(
             "You can’t create a token for this person: your account lacks the permission “Can add Permanent Token”."
         )
@@ -65,12 +65,12 @@ def token_refusal(other: User, maker: User) -> str:
         return _("You can’t create a token for this person: the account is deactivated.")
     if exceeds(other, maker):
         return _(
-            "You can’t create a token for this person: they have permissions or groups that you don’t have, and a token "
-            "would give you them."
+            "You can’t create a token for this person: they have permissions or groups that you don’t have, and a "
+            "token would give you them."
         )
     return ""
 
 
 def may_delete(row_kind: str, other: User, viewer: User) -> bool:
     """Whether `viewer` may delete rows of `other`. `row_kind`: the model's name, as in permission codenames."""
-    return other.pk == viewer.pk or viewer.has_perms([VIEW_USER, f"accounts.delete_{row_kind}"])
+    return other.pk == viewer.pk or viewer.has_perms([MAY_VIEW, f"accounts.delete_{row_kind}"])

@@ -24,7 +24,7 @@ from accounts.oauth_server import grants
 from accounts.sign_in.lockout import client_address
 
 Row = TypeVar("Row")
-MAY_END = (privileges.VIEW_USER, "accounts.delete_approval")
+MAY_END = (privileges.MAY_VIEW, "accounts.delete_approval")
 
 
 class Request(HttpRequest):

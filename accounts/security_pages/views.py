@@ -55,7 +55,7 @@ def with_owner(view: Callable[..., HttpResponse]) -> Any:
     def view_with_owner(request: Request, user_id: int | None = None, **names: UUID) -> HttpResponse:
         if user_id is None or user_id == request.user.pk:
             return view(request, request.user, **names)
-        if not request.user.has_perm(privileges.VIEW_USER):
+        if not request.user.has_perm(privileges.MAY_VIEW):
             raise PermissionDenied
         return view(request, get_object_or_404(User, pk=user_id), **names)
 
