@@ -40,9 +40,7 @@ class LongLivedModel(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(_("Name"), max_length=100)
     scopes = models.JSONField(_("Scopes"), default=list)
-    pepper_id = models.CharField(
-        max_length=255, editable=False
-    )  # which of TOKEN_ENCRYPTION_KEYS the hash is keyed with
+    pepper_id = models.CharField(max_length=255, editable=False)  # key of the hash, of TOKEN_ENCRYPTION_KEYS
     keyed_hash = models.CharField(max_length=64, editable=False, db_index=True)  # wiped when it ends
     created_at = models.DateTimeField(_("Created"), default=timezone.now)
     last_used_at = models.DateTimeField(_("Last used"), null=True, blank=True)

@@ -67,7 +67,8 @@ def make_application_password(
 ) -> tuple[ApplicationPassword, str]:
     """Create an application password; returns the row and the secret.
 
-    Raises `PermissionDenied` if two-step sign-in is off: it exists for programs that cannot ask for a second step.
+    Raises `PermissionDenied` if the user lacks a scope or two-step sign-in: such a password is for programs that
+    cannot ask for a second step.
     """
     scope_names = sorted(set(scopes))
     if not mfa.is_on(user) or set(scope_names) - grantable_scopes(user, user).keys():
@@ -84,11 +85,9 @@ def make_application_password(
 def grantable_scopes(user: User, maker: User) -> dict[str, object]:
     """The scopes that `maker` may give a token of `user`: those that both have. With descriptions."""
     owner_scopes = scopes.of(user)
-    return (
-        owner_scopes
-        if maker.pk == user.pk
-        else {name: owner_scopes[name] for name in owner_scopes if name in scopes.of(maker)}
-    )
+    if maker.pk == user.pk:
+        return owner_scopes
+    return {name: words for name, words in owner_scopes.items() if name in scopes.of(maker)}
 
 
 # Recognise ------------------------------------------------------------------------------------------------------------
@@ -188,7 +187,7 @@ def record_use(row: PermanentToken | ApplicationPassword, secret: str, address: 
 def living_under_keys() -> Counter[str]:
     """Count the living tokens and passwords by the key of their hash. Without that key they stop working."""
     models = (PermanentToken, ApplicationPassword)
-    return Counter(key_id for kind in models for key_id in kind.objects.alive().values_list("pepper_id", flat=True))
+    return Counter(key_id for model in models for key_id in model.objects.alive().values_list("pepper_id", flat=True))
 
 
 # End ------------------------------------------------------------------------------------------------------------------
@@ -212,7 +211,7 @@ def end(
 
 
 def end_application_passwords(user: User) -> None:
-    """End all of this user's, because two-step sign-in was turned off."""
+    """End all application passwords of a user, because two-step sign-in was turned off."""
     for row in user.application_passwords.alive():
         end(row, who=user, because=LongLivedModel.Ending.SECOND_FACTOR)
 

@@ -35,7 +35,8 @@ class KnownCalls(Calls):
             return None
         rights: Rights | None = request.auth  # type: ignore[assignment]  # typed as DRF's own Token
         program = f"{request.user.pk} {rights.counted_as if rights else 'session'}"
-        return f"api-calls-{sha256(program.encode()).hexdigest()}"  # client IDs may be no valid keys
+        # Hashed, since a client ID may hold characters that a cache key may not.
+        return f"api-calls-{sha256(program.encode()).hexdigest()}"
 
 
 class AnonymousCalls(Calls):

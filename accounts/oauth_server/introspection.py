@@ -35,16 +35,10 @@ def introspect_token(token: str, client: Application) -> dict[str, Any] | None:
         return active_response(
             access_token.user, client, scope=access_token.scope, exp=int(access_token.expires.timestamp()), **audience
         )
-    refresh_token = (
-        RefreshToken.objects.select_related("user", "access_token").filter(**of_client, revoked__isnull=True).first()
-    )
-    if (
-        refresh_token
-        and refresh_token.access_token
-        and is_active(refresh_token.user)
-        and not token_families.is_over(refresh_token.token_family)
-    ):
-        return active_response(refresh_token.user, client, scope=refresh_token.access_token.scope)
+    rows = RefreshToken.objects.select_related("user", "access_token").filter(**of_client, revoked__isnull=True)
+    row = rows.first()
+    if row and row.access_token and is_active(row.user) and not token_families.is_over(row.token_family):
+        return active_response(row.user, client, scope=row.access_token.scope)
     return None
 
 

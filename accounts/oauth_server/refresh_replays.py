@@ -85,11 +85,9 @@ def find_successor(refresh_token: str, client: Application) -> Successor | None:
         token_checksum=digest(new_refresh_token), revoked=None, access_token__token_checksum=digest(new_access_token)
     )
     successor_row = living.first()
-    return (
-        Successor(access_token=new_access_token, refresh_token=new_refresh_token, row=successor_row)
-        if successor_row
-        else None
-    )
+    if successor_row is None:
+        return None
+    return Successor(access_token=new_access_token, refresh_token=new_refresh_token, row=successor_row)
 
 
 def forget(refresh_token: str, client: Application) -> None:

@@ -81,9 +81,9 @@ def find_challenge_error(challenge: str | None, method: str | None) -> errors.OA
 
 
 def find_repeated_parameter(parameters: QueryDict) -> str:
-    return next(
-        (name for name, values in parameters.lists() if len(values) > 1 and name in PARAMETERS - REPEATABLE), ""
-    )
+    """The name of a parameter that was sent more than once (RFC 6749 §3.1); "" if there is none."""
+    repeated = (name for name, values in parameters.lists() if len(values) > 1)
+    return next((name for name in repeated if name in PARAMETERS - REPEATABLE), "")
 
 
 def check_client_request(request: HttpRequest) -> None:

@@ -231,9 +231,9 @@ def end_grants(user: User, application: Application | None = None) -> None:
 
 
 def end_leaked_grants(tokens: list[str]) -> list[tuple[User | None, Application]]:
-    """End the grants behind those of these strings that are access or refresh tokens.
+    """End the grants behind leaked tokens; strings that are no tokens are ignored.
 
-    Returns the owner and the application of each that was alive.
+    Returns the owner and the application of each grant that was alive.
     """
     checksums = [digest(token) for token in tokens]
     refresh_tokens = list(

@@ -1,4 +1,4 @@
-"""Programs that sign people in at Keyrack: what they say over HTTP, and what a person answers."""
+"""An OAuth client of Keyrack: its requests, and a user's answers on the consent page."""
 
 import base64
 import hashlib
@@ -17,7 +17,7 @@ CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest())
 
 
 def program(**fields: Any) -> Application:
-    made: Application = Application.objects.create(
+    application: Application = Application.objects.create(
         **{
             "name": "Weekly digest",
             "client_id": "digest",
@@ -29,11 +29,11 @@ def program(**fields: Any) -> Application:
             **fields,
         }
     )
-    return made
+    return application
 
 
 def authorize_url(**parameters: str) -> str:
-    asked = {
+    fields = {
         "response_type": "code",
         "client_id": "digest",
         "redirect_uri": CALLBACK,
@@ -43,15 +43,15 @@ def authorize_url(**parameters: str) -> str:
         "code_challenge_method": "S256",
         **parameters,
     }
-    return "/o/authorize/?" + urlencode({name: value for name, value in asked.items() if value})
+    return "/o/authorize/?" + urlencode({name: value for name, value in fields.items() if value})
 
 
 def ask(browser: Client, **parameters: str) -> dict[str, str]:
-    """A person opens the program's address and allows it; what the program is told."""
-    return told(browser, {"allow": "true"}, **parameters)
+    """Allow the authorization request; returns the parameters of the redirect to the program."""
+    return answer_consent(browser, {"allow": "true"}, **parameters)
 
 
-def told(browser: Client, answer: dict[str, str], **parameters: str) -> dict[str, str]:
+def answer_consent(browser: Client, answer: dict[str, str], **parameters: str) -> dict[str, str]:
     page = browser.get(authorize_url(**parameters))
     if page.status_code == 200:
         page = browser.post(authorize_url(**parameters), {**hidden_fields(page), **answer})
@@ -69,20 +69,20 @@ def basic(client_id: str = "digest", secret: str = SECRET) -> dict[str, str]:
 
 
 def token(**fields: str) -> Any:
-    """The token endpoint's answer to a program."""
+    """A response of the token endpoint."""
     return Client(headers=basic()).post("/o/token/", fields)
 
 
 def exchange(code: str, **fields: str) -> Any:
-    asked = {"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK, "code_verifier": VERIFIER}
-    return token(**{**asked, **fields})
+    defaults = {"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK, "code_verifier": VERIFIER}
+    return token(**{**defaults, **fields})
 
 
 def granted(browser: Client, **parameters: str) -> dict[str, Any]:
     answer = exchange(ask(browser, **parameters)["code"])
     assert answer.status_code == 200, answer.content
-    found: dict[str, Any] = answer.json()
-    return found
+    tokens: dict[str, Any] = answer.json()
+    return tokens
 
 
 def refresh(refresh_token: str, **fields: str) -> Any:

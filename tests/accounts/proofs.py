@@ -1,4 +1,4 @@
-"""Somebody's proofs: what a session remembers of them, apps that make codes, and the codes."""
+"""Reauthenticated sessions, authenticator apps and their codes."""
 
 import time
 
@@ -18,7 +18,7 @@ PERIOD = 30  # seconds
 
 
 def just_shown(client: Client, user: User, *, seconds_ago: float = 0) -> Client:
-    """As if this person, who is signed in here, had given the password, and the second step if it is on."""
+    """Record a fresh authentication of this signed-in user, with the second step if it is on."""
     at = time.time() - seconds_ago
     methods = ["password", "mfa"] if mfa.is_on(user) else ["password"]
     session = client.session
@@ -29,19 +29,19 @@ def just_shown(client: Client, user: User, *, seconds_ago: float = 0) -> Client:
 
 
 def app_of(user: User) -> str:
-    """Turns two-step sign-in on; the secret that the person's app holds."""
+    """Turn on two-step sign-in; returns the secret of the authenticator app."""
     secret: str = generate_totp_secret()
     TOTP.activate(user, secret)
     return secret
 
 
 def code(secret: str, *, steps: int = 0) -> str:
-    """What the app shows now, or some steps from now."""
+    """The code that the app shows now, or some steps from now."""
     return f"{hotp_value(secret, int(time.time()) // PERIOD + steps):06}"
 
 
 def wrong_code(secret: str) -> str:
-    """None of those that are accepted now."""
+    """A code that is not accepted now."""
     return next(each for each in ("000000", "111111", "222222", "333333") if each not in near(secret))
 
 
@@ -55,5 +55,5 @@ def recovery_codes(user: User) -> list[str]:
 
 
 def stored(user: User, kind: str = Authenticator.Type.TOTP) -> Authenticator:
-    found: Authenticator = Authenticator.objects.get(user=user, type=kind)
-    return found
+    authenticator: Authenticator = Authenticator.objects.get(user=user, type=kind)
+    return authenticator

@@ -30,7 +30,7 @@ def happened(user: User, *names: str, kind: str = Kind.TOKEN_CREATED) -> None:
         log.write(kind, whose=user, who=user, subject=name)
 
 
-def shown(response: Any) -> list[str]:
+def details_on(response: Any) -> list[str]:
     assert response.status_code == 200
     return re.findall(r'<span class="sub"><bdi>([^<]*)</bdi>', response.content.decode())
 
@@ -38,34 +38,34 @@ def shown(response: Any) -> list[str]:
 def test_everything_is_there_page_by_page_the_newest_first(as_amira: Client, amira: User) -> None:
     happened(amira, "one", "two", "three", "four", "five")
     first = as_amira.get(PAGE)
-    assert shown(first) == ["five", "four"]
+    assert details_on(first) == ["five", "four"]
     assert "1–2 of 5" in first.content.decode()
     assert 'href="/accounts/security/activity/?page=2"' in first.content.decode()
-    assert shown(as_amira.get(f"{PAGE}?page=3")) == ["one"]
+    assert details_on(as_amira.get(f"{PAGE}?page=3")) == ["one"]
 
 
 @pytest.mark.parametrize("number", ["99", "0", "x", ""])
 def test_a_page_that_is_not_there_shows_one_that_is(number: str, as_amira: Client, amira: User) -> None:
     happened(amira, "one", "two", "three")
-    assert shown(as_amira.get(f"{PAGE}?page={number}"))
+    assert details_on(as_amira.get(f"{PAGE}?page={number}"))
 
 
 def test_one_kind_is_shown_alone_and_stays_chosen_on_the_next_page(as_amira: Client, amira: User) -> None:
     happened(amira, "one", "two", "three")
     happened(amira, "laptop", kind=Kind.TOKEN_DELETED)
     page = as_amira.get(f"{PAGE}?kind=token_created")
-    assert shown(page) == ["three", "two"]
+    assert details_on(page) == ["three", "two"]
     assert "?kind=token_created&amp;page=2" in page.content.decode()
     assert '<option value="token_deleted">Deleted a permanent token (1)</option>' in page.content.decode()
     assert '<option value="token_created" selected>' in page.content.decode()
     assert "approved" not in page.content.decode()  # what never happened is not offered
-    assert shown(as_amira.get(f"{PAGE}?kind=nonsense")) == ["laptop", "three"]
+    assert details_on(as_amira.get(f"{PAGE}?kind=nonsense")) == ["laptop", "three"]
 
 
 def test_nobody_elses_lines_are_there(as_amira: Client, amira: User) -> None:
     happened(cast.person("bob"), "of bob")
     happened(amira, "of amira")
-    assert shown(as_amira.get(PAGE)) == ["of amira"]
+    assert details_on(as_amira.get(PAGE)) == ["of amira"]
 
 
 def test_an_administrator_reads_anothers_and_each_look_is_in_it(amira: User) -> None:

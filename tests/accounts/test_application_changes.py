@@ -44,9 +44,9 @@ TYPED = {
 
 
 def editor(*codenames: str, **fields: Any) -> User:
-    found = cast.person("editor", role=False, is_staff=True, **fields)
-    found.user_permissions.set(Permission.objects.filter(codename__in=codenames or ["change_application"]))
-    return found
+    person = cast.person("editor", role=False, is_staff=True, **fields)
+    person.user_permissions.set(Permission.objects.filter(codename__in=codenames or ["change_application"]))
+    return person
 
 
 def change_page(application: Application) -> str:
@@ -55,8 +55,8 @@ def change_page(application: Application) -> str:
 
 def nothing_is_left(application: Application) -> bool:
     rows = (get_access_token_model(), get_grant_model(), Approval)
-    held = any(model.objects.filter(application=application).exists() for model in rows)
-    return not held and not get_refresh_token_model().objects.filter(application=application, revoked=None).exists()
+    has_rows = any(model.objects.filter(application=application).exists() for model in rows)
+    return not has_rows and not get_refresh_token_model().objects.filter(application=application, revoked=None).exists()
 
 
 @pytest.mark.parametrize("field", CHANGES)
@@ -108,9 +108,9 @@ def test_the_event_names_old_and_new_and_of_a_secret_only_that_it_changed(as_adm
     stored = application.client_secret
     as_admin_of.post(change_page(application), {**TYPED, "redirect_uris": ELSEWHERE, "_new_secret": "1"})
     event = Event.objects.get(kind="set_up_changed", who__username="admin")
-    told = {change["name"]: change for change in event.changes}
-    assert (told["redirect_uris"]["old"], told["redirect_uris"]["new"]) == (programs.CALLBACK, ELSEWHERE)
-    assert told["client_secret"]["changed"] is True
+    changes = {change["name"]: change for change in event.changes}
+    assert (changes["redirect_uris"]["old"], changes["redirect_uris"]["new"]) == (programs.CALLBACK, ELSEWHERE)
+    assert changes["client_secret"]["changed"] is True
     application.refresh_from_db()
     everything = f"{event.detail} {event.changes}"
     assert not any(secret in everything for secret in (stored, application.client_secret, programs.SECRET))
@@ -228,7 +228,7 @@ def test_what_is_being_redeemed_while_the_change_is_saved_does_not_survive_it(
 ) -> None:
     """The change is committed after the program was recognized and before its tokens are stored."""
     application = programs.program()
-    held = programs.granted(as_amira)["refresh_token"]
+    refresh_token = programs.granted(as_amira)["refresh_token"]
     code = programs.ask(as_amira)["code"]
     save_token = Validator.save_bearer_token
 
@@ -239,6 +239,6 @@ def test_what_is_being_redeemed_while_the_change_is_saved_does_not_survive_it(
         save_token(self, *arguments, **names)
 
     monkeypatch.setattr(Validator, "save_bearer_token", change_first)
-    answer = programs.exchange(code) if grant == "code" else programs.refresh(held)
+    answer = programs.exchange(code) if grant == "code" else programs.refresh(refresh_token)
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")
     assert nothing_is_left(application)

@@ -46,19 +46,19 @@ def do(library: str, issuer: str) -> Iterator[Do]:
     """Has the program do something, and gives its answer."""
     programs.program(may_introspect=True)
     try:
-        command, told = command_of(library)
+        command, instructions = command_of(library)
     except installed.Missing as lack:
         pytest.skip(str(lack))
-    told |= {"issuer": issuer, "library": library, "client_id": "digest", "client_secret": programs.SECRET}
-    told |= {"redirect_uri": programs.CALLBACK, "scope": SCOPE}
+    instructions |= {"issuer": issuer, "library": library, "client_id": "digest", "client_secret": programs.SECRET}
+    instructions |= {"redirect_uri": programs.CALLBACK, "scope": SCOPE}
     with running(command) as process:
-        say(process, told)
+        say(process, instructions)
 
         def ask(what: str, **details: Any) -> dict[str, Any]:
             say(process, {"do": what, **details})
             assert process.stdout
-            found: dict[str, Any] = json.loads(process.stdout.readline())
-            return found
+            reply: dict[str, Any] = json.loads(process.stdout.readline())
+            return reply
 
         yield ask
 
@@ -78,9 +78,9 @@ def running(command: list[str]) -> Iterator["subprocess.Popen[str]"]:
         process.kill()
 
 
-def say(process: "subprocess.Popen[str]", told: dict[str, Any]) -> None:
+def say(process: "subprocess.Popen[str]", message: dict[str, Any]) -> None:
     assert process.stdin
-    process.stdin.write(f"{json.dumps(told)}\n")
+    process.stdin.write(f"{json.dumps(message)}\n")
     process.stdin.flush()
 
 
@@ -102,8 +102,8 @@ def sign_in(do: Do, browser: Client, resources: Sequence[str]) -> tuple[dict[str
 
 
 def is_alive(access_token: str) -> dict[str, Any]:
-    found: dict[str, Any] = programs.introspect(access_token).json()
-    return found
+    description: dict[str, Any] = programs.introspect(access_token).json()
+    return description
 
 
 def test_a_library_signs_in_twice_renews_asks_and_revokes(amira: User, issuer: str, library: str, do: Do) -> None:

@@ -60,8 +60,8 @@ def test_code_that_knows_of_no_requests_writes_by_whose_hand_it_was(admin: User,
         log.write(EventKind.REVOKED, whose=amira)
         log.write(Kind.SIGNED_IN, whose=amira, who=amira, address="")
     log.write(EventKind.RENEWED, whose=amira)
-    found = [(event.who, event.address) for event in reversed(log.latest(amira, 3))]
-    assert found == [(admin, "192.0.2.7"), (amira, ""), (None, "")]
+    actors = [(event.who, event.address) for event in reversed(log.latest(amira, 3))]
+    assert actors == [(admin, "192.0.2.7"), (amira, ""), (None, "")]
     assert LogEntry.objects.get().user == admin
 
 

@@ -52,8 +52,8 @@ def test_a_name_that_nobody_has_is_not_kept(client: Client) -> None:
 def test_a_lock_out_is_noted_once_however_long_somebody_goes_on(amira: User) -> None:
     for _ in range(settings.SIGN_IN_ATTEMPTS + 3):
         log_in(Client(), "CANARY-wrong")
-    found = Counter(kinds(amira))
-    assert found == {Kind.SIGN_IN_REFUSED: settings.SIGN_IN_ATTEMPTS, Kind.LOCKED_OUT: 1}
+    counts = Counter(kinds(amira))
+    assert counts == {Kind.SIGN_IN_REFUSED: settings.SIGN_IN_ATTEMPTS, Kind.LOCKED_OUT: 1}
 
 
 @pytest.mark.django_db(transaction=True)
@@ -107,6 +107,6 @@ def test_no_secret_is_written_down(as_amira: Client, amira: User) -> None:
     log_in(Client(), "CANARY-wrong")
     with connection.cursor() as cursor:
         cursor.execute("SELECT * FROM accounts_event")
-        found = str(cursor.fetchall())
+        rows = str(cursor.fetchall())
     for secret in (answer["access_token"], answer["refresh_token"], code, "CANARY"):
-        assert secret not in found
+        assert secret not in rows

@@ -47,11 +47,11 @@ def lives(answer: dict[str, Any]) -> bool:
 
 def addresses(owner: User, *, of: bool = False) -> dict[str, str]:
     """What is ended, and where; `of`: by somebody else."""
-    found = grants.of(owner)
+    owner_grants = grants.of(owner)
     arguments = {
-        "end-refresh-token": [found.refresh_tokens[0].family],
+        "end-refresh-token": [owner_grants.refresh_tokens[0].family],
         "end-refresh-tokens": [],
-        "end-approved-scopes": [found.approved_scopes[0].application.pk],
+        "end-approved-scopes": [owner_grants.approved_scopes[0].application.pk],
     }
     if of:
         return {name: reverse(f"accounts:{name}-of", args=[owner.pk, *each]) for name, each in arguments.items()}
@@ -62,14 +62,14 @@ def test_one_line_for_each_sign_in_of_a_program_with_its_scopes_in_words(as_amir
     first = granted(as_amira, scope="integrations:read integrations:revoke")
     granted(as_amira)
     renewed = refresh(first["refresh_token"]).json()
-    found = grants.of(amira)
-    assert len(found.refresh_tokens) == 2
-    held = found.refresh_tokens[0]
-    assert held.name == "Weekly digest"
-    assert "Revoke your sign-ins at other services" in held.scopes
-    assert held.since < held.last_used_at < held.expires_at
-    assert [len(approved.scopes) for approved in found.approved_scopes] == [2]
-    assert found.approved_scopes[0].last_used_at == held.last_used_at
+    owner_grants = grants.of(amira)
+    assert len(owner_grants.refresh_tokens) == 2
+    grant = owner_grants.refresh_tokens[0]
+    assert grant.name == "Weekly digest"
+    assert "Revoke your sign-ins at other services" in grant.scopes
+    assert grant.since < grant.last_used_at < grant.expires_at
+    assert [len(approved.scopes) for approved in owner_grants.approved_scopes] == [2]
+    assert owner_grants.approved_scopes[0].last_used_at == grant.last_used_at
     assert not grants.of(cast.person("bob")).refresh_tokens
     assert lives(renewed)
 
@@ -141,12 +141,12 @@ def test_nobody_else_ends_anything(as_amira: Client, amira: User, bob: User, ope
         assert client_of(bob).post(address).status_code == 403
         assert client_of(operator).post(address).status_code == 403
         assert Client().post(address)["Location"].startswith("/accounts/login/")
-    own = addresses(amira)
-    assert client_of(bob).post(own["end-refresh-token"]).status_code == 404
-    assert client_of(bob).post(own["end-approved-scopes"]).status_code == 404
-    client_of(bob).post(own["end-refresh-tokens"])
+    own_urls = addresses(amira)
+    assert client_of(bob).post(own_urls["end-refresh-token"]).status_code == 404
+    assert client_of(bob).post(own_urls["end-approved-scopes"]).status_code == 404
+    client_of(bob).post(own_urls["end-refresh-tokens"])
     bearer = Client(headers={"Authorization": f"Bearer {answer['access_token']}"})
-    assert bearer.post(own["end-refresh-tokens"]).status_code == 302
+    assert bearer.post(own_urls["end-refresh-tokens"]).status_code == 302
     assert lives(answer)
     assert not Event.objects.filter(kind__in=[Kind.GRANT_ENDED, Kind.APPROVAL_ENDED], whose=amira).exists()
 

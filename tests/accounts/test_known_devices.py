@@ -154,17 +154,17 @@ def test_unused_browsers_are_forgotten(amira: User) -> None:
 
 def test_a_program_goes_on_from_where_it_was_used_before(amira: User) -> None:
     proofs.app_of(amira)
-    _row, shown = operations.make_application_password(amira, name="Script", scopes=["integrations:read"])
+    _row, secret = operations.make_application_password(amira, name="Script", scopes=["integrations:read"])
 
     def ask(password: str, address: str) -> int:
         client = Client(headers=programs.basic("amira", password), REMOTE_ADDR=address)
         return client.get("/api/v1/integrations/").status_code
 
-    assert ask(shown, "192.0.2.7") == 200
+    assert ask(secret, "192.0.2.7") == 200
     for _ in range(settings.SIGN_IN_ATTEMPTS):
         ask(WRONG, "198.51.100.9")
-    assert ask(shown, "198.51.100.9") == 429
-    assert ask(shown, "192.0.2.7") == 200
+    assert ask(secret, "198.51.100.9") == 429
+    assert ask(secret, "192.0.2.7") == 200
 
 
 def test_an_error_in_the_middle_counts_as_no_guess(amira: User, monkeypatch: pytest.MonkeyPatch) -> None:

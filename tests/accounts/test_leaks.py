@@ -36,7 +36,7 @@ def nothing_was_reported_before() -> None:
     cache.clear()
 
 
-def made(user: User, **fields: Any) -> str:
+def make_token(user: User, **fields: Any) -> str:
     chosen = {"name": "nightly-report", "scopes": ["integrations:read"], "expires_at": None, "by": user, **fields}
     return operations.make_token(user, **chosen)[1]
 
@@ -46,16 +46,16 @@ def report(text: str, **where: Any) -> Any:
 
 
 def from_the_shell(text: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    told = io.StringIO()
+    output = io.StringIO()
     monkeypatch.setattr("sys.stdin", io.StringIO(text))
-    call_command("report_leaked_token", stdout=told)
-    return told.getvalue()
+    call_command("report_leaked_token", stdout=output)
+    return output.getvalue()
 
 
 def test_a_reported_token_is_dead_and_its_owner_is_told(amira: User) -> None:
-    shown = made(amira)
-    assert report(shown, REMOTE_ADDR="198.51.100.7").status_code == 202
-    assert operations.verify_token(shown) is None
+    secret = make_token(amira)
+    assert report(secret, REMOTE_ADDR="198.51.100.7").status_code == 202
+    assert operations.verify_token(secret) is None
     event = Event.objects.get(kind="token_leaked")
     assert (event.whose, event.who, event.subject, event.address) == (amira, None, "nightly-report", "198.51.100.7")
     tasks.send_notices()
@@ -64,22 +64,22 @@ def test_a_reported_token_is_dead_and_its_owner_is_told(amira: User) -> None:
     assert letter.to == [amira.email]
     assert "nightly-report" in letter.subject
     assert "/accounts/security/" in letter.body
-    assert shown not in f"{letter.subject}{letter.body}"
+    assert secret not in f"{letter.subject}{letter.body}"
 
 
 def test_the_answer_is_the_same_whatever_it_was(amira: User) -> None:
-    texts = [made(amira), token_formats.new_token(), "made-up", "krk_pt_", "é" * 100, "x" * 60_000, ""]
+    texts = [make_token(amira), token_formats.new_token(), "made-up", "krk_pt_", "é" * 100, "x" * 60_000, ""]
     answers = [report(text) for text in (*texts, texts[0])]
     assert {(answer.status_code, answer.content) for answer in answers} == {(202, b'{"status":"received"}')}
     assert Client().get(ENDPOINT).status_code == 405
 
 
 def test_knowing_its_public_part_ends_nobodys_token(amira: User) -> None:
-    shown = made(amira)
-    forged = f"krk_pt_{token_formats.public_part(shown)}" + "A" * token_formats.SECRET
+    secret = make_token(amira)
+    forged = f"krk_pt_{token_formats.public_part(secret)}" + "A" * token_formats.SECRET
     report(f"{forged}_{token_formats.checksum(forged)}")
-    report(shown[:-1])
-    assert operations.verify_token(shown)
+    report(secret[:-1])
+    assert operations.verify_token(secret)
 
 
 def test_every_kind_of_secret_is_found_in_a_text(
@@ -90,17 +90,17 @@ def test_every_kind_of_secret_is_found_in_a_text(
 ) -> None:
     programs.program()
     proofs.app_of(amira)
-    shown = made(amira)
+    token = make_token(amira)
     _row, password = operations.make_application_password(amira, name="Tablet", scopes=["integrations:read"])
     granted = programs.granted(as_amira)
-    text = f'deploy: "{shown}"\ncurl -H "Authorization: Bearer {granted["access_token"]}"\n{password}\n'
+    text = f'deploy: "{token}"\ncurl -H "Authorization: Bearer {granted["access_token"]}"\n{password}\n'
     delivered: list[tuple[int, str]] = []
     monkeypatch.setattr(
         tasks.send_leaked_grant_mail, "apply_async", lambda names, **_options: delivered.append(names)
     )  # the queue of the tests has no worker
     with django_capture_on_commit_callbacks(execute=True):
         assert from_the_shell(text, monkeypatch) == "Secrets revoked: 3.\n"
-    assert operations.verify_token(shown) is None
+    assert operations.verify_token(token) is None
     assert operations.verify_application_password(amira, password) is None
     assert programs.refresh(granted["refresh_token"]).status_code == 400
     assert from_the_shell(text, monkeypatch) == "Nothing to revoke.\n"
@@ -108,7 +108,7 @@ def test_every_kind_of_secret_is_found_in_a_text(
     tasks.send_leaked_grant_mail(*delivered[0])
     tasks.send_notices()
     assert len(mail.outbox) == 3
-    assert not any(secret in str(letter.message()) for letter in mail.outbox for secret in (shown, password))
+    assert not any(secret in str(letter.message()) for letter in mail.outbox for secret in (token, password))
 
 
 def test_a_leaked_refresh_token_ends_its_family(as_amira: Client, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,18 +141,18 @@ def test_reports_are_limited(amira: User) -> None:
 
 
 def test_one_hears_once_of_a_token_that_somebody_else_made(amira: User, admin: User) -> None:
-    made(amira)  # one's own is no news
-    shown = made(amira, name="for the bot", by=admin)
+    make_token(amira)  # one's own is no news
+    secret = make_token(amira, name="for the bot", by=admin)
     tasks.send_notices()
     tasks.send_notices()
     (letter,) = mail.outbox
     assert (letter.to, "for the bot" in letter.body, "admin" in letter.body) == ([amira.email], True, True)
-    assert shown not in letter.body
+    assert secret not in letter.body
 
 
 @pytest.mark.parametrize(("lives", "told_at"), [(90, 83), (20, 13), (5, 4)])
 def test_one_hears_once_before_a_token_ends(lives: int, told_at: int, amira: User) -> None:
-    made(amira, expires_at=timezone.now() + timedelta(days=lives))
+    make_token(amira, expires_at=timezone.now() + timedelta(days=lives))
     age(timedelta(days=told_at - 0.1))
     tasks.send_notices()
     assert not mail.outbox
@@ -170,7 +170,7 @@ def age(by: timedelta) -> None:
 
 
 def test_a_mail_that_cannot_be_sent_is_owed(amira: User, admin: User, settings: Any) -> None:
-    made(amira, by=admin)
+    make_token(amira, by=admin)
     settings.EMAIL_BACKEND, settings.EMAIL_HOST = "django.core.mail.backends.smtp.EmailBackend", "127.0.0.1"
     settings.EMAIL_PORT = 1
     tasks.send_notices()
@@ -192,7 +192,7 @@ class TriesLater(locmem.EmailBackend):
 def test_a_recipient_that_is_deferred_holds_up_nobody_else(amira: User, bob: User, admin: User, settings: Any) -> None:
     settings.EMAIL_BACKEND = f"{__name__}.TriesLater"
     for owner in (amira, bob):
-        made(owner, by=admin)
+        make_token(owner, by=admin)
     tasks.send_notices()
     assert [letter.to for letter in mail.outbox] == [[bob.email]]
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
@@ -204,8 +204,8 @@ def test_a_recipient_that_is_deferred_holds_up_nobody_else(amira: User, bob: Use
 
 
 def test_who_has_no_address_or_no_account_any_more_gets_none(amira: User, admin: User) -> None:
-    made(amira, by=admin)
-    made(cast.person("bot"), by=admin)
+    make_token(amira, by=admin)
+    make_token(cast.person("bot"), by=admin)
     User.objects.filter(username="bot").update(email="")
     User.objects.filter(pk=amira.pk).update(is_active=False)
     tasks.send_notices()
@@ -213,7 +213,7 @@ def test_who_has_no_address_or_no_account_any_more_gets_none(amira: User, admin:
 
 
 def test_what_ended_long_ago_is_forgotten(amira: User) -> None:
-    made(amira)
+    make_token(amira)
     operations.end(PermanentToken.objects.get(), who=amira)
     tasks.forget_long_ended()
     assert PermanentToken.objects.exists()

@@ -25,8 +25,8 @@ def login(username: str, password: str, **where: Any) -> Any:
 
 
 def grant(username: str, password: str, **where: Any) -> Any:
-    asked = {"grant_type": "password", "username": username, "password": password}
-    return Client(headers=programs.basic("script")).post("/o/token/", asked, **where)
+    fields = {"grant_type": "password", "username": username, "password": password}
+    return Client(headers=programs.basic("script")).post("/o/token/", fields, **where)
 
 
 @pytest.fixture(params=[login, grant])
@@ -97,14 +97,14 @@ def test_who_is_locked_out_reads_why_and_for_how_long(admin: User) -> None:
 def test_no_password_and_no_client_secret_is_written_down(admin: User) -> None:
     programs.program(client_id="script", authorization_grant_type="password", first_party=True)
     login("admin", WRONG)
-    asked = {"grant_type": "password", "username": "admin", "password": WRONG}
-    Client().post("/o/token/", {**asked, "client_id": "script", "client_secret": programs.SECRET})
+    fields = {"grant_type": "password", "username": "admin", "password": WRONG}
+    Client().post("/o/token/", {**fields, "client_id": "script", "client_secret": programs.SECRET})
     assert AttemptCounter.objects.get(pk="name admin").failures == 2
     assert "CANARY" not in str(AttemptCounter.objects.values())
 
 
 @pytest.mark.parametrize(
-    ("count", "seen", "counted_as"),
+    ("count", "forwarded_for", "counted_as"),
     [
         (0, "203.0.113.9", "127.0.0.1"),
         (1, "203.0.113.9", "203.0.113.9"),
@@ -121,9 +121,11 @@ def test_no_password_and_no_client_secret_is_written_down(admin: User) -> None:
         (1, "[203.0.113.9", "127.0.0.1"),
     ],
 )
-def test_the_address_is_what_our_own_proxies_saw(count: int, seen: str, counted_as: str, settings: Any) -> None:
+def test_the_address_is_what_our_own_proxies_saw(
+    count: int, forwarded_for: str, counted_as: str, settings: Any
+) -> None:
     settings.PROXY_COUNT = count
-    login("admin", WRONG, HTTP_X_FORWARDED_FOR=seen)
+    login("admin", WRONG, HTTP_X_FORWARDED_FOR=forwarded_for)
     assert AttemptCounter.objects.filter(pk=f"address {counted_as}").exists()
 
 

@@ -27,7 +27,7 @@ def digest(db: None) -> Application:
     return programs.program(may_introspect=True)
 
 
-def told(answer: Any) -> dict[str, str]:
+def redirect_parameters(answer: Any) -> dict[str, str]:
     """What the program reads at its redirect address."""
     assert answer.status_code == 302, answer.content
     assert answer["Location"].startswith(CALLBACK), answer["Location"]
@@ -76,7 +76,7 @@ def post(path: str, fields: dict[str, Any], **headers: str) -> Any:
 def test_the_program_reads_what_is_wrong_and_who_says_so(
     as_amira: Client, parameters: dict[str, str], error: str
 ) -> None:
-    answer = told(as_amira.get(authorize_url(**parameters)))
+    answer = redirect_parameters(as_amira.get(authorize_url(**parameters)))
     assert (answer["error"], answer["state"], answer["iss"]) == (error, "a-state", SITE)
     assert not Grant.objects.exists()
 
@@ -86,7 +86,7 @@ def test_the_program_reads_what_is_wrong_and_who_says_so(
 )
 def test_a_repeated_parameter_is_an_invalid_request(as_amira: Client, name: str) -> None:
     twice = urlencode({name: parse_qs(urlsplit(authorize_url(prompt="consent")).query)[name][0]})
-    answer = told(as_amira.get(f"{authorize_url(prompt='consent')}&{twice}"))
+    answer = redirect_parameters(as_amira.get(f"{authorize_url(prompt='consent')}&{twice}"))
     assert (answer["error"], answer["iss"]) == ("invalid_request", SITE)
     assert answer.get("state") == (None if name == "state" else "a-state")
 
@@ -105,22 +105,22 @@ def test_a_mistake_is_never_told_at_an_address_that_is_not_the_programs(as_amira
 
 
 def test_who_is_not_signed_in_is_told_so_without_a_page_if_the_program_wants_none() -> None:
-    answer = told(Client().get(authorize_url(prompt="none")))
+    answer = redirect_parameters(Client().get(authorize_url(prompt="none")))
     assert (answer["error"], answer["state"], answer["iss"]) == ("login_required", "a-state", SITE)
-    assert told(Client().get(authorize_url(prompt="none login")))["error"] == "invalid_request"
+    assert redirect_parameters(Client().get(authorize_url(prompt="none login")))["error"] == "invalid_request"
     assert Client().get(authorize_url(response_type="token")).status_code == 302  # to the sign-in, not to the program
     assert "/accounts/login/" in Client().get(authorize_url(response_type="token"))["Location"]
 
 
 def test_denial_names_the_issuer(as_amira: Client) -> None:
-    assert programs.told(as_amira, {}) == {
+    assert programs.answer_consent(as_amira, {}) == {
         "error": "access_denied", "state": "a-state", "iss": SITE
     }  # fmt: skip
 
 
 def test_what_was_approved_needs_no_page(as_amira: Client) -> None:
     ask(as_amira)
-    assert told(as_amira.get(authorize_url(prompt="none"))).keys() == {"code", "state", "iss"}
+    assert redirect_parameters(as_amira.get(authorize_url(prompt="none"))).keys() == {"code", "state", "iss"}
 
 
 def test_a_program_without_a_secret_cannot_skip_the_question(as_amira: Client) -> None:
@@ -157,14 +157,14 @@ def test_hidden_fields_of_the_form_are_believed_no_more_than_a_request(
 )
 def test_the_form_cannot_weaken_what_was_asked(as_amira: Client, changes: dict[str, str]) -> None:
     fields = programs.hidden_fields(as_amira.get(authorize_url()))
-    answer = told(as_amira.post(authorize_url(), {**fields, **changes, "allow": "true"}))
+    answer = redirect_parameters(as_amira.post(authorize_url(), {**fields, **changes, "allow": "true"}))
     assert (answer["error"].split("_")[0], answer["iss"]) == ("invalid", SITE)
     assert not Grant.objects.exists()
 
 
 def test_a_program_of_another_grant_may_not_ask_people(as_amira: Client) -> None:
     Application.objects.update(authorization_grant_type="client-credentials")
-    assert told(as_amira.get(authorize_url()))["error"] == "unauthorized_client"
+    assert redirect_parameters(as_amira.get(authorize_url()))["error"] == "unauthorized_client"
 
 
 def test_who_is_sent_to_sign_in_comes_back_with_all_that_was_asked(as_amira: Client) -> None:
@@ -187,7 +187,7 @@ def allow(browser: Client, address: str) -> str:
     page = browser.get(address)
     if page.status_code == 200:
         page = browser.post(address, {**programs.hidden_fields(page), "allow": "true"})
-    return told(page)["code"]
+    return redirect_parameters(page)["code"]
 
 
 def bearer(answer: Any, path: str = "/api/v1/integrations/") -> int:
@@ -214,7 +214,9 @@ def test_the_second_sign_in_is_bound_as_the_first(as_amira: Client, two: str) ->
         exchange(allow(as_amira, two))
     assert [token.resource for token in AccessToken.objects.all()] == [[API, f"{SITE}/mcp"]] * 2
     assert as_amira.get(authorize_url(resource=API)).status_code == 302
-    assert told(as_amira.get(authorize_url(resource="https://other.example")))["error"] == "invalid_target"
+    assert (
+        redirect_parameters(as_amira.get(authorize_url(resource="https://other.example")))["error"] == "invalid_target"
+    )
 
 
 def test_a_program_takes_one_of_its_resources_and_later_another(as_amira: Client, two: str) -> None:
@@ -313,10 +315,10 @@ def test_a_program_proves_itself_in_one_way(as_amira: Client, path: str, extra: 
 
 def test_a_program_may_name_itself_beside_its_proof_and_in_any_case(as_amira: Client) -> None:
     lower = programs.basic()["Authorization"].replace("Basic", "basic")
-    asked = {**code_fields(ask(as_amira)["code"]), "client_id": "digest"}
-    assert post("/o/token/", asked, Authorization=lower).status_code == 200
-    asked = {**code_fields(ask(as_amira)["code"]), "client_id": "digest", "client_secret": SECRET}
-    assert post("/o/token/", asked, Accept="*/*").status_code == 200
+    fields = {**code_fields(ask(as_amira)["code"]), "client_id": "digest"}
+    assert post("/o/token/", fields, Authorization=lower).status_code == 200
+    fields = {**code_fields(ask(as_amira)["code"]), "client_id": "digest", "client_secret": SECRET}
+    assert post("/o/token/", fields, Accept="*/*").status_code == 200
 
 
 def test_nothing_is_read_from_the_address_of_a_client_request() -> None:
@@ -369,9 +371,9 @@ def test_an_origin_that_is_no_address_harms_nobody(as_amira: Client) -> None:
 def test_revocation_answers_in_json(as_amira: Client) -> None:
     answer = granted(as_amira)
     for fields, status in (({"token": answer["access_token"]}, 200), ({"token": "unknown"}, 200), ({}, 400)):
-        told = post("/o/revoke_token/", fields)
-        assert (told.status_code, told["Content-Type"]) == (status, "application/json")
-        assert told.json() == ({} if status == 200 else {"error": "invalid_request", **described(told)})
+        response = post("/o/revoke_token/", fields)
+        assert (response.status_code, response["Content-Type"]) == (status, "application/json")
+        assert response.json() == ({} if status == 200 else {"error": "invalid_request", **described(response)})
 
 
 def described(answer: Any) -> dict[str, str]:
@@ -379,12 +381,16 @@ def described(answer: Any) -> dict[str, str]:
 
 
 def test_metadata_says_what_is_true(amira: User) -> None:
-    found = Client().get("/.well-known/oauth-authorization-server").json()
-    assert found["response_modes_supported"] == ["query"]
-    assert found["authorization_response_iss_parameter_supported"] is True
-    assert found["introspection_endpoint_auth_methods_supported"] == ["client_secret_basic", "client_secret_post"]
-    assert found["revocation_endpoint_auth_methods_supported"] == ["client_secret_basic", "client_secret_post", "none"]
-    assert set(found["grant_types_supported"]) == {
+    metadata = Client().get("/.well-known/oauth-authorization-server").json()
+    assert metadata["response_modes_supported"] == ["query"]
+    assert metadata["authorization_response_iss_parameter_supported"] is True
+    assert metadata["introspection_endpoint_auth_methods_supported"] == ["client_secret_basic", "client_secret_post"]
+    assert metadata["revocation_endpoint_auth_methods_supported"] == [
+        "client_secret_basic",
+        "client_secret_post",
+        "none",
+    ]
+    assert set(metadata["grant_types_supported"]) == {
         "authorization_code", "password", "client_credentials", "refresh_token"
     }  # fmt: skip
     Application.objects.update(client_type="public")
@@ -395,5 +401,5 @@ def test_metadata_says_what_is_true(amira: User) -> None:
 
 
 def granted_to_public(browser: Client) -> str:
-    asked = {**code_fields(ask(browser)["code"]), "client_id": "digest"}
-    return str(post("/o/token/", asked, Accept="*/*").json()["access_token"])
+    fields = {**code_fields(ask(browser)["code"]), "client_id": "digest"}
+    return str(post("/o/token/", fields, Accept="*/*").json()["access_token"])

@@ -34,10 +34,10 @@ def lives(answer: dict[str, Any]) -> bool:
 
 
 def test_a_person_allows_and_the_program_gets_tokens(as_amira: Client) -> None:
-    told = ask(as_amira)
-    assert told["state"] == "a-state"
-    assert told["iss"] == "http://127.0.0.1:8000"
-    answer = exchange(told["code"]).json()
+    parameters = ask(as_amira)
+    assert parameters["state"] == "a-state"
+    assert parameters["iss"] == "http://127.0.0.1:8000"
+    answer = exchange(parameters["code"]).json()
     assert answer["scope"] == "integrations:read"
     assert answer["expires_in"] == 600
     assert introspect(answer["access_token"]).json()["username"] == "amira"
@@ -47,7 +47,7 @@ def test_a_person_allows_and_the_program_gets_tokens(as_amira: Client) -> None:
 
 
 def test_a_person_says_no(as_amira: Client) -> None:
-    assert programs.told(as_amira, {})["error"] == "access_denied"
+    assert programs.answer_consent(as_amira, {})["error"] == "access_denied"
     assert not Approval.objects.exists()
 
 
@@ -118,8 +118,8 @@ def test_a_code_alone_is_not_enough(as_amira: Client, fields: dict[str, str]) ->
 def test_a_code_dies_after_a_minute_and_belongs_to_one_program(as_amira: Client) -> None:
     code = ask(as_amira)["code"]
     program(client_id="other", name="Other")
-    asked = {"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK, "code_verifier": "v" * 43}
-    assert Client(headers=programs.basic("other")).post("/o/token/", asked).json()["error"] == "invalid_grant"
+    fields = {"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK, "code_verifier": "v" * 43}
+    assert Client(headers=programs.basic("other")).post("/o/token/", fields).json()["error"] == "invalid_grant"
     Grant.objects.update(expires=timezone.now())
     assert exchange(code).json()["error"] == "invalid_grant"
 
@@ -153,9 +153,9 @@ def test_of_two_at_once_with_one_code_or_refresh_token_at_most_one_succeeds(
     both_are_let_in, validate = threading.Barrier(2, timeout=30), getattr(Validator, check)
 
     def together(*arguments: Any, **names: Any) -> bool:
-        found: bool = validate(*arguments, **names)
+        is_valid: bool = validate(*arguments, **names)
         both_are_let_in.wait()
-        return found
+        return is_valid
 
     def redeem(_number: int) -> Any:
         try:
@@ -180,10 +180,10 @@ def test_who_comes_with_a_code_that_is_redeemed_while_he_is_asked_ends_what_it_g
     code, validate, first = ask(as_amira)["code"], Validator.validate_code, []
 
     def overtaken(*arguments: Any, **names: Any) -> bool:
-        found: bool = validate(*arguments, **names)
+        is_valid: bool = validate(*arguments, **names)
         monkeypatch.undo()
         first.append(exchange(code))
-        return found
+        return is_valid
 
     monkeypatch.setattr(Validator, "validate_code", overtaken)
     second = exchange(code)
@@ -262,8 +262,8 @@ def test_a_renewal_never_widens_and_follows_what_the_program_may_have_now(as_ami
 def test_passwords_are_only_for_confidential_programs_of_our_own(amira: User, fields: dict[str, Any]) -> None:
     program(client_id="script", authorization_grant_type="password", **fields)
     for password in (cast.PASSWORD, "wrong"):
-        asked = {"grant_type": "password", "username": "amira", "password": password}
-        answer = Client(headers=programs.basic("script")).post("/o/token/", asked)
+        form = {"grant_type": "password", "username": "amira", "password": password}
+        answer = Client(headers=programs.basic("script")).post("/o/token/", form)
         assert answer.json()["error"] == "unauthorized_client"
 
 
@@ -294,22 +294,22 @@ def test_the_database_holds_nothing_that_could_be_used(as_amira: Client) -> None
     with connection.cursor() as cursor:
         for model in (AccessToken, RefreshToken, Grant, Application):
             cursor.execute(f"SELECT * FROM {model._meta.db_table}")  # noqa: S608 - a table of ours
-            found = str(cursor.fetchall())
+            rows = str(cursor.fetchall())
             for secret in (answer["access_token"], answer["refresh_token"], code, programs.SECRET):
-                assert secret not in found
+                assert secret not in rows
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_metadata_names_the_configured_issuer_under_any_host(host: str, settings: Any) -> None:
     settings.ALLOWED_HOSTS = ["*"]
     cast.integration_at(cast.registry_at("https://x.example"), name="payroll")
-    found = Client().get("/.well-known/oauth-authorization-server", headers={"Host": host}).json()
-    assert found["issuer"] == "http://127.0.0.1:8000"
-    assert set(found["scopes_supported"]) == set(scopes.FIXED)  # tells nobody what is connected here
-    assert found["token_endpoint"] == "http://127.0.0.1:8000/o/token/"
-    assert found["code_challenge_methods_supported"] == ["S256"]
-    assert found["response_types_supported"] == ["code"]
-    assert "registration_endpoint" not in found
+    metadata = Client().get("/.well-known/oauth-authorization-server", headers={"Host": host}).json()
+    assert metadata["issuer"] == "http://127.0.0.1:8000"
+    assert set(metadata["scopes_supported"]) == set(scopes.FIXED)  # tells nobody what is connected here
+    assert metadata["token_endpoint"] == "http://127.0.0.1:8000/o/token/"
+    assert metadata["code_challenge_methods_supported"] == ["S256"]
+    assert metadata["response_types_supported"] == ["code"]
+    assert "registration_endpoint" not in metadata
 
 
 @pytest.mark.parametrize(
@@ -335,7 +335,7 @@ def test_deleting_the_administrator_who_registered_a_program_ends_nothing(as_ami
 
 
 @pytest.mark.parametrize(
-    ("registered", "asked", "is_allowed"),
+    ("registered", "requested", "is_allowed"),
     [
         ("http://127.0.0.1/callback", "http://127.0.0.1:51004/callback", True),
         ("http://[::1]:1/callback", "http://[::1]:51004/callback", True),
@@ -345,9 +345,9 @@ def test_deleting_the_administrator_who_registered_a_program_ends_nothing(as_ami
     ],
 )
 def test_a_port_may_differ_only_on_the_loopback_interface(
-    registered: str, asked: str, is_allowed: bool, as_amira: Client
+    registered: str, requested: str, is_allowed: bool, as_amira: Client
 ) -> None:
     """As docs/administration.md says (RFC 8252 §7.3)."""
     Application.objects.update(redirect_uris=registered)
-    page = as_amira.get(programs.authorize_url(redirect_uri=asked))
+    page = as_amira.get(programs.authorize_url(redirect_uri=requested))
     assert page.status_code == (200 if is_allowed else 400)

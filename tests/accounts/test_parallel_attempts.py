@@ -42,8 +42,8 @@ def site(request: pytest.FixtureRequest, tmp_path: Path, amira: User, monkeypatc
     monkeypatch.setattr(served, "PATIENCE", 240.0)  # two processes load everything, maybe on a busy machine
     amira.password = hashed(cast.PASSWORD)
     amira.save()
-    told = {**os.environ, **environment("filesystem://localhost//", tmp_path)}
-    with Served(request.param, tmp_path, told, workers=2, threads=SERVERS[request.param]) as running:
+    variables = {**os.environ, **environment("filesystem://localhost//", tmp_path)}
+    with Served(request.param, tmp_path, variables, workers=2, threads=SERVERS[request.param]) as running:
         yield running.url
 
 
@@ -65,13 +65,13 @@ def form(site: str, path: str, client: Client | None = None, **fields: str) -> G
     """Send one form of this page with one guess; `GUESS` in a field stands for it."""
     session = browser(client)
     page = session.get(f"{site}{path}", headers={"Sec-Fetch-Site": "same-origin"})
-    found = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.text)
-    assert found, page.text
+    match = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.text)
+    assert match, page.text
     cookies = session.cookies.get_dict()
 
     def guess(password: str) -> requests.Response:
         typed = {name: password if value == "GUESS" else value for name, value in fields.items()}
-        data = {**typed, "csrfmiddlewaretoken": found[1]}
+        data = {**typed, "csrfmiddlewaretoken": match[1]}
         headers = {"Referer": page.url}
         return requests.post(page.url, data, cookies=cookies, headers=headers, allow_redirects=False, timeout=120)
 
@@ -83,11 +83,11 @@ def sign_in(site: str, amira: User) -> Guess:
 
 
 def token_endpoint(site: str, amira: User) -> Guess:
-    asked = {"grant_type": "password", "username": "amira"}
+    fields = {"grant_type": "password", "username": "amira"}
     programs.program(client_id="script", authorization_grant_type="password", first_party=True)
     Application.objects.update(client_secret=hashed(programs.SECRET))
     address, headers = f"{site}/o/token/", programs.basic("script")
-    return lambda password: requests.post(address, {**asked, "password": password}, headers=headers, timeout=120)
+    return lambda password: requests.post(address, {**fields, "password": password}, headers=headers, timeout=120)
 
 
 def application_password(site: str, amira: User) -> Guess:
@@ -153,8 +153,8 @@ def test_of_a_hundred_codes_at_once_five_are_looked_at(site: str, amira: User) -
 def test_a_crowd_with_the_right_password_is_let_in(site: str, amira: User) -> None:
     """More of them than there are tries: who succeeds gives it back, and who comes meanwhile waits."""
     guess = application_password(site, amira)
-    _row, shown = operations.make_application_password(amira, name="Crowd", scopes=["integrations:read"])
+    _row, secret = operations.make_application_password(amira, name="Crowd", scopes=["integrations:read"])
     with ThreadPoolExecutor(60) as pool:
-        answers = list(pool.map(guess, [shown] * 60))
+        answers = list(pool.map(guess, [secret] * 60))
     assert [answer.status_code for answer in answers] == [200] * 60
     assert not AttemptCounter.objects.exclude(failures=0, running=0).exists()

@@ -27,13 +27,13 @@ def script(db: None) -> None:
 
 
 def grant(password: str, *, username: str = "amira", **fields: Any) -> Any:
-    asked = {"grant_type": "password", "username": username, "password": password, **fields}
-    return Client(headers=programs.basic("script")).post("/o/token/", asked)
+    form = {"grant_type": "password", "username": username, "password": password, **fields}
+    return Client(headers=programs.basic("script")).post("/o/token/", form)
 
 
 def renew(refresh_token: str) -> Any:
-    asked = {"grant_type": "refresh_token", "refresh_token": refresh_token}
-    return Client(headers=programs.basic("script")).post("/o/token/", asked)
+    form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
+    return Client(headers=programs.basic("script")).post("/o/token/", form)
 
 
 def application_password(user: User, scopes: str = BOTH) -> tuple[ApplicationPassword, str]:
@@ -53,11 +53,11 @@ def test_with_two_step_sign_in_only_an_application_password_opens(amira: User) -
     refused = grant(cast.PASSWORD)
     assert (refused.status_code, refused.json()["error"]) == (400, "invalid_grant")
     assert refused.json() == grant("CANARY-wrong").json() == grant("CANARY-wrong", username="nobody").json()
-    _row, shown = application_password(amira)
-    answer = grant(shown).json()
+    _row, secret = application_password(amira)
+    answer = grant(secret).json()
     assert introspect(answer["access_token"], **programs.basic("script")).json()["username"] == "amira"
-    assert grant(shown.replace(" ", "")).status_code == 200
-    assert grant(shown, username="bob").status_code == 400
+    assert grant(secret.replace(" ", "")).status_code == 200
+    assert grant(secret, username="bob").status_code == 400
 
 
 def test_an_application_password_gives_no_more_than_it_was_made_for(amira: User) -> None:
@@ -69,15 +69,15 @@ def test_an_application_password_gives_no_more_than_it_was_made_for(amira: User)
 
 def test_what_an_application_password_gave_dies_with_it(amira: User) -> None:
     proofs.app_of(amira)
-    row, shown = application_password(amira)
+    row, secret = application_password(amira)
     _other, others = application_password(amira)
-    answer, kept = grant(shown).json(), grant(others).json()
+    answer, other_tokens = grant(secret).json(), grant(others).json()
     renewed = renew(answer["refresh_token"]).json()
     operations.end(row, who=amira)
     assert not introspect(renewed["access_token"], **programs.basic("script")).json()["active"]
     assert renew(renewed["refresh_token"]).json()["error"] == "invalid_grant"
-    assert grant(shown).json()["error"] == "invalid_grant"
-    assert renew(kept["refresh_token"]).status_code == 200
+    assert grant(secret).json()["error"] == "invalid_grant"
+    assert renew(other_tokens["refresh_token"]).status_code == 200
     assert TokenFamily.objects.filter(made_with=row.pk).count() == 1
 
 
@@ -109,7 +109,7 @@ def test_odd_passwords_are_compared_as_they_are(amira: User, password: str) -> N
 
 def test_a_deactivated_person_gets_nothing(amira: User) -> None:
     proofs.app_of(amira)
-    _row, shown = application_password(amira)
-    for password in (shown, cast.PASSWORD):
+    _row, secret = application_password(amira)
+    for password in (secret, cast.PASSWORD):
         User.objects.update(is_active=False)
         assert grant(password).json()["error"] == "invalid_grant"

@@ -36,7 +36,7 @@ def delegate(db: None) -> Delegate:
 
 
 def test_tokens_are_listed_without_their_hashes_and_deleted_with_a_line_in_the_diary(amira: User, admin: User) -> None:
-    token, shown = operations.make_token(
+    token, token_text = operations.make_token(
         amira, name="laptop-cli", scopes=["integrations:read"], expires_at=None, by=amira
     )
     proofs.app_of(amira)
@@ -47,7 +47,7 @@ def test_tokens_are_listed_without_their_hashes_and_deleted_with_a_line_in_the_d
     for page in pages:
         answer = browser.get(page)
         assert answer.status_code == 200
-        for secret in (token.keyed_hash, ApplicationPassword.objects.get().keyed_hash, shown):
+        for secret in (token.keyed_hash, ApplicationPassword.objects.get().keyed_hash, token_text):
             assert secret not in answer.content.decode()
     assert f"/accounts/users/{amira.pk}/security/" in browser.get(pages[-1]).content.decode()
     for lookup in ("keyed_hash__startswith", "user__password__startswith", "pepper_id"):
@@ -55,7 +55,7 @@ def test_tokens_are_listed_without_their_hashes_and_deleted_with_a_line_in_the_d
     assert Event.objects.filter(kind="looked_at", whose=amira, who=admin).exists()
     assert browser.get(f"{TOKENS}add/").status_code == 403
     browser.post(TOKENS, {"action": "delete_selected", "_selected_action": [str(token.pk)], "post": "yes"})
-    assert operations.verify_token(shown) is None
+    assert operations.verify_token(token_text) is None
     assert PermanentToken.objects.get().ended_because == "deleted"
     assert Event.objects.get(kind="token_deleted").who == admin
 
@@ -64,12 +64,12 @@ def form_of(browser: Client, address: str) -> dict[str, object]:
     """The form's own values, as a browser would send them back."""
     form = browser.get(address).context["adminform"].form
     values = {name: form[name].value() for name in form.fields}
-    shown = {name: value for name, value in values.items() if value not in (None, False)}
+    fields = {name: value for name, value in values.items() if value not in (None, False)}
     for name in ("last_login", "date_joined"):
-        moment = shown.pop(name, None)
+        moment = fields.pop(name, None)
         if moment:
-            shown |= {f"{name}_0": f"{moment:%Y-%m-%d}", f"{name}_1": f"{moment:%H:%M:%S}"}
-    return shown
+            fields |= {f"{name}_0": f"{moment:%Y-%m-%d}", f"{name}_1": f"{moment:%H:%M:%S}"}
+    return fields
 
 
 def test_nobody_makes_themselves_stronger(delegate: Delegate) -> None:
@@ -77,12 +77,12 @@ def test_nobody_makes_themselves_stronger(delegate: Delegate) -> None:
     finance = Group.objects.create(name="Finance")
     browser, address = client_of(user), f"/admin/accounts/user/{user.pk}/change/"
     before = user.get_all_permissions()
-    wanted = Permission.objects.get(codename="add_user")
-    own = form_of(browser, address)
-    refused = [{"user_permissions": [wanted.pk]}, {"groups": [finance.pk]}]
+    permission = Permission.objects.get(codename="add_user")
+    own_form = form_of(browser, address)
+    refused = [{"user_permissions": [permission.pk]}, {"groups": [finance.pk]}]
     for more in refused:
-        assert browser.post(address, own | more).status_code == 200  # the form comes back with an error
-    assert browser.post(address, own | {"is_superuser": "on", "first_name": "D"}).status_code == 302
+        assert browser.post(address, own_form | more).status_code == 200  # the form comes back with an error
+    assert browser.post(address, own_form | {"is_superuser": "on", "first_name": "D"}).status_code == 302
     after = User.objects.get(pk=user.pk)
     assert (after.is_superuser, after.first_name) == (False, "D")
     assert after.get_all_permissions() == before
@@ -123,18 +123,22 @@ def test_a_group_is_no_way_up(delegate: Delegate) -> None:
     finance = Group.objects.create(name="Finance")
     browser = client_of(user)
     role = Group.objects.get(name="Personal Auth User")
-    wanted = Permission.objects.get(codename="add_user").pk
+    permission_id = Permission.objects.get(codename="add_user").pk
     assert browser.post(f"/admin/auth/group/{finance.pk}/change/", {"name": "Mine"}).status_code == 403
     for address in (f"/admin/auth/group/{role.pk}/change/", "/admin/auth/group/add/"):
-        assert browser.post(address, {"name": "Mine", "permissions": [wanted]}).status_code == 200
-    assert not Permission.objects.get(pk=wanted).group_set.exists()
+        assert browser.post(address, {"name": "Mine", "permissions": [permission_id]}).status_code == 200
+    assert not Permission.objects.get(pk=permission_id).group_set.exists()
 
 
 def test_a_superuser_may_all_of_it(admin: User, amira: User) -> None:
     browser, address = client_of(admin), f"/admin/accounts/user/{amira.pk}/change/"
     finance = Group.objects.create(name="Finance")
-    wanted = Permission.objects.get(codename="add_user").pk
-    values = form_of(browser, address) | {"groups": [finance.pk], "user_permissions": [wanted], "is_superuser": "on"}
+    permission_id = Permission.objects.get(codename="add_user").pk
+    values = form_of(browser, address) | {
+        "groups": [finance.pk],
+        "user_permissions": [permission_id],
+        "is_superuser": "on",
+    }
     assert browser.post(address, values).status_code == 302
     amira.refresh_from_db()
     assert (amira.is_superuser, amira.groups.get()) == (True, finance)

@@ -68,35 +68,35 @@ def test_what_cannot_be_one_is_refused_without_asking_the_database(
 
 
 def test_every_letter_counts(amira: User, northwind: Alias) -> None:
-    _token, shown = made(amira)
+    _token, secret = made(amira)
     for place in (8, 20, 44, 49):
-        other = shown[:place] + ("A" if shown[place] != "A" else "B") + shown[place + 1 :]
+        other = secret[:place] + ("A" if secret[place] != "A" else "B") + secret[place + 1 :]
         assert token_formats.public_part(other) == ""
-    forged = shown[:20] + "".join(secrets.choice("abc") for _ in range(23))
+    forged = secret[:20] + "".join(secrets.choice("abc") for _ in range(23))
     forged += "_" + token_formats.checksum(forged)
-    assert token_formats.public_part(forged) == token_formats.public_part(shown)  # the same row is found
-    assert (status(shown), status(forged)) == (200, 401)
+    assert token_formats.public_part(forged) == token_formats.public_part(secret)  # the same row is found
+    assert (status(secret), status(forged)) == (200, 401)
 
 
 def test_neither_the_token_nor_a_hash_without_the_key_is_in_the_database(amira: User) -> None:
-    token, shown = made(amira)
+    token, token_text = made(amira)
     with connection.cursor() as cursor:
         cursor.execute("select * from accounts_permanenttoken")
         stored = str(cursor.fetchall())
-    secret = shown[len("krk_pt_") + token_formats.PUBLIC :]
+    secret = token_text[len("krk_pt_") + token_formats.PUBLIC :]
     assert secret not in stored
     assert token.pepper_id == "test"
-    other = keyed_hashes.keyed_hash(shown, key_id="test", purpose="accounts:application-password")
-    assert token.keyed_hash not in {"", other, shown}
-    assert shown not in f"{token!r}{Event.objects.values()}"
+    other = keyed_hashes.keyed_hash(token_text, key_id="test", purpose="accounts:application-password")
+    assert token.keyed_hash not in {"", other, token_text}
+    assert token_text not in f"{token!r}{Event.objects.values()}"
 
 
 def test_no_log_has_it(amira: User, northwind: Alias, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    _token, shown = made(amira)
-    assert (status(shown), status(shown[:-1]), status(f"{shown} x")) == (200, 401, 401)
+    _token, secret = made(amira)
+    assert (status(secret), status(secret[:-1]), status(f"{secret} x")) == (200, 401, 401)
     assert caplog.records
-    assert shown[20:40] not in caplog.text
+    assert secret[20:40] not in caplog.text
 
 
 def test_a_token_outlives_the_change_of_keys_while_its_own_is_listed(
@@ -108,10 +108,10 @@ def test_a_token_outlives_the_change_of_keys_while_its_own_is_listed(
     settings.TOKEN_ENCRYPTION_KEYS = [new, *old]
     assert status(used) == 200
     assert PermanentToken.objects.get(name="used").pepper_id == "new"  # moved by being used
-    told = io.StringIO()
-    call_command("rotate_token_keys", stdout=told)
-    assert "1 permanent tokens or application passwords are hashed with test." in told.getvalue()
-    assert "may be removed" not in told.getvalue()
+    output = io.StringIO()
+    call_command("rotate_token_keys", stdout=output)
+    assert "1 permanent tokens or application passwords are hashed with test." in output.getvalue()
+    assert "may be removed" not in output.getvalue()
     settings.TOKEN_ENCRYPTION_KEYS = [new]
     operations.verify_token(used)
     assert operations.verify_token(used) is not None
@@ -122,16 +122,16 @@ def test_a_token_outlives_the_change_of_keys_while_its_own_is_listed(
 
 
 def test_it_may_what_its_scopes_say(amira: User, northwind: Alias) -> None:
-    _token, shown = made(amira, "tokens:read", "service:northwind")
-    assert caller(shown).get(f"{BASE}northwind/token/").json()["access_token"] == "CANARY-access-1"
-    assert caller(shown).get(BASE).json()["error"] == "insufficient_scope"
-    assert caller(shown).post(f"{BASE}northwind/revoke/").status_code == 403
+    _token, secret = made(amira, "tokens:read", "service:northwind")
+    assert caller(secret).get(f"{BASE}northwind/token/").json()["access_token"] == "CANARY-access-1"
+    assert caller(secret).get(BASE).json()["error"] == "insufficient_scope"
+    assert caller(secret).post(f"{BASE}northwind/revoke/").status_code == 403
 
 
 def test_a_narrow_token_opens_no_other_address_of_the_site(admin: User, northwind: Alias) -> None:
     """Its owner may everything; it may read one list."""
-    _token, shown = made(admin)
-    client = caller(shown)
+    _token, secret = made(admin)
+    client = caller(secret)
     for address, pattern in sorted(SITE.items()):
         for method in ("get", "post"):
             response = getattr(client, method)(address)
@@ -146,8 +146,8 @@ def may_integrations_read(view: Any, method: str) -> bool:
 
 
 def test_no_token_makes_ends_or_sees_tokens(admin: User) -> None:
-    token, shown = made(admin, *scopes.FIXED)
-    client = caller(shown)
+    token, secret = made(admin, *scopes.FIXED)
+    client = caller(secret)
     pages = ["/accounts/security/", "/accounts/security/tokens/new/", f"/accounts/users/{admin.pk}/security/"]
     pages += [f"/accounts/security/tokens/{token.hex}/delete/", "/admin/accounts/permanenttoken/", "/o/authorize/"]
     for page in pages:
@@ -158,38 +158,38 @@ def test_no_token_makes_ends_or_sees_tokens(admin: User) -> None:
 
 
 def test_only_the_header_carries_it(amira: User, northwind: Alias) -> None:
-    _token, shown = made(amira)
-    assert Client().get(BASE, {"access_token": shown}).status_code == 401
-    assert Client().get(BASE, headers={"Cookie": f"Authorization={shown}"}).status_code == 401
-    assert Client().post(BASE, {"access_token": shown}).status_code == 401
+    _token, secret = made(amira)
+    assert Client().get(BASE, {"access_token": secret}).status_code == 401
+    assert Client().get(BASE, headers={"Cookie": f"Authorization={secret}"}).status_code == 401
+    assert Client().post(BASE, {"access_token": secret}).status_code == 401
 
 
 def test_what_its_owner_loses_it_loses_at_once(amira: User, northwind: Alias) -> None:
-    _token, shown = made(amira, "integrations:read", "tokens:read", "service:northwind")
-    assert status(shown, f"{BASE}northwind/token/") == 200
+    _token, secret = made(amira, "integrations:read", "tokens:read", "service:northwind")
+    assert status(secret, f"{BASE}northwind/token/") == 200
     northwind.groups.add(Group.objects.create(name="Finance"))
-    assert status(shown, f"{BASE}northwind/token/") in (403, 404)
-    assert status(shown) == 200
+    assert status(secret, f"{BASE}northwind/token/") in (403, 404)
+    assert status(secret) == 200
     amira.groups.clear()
-    assert status(shown) == 403
+    assert status(secret) == 403
     amira.groups.add(Group.objects.get(name="Personal Auth User"))
     User.objects.update(is_active=False)
-    assert status(shown) == 401
+    assert status(secret) == 401
 
 
 def test_what_its_owner_gains_it_does_not(amira: User, northwind: Alias) -> None:
-    _token, shown = made(amira)
+    _token, secret = made(amira)
     User.objects.filter(pk=amira.pk).update(is_superuser=True, is_staff=True)
-    assert status(shown) == 200
-    assert status(shown, f"{BASE}northwind/token/") == 403
-    assert status(shown, "/admin/") == 302
+    assert status(secret) == 200
+    assert status(secret, f"{BASE}northwind/token/") == 403
+    assert status(secret, "/admin/") == 302
 
 
 def test_nobody_gives_away_what_they_do_not_have(amira: User, northwind: Alias) -> None:
     northwind.groups.add(Group.objects.create(name="Finance"))
-    for wanted in ("service:northwind", "service:nowhere", "made-up"):
+    for scope in ("service:northwind", "service:nowhere", "made-up"):
         with pytest.raises(PermissionDenied):
-            made(amira, wanted)
+            made(amira, scope)
     with pytest.raises(PermissionDenied):
         made(cast.person("guest", role=False), "integrations:read")
     assert not PermanentToken.objects.exists()
@@ -202,22 +202,22 @@ def test_expired_deleted_and_never_made_are_the_same_401(amira: User, northwind:
     expired, (gone, deleted) = made(amira, expires_at=timezone.now() - DAY)[1], made(amira)
     assert operations.end(gone, who=amira)
     assert not operations.end(gone, who=amira)  # safe to repeat
-    answers = [caller(shown).get(BASE) for shown in (expired, deleted, token_formats.new_token(), "made-up")]
+    answers = [caller(secret).get(BASE) for secret in (expired, deleted, token_formats.new_token(), "made-up")]
     assert {answer.status_code for answer in answers} == {401}
-    (told,) = {answer["WWW-Authenticate"] for answer in answers}
-    assert told.startswith('Bearer realm="keyrack", error="invalid_token"')
+    (challenge,) = {answer["WWW-Authenticate"] for answer in answers}
+    assert challenge.startswith('Bearer realm="keyrack", error="invalid_token"')
     assert len({answer.content for answer in answers}) == 1
     assert PermanentToken.objects.get(pk=gone.pk).keyed_hash == ""
     assert Event.objects.filter(kind="token_deleted").count() == 1
 
 
 def test_it_ends_at_its_moment(amira: User, northwind: Alias) -> None:
-    token, shown = made(amira)
+    token, secret = made(amira)
     assert token.expires_at
     with time_machine.travel(token.expires_at - timedelta(seconds=10)):
-        assert status(shown) == 200
+        assert status(secret) == 200
     with time_machine.travel(token.expires_at):
-        assert status(shown) == 401
+        assert status(secret) == 401
 
 
 def test_what_ended_stays_listed_for_thirty_days_and_is_forgotten_then(amira: User) -> None:
@@ -233,11 +233,11 @@ def test_what_ended_stays_listed_for_thirty_days_and_is_forgotten_then(amira: Us
 
 
 def test_the_last_use_is_written_once_a_minute_with_its_address(amira: User, northwind: Alias) -> None:
-    token, shown = made(amira)
+    token, secret = made(amira)
     now = timezone.now()
     for seconds, written in ((0, 0), (20, 0), (59, 0), (70, 70), (125, 70), (131, 131)):
         with time_machine.travel(now + timedelta(seconds=seconds), tick=False):
-            assert status(shown, REMOTE_ADDR="198.51.100.7") == 200
+            assert status(secret, REMOTE_ADDR="198.51.100.7") == 200
         token.refresh_from_db()
         assert token.last_used_at == now + timedelta(seconds=written)
     assert token.last_used_from == "198.51.100.7"
@@ -247,10 +247,10 @@ def test_the_last_use_is_written_once_a_minute_with_its_address(amira: User, nor
 def test_a_use_costs_few_queries(
     amira: User, northwind: Alias, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
-    _token, shown = made(amira, "integrations:read", "service:northwind")
-    operations.verify_token(shown)
+    _token, secret = made(amira, "integrations:read", "service:northwind")
+    operations.verify_token(secret)
     with django_assert_max_num_queries(4):
-        token = operations.verify_token(shown)
+        token = operations.verify_token(secret)
         assert token
         assert len(operations.effective_scopes(token)) == 2
 
@@ -259,14 +259,14 @@ def test_a_use_costs_few_queries(
 
 
 def test_who_tries_many_is_told_to_wait_and_others_are_not(amira: User, northwind: Alias) -> None:
-    _token, shown = made(amira)
+    _token, secret = made(amira)
     answers = [caller(token_formats.new_token()).get(BASE) for _ in range(110)]
     assert [answer.status_code for answer in answers] == [401] * 100 + [429] * 10
     assert int(answers[-1]["Retry-After"]) == 600
     assert answers[-1].json()["error"] == "too_many_requests"
     assert status(token_formats.new_token(), headers={"X-Forwarded-For": "203.0.113.4"}) == 429
     assert status(token_formats.new_token(), REMOTE_ADDR="198.51.100.7") == 401
-    assert status(shown) == 200  # what is alive is no guess
+    assert status(secret) == 200  # what is alive is no guess
     network = [status(token_formats.new_token(), REMOTE_ADDR=f"2001:db8::{number:x}") for number in range(110)]
     assert network[-1] == 429  # whoever has one address of it has as many as they like
 

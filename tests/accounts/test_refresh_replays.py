@@ -42,8 +42,8 @@ def age(seconds: int) -> None:
 
 def tokens_of(answer: Any) -> tuple[str, str]:
     assert answer.status_code == 200, answer.content
-    told = answer.json()
-    return told["access_token"], told["refresh_token"]
+    tokens = answer.json()
+    return tokens["access_token"], tokens["refresh_token"]
 
 
 def test_the_same_refresh_token_gives_the_same_tokens_within_the_window(as_amira: Client) -> None:
@@ -94,8 +94,8 @@ def test_another_program_with_the_token_ends_the_family(as_amira: Client) -> Non
     program(client_id="other")
     first = granted(as_amira)["refresh_token"]
     second = refresh(first).json()
-    asked = {"grant_type": "refresh_token", "refresh_token": first}
-    answer = Client(headers=programs.basic("other")).post("/o/token/", asked)
+    fields = {"grant_type": "refresh_token", "refresh_token": first}
+    answer = Client(headers=programs.basic("other")).post("/o/token/", fields)
     assert answer.json() == {"error": "invalid_grant"}
     assert not lives(second)
 
@@ -118,9 +118,9 @@ def test_all_who_come_at_once_get_the_same_tokens(
     all_are_let_in = threading.Barrier(how_many, timeout=30)
 
     def together(*arguments: Any, **names: Any) -> bool:
-        found = validate(*arguments, **names)
+        is_valid = validate(*arguments, **names)
         all_are_let_in.wait()
-        return found
+        return is_valid
 
     def renew(_number: int) -> Any:
         try:
@@ -204,8 +204,8 @@ def test_the_row_holds_nothing_that_opens_without_the_refresh_token(as_amira: Cl
     second = refresh(first).json()
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT * FROM {RefreshReplay._meta.db_table}")  # noqa: S608 - a table of ours
-        held = str(cursor.fetchall())
-    assert not {first, second["access_token"], second["refresh_token"]} & {*held.split("'")}
+        rows = str(cursor.fetchall())
+    assert not {first, second["access_token"], second["refresh_token"]} & {*rows.split("'")}
     sealed = RefreshReplay.objects.get().sealed_tokens
     with pytest.raises(Unreadable):
         sealed_text.unseal(sealed, purpose=refresh_replays.PURPOSE)

@@ -41,8 +41,8 @@ def secret(amira: User) -> str:
 
 
 def first_step(client: Client, next_page: str = "") -> Any:
-    sent = {"username": "amira", "password": cast.PASSWORD, "next": next_page}
-    return client.post("/accounts/login/", sent)
+    fields = {"username": "amira", "password": cast.PASSWORD, "next": next_page}
+    return client.post("/accounts/login/", fields)
 
 
 def second_step(client: Client, code: str) -> Any:
@@ -136,10 +136,10 @@ def test_setting_up_an_app_turns_it_on_and_shows_recovery_codes_once(amira: User
     browser = proofs.just_shown(client_of(amira), amira)
     assert not mfa.is_on(amira)
     page = browser.get(SET_UP)
-    shown = page.context["form"].secret
-    assert shown.encode() not in str(browser.session[SECRET_SESSION_KEY]).encode()  # sealed while it waits
-    assert "This code is not right" in walks.words(browser.post(SET_UP, {"code": proofs.wrong_code(shown)}))
-    assert browser.post(SET_UP, {"code": proofs.code(shown)})["Location"] == CODES
+    secret = page.context["form"].secret
+    assert secret.encode() not in str(browser.session[SECRET_SESSION_KEY]).encode()  # sealed while it waits
+    assert "This code is not right" in walks.words(browser.post(SET_UP, {"code": proofs.wrong_code(secret)}))
+    assert browser.post(SET_UP, {"code": proofs.code(secret)})["Location"] == CODES
     assert mfa.is_on(amira)
     proofs.just_shown(browser, amira)
     codes = proofs.stored(amira, Authenticator.Type.RECOVERY_CODES).wrap().get_unused_codes()
@@ -147,8 +147,8 @@ def test_setting_up_an_app_turns_it_on_and_shows_recovery_codes_once(amira: User
     assert all(code in walks.words(once) for code in codes)
     assert not any(code in walks.words(again) for code in codes)
     assert "no-store" in once["Cache-Control"]
-    assert canaries.finds(shown, page.content)
-    assert not any(canaries.finds(shown, content) for _place, content in canaries.database())
+    assert canaries.finds(secret, page.content)
+    assert not any(canaries.finds(secret, content) for _place, content in canaries.database())
 
 
 def test_removing_the_last_one_turns_it_off_with_its_recovery_codes(amira: User, secret: str) -> None:
@@ -170,14 +170,14 @@ def test_turning_it_on_or_off_ends_what_programs_hold(amira: User, on: bool) -> 
     if not on:
         proofs.app_of(amira)
     programs.program()
-    given = programs.granted(client_of(amira))
+    tokens = programs.granted(client_of(amira))
     browser = proofs.just_shown(client_of(amira), amira)
     if on:
         browser.post(SET_UP, {"code": proofs.code(browser.get(SET_UP).context["form"].secret)})
     else:
         browser.post("/accounts/2fa/totp/deactivate/")
     assert mfa.is_on(amira) is on
-    assert programs.refresh(given["refresh_token"]).status_code == 400
+    assert programs.refresh(tokens["refresh_token"]).status_code == 400
 
 
 def test_keys_of_others_cannot_be_touched(amira: User, bob: User) -> None:
@@ -189,10 +189,18 @@ def test_keys_of_others_cannot_be_touched(amira: User, bob: User) -> None:
 
 
 def test_a_credential_that_makes_no_sense_signs_nobody_in(amira: User, secret: str) -> None:
-    for sent in ("", "[]", "{}", "null", '"x"', '{"response": {"userHandle": "MQ"}}', '{"id": "x", "response": null}'):
+    for credential in (
+        "",
+        "[]",
+        "{}",
+        "null",
+        '"x"',
+        '{"response": {"userHandle": "MQ"}}',
+        '{"id": "x", "response": null}',
+    ):
         browser = Client()
         browser.get("/accounts/2fa/webauthn/login/", headers={"Accept": "application/json"})
-        assert browser.post("/accounts/2fa/webauthn/login/", {"credential": sent}).status_code == 302, sent
+        assert browser.post("/accounts/2fa/webauthn/login/", {"credential": credential}).status_code == 302, credential
         assert not is_in(browser)
         cache.clear()
 
@@ -205,8 +213,8 @@ def test_what_is_sensitive_asks_for_both_steps_again_after_five_minutes(amira: U
     to_password = browser.get(CODES + "generate/")["Location"]
     assert to_password == "/accounts/reauthenticate/?next=%2Faccounts%2F2fa%2Frecovery-codes%2Fgenerate%2F"
     assert browser.get(to_password).status_code == 200
-    sent = {"password": cast.PASSWORD, "next": CODES + "generate/"}
-    assert browser.post("/accounts/reauthenticate/", sent)["Location"] == CODES + "generate/"
+    fields = {"password": cast.PASSWORD, "next": CODES + "generate/"}
+    assert browser.post("/accounts/reauthenticate/", fields)["Location"] == CODES + "generate/"
     to_code = browser.get(CODES + "generate/")["Location"]
     assert to_code.startswith(f"{AGAIN}?next=")
     assert browser.get(to_code).status_code == 200
@@ -271,9 +279,9 @@ def test_a_dialog_comes_back_with_the_page_that_it_is_on(method: str, amira: Use
 def test_the_database_holds_neither_the_apps_secret_nor_recovery_codes(amira: User, secret: str) -> None:
     codes = proofs.recovery_codes(amira)
     seed = mfa.unseal(proofs.stored(amira, Authenticator.Type.RECOVERY_CODES).data["seed"])
-    held = [content for _place, content in canaries.database()]
-    for known in (secret, seed, *codes):
-        assert not any(canaries.finds(known, content) for content in held)
+    contents = [content for _place, content in canaries.database()]
+    for value in (secret, seed, *codes):
+        assert not any(canaries.finds(value, content) for content in contents)
 
 
 def key(name: str) -> str:
@@ -330,8 +338,8 @@ def test_an_administrator_takes_away_a_lost_app_without_seeing_its_secret(
     pages = [browser.get(f"{base}{path}") for path in ("", f"{row.pk}/change/", f"{row.pk}/history/")]
     for page in pages:
         assert page.status_code == 200
-        for known in (secret, sealed):
-            assert known not in walks.words(page)
+        for value in (secret, sealed):
+            assert value not in walks.words(page)
     assert browser.get(f"{base}?data__secret__startswith=a").status_code in (302, 400)
     assert browser.get(f"{base}add/").status_code == 403
     assert browser.post(f"{base}{row.pk}/delete/", {"post": "yes"}).status_code == 302

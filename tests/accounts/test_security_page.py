@@ -52,7 +52,7 @@ def of(user: User, below: str = "") -> str:
     return f"/accounts/users/{user.pk}/security/{below}"
 
 
-def made(user: User, by: User | None = None, **fields: Any) -> PermanentToken:
+def make_token(user: User, by: User | None = None, **fields: Any) -> PermanentToken:
     chosen = {"name": "laptop-cli", "scopes": ["integrations:read"], "expires_at": None, **fields}
     return operations.make_token(user, by=by or user, **chosen)[0]
 
@@ -63,9 +63,9 @@ def words(response: Any) -> str:
 
 
 def secret_on(response: Any) -> str:
-    found = re.findall(r"<output[^>]*>([^<]+)</output>", response.content.decode())
-    assert len(found) == 1
-    return str(found[0])
+    outputs = re.findall(r"<output[^>]*>([^<]+)</output>", response.content.decode())
+    assert len(outputs) == 1
+    return str(outputs[0])
 
 
 # Once -----------------------------------------------------------------------------------------------------------------
@@ -74,15 +74,15 @@ def secret_on(response: Any) -> str:
 @pytest.mark.parametrize("headers", [{}, HTMX])
 def test_a_token_is_shown_once_and_never_again(headers: dict[str, str], browser: Client) -> None:
     answer = browser.post(NEW, CHOSEN, headers=headers)
-    shown = secret_on(answer)
-    assert operations.verify_token(shown)
+    secret = secret_on(answer)
+    assert operations.verify_token(secret)
     assert "It is shown only this once" in words(answer)
     assert "no-store" in answer["Cache-Control"]
     assert "Location" not in answer
     assert not answer.cookies.get("messages")
-    assert shown not in str(dict(browser.session))
+    assert secret not in str(dict(browser.session))
     for again in (browser.get(PAGE), browser.get(NEW), browser.post(NEW, CHOSEN, headers=headers)):
-        assert shown not in again.content.decode()
+        assert secret not in again.content.decode()
     assert PermanentToken.objects.count() == 1  # a form that is sent again makes none
 
 
@@ -130,10 +130,10 @@ def test_an_application_password_is_shown_in_groups_and_only_with_two_steps(brow
     proofs.app_of(amira)
     proofs.just_shown(browser, amira)
     answer = browser.post(f"{PAGE}application-passwords/new/", {"name": "Tablet", "scopes": ["integrations:read"]})
-    shown = secret_on(answer)
-    assert re.fullmatch(r"([a-z2-7]{4} ){5}[a-z2-7]{4}", shown)
-    assert operations.verify_application_password(amira, shown)
-    assert shown not in browser.get(PAGE).content.decode()
+    secret = secret_on(answer)
+    assert re.fullmatch(r"([a-z2-7]{4} ){5}[a-z2-7]{4}", secret)
+    assert operations.verify_application_password(amira, secret)
+    assert secret not in browser.get(PAGE).content.decode()
     assert "Tablet" in words(browser.get(PAGE))
 
 
@@ -141,10 +141,10 @@ def test_an_application_password_is_shown_in_groups_and_only_with_two_steps(brow
 
 
 def test_the_page_has_its_sections_and_what_is_in_them(browser: Client, amira: User, helper: User) -> None:
-    made(amira)
-    made(amira, by=helper, name="release-bot", expires_at=timezone.now() + timedelta(days=5))
-    over = made(amira, name="over", expires_at=timezone.now() - timedelta(days=1))
-    operations.end(made(amira, name="leaked"), who=None, because="leaked")
+    make_token(amira)
+    make_token(amira, by=helper, name="release-bot", expires_at=timezone.now() + timedelta(days=5))
+    over = make_token(amira, name="over", expires_at=timezone.now() - timedelta(days=1))
+    operations.end(make_token(amira, name="leaked"), who=None, because="leaked")
     html = browser.get(PAGE).content.decode()
     headings = re.findall(r"<h2[^>]*>([^<]+)</h2>", html)
     assert headings == [
@@ -152,15 +152,15 @@ def test_the_page_has_its_sections_and_what_is_in_them(browser: Client, amira: U
         "Recent activity",
     ]  # fmt: skip
     text = words(browser.get(PAGE))
-    for shown in ("laptop-cli", "No expiry", "Never", "helper for you,", "days left", "Expired", "Reported as leaked"):
-        assert shown in text
+    for phrase in ("laptop-cli", "No expiry", "Never", "helper for you,", "days left", "Expired", "Reported as leaked"):
+        assert phrase in text
     assert f"delete-{over.hex}" not in html
     assert "4 tokens." in text
     assert "Created a permanent token" in text
 
 
 def test_an_old_token_that_nobody_uses_is_pointed_out(browser: Client, amira: User) -> None:
-    made(amira)
+    make_token(amira)
     assert "Consider deleting" not in words(browser.get(PAGE))
     PermanentToken.objects.update(last_used_at=timezone.now() - timedelta(days=214))
     assert "Consider deleting" in words(browser.get(PAGE))
@@ -168,7 +168,7 @@ def test_an_old_token_that_nobody_uses_is_pointed_out(browser: Client, amira: Us
 
 @pytest.mark.parametrize("headers", [{}, HTMX])
 def test_deleting_asks_first(headers: dict[str, str], browser: Client, amira: User) -> None:
-    token = made(amira)
+    token = make_token(amira)
     address = f"{PAGE}tokens/{token.hex}/delete/"
     assert "Delete laptop-cli?" in words(browser.get(address, headers=headers)).replace("\u2068", "").replace(
         "\u2069", ""
@@ -193,7 +193,7 @@ def test_the_page_costs_as_many_queries_for_many_tokens(
     browser: Client, amira: User, helper: User, django_assert_max_num_queries: Any
 ) -> None:
     for number in range(20):
-        made(amira, by=helper, name=f"token-{number}")
+        make_token(amira, by=helper, name=f"token-{number}")
     with django_assert_max_num_queries(25):
         browser.get(PAGE)
 
@@ -204,7 +204,7 @@ def test_the_page_costs_as_many_queries_for_many_tokens(
 def test_another_persons_page_is_for_administrators_and_every_look_is_written_down(
     browser: Client, desk: Client, amira: User, helper: User
 ) -> None:
-    made(amira)
+    make_token(amira)
     assert client_of(cast.person("bob")).get(of(amira)).status_code == 403
     assert browser.get(of(helper)).status_code == 403
     assert browser.get(of(User(pk=999_999))).status_code == 403  # as for those who exist
@@ -223,12 +223,12 @@ def test_another_persons_page_is_for_administrators_and_every_look_is_written_do
 
 def test_an_administrator_makes_and_deletes_one_for_another(desk: Client, amira: User, helper: User) -> None:
     assert "acts as" in words(desk.get(of(amira, "tokens/new/")))
-    shown = secret_on(desk.post(of(amira, "tokens/new/"), CHOSEN))
-    token = operations.verify_token(shown)
+    secret = secret_on(desk.post(of(amira, "tokens/new/"), CHOSEN))
+    token = operations.verify_token(secret)
     assert token
     assert (token.user, token.created_by) == (amira, helper)
     assert desk.post(of(amira, f"tokens/{token.hex}/delete/")).status_code == 302
-    assert operations.verify_token(shown) is None
+    assert operations.verify_token(secret) is None
     deleted = Event.objects.get(kind="token_deleted")
     assert (deleted.whose, deleted.who) == (amira, helper)
 
@@ -244,7 +244,7 @@ def test_nobody_makes_one_for_somebody_stronger(desk: Client, admin: User) -> No
 
 @pytest.mark.parametrize("missing", FEW)
 def test_each_permission_opens_what_it_is_for(missing: str, helper: User, amira: User) -> None:
-    token = made(amira)
+    token = make_token(amira)
     helper.user_permissions.remove(
         Permission.objects.get(codename=missing.partition(".")[2], content_type__app_label="accounts")
     )
@@ -258,8 +258,8 @@ def test_each_permission_opens_what_it_is_for(missing: str, helper: User, amira:
 
 
 def test_ids_of_others_lead_nowhere(browser: Client, desk: Client, amira: User, helper: User) -> None:
-    hers, theirs = made(amira), made(helper)
-    assert browser.post(f"{PAGE}tokens/{theirs.hex}/delete/").status_code == 404
-    assert browser.post(of(helper, f"tokens/{theirs.hex}/delete/")).status_code == 403
+    hers, anothers = make_token(amira), make_token(helper)
+    assert browser.post(f"{PAGE}tokens/{anothers.hex}/delete/").status_code == 404
+    assert browser.post(of(helper, f"tokens/{anothers.hex}/delete/")).status_code == 403
     assert desk.post(of(helper, f"tokens/{hers.hex}/delete/")).status_code == 404
     assert PermanentToken.objects.alive().count() == 2

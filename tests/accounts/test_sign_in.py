@@ -130,19 +130,19 @@ def test_no_token_signs_in_or_reaches_an_account_page(amira: User) -> None:
 
 
 def test_a_person_sees_where_they_are_signed_in_and_ends_it_there(amira: User) -> None:
-    here, there = Client(headers={"User-Agent": "Here"}), Client(headers={"User-Agent": "There"})
-    for browser in (here, there):
+    this_browser, other_browser = Client(headers={"User-Agent": "Here"}), Client(headers={"User-Agent": "There"})
+    for browser in (this_browser, other_browser):
         sign_in("amira", client=browser)
-    page = walks.words(here.get("/accounts/sessions/"))
+    page = walks.words(this_browser.get("/accounts/sessions/"))
     assert "Here" in page
     assert "There" in page
     session = UserSession.objects.get(user_agent="There")
-    assert here.post(f"/accounts/sessions/{session.pk}/end/").status_code == 302
-    assert (is_in(here), is_in(there)) == (True, False)
+    assert this_browser.post(f"/accounts/sessions/{session.pk}/end/").status_code == 302
+    assert (is_in(this_browser), is_in(other_browser)) == (True, False)
 
 
 @pytest.mark.parametrize(
-    ("told", "words"),
+    ("user_agent", "words"),
     [
         ("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML) Chrome/156.0 Safari/537.36", "Chrome on Linux"),
         ("Mozilla/5.0 (Windows NT 10.0) Chrome/156.0 Safari/537.36 Edg/156.0", "Edge on Windows"),
@@ -150,8 +150,8 @@ def test_a_person_sees_where_they_are_signed_in_and_ends_it_there(amira: User) -
         ("", "An unknown browser"),
     ],
 )
-def test_browsers_are_told_in_words(told: str, words: str) -> None:
-    assert browsers.browser(told) == words
+def test_browsers_are_told_in_words(user_agent: str, words: str) -> None:
+    assert browsers.browser(user_agent) == words
 
 
 def test_a_session_that_began_elsewhere_is_listed_too(amira: User) -> None:
@@ -168,13 +168,13 @@ def test_nobody_ends_anybody_elses_session(amira: User, bob: User) -> None:
 
 def test_signing_out_everywhere_else_ends_programs_too(amira: User) -> None:
     programs.program()
-    given = programs.granted(client_of(amira))
-    here, there = Client(), Client()
-    for browser in (here, there):
+    tokens = programs.granted(client_of(amira))
+    this_browser, other_browser = Client(), Client()
+    for browser in (this_browser, other_browser):
         sign_in("amira", client=browser)
-    here.post("/accounts/sessions/")
-    assert (is_in(here), is_in(there)) == (True, False)
-    assert programs.refresh(given["refresh_token"]).status_code == 400
+    this_browser.post("/accounts/sessions/")
+    assert (is_in(this_browser), is_in(other_browser)) == (True, False)
+    assert programs.refresh(tokens["refresh_token"]).status_code == 400
 
 
 # Passwords
@@ -182,14 +182,14 @@ def test_signing_out_everywhere_else_ends_programs_too(amira: User) -> None:
 
 def test_a_new_password_ends_all_other_sessions_and_what_programs_hold(amira: User) -> None:
     programs.program()
-    given = programs.granted(client_of(amira))
-    here, there = Client(), Client()
-    for browser in (here, there):
+    tokens = programs.granted(client_of(amira))
+    this_browser, other_browser = Client(), Client()
+    for browser in (this_browser, other_browser):
         sign_in("amira", client=browser)
-    sent = {"oldpassword": cast.PASSWORD, "password1": NEW, "password2": NEW}
-    assert here.post("/accounts/password/change/", sent).status_code == 302
-    assert (is_in(here), is_in(there)) == (True, False)
-    assert programs.refresh(given["refresh_token"]).status_code == 400
+    fields = {"oldpassword": cast.PASSWORD, "password1": NEW, "password2": NEW}
+    assert this_browser.post("/accounts/password/change/", fields).status_code == 302
+    assert (is_in(this_browser), is_in(other_browser)) == (True, False)
+    assert programs.refresh(tokens["refresh_token"]).status_code == 400
     assert sign_in("amira", NEW).status_code == 302
 
 
@@ -198,8 +198,8 @@ def test_the_present_password_cannot_be_guessed_from_a_stolen_session(amira: Use
     browser = client_of(amira)
     for _ in range(4):
         browser.post("/accounts/password/change/", {"oldpassword": WRONG, "password1": NEW, "password2": NEW})
-    sent = {"oldpassword": cast.PASSWORD, "password1": NEW, "password2": NEW}
-    assert browser.post("/accounts/password/change/", sent).status_code == 429
+    fields = {"oldpassword": cast.PASSWORD, "password1": NEW, "password2": NEW}
+    assert browser.post("/accounts/password/change/", fields).status_code == 429
     assert sign_in("amira").status_code == 429
     assert "CANARY" not in str(AttemptCounter.objects.values())
 
@@ -211,9 +211,11 @@ def test_the_admins_own_password_page_leads_to_the_sites(admin: User) -> None:
 @pytest.fixture
 def queued(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     """The arguments of letters that were left to the worker."""
-    found: list[tuple[int, int]] = []
-    monkeypatch.setattr(tasks.send_password_link, "apply_async", lambda given, **_options: found.append(given))
-    return found
+    arguments: list[tuple[int, int]] = []
+    monkeypatch.setattr(
+        tasks.send_password_link, "apply_async", lambda task_arguments, **_options: arguments.append(task_arguments)
+    )
+    return arguments
 
 
 @pytest.mark.parametrize("has_page", [True, False])
@@ -222,8 +224,8 @@ def test_a_forgotten_password_is_replaced_by_a_link_of_this_site_that_works_once
 ) -> None:
     if has_page:
         EmailAddress.objects.create(user=amira, email="amira@hub.example", primary=True)
-    asked = Client().post("/accounts/password/reset/", {"email": "Amira@hub.example"})
-    assert asked["Location"] == "/accounts/password/reset/done/"
+    response = Client().post("/accounts/password/reset/", {"email": "Amira@hub.example"})
+    assert response["Location"] == "/accounts/password/reset/done/"
     assert not mail.outbox  # a page that waited for the mail server would tell who is here
     tasks.send_password_link(*queued.pop())
     [letter] = mail.outbox
@@ -253,7 +255,7 @@ def test_the_queue_holds_ids_and_nothing_else_of_it(amira: User, settings: Setti
     message.unlink()  # no worker of another test shall find it
     assert content["headers"]["task"] == "accounts.send_password_link"
     assert json.loads(base64.b64decode(content["body"]))[0][0] == amira.pk
-    assert not any(canaries.finds(known, json.dumps(content)) for known in ("amira@hub.example", "/reset/key/"))
+    assert not any(canaries.finds(text, json.dumps(content)) for text in ("amira@hub.example", "/reset/key/"))
 
 
 def test_no_link_is_sent_to_who_was_deactivated_meanwhile(amira: User) -> None:
@@ -287,8 +289,8 @@ def test_no_link_is_written_to_a_console_instead_of_sent(
 def test_a_mail_server_that_is_away_breaks_no_page(amira: User, settings: Settings) -> None:
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1
-    sent = {"oldpassword": cast.PASSWORD, "password1": NEW, "password2": NEW}
-    assert client_of(amira).post("/accounts/password/change/", sent).status_code == 302
+    fields = {"oldpassword": cast.PASSWORD, "password1": NEW, "password2": NEW}
+    assert client_of(amira).post("/accounts/password/change/", fields).status_code == 302
     assert sign_in("amira", NEW).status_code == 302
 
 

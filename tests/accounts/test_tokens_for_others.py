@@ -34,8 +34,8 @@ def helper(db: None) -> User:
 
 
 def test_a_token_made_for_another_acts_as_the_other(helper: User, amira: User, northwind: Alias) -> None:
-    token, shown = made(amira, by=helper)
-    assert [row["state"] for row in caller(shown).get(BASE).json()] == ["connected"]
+    token, secret = made(amira, by=helper)
+    assert [row["state"] for row in caller(secret).get(BASE).json()] == ["connected"]
     assert (token.created_by, token.created_by_name, token.is_own) == (helper, "helper", False)
     event = Event.objects.get(kind="token_created")
     assert (event.whose, event.who, event.subject) == (amira, helper, "nightly-report")
@@ -45,12 +45,12 @@ def test_a_token_made_for_another_acts_as_the_other(helper: User, amira: User, n
 def test_nobody_makes_one_for_somebody_stronger_and_none_gains_by_a_promotion(
     stronger: str, helper: User, amira: User, northwind: Alias
 ) -> None:
-    _token, shown = made(amira, by=helper)
-    assert status(shown) == 200
+    _token, secret = made(amira, by=helper)
+    assert status(secret) == 200
     promote(amira, stronger)
     with pytest.raises(PermissionDenied):
         made(User.objects.get(pk=amira.pk), by=helper)
-    assert status(shown) == 403
+    assert status(secret) == 403
     assert "Its creator lacks rights that you have" in client_of(amira).get("/accounts/security/").content.decode()
 
 
@@ -70,10 +70,10 @@ def test_it_holds_only_services_that_both_may_use(helper: User, amira: User, nor
     cast.integration_at(registry, name="ledger").groups.add(finance)
     with pytest.raises(PermissionDenied):
         made(amira, "service:ledger", by=helper)
-    _token, shown = made(amira, "tokens:read", "service:northwind", by=helper)
-    assert status(shown, f"{BASE}northwind/token/") == 200
+    _token, secret = made(amira, "tokens:read", "service:northwind", by=helper)
+    assert status(secret, f"{BASE}northwind/token/") == 200
     helper.groups.remove(Group.objects.get(name="Personal Auth User"))
-    assert status(shown, f"{BASE}northwind/token/") == 403
+    assert status(secret, f"{BASE}northwind/token/") == 403
 
 
 def test_it_holds_nothing_that_only_its_owner_may_do(
@@ -101,12 +101,12 @@ def test_it_takes_permissions_to_make_one_for_another_and_an_active_account(help
 
 @pytest.mark.parametrize("how", ["deactivated", "deleted"])
 def test_it_dies_with_its_maker(how: str, helper: User, amira: User, northwind: Alias) -> None:
-    token, shown = made(amira, by=helper)
+    token, secret = made(amira, by=helper)
     if how == "deleted":
         helper.delete()
     else:
         User.objects.filter(pk=helper.pk).update(is_active=False)
-    assert status(shown) == 401
+    assert status(secret) == 401
     assert PermanentToken.objects.get(pk=token.pk).created_by_name == "helper"
 
 
@@ -148,6 +148,6 @@ def test_who_made_a_token_is_called_by_the_full_name(helper: User, amira: User) 
 
 
 def test_the_last_use_names_the_token(amira: User, northwind: Alias) -> None:
-    _token, shown = made(amira, "tokens:read", "service:northwind")
-    assert caller(shown).get(f"{BASE}northwind/token/").status_code == 200
+    _token, secret = made(amira, "tokens:read", "service:northwind")
+    assert caller(secret).get(f"{BASE}northwind/token/").status_code == 200
     assert Token.objects.get(user=amira).last_used_by == "REST (nightly-report)"

@@ -1,4 +1,4 @@
-"""Permanent tokens as tests make and show them, and people with a few permissions."""
+"""Helpers for permanent tokens, and users with single permissions."""
 
 from datetime import timedelta
 from typing import Any
@@ -16,21 +16,21 @@ BASE = "/api/v1/integrations/"
 DAY = timedelta(days=1)
 
 
-def made(user: User, *wanted: str, by: User | None = None, **fields: Any) -> tuple[PermanentToken, str]:
+def made(user: User, *scopes: str, by: User | None = None, **fields: Any) -> tuple[PermanentToken, str]:
     fields = {"name": "nightly-report", "expires_at": timezone.now() + 90 * DAY, **fields}
-    return operations.make_token(user, scopes=wanted or ["integrations:read"], by=by or user, **fields)
+    return operations.make_token(user, scopes=scopes or ["integrations:read"], by=by or user, **fields)
 
 
-def caller(shown: str, **headers: str) -> Client:
-    return Client(headers={"Authorization": f"Bearer {shown}", **headers})
+def caller(secret: str, **headers: str) -> Client:
+    return Client(headers={"Authorization": f"Bearer {secret}", **headers})
 
 
-def status(shown: str, path: str = BASE, **options: Any) -> int:
-    return caller(shown).get(path, **options).status_code
+def status(secret: str, path: str = BASE, **options: Any) -> int:
+    return caller(secret).get(path, **options).status_code
 
 
 def permitted(username: str, *names: str) -> User:
-    """A person of the cast with a few permissions, by the names that they have in code."""
+    """A user of the cast with these permissions, such as `accounts.change_user`."""
     user = cast.person(username)
     for name in names:
         app, _, codename = name.partition(".")
