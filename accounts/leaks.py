@@ -55,8 +55,8 @@ def application_passwords_in(text: str) -> list[ApplicationPassword]:
 @sensitive_variables()
 def token_candidates_in(text: str) -> list[str]:
     """Substrings that could be access or refresh tokens, out of headers, JSON or URLs."""
-    spaced = "".join(letter if letter.isalnum() or letter in "-._~" else " " for letter in text)
-    return list(dict.fromkeys(piece for piece in spaced.split() if len(piece) >= 20))[:PIECES]
+    separated = "".join(letter if letter.isalnum() or letter in "-._~" else " " for letter in text)
+    return list(dict.fromkeys(piece for piece in separated.split() if len(piece) >= 20))[:PIECES]
 
 
 def record_leaked_grant(owner: User | None, application: str, *, who: User | None, address: str) -> None:

@@ -1,4 +1,4 @@
-"""Base class of admins in which nobody grants what they lack, or changes an account with more rights than their own."""
+"""Base class of admins that limit administrators to rights that they have themselves."""
 
 from typing import Any
 

@@ -150,7 +150,7 @@ class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-
     name = "session"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
-        words = "Of Keyrack's own pages. What changes something needs the header `X-CSRFToken` as well."
+        words = "A session of Keyrack's own pages. Requests that change something also need the header `X-CSRFToken`."
         return {"type": "apiKey", "in": "cookie", "name": settings.SESSION_COOKIE_NAME, "description": words}
 
 

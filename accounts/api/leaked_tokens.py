@@ -23,7 +23,7 @@ class LeakSerializer(serializers.Serializer[Any]):
         allow_blank=True,
         trim_whitespace=False,
         write_only=True,
-        help_text="The token, or a text in which it stands.",
+        help_text="The token, or a text that contains it.",
     )
 
 
@@ -38,7 +38,7 @@ class LeakedTokens(APIView):
 
     @extend_schema(operation_id="leaked_tokens", request=LeakSerializer, responses={202: ReceivedSerializer})
     def post(self, request: Request) -> Response:
-        """Report a token of this site that was found in public. If it is one, it is dead when this returns."""
+        """Report a token of this site that was found in public. If it is one, it is revoked at once."""
         if REPORTS.count(counted_address(request._request)):
             raise Throttled(wait=REPORTS.seconds)
         serializer = LeakSerializer(data=request.data)

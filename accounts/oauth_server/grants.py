@@ -26,7 +26,7 @@ class ApplicationAccess:
     """The access of one application, as Account Security shows it."""
 
     application: Application
-    scopes: list[str]  # their descriptions
+    scopes: list[str]  # descriptions
     since: datetime
 
     @property
@@ -82,7 +82,7 @@ def refresh_token_grant(token: Any, began: datetime, descriptions: dict[str, Any
     idle = timedelta(seconds=oauth2_settings.REFRESH_TOKEN_EXPIRE_SECONDS)
     return RefreshTokenGrant(
         application=token.application,
-        scopes=in_words(token.access_token.scope.split(), descriptions),
+        scopes=describe_scopes(token.access_token.scope.split(), descriptions),
         since=began,
         family=token.token_family,
         last_used_at=token.created,  # each use replaces it
@@ -96,13 +96,13 @@ def approved_application(
     uses = [grant.last_used_at for grant in refresh_tokens if grant.application.pk == approval.application_id]
     return ApprovedApplication(
         application=approval.application,
-        scopes=in_words(approval.scopes, descriptions),
+        scopes=describe_scopes(approval.scopes, descriptions),
         since=approval.since,
         last_used_at=max(filter(None, [*uses, approval.last_used_at]), default=None),
     )
 
 
-def in_words(names: Iterable[str], descriptions: dict[str, Any]) -> list[str]:
+def describe_scopes(names: Iterable[str], descriptions: dict[str, Any]) -> list[str]:
     return [str(descriptions.get(name, name)) for name in names]
 
 

@@ -62,7 +62,7 @@ class Scopes(BaseScopes):
         return [scopes.LEAST] if scopes.LEAST in available else available[:1]
 
 
-class TooManyTries(errors.InvalidGrantError):
+class TooManyAttempts(errors.InvalidGrantError):
     """The user is locked out. The password was not checked."""
 
     status_code = HTTPStatus.TOO_MANY_REQUESTS
@@ -105,7 +105,7 @@ class Validator(RequestRules, RefreshRules):
         try:
             checked = password_grant.check_password(self.build_http_request(request), username, password)
         except LockedOut:
-            raise TooManyTries(request=request) from None
+            raise TooManyAttempts(request=request) from None
         if checked is None:
             raise errors.InvalidGrantError(description=password_grant.REFUSED, request=request)
         request.user, cast(Any, request).application_password = checked.user, checked.application_password

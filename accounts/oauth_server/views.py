@@ -138,7 +138,7 @@ class Consent(AuthorizationView):  # type: ignore[misc]  # django-oauth-toolkit 
                 )
             except OAuthToolkitError as error:
                 return self.error_response(error, application)  # type: ignore[no-any-return]
-            self.note_approval(application, context["scopes"])
+            self.record_approval(application, context["scopes"])
         return self.redirect(address, application)
 
     def form_valid(self, form: Any) -> HttpResponse:
@@ -158,7 +158,7 @@ class Consent(AuthorizationView):  # type: ignore[misc]  # django-oauth-toolkit 
             answer["nonce"] = answer["claims"] = ""  # of OpenID Connect, which is not supported
             response: HttpResponse = super().form_valid(form)
             if answer["allow"] and "code=" in response.headers.get("Location", ""):
-                self.note_approval(application, answer["scope"].split())
+                self.record_approval(application, answer["scope"].split())
         return response
 
     def was_shown(self, application: Application) -> bool:
@@ -177,13 +177,13 @@ class Consent(AuthorizationView):  # type: ignore[misc]  # django-oauth-toolkit 
         parameters["prompt"] = " ".join(word for word in parameters["prompt"].split() if word != "login")
         return redirect_to_login(f"{self.request.path}?{known_parameters(parameters).urlencode()}")
 
-    def note_approval(self, application: Application, granted: list[str]) -> None:
+    def record_approval(self, application: Application, granted: list[str]) -> None:
         user = self.request.user
         approval, is_new = Approval.objects.get_or_create(user=user, application=application)
         if is_new or not approval.covers(granted):
-            words = ", ".join(scopes.in_words(granted))
+            descriptions = ", ".join(scopes.in_words(granted))
             name, address = application.name or application.client_id, client_address(self.request)
-            log.write(Kind.APPROVED, whose=user, who=user, detail=words, address=address, subject=name)
+            log.write(Kind.APPROVED, whose=user, who=user, detail=descriptions, address=address, subject=name)
         approval.scopes = sorted({*approval.scopes, *granted})
         approval.last_used_at = timezone.now()
         approval.save()

@@ -33,14 +33,14 @@ class NewSecretForm(forms.Form):
         choices = cast(forms.MultipleChoiceField, self.fields["scopes"])
         choices.choices = list(operations.grantable_scopes(owner, maker).items())
 
-    def living(self) -> Any:
+    def rows_with_names(self) -> Any:
         """The rows whose names are taken."""
         raise NotImplementedError
 
     def clean_name(self) -> str:
         """Refuse a name in use. This also stops a form that was sent twice."""
         name = " ".join(str(self.cleaned_data["name"]).split())
-        if self.living().filter(name__iexact=name).exists():
+        if self.rows_with_names().filter(name__iexact=name).exists():
             raise forms.ValidationError(_("This name is in use. Choose another name, or delete the other one first."))
         return name
 
@@ -54,7 +54,7 @@ class TokenForm(NewSecretForm):
         field.choices = lifetimes()
         field.initial = str(min(settings.PERMANENT_TOKEN_DEFAULT_DAYS, settings.PERMANENT_TOKEN_MAX_DAYS))
 
-    def living(self) -> Any:
+    def rows_with_names(self) -> Any:
         return self.owner.permanent_tokens.alive()
 
     @property
@@ -68,7 +68,7 @@ class ApplicationPasswordForm(NewSecretForm):
         super().__init__(*arguments, **options)
         self.fields["name"].label = _("Program")
 
-    def living(self) -> Any:
+    def rows_with_names(self) -> Any:
         return self.owner.application_passwords.alive()
 
 
@@ -76,11 +76,11 @@ def lifetimes() -> list[tuple[str, str]]:
     """Choices of lifetimes that the settings allow, each with its last day."""
     longest = settings.PERMANENT_TOKEN_MAX_DAYS
     allowed = sorted({min(days, longest) for days in (*DAYS, longest, settings.PERMANENT_TOKEN_DEFAULT_DAYS)})
-    choices = [(str(days), in_words(days)) for days in allowed]
+    choices = [(str(days), describe_lifetime(days)) for days in allowed]
     return [*choices, (NEVER, _("No expiry"))] if settings.PERMANENT_TOKEN_MAY_NEVER_EXPIRE else choices
 
 
-def in_words(days: int) -> str:
+def describe_lifetime(days: int) -> str:
     # Translators: a date in Django's date format letters ("14 Feb 2027")
     until = date_format(timezone.localdate() + timedelta(days=days), _("j M Y"))
     return ngettext("%(days)d day, until %(until)s", "%(days)d days, until %(until)s", days) % {

@@ -45,7 +45,7 @@ class Confirmation:
     end: Callable[[], None]
 
 
-def owner_of(request: Request, user_id: int | None) -> User:
+def get_owner(request: Request, user_id: int | None) -> User:
     """The user whose page it is. Raises `PermissionDenied` if it is another's and the viewer may not end grants."""
     if user_id is None or user_id == request.user.pk:
         return request.user
@@ -72,7 +72,7 @@ def confirm_first(view: Callable[..., Confirmation]) -> Callable[..., HttpRespon
     @never_cache
     @login_required
     def confirmed(request: Request, user_id: int | None = None, **names: UUID | int) -> HttpResponse:
-        owner = owner_of(request, user_id)
+        owner = get_owner(request, user_id)
         confirmation = view(request, owner, **names)
         page = security_url(owner, request.user)
         if request.method == "GET":

@@ -1,4 +1,4 @@
-"""The page of all activity: the person's own lines of the diary, page by page, and those of one kind."""
+"""The activity page: a user's events, by page and by kind."""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""What people approved ends when the OAuth application becomes another, however it is changed."""
+"""Approvals end when an OAuth application changes, however it is changed."""
 
 from typing import Any
 
@@ -226,7 +226,7 @@ def test_a_page_that_was_opened_before_the_change_can_still_deny(as_amira: Clien
 def test_what_is_being_redeemed_while_the_change_is_saved_does_not_survive_it(
     grant: str, field: str, as_amira: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The change is committed after the program was recognized and before its tokens are stored."""
+    """The change is committed after the client was authenticated and before its tokens are stored."""
     application = programs.program()
     refresh_token = programs.granted(as_amira)["refresh_token"]
     code = programs.ask(as_amira)["code"]

@@ -1,4 +1,4 @@
-"""Application passwords: for programs that cannot ask for a second step, and no way round it."""
+"""Application passwords: for programs that cannot ask for a second step, without weakening it."""
 
 import base64
 from typing import Any

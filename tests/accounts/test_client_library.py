@@ -1,4 +1,4 @@
-"""Client libraries that other people wrote and use sign somebody in at Keyrack, each in a process of its own."""
+"""Third-party OAuth client libraries sign a user in at Keyrack, each in a process of its own."""
 
 import json
 import subprocess
@@ -43,7 +43,7 @@ def library(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def do(library: str, issuer: str) -> Iterator[Do]:
-    """Has the program do something, and gives its answer."""
+    """A function that sends the program a command and returns its reply."""
     programs.program(may_introspect=True)
     try:
         command, instructions = command_of(library)
@@ -85,7 +85,7 @@ def say(process: "subprocess.Popen[str]", message: dict[str, Any]) -> None:
 
 
 def come_back(browser: Client, address: str, *, allow: bool = True) -> tuple[str, bool]:
-    """The person opens the address and answers; where the browser is sent, and whether a question was shown."""
+    """Open the authorization URL and answer; returns the redirect, and whether the consent page was shown."""
     parts = urlsplit(address)
     path = f"{parts.path}?{parts.query}"
     page = browser.get(path)

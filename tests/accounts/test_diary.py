@@ -1,4 +1,4 @@
-"""One diary: who did what to whose things, from where and when. Written once, never changed."""
+"""The audit log: who did what to whose account, from where and when. Append-only."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""What happens to an account is in its diary, with the address it came from, and never with a secret."""
+"""Events of an account have the address of the client, and never a secret."""
 
 from collections import Counter
 
@@ -26,7 +26,7 @@ def digest(db: None) -> Application:
 
 
 def kinds(user: User) -> list[str]:
-    """The oldest first."""
+    """Kinds of events of the account, the oldest first."""
     return [event.kind for event in reversed(log.latest(user, 50))]
 
 

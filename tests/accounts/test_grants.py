@@ -1,4 +1,4 @@
-"""What programs hold of a person and were allowed: seen in words, and ended at once."""
+"""Grants of a user: described in words, and ended at once."""
 
 from datetime import timedelta
 from typing import Any
@@ -33,7 +33,7 @@ def digest(db: None) -> Application:
 
 @pytest.fixture
 def operator(db: None) -> User:
-    """Staff who may look after other people's access."""
+    """An administrator who may end other users' grants."""
     operator = cast.person("operator", role=False, is_staff=True)
     operator.user_permissions.set(Permission.objects.filter(codename__in=["change_user", "delete_approval"]))
     return operator
@@ -46,7 +46,7 @@ def lives(answer: dict[str, Any]) -> bool:
 
 
 def addresses(owner: User, *, of: bool = False) -> dict[str, str]:
-    """What is ended, and where; `of`: by somebody else."""
+    """URLs that end the owner's grants; with `of`, those for administrators."""
     owner_grants = grants.of(owner)
     arguments = {
         "end-refresh-token": [owner_grants.refresh_tokens[0].family],

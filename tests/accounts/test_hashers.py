@@ -1,4 +1,4 @@
-"""NUL counts in a password."""
+"""A NUL at the end of a password is significant."""
 
 import pytest
 from django.contrib.auth.hashers import check_password, identify_hasher, make_password

@@ -1,4 +1,4 @@
-"""Nobody can lock somebody out for good: who was here before, or has a passkey, still gets in."""
+"""No one can lock a user out for good: known devices and passkeys still work."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ def sign_in(client: Client, password: str = cast.PASSWORD, name: str = "amira") 
 
 
 def signed_out_again(user: User, client: Client | None = None) -> Client:
-    """A browser that this person has used before."""
+    """A browser that this user has signed in with before."""
     client = client or Client()
     assert sign_in(client, name=user.username).status_code == 302
     client.post("/accounts/logout/")

@@ -1,4 +1,4 @@
-"""What was found in public is dead, its owner reads of it, and who reported it learns nothing."""
+"""Reported secrets are revoked and their owners notified; the sender of the report learns nothing."""
 
 import io
 import json
@@ -181,7 +181,7 @@ def test_a_mail_that_cannot_be_sent_is_owed(amira: User, admin: User, settings: 
 
 
 class TriesLater(locmem.EmailBackend):
-    """A mail server that takes no mail for Amira at present (RFC 5321 §4.2.1)."""
+    """A mail server that temporarily refuses mail for Amira (RFC 5321 §4.2.1)."""
 
     def send_messages(self, email_messages: Any) -> int:
         if any("amira@hub.example" in message.to for message in email_messages):

@@ -1,4 +1,4 @@
-"""Wrong passwords are counted at every door, for each name and each address. Nothing that a caller does undoes it."""
+"""Wrong passwords are counted everywhere, by name and by address, and no caller can reset the count."""
 
 from collections.abc import Callable
 from typing import Any

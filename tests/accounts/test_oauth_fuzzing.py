@@ -1,4 +1,4 @@
-"""Whatever parameters come to our OAuth server, and however they are combined: an answer, and never a fault of ours."""
+"""Our OAuth server answers any combination of parameters, without a server error."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -62,7 +62,7 @@ STRANGE = (
 
 @st.composite
 def parameters(draw: st.DrawFn) -> list[tuple[str, str]]:
-    """Mostly what belongs there; some of it left out, repeated, spoiled, or never heard of."""
+    """Mostly valid parameters; some omitted, repeated, malformed or unknown."""
     pairs: list[tuple[str, str]] = []
     for name, values in RIGHT.items():
         times = draw(st.sampled_from([1, 1, 1, 1, 0, 2]))

@@ -1,4 +1,4 @@
-"""Requests to our OAuth server, judged by their form: what RFC 6749, 7636, 8707 and 9207 say of each mistake."""
+"""Malformed requests to our OAuth server get the errors of RFC 6749, 7636, 8707 and 9207."""
 
 import base64
 import hashlib
@@ -28,7 +28,7 @@ def digest(db: None) -> Application:
 
 
 def redirect_parameters(answer: Any) -> dict[str, str]:
-    """What the program reads at its redirect address."""
+    """Parameters of the redirect to the client."""
     assert answer.status_code == 302, answer.content
     assert answer["Location"].startswith(CALLBACK), answer["Location"]
     read = parse_qs(urlsplit(answer["Location"]).query)
@@ -179,7 +179,7 @@ def test_who_is_sent_to_sign_in_comes_back_with_all_that_was_asked(as_amira: Cli
 
 @pytest.fixture
 def two(as_amira: Client) -> str:
-    """The address of a request for two resources."""
+    """Authorization URL for two resources."""
     return f"{authorize_url()}&{urlencode([('resource', API), ('resource', SITE + '/mcp')])}"
 
 

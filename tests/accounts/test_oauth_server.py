@@ -1,4 +1,4 @@
-"""Keyrack as an authorization server: what programs can get from it, and what ends what they got."""
+"""Keyrack as an authorization server: which grants clients can obtain, and what ends them."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor

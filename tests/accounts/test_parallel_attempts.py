@@ -1,4 +1,4 @@
-"""Parallel guesses, against web servers with several processes: a try is reserved before the work."""
+"""Parallel guesses against several server processes: an attempt is reserved before the work."""
 
 import os
 import re
@@ -38,7 +38,7 @@ Guess = Callable[[str], requests.Response]
 
 @pytest.fixture(params=SERVERS)
 def site(request: pytest.FixtureRequest, tmp_path: Path, amira: User, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Two processes, with a cache of its own for each."""
+    """Two server processes, each with a cache of its own."""
     monkeypatch.setattr(served, "PATIENCE", 240.0)  # two processes load everything, maybe on a busy machine
     amira.password = hashed(cast.PASSWORD)
     amira.save()
@@ -48,12 +48,12 @@ def site(request: pytest.FixtureRequest, tmp_path: Path, amira: User, monkeypatc
 
 
 def hashed(secret: str) -> str:
-    """In a way that the site knows. The tests' own is none of its, and its first choice takes half a second each."""
+    """Hash with a hasher of the site. The tests' own is unknown to it, and its first choice takes half a second."""
     return ScryptPasswordHasher().encode(secret, "salt", n=2**10)
 
 
 def browser(client: Client | None = None) -> requests.Session:
-    """A form's cookie and token, and the session of this client."""
+    """A session with the cookies of this client."""
     session = requests.Session()
     session.trust_env = False
     for name, morsel in (client.cookies if client else {}).items():
@@ -62,7 +62,7 @@ def browser(client: Client | None = None) -> requests.Session:
 
 
 def form(site: str, path: str, client: Client | None = None, **fields: str) -> Guess:
-    """Send one form of this page with one guess; `GUESS` in a field stands for it."""
+    """A function that submits a form of this page, with a guess in place of `GUESS`."""
     session = browser(client)
     page = session.get(f"{site}{path}", headers={"Sec-Fetch-Site": "same-origin"})
     match = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.text)
@@ -151,7 +151,7 @@ def test_of_a_hundred_codes_at_once_five_are_looked_at(site: str, amira: User) -
 
 
 def test_a_crowd_with_the_right_password_is_let_in(site: str, amira: User) -> None:
-    """More of them than there are tries: who succeeds gives it back, and who comes meanwhile waits."""
+    """More requests than attempts allowed: a successful one returns its place, and others wait for it."""
     guess = application_password(site, amira)
     _row, secret = operations.make_application_password(amira, name="Crowd", scopes=["integrations:read"])
     with ThreadPoolExecutor(60) as pool:

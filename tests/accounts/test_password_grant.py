@@ -1,4 +1,4 @@
-"""Names and passwords at our own token endpoint, and the two-step sign-in that they are no way round."""
+"""The password grant at our token endpoint does not bypass two-step sign-in."""
 
 from typing import Any
 

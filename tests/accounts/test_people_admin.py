@@ -1,4 +1,4 @@
-"""The admin: tokens without secrets, and administrators who cannot make themselves stronger there."""
+"""The admin shows no secrets of tokens, and lets no administrator extend their own rights."""
 
 from collections.abc import Callable
 
@@ -23,7 +23,7 @@ Delegate = Callable[..., User]
 
 @pytest.fixture
 def delegate(db: None) -> Delegate:
-    """An administrator with these permissions and no others."""
+    """A function that creates an administrator with just these permissions."""
 
     def delegate(*names: str) -> User:
         user = cast.person("delegate", is_staff=True)
@@ -61,7 +61,7 @@ def test_tokens_are_listed_without_their_hashes_and_deleted_with_a_line_in_the_d
 
 
 def form_of(browser: Client, address: str) -> dict[str, object]:
-    """The form's own values, as a browser would send them back."""
+    """The values of the form, as a browser would submit them."""
     form = browser.get(address).context["adminform"].form
     values = {name: form[name].value() for name in form.fields}
     fields = {name: value for name, value in values.items() if value not in (None, False)}

@@ -1,4 +1,4 @@
-"""Permanent tokens: what one looks like, what is stored of it, what it may do, and when it may nothing any more."""
+"""Permanent tokens: format, storage, scopes and end."""
 
 import base64
 import io
@@ -129,7 +129,7 @@ def test_it_may_what_its_scopes_say(amira: User, northwind: Alias) -> None:
 
 
 def test_a_narrow_token_opens_no_other_address_of_the_site(admin: User, northwind: Alias) -> None:
-    """Its owner may everything; it may read one list."""
+    """The owner is a superuser, but the token has one scope."""
     _token, secret = made(admin)
     client = caller(secret)
     for address, pattern in sorted(SITE.items()):

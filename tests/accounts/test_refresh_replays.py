@@ -1,4 +1,4 @@
-"""Two processes of one program share a refresh token: both go on. Whoever else has it ends the family, as before."""
+"""Two processes of one client may share a refresh token. Reuse by any other client ends the token family."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -236,7 +236,7 @@ def test_without_keys_a_refresh_token_still_renews(as_amira: Client, settings: S
 
 
 def test_what_a_person_has_ended_is_not_called_a_reuse_afterwards(as_amira: Client, amira: User) -> None:
-    """The second process of a program comes a moment later: it did nothing wrong, and took nothing away."""
+    """A second process that comes a moment later is no reuse."""
     first = granted(as_amira)["refresh_token"]
     refresh(first)
     validator.end_grants(amira)

@@ -1,4 +1,4 @@
-"""Two-step sign-in: what it asks for, that it cannot be guessed or used twice, and how its secrets lie at rest."""
+"""Two-step sign-in: when it is required, that codes can't be guessed or reused, and that its secrets are sealed."""
 
 import base64
 import secrets
@@ -36,7 +36,7 @@ def _fresh_limits() -> None:
 
 @pytest.fixture
 def secret(amira: User) -> str:
-    """Of Amira's app."""
+    """The secret of Amira's app."""
     return proofs.app_of(amira)
 
 
@@ -256,7 +256,7 @@ def test_a_form_of_htmx_is_led_away_as_a_whole(amira: User) -> None:
 
 @pytest.mark.parametrize("referer", ["https://evil.example/accounts/2fa/", ""])
 def test_a_form_from_nowhere_comes_back_to_itself(referer: str, amira: User) -> None:
-    """Some browsers tell nobody where they come from; the form is where one was all the same."""
+    """Without a Referer of this site, the user returns to the form."""
     answer = client_of(amira).post(SET_UP, {"code": "1"}, headers={"Referer": referer})
     assert answer["Location"] == f"/accounts/reauthenticate/?{urlencode({'next': SET_UP})}"
 

@@ -1,4 +1,4 @@
-"""Account Security: what one sees of oneself and of others, and what was shown once and never again."""
+"""Account Security: the pages of the user and of others, and secrets that are shown once."""
 
 import re
 from datetime import timedelta
@@ -31,7 +31,7 @@ FEW = ("accounts.change_user", "accounts.add_permanenttoken", "accounts.delete_p
 
 @pytest.fixture
 def browser(amira: User) -> Client:
-    """Amira has signed in just now."""
+    """A client of Amira, who has just authenticated."""
     return proofs.just_shown(client_of(amira), amira)
 
 
@@ -234,7 +234,7 @@ def test_an_administrator_makes_and_deletes_one_for_another(desk: Client, amira:
 
 
 def test_nobody_makes_one_for_somebody_stronger(desk: Client, admin: User) -> None:
-    """Nor by any other address: not for oneself with the other's scopes, not an application password."""
+    """No other URL works either: neither a token of their own with the other's scopes, nor an application password."""
     assert "New token" not in words(desk.get(of(admin)))
     for answer in (desk.get(of(admin, "tokens/new/")), desk.post(of(admin, "tokens/new/"), CHOSEN)):
         assert answer.status_code == 403

@@ -1,4 +1,4 @@
-"""Signing in by password, and what ends it: one wording for all failures, one person for all spellings of a name."""
+"""Signing in by password, password changes and sessions. One message for all failures."""
 
 import base64
 import json
@@ -75,7 +75,7 @@ def test_everything_wrong_is_told_in_the_same_words(password: str, amira: User) 
 
 
 def test_unknown_names_cost_as_many_hashes_as_known_ones(amira: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By counting, not by the clock: one hash whichever it is."""
+    """Counts hashes, not time: one for every name."""
     hasher, hashed = type(get_hasher()), []
     hash_it = hasher.encode
 
@@ -117,7 +117,7 @@ def test_nobody_makes_an_account(client: Client) -> None:
 
 
 def test_no_token_signs_in_or_reaches_an_account_page(amira: User) -> None:
-    """A credential cannot mint credentials: these pages know only sessions."""
+    """Tokens cannot create tokens: these pages accept sessions only."""
     programs.program()
     token = programs.granted(client_of(amira))["access_token"]
     bearer = Client(headers={"Authorization": f"Bearer {token}"})
@@ -210,7 +210,7 @@ def test_the_admins_own_password_page_leads_to_the_sites(admin: User) -> None:
 
 @pytest.fixture
 def queued(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
-    """The arguments of letters that were left to the worker."""
+    """Arguments of the mail tasks that were queued."""
     arguments: list[tuple[int, int]] = []
     monkeypatch.setattr(
         tasks.send_password_link, "apply_async", lambda task_arguments, **_options: arguments.append(task_arguments)

@@ -1,4 +1,4 @@
-"""Permanent tokens that an administrator makes for somebody else: never a way to what the maker may not do."""
+"""Permanent tokens that an administrator creates for another user never extend the administrator's rights."""
 
 import pytest
 from django.contrib.auth.models import Group, Permission
@@ -79,7 +79,7 @@ def test_it_holds_only_services_that_both_may_use(helper: User, amira: User, nor
 def test_it_holds_nothing_that_only_its_owner_may_do(
     helper: User, amira: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever another app goes by: here, by the name."""
+    """A source of scopes as another app would register it: here, by username."""
     only = {"amira": {"read": "Read", "write": "Write"}, "helper": {"read": "Read", "write": "Write"}}
     monkeypatch.setattr(scopes, "_sources", [(dict, lambda user, _wanted: only[user.username])])
     token, _shown = made(amira, "read", "write", by=helper)
