@@ -94,9 +94,9 @@ def attempt(
     """Reserve an attempt for the block, which sets `has_succeeded`.
 
     Raises `LockedOut` before the block, or after it if it fails and reaches a limit. `user` is the account that the
-    attempt is for; if there is none, `name` is counted. `known_place`: where this user's programs
-    connect from, if it is one of these places. A `ValidationError` in the block is a failure; any other exception does
-    not count.
+    attempt is for; if there is none, `name` is counted. `known_place` is set if the request comes
+    from where this user's programs connect from. A `ValidationError` in the block is a failure; any other exception
+    does not count.
     """
     limits = limits_of(request, user, name=name, known_place=known_place, with_code=with_code)
     reached = attempt_counters.reserve(limits)

@@ -1,10 +1,10 @@
-// Says in words why a passkey or a security key did not work. The exchange itself is allauth's script, which tells of a
-// failure by this event.
+// Shows a message when a passkey or security key fails. The exchange itself is allauth's script, which reports failures
+// with this event.
 
 document.addEventListener("allauth.error", (event) => {
-  event.preventDefault(); // it is no fault of the page: nothing for the console
+  event.preventDefault(); // no fault of the page, so nothing for the console
   const notes = [...document.querySelectorAll("[data-passkey-failed]")];
-  const why = event.detail.exception?.name;
-  const said = notes.find((note) => note.dataset.passkeyFailed === why) ?? notes.find((note) => !note.dataset.passkeyFailed);
-  for (const note of notes) note.hidden = note !== said;
+  const name = event.detail.exception?.name;
+  const match = notes.find((note) => note.dataset.passkeyFailed === name) ?? notes.find((note) => !note.dataset.passkeyFailed);
+  for (const note of notes) note.hidden = note !== match;
 });
