@@ -1,7 +1,9 @@
 """The site's own settings, for tests. Keyrack itself is one of the authorization servers that they sign in to."""
 
+from config.api_settings import REST_FRAMEWORK
+from config.environment import DATA_DIR
 from config.settings import *  # noqa: F403
-from config.settings import DATA_DIR, DATABASES, REST_FRAMEWORK, STORAGES
+from config.settings import DATABASES, STORAGES
 
 ROOT_URLCONF = "tests.urls"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # fast

@@ -50,7 +50,7 @@ def store_permanent_tokens(ids: Iterable[int]) -> dict[int, str]:
             public_id=token_formats.public_part(token),
             last_used_at=timezone.now() + timedelta(days=1),
         )
-        operations.hash_anew(row, token)
+        operations.set_hash(row, token)
         rows.append(row)
     PermanentToken.objects.bulk_create(rows)
     return tokens
