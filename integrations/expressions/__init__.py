@@ -1,13 +1,13 @@
-"""What administrators write into steps: templates (Jinja2) and paths into answers (JMESPath).
+"""Expressions of steps: templates (Jinja2) and paths into answers (JMESPath).
 
-Expressions, not programs: no statement, no loop, no call, no attribute of Python; every result is bounded in size and
-time, whatever stands in the template or in the answer that it is applied to. Knows neither models nor the network.
+Expressions, not programs: no statements, loops, calls or Python attributes. The size and the evaluation time of every
+result are bounded, whatever the template or the answer contains. Knows neither models nor the network.
 
-    sandbox     which expressions are allowed      templates    rendering: text, paths, typed values, JSON
-    filters     what stands behind "|"             operations   comparisons and slices, paid for by their size
-    extracting  JMESPath within bounds             budget       steps, characters and seconds of an evaluation
-    bounds      values as JSON and as text         errors       what is wrong, in a sentence
-    percent_encoding  taken off a path, within bounds
+    sandbox     allowed syntax                     templates    rendering: text, paths, typed values, JSON
+    filters     filters, after "|"                 operations   comparisons and slices, charged by size
+    jmespath    JMESPath with limits               budget       steps, characters and seconds of an evaluation
+    bounds      values as JSON and as text         errors       `BadExpression` and the size limit
+    percent_encoding  repeated decoding, with a limit
 """
 
 from integrations.expressions.bounds import as_json, as_text, is_encodable

@@ -1,4 +1,4 @@
-"""How large anything may become that an expression makes, and the one way in which it becomes text."""
+"""Values of expressions as JSON and as text, with a size limit."""
 
 import json
 from typing import Any
@@ -12,43 +12,44 @@ from integrations.expressions.errors import LARGEST, BadExpression, too_large
 LONGEST_EXPRESSION = 20_000  # characters
 
 
-def as_json(given: Any, *, limit: int = LARGEST, separators: tuple[str, str] | None = None) -> str:
-    """As JSON. How large it would become is looked at first."""
-    budget.walk(given, limit=limit)
+def as_json(value: Any, *, limit: int = LARGEST, separators: tuple[str, str] | None = None) -> str:
+    """Serialize to JSON. The size is checked before anything is built. Raises `BadExpression`."""
+    budget.take_for_visit(value, limit=limit)
     try:
-        written = json.dumps(given, allow_nan=False, separators=separators)
+        text = json.dumps(value, allow_nan=False, separators=separators)
     except (TypeError, ValueError, RecursionError):
         raise BadExpression(_("The result cannot be written as JSON.")) from None
-    budget.take(characters=len(written))
-    if len(written) > limit:
+    budget.take(characters=len(text))
+    if len(text) > limit:
         raise too_large()
-    if "\\ud" in written and not is_encodable(json.dumps(given, ensure_ascii=False)):
+    # Only a \ud… escape can be a lone surrogate, so most results are not encoded a second time.
+    if "\\ud" in text and not is_encodable(json.dumps(value, ensure_ascii=False)):
         raise half_a_character()
-    return written
+    return text
 
 
-def as_text(given: Any) -> str:
-    """What a value looks like in the middle of a text: nothing for null, JSON for what is no text."""
-    if given is None:
+def as_text(value: Any) -> str:
+    """Convert a value for use within a text: "" for null, a text as it is, anything else as JSON."""
+    if value is None:
         return ""
-    if isinstance(given, Undefined):
-        return str(given)  # which refuses
-    written = given if isinstance(given, str) else as_json(given)
-    if len(written) > LARGEST:
+    if isinstance(value, Undefined):
+        return str(value)  # raises: the name is undefined
+    text = value if isinstance(value, str) else as_json(value)
+    if len(text) > LARGEST:
         raise too_large()
-    budget.take(characters=len(written))
-    if not is_encodable(written):
+    budget.take(characters=len(text))
+    if not is_encodable(text):
         raise half_a_character()
-    return written
+    return text
 
 
 def half_a_character() -> BadExpression:
-    return BadExpression(_("The result holds half a character, which no text can."))
+    return BadExpression(_("The result contains half a character, which a text can’t hold."))
 
 
-def is_encodable(written: str) -> bool:
-    """JSON can name half of a surrogate pair; UTF-8 cannot."""
+def is_encodable(text: str) -> bool:
+    """Whether the text can be encoded as UTF-8. JSON can spell half of a surrogate pair; UTF-8 cannot."""
     try:
-        return written.isascii() or bool(written.encode())
+        return text.isascii() or bool(text.encode())
     except UnicodeEncodeError:
         return False

@@ -1,7 +1,7 @@
-"""How much work and room the evaluation of an expression may take: steps, characters and seconds.
+"""Budget of an evaluation: steps, characters and seconds.
 
-What builds a value takes its price from the budget first. Thread-safe and nested: the evaluation of a whole structure
-shares one budget, and `until` ends everything inside, such as all expressions of a run.
+Code that builds a value charges the budget first. Thread-safe. Budgets nest: all texts of a structure share one, and
+`until` sets a deadline for everything inside, such as all expressions of a run.
 """
 
 from collections.abc import Iterator
@@ -15,18 +15,18 @@ from django.utils.translation import gettext as _
 from integrations.expressions.errors import LARGEST, BadExpression, too_large
 
 MOST_STEPS = 3_000_000  # visited nodes, items of new lists, compared values
-MOST_CHARACTERS = 32 * LARGEST  # of all texts that are built on the way
+MOST_CHARACTERS = 32 * LARGEST  # of all texts built, intermediate ones included
 LONGEST = 10.0  # seconds
-SCANNED_AT_ONCE = 256  # characters of a text that cost one step to look through
-ITEMS_AT_ONCE = 16  # of a list, likewise
-WALKED_AT_ONCE = 10_000  # values between two looks at the clock
+CHARACTERS_PER_STEP = 256  # to scan a text
+ITEMS_PER_STEP = 16  # to scan a list
+VALUES_PER_CHECK = 10_000  # between two checks of the deadline
 
 _ends_at: ContextVar[float | None] = ContextVar("expressions_end_at", default=None)
 _current: ContextVar["Budget | None"] = ContextVar("expression_budget", default=None)
 
 
 class Budget:
-    """Raises `BadExpression` when it is used up."""
+    """What is left of one evaluation's limits. `take` raises `BadExpression` when they are used up."""
 
     def __init__(self) -> None:
         self.steps, self.characters = MOST_STEPS, MOST_CHARACTERS
@@ -39,12 +39,12 @@ class Budget:
         if self.steps < 0 or self.characters < 0:
             raise too_large()
         if monotonic() > self.ends_at:
-            raise BadExpression(_("The expression takes too long with what was found."))
+            raise BadExpression(_("The expression takes too long with this data."))
 
 
 @contextmanager
 def spending() -> Iterator[Budget]:
-    """The budget of the evaluation that is under way, or that begins here."""
+    """Yield the current evaluation's budget; begin an evaluation if there is none."""
     outer = _current.get()
     if outer is not None:
         yield outer
@@ -58,7 +58,7 @@ def spending() -> Iterator[Budget]:
 
 
 def take(steps: int = 1, *, characters: int = 0) -> None:
-    """From the budget of the evaluation that is under way, if there is one."""
+    """Charge the current evaluation's budget, if there is one."""
     budget = _current.get()
     if budget is not None:
         budget.take(steps, characters=characters)
@@ -66,7 +66,7 @@ def take(steps: int = 1, *, characters: int = 0) -> None:
 
 @contextmanager
 def until(ends_at: float) -> Iterator[None]:
-    """Evaluations that begin inside end at this moment of `time.monotonic()`. Never extends an outer end."""
+    """Set a deadline, by `time.monotonic()`, for evaluations that begin inside. Never extends an outer deadline."""
     outer = _ends_at.get()
     token = _ends_at.set(ends_at if outer is None else min(outer, ends_at))
     try:
@@ -75,50 +75,50 @@ def until(ends_at: float) -> Iterator[None]:
         _ends_at.reset(token)
 
 
-def walk(given: Any, *, limit: int = LARGEST) -> None:
-    """Pay for a visit to each value in a JSON structure, as often as it is named, before somebody makes it.
+def take_for_visit(value: Any, *, limit: int = LARGEST) -> None:
+    """Charge for a visit to each value of a JSON structure, once for each reference to it.
 
-    Raises once there are more than `limit` values and characters: ten small lists can name a large one a million times
-    over.
+    Raises `BadExpression` if values and characters together exceed `limit`: ten small nested lists can refer to a
+    large one a million times.
     """
-    values, characters, waiting = 0, 0, [given]
-    while waiting:
-        found = waiting.pop()
-        values += 1
-        if isinstance(found, str):
-            characters += len(found)
-        elif isinstance(found, list | dict):
-            if len(found) + len(waiting) > limit:
+    count, characters, pending = 0, 0, [value]
+    while pending:
+        item = pending.pop()
+        count += 1
+        if isinstance(item, str):
+            characters += len(item)
+        elif isinstance(item, list | dict):
+            if len(item) + len(pending) > limit:
                 raise too_large()
-            waiting.extend(found.values() if isinstance(found, dict) else found)
-            characters += sum(len(str(name)) for name in found) if isinstance(found, dict) else 0
-        if values + characters > limit:
+            pending.extend(item.values() if isinstance(item, dict) else item)
+            characters += sum(len(str(name)) for name in item) if isinstance(item, dict) else 0
+        if count + characters > limit:
             raise too_large()
-        if values % WALKED_AT_ONCE == 0:
-            take(WALKED_AT_ONCE)
-    take(values % WALKED_AT_ONCE + characters // SCANNED_AT_ONCE)
+        if count % VALUES_PER_CHECK == 0:
+            take(VALUES_PER_CHECK)
+    take(count % VALUES_PER_CHECK + characters // CHARACTERS_PER_STEP)
 
 
-def compare(left: Any, right: Any) -> None:
-    """Pay for finding out whether two values are equal, or which comes first."""
+def take_for_comparison(left: Any, right: Any) -> None:
+    """Charge for comparing two values."""
     if isinstance(left, str) and isinstance(right, str):
-        take(min(len(left), len(right)) // SCANNED_AT_ONCE + 1)
+        take(min(len(left), len(right)) // CHARACTERS_PER_STEP + 1)
     elif type(left) is type(right) and isinstance(left, list | dict):
-        walk(left)
+        take_for_visit(left)
     else:
         take()
 
 
-def find(wanted: Any, within: Any) -> None:
-    """Pay for `wanted in within`."""
-    if isinstance(wanted, list | dict) and isinstance(within, list):
-        walk(within)
+def take_for_search(item: Any, container: Any) -> None:
+    """Charge for `item in container`."""
+    if isinstance(item, list | dict) and isinstance(container, list):
+        take_for_visit(container)
     else:
-        take(1 if isinstance(within, dict) else price_of_scanning(within))
+        take(1 if isinstance(container, dict) else scan_steps(container))
 
 
-def price_of_scanning(found: Any) -> int:
-    """Steps to go once through a text or over the items of a list or object, without looking into these."""
-    if isinstance(found, str):
-        return len(found) // SCANNED_AT_ONCE + 1
-    return len(found) // ITEMS_AT_ONCE + 1 if isinstance(found, list | dict) else 1
+def scan_steps(value: Any) -> int:
+    """Steps to scan a text, or the items of a list or object without descending into them."""
+    if isinstance(value, str):
+        return len(value) // CHARACTERS_PER_STEP + 1
+    return len(value) // ITEMS_PER_STEP + 1 if isinstance(value, list | dict) else 1

@@ -1,12 +1,12 @@
-"""What is wrong with an expression, in a sentence for the administrator who wrote it."""
+"""Errors of expressions, each a sentence for the administrator who wrote the expression."""
 
 from django.utils.translation import gettext as _
 
-LARGEST = 1024 * 1024  # characters of one text, one body, all outputs
+LARGEST = 1024 * 1024  # characters of one text, one body, or all outputs together
 
 
 class BadExpression(ValueError):
-    """Cannot be read, or cannot be applied. A sentence for the administrator; never holds a value."""
+    """The expression cannot be parsed or evaluated. The message never contains a value."""
 
 
 def too_large() -> BadExpression:

@@ -1,4 +1,4 @@
-"""What stands behind "|" in a template. Each is paid for before it makes a text."""
+"""Filters of templates. Each charges the budget before it builds a text."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,67 +10,67 @@ from integrations.expressions import budget
 from integrations.expressions.bounds import as_json, as_text
 from integrations.expressions.errors import LARGEST, BadExpression, too_large
 
-MOST_TRIMMED = 100  # different characters, each of which is looked for at each place
+MOST_TRIMMED = 100  # different characters: strip() compares each of them at each position
 
 
-def text_of(given: Any) -> str:
-    """A text as it is, paid for; anything else as it would look in the middle of one."""
-    if not isinstance(given, str):
-        return as_text(given)
-    budget.take(characters=len(given))
-    return given
+def to_text(value: Any) -> str:
+    """Convert to text as `as_text` does. Charges the budget for a text that stays as it is, too."""
+    if not isinstance(value, str):
+        return as_text(value)
+    budget.take(characters=len(value))
+    return value
 
 
-def upper(given: Any) -> str:
-    return text_of(given).upper()
+def upper(value: Any) -> str:
+    return to_text(value).upper()
 
 
-def lower(given: Any) -> str:
-    return text_of(given).lower()
+def lower(value: Any) -> str:
+    return to_text(value).lower()
 
 
-def trim(given: Any, chars: str | None = None) -> str:
+def trim(value: Any, chars: str | None = None) -> str:
     if chars is not None and len(chars) > MOST_TRIMMED:
-        raise BadExpression(_("At most %(count)d characters can be trimmed.") % {"count": MOST_TRIMMED})
-    return text_of(given).strip(chars)
+        raise BadExpression(_("trim takes at most %(count)d characters.") % {"count": MOST_TRIMMED})
+    return to_text(value).strip(chars)
 
 
-def tojson(given: Any) -> str:
-    return as_json(given)
+def tojson(value: Any) -> str:
+    return as_json(value)
 
 
-def string(given: Any) -> str:
-    return as_text(given)
+def string(value: Any) -> str:
+    return as_text(value)
 
 
-def join(given: Any, separator: Any = ", ") -> str:
-    """The parts of a list in one text."""
-    if not isinstance(given, list):
-        raise BadExpression(_("Only a list can be joined."))
-    between = as_text(separator)
+def join(value: Any, separator: Any = ", ") -> str:
+    """Join the items of a list into one text, charging for each item before the text is built."""
+    if not isinstance(value, list):
+        raise BadExpression(_("join needs a list."))
+    separator_text = as_text(separator)
     parts, length = [], 0
-    for part in map(as_text, given):
+    for part in map(as_text, value):
         budget.take()
-        length += len(part) + len(between)
-        if length > LARGEST + len(between):
+        length += len(part) + len(separator_text)
+        if length > LARGEST + len(separator_text):
             raise too_large()
         parts.append(part)
-    return between.join(parts)
+    return separator_text.join(parts)
 
 
-def scanned(name: str) -> Callable[..., Any]:
-    """Jinja's own, which goes once through what it is given."""
-    found: Callable[..., Any] = JINJA[name]
+def charge_scan(name: str) -> Callable[..., Any]:
+    """Wrap one of Jinja's filters that scan their value once, so that the scan is charged."""
+    jinja_filter: Callable[..., Any] = JINJA[name]
 
-    def paid_for(given: Any, *arguments: Any, **named: Any) -> Any:
-        budget.take(budget.price_of_scanning(given))
-        return found(given, *arguments, **named)
+    def charged(value: Any, *arguments: Any, **options: Any) -> Any:
+        budget.take(budget.scan_steps(value))
+        return jinja_filter(value, *arguments, **options)
 
-    return paid_for
+    return charged
 
 
 FILTERS: dict[str, Callable[..., Any]] = {
-    **{name: scanned(name) for name in ("length", "count", "int", "float", "abs")},
+    **{name: charge_scan(name) for name in ("length", "count", "int", "float", "abs")},
     **{name: JINJA[name] for name in ("default", "d", "first", "last")},
-    **{made.__name__: made for made in (upper, lower, trim, tojson, string, join)},
+    **{function.__name__: function for function in (upper, lower, trim, tojson, string, join)},
 }

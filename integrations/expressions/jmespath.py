@@ -1,4 +1,4 @@
-"""JMESPath within bounds: an expression can double what it finds at each step, so that steps and sizes are counted."""
+"""JMESPath with limits: an expression can double its result at each step, so steps and sizes are counted."""
 
 from collections.abc import Iterable
 from functools import lru_cache
@@ -13,21 +13,21 @@ from jmespath.visitor import Options, TreeInterpreter
 
 from integrations.expressions import budget as budgets
 from integrations.expressions.bounds import LONGEST_EXPRESSION, as_json
-from integrations.expressions.budget import Budget, price_of_scanning, spending
+from integrations.expressions.budget import Budget, scan_steps, spending
 from integrations.expressions.errors import LARGEST, BadExpression, too_large
 
 MOST_ROWS = 200_000
 LONGEST_TEXT = 10 * LARGEST
-OF_A_NEW_OBJECT = 4  # steps, for the room that each takes
+NEW_OBJECT_STEPS = 4  # for the memory that a new list or object takes
 DESCENDED = frozenset(
     {"subexpression", "index_expression", "projection", "value_projection", "filter_projection", "flatten", "pipe"}
 )
 TAKE_EXPRESSIONS = frozenset({"map", "sort_by", "min_by", "max_by"})
-MAKE_LISTS = frozenset({"map", "sort_by", "reverse", "sort", "keys", "values"})  # as long as what they are given
+MAKE_LISTS = frozenset({"map", "sort_by", "reverse", "sort", "keys", "values"})  # as long as their argument
 
 
 class BoundedFunctions(Functions):
-    """JMESPath's own, paid for before they are called."""
+    """JMESPath's functions, charged before each call."""
 
     def __init__(self, budget: Budget) -> None:
         super().__init__()
@@ -35,11 +35,11 @@ class BoundedFunctions(Functions):
 
     def call_function(self, function_name: str, resolved_args: Iterable[Any]) -> Any:
         resolved_args = list(resolved_args)
-        self.budget.take(1 + sum(map(price_of_scanning, resolved_args)))
+        self.budget.take(1 + sum(map(scan_steps, resolved_args)))
         if function_name in MAKE_LISTS:
-            for given in resolved_args:
-                check_rows(len(given) if isinstance(given, list | dict) else 0)
-                self.budget.take(len(given) if isinstance(given, list | dict) else 0)
+            for argument in resolved_args:
+                check_rows(len(argument) if isinstance(argument, list | dict) else 0)
+                self.budget.take(len(argument) if isinstance(argument, list | dict) else 0)
         return super().call_function(function_name, resolved_args)
 
     @signature({"types": ["string"]}, {"types": ["array-string"]})
@@ -59,7 +59,7 @@ class BoundedFunctions(Functions):
 
     @signature({"types": ["array", "string"]}, {"types": []})
     def _func_contains(self, subject: Any, search: Any) -> bool:
-        budgets.find(search, subject)
+        budgets.take_for_search(search, subject)
         return search in subject
 
     @signature({"types": ["object"], "variadic": True})
@@ -74,7 +74,7 @@ class BoundedFunctions(Functions):
 
 
 class Bounded(TreeInterpreter):
-    """Stops in time: after so many steps, and before a list or text is made that is too large."""
+    """Interpreter that charges each step, and refuses a list or text that is too large before building it."""
 
     def __init__(self, budget: Budget) -> None:
         super().__init__(Options(custom_functions=BoundedFunctions(budget)))
@@ -82,14 +82,14 @@ class Bounded(TreeInterpreter):
 
     def visit(self, node: Any, *arguments: Any, **options: Any) -> Any:
         self.budget.take()
-        found = super().visit(node, *arguments, **options)
-        if isinstance(found, list | str) and len(found) > (MOST_ROWS if isinstance(found, list) else LONGEST_TEXT):
+        result = super().visit(node, *arguments, **options)
+        if isinstance(result, list | str) and len(result) > (MOST_ROWS if isinstance(result, list) else LONGEST_TEXT):
             raise too_large()
-        return found
+        return result
 
     def visit_comparator(self, node: Any, value: Any) -> Any:
         sides = [self.visit(child, value) for child in node["children"]]
-        budgets.compare(*sides)
+        budgets.take_for_comparison(*sides)
         return super().visit_comparator(node | {"children": [literal(side) for side in sides]}, value)
 
     def visit_flatten(self, node: Any, value: Any) -> Any:
@@ -107,25 +107,25 @@ class Bounded(TreeInterpreter):
         return super().visit_slice(node, value)
 
     def visit_multi_select_list(self, node: Any, value: Any) -> Any:
-        self.budget.take(OF_A_NEW_OBJECT)
+        self.budget.take(NEW_OBJECT_STEPS)
         return super().visit_multi_select_list(node, value)
 
     def visit_multi_select_dict(self, node: Any, value: Any) -> Any:
-        self.budget.take(OF_A_NEW_OBJECT)
+        self.budget.take(NEW_OBJECT_STEPS)
         return super().visit_multi_select_dict(node, value)
 
     def visit_function_expression(self, node: Any, value: Any) -> Any:
-        """An expression (&name) is no value: it is for the functions that apply it."""
+        """Refuse expression references (&name) outside of the functions that take them: they are not values."""
         is_expression = [child["type"] == "expref" for child in node["children"]]
         if any(is_expression) and node["value"] not in TAKE_EXPRESSIONS:
             raise BadExpression(
                 _("“&” is only for the functions %(names)s.") % {"names": ", ".join(sorted(TAKE_EXPRESSIONS))}
             )
-        given = [
-            super(Bounded, self).visit_expref(child, value) if is_one else self.visit(child, value)
-            for child, is_one in zip(node["children"], is_expression, strict=True)
+        arguments = [
+            super(Bounded, self).visit_expref(child, value) if is_reference else self.visit(child, value)
+            for child, is_reference in zip(node["children"], is_expression, strict=True)
         ]
-        return self._functions.call_function(node["value"], given)  # type: ignore[attr-defined]  # of TreeInterpreter
+        return self._functions.call_function(node["value"], arguments)  # type: ignore[attr-defined]  # of TreeInterpreter
 
     def visit_expref(self, node: Any, value: Any) -> Any:
         raise BadExpression(
@@ -134,7 +134,7 @@ class Bounded(TreeInterpreter):
 
 
 def literal(value: Any) -> Any:
-    """A node that stands for a value that was worked out already."""
+    """Return a node for a value that has been evaluated, so that it is not evaluated twice."""
     return {"type": "literal", "children": [], "value": value}
 
 
@@ -152,7 +152,7 @@ def parsed(expression: str) -> ParsedResult:
     except JMESPathError as error:
         why = str(error).splitlines()[0]
         raise BadExpression(_("The path cannot be read (JMESPath): %(why)s") % {"why": why}) from None
-    except ValueError:  # of a number that Python would not read
+    except ValueError:  # Python refuses to parse integers of thousands of digits
         raise BadExpression(
             _("The path cannot be read (JMESPath): %(why)s") % {"why": _("a number is too long")}
         ) from None
@@ -165,7 +165,7 @@ def too_deep() -> BadExpression:
 
 
 def check_path(expression: str) -> None:
-    """Raises `BadExpression` where it is no JMESPath."""
+    """Raise `BadExpression` if this is not valid JMESPath."""
     try:
         names = functions_in(parsed(expression).parsed)
     except RecursionError:
@@ -176,28 +176,28 @@ def check_path(expression: str) -> None:
 
 
 def functions_in(tree: Any) -> set[str]:
-    below = {name for child in tree.get("children", ()) if isinstance(child, dict) for name in functions_in(child)}
-    return below | ({str(tree["value"])} if tree.get("type") == "function_expression" else set())
+    names = {name for child in tree.get("children", ()) if isinstance(child, dict) for name in functions_in(child)}
+    return names | ({str(tree["value"])} if tree.get("type") == "function_expression" else set())
 
 
 def beginning(expression: str) -> tuple[str, str]:
-    """The first two names of a path: ("steps", "first") of steps.first.body.y; "" where there is no such name."""
-    above: Any = {}
+    """Return the first two names of a path, or "": ("steps", "first") for steps.first.body.y."""
+    parent: Any = {}
     node: Any = parsed(expression).parsed
     while node["type"] in DESCENDED and node["children"]:
-        above, node = node, node["children"][0]
+        parent, node = node, node["children"][0]
     if node["type"] != "field":
         return "", ""
-    second = above["children"][1] if above.get("type") == "subexpression" else {"type": ""}
+    second = parent["children"][1] if parent.get("type") == "subexpression" else {"type": ""}
     return node["value"], second["value"] if second["type"] == "field" else ""
 
 
-def extracted(expression: str, found: Any) -> Any:
-    """What the path leads to; None where it leads nowhere."""
+def extracted(expression: str, data: Any) -> Any:
+    """Return what the path leads to in the data; None if it leads nowhere. Raises `BadExpression`."""
     try:
         with spending() as budget:
-            return Bounded(budget).visit(parsed(expression).parsed, found)
+            return Bounded(budget).visit(parsed(expression).parsed, data)
     except BadExpression:
         raise
     except (JMESPathError, TypeError, ValueError, ArithmeticError, RecursionError):
-        raise BadExpression(_("The path (JMESPath) cannot be applied to what was found.")) from None
+        raise BadExpression(_("The path (JMESPath) cannot be applied to this data.")) from None

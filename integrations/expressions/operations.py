@@ -1,6 +1,7 @@
-"""Comparisons and slices in templates, paid for by the size of what they go through: Python would not stop in between.
+"""Comparisons and slices in templates, charged by the size of their operands.
 
-Jinja compiles both to Python's own operators. `counted` makes filters of them, which no template can name.
+Jinja compiles both to Python's own operators, which cannot be interrupted. `count_operations` replaces
+them with filters that charge the budget first. No template can use these by name: the sandbox checks names before.
 """
 
 import operator
@@ -24,23 +25,23 @@ OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
 
 def compare(left: Any, sign: str, right: Any) -> Any:
     if sign in ("in", "notin"):
-        budget.find(left, right)
+        budget.take_for_search(left, right)
         return (left in right) == (sign == "in")
-    budget.compare(left, right)
+    budget.take_for_comparison(left, right)
     return OPERATORS[sign](left, right)
 
 
-def part_of(given: Any, start: Any, stop: Any, step: Any) -> Any:
-    """given[start:stop:step], of a list or text."""
-    if not isinstance(given, list | str):
+def slice_of(sequence: Any, start: Any, stop: Any, step: Any) -> Any:
+    """sequence[start:stop:step], of a list or text."""
+    if not isinstance(sequence, list | str):
         raise TypeError("neither a list nor a text")
     part = slice(start, stop, step)
-    length = len(range(*part.indices(len(given))))
-    budget.take(length if isinstance(given, list) else 1, characters=length if isinstance(given, str) else 0)
-    return given[part]
+    length = len(range(*part.indices(len(sequence))))
+    budget.take(length if isinstance(sequence, list) else 1, characters=length if isinstance(sequence, str) else 0)
+    return sequence[part]
 
 
-FILTERS: dict[str, Callable[..., Any]] = {"compare": compare, "part": part_of}
+FILTERS: dict[str, Callable[..., Any]] = {"compare": compare, "part": slice_of}
 
 
 def as_test(sign: str) -> Callable[[Any, Any], Any]:
@@ -63,32 +64,35 @@ TESTS = {name: as_test(sign) for sign, names in SPELLINGS.items() for name in na
 
 
 class _Counting(NodeTransformer):
+    """Replaces comparisons and slices with the filters above."""
+
     def visit_Compare(self, node: nodes.Compare) -> nodes.Node:  # noqa: N802 - Jinja calls it by this name
-        """a < b < c is a < b and b < c."""
+        """A chain such as a < b < c becomes a < b and b < c."""
         self.generic_visit(node)
-        left, both = node.expr, []
+        left_side, comparisons = node.expr, []
         for operand in node.ops:
-            both.append(filter_of(node, "compare", left, nodes.Const(operand.op), operand.expr))
-            left = operand.expr
-        whole = both[0]
-        for one in both[1:]:
-            whole = nodes.And(whole, one, lineno=node.lineno)
-        return whole
+            comparisons.append(filter_of(node, "compare", left_side, nodes.Const(operand.op), operand.expr))
+            left_side = operand.expr
+        conjunction = comparisons[0]
+        for comparison in comparisons[1:]:
+            conjunction = nodes.And(conjunction, comparison, lineno=node.lineno)
+        return conjunction
 
     def visit_Getitem(self, node: nodes.Getitem) -> nodes.Node:  # noqa: N802 - as above
         self.generic_visit(node)
         if not isinstance(node.arg, nodes.Slice):
             return node
-        ends = (node.arg.start, node.arg.stop, node.arg.step)
-        return filter_of(node, "part", node.node, *(end or nodes.Const(None) for end in ends))
+        bounds = (node.arg.start, node.arg.stop, node.arg.step)
+        return filter_of(node, "part", node.node, *(bound or nodes.Const(None) for bound in bounds))
 
 
-def filter_of(node: nodes.Node, name: str, left: nodes.Expr, *arguments: nodes.Expr) -> nodes.Expr:
-    return nodes.Filter(left, name, list(arguments), [], None, None, lineno=node.lineno)
+def filter_of(node: nodes.Node, name: str, operand: nodes.Expr, *arguments: nodes.Expr) -> nodes.Expr:
+    return nodes.Filter(operand, name, list(arguments), [], None, None, lineno=node.lineno)
 
 
-def counted(tree: nodes.Template) -> nodes.Template:
-    found: nodes.Template = _Counting().visit(tree)
+def count_operations(tree: nodes.Template) -> nodes.Template:
+    """Return the tree with comparisons and slices replaced by charged filters."""
+    transformed: nodes.Template = _Counting().visit(tree)
     if tree.environment:
-        found.set_environment(tree.environment)
-    return found
+        transformed.set_environment(tree.environment)
+    return transformed

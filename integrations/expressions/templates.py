@@ -1,4 +1,4 @@
-"""Rendering: text, typed values, JSON structures, and paths whose values stay within their segment."""
+"""Rendering of templates: text, typed values, JSON structures, and paths whose values stay within their segment."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -19,22 +19,22 @@ Names = Mapping[str, Any]
 FAULTS = (TemplateError, TypeError, ValueError, ArithmeticError, RecursionError)
 
 
-LONGEST_SEGMENT = 8000  # characters; servers take no longer addresses, as a rule
+LONGEST_SEGMENT = 8000  # characters; most servers refuse longer URLs
 
 
-def segment(given: Any) -> str:
-    """One value in a path, percent-encoded. What could lead out of its segment at some server is refused."""
-    written = as_text(given)
-    if len(written) > LONGEST_SEGMENT:
-        raise BadExpression(_("A value in a path has at most %(size)d characters.") % {"size": LONGEST_SEGMENT})
+def segment(value: Any) -> str:
+    """Percent-encode one value of a path. Refuses a value that could leave its segment at some server."""
+    text_value = as_text(value)
+    if len(text_value) > LONGEST_SEGMENT:
+        raise BadExpression(_("A value in a path can have at most %(size)d characters.") % {"size": LONGEST_SEGMENT})
     try:
-        plain = fully_unquoted(written, deepest=DEEPEST - 1)
+        plain = fully_unquoted(text_value, deepest=DEEPEST - 1)
     except TooManyEncodings:
         raise BadExpression(_("A value in a path is percent-encoded too many times.")) from None
     leads_out = plain.strip() in {"", ".", ".."} or any(sign in plain for sign in "/\\;") or not plain.isprintable()
     if leads_out:
-        raise BadExpression(_("A value in a path is not empty and holds no slash, semicolon or dots alone."))
-    return quote(written, safe="")
+        raise BadExpression(_("A value in a path can’t be empty, be only dots, or contain a slash or semicolon."))
+    return quote(text_value, safe="")
 
 
 PLAIN = Sandbox()
@@ -42,7 +42,7 @@ IN_PATHS = Sandbox(finalize=segment)
 
 
 def check(source: str) -> None:
-    """Raises `BadExpression` where the template cannot be read or holds what is not allowed."""
+    """Raise `BadExpression` if the template cannot be parsed or uses syntax that is not allowed."""
     tree = parsed(PLAIN, source)
     try:
         PLAIN.from_string(tree)
@@ -51,7 +51,7 @@ def check(source: str) -> None:
 
 
 def references(source: str) -> set[tuple[str, str]]:
-    """What a template needs: ("steps", "first") for {{ steps.first.body }}, ("inputs", "") for {{ inputs }}."""
+    """Names that a template uses: ("steps", "first") for {{ steps.first.body }}, ("inputs", "") for {{ inputs }}."""
     tree = parsed(PLAIN, source)
     below: list[Any] = [*tree.find_all(nodes.Getattr), *tree.find_all(nodes.Getitem)]
     named = {(node.node.name, key) for node in below if isinstance(node.node, nodes.Name) and (key := key_of(node))}
@@ -69,7 +69,7 @@ def text(source: str, names: Names) -> str:
 
 
 def path(source: str, names: Names) -> str:
-    """As text, each value percent-encoded and within its own segment."""
+    """Render a path: each value is percent-encoded and stays within its segment."""
     return rendered(source, names, in_path=True)
 
 
@@ -97,43 +97,43 @@ def rendered(source: str, names: Names, *, in_path: bool) -> str:
 
 
 def value(source: str, names: Names) -> Any:
-    """Where the whole text is one expression, what it stands for, with its type; otherwise text."""
+    """Evaluate a template. If it is nothing but one expression, the result keeps its type; otherwise it is text."""
     try:
         with budget.spending():
             expression = sole_expression(source)
             if expression is None:
                 return text(source, names)
-            found = expression(names)
-            as_text(found if isinstance(found, str) or not isinstance(found, list | dict) else "")
+            result = expression(names)
+            as_text(result if isinstance(result, str) or not isinstance(result, list | dict) else "")
     except BadExpression:
         raise
     except FAULTS as error:
         raise not_applicable(error) from None
-    return None if isinstance(found, Undefined) else found  # an “if” without “else”; as_text refuses all others
+    return None if isinstance(result, Undefined) else result  # an “if” without “else”; as_text has refused all others
 
 
 @lru_cache(maxsize=512)
 def sole_expression(source: str) -> TemplateExpression | None:
-    """As Jinja's own `compile_expression`, for a template that is nothing but {{ one expression }}."""
+    """Compile a template that is nothing but {{ one expression }}, as Jinja's `compile_expression` does; else None."""
     body = parsed(PLAIN, source.strip()).body
-    written = body[0].nodes if len(body) == 1 and isinstance(body[0], nodes.Output) else []
-    if len(written) != 1 or isinstance(written[0], nodes.TemplateData):
+    output_nodes = body[0].nodes if len(body) == 1 and isinstance(body[0], nodes.Output) else []
+    if len(output_nodes) != 1 or isinstance(output_nodes[0], nodes.TemplateData):
         return None
-    assigned: list[nodes.Node] = [nodes.Assign(nodes.Name("result", "store"), written[0], lineno=1)]
+    assigned: list[nodes.Node] = [nodes.Assign(nodes.Name("result", "store"), output_nodes[0], lineno=1)]
     return TemplateExpression(PLAIN.from_string(nodes.Template(assigned, lineno=1)), undefined_to_none=False)
 
 
-def structure(given: Any, names: Names) -> Any:
-    """A JSON structure whose texts are templates; keys are taken as they are. All of it within one budget."""
+def structure(source: Any, names: Names) -> Any:
+    """Evaluate a JSON structure whose texts are templates, within one budget. Keys stay as they are."""
     with budget.spending():
-        if isinstance(given, dict):
-            return {key: structure(below, names) for key, below in given.items()}
-        if isinstance(given, list):
-            return [structure(below, names) for below in given]
-        return value(given, names) if isinstance(given, str) else given
+        if isinstance(source, dict):
+            return {key: structure(below, names) for key, below in source.items()}
+        if isinstance(source, list):
+            return [structure(below, names) for below in source]
+        return value(source, names) if isinstance(source, str) else source
 
 
 def not_applicable(error: Exception) -> BadExpression:
-    """Jinja's own sentence names what is missing; other errors may hold values and keep them."""
-    told = (error.message or "") if isinstance(error, TemplateError) else ""
-    return BadExpression(told or _("The template cannot be applied to these values."))
+    """Keep the message of a template error, which names what is missing. Other messages may contain values."""
+    sentence = (error.message or "") if isinstance(error, TemplateError) else ""
+    return BadExpression(sentence or _("The template cannot be applied to these values."))

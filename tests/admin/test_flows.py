@@ -147,9 +147,9 @@ REFUSED: list[tuple[Typed, str]] = [
     ({("steps-0", "Body"): '{"a": {{ inputs.limit }}}'}, "This is no JSON (line 1)"),
     (
         {("steps-0", "Body"): '{"a": "{% for a in inputs %}x{% endfor %}"}'},
-        "holds expressions in {{ }} only, no for.",
+        "can contain only expressions in {{ }}, not “for”.",
     ),
-    ({("steps-0", "Body"): '{"a": "{{ inputs.limit.real.__class__() }}"}'}, "A template calls nothing"),
+    ({("steps-0", "Body"): '{"a": "{{ inputs.limit.real.__class__() }}"}'}, "A template can’t call anything"),
     ({("steps-0", "Headers"): "Authorization: Bearer x"}, "The header “Authorization” is not for steps to set."),
     ({("steps-0", "Headers"): "Accept"}, "Line 1: write name : value."),
     ({("steps-0", "Name"): "a b"}, "Letters, digits and underscores only"),
