@@ -1,14 +1,15 @@
-"""Subflows: actions that run one after the other, in the name of the person who starts them or as System User.
+"""Subflows: actions that run in order, on behalf of the person who starts them or as System User.
 
     from integrations import flows
     run = flows.run_subflow("my_open_incidents", user=request.user, inputs={"limit": 5})    # in the foreground
     run.status, run.outputs, run.error
     flows.start_subflow("my_open_incidents", user=request.user, inputs={"limit": 5})        # in the background
 
-Each run is a row. It runs once and is never repeated: whoever claims the row runs it.
+Each run is a row. It runs once and is never repeated: the process that claims the row runs it.
 
-    starting     who may, with which inputs       performing   all actions of a run, until one fails or it must stop
-    later        what the queue brings            sweeping     runs whose worker died, and what is kept how long
+    start        permission, inputs, the run's row     execution   all actions of a run, until one fails or it must stop
+    background   tasks for workers                     cleanup     runs whose worker died; deletion of old runs
+    actions      one action: its REST steps
 """
 
 from integrations.flows.actions import BadInputs

@@ -1,6 +1,7 @@
-"""What the queue brings: ids of runs. Acknowledged before it begins, since a run is not to be repeated.
+"""Tasks that run and sweep subflow runs.
 
-A run that got lost with its worker is marked by a sweep when its time is over.
+A task is acknowledged before it begins, because a run must not be repeated. If its worker dies, a sweep marks the run
+as failed once its time is over.
 """
 
 from uuid import UUID
@@ -16,16 +17,16 @@ from integrations.models.flows import SubflowRun
 
 @shared_task(name="integrations.perform_subflow", acks_late=False)
 def perform_later(run_id: str) -> None:
-    """Safe to come twice: who claims the row runs it."""
+    """Perform a queued run. Safe to repeat: only the first task to claim the row runs it."""
     run = SubflowRun.objects.select_related("user").filter(pk=UUID(run_id)).first()
     if run:
-        with error_boundary(f"Subflow run {run.hex}"):  # the row says how it ended
+        with error_boundary(f"Subflow run {run.hex}"):  # the row records how it ended
             perform(run)
 
 
 @shared_task(name="integrations.sweep_subflow_runs")
 def sweep_runs() -> None:
-    """What the queue lost is brought again; what a worker lost is given up."""
+    """Queue again the runs that the queue lost, and give up those that a worker lost."""
     cleanup.give_up_overdue()
     for run in SubflowRun.objects.waiting().order_by("created_at")[:100]:
         tasks.publish_on_commit(perform_later, run.hex)

@@ -1,15 +1,15 @@
-"""Runs whose worker died, and what is kept for how long."""
+"""Clean-up of runs: give up those whose worker died, delete old outputs and rows."""
 
 from django.utils.translation import gettext as _
 
 from foundation.error_boundary import error_boundary
 from integrations.models.flows import RunState, SubflowRun
 
-AT_ONCE = 500
+AT_ONCE = 500  # runs per sweep
 
 
 def give_up_overdue() -> None:
-    """A run is not repeated: what it did before its worker died, nobody knows."""
+    """Fail the runs whose time is over. They are not repeated: what they did before the worker died is unknown."""
     for run in SubflowRun.objects.overdue()[:AT_ONCE]:
         with error_boundary(f"Giving up subflow run {run.hex}"):
             give_up(run)
@@ -17,13 +17,13 @@ def give_up_overdue() -> None:
 
 def give_up(run: SubflowRun) -> None:
     if run.status == RunState.QUEUED:
-        run.finish(RunState.FAILED, error_code="never_begun", error=_("No worker began it in time: is one running?"))
+        run.finish(RunState.FAILED, error_code="never_begun", error=_("No worker started it in time. Is one running?"))
     else:
-        told = _("The worker stopped in the middle of it. Some steps may have been called.")
-        run.finish(RunState.FAILED, error_code="worker_lost", error=told)
+        sentence = _("The worker stopped during the run. Some steps may have been called.")
+        run.finish(RunState.FAILED, error_code="worker_lost", error=sentence)
 
 
 def purge() -> None:
-    """Outputs first, the rows later."""
+    """Delete outputs that are past their time, and rows that are past theirs."""
     SubflowRun.objects.holding_outputs_too_long().update(sealed_outputs=None, sealed_inputs=None)
     SubflowRun.objects.past().delete()

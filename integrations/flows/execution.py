@@ -1,4 +1,7 @@
-"""All actions of a run, until one fails or the run must stop. What it says is stored with the run, and nowhere else."""
+"""Execution of a subflow run: all of its actions, until one fails or the run must stop.
+
+Results are stored with the run, and nowhere else.
+"""
 
 import json
 from collections.abc import Callable
@@ -24,16 +27,18 @@ from integrations.flows.actions import BadInputs, Failure, StepResult
 from integrations.models import admission
 from integrations.models.flows import RunAs, RunState, StepRun, Subflow, SubflowAction, SubflowRun
 
-LONGEST = 45.0  # seconds, in front of somebody or behind: no task holds a worker for a minute
-GRACE = timedelta(seconds=60)  # until nobody can still be at it
+LONGEST = 45.0  # seconds, in the foreground or in the background: no task occupies a worker for a minute
+GRACE = timedelta(seconds=60)  # after the deadline; by then no process can still be running it
 CANCELLING = frozenset({"person_deactivated", "role_lost", "no_longer_allowed"})
-STOPPED_BY = {  # a rule of admission about the person: the code and the words of the run
+STOPPED_BY = {  # by code of the admission rule: code and sentence of the run
     "deactivated": ("person_deactivated", gettext_lazy("Stopped: the person was deactivated.")),
     "no_role": ("role_lost", gettext_lazy("Stopped: the person no longer has the role to use integrations.")),
 }
 
 
 class Stopped(Exception):
+    """The run cannot go on; `failure` says why."""
+
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.code)
         self.failure = failure
@@ -41,7 +46,7 @@ class Stopped(Exception):
 
 @dataclass(kw_only=True)
 class Walk:
-    """A run under way: for whom, until when, and what its actions have given so far."""
+    """State of a run in progress: its owner, its deadline, and the outputs of its actions so far."""
 
     run: SubflowRun
     owner: User | None
@@ -52,31 +57,32 @@ class Walk:
 
 @sensitive_variables()
 def perform(run: SubflowRun, *, seconds: float = LONGEST) -> None:
-    """Run it, unless somebody else has begun to. Whatever happens, the row says how it ended."""
+    """Perform the run, unless another process has claimed it. The row always records how it ended."""
     if not run.claim(ends_by=timezone.now() + timedelta(seconds=seconds) + GRACE):
         return
-    outputs, ended = "", RunState.FAILED
-    failure: Failure | None = Failure(code="internal_error", sentence=_("Keyrack itself failed; its log says why."))
+    outputs, state = "", RunState.FAILED
+    failure: Failure | None = Failure(code="internal_error", sentence=_("Keyrack failed. Its log says why."))
     try:
         outputs, failure = json_of_outputs(run, ends_at=monotonic() + seconds), None
-        ended = RunState.SUCCEEDED
+        state = RunState.SUCCEEDED
     except Stopped as stopped:
         failure = stopped.failure
-        ended = RunState.CANCELLED if failure.code in CANCELLING else RunState.FAILED
+        state = RunState.CANCELLED if failure.code in CANCELLING else RunState.FAILED
     finally:
-        finish(run, ended, outputs, failure)
+        finish(run, state, outputs, failure)
 
 
-def finish(run: SubflowRun, ended: RunState, outputs: str, failure: Failure | None) -> None:
-    """Write down how it ended; where that cannot be written, that Keyrack failed."""
-    ours = Failure(code="internal_error", sentence=_("Keyrack itself failed; its log says why."))
+def finish(run: SubflowRun, state: RunState, outputs: str, failure: Failure | None) -> None:
+    """Record how the run ended. If that cannot be saved, record an internal error."""
+    internal_error = Failure(code="internal_error", sentence=_("Keyrack failed. Its log says why."))
     with error_boundary(
-        f"Ending subflow run {run.hex}", on_error=lambda _error: run.finish(RunState.FAILED, **told(ours))
+        f"Ending subflow run {run.hex}",
+        on_error=lambda _error: run.finish(RunState.FAILED, **failure_fields(internal_error)),
     ):
-        run.finish(ended, outputs=outputs, **told(failure))
+        run.finish(state, outputs=outputs, **failure_fields(failure))
 
 
-def told(failure: Failure | None) -> dict[str, Any]:
+def failure_fields(failure: Failure | None) -> dict[str, Any]:
     if failure is None:
         return {}
     return {
@@ -89,16 +95,16 @@ def told(failure: Failure | None) -> dict[str, Any]:
 
 @sensitive_variables()
 def json_of_outputs(run: SubflowRun, *, ends_at: float) -> str:
-    """The outputs, once all actions have run. Raises `Stopped`."""
+    """Run all actions and return the outputs as JSON. Raises `Stopped`."""
     subflow = allowed_subflow(run)
     owner = run.user if run.run_as == RunAs.USER else None
-    placed = list(subflow.actions.select_related("action"))
-    check_scopes(placed, owner)
+    subflow_actions = list(subflow.actions.select_related("action"))
+    check_scopes(subflow_actions, owner)
     walk = Walk(run=run, owner=owner, ends_at=ends_at, names={"inputs": opened_inputs(run), "actions": {}})
     try:
         with expressions.until(ends_at):
-            for each in placed:
-                walk.names["actions"][each.name] = outputs_of(each, walk)
+            for subflow_action in subflow_actions:
+                walk.names["actions"][subflow_action.name] = outputs_of(subflow_action, walk)
             with expressions.spending():
                 outputs = {row["name"]: expressions.extracted(row["path"], walk.names) for row in subflow.outputs}
                 return expressions.as_json(outputs)
@@ -110,33 +116,33 @@ def opened_inputs(run: SubflowRun) -> Any:
     try:
         return json.loads(run.sealed_inputs)
     except Unreadable:
-        told = _("The inputs of this run cannot be opened: their key is missing from TOKEN_ENCRYPTION_KEYS.")
-        raise Stopped(Failure(code="unreadable", sentence=told)) from None
+        sentence = _("The inputs of this run can’t be decrypted: their key is missing from TOKEN_ENCRYPTION_KEYS.")
+        raise Stopped(Failure(code="unreadable", sentence=sentence)) from None
 
 
-def check_scopes(placed: list[SubflowAction], owner: User | None) -> None:
-    """Said before anything is called."""
-    for each in placed:
-        if failure := actions.lacking_scopes(each.action, owner):
+def check_scopes(subflow_actions: list[SubflowAction], owner: User | None) -> None:
+    """Raise `Stopped` if a step's token lacks scopes, before any call is made."""
+    for subflow_action in subflow_actions:
+        if failure := actions.lacking_scopes(subflow_action.action, owner):
             raise Stopped(failure)
 
 
 @sensitive_variables()
-def outputs_of(placed: SubflowAction, walk: Walk) -> dict[str, Any]:
+def outputs_of(subflow_action: SubflowAction, walk: Walk) -> dict[str, Any]:
     try:
         with expressions.spending():
-            given = {name: expressions.value(source, walk.names) for name, source in placed.inputs}
+            inputs = {name: expressions.value(source, walk.names) for name, source in subflow_action.inputs}
         result = actions.run(
-            placed.action,
+            subflow_action.action,
             user=walk.owner,
-            inputs=given,
+            inputs=inputs,
             used_by=f"Subflow {walk.run.name}",
             ends_at=walk.ends_at,
             stop=reason_to_stop(walk.run),
-            note=noting(walk, placed.name),
+            note=recorder(walk, subflow_action.name),
         )
     except (BadExpression, BadInputs) as error:
-        names = {"action": placed.name, "why": error}
+        names = {"action": subflow_action.name, "why": error}
         failure = Failure(code="bad_inputs", sentence=_("The action “%(action)s”: %(why)s") % names)
         raise Stopped(failure) from None
     if result.failure:
@@ -144,7 +150,7 @@ def outputs_of(placed: SubflowAction, walk: Walk) -> dict[str, Any]:
     return result.outputs
 
 
-def noting(walk: Walk, action: str) -> Callable[[StepResult], None]:
+def recorder(walk: Walk, action: str) -> Callable[[StepResult], None]:
     def note(result: StepResult) -> None:
         walk.position += 1
         try:
@@ -174,7 +180,7 @@ def step_run(walk: Walk, action: str, result: StepResult) -> StepRun:
 
 
 def reason_to_stop(run: SubflowRun) -> Callable[[], Failure | None]:
-    """Asked before each step: the person may have left, the run may have been given up."""
+    """Return a check to call before each step: the person may have lost access, or the run been given up."""
 
     def reason() -> Failure | None:
         try:
@@ -187,25 +193,27 @@ def reason_to_stop(run: SubflowRun) -> Callable[[], Failure | None]:
 
 
 def allowed_subflow(run: SubflowRun) -> Subflow:
-    """The subflow, as long as this person may run it; everything is read anew. Raises `Stopped`."""
+    """Return the subflow if this person may still run it. Reads everything anew. Raises `Stopped`."""
     user = User.objects.filter(pk=run.user_id).first()
     refusal = admission.refused_person(user or AnonymousUser())
     if user is None or refusal:
         code = refusal.code if refusal else "deactivated"
-        raise because(*STOPPED_BY.get(code, ("no_longer_allowed", _("Stopped: the person may no longer run it."))))
+        raise stopped_because(
+            *STOPPED_BY.get(code, ("no_longer_allowed", _("Stopped: the person may no longer run it.")))
+        )
     rows = Subflow.objects.all() if run.is_test else Subflow.objects.available_to(user)
     subflow = rows.filter(pk=run.subflow_id).first() if run.subflow_id else None
     if subflow is None:
-        told = _("Stopped: the subflow is turned off, or the person may no longer run it.")
-        raise because("no_longer_allowed", told)
+        sentence = _("Stopped: the subflow is turned off, or the person may no longer run it.")
+        raise stopped_because("no_longer_allowed", sentence)
     if not SubflowRun.objects.filter(pk=run.pk, status=RunState.RUNNING).exists():
         raise given_up()
     return subflow
 
 
 def given_up() -> Stopped:
-    return because("given_up", _("Stopped: the run was given up meanwhile."))
+    return stopped_because("given_up", _("Stopped: the run was given up meanwhile."))
 
 
-def because(code: str, sentence: Any) -> Stopped:
+def stopped_because(code: str, sentence: Any) -> Stopped:
     return Stopped(Failure(code=code, sentence=str(sentence)))

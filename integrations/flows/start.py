@@ -1,4 +1,4 @@
-"""Who may run which subflow, with which inputs: a row for each run, and then now or later."""
+"""Start subflows: check permission and inputs, create the run's row, and run it now or in a worker."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -19,22 +19,22 @@ from integrations.flows.execution import perform
 from integrations.models.flows import Subflow, SubflowRun
 from integrations.models.registry import Alias
 
-QUEUE_PATIENCE = timedelta(hours=1)  # a run that no worker has begun by then is not begun any more
+QUEUE_PATIENCE = timedelta(hours=1)  # a run that no worker has started by then is given up
 
 
 class NotAvailable(Exception):
-    """Not this person's to run: not there, not active, not allowed. All alike."""
+    """The person can't run the subflow. The same for a missing, an inactive and a forbidden one."""
 
 
 @sensitive_variables()
 def run_subflow(
     name: str, *, user: User, inputs: Mapping[str, Any] | None = None, origin: str = "Python"
 ) -> SubflowRun:
-    """Run it now, for at most 45 seconds, and return the run: `.status`, `.outputs` by name, `.error` in words.
+    """Run a subflow now, for at most 45 seconds, and return the run: `.status`, `.outputs` by name, `.error`.
 
-    A third party that fails is told in the run, not raised. Raises `NotAvailable` and `BadInputs`, with no run.
+    A failing third party is reported in the run, not raised. Raises `NotAvailable` and `BadInputs`, with no run.
     """
-    run = new_run(available(name, user), user, inputs, origin=origin)
+    run = new_run(find_available(name, user), user, inputs, origin=origin)
     perform(run)
     return run
 
@@ -43,24 +43,24 @@ def run_subflow(
 def start_subflow(
     name: str, *, user: User, inputs: Mapping[str, Any] | None = None, origin: str = "Python"
 ) -> SubflowRun:
-    """Have a worker run it, for at most 45 seconds. The run returned is queued; read it again to see how it went.
+    """Queue a subflow for a worker, for at most 45 seconds. Read the returned run again to see how it went.
 
     It stops when the person is deactivated or loses the role. Raises `NotAvailable` and `BadInputs`, with no run.
     """
-    run = new_run(available(name, user), user, inputs, origin=origin)
+    run = new_run(find_available(name, user), user, inputs, origin=origin)
     tasks.publish_on_commit(perform_later, run.hex)
     return run
 
 
 @sensitive_variables()
 def try_out(subflow: Subflow, *, user: User, inputs: Mapping[str, Any]) -> SubflowRun:
-    """As `run_subflow`, of one that is perhaps not active yet. For those who set it up."""
+    """Run a subflow that may not be active yet, for administrators who set it up. Otherwise as `run_subflow`."""
     run = new_run(subflow, user, inputs, origin="Test", is_test=True)
     perform(run)
     return run
 
 
-def available(name: str, user: User) -> Subflow:
+def find_available(name: str, user: User) -> Subflow:
     subflow = None if "\0" in name else Subflow.objects.available_to(user).filter(name=name).first()
     if subflow is None:
         raise NotAvailable
@@ -70,7 +70,7 @@ def available(name: str, user: User) -> Subflow:
 def new_run(
     subflow: Subflow, user: User, inputs: Mapping[str, Any] | None, *, origin: str, is_test: bool = False
 ) -> SubflowRun:
-    given = sealable(actions.taken(subflow.inputs, inputs or {}))
+    sealed_inputs = serialize_inputs(actions.taken(subflow.inputs, inputs or {}))
     return SubflowRun.objects.create(
         subflow=subflow,
         name=subflow.name,
@@ -78,18 +78,18 @@ def new_run(
         run_as=subflow.run_as,
         origin=origin[:30],
         is_test=is_test,
-        sealed_inputs=given,
+        sealed_inputs=sealed_inputs,
         ends_by=timezone.now() + QUEUE_PATIENCE,
     )
 
 
-def sealable(given: dict[str, Any]) -> str:
+def serialize_inputs(inputs: dict[str, Any]) -> str:
     try:
-        return expressions.as_json(given)
+        return expressions.as_json(inputs)
     except BadExpression as error:
         raise BadInputs(_("The inputs: %(why)s") % {"why": error}) from None
 
 
 def uses_of(user: User, alias: Alias) -> list[str]:
-    """What this person can run that calls this alias as them, by title: it stops working without their token."""
+    """Titles of the subflows that this person can run and that use their token for the alias."""
     return sorted(subflow.title for subflow in Subflow.objects.available_to(user).calling(alias))

@@ -237,7 +237,7 @@ def test_the_test_button_runs_as_who_presses_it_and_shows_the_steps(
     assert "INC1" in page
     assert [(call.headers["authorization"], call.query) for call in server.calls] == [(BEARER, "limit=3")]
     assert (SubflowRun.objects.get().is_test, SubflowRun.objects.get().origin) == (True, "Test")
-    assert "The input “limit” is no integer." in tried(as_admin, address, limit="many")
+    assert "The input “limit” isn’t of type integer." in tried(as_admin, address, limit="many")
 
 
 def test_only_who_may_change_it_may_test_it(as_onlooker: Client, as_amira: Client, northwind: Alias) -> None:

@@ -85,7 +85,7 @@ def test_a_table_has_columns_and_each_has_a_name_of_its_own(as_admin: Client, no
 def test_an_action_that_changes_something_or_lacks_inputs_is_refused(as_admin: Client, northwind: Alias) -> None:
     action = flowing.open_incidents(northwind, inputs=[{"name": "limit", "type": "integer"}])
     fields = {"Alias": "", "Action": str(action.pk)}
-    assert "The input “limit” is needed." in complaints(filled(as_admin, northwind, fields))
+    assert "The input “limit” is required." in complaints(filled(as_admin, northwind, fields))
     fields["Inputs of the action"] = '{"limit": 3}'
     action.steps.update(method="DELETE")
     assert any("changes something (DELETE)" in told for told in complaints(filled(as_admin, northwind, fields)))

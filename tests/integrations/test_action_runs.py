@@ -203,5 +203,5 @@ def test_inputs_are_of_their_type_or_refused(kind: str, given: Any, taken: Any) 
 def test_what_is_typed_as_json_is_read_as_json() -> None:
     declared = [{"name": "v", "type": "json"}, {"name": "n", "type": "integer"}]
     assert actions.from_texts(declared, {"v": '{"a": 1}', "n": "1"}) == {"v": {"a": 1}, "n": "1"}
-    with pytest.raises(actions.BadInputs, match="is no JSON"):
+    with pytest.raises(actions.BadInputs, match="isn’t valid JSON"):
         actions.from_texts(declared, {"v": "{"})

@@ -84,7 +84,7 @@ def test_a_personal_credential_is_never_used_by_the_system_user(
     Subflow.objects.update(run_as="system")
     done = run(amira)
     assert (done.status, done.http_status) == ("failed", 401)
-    assert "marked for personal integration" in done.error
+    assert "Integration Type Personal" in done.error
     assert (done.outputs, done.initiator_url, server.calls) == ({}, "", [])
 
 
@@ -161,20 +161,20 @@ def test_a_member_of_one_of_its_groups_may_run_it(subflow: Subflow, amira: User)
 
 
 @pytest.mark.parametrize(
-    ("inputs", "told"),
+    ("inputs", "message"),
     [
         ({"limits": 1}, "no input “limits”. There are: limit, one"),
-        ({"limit": "many"}, "no integer"),
-        ({"limit": [1]}, "no integer"),
+        ({"limit": "many"}, "isn’t of type integer"),
+        ({"limit": [1]}, "isn’t of type integer"),
         pytest.param({"one": "x" * 600_000, "other": "x" * 600_000}, "The inputs: The result is too large", id="large"),
     ],
 )
 def test_wrong_inputs_are_told_before_there_is_a_run(
-    inputs: dict[str, Any], told: str, subflow: Subflow, amira: User
+    inputs: dict[str, Any], message: str, subflow: Subflow, amira: User
 ) -> None:
     texts = [{"name": name, "type": "text", "default": ""} for name in ("one", "other")]
     Subflow.objects.update(inputs=[*subflow.inputs, *texts])
-    with pytest.raises(flows.BadInputs, match=told):
+    with pytest.raises(flows.BadInputs, match=message):
         flows.run_subflow(subflow.name, user=amira, inputs=inputs)
     assert not SubflowRun.objects.exists()
 

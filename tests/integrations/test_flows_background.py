@@ -118,8 +118,8 @@ def test_a_run_whose_worker_died_is_given_up_and_not_repeated(
     lost.claim(ends_by=timezone.now() - timedelta(seconds=1))
     SubflowRun.objects.filter(pk=late.pk).update(ends_by=timezone.now() - timedelta(seconds=1))
     cleanup.give_up_overdue()
-    told = dict(SubflowRun.objects.values_list("pk", "error_code"))
-    assert told == {lost.pk: "worker_lost", late.pk: "never_begun"}
+    codes = dict(SubflowRun.objects.values_list("pk", "error_code"))
+    assert codes == {lost.pk: "worker_lost", late.pk: "never_begun"}
     assert set(SubflowRun.objects.values_list("status", flat=True)) == {"failed"}
     for each in (lost, late):
         perform(each, seconds=1)

@@ -1,11 +1,11 @@
-"""Actions: REST steps one after the other, each with the token of whom the run is for and of nobody else.
+"""Actions: REST steps in order, each with the token of the person the run is for, and no other person's.
 
-from integrations import actions
+from integrations.flows import actions
 result = actions.run(action, user=request.user, inputs={"limit": 5})
 result.outputs, result.steps
 
-running   all steps, and what comes of them      calling   one step, one call
-taking    what callers give as inputs            results   what is told of it
+runner    all steps and the outputs        step      one step: one call to a third party
+inputs    validation of inputs             results   outputs, step results, failures
 """
 
 from integrations.flows.actions.inputs import BadInputs, from_texts, taken

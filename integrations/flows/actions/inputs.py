@@ -1,4 +1,4 @@
-"""What callers give: completed by defaults, of the declared types, and nothing that was not declared."""
+"""Inputs of an action: checked against the declared names and types, and completed by defaults."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -16,36 +16,36 @@ TRUTH = {"true": True, "false": False, "yes": True, "no": False, "1": True, "0":
 
 
 class BadInputs(ValueError):
-    """A sentence for who gave them. Holds names, no values."""
+    """The inputs don't match the declaration. The message holds names, never values."""
 
 
-def taken(declared: Declared, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The inputs as the steps see them. Raises `BadInputs`."""
+def taken(declared: Declared, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the inputs as the steps see them. Raises `BadInputs`."""
     rows = {row["name"]: row for row in declared}
-    if unknown := sorted(map(str, given.keys() - rows.keys())):
+    if unknown := sorted(map(str, inputs.keys() - rows.keys())):
         names = {"name": unknown[0][:80].encode(errors="replace").decode(), "there": ", ".join(rows) or _("none")}
         raise BadInputs(_("There is no input “%(name)s”. There are: %(there)s.") % names)
-    missing = [name for name, row in rows.items() if name not in given and "default" not in row]
+    missing = [name for name, row in rows.items() if name not in inputs and "default" not in row]
     if missing:
-        raise BadInputs(_("The input “%(name)s” is needed.") % {"name": missing[0]})
-    return {name: typed(row, given[name]) if name in given else row["default"] for name, row in rows.items()}
+        raise BadInputs(_("The input “%(name)s” is required.") % {"name": missing[0]})
+    return {name: typed(row, inputs[name]) if name in inputs else row["default"] for name, row in rows.items()}
 
 
 def typed(row: Mapping[str, Any], value: Any) -> Any:
-    """Of the declared type, or what can be meant by it: "5" for an integer, 5 for a text."""
+    """Convert a value to the declared type where the meaning is clear: "5" for an integer, 5 for a text."""
     if value is None and "default" in row:
         return row["default"]
     try:
         expressions.as_json(value)
     except BadExpression as error:
         raise BadInputs(_("The input “%(name)s”: %(why)s") % {"name": row["name"], "why": error}) from None
-    meant = meant_by(row["type"], value)
-    if not fits(meant, row["type"]):
-        raise BadInputs(_("The input “%(name)s” is no %(type)s.") % {"name": row["name"], "type": row["type"]})
-    return meant
+    converted = convert(row["type"], value)
+    if not fits(converted, row["type"]):
+        raise BadInputs(_("The input “%(name)s” isn’t of type %(type)s.") % {"name": row["name"], "type": row["type"]})
+    return converted
 
 
-def meant_by(kind: str, value: Any) -> Any:
+def convert(kind: str, value: Any) -> Any:
     if kind == InputType.TEXT and isinstance(value, int | float):
         return expressions.as_text(value)
     if not isinstance(value, str) or kind in {InputType.TEXT, InputType.JSON}:
@@ -58,10 +58,10 @@ def meant_by(kind: str, value: Any) -> Any:
         return value
 
 
-def from_texts(declared: Declared, given: Mapping[str, str]) -> dict[str, Any]:
-    """What was typed on a command line or into a form: JSON is read where JSON is declared."""
+def from_texts(declared: Declared, texts: Mapping[str, str]) -> dict[str, Any]:
+    """Read inputs typed on a command line or into a form. Parses JSON where JSON is declared."""
     kinds = {row["name"]: row["type"] for row in declared}
-    return {name: from_text(name, text, kinds.get(name, "")) for name, text in given.items()}
+    return {name: from_text(name, text, kinds.get(name, "")) for name, text in texts.items()}
 
 
 def from_text(name: str, text: str, kind: str) -> Any:
@@ -70,4 +70,4 @@ def from_text(name: str, text: str, kind: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
-        raise BadInputs(_("The input “%(name)s” is no JSON.") % {"name": name}) from None
+        raise BadInputs(_("The input “%(name)s” isn’t valid JSON.") % {"name": name}) from None

@@ -1,4 +1,4 @@
-"""What is told of an action that ran: outputs to its caller, and of each step how it went, never what was said."""
+"""Results of an action: its outputs, and how each step went. Holds no request and no response."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -6,19 +6,19 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """Why it did not go on, in a sentence for whoever runs it. Holds no value that went through the step."""
+    """Why a run stopped, as a sentence for the person who runs it. Holds no value that went through the step."""
 
     code: str
     sentence: str
-    http_status: int | None = None  # of the third party; 401 also where there was no token to ask it with
-    initiator_url: str = ""  # where the person gets a token, as a path of this site
-    is_limited: bool = False  # the third party was asked too often
-    retry_after: float | None = None  # seconds, where it says
+    http_status: int | None = None  # of the third party; 401 also if there was no token to call it with
+    initiator_url: str = ""  # path of this site where the person gets a token
+    is_limited: bool = False  # the third party limits the rate of calls
+    retry_after: float | None = None  # seconds, if the third party says so
 
 
 @dataclass(frozen=True, kw_only=True)
 class StepResult:
-    """One call. `http_status` is None where none was made or nobody answered."""
+    """One call. `http_status` is None if no call was made or no response came."""
 
     step: str
     alias: str
@@ -30,7 +30,7 @@ class StepResult:
 
 @dataclass(frozen=True, kw_only=True)
 class ActionResult:
-    """`outputs` by name; empty where `failure` says why."""
+    """`outputs` by name; empty if there is a `failure`."""
 
     outputs: dict[str, Any] = field(default_factory=dict, repr=False)
     steps: tuple[StepResult, ...] = ()
@@ -42,6 +42,8 @@ class ActionResult:
 
 
 class StepFailed(Exception):
-    def __init__(self, code: str, sentence: str, **told: Any) -> None:
+    """A step cannot be completed; `failure` says why."""
+
+    def __init__(self, code: str, sentence: str, **details: Any) -> None:
         super().__init__(code)
-        self.failure = Failure(code=code, sentence=sentence, **told)
+        self.failure = Failure(code=code, sentence=sentence, **details)

@@ -1,4 +1,4 @@
-"""All steps of an action, until one fails or somebody says stop."""
+"""Running the steps of an action, until one fails or the caller stops the run."""
 
 from collections.abc import Callable, Mapping
 from time import monotonic
@@ -12,19 +12,19 @@ from integrations import expressions
 from integrations.expressions import BadExpression
 from integrations.flows.actions.inputs import taken
 from integrations.flows.actions.results import ActionResult, Failure, StepFailed, StepResult
-from integrations.flows.actions.step import Names, answer_as_names, call, lacking_scopes, refused
+from integrations.flows.actions.step import Names, call, lacking_scopes, refused, response_as_names
 from integrations.models.flows import Action, RestStep
 
 LONGEST = 45.0  # seconds, for all steps of an action that runs on its own
 
 
-def nothing_to_say() -> Failure | None:
-    """Nobody asks it to stop."""
+def never_stop() -> Failure | None:
+    """Default of `stop`: run all steps."""
     return None
 
 
-def unheard(_result: StepResult) -> None:
-    """Nobody listens."""
+def ignore_result(_result: StepResult) -> None:
+    """Default of `note`: record nothing."""
 
 
 @sensitive_variables()
@@ -35,13 +35,14 @@ def run(
     inputs: Mapping[str, Any] | None = None,
     used_by: str = "",
     ends_at: float | None = None,
-    stop: Callable[[], Failure | None] = nothing_to_say,
-    note: Callable[[StepResult], None] = unheard,
+    stop: Callable[[], Failure | None] = never_stop,
+    note: Callable[[StepResult], None] = ignore_result,
 ) -> ActionResult:
-    """Run the steps for this person; None: as System User, for whom no personal credential is ever used.
+    """Run the steps for this person; None is System User, which never uses a personal credential.
 
-    `ends_at`: by `time.monotonic()`, 45 seconds from now if not told. `stop` is asked before each step, `note` told
-    after it. Third parties that fail are told in the result; raises `BadInputs` alone, before anything is called.
+    `ends_at`: deadline by `time.monotonic()`, by default 45 seconds from now. `stop` is called before each step and
+    ends the run if it returns a failure; `note` is called with each result. A third party that fails is reported in
+    the result. Raises only `BadInputs`, before any call.
     """
     names = {"inputs": taken(action.inputs, inputs or {}), "steps": {}}
     ends_at = monotonic() + LONGEST if ends_at is None else ends_at
@@ -49,56 +50,58 @@ def run(
         return ActionResult(failure=turned_off(action))
     if failure := lacking_scopes(action, user):
         return ActionResult(failure=failure)
-    done: list[StepResult] = []
+    step_results: list[StepResult] = []
     with expressions.until(ends_at):
         for step in action.steps.select_related("alias"):
             if failure := stop() or out_of_time(ends_at):
-                return ActionResult(steps=tuple(done), failure=failure)
-            result, answer = one(step, names, user=user, ends_at=ends_at, used_by=used_by)
-            done.append(result)
+                return ActionResult(steps=tuple(step_results), failure=failure)
+            result, response = run_step(step, names, user=user, ends_at=ends_at, used_by=used_by)
+            step_results.append(result)
             note(result)
             if result.failure:
-                return ActionResult(steps=tuple(done), failure=result.failure)
-            names["steps"][step.name] = answer
-        return with_outputs(action, names, tuple(done))
+                return ActionResult(steps=tuple(step_results), failure=result.failure)
+            names["steps"][step.name] = response
+        return with_outputs(action, names, tuple(step_results))
 
 
 @sensitive_variables()
-def one(
+def run_step(
     step: RestStep, names: Names, *, user: User | None, ends_at: float, used_by: str
 ) -> tuple[StepResult, dict[str, Any]]:
-    began = monotonic()
-    told: dict[str, Any] = {"step": step.name, "alias": step.alias.name, "method": step.method}
-    answer: dict[str, Any] = {}
+    """Make one call. Returns its result, and the response as later steps can name it."""
+    started_at = monotonic()
+    details: dict[str, Any] = {"step": step.name, "alias": step.alias.name, "method": step.method}
+    names_of_response: dict[str, Any] = {}
     try:
-        answered = call(step, names, user=user, ends_at=ends_at, used_by=used_by)
+        response = call(step, names, user=user, ends_at=ends_at, used_by=used_by)
     except StepFailed as error:
-        told |= {"failure": error.failure, "http_status": error.failure.http_status}
+        details |= {"failure": error.failure, "http_status": error.failure.http_status}
     else:
-        answer = answer_as_names(answered)
-        is_ok = 200 <= answered.status_code < 300
-        told |= {"http_status": answered.status_code}
-        told |= {} if is_ok else {"failure": refused(step, answered, user)}
-    return StepResult(milliseconds=round((monotonic() - began) * 1000), **told), answer
+        names_of_response = response_as_names(response)
+        is_ok = 200 <= response.status_code < 300
+        details |= {"http_status": response.status_code}
+        details |= {} if is_ok else {"failure": refused(step, response, user)}
+    return StepResult(milliseconds=round((monotonic() - started_at) * 1000), **details), names_of_response
 
 
 def with_outputs(action: Action, names: Names, steps: tuple[StepResult, ...]) -> ActionResult:
+    """Extract the outputs once all steps have succeeded."""
     try:
         with expressions.spending():
             outputs = {row["name"]: expressions.extracted(row["path"], names) for row in action.outputs}
             expressions.as_json(outputs)
     except BadExpression as error:
-        told = _("The outputs of “%(action)s”: %(why)s") % {"action": action.name, "why": error}
-        return ActionResult(steps=steps, failure=Failure(code="bad_output", sentence=told))
+        sentence = _("The outputs of “%(action)s”: %(why)s") % {"action": action.name, "why": error}
+        return ActionResult(steps=steps, failure=Failure(code="bad_output", sentence=sentence))
     return ActionResult(outputs=outputs, steps=steps)
 
 
 def turned_off(action: Action) -> Failure:
-    told = _("The action “%(action)s” is turned off.") % {"action": action.name}
-    return Failure(code="action_inactive", sentence=told)
+    sentence = _("The action “%(action)s” is turned off.") % {"action": action.name}
+    return Failure(code="action_inactive", sentence=sentence)
 
 
 def out_of_time(ends_at: float) -> Failure | None:
     if monotonic() < ends_at:
         return None
-    return Failure(code="timeout", sentence=_("The time for the whole run is over."))
+    return Failure(code="timeout", sentence=_("The run took too long."))

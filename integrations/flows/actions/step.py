@@ -1,4 +1,4 @@
-"""One step, one call: through which alias, with whose token, and what is said when it cannot be made."""
+"""One step of an action: the connection and token it uses, its request, and the failures it can end with."""
 
 import json
 from collections.abc import Mapping
@@ -26,8 +26,8 @@ LIMITED = "http_429"  # of a token endpoint
 Names = Mapping[str, Any]
 
 
-class Answered(Protocol):
-    """What the third party said."""
+class Response(Protocol):
+    """Response of the third party."""
 
     @property
     def status_code(self) -> int: ...
@@ -38,74 +38,89 @@ class Answered(Protocol):
 
 
 def connection_for(step: RestStep, user: User | None) -> HttpConnection:
-    """Read anew for each call. A person must be allowed the alias; for the system, who set it up has chosen it."""
+    """Return the connection that a step calls, read anew for each call. Raises `StepFailed`.
+
+    A person needs admission to the alias. For the system, it is enough that the alias is turned on.
+    """
     rows = Alias.objects.filter(pk=step.alias_id)
     alias = (admission.turned_on(rows) if user is None else admission.admitted(user.pk, rows)).first()
     connection = alias.connection if alias else None
     if connection is None or connection.credential is None:
-        told = _("The integration “%(alias)s” is not there for this run: not active, not complete, or not allowed.")
-        raise StepFailed("integration_not_available", told % {"alias": step.alias.name})
+        sentence = _(
+            "The integration “%(alias)s” isn’t available to this run: it is turned off, incomplete or not allowed."
+        )
+        raise StepFailed("integration_not_available", sentence % {"alias": step.alias.name})
     return connection
 
 
 def owner_of(credential: OAuth2Credential, user: User | None, step: RestStep) -> User | None:
-    """Whose token: the person's own where the credential is Personal, else the system's. Never anybody else's."""
+    """Return the owner of the token to use: the person if the credential is Personal, else None for the system."""
     if not credential.is_personal:
         return None
     if user is None:
-        told = _(
-            "401 Unauthorized: the credential of “%(alias)s” is marked for personal integration, and this runs as "
-            "System User. No person’s token is used for it."
+        sentence = _(
+            "401 Unauthorized: the credential of “%(alias)s” has the Integration Type Personal, and this runs as "
+            "System User, which can’t use a person’s token."
         )
-        raise StepFailed(NOT_AUTHENTICATED, told % {"alias": step.alias.name}, http_status=401)
+        raise StepFailed(NOT_AUTHENTICATED, sentence % {"alias": step.alias.name}, http_status=401)
     return user
 
 
 @sensitive_variables()
-def call(step: RestStep, names: Names, *, user: User | None, ends_at: float, used_by: str) -> Answered:
-    """Make the call. Raises `StepFailed` with a sentence, whatever it was. `ends_at`: by `time.monotonic()`."""
+def call(step: RestStep, names: Names, *, user: User | None, ends_at: float, used_by: str) -> Response:
+    """Make the call. Raises only `StepFailed`. `ends_at`: deadline by `time.monotonic()`."""
     connection = connection_for(step, user)
     credential = connection.credential
-    assert credential is not None  # noqa: S101 - connection_for has seen to it
+    assert credential is not None  # noqa: S101 - connection_for checks it
     owner = owner_of(credential, user, step)
     try:
         with expressions.spending():
             path = expressions.path(step.path, names)
-            said = {"params": params(step, names), "headers": headers(step, names), **body(step, names)}
+            request_parts = {"params": params(step, names), "headers": headers(step, names), **body(step, names)}
         timeout = min(float(step.timeout), ends_at - monotonic())
         if timeout <= 0:
-            raise StepFailed("timeout", _("The time for the whole run is over."))
+            raise StepFailed("timeout", _("The run took too long."))
         return calls.send(
-            owner, connection, step.method, path, timeout=timeout, used_by=used_by, retries=step.retries, **said
+            owner,
+            connection,
+            step.method,
+            path,
+            timeout=timeout,
+            used_by=used_by,
+            retries=step.retries,
+            **request_parts,
         )
     except BadExpression as error:
         raise StepFailed("bad_template", str(error)) from None
     except calls.BadPath as error:
         raise StepFailed("bad_path", str(error)) from None
     except NoUsableToken as error:
-        raise (moved if error.code == consent.CHANGED else no_token)(step, credential, owner) from None
+        raise (address_changed if error.code == consent.CHANGED else no_token)(step, credential, owner) from None
     except OAuthError as error:
         raise unreachable(step, error) from error
 
 
 def params(step: RestStep, names: Names) -> list[tuple[str, str]]:
-    """A parameter that comes out as null is left out; a list repeats it."""
-    found = [(name, expressions.value(source, names)) for name, source in step.query]
-    pairs = [(name, each) for name, value in found for each in (value if isinstance(value, list) else [value])]
+    """Evaluate the query parameters. A null is left out; a list repeats the parameter."""
+    values = [(name, expressions.value(source, names)) for name, source in step.query]
+    pairs = [(name, each) for name, value in values for each in (value if isinstance(value, list) else [value])]
     return [(name, expressions.as_text(value)) for name, value in pairs if value is not None]
 
 
 def headers(step: RestStep, names: Names) -> dict[str, str]:
-    said = {name: expressions.text(source, names).strip(" \t") for name, source in step.headers}  # RFC 9110 §5.5
-    for name, value in said.items():
+    # A field value has no whitespace around it (RFC 9110 §5.5).
+    request_headers = {name: expressions.text(source, names).strip(" \t") for name, source in step.headers}
+    for name, value in request_headers.items():
         if not value.isprintable() or not value.isascii():
-            told = _("The header “%(name)s” would hold line breaks or letters that no header holds.")
-            raise BadExpression(told % {"name": name})
-    return said if not step.body or has_content_type(said) else {"Content-Type": content_type(step), **said}
+            sentence = _("The header “%(name)s” would contain a line break or a character that headers can’t contain.")
+            raise BadExpression(sentence % {"name": name})
+    if not step.body or has_content_type(request_headers):
+        return request_headers
+    return {"Content-Type": content_type(step), **request_headers}
 
 
-def has_content_type(said: Mapping[str, str]) -> bool:
-    return any(name.lower() == "content-type" for name in said)
+def has_content_type(request_headers: Mapping[str, str]) -> bool:
+    return any(name.lower() == "content-type" for name in request_headers)
 
 
 def content_type(step: RestStep) -> str:
@@ -119,87 +134,93 @@ def body(step: RestStep, names: Names) -> dict[str, Any]:
         return {}
     if step.body_type == BodyType.TEXT:
         return {"data": expressions.text(step.body, names).encode()}
-    found = expressions.structure(step.body_as_data, names)
+    data = expressions.structure(step.body_as_data, names)
     if step.body_type == BodyType.JSON:
-        return {"data": expressions.as_json(found).encode()}
-    return {"data": {name: expressions.as_text(value) for name, value in found.items() if value is not None}}
+        return {"data": expressions.as_json(data).encode()}
+    return {"data": {name: expressions.as_text(value) for name, value in data.items() if value is not None}}
 
 
 def no_token(step: RestStep, credential: OAuth2Credential, owner: User | None) -> StepFailed:
     if owner is None:
-        told = _("401 Unauthorized: the system has no usable token for “%(alias)s”. An administrator must get one.")
-        return StepFailed(NOT_AUTHENTICATED, told % {"alias": step.alias.name}, http_status=401)
-    told = _("401 Unauthorized: the person has no usable token for “%(alias)s” and must authenticate first.")
-    where = initiator_url(credential)
-    return StepFailed(NOT_AUTHENTICATED, told % {"alias": step.alias.name}, http_status=401, initiator_url=where)
+        sentence = _("401 Unauthorized: the system has no usable token for “%(alias)s”. An administrator must get one.")
+        return StepFailed(NOT_AUTHENTICATED, sentence % {"alias": step.alias.name}, http_status=401)
+    sentence = _("401 Unauthorized: the person has no usable token for “%(alias)s” and must authenticate first.")
+    sign_in_url = initiator_url(credential)
+    return StepFailed(
+        NOT_AUTHENTICATED, sentence % {"alias": step.alias.name}, http_status=401, initiator_url=sign_in_url
+    )
 
 
-def moved(step: RestStep, credential: OAuth2Credential, owner: User | None) -> StepFailed:
-    """The addresses of the set-up are not those that the token was given for."""
+def address_changed(step: RestStep, credential: OAuth2Credential, owner: User | None) -> StepFailed:
+    """The integration's addresses are not those that the owner of the token agreed to."""
     if owner is None:
-        told = _("“%(alias)s” was moved to another address. An administrator must get a token for the system again.")
-        return StepFailed(consent.CHANGED, told % {"alias": step.alias.name}, http_status=409)
-    told = _("“%(alias)s” was moved to another address. The person must confirm it, or sign in again.")
-    where = initiator_url(credential)
-    return StepFailed(consent.CHANGED, told % {"alias": step.alias.name}, http_status=409, initiator_url=where)
+        sentence = _(
+            "“%(alias)s” was moved to another address. An administrator must get a token for the system again."
+        )
+        return StepFailed(consent.CHANGED, sentence % {"alias": step.alias.name}, http_status=409)
+    sentence = _("“%(alias)s” was moved to another address. The person must confirm it, or sign in again.")
+    sign_in_url = initiator_url(credential)
+    return StepFailed(
+        consent.CHANGED, sentence % {"alias": step.alias.name}, http_status=409, initiator_url=sign_in_url
+    )
 
 
 def unreachable(step: RestStep, error: OAuthError) -> StepFailed:
     names = {"alias": step.alias.name, "code": error.code}
     if isinstance(error, Misconfigured):
-        told = _("The integration “%(alias)s” is set up wrongly (%(code)s). An administrator must mend it.")
-        return StepFailed("integration_misconfigured", told % names)
+        sentence = _("The integration “%(alias)s” isn’t set up correctly (%(code)s). An administrator must fix it.")
+        return StepFailed("integration_misconfigured", sentence % names)
     if isinstance(error, Unreachable) and error.code == LIMITED:
-        told = _("“%(alias)s” asks to be called less often (%(code)s). Try later.")
-        return StepFailed("provider_unreachable", told % names, is_limited=True, retry_after=error.retry_after)
+        sentence = _("“%(alias)s” limits how often it can be called (%(code)s). Try again later.")
+        return StepFailed("provider_unreachable", sentence % names, is_limited=True, retry_after=error.retry_after)
     if isinstance(error, Unreachable):
-        return StepFailed("provider_unreachable", _("“%(alias)s” does not answer (%(code)s). Try later.") % names)
-    return StepFailed("provider_unusable", _("“%(alias)s” answered in a way that cannot be used (%(code)s).") % names)
+        return StepFailed("provider_unreachable", _("“%(alias)s” doesn’t answer (%(code)s). Try again later.") % names)
+    return StepFailed("provider_unusable", _("“%(alias)s” sent an answer that can’t be used (%(code)s).") % names)
 
 
-def answer_as_names(answer: Answered) -> dict[str, Any]:
-    """What later steps and outputs can name: status, headers (by their names in lower case), body."""
-    content: bytes = answer.content or b""
+def response_as_names(response: Response) -> dict[str, Any]:
+    """Return what later steps and outputs can refer to: status, headers (names in lower case) and body."""
+    content: bytes = response.content or b""
     try:
-        found = whole_characters(json.loads(content)) if content else None
+        parsed_body = replace_surrogates(json.loads(content)) if content else None
     except (ValueError, RecursionError):
-        found = content.decode(errors="replace")
+        parsed_body = content.decode(errors="replace")
     return {
-        "status": answer.status_code,
-        "headers": {name.lower(): value for name, value in answer.headers.items()},
-        "body": found,
+        "status": response.status_code,
+        "headers": {name.lower(): value for name, value in response.headers.items()},
+        "body": parsed_body,
     }
 
 
-def whole_characters(found: Any) -> Any:
-    """Halves of surrogate pairs, as servers make them that cut texts short, become question marks."""
-    written = json.dumps(found, ensure_ascii=False)
-    return found if is_encodable(written) else json.loads(written.encode(errors="replace"))
+def replace_surrogates(data: Any) -> Any:
+    """Replace lone surrogates, which servers produce by truncating texts, with question marks."""
+    text = json.dumps(data, ensure_ascii=False)
+    return data if is_encodable(text) else json.loads(text.encode(errors="replace"))
 
 
-def refused(step: RestStep, answered: Answered, user: User | None) -> Failure:
-    status, headers = answered.status_code, answered.headers
-    told = _("“%(alias)s” answered %(status)d.")
+def refused(step: RestStep, response: Response, user: User | None) -> Failure:
+    status, headers = response.status_code, response.headers
+    sentence = _("“%(alias)s” answered %(status)d.")
     if 300 <= status < 400:
-        told = _("“%(alias)s” answered %(status)d: redirects are not followed.")
+        sentence = _("“%(alias)s” answered %(status)d: redirects are not followed.")
     names = {"alias": step.alias.name, "status": status}
     return Failure(
         code=f"http_{status}",
-        sentence=told % names,
+        sentence=sentence % names,
         http_status=status,
-        initiator_url=where_to_authenticate(step, user) if status == 401 else "",
+        initiator_url=sign_in_url_for(step, user) if status == 401 else "",
         is_limited=rate_limits.is_limited(status, headers),
         retry_after=rate_limits.asked_for(headers),
     )
 
 
-def where_to_authenticate(step: RestStep, user: User | None) -> str:
+def sign_in_url_for(step: RestStep, user: User | None) -> str:
     credential = step.alias.effective_credential
     return initiator_url(credential) if user and credential and credential.is_personal else ""
 
 
 def lacking_scopes(action: Action, user: User | None) -> Failure | None:
-    """The first step whose token was granted less than it needs. That there is none at all is for the call to say."""
+    """Return a failure for the first step whose token lacks scopes. A missing token is left to the call to report."""
     for step in action.steps.select_related("alias").exclude(scopes=""):
         credential = step.alias.effective_credential
         if credential is None or (credential.is_personal and user is None):
@@ -208,7 +229,7 @@ def lacking_scopes(action: Action, user: User | None) -> Failure | None:
         missing = sorted(set(step.scope_values) - set(token.scopes)) if token else []
         if missing:
             names = {"alias": step.alias.name, "step": step.name, "scopes": ", ".join(missing)}
-            told = _("“%(alias)s” was not granted what the step “%(step)s” needs: %(scopes)s. Nothing was called.")
-            where = initiator_url(credential) if credential.is_personal else ""
-            return Failure(code="insufficient_scope", sentence=told % names, initiator_url=where)
+            sentence = _("“%(alias)s” was not granted what the step “%(step)s” needs: %(scopes)s. Nothing was called.")
+            sign_in_url = initiator_url(credential) if credential.is_personal else ""
+            return Failure(code="insufficient_scope", sentence=sentence % names, initiator_url=sign_in_url)
     return None
