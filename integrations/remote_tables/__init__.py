@@ -1,15 +1,15 @@
-"""Remote tables: a third party's records, read as whoever looks at them, then searched, sorted and shown by the page.
+"""Remote tables: a third party's records, read with the viewer's own token, then searched, sorted and paged.
 
     table = RemoteTable.objects.available_to(user).get(name="contacts")
     answer = remote_tables.read(table, user, remote_tables.source_of(table, user))
     page = remote_tables.arranged(answer, table, q="ana", sort="-name").page(1, size=25)
 
-    sources   through which integrations               keeping    for a while, sealed, for that person and token
-    asking    the third party, by alias or action      cells      one value, for people and for programs
-    reading   the rows in its answer                   arranging  searched, sorted, in pages
-    files     the same as CSV
+    sources     integrations a table is read through      cache   rows, sealed, by person and token
+    fetch       the third party's answer                  cells   one value, for people and for programs
+    reading     the rows of an answer                     pages   search, sorting and paging
+    csv_export  the same as CSV
 
-Nobody's token but the person's is ever used, and no row of one person is shown to another.
+Only the viewer's own token is ever used, and no person is shown rows read with another person's token.
 """
 
 from integrations.remote_tables.cells import Cell

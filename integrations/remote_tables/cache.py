@@ -1,7 +1,7 @@
-"""Rows that are kept for a while: sealed, under a name made of the person's token, so that they die with it.
+"""Cache of rows: sealed, under keys derived from the person's tokens, so that they expire with them.
 
-The name holds the id and version of each token. Revoking, signing in again and renewing make another name, and nobody
-asks for the old one any more; the cache itself forgets it after the table's seconds. Who reads the cache finds bytes.
+A key covers the id and version of each token. Revoking, signing in again and renewing change it, so that old rows are
+no longer found; the cache drops them after the table's `cache_seconds`. The cached values are encrypted.
 """
 
 import hashlib
@@ -17,25 +17,25 @@ from integrations.remote_tables.sources import Source
 PURPOSE = "remote-table"
 
 
-def name_of(table: RemoteTable, source: Source) -> str:
-    """Of this definition of the table, read at these addresses, for this person's tokens as they are now."""
-    of_whom = [[str(token.user_id), token.hex, token.version] for token in source.tokens]
-    whole = [table.hex, table.definition(), source.addresses, of_whom]
-    return f"remote-table:{hashlib.sha256(json.dumps(whole).encode()).hexdigest()}"
+def key_of(table: RemoteTable, source: Source) -> str:
+    """Return the cache key for this definition of the table, these addresses and these versions of the tokens."""
+    token_versions = [[str(token.user_id), token.hex, token.version] for token in source.tokens]
+    parts = [table.hex, table.definition(), source.addresses, token_versions]
+    return f"remote-table:{hashlib.sha256(json.dumps(parts).encode()).hexdigest()}"
 
 
 def keep(table: RemoteTable, source: Source, rows: dict[str, Any]) -> None:
     if table.cache_seconds and source.tokens:
-        name = name_of(table, source)
-        cache.set(name, seal(json.dumps(rows), purpose=PURPOSE, context=name), table.cache_seconds)
+        key = key_of(table, source)
+        cache.set(key, seal(json.dumps(rows), purpose=PURPOSE, context=key), table.cache_seconds)
 
 
 def find(table: RemoteTable, source: Source) -> dict[str, Any] | None:
     if not (table.cache_seconds and source.tokens):
         return None
-    name = name_of(table, source)
+    key = key_of(table, source)
     try:
-        found: dict[str, Any] = json.loads(unseal(cache.get(name) or b"", purpose=PURPOSE, context=name))
+        rows: dict[str, Any] = json.loads(unseal(cache.get(key) or b"", purpose=PURPOSE, context=key))
     except Unreadable:
         return None
-    return found
+    return rows

@@ -1,4 +1,4 @@
-"""One value of a row: what people read, what programs get, and how it compares with others."""
+"""Cells: one value of a row as people read it, as programs get it, and its sort order."""
 
 import json
 import math
@@ -15,19 +15,19 @@ from django.utils.translation import gettext as _
 from integrations.models.remote_tables import ColumnType
 
 YES, NO = frozenset({"true", "yes", "1", "on"}), frozenset({"false", "no", "0", "off"})
-LONGEST_TEXT = 2000  # characters of one cell; what was cut is one longer
-IN_MILLISECONDS = 100_000_000_000  # a moment in seconds would be in the year 5138
+LONGEST_TEXT = 2000  # characters of one cell; a truncated value has an ellipsis after them
+IN_MILLISECONDS = 100_000_000_000  # from here on, a timestamp counts milliseconds; in seconds it is the year 5138
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cell:
-    """`value` is for programs: JSON. `text` is for people; "" where the column found nothing."""
+    """`value` is JSON for programs; `text` is for people, and "" if the column found nothing."""
 
     type: str
     value: Any = None
     text: str = ""
     url: str = ""
-    at: date | None = None  # a datetime for a moment
+    at: date | None = None  # a datetime for the type date-time
 
     @property
     def is_empty(self) -> bool:
@@ -35,12 +35,12 @@ class Cell:
 
     @property
     def words(self) -> str:
-        """What a search looks through: as people read it, and as the third party wrote it."""
+        """Text to search in: as people read the value, and as the third party wrote it."""
         return f"{self.text} {self.value if self.value is not None else ''}".casefold()
 
     @property
     def order(self) -> tuple[Any, ...]:
-        """Numbers before words; moments, of which days are the first, by time."""
+        """Sort key: dates by time, numbers by value, and both before texts."""
         if isinstance(self.at, datetime):
             return (0, self.at.timestamp())
         if self.at:
@@ -51,11 +51,11 @@ class Cell:
 
 
 def cell(kind: str, raw: Any) -> Cell:
-    """What does not fit the column's type is shown as it came: better a strange cell than a wrong one."""
+    """Make a cell of the column's type. A value that doesn't fit the type is shown as it came."""
     if raw is None or raw == "":
         return Cell(type=kind)
-    made = MAKERS[kind](raw) if kind in MAKERS else None
-    return made or Cell(type=ColumnType.BADGE if kind == ColumnType.BADGE else ColumnType.TEXT, **plain(raw))
+    typed = MAKERS[kind](raw) if kind in MAKERS else None
+    return typed or Cell(type=ColumnType.BADGE if kind == ColumnType.BADGE else ColumnType.TEXT, **plain(raw))
 
 
 def plain(raw: Any) -> dict[str, Any]:
@@ -64,55 +64,56 @@ def plain(raw: Any) -> dict[str, Any]:
 
 
 def is_number(raw: Any) -> bool:
-    """One that JSON can write and others can read: Python knows NaN, 1e999 and integers of thousands of digits."""
+    """Whether JSON can represent it. Python also has NaN, 1e999 and integers of thousands of digits."""
     if isinstance(raw, bool) or not isinstance(raw, int | float):
         return False
     try:
         return math.isfinite(raw)
-    except OverflowError:  # an integer beyond floats
+    except OverflowError:  # an integer that is too large for a float
         return False
 
 
 def as_text(raw: Any) -> str:
-    """Half a character, which JSON can hold, could not be sent to anybody."""
+    """Convert to text. Lone surrogates, which JSON can spell and UTF-8 cannot encode, are replaced."""
     if isinstance(raw, str):
         return raw.encode("utf-8", "replace").decode()
-    if isinstance(raw, list) and not any(isinstance(one, list | dict) for one in raw):
-        return ", ".join(as_text(one) for one in raw if one is not None)
+    if isinstance(raw, list) and not any(isinstance(item, list | dict) for item in raw):
+        return ", ".join(as_text(item) for item in raw if item is not None)
     return as_text(json.dumps(raw, ensure_ascii=False))
 
 
 def number(raw: Any) -> Cell | None:
-    found = as_number(raw) if isinstance(raw, str) else raw
-    return Cell(type=ColumnType.NUMBER, value=found, text=str(found)) if is_number(found) else None
+    value = as_number(raw) if isinstance(raw, str) else raw
+    return Cell(type=ColumnType.NUMBER, value=value, text=str(value)) if is_number(value) else None
 
 
 def as_number(text: str) -> int | float | None:
-    """Digits as programs write them. An int that Python would rather not read is no number to us either; 1_000 is none
-    to anybody else.
+    """Parse a number as programs write it; None if it is none.
+
+    Refuses integers that Python refuses to parse, and 1_000, which only Python accepts.
     """
     try:
-        found = int(text) if text.strip().lstrip("+-").isdigit() else float(text)
+        value = int(text) if text.strip().lstrip("+-").isdigit() else float(text)
     except ValueError:
         return None
-    return found if is_number(found) and "_" not in text else None
+    return value if is_number(value) and "_" not in text else None
 
 
 def day(raw: Any) -> Cell | None:
-    """A moment's day is that of its own clock: 2026-11-22T23:30+09:00 is the 22nd."""
+    """Parse a date. The day of a timestamp is that of its own time zone: 2026-11-22T23:30+09:00 is the 22nd."""
     try:
-        found = date.fromisoformat(str(raw).strip()[:10])
+        value = date.fromisoformat(str(raw).strip()[:10])
     except ValueError:
         return None
     # Translators: a date in Django's date format letters ("14 Feb 2027")
-    return Cell(type=ColumnType.DATE, value=found.isoformat(), text=date_format(found, _("j M Y")), at=found)
+    return Cell(type=ColumnType.DATE, value=value.isoformat(), text=date_format(value, _("j M Y")), at=value)
 
 
 def moment(raw: Any) -> Cell | None:
-    """ISO 8601, or seconds or milliseconds since 1970. Without a zone it is UTC, as APIs mean it."""
+    """Parse ISO 8601, or seconds or milliseconds since 1970. Without a time zone it is UTC, as in most APIs."""
     try:
-        found = since_1970(raw) if is_number(raw) else datetime.fromisoformat(str(raw).strip())
-        aware = found if found.tzinfo else found.replace(tzinfo=UTC)
+        value = since_1970(raw) if is_number(raw) else datetime.fromisoformat(str(raw).strip())
+        aware = value if value.tzinfo else value.replace(tzinfo=UTC)
         local = timezone.localtime(aware)
     except (ValueError, OverflowError, OSError):
         return None
@@ -133,7 +134,7 @@ def boolean(raw: Any) -> Cell | None:
 
 
 def link(raw: Any) -> Cell | None:
-    """An address, or an object with `url` and `text`. Only to the web: nothing that a browser would run."""
+    """Read a URL, or an object with `url` and `text`. Only http and https: never a scheme that a browser would run."""
     url, text = (raw.get("url"), raw.get("text")) if isinstance(raw, dict) else (raw, None)
     if not is_web(url):
         return Cell(type=ColumnType.TEXT, **plain(text)) if text else None

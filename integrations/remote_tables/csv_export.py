@@ -1,4 +1,4 @@
-"""A table as CSV (RFC 4180), line by line, in which nothing is a formula to whoever opens it."""
+"""CSV export (RFC 4180), line by line. No cell is a formula to the spreadsheet that opens it."""
 
 import csv
 import re
@@ -9,13 +9,13 @@ from integrations.models.remote_tables import ColumnType, RemoteTableColumn
 from integrations.remote_tables.cells import Cell, as_number
 from integrations.remote_tables.pages import Row
 
-SIGNS = r"=+\-@＝＋－＠"  # the last four are full-width, which some spreadsheets read as the others
-# Where a comma is written in numbers, spreadsheets part cells at semicolons or tabs, and see no quotes around these.
+SIGNS = r"=+\-@＝＋－＠"  # the last four are full-width; some spreadsheets treat them like the others
+# In locales with a decimal comma, spreadsheets split cells at semicolons or tabs, and ignore the quotes around these.
 STARTS_A_FORMULA = re.compile(rf"\A(?=[{SIGNS}\t\r\n])|(?<=[;\t\r\n])(?=[{SIGNS}])")
 
 
 class Line:
-    """What csv writes to: it hands each line back."""
+    """File for `csv.writer` that returns each line instead of storing it."""
 
     def write(self, line: str) -> str:
         return line
@@ -25,24 +25,24 @@ def csv_lines(columns: Iterable[RemoteTableColumn], rows: Iterable[Row]) -> Iter
     writer = csv.writer(Line())
     yield str(writer.writerow([harmless(column.label) for column in columns]))
     for row in rows:
-        yield str(writer.writerow([written(each) for each in row]))
+        yield str(writer.writerow([csv_value(cell) for cell in row]))
 
 
-def written(cell: Cell) -> Any:
-    """Numbers stay numbers; everything else is text that calculates nothing."""
+def csv_value(cell: Cell) -> Any:
+    """Numbers stay numbers; everything else is text that no spreadsheet evaluates."""
     if cell.is_empty:
         return ""
     if isinstance(cell.value, bool):
         return "true" if cell.value else "false"
     if isinstance(cell.value, int | float):
         return cell.value
-    return harmless(str(cell.value) if cell.type in (ColumnType.DATE, ColumnType.DATE_TIME) else shown(cell))
+    return harmless(str(cell.value) if cell.type in (ColumnType.DATE, ColumnType.DATE_TIME) else text_of(cell))
 
 
-def shown(cell: Cell) -> str:
+def text_of(cell: Cell) -> str:
     return cell.url or cell.text
 
 
 def harmless(text: str) -> str:
-    """With an apostrophe before what a spreadsheet would calculate. "-5" is a number, and calculates nothing."""
+    """Put an apostrophe before what a spreadsheet would evaluate. "-5" is a number and stays as it is."""
     return text if text[:1] in ("+", "-") and as_number(text) is not None else STARTS_A_FORMULA.sub("'", text)

@@ -1,5 +1,6 @@
-"""One answer of the third party to one person, by the table's alias or by its action. Whose fault it is when there is
-none is said by the exception.
+"""Fetching a table: the third party's answer to one person, by the table's alias or its action.
+
+The type of the exception says whose fault a failure is.
 """
 
 import json
@@ -22,27 +23,29 @@ from integrations.models.registry import HttpConnection
 from integrations.models.remote_tables import RemoteTable
 from integrations.remote_tables.sources import SetUpWrongly, Source
 
-DEADLINE = 20.0  # seconds; somebody looks at an empty page meanwhile
-READS = frozenset({"GET", "HEAD", "OPTIONS", "POST"})  # some search by POST; what looks at a table changes nothing
+DEADLINE = 20.0  # seconds; the person sees an empty page until then
+READS = frozenset(
+    {"GET", "HEAD", "OPTIONS", "POST"}
+)  # reading a table must not change anything; some APIs search by POST
 OF_THE_PERSON = frozenset({"integration_not_authenticated", "insufficient_scope", "http_401", "address_changed"})
 AWAY = frozenset({"provider_unreachable", "timeout", "http_408"})
-LIMITED = "http_429"  # whatever the status was
+LIMITED = "http_429"  # of any rate-limited answer, whatever its status
 
 
 class NotAllowed(Refused):
-    """The third party says that this person's account may not read this."""
+    """The person's account at the third party may not read this."""
 
 
 def answer_to(table: RemoteTable, user: User, source: Source) -> Any:
-    """As JSON: what the alias's address says, or the outputs of the action by name."""
+    """Return the parsed JSON answer of the alias, or the outputs of the action by name."""
     if table.action:
         return outputs_of(table, table.action, user)
     connection = source.integrations[0].alias.connection
-    assert connection is not None  # noqa: S101 - `Source.check` has looked
-    return body_of(sent(table, user, connection))
+    assert connection is not None  # noqa: S101 - `Source.check` checks it
+    return body_of(send(table, user, connection))
 
 
-def sent(table: RemoteTable, user: User, connection: HttpConnection) -> Response:
+def send(table: RemoteTable, user: User, connection: HttpConnection) -> Response:
     try:
         return calls.send(
             user,
@@ -66,31 +69,31 @@ def body_of(response: Response) -> Any:
     if response.status_code == 403:
         raise NotAllowed("http_403")
     if not 200 <= response.status_code < 300:
-        raise failed(response)
+        raise error_for(response)
     try:
         return json.loads(response.content)
     except (ValueError, RecursionError):
-        raise Unusable("not_json", _("The answer is not JSON.")) from None
+        raise Unusable("not_json", _("The answer isn’t JSON.")) from None
 
 
-def failed(response: Response) -> Exception:
+def error_for(response: Response) -> Exception:
     error = answers.failure(response)
     if not isinstance(error, Misconfigured):
         return error
-    told = _("The third party answered %(status)d. Look at the path and at the Connection URL.")
-    return SetUpWrongly(error.code, told % {"status": response.status_code})
+    message = _("The third party answered %(status)d. Check the path and the Connection URL.")
+    return SetUpWrongly(error.code, message % {"status": response.status_code})
 
 
 def outputs_of(table: RemoteTable, action: Action, user: User) -> dict[str, Any]:
-    if writing := [step.name for step in action.steps.all() if step.method not in READS]:
-        told = _("The step “%(step)s” of the action changes something; looking at a table must not.")
-        raise SetUpWrongly("not_reading", told % {"step": writing[0]})
+    if writing_steps := [step.name for step in action.steps.all() if step.method not in READS]:
+        message = _("The step “%(step)s” of the action changes something. Reading a table must not.")
+        raise SetUpWrongly("not_reading", message % {"step": writing_steps[0]})
     try:
         result = run(table, action, user)
     except BadInputs as error:
         raise SetUpWrongly("bad_inputs", _("Inputs of the action: %(why)s") % {"why": error}) from None
     if result.failure:
-        raise fault_in(result.failure)
+        raise error_in(result.failure)
     return result.outputs
 
 
@@ -98,8 +101,8 @@ def run(table: RemoteTable, action: Action, user: User) -> ActionResult:
     return actions.run(action, user=user, inputs=table.inputs, used_by=table.title, ends_at=monotonic() + DEADLINE)
 
 
-def fault_in(failure: Failure) -> NoUsableToken | OAuthError:
-    """Whose it is, by the step's code."""
+def error_in(failure: Failure) -> NoUsableToken | OAuthError:
+    """Return the exception that says whose fault the failure is, by the failure's code."""
     if failure.code in OF_THE_PERSON:
         return NoUsableToken(failure.code)
     if failure.is_limited:

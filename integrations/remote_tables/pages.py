@@ -1,4 +1,4 @@
-"""Rows searched, sorted and cut into pages. Asks nobody."""
+"""Search, sorting and paging of rows. Makes no requests."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ class Page:
     rows: Sequence[Row]
     number: int  # from 1
     pages: int
-    count: int  # of all rows found
+    count: int  # of all matching rows
 
-    first: int  # which of them these are, from 1; 0 where there are none
+    first: int  # position of the first row among them, from 1; 0 if there are none
     last: int
 
     @property
@@ -31,7 +31,7 @@ class Page:
 
 @dataclass(frozen=True, kw_only=True)
 class Arranged:
-    """The rows that were found, in order. `total` is how many there were to search."""
+    """The rows that match a search, in order. `total` counts all rows, matching or not."""
 
     rows: list[Row]
     total: int
@@ -41,7 +41,7 @@ class Arranged:
         return len(self.rows)
 
     def page(self, number: int, *, size: int) -> Page:
-        """The last one, where there are fewer: rows go away between two looks."""
+        """Return a page; the last one if there are fewer, because rows can disappear between two requests."""
         pages = max(1, -(-self.count // size))
         number = min(max(1, number), pages)
         start = (number - 1) * size
@@ -51,30 +51,33 @@ class Arranged:
 
 
 def arranged(answer: Answer, table: RemoteTable, *, q: str = "", sort: str = "") -> Arranged:
-    """`sort`: a column's name, "-" before it for the other direction; an unknown one leaves the third party's order."""
+    """Search and sort the rows of an answer.
+
+    `sort`: a column's name, with "-" before it for descending. An unknown name leaves the third party's order.
+    """
     columns = list(table.columns.all())
     rows = [[cell(column.type, raw) for column, raw in zip(columns, row, strict=True)] for row in answer.rows]
-    found = [row for row in rows if matches(row, q)]
-    place = place_of(columns, sort)
-    if place is not None:
-        found = in_order(found, place, backwards=sort.startswith("-"))
-    return Arranged(rows=found, total=len(rows))
+    matching = [row for row in rows if matches(row, q)]
+    index = index_of(columns, sort)
+    if index is not None:
+        matching = in_order(matching, index, backwards=sort.startswith("-"))
+    return Arranged(rows=matching, total=len(rows))
 
 
 def matches(row: Row, q: str) -> bool:
-    """Every word stands somewhere in the row."""
+    """Whether every word of the query occurs somewhere in the row."""
     words = " ".join(each.words for each in row)
     return all(word in words for word in q.casefold().split())
 
 
-def place_of(columns: Sequence[RemoteTableColumn], sort: str) -> int | None:
+def index_of(columns: Sequence[RemoteTableColumn], sort: str) -> int | None:
     names = [column.name for column in columns]
-    wanted = sort.removeprefix("-")
-    return names.index(wanted) if wanted in names else None
+    name = sort.removeprefix("-")
+    return names.index(name) if name in names else None
 
 
-def in_order(rows: list[Row], place: int, *, backwards: bool) -> list[Row]:
-    """What is empty stands last, in both directions. Equal rows stay in the third party's order."""
-    filled = [row for row in rows if not row[place].is_empty]
-    empty = [row for row in rows if row[place].is_empty]
-    return sorted(filled, key=lambda row: row[place].order, reverse=backwards) + empty
+def in_order(rows: list[Row], index: int, *, backwards: bool) -> list[Row]:
+    """Sort by one column. Empty cells come last in both directions; equal rows keep the third party's order."""
+    filled = [row for row in rows if not row[index].is_empty]
+    empty = [row for row in rows if row[index].is_empty]
+    return sorted(filled, key=lambda row: row[index].order, reverse=backwards) + empty

@@ -1,4 +1,4 @@
-"""One person's rows: from the third party or, where the table allows it, as they were a while ago."""
+"""Reading one person's rows: from the third party or, if the table allows it, from the cache."""
 
 import json
 from dataclasses import dataclass
@@ -19,21 +19,21 @@ from integrations.remote_tables.cells import LONGEST_TEXT
 from integrations.remote_tables.fetch import answer_to
 from integrations.remote_tables.sources import SetUpWrongly, Source
 
-NAMES_TOLD = 12
+MOST_NAMES = 12  # of members of an answer, in a message
 LONGEST_READING = 10.0  # seconds, for all cells
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """Each row's values as the third party has them, in the order of the columns."""
+    """Values of each row as the third party sent them, in the order of the columns."""
 
     rows: list[list[Any]]
     read_at: datetime
-    is_cut: bool  # there were more rows than the table's limit
+    is_cut: bool  # there are more rows than the table's limit
 
 
 def read(table: RemoteTable, user: User, source: Source, *, fresh: bool = False) -> Answer:
-    """The rows as they are now, or as they were at most the table's cache seconds ago; `fresh` asks in any case.
+    """Return the rows as they are now, or from the cache, at most `cache_seconds` old. `fresh` bypasses the cache.
 
     Raises `NoUsableToken`, `TurnedOff`, `NotAllowed`, `SetUpWrongly` or another `OAuthError`.
     """
@@ -41,78 +41,78 @@ def read(table: RemoteTable, user: User, source: Source, *, fresh: bool = False)
     answer = None if fresh else kept(table, source)
     if answer is None:
         answer = rows_in(table, answer_to(table, user, source))
-        written = {"rows": answer.rows, "at": answer.read_at.isoformat(), "cut": answer.is_cut}
-        cache.keep(table, source, written)
+        stored = {"rows": answer.rows, "at": answer.read_at.isoformat(), "cut": answer.is_cut}
+        cache.keep(table, source, stored)
     return answer
 
 
 def kept(table: RemoteTable, source: Source) -> Answer | None:
-    """What was read a while ago with exactly these tokens."""
-    found = cache.find(table, source)
-    if found is None:
+    """Return the cached rows that were read with exactly these tokens; None if there are none."""
+    stored = cache.find(table, source)
+    if stored is None:
         return None
-    return Answer(rows=found["rows"], read_at=datetime.fromisoformat(found["at"]), is_cut=found["cut"])
+    return Answer(rows=stored["rows"], read_at=datetime.fromisoformat(stored["at"]), is_cut=stored["cut"])
 
 
 @sensitive_variables()
 def rows_in(table: RemoteTable, answer: Any) -> Answer:
     try:
-        found = expressions.extracted(table.rows_path, answer)
+        raw_rows = expressions.extracted(table.rows_path, answer)
     except BadExpression as error:
         raise SetUpWrongly("rows_path", _("JMESPath to the rows: %(why)s") % {"why": error}) from None
-    if not isinstance(found, list):
-        raise SetUpWrongly("rows_path", not_a_list(table.rows_path, found, answer))
-    rows = values_of(found[: table.row_limit], [column.path for column in table.columns.all()])
-    return Answer(rows=rows, read_at=timezone.now(), is_cut=len(found) > table.row_limit)
+    if not isinstance(raw_rows, list):
+        raise SetUpWrongly("rows_path", not_a_list(table.rows_path, raw_rows, answer))
+    rows = values_of(raw_rows[: table.row_limit], [column.path for column in table.columns.all()])
+    return Answer(rows=rows, read_at=timezone.now(), is_cut=len(raw_rows) > table.row_limit)
 
 
 def values_of(rows: list[Any], paths: list[str]) -> list[list[Any]]:
-    """Of each row what its columns find, all within one time: a thousand slow cells are not each given ten seconds."""
+    """Evaluate the columns of all rows within one deadline, so that a thousand slow cells don't get 10 seconds each."""
     ends_at = monotonic() + LONGEST_READING
     with expressions.until(ends_at):
         values = [[value_at(path, row) for path in paths] for row in rows]
     if monotonic() > ends_at:
-        raise SetUpWrongly("columns", _("The paths of the columns take too long with what was found."))
+        raise SetUpWrongly("columns", _("The paths of the columns take too long with this answer."))
     return values
 
 
-def not_a_list(path: str, found: Any, answer: Any) -> str:
-    told = _("The JMESPath to the rows, “%(path)s”, leads to no list but to %(kind)s.")
-    words = told % {"path": path, "kind": kind_of(found)}
+def not_a_list(path: str, result: Any, answer: Any) -> str:
+    sentence = _("The JMESPath to the rows, “%(path)s”, leads to %(kind)s, not to a list.")
+    message = sentence % {"path": path, "kind": kind_of(result)}
     if isinstance(answer, dict):
-        names = ", ".join(str(name)[:40] for name in list(answer)[:NAMES_TOLD])
-        words += " " + _("The answer has: %(names)s.") % {"names": names or _("nothing")}
-    return words
+        names = ", ".join(str(name)[:40] for name in list(answer)[:MOST_NAMES])
+        message += " " + _("The answer contains: %(names)s.") % {"names": names or _("nothing")}
+    return message
 
 
-def kind_of(found: Any) -> str:
-    if found is None:
+def kind_of(result: Any) -> str:
+    if result is None:
         return _("nothing")
-    return _("an object") if isinstance(found, dict) else _("a single value")
+    return _("an object") if isinstance(result, dict) else _("a single value")
 
 
 def value_at(path: str, row: Any) -> Any:
-    """What a column finds nothing for, or cannot be applied to, is empty; the row stays."""
+    """Evaluate one cell. It is empty if the path finds nothing or cannot be applied; the row stays."""
     try:
         value = expressions.extracted(path, row)
     except BadExpression:
         return None
-    return as_long_as_people_read(value)
+    return truncated(value)
 
 
-def as_long_as_people_read(value: Any) -> Any:
-    """What is cut says so by its end."""
+def truncated(value: Any) -> Any:
+    """Truncate a long value, with an ellipsis at its end."""
     if not isinstance(value, str | list | dict):
         return value
-    written = value if isinstance(value, str) else beginning_of_json(value)
-    return value if len(written) <= LONGEST_TEXT else f"{written[:LONGEST_TEXT]}…"
+    text = value if isinstance(value, str) else beginning_of_json(value)
+    return value if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}…"
 
 
 def beginning_of_json(value: Any) -> str:
-    """All of it, or more than `LONGEST_TEXT` characters: a path can make much out of little."""
-    written = ""
+    """Serialize to JSON, but stop after `LONGEST_TEXT` characters: a path can build a large value from a small row."""
+    text = ""
     for piece in json.JSONEncoder(ensure_ascii=False).iterencode(value):
-        written += piece
-        if len(written) > LONGEST_TEXT:
+        text += piece
+        if len(text) > LONGEST_TEXT:
             break
-    return written
+    return text

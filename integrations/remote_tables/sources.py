@@ -1,4 +1,4 @@
-"""What a table is read from, as one person has it: the integrations behind its alias, or behind its action's steps."""
+"""Sources of a table: one person's integrations behind its alias, or behind the steps of its action."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from integrations.models.tokens import Token, consent
 
 
 class SetUpWrongly(Misconfigured):
-    """Nobody but the administrator can help; `description` is for them. Holds names of members, never a value."""
+    """Only an administrator can fix this; `description` is for them. Holds names of members, never a value."""
 
 
 class TurnedOff(Exception):
@@ -26,14 +26,17 @@ class TurnedOff(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """`integrations` in the order in which they are called; those that lead nowhere a person can are not there."""
+    """Integrations that a table is read through, in the order of the calls.
+
+    `is_whole`: False if some alias of the table is not among this person's integrations.
+    """
 
     integrations: tuple[Integration, ...]
     is_whole: bool
 
     @property
     def main(self) -> Integration | None:
-        """The one to speak of: where the person must do something, else the first."""
+        """The integration to show on the page: the first without a valid token, else the first."""
         waiting = (each for each in self.integrations if not each.is_token_valid)
         return next(waiting, self.integrations[0] if self.integrations else None)
 
@@ -43,29 +46,31 @@ class Source:
 
     @property
     def addresses(self) -> list[str]:
-        """Where the rows are read: another server's are others."""
+        """Connection URLs of the integrations. Part of the cache key: another server has other rows."""
         connections = (each.alias.connection for each in self.integrations)
         return [connection.connection_url for connection in connections if connection]
 
     def check(self) -> None:
-        """Before anything is sent or looked up: what was kept is not shown either to whom nobody would show it."""
+        """Raise if the table can't be read now. Called before the cache as well as before a call."""
         if not (self.is_whole and self.integrations):
-            told = _("Each alias needs an active connection with a Personal credential; people read with their own.")
-            raise SetUpWrongly("no_source", told)
-        for each in self.integrations:
-            if not each.is_on:
+            message = _(
+                "Each alias needs an active connection with a Personal credential, because people use their own."
+            )
+            raise SetUpWrongly("no_source", message)
+        for integration in self.integrations:
+            if not integration.is_on:
                 raise TurnedOff
-            if each.alias.connection is None:
-                told = _("An alias of the type Credential leads to no address to read from.")
-                raise SetUpWrongly("no_connection", told)
-            if each.state == State.ADDRESS_CHANGED:
+            if integration.alias.connection is None:
+                message = _("An alias of the type Credential has no address to read from.")
+                raise SetUpWrongly("no_connection", message)
+            if integration.state == State.ADDRESS_CHANGED:
                 raise NoUsableToken(consent.CHANGED)
-            if not each.is_token_valid:
-                raise NoUsableToken(each.failure_code or "not_connected")
+            if not integration.is_token_valid:
+                raise NoUsableToken(integration.failure_code or "not_connected")
 
 
 def uses_of(user: User, alias: Alias) -> list[str]:
-    """What of this person's stops when their token for the alias does."""
+    """Name the tables of this person that stop working without their token for the alias."""
     tables = RemoteTable.objects.available_to(user).reading_through(alias)
     return sorted(_("the table %(table)s") % {"table": table.title} for table in tables)
 
@@ -75,13 +80,13 @@ def source_of(table: RemoteTable, user: User) -> Source:
 
 
 def sources_of(tables: Iterable[RemoteTable], user: User) -> dict[UUID, Source]:
-    """By the table's id, in as many queries for many tables as for one."""
-    wanted = {table.pk: table.alias_ids for table in tables}
-    aliases = Alias.objects.filter(pk__in={each for ids in wanted.values() for each in ids}).personal()
-    there = {each.alias.pk: each for each in assemble(user, admission.shown(user.pk, aliases))}
-    return {pk: source_in(there, alias_ids) for pk, alias_ids in wanted.items()}
+    """Return the sources by id of the table, in a fixed number of queries."""
+    alias_ids = {table.pk: table.alias_ids for table in tables}
+    aliases = Alias.objects.filter(pk__in={each for ids in alias_ids.values() for each in ids}).personal()
+    integrations = {each.alias.pk: each for each in assemble(user, admission.shown(user.pk, aliases))}
+    return {pk: source_in(integrations, ids) for pk, ids in alias_ids.items()}
 
 
-def source_in(there: dict[UUID, Integration], alias_ids: list[UUID]) -> Source:
-    found = tuple(there[each] for each in alias_ids if each in there)
-    return Source(integrations=found, is_whole=len(found) == len(alias_ids))
+def source_in(integrations: dict[UUID, Integration], alias_ids: list[UUID]) -> Source:
+    present = tuple(integrations[each] for each in alias_ids if each in integrations)
+    return Source(integrations=present, is_whole=len(present) == len(alias_ids))

@@ -120,7 +120,7 @@ def test_the_preview_shows_the_first_rows_as_the_administrator(
     assert "Printer on fire" in page
     assert "Found nothing in any row: Typo." in page
     server.on(ROWS).always(json={"items": []})
-    assert "The answer has: items." in opened(as_admin, page_of(table, "preview")).text
+    assert "The answer contains: items." in opened(as_admin, page_of(table, "preview")).text
     alias.groups.create(name="Finance")
     assert "a group that may use each alias" in opened(as_admin, page_of(table, "preview")).text
 
