@@ -1,4 +1,4 @@
-"""What is remembered."""
+"""Models of the integrations app."""
 
 from integrations.models.configuration_templates import ConfigurationTemplate
 from integrations.models.events import Event, EventKind

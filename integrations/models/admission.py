@@ -1,11 +1,10 @@
-"""Who may use which integration, and if not, why. Decided here and nowhere else.
+"""Admission: who may use which integration, and if not, why. The only place where this is decided.
 
-Each rule is a condition in the database and the explanation of its refusal. `admitted` filters by all of them;
-`verdicts` asks the same conditions one by one, in the same order. The first that does not hold decides.
+Each rule is a database condition with the explanation of its refusal. `admitted` filters by all rules; `verdicts`
+evaluates the same conditions one by one, in the same order. The first that does not hold gives the reason.
 
-A rule is about one row: the person, the credential that the alias authenticates with, or the alias itself, which also
-knows the person as `OuterRef("person_id")`. To add a rule is to add it to `RULES`: every page, API, flow and table
-asks.
+A rule is about one row: the person, the credential that the alias authenticates with, or the alias itself, where the
+person is `OuterRef("person_id")`. A rule added to `RULES` applies to every page, API, flow and table.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -22,13 +21,13 @@ from accounts.models import User
 from integrations.models.registry import EFFECTIVE_CREDENTIAL, Alias, AliasQuerySet, OAuth2Credential
 
 ROLE = "integrations.personal_auth_user"
-DEACTIVATED = "deactivated"  # such a person is nobody to the API
+DEACTIVATED = "deactivated"  # to the API, a deactivated person is not authenticated
 
 Person = User | AnonymousUser
 
 
 class About(StrEnum):
-    """Whose row a rule's condition is read from."""
+    """Model that a rule's condition filters."""
 
     PERSON = "person"
     ALIAS = "alias"
@@ -37,28 +36,29 @@ class About(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Rule:
-    """`condition`: holds for those rows of the model that the rule is about, for which it lets the person pass.
+    """One condition of admission.
 
-    `hides`: if it refuses, the integration is not shown at all; otherwise whoever has signed in sees it turned off.
+    `condition`: matches the rows of the rule's model that it admits.
+    `hides`: an integration that it refuses is not shown at all; otherwise people with a token see it turned off.
     """
 
     code: str
     about: About
-    condition: Callable[[], Q]  # called when a query is made: the models must be loaded
-    title: Any  # what holds, as a heading
-    refusal: Any  # what does not, as a sentence
+    condition: Callable[[], Q]  # called for each query, because the models must be loaded
+    title: Any  # the condition, as a heading
+    refusal: Any  # why it does not hold, as a sentence
     hides: bool = True
 
     @property
     def status(self) -> int:
-        """The HTTP status that a program is answered. An integration that is not the person's looks like none."""
+        """HTTP status for programs. An integration that the person may not use looks like a missing one."""
         if self.code == DEACTIVATED:
             return 401
         return 403 if self.about == About.PERSON else 404
 
 
 def _role() -> Q:
-    """The permission in the database, of the user or of one of their groups; superusers have every permission."""
+    """The user or one of their groups has the permission; superusers have every permission."""
     app_label, _dot, codename = ROLE.partition(".")
     role = Permission.objects.filter(content_type__app_label=app_label, codename=codename)
     by_group = role.filter(group__user=OuterRef("pk"))
@@ -67,7 +67,7 @@ def _role() -> Q:
 
 
 def _shared() -> Q:
-    """The alias names no group, or one of the person's."""
+    """The alias is restricted to no group, or to one of the person's."""
     groups = Alias.groups.through.objects.filter(alias=OuterRef("pk"))
     memberships = User.groups.through.objects.filter(user_id=OuterRef(OuterRef("person_id"))).values("group_id")
     return ~Q(Exists(groups)) | Q(Exists(groups.filter(group_id__in=memberships)))
@@ -123,7 +123,7 @@ RULES: list[Rule] = [
 
 
 def refused_person(person: Person) -> Rule | None:
-    """The first rule about the person alone that refuses them, whichever integration it is. One statement."""
+    """The first rule about the person that refuses them, for any integration. One statement."""
     rules = [rule for rule in RULES if rule.about == About.PERSON]
     if person.pk is None:
         return rules[0]
@@ -132,55 +132,55 @@ def refused_person(person: Person) -> Rule | None:
 
 
 def may_use_any(person_id: Any) -> Q:
-    """The same as a condition of a query about other rows."""
+    """`refused_person` as a condition for queries about other rows."""
     conditions = [rule.condition() for rule in RULES if rule.about == About.PERSON]
     return Q(Exists(User.objects.filter(*conditions, pk=person_id)))
 
 
 def admitted(person_id: Any, aliases: AliasQuerySet | None = None) -> AliasQuerySet:
-    """Of these aliases (of all, if None), those that the person may use now.
+    """Filter aliases (all, if None) by those that the person may use now.
 
-    `person_id`: the id of a user, None for nobody, or an expression for it.
+    `person_id`: the id of a user, None for an anonymous one, or an expression for the id.
     """
     return _passing(person_id, aliases, RULES)
 
 
 def shown(person_id: Any, aliases: AliasQuerySet | None = None) -> AliasQuerySet:
-    """The same, and those that are turned off at present."""
+    """Filter aliases as `admitted` does, but include those that are turned off."""
     return _passing(person_id, aliases, [rule for rule in RULES if rule.hides])
 
 
 def with_switches(aliases: AliasQuerySet) -> AliasQuerySet:
-    """Each with `is_on`: whether all rules pass that do not hide it, which are the switches of administrators."""
+    """Annotate `is_on`: whether all rules hold that don't hide the alias. These are the administrators' switches."""
     switches = [rule for rule in RULES if not rule.hides]
-    return _with_credential(aliases).annotate(is_on=_all_hold(switches))  # type: ignore[no-redef]  # declared there for readers
+    return _with_credential(aliases).annotate(is_on=_all_hold(switches))  # type: ignore[no-redef]  # declared on Alias for readers
 
 
 def turned_on(aliases: AliasQuerySet) -> AliasQuerySet:
-    """Those that are on, for calls of the system, which no person makes."""
+    """Filter aliases by those that are turned on, for calls of the system, which no person makes."""
     return with_switches(aliases).filter(is_on=True)  # type: ignore[misc]  # annotated
 
 
 def is_on(credential: OAuth2Credential) -> bool:
-    """Whether the rules about credentials pass: it can be signed in with, by whoever may."""
+    """Whether the rules about credentials hold, so that permitted people can sign in with it."""
     conditions = [rule.condition() for rule in RULES if rule.about == About.CREDENTIAL]
     return OAuth2Credential.objects.filter(*conditions, pk=credential.pk).exists()
 
 
 def verdicts(person_id: Any, alias: Alias) -> list[tuple[Rule, bool]]:
-    """Every rule, and whether it lets this person pass to this alias. One statement."""
+    """Every rule, and whether it admits this person to this alias. One statement."""
     rows = _pairs(person_id, Alias.objects.filter(pk=alias.pk))
     row = rows.annotate(**{f"passes_{rule.code}": _holds([rule], rule.about) for rule in RULES}).get()
     return [(rule, getattr(row, f"passes_{rule.code}")) for rule in RULES]
 
 
-def scopes_of(user: User, wanted: Iterable[str] | None = None) -> dict[str, Any]:
-    """The scopes that this person may give to a program, with their words: none without the role."""
+def scopes_of(user: User, requested: Iterable[str] | None = None) -> dict[str, Any]:
+    """Scopes that this person may grant to a program, with their descriptions. None without the role."""
     if refused_person(user):
         return {}
     aliases = Alias.objects.all()
-    if wanted is not None:
-        names = [scope.removeprefix("service:") for scope in wanted if scope.startswith("service:")]
+    if requested is not None:
+        names = [scope.removeprefix("service:") for scope in requested if scope.startswith("service:")]
         aliases = aliases.filter(name__in=names)
     return {**scopes.FIXED, **shown(user.pk, aliases).as_scopes()}
 
@@ -208,7 +208,7 @@ def _all_hold(rules: Sequence[Rule]) -> Q:
 
 
 def _holds(rules: Sequence[Rule], about: About) -> Q:
-    """On rows of `_pairs`: that all of these rules hold which are about this kind of row."""
+    """On rows of `_pairs`: all of these rules that are about this kind of row hold."""
     match [rule.condition() for rule in rules if rule.about == about], about:
         case [], _:
             return Q()

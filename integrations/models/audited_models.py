@@ -1,4 +1,4 @@
-"""Which models of the set-up the audit log records (`accounts.audit.model_changes`)."""
+"""Models whose changes the audit log records (`accounts.audit.model_changes`)."""
 
 from accounts.audit.model_changes import watch
 from integrations.models.configuration_templates import ConfigurationTemplate
@@ -14,7 +14,7 @@ from integrations.models.registry import (
 from integrations.models.registry.health import Health
 from integrations.models.remote_tables import RemoteTable, RemoteTableColumn
 
-# Objects that an administrator may have put an API key into.
+# JSON fields may contain an API key.
 REGISTRY_SECRETS = (
     "client_secret",
     "call_headers",

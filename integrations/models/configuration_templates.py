@@ -1,7 +1,7 @@
-"""Configuration Templates: what an administrator would otherwise look up at each provider.
+"""Configuration templates: settings of a provider that an administrator would otherwise look up.
 
-Those that come with Keyrack are rows as well, so that they are listed beside an administrator's own; each release
-brings them up to date. Nothing hangs on a template once something was made from it.
+Those that come with Keyrack are rows, too, so that they are listed with an administrator's own; each release updates
+them. Records made from a template keep no reference to it.
 """
 
 from functools import cached_property
@@ -17,7 +17,7 @@ from integrations.models.template_definitions import BadDefinition, Definition
 
 
 class ConfigurationTemplate(SysIdModel):
-    """One provider's ways, and what to ask an administrator. [Configuration Template]"""
+    """Settings of one provider, with questions to an administrator. [Configuration Template]"""
 
     name = models.CharField(_("Name"), max_length=100)
     key = models.CharField(max_length=60, blank=True, editable=False)  # of those that come with Keyrack
@@ -48,7 +48,7 @@ class ConfigurationTemplate(SysIdModel):
 
     @cached_property
     def read(self) -> Definition:
-        """`BadDefinition` where somebody wrote into the table."""
+        """The parsed definition. Raises `BadDefinition` if the row was changed by other means than a form."""
         return template_definitions.read(self.definition)
 
     def clean(self) -> None:

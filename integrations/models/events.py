@@ -1,4 +1,4 @@
-"""What happens to integrations, in the words of the diary that all of the site keeps (`accounts.audit.log`)."""
+"""Events of integrations in the audit log (`accounts.audit.log`)."""
 
 from typing import Any
 from uuid import UUID
@@ -39,12 +39,12 @@ def write(user: User | None, credential: OAuth2Credential | None, kind: EventKin
 
 
 def line(user: User | None, credential: OAuth2Credential | None, kind: EventKind, detail: str = "") -> Event:
-    """Not written yet."""
+    """Return an event without saving it."""
     return log.line(kind, whose=user, detail=detail, **of(credential))
 
 
 def write_moved(registry: str, registry_id: UUID, moved: list[tuple[str, str, str]]) -> None:
-    """Addresses that people's tokens go to are others now: the name of the field, old and new."""
+    """Log a change of addresses that tokens are sent to. `moved`: name of the field, old and new value."""
     log.write(
         EventKind.ADDRESS_CHANGED,
         whose=None,
@@ -60,5 +60,5 @@ def of(credential: OAuth2Credential | None) -> dict[str, Any]:
 
 
 def events_of(credential: OAuth2Credential) -> "models.QuerySet[Event]":
-    """The newest first, whoever's they are."""
+    """Events of a credential and of all its people, newest first."""
     return Event.objects.filter(subject_id=credential.pk).order_by("-at")

@@ -1,6 +1,6 @@
-"""Tables of a third party's records: where the rows are read, and what the columns show.
+"""Models of remote tables: where the rows are read, and what the columns show.
 
-Only the set-up is a row here. What a table shows is read anew, with the token of whoever looks at it.
+Only the set-up is stored. The rows themselves are read from the third party, with the token of the viewer.
 """
 
 from typing import Any, Self
@@ -30,7 +30,7 @@ LONGEST_CACHE = 3600  # seconds
 
 
 def validate_jmespath(path: str) -> None:
-    """One that can be followed; what it finds, only an answer shows."""
+    """Check that the path is valid JMESPath. Only an answer shows whether it finds anything."""
     try:
         expressions.check_path(path)
     except BadExpression as error:
@@ -49,17 +49,17 @@ class ColumnType(models.TextChoices):
 
 class RemoteTableQuerySet(models.QuerySet["RemoteTable"]):
     def available_to(self, user: User | AnonymousUser) -> Self:
-        """Active ones whose groups, where they name any, have this person, and whose rows they could read.
+        """Active tables that this person can read: in one of their groups, if they name any, and through their aliases.
 
-        Whether the alias is turned on does not count: people are told why their table is empty.
+        Includes tables whose alias is turned off, so that people can be told why a table is empty.
         """
         members_only = RemoteTable.groups.through.objects.filter(remotetable=models.OuterRef("pk"))
-        theirs = User.groups.through.objects.filter(user=user.pk).values("group_id")
-        mine = ~models.Exists(members_only) | models.Exists(members_only.filter(group_id__in=theirs))
-        return self.readable_by(user).filter(mine, active=True)
+        group_ids = User.groups.through.objects.filter(user=user.pk).values("group_id")
+        allowed = ~models.Exists(members_only) | models.Exists(members_only.filter(group_id__in=group_ids))
+        return self.readable_by(user).filter(allowed, active=True)
 
     def readable_by(self, user: User | AnonymousUser) -> Self:
-        """For people with the role: those that read through aliases which this person may use."""
+        """Tables that are read only through aliases that this person may use. None without the role."""
         shared = admission.shown(user.pk).values("pk")
         others = RestStep.objects.filter(action=models.OuterRef("action")).exclude(alias__in=shared)
         by_action = Q(action__isnull=False) & ~models.Exists(others)
@@ -69,12 +69,12 @@ class RemoteTableQuerySet(models.QuerySet["RemoteTable"]):
         return self.filter(Q(alias=alias) | Q(action__steps__alias=alias)).distinct()
 
     def whole(self) -> Self:
-        """With what a look at each needs."""
+        """With all rows that displaying a table needs."""
         return self.select_related("action").prefetch_related("columns", "action__steps")
 
 
 class RemoteTable(SysIdModel):
-    """Records of a third party as a table, read as whoever looks at them. [sys_script_vtable]"""
+    """Records of a third party as a table, read with the viewer's token. [sys_script_vtable]"""
 
     name = models.CharField(
         _("Name"),
@@ -170,28 +170,28 @@ class RemoteTable(SysIdModel):
 
     @property
     def parameters(self) -> dict[str, list[str]]:
-        """The query as names with their values."""
-        named: dict[str, list[str]] = {}
+        """The query, parsed into names and their values."""
+        values_by_name: dict[str, list[str]] = {}
         for name, value in parse_qsl(self.query.lstrip("?"), keep_blank_values=True):
-            named.setdefault(name, []).append(value)
-        return named
+            values_by_name.setdefault(name, []).append(value)
+        return values_by_name
 
     @property
     def alias_ids(self) -> list[UUID]:
-        """Through which aliases it is read, in the order in which they are called."""
+        """Ids of the aliases that the table is read through, in the order of the calls."""
         if self.action:
             return list(dict.fromkeys(step.alias_id for step in self.action.steps.all()))
         return [self.alias_id] if self.alias_id else []
 
     def definition(self) -> str:
-        """All that decides about what its cells hold; another definition is another table."""
+        """All settings that the contents of the cells depend on. Part of the cache key."""
         columns = [[column.name, column.path] for column in self.columns.all()]
-        here = [self.path, self.query, self.inputs, self.rows_path, self.row_limit, columns]
-        there: list[Any] = []
+        own_fields = [self.path, self.query, self.inputs, self.rows_path, self.row_limit, columns]
+        action_fields: list[Any] = []
         if self.action:
             steps = [model_to_dict(step) for step in self.action.steps.all()]
-            there = [self.action.active, self.action.inputs, steps, self.action.outputs]
-        return repr([[each.hex for each in self.alias_ids], here, there])
+            action_fields = [self.action.active, self.action.inputs, steps, self.action.outputs]
+        return repr([[each.hex for each in self.alias_ids], own_fields, action_fields])
 
 
 def name_from(label: str) -> str:
@@ -199,7 +199,7 @@ def name_from(label: str) -> str:
 
 
 class RemoteTableColumn(models.Model):
-    """What is shown of each row."""
+    """One column of a remote table: a path within each row, and its type."""
 
     table = models.ForeignKey(RemoteTable, models.CASCADE, related_name="columns", verbose_name=_("Remote Table"))
     label = models.CharField(_("Label"), max_length=100)
@@ -238,4 +238,4 @@ class RemoteTableColumn(models.Model):
     def clean(self) -> None:
         self.name = self.name or name_from(self.label)
         if not self.name:
-            raise ValidationError({"name": _("Nothing in the label can make a name; give one.")})
+            raise ValidationError({"name": _("The label has no letters or digits to make a name from. Enter a name.")})

@@ -1,7 +1,7 @@
-"""Where one revocation ends more than one sign-in: whom it hits, and what a new sign-in makes of older promises.
+"""Reach of a revocation: which other integrations it ends, and which pending revocations a new sign-in conflicts with.
 
-At some providers all that a person granted to a client is one grant, however many sign-ins there were
-(`ApplicationRegistry.revocation_reach`). Only asks; nothing is written here.
+At some providers, all that a person granted to a client is one grant, however many sign-ins there were
+(`ApplicationRegistry.revocation_reach`). Read-only.
 """
 
 from django.utils import timezone
@@ -14,15 +14,15 @@ from integrations.models.tokens import AttemptStatus, AuthorizationAttempt, Revo
 Accounted = Token | Revocation | AuthorizationAttempt
 
 
-def may_be_one_account(one: Accounted, other: Accounted) -> bool:
-    """Where neither id nor label is known of both, it may be."""
-    if one.account_id and other.account_id:
-        return one.account_id == other.account_id
-    return not one.account_label or not other.account_label or one.account_label == other.account_label
+def may_be_one_account(first: Accounted, second: Accounted) -> bool:
+    """Whether both may belong to one account. True if neither ids nor labels can be compared."""
+    if first.account_id and second.account_id:
+        return first.account_id == second.account_id
+    return not first.account_label or not second.account_label or first.account_label == second.account_label
 
 
 def also_ended(user: User, integration: Integration) -> list[Integration]:
-    """What else this person loses by revoking this one: what shares its token, or the grant behind it."""
+    """Other integrations of this person that a revocation ends: those with the same token, or the same grant."""
     token = integration.token
     if token is None:
         return []
@@ -39,34 +39,36 @@ def hangs_on(other: Token, token: Token, integration: Integration) -> bool:
 
 
 def promises_against(attempt: AuthorizationAttempt) -> list[Revocation]:
-    """Those that would end what this sign-in has just been granted."""
+    """Revocations under way that would end what this sign-in has just been granted."""
     if attempt.registry.revocation_reach != RevocationReach.GRANT:
         return []
-    promises = Revocation.objects.unkept().filter(user=attempt.owner, registry=attempt.registry)
-    theirs = promises if attempt.owner else promises.filter(username="")  # else of people who were deleted meanwhile
-    return [promise for promise in theirs if may_be_one_account(promise, attempt)]
+    revocations = Revocation.objects.unkept().filter(user=attempt.owner, registry=attempt.registry)
+    if not attempt.owner:  # a revocation without a user, but with a name, is a deleted person's
+        revocations = revocations.filter(username="")
+    return [revocation for revocation in revocations if may_be_one_account(revocation, attempt)]
 
 
-def would_end_a_newer_grant(promise: Revocation) -> bool:
-    if not is_about_a_grant(promise):
+def would_end_a_newer_grant(revocation: Revocation) -> bool:
+    """Whether the person has signed in since, so that the revocation would end the new grant."""
+    if not is_about_a_grant(revocation):
         return False
-    newer = Token.objects.filter(
-        user=promise.user, credential__profile__registry=promise.registry, signed_in_at__gt=promise.created_at
+    newer_tokens = Token.objects.filter(
+        user=revocation.user, credential__profile__registry=revocation.registry, signed_in_at__gt=revocation.created_at
     )
-    return any(may_be_one_account(token, promise) for token in newer)
+    return any(may_be_one_account(token, revocation) for token in newer_tokens)
 
 
-def may_end_a_coming_grant(promise: Revocation) -> bool:
-    """A sign-in of the same person is under way there: nobody can say which of the two the provider hears first."""
-    if not is_about_a_grant(promise):
+def may_end_a_coming_grant(revocation: Revocation) -> bool:
+    """Whether the person is signing in there now. The provider may get either of the two requests first."""
+    if not is_about_a_grant(revocation):
         return False
-    open_ones = AuthorizationAttempt.objects.filter(
+    open_attempts = AuthorizationAttempt.objects.filter(
         status__in=(AttemptStatus.PENDING, AttemptStatus.CLAIMED), expires_at__gt=timezone.now()
     )
-    return open_ones.filter(user=promise.user, registry=promise.registry).exists()
+    return open_attempts.filter(user=revocation.user, registry=revocation.registry).exists()
 
 
-def is_about_a_grant(promise: Revocation) -> bool:
-    """Of a person who may still sign in, at a registry that is still there."""
-    person, registry = promise.user, promise.registry
+def is_about_a_grant(revocation: Revocation) -> bool:
+    """Whether it can end a whole grant: of a person who may still sign in, at a registry that still exists."""
+    person, registry = revocation.user, revocation.registry
     return bool(person and person.is_active and registry and registry.revocation_reach == RevocationReach.GRANT)

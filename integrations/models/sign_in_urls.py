@@ -1,4 +1,4 @@
-"""Where a sign-in with a credential starts, and where whoever comes out of it belongs. The addresses of the seed."""
+"""URLs where a sign-in with a credential starts, and of the page to return to. ServiceNow's, to the letter."""
 
 from urllib.parse import urlencode
 
@@ -9,7 +9,7 @@ from integrations.models.registry import ApplicationRegistry, GrantType, OAuth2C
 
 
 def initiator_url(credential: OAuth2Credential) -> str:
-    """To the letter; a person's own sign-in says so, one for the system says nothing."""
+    """Return the initiator URL. A person's own sign-in has a parameter for it; one for the system has none."""
     if credential.profile.grant_type == GrantType.PASSWORD:
         query = {
             "sysparm_oauth_requestor_context": "oauth_2_0_credential",
@@ -29,12 +29,12 @@ def initiator_url(credential: OAuth2Credential) -> str:
 
 
 def mend_url(registry: ApplicationRegistry, user: User) -> str:
-    """The registry's page in the administration; "" for those who may not change it."""
+    """Return the URL of the registry in the admin; "" for users who may not change it."""
     return reverse("admin:integrations_applicationregistry_change", args=[registry.pk]) if may_mend(user) else ""
 
 
 def home_url(credential: OAuth2Credential) -> str:
-    """The person's integrations; for the system's sign-in the page of its credential."""
+    """Return the URL of the dashboard; for a sign-in of the system, of its credential in the admin."""
     if credential.is_personal:
         return reverse("integrations:dashboard")
     return reverse("admin:integrations_oauth2credential_change", args=[credential.pk])

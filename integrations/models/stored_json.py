@@ -1,4 +1,4 @@
-"""Which JSON may be stored: PostgreSQL refuses some of what JSON can spell."""
+"""Validation of JSON that is stored: PostgreSQL refuses some of what JSON can express."""
 
 from typing import Any
 
@@ -9,11 +9,11 @@ from integrations import expressions
 from integrations.expressions import BadExpression
 
 
-def check_kept(given: Any) -> None:
-    """Every database keeps it as it is: JSON without NaN, halves of characters and null characters."""
+def check_kept(value: Any) -> None:
+    """Check that every database stores it unchanged: no NaN, no lone surrogates, no null characters."""
     try:
-        written = expressions.as_json(given)
+        text = expressions.as_json(value)
     except BadExpression as error:
         raise ValidationError(str(error)) from None
-    if r"\u0000" in written:
+    if r"\u0000" in text:
         raise ValidationError(_("Null characters are not allowed."))

@@ -1,4 +1,4 @@
-"""The system's own sign-in at a provider, in the form in which pages know an integration. Nobody's card shows it."""
+"""The system's own sign-in at a provider, as an `Integration` for pages. It is on no person's dashboard."""
 
 from django.utils import timezone
 
@@ -10,7 +10,7 @@ from integrations.models.tokens import Token
 
 
 def shared_integration(credential: OAuth2Credential) -> Integration:
-    """It stands on the credential alone, which lends its id and its name where other integrations have an alias."""
+    """Build the integration from the credential alone, with an alias made of the credential's id and name."""
     return Integration(
         alias=Alias(pk=credential.pk, name=credential.name, label=credential.name),
         credential=credential,

@@ -1,6 +1,6 @@
-"""What a configuration template says: one provider's ways, as data, with questions in the places that vary.
+"""Definitions of configuration templates: settings of one provider as data, with placeholders for answers.
 
-Read strictly, and refused with a sentence that says what is wrong. Fills in; makes no rows and asks no server.
+Parsed strictly: `BadDefinition` says in a sentence what is wrong. Fills in answers; creates no rows, makes no requests.
 """
 
 import re
@@ -39,17 +39,17 @@ SAMPLES = {
     "address": "https://sample.example", "host": "sample.example", "label": "sample", "segment": "sample",
     "text": "sample",
 }  # fmt: skip
-_PLACE = re.compile(r"\{([^{}]*)\}")
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _NAME = re.compile(r"[a-z][a-z_]*")
 
 
 class BadDefinition(ValueError):
-    """What is wrong, as a sentence for whoever writes the template."""
+    """The definition is not valid. The message is a sentence for the author of the template."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """What varies from one customer of the provider to the next. `kind` says how an answer is spelled."""
+    """A value that differs between customers of the provider. `kind` decides how an answer is spelled."""
 
     name: str
     label: str
@@ -74,7 +74,7 @@ class OfferedScope:
 
 @dataclass(frozen=True, kw_only=True)
 class Definition:
-    """`unverified` names what no page of the provider has confirmed."""
+    """A parsed template. `unverified`: fields that the provider's documentation does not confirm."""
 
     description: str
     registry: Mapping[str, Any]
@@ -87,84 +87,84 @@ class Definition:
     unverified: tuple[str, ...] = field(default_factory=tuple)
 
     def registry_fields(self, answers: Mapping[str, str]) -> dict[str, Any]:
-        """What the new registry holds. Placeholders of a revocation request stay: they are filled in at each call."""
+        """Fields of the new registry. Placeholders of a revocation request stay: they are filled in at each call."""
         return {name: answered(value, answers) for name, value in self.registry.items()}
 
     def question_in(self, text: str) -> Question | None:
-        """The first whose answer stands in it."""
-        named = set(_PLACE.findall(text))
+        """The first question whose placeholder is in the text."""
+        named = set(_PLACEHOLDER.findall(text))
         return next((question for question in self.questions if question.name in named), None)
 
     def base(self, answers: Mapping[str, str]) -> str:
         return str(answered(self.connection_url, answers))
 
     def console(self, answers: Mapping[str, str]) -> str:
-        """ "" as long as it leads nowhere without an answer that is missing."""
+        """The URL of the provider's console; "" while an answer that it needs is missing."""
         filled = str(answered(self.console_url, {name: text for name, text in answers.items() if text}))
-        return "" if _PLACE.search(filled) else filled
+        return "" if _PLACEHOLDER.search(filled) else filled
 
 
 def answered(value: Any, answers: Mapping[str, str]) -> Any:
-    """The same with answers in the places of their questions, however deep."""
+    """Return the value with answers in the places of their questions, at any depth."""
     if isinstance(value, str):
-        return _PLACE.sub(lambda found: answers.get(found[1], found[0]), value)
+        return _PLACEHOLDER.sub(lambda match: answers.get(match[1], match[0]), value)
     if isinstance(value, Mapping):
-        return {name: answered(inner, answers) for name, inner in value.items()}
-    return [answered(inner, answers) for inner in value] if isinstance(value, list | tuple) else value
+        return {name: answered(item, answers) for name, item in value.items()}
+    return [answered(item, answers) for item in value] if isinstance(value, list | tuple) else value
 
 
 # Reading --------------------------------------------------------------------------------------------------------------
 
 
 def read(raw: object) -> Definition:
-    """`BadDefinition` for what is not one, or what could not work once it is filled in."""
-    found = members("A template", raw, (*Definition.__dataclass_fields__,))
+    """Parse a definition. Raises `BadDefinition` if it is malformed, or could not work once it is filled in."""
+    raw_members = members("A template", raw, (*Definition.__dataclass_fields__,))
     for name in ("description", "registry", "connection_url"):
-        if not found.get(name):
+        if not raw_members.get(name):
             raise BadDefinition(_("A template needs “%(name)s”.") % {"name": name})
     definition = Definition(
         **{
-            **found,
-            "registry": MappingProxyType(members("“registry”", found["registry"], REGISTRY)),
-            "questions": rows("questions", found.get("questions", []), Question),
-            "scopes": rows("scopes", found.get("scopes", []), OfferedScope),
-            "notes": words("notes", found.get("notes", [])),
-            "unverified": words("unverified", found.get("unverified", [])),
+            **raw_members,
+            "registry": MappingProxyType(members("“registry”", raw_members["registry"], REGISTRY)),
+            "questions": rows("questions", raw_members.get("questions", []), Question),
+            "scopes": rows("scopes", raw_members.get("scopes", []), OfferedScope),
+            "notes": words("notes", raw_members.get("notes", [])),
+            "unverified": words("unverified", raw_members.get("unverified", [])),
         }
     )
-    for wrong in shortcomings(definition):
-        raise BadDefinition(wrong)
+    for message in shortcomings(definition):
+        raise BadDefinition(message)
     return definition
 
 
-def members(where: str, raw: object, known: tuple[str, ...]) -> dict[str, Any]:
+def members(where: str, raw: object, allowed: tuple[str, ...]) -> dict[str, Any]:
     if not isinstance(raw, Mapping):
-        raise BadDefinition(_("%(where)s is a set of names and values.") % {"where": where})
-    if unknown := sorted(str(name) for name in raw if name not in known):
-        told = _("%(where)s does not know “%(name)s”; it has %(known)s.")
-        raise BadDefinition(told % {"where": where, "name": unknown[0], "known": ", ".join(known)})
+        raise BadDefinition(_("%(where)s must be a set of names and values.") % {"where": where})
+    if unknown := sorted(str(name) for name in raw if name not in allowed):
+        message = _("%(where)s can’t contain “%(name)s”. It can contain: %(allowed)s.")
+        raise BadDefinition(message % {"where": where, "name": unknown[0], "allowed": ", ".join(allowed)})
     return dict(raw)
 
 
 def rows(where: str, raw: object, kind: type[Any]) -> tuple[Any, ...]:
-    """Each value of the type that the field has, so that `chosen: "no"` is no yes."""
+    """Parse rows of a dataclass. Checks the types of values: `chosen: "no"` would count as true."""
     if not isinstance(raw, list):
-        raise BadDefinition(_("“%(where)s” is a list.") % {"where": where})
-    found = [members(f"“{where}”", each, (*kind.__dataclass_fields__,)) for each in raw]
-    for row in found:
+        raise BadDefinition(_("“%(where)s” must be a list.") % {"where": where})
+    raw_rows = [members(f"“{where}”", raw_row, (*kind.__dataclass_fields__,)) for raw_row in raw]
+    for row in raw_rows:
         for name, value in row.items():
             if not isinstance(value, kind.__dataclass_fields__[name].type):
-                told = _("“%(name)s” in “%(where)s” is of the wrong type.")
-                raise BadDefinition(told % {"name": name, "where": where})
+                message = _("“%(name)s” in “%(where)s” has the wrong type.")
+                raise BadDefinition(message % {"name": name, "where": where})
     try:
-        return tuple(kind(**row) for row in found)
+        return tuple(kind(**row) for row in raw_rows)
     except TypeError:
         raise BadDefinition(_("Something is missing in “%(where)s”.") % {"where": where}) from None
 
 
 def words(where: str, raw: object) -> tuple[str, ...]:
     if not isinstance(raw, list) or not all(isinstance(each, str) for each in raw):
-        raise BadDefinition(_("“%(where)s” is a list of texts.") % {"where": where})
+        raise BadDefinition(_("“%(where)s” must be a list of texts.") % {"where": where})
     return tuple(raw)
 
 
@@ -173,7 +173,9 @@ def shortcomings(definition: Definition) -> Iterator[str]:
     yield from scope_shortcomings(definition)
     unknown = set(definition.unverified) - set(REGISTRY) - set(OTHERS)
     if unknown or definition.rotation not in ROTATIONS:
-        yield _("“unverified” names fields, and “rotation” is one of %(known)s.") % {"known": ", ".join(ROTATIONS)}
+        yield _("“unverified” must name fields, and “rotation” must be one of: %(values)s.") % {
+            "values": ", ".join(ROTATIONS)
+        }
     sample = {question.name: SAMPLES[question.kind] for question in definition.questions}
     yield from filled_shortcomings(definition, sample)
 
@@ -181,18 +183,18 @@ def shortcomings(definition: Definition) -> Iterator[str]:
 def question_shortcomings(definition: Definition) -> Iterator[str]:
     names = [question.name for question in definition.questions]
     if len(set(names)) < len(names) or set(names) & set(revocation_requests.PLACEHOLDERS):
-        yield _("Two questions have the same name, or one that stands for a token.")
+        yield _("Two questions have the same name, or one has a name that is reserved for a token.")
     for question in definition.questions:
         if question.kind not in KINDS or not _NAME.fullmatch(question.name):
-            told = _("The question “%(name)s” needs small letters for a name, and a kind: %(known)s.")
-            yield told % {"name": question.name, "known": ", ".join(KINDS)}
+            message = _("The name of question “%(name)s” must be lower-case letters, and its kind one of: %(kinds)s.")
+            yield message % {"name": question.name, "kinds": ", ".join(KINDS)}
         elif question.default and not question.fits(question.default):
-            yield _("The default of “%(name)s” is not what it asks for.") % {"name": question.name}
+            yield _("The default of “%(name)s” isn’t a valid answer.") % {"name": question.name}
 
 
 def scope_shortcomings(definition: Definition) -> Iterator[str]:
-    known = [offered.scope for offered in definition.scopes]
-    if len(set(known)) < len(known):
+    scopes = [offered.scope for offered in definition.scopes]
+    if len(set(scopes)) < len(scopes):
         yield _("A scope is named twice.")
     for offered in definition.scopes:
         try:
@@ -202,20 +204,22 @@ def scope_shortcomings(definition: Definition) -> Iterator[str]:
 
 
 def filled_shortcomings(definition: Definition, sample: Mapping[str, str]) -> Iterator[str]:
-    """What a row made from it would be refused for. A made-up answer stands in each place."""
+    """Yield what a registry made from the template would be refused for, with a sample answer in each place."""
     registry = ApplicationRegistry(name="sample", client_id="sample", **definition.registry_fields(sample))
     try:
         registry.clean_fields(exclude=["id"])
     except ValidationError as error:
         yield " ".join(f"{name}: {' '.join(texts)}" for name, texts in error.message_dict.items())
         return
-    yield from (f"{name}: {wrong}" for name, wrong in validation.faults(registry))
+    yield from (f"{name}: {message}" for name, message in validation.faults(registry))
     if registry.default_grant_type == GrantType.AUTHORIZATION_CODE and not registry.authorization_url:
         yield _("A template needs “%(name)s”.") % {"name": "authorization_url"}
-    if wrong := validation.wrong_address(definition.base(sample)):
-        yield f"connection_url: {wrong}"
+    if message := validation.wrong_address(definition.base(sample)):
+        yield f"connection_url: {message}"
     addresses = {name: getattr(registry, name) for name in validation.ADDRESSES if name != "token_revocation_url"}
     links = {"connection_url": definition.base(sample), "console_url": answered(definition.console_url, sample)}
     for name, url in {**addresses, **links}.items():
-        if _PLACE.search(url) or not re.match(r"(https://[^\s/]|\Z)", url):
-            yield _("“%(name)s” is no https:// address, or has a place that no question fills.") % {"name": name}
+        if _PLACEHOLDER.search(url) or not re.match(r"(https://[^\s/]|\Z)", url):
+            yield _("“%(name)s” isn’t an https:// address, or has a placeholder that no question fills.") % {
+                "name": name
+            }

@@ -140,11 +140,11 @@ REFUSED: list[tuple[Typed, str]] = [
     ({("steps-0", "Resource path"): "a/{{ steps.list.body.id }}"}, "There is no “list” in steps at this point."),
     (
         {("steps-0", "Resource path"): "a/{{ user.password }}"},
-        "“user” is not known here. Known are: inputs, steps.",
+        "“user” isn’t available here. Available: inputs, steps.",
     ),
     ({("steps-0", "Resource path"): "a/{{ inputs.limit"}, "The template cannot be read: "),
     ({("steps-0", "Resource path"): "a?b=c"}, "without ? and #"),
-    ({("steps-0", "Body"): '{"a": {{ inputs.limit }}}'}, "This is no JSON (line 1)"),
+    ({("steps-0", "Body"): '{"a": {{ inputs.limit }}}'}, "This isn’t valid JSON (line 1)"),
     (
         {("steps-0", "Body"): '{"a": "{% for a in inputs %}x{% endfor %}"}'},
         "can contain only expressions in {{ }}, not “for”.",
@@ -158,12 +158,12 @@ REFUSED: list[tuple[Typed, str]] = [
     ({"Outputs": "a = steps\na = steps"}, "“a” is there twice."),
     ({"Inputs": "limit: count = 5"}, "Input “limit”: there is no such type."),
     ({"Inputs": "limit: integer = five"}, "Line 1: write the default as JSON"),
-    ({"Inputs": 'limit: integer = "5"'}, "Input “limit”: the default is no integer."),
+    ({"Inputs": 'limit: integer = "5"'}, "Input “limit”: the default isn’t of type integer."),
     ({"Inputs": "limit: json = NaN"}, "The result cannot be written as JSON."),
     ({"Inputs": r'[{"name": "limit", "type": "text", "default": "\ud800"}]'}, "half a character"),
     ({"Inputs": r'[{"name": "limit", "type": "text", "more": "\u0000"}]'}, "Null characters are not allowed."),
     ({("steps-0", "Headers"): r'[["X-Note", "\ud800"]]'}, "half a character"),
-    ({("steps-0", "Body"): '{"a": NaN}'}, "This is no JSON (line 1)"),
+    ({("steps-0", "Body"): '{"a": NaN}'}, "This isn’t valid JSON (line 1)"),
     ({"Name": "open incidents"}, "Letters, digits and underscores only; single dots in between."),
 ]
 

@@ -162,12 +162,12 @@ def test_tokens_follow_no_answer_to_hosts_that_nobody_confirmed(
 ) -> None:
     typed = {"Base URL in the answer": "/home", "Hosts of that base URL": "*.other.example"}
     refused = submitted(as_admin, page_of(registry), typed)
-    assert [told for told in complaints(refused) if AGAIN in told and "Hosts of that base URL" in told]
+    assert [text for text in complaints(refused) if AGAIN in text and "Hosts of that base URL" in text]
     assert stored(registry).base_url_hosts == ""
     assert not complaints(submitted(as_admin, page_of(registry), {**typed, "Client Secret": "known"}))
     assert stored(registry).base_url_hosts == "*.other.example"
     wide = submitted(as_admin, page_of(registry), {"Hosts of that base URL": "*.com"}, also={"same_provider": "on"})
-    assert [told for told in complaints(wide) if "this is not: *.com" in told]
+    assert [complaint for complaint in complaints(wide) if "Not valid: *.com" in complaint]
 
 
 def test_filling_in_from_metadata_saves_nothing(

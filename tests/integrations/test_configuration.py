@@ -184,7 +184,7 @@ NORTHWIND = {"name": "Northwind", "client_id": "keyrack", "token_url": "https://
         (yaml.safe_dump({"keyrack": 1, "aliases": [{"name": "a"}, {"name": "a"}]}), "“a” is there twice in “aliases”"),
         (
             row("registries", **NORTHWIND, userinfo_url="https://a.example:99999/x"),
-            "“userinfo_url”: This is no address",
+            "“userinfo_url”: This isn’t an address",
         ),
         (row("registries", **NORTHWIND, call_headers={"X": "{client_secret}"}), "“call_headers”: The header X cannot"),
         (row("registries", **NORTHWIND, token_parameters={"code": "x"}), "“token_parameters”: Keyrack sets this"),
@@ -195,9 +195,9 @@ NORTHWIND = {"name": "Northwind", "client_id": "keyrack", "token_url": "https://
         (row("registries", **NORTHWIND, client_secret={"env": "NOT_SET_ANYWHERE"}), "NOT_SET_ANYWHERE is not set"),
         (row("registries", **NORTHWIND, send_credentials="loudly"), "“send_credentials”: Value 'loudly' is not"),
         (row("registries", **NORTHWIND, pkce_required="perhaps"), "“pkce_required”"),
-        (row("registries", **{**NORTHWIND, "token_url": "ftp://a"}), "no address that could be called"),
+        (row("registries", **{**NORTHWIND, "token_url": "ftp://a"}), "isn’t an address that can be called"),
         (row("registries", **NORTHWIND, revocation_request={"verb": 1}), "“verb” is not known"),
-        (row("registries", **NORTHWIND, base_url_path="/x", base_url_hosts="*.com"), "is not: *.com"),
+        (row("registries", **NORTHWIND, base_url_path="/x", base_url_hosts="*.com"), "Not valid: *.com"),
         (row("registries", **NORTHWIND, logo=b"GIF89a"), "a PNG or WebP picture"),
         (row("registries", **NORTHWIND, comments=None), "“comments” has no value"),
         (row("registries", **NORTHWIND, comments=["a"]), "“comments” is one value"),
@@ -214,7 +214,7 @@ NORTHWIND = {"name": "Northwind", "client_id": "keyrack", "token_url": "https://
         (row("aliases", name="a", active=False), "Say why it is off"),
         (row("aliases", name="a", connections=[{"name": "c", "connection_url": "https://a.example?x=1"}]), "no query"),
         (row("remote_tables", name="t"), "Choose an alias or an action"),
-        (row("templates", name="t", definition={"a": 1}), "does not know “a”"),
+        (row("templates", name="t", definition={"a": 1}), "can’t contain “a”"),
         (
             row("actions", name="a", outputs=[{"name": "o", "path": "steps.gone.body"}], steps=[]),
             "There is no “gone” in steps",
@@ -234,7 +234,7 @@ def test_what_cannot_be_is_refused_with_its_line_and_nothing_changes(text: str, 
 @pytest.mark.parametrize("url", ["https://a.example:99999/x", "https://[", "https://a.example:x/"])
 def test_a_registry_is_not_led_to_an_address_that_cannot_be_read(url: str) -> None:
     before = cast.registry_at("https://northwind.example")
-    with pytest.raises(configuration.BadFile, match="“userinfo_url”: This is no address"):
+    with pytest.raises(configuration.BadFile, match="“userinfo_url”: This isn’t an address"):
         configuration.bring_in(row("registries", name=before.name, userinfo_url=url))
     assert ApplicationRegistry.objects.get().client_secret == SECRET
 

@@ -1,7 +1,7 @@
-"""What an administrator composes out of calls, and what became of it when it ran. [sn_fd: Flow Designer]
+"""Models of actions, subflows and their runs. [sn_fd: Flow Designer]
 
-declared   inputs and outputs, and what may stand in a template     actions   an action and its REST steps
-subflows   a subflow and its actions                                runs      one run and its steps
+declared   inputs, outputs, and checks of templates     actions   an action and its REST steps
+subflows   a subflow and its actions                    runs      one run and its steps
 """
 
 from integrations.models.flows.actions import Action, BodyType, Method, RestStep

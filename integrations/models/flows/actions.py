@@ -1,4 +1,4 @@
-"""An action: REST steps one after the other, each through an alias, and what is taken out of their answers."""
+"""Models of an action: REST steps in order, each through an alias, and outputs extracted from their answers."""
 
 import json
 from typing import Any
@@ -18,7 +18,7 @@ from integrations.models.flows.declared import (
 )
 from integrations.models.registry import Alias, SysIdModel
 
-MOST_RETRIES = 5  # as in rest, which stands above
+MOST_RETRIES = 5  # as in `integrations.calls`, which models cannot import
 
 
 class Method(models.TextChoices):
@@ -38,7 +38,7 @@ class BodyType(models.TextChoices):
 
 
 class Action(Named):
-    """Calls to third parties, one after the other, with inputs and outputs. [sys_hub_action_type_definition]"""
+    """Calls to third parties, in order, with inputs and outputs. [sys_hub_action_type_definition]"""
 
     class Meta:
         verbose_name = gettext_lazy("Action")
@@ -89,48 +89,51 @@ class RestStep(SysIdModel):
 
     @property
     def body_as_data(self) -> Any:
-        """The structure whose texts are templates; for a text body, the template itself."""
+        """The JSON structure whose texts are templates; for a text body, the template itself."""
         return self.body if self.body_type == BodyType.TEXT else json.loads(self.body)
 
     def clean(self) -> None:
-        """What does not depend on the other steps; that is for `check_references`."""
-        told: dict[str, Any] = {}
+        """Check what does not depend on other steps. `check_references` checks the rest."""
+        errors: dict[str, Any] = {}
         if "?" in self.path or "#" in self.path or "\\" in self.path or self.path.startswith("//"):
-            told["path"] = _("A path below the connection’s URL, without ? and #: use Query parameters.")
+            errors["path"] = _("Enter a path below the connection’s URL, without ? and #: use Query parameters.")
         for field in ("query", "headers"):
             try:
                 check_pairs(getattr(self, field))
             except ValidationError as error:
-                told[field] = error
-        if told_of_body := self.wrong_with_body():
-            told["body"] = told_of_body
-        if told:
-            raise ValidationError(told)
+                errors[field] = error
+        if body_error := self.body_error():
+            errors["body"] = body_error
+        if errors:
+            raise ValidationError(errors)
 
-    def wrong_with_body(self) -> str:
+    def body_error(self) -> str:
         if not self.body:
             return ""
         try:
-            found = self.body_as_data
-            expressions.as_json(found)
+            data = self.body_as_data
+            expressions.as_json(data)
         except (ValueError, RecursionError) as error:
             names = {"line": getattr(error, "lineno", 1)}
-            return _('This is no JSON (line %(line)d). Texts in it may be templates: {"x": "{{ inputs.x }}"}.') % names
-        is_flat = isinstance(found, dict) and not any(isinstance(each, dict | list) for each in found.values())
+            return (
+                _('This isn’t valid JSON (line %(line)d). Texts in it can be templates: {"x": "{{ inputs.x }}"}.')
+                % names
+            )
+        is_flat = isinstance(data, dict) and not any(isinstance(each, dict | list) for each in data.values())
         if self.body_type == BodyType.FORM and not is_flat:
-            return _("A form is a JSON object of names and values, without lists or objects in it.")
+            return _("A form must be a JSON object of names and values, without lists or objects in it.")
         return ""
 
     def check_references(self, *, inputs: set[str], steps: set[str]) -> None:
-        """Templates name declared inputs and earlier steps only. Raises `ValidationError` by field."""
-        known, told = {"inputs": inputs, "steps": steps}, {}
+        """Check that templates refer only to declared inputs and earlier steps. Raises `ValidationError` by field."""
+        available, errors = {"inputs": inputs, "steps": steps}, {}
         for field, source in self.templates().items():
             try:
-                check_templates(source, known)
+                check_templates(source, available)
             except ValidationError as error:
-                told[field] = error
-        if told:
-            raise ValidationError(told)
+                errors[field] = error
+        if errors:
+            raise ValidationError(errors)
 
     def templates(self) -> dict[str, Any]:
         body = self.body_as_data if self.body else ""

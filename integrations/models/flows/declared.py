@@ -1,8 +1,8 @@
-"""What actions and subflows say of their inputs and outputs, as JSON, and whether it can be true.
+"""Declarations of inputs and outputs of actions and subflows, as JSON, and their checks.
 
 inputs     [{"name": "limit", "type": "integer", "default": 5}]      without "default": required
 outputs    [{"name": "incidents", "path": "steps.list.body.result"}]
-pairs      [["sysparm_limit", "{{ inputs.limit }}"]]                 query, headers, what an action is given
+pairs      [["sysparm_limit", "{{ inputs.limit }}"]]                 query, headers, inputs of an action
 """
 
 import math
@@ -21,7 +21,7 @@ from integrations.expressions import BadExpression
 from integrations.models.registry import SysIdModel
 from integrations.models.stored_json import check_kept
 
-MOST_ROWS = 1000  # of a list that an administrator writes
+MOST_ROWS = 1000  # in one list of a declaration
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,79}")
 
 name_validator = RegexValidator(
@@ -41,7 +41,7 @@ class InputType(models.TextChoices):
 
 
 class Named(SysIdModel):
-    """What callers name: with inputs that it takes and outputs that it gives."""
+    """Base of records that callers run by name, with inputs and outputs."""
 
     name = models.CharField(gettext_lazy("Name"), max_length=80, unique=True, validators=[dotted_validator])
     label = models.CharField(gettext_lazy("Label"), max_length=100, blank=True)
@@ -65,14 +65,14 @@ class Named(SysIdModel):
         return {declared["name"] for declared in self.inputs}
 
     def clean(self) -> None:
-        told: dict[str, Any] = {}
+        errors: dict[str, Any] = {}
         for field, check in (("inputs", check_inputs), ("outputs", check_outputs)):
             try:
                 check(getattr(self, field))
             except ValidationError as error:
-                told[field] = error
-        if told:
-            raise ValidationError(told)
+                errors[field] = error
+        if errors:
+            raise ValidationError(errors)
 
 
 def check_inputs(inputs: Any) -> None:
@@ -83,7 +83,7 @@ def check_inputs(inputs: Any) -> None:
             raise ValidationError(_("Input “%(name)s”: there is no such type. There are: %(types)s.") % names)
         if declared.get("default") is not None and not fits(declared["default"], declared["type"]):
             names = {"name": declared["name"], "type": declared["type"]}
-            raise ValidationError(_("Input “%(name)s”: the default is no %(type)s.") % names)
+            raise ValidationError(_("Input “%(name)s”: the default isn’t of type %(type)s.") % names)
 
 
 def check_outputs(outputs: Any) -> None:
@@ -95,77 +95,83 @@ def check_outputs(outputs: Any) -> None:
             raise ValidationError(_("Output “%(name)s”: %(why)s") % {"name": declared["name"], "why": error}) from None
 
 
-def check_beginnings(outputs: Any, known: Mapping[str, set[str]]) -> None:
-    """Each output begins with what is there."""
+def check_beginnings(outputs: Any, available: Mapping[str, set[str]]) -> None:
+    """Check that each output's path begins with an available name."""
     for declared in outputs:
         root, name = expressions.beginning(declared["path"])
         try:
             if root:
-                check_reference(root, name, known)
+                check_reference(root, name, available)
         except ValidationError as error:
             why = " ".join(error.messages)
             raise ValidationError(_("Output “%(name)s”: %(why)s") % {"name": declared["name"], "why": why}) from None
 
 
-def check_names(given: Any, keys: set[str]) -> None:
-    """Rows with these keys as texts, and a name for each that only one of them has."""
-    if not isinstance(given, list) or not all(isinstance(row, dict) and keys <= row.keys() for row in given):
-        raise ValidationError(_("Give a list in which each row has: %(keys)s.") % {"keys": ", ".join(sorted(keys))})
-    check_length(given)
-    check_kept(given)
-    names = [row["name"] for row in given]
-    for row in given:
+def check_names(rows: Any, keys: set[str]) -> None:
+    """Check that these are rows with these keys as texts and unique names."""
+    if not isinstance(rows, list) or not all(isinstance(row, dict) and keys <= row.keys() for row in rows):
+        raise ValidationError(_("Enter a list in which each row has: %(keys)s.") % {"keys": ", ".join(sorted(keys))})
+    check_length(rows)
+    check_kept(rows)
+    names = [row["name"] for row in rows]
+    for row in rows:
         if not all(isinstance(row[key], str) for key in keys) or not NAME.fullmatch(row["name"]):
-            told = _("“%(name)s” is no name: letters, digits and underscores only, not beginning with a digit.")
-            raise ValidationError(told % {"name": row["name"]})
+            message = _(
+                "“%(name)s” isn’t a valid name: use letters, digits and underscores, not beginning with a digit."
+            )
+            raise ValidationError(message % {"name": row["name"]})
         if names.count(row["name"]) > 1:
             raise ValidationError(_("“%(name)s” is there twice.") % {"name": row["name"]})
 
 
-def check_pairs(given: Any) -> None:
+def check_pairs(pairs: Any) -> None:
     is_pair = [
         isinstance(row, list) and len(row) == 2 and row[0] and all(isinstance(part, str) for part in row)
-        for row in (given if isinstance(given, list) else [None])
+        for row in (pairs if isinstance(pairs, list) else [None])
     ]
     if not all(is_pair):
-        raise ValidationError(_("Give a list of pairs: a name and what it is set to."))
-    check_length(given)
-    check_kept(given)
+        raise ValidationError(_("Enter a list of pairs: a name and its value."))
+    check_length(pairs)
+    check_kept(pairs)
 
 
-def check_length(given: list[Any]) -> None:
-    if len(given) > MOST_ROWS:
-        raise ValidationError(_("At most %(most)d, not %(count)d.") % {"most": MOST_ROWS, "count": len(given)})
+def check_length(rows: list[Any]) -> None:
+    if len(rows) > MOST_ROWS:
+        raise ValidationError(
+            _("Enter at most %(most)d rows, not %(count)d.") % {"most": MOST_ROWS, "count": len(rows)}
+        )
 
 
-def check_template(source: str, known: Mapping[str, set[str]]) -> None:
-    """It can be read, and names only what is there at this place."""
+def check_template(source: str, available: Mapping[str, set[str]]) -> None:
+    """Check that a template can be parsed and refers only to available names."""
     try:
         expressions.check(source)
         needed = expressions.references(source)
     except BadExpression as error:
         raise ValidationError(str(error)) from None
     for root, name in sorted(needed):
-        check_reference(root, name, known)
+        check_reference(root, name, available)
 
 
-def check_reference(root: str, name: str, known: Mapping[str, set[str]]) -> None:
-    if root not in known:
-        told = _("“%(root)s” is not known here. Known are: %(known)s.")
-        raise ValidationError(told % {"root": root, "known": ", ".join(known)})
-    if name and name not in known[root]:
-        there = ", ".join(sorted(known[root])) or _("none")
-        told = _("There is no “%(name)s” in %(root)s at this point. There are: %(there)s.")
-        raise ValidationError(told % {"name": name, "root": root, "there": there})
+def check_reference(root: str, name: str, available: Mapping[str, set[str]]) -> None:
+    if root not in available:
+        message = _("“%(root)s” isn’t available here. Available: %(available)s.")
+        raise ValidationError(message % {"root": root, "available": ", ".join(available)})
+    if name and name not in available[root]:
+        names = ", ".join(sorted(available[root])) or _("none")
+        message = _("There is no “%(name)s” in %(root)s at this point. There are: %(names)s.")
+        raise ValidationError(message % {"name": name, "root": root, "names": names})
 
 
-def check_templates(given: Any, known: Mapping[str, set[str]]) -> None:
-    """All texts of a JSON structure; keys are no templates."""
-    if isinstance(given, str):
-        check_template(given, known)
-    below: Iterable[Any] = given.values() if isinstance(given, dict) else given if isinstance(given, list) else ()
-    for each in below:
-        check_templates(each, known)
+def check_templates(source: Any, available: Mapping[str, set[str]]) -> None:
+    """Check all texts of a JSON structure as templates. Keys are plain text."""
+    if isinstance(source, str):
+        check_template(source, available)
+    children: Iterable[Any] = (
+        source.values() if isinstance(source, dict) else source if isinstance(source, list) else ()
+    )
+    for child in children:
+        check_templates(child, available)
 
 
 def fits(value: Any, kind: str) -> bool:

@@ -1,6 +1,6 @@
-"""One run of a subflow: who, when, how it went, step by step. No bodies; what went in and came out is sealed.
+"""Models of a run: who ran a subflow, when, and how each step went. Inputs and outputs are sealed; no bodies.
 
-Inputs are wiped when the run ends, outputs some time later, and the row itself after that (docs/operations.md).
+Inputs are deleted when the run ends, outputs some time later, and the row itself after that (docs/operations.md).
 """
 
 import json
@@ -32,17 +32,17 @@ OPEN = (RunState.QUEUED, RunState.RUNNING)
 
 class RunQuerySet(models.QuerySet["SubflowRun"]):
     def overdue(self) -> Self:
-        """Their time is over, and nobody said how they ended: the process died, or the queue never brought them."""
+        """Open runs whose time is over: their process died, or the queue lost them."""
         return self.filter(status__in=OPEN, ends_by__lt=timezone.now())
 
     def waiting(self) -> Self:
-        """Queued for longer than a queue takes."""
+        """Runs that have been queued for longer than a queue takes."""
         return self.filter(status=RunState.QUEUED, created_at__lt=timezone.now() - timedelta(seconds=30))
 
     def holding_outputs_too_long(self) -> Self:
         before = timezone.now() - timedelta(hours=settings.SUBFLOW_OUTPUT_HOURS)
-        held = Q(sealed_outputs__isnull=False) | Q(sealed_inputs__isnull=False)
-        return self.filter(held, finished_at__lt=before)
+        has_values = Q(sealed_outputs__isnull=False) | Q(sealed_inputs__isnull=False)
+        return self.filter(has_values, finished_at__lt=before)
 
     def past(self) -> Self:
         return self.filter(finished_at__lt=timezone.now() - timedelta(days=settings.SUBFLOW_RUN_DAYS))
@@ -94,11 +94,11 @@ class SubflowRun(SysIdModel):
 
     @property
     def outputs(self) -> dict[str, Any]:
-        """What it gave; empty where it gave nothing, and after the time for which outputs are kept."""
+        """Outputs by name; empty if there are none, or once they have been deleted."""
         return json.loads(readable(self, "sealed_outputs") or "{}")  # type: ignore[no-any-return]
 
     def claim(self, *, ends_by: datetime) -> bool:
-        """Begin, if nobody else has: a run is never repeated. True for exactly one caller."""
+        """Begin the run, if no other process has. A run is never repeated: True for exactly one caller."""
         now = timezone.now()
         queued = SubflowRun.objects.filter(pk=self.pk, status=RunState.QUEUED)
         if not queued.update(status=RunState.RUNNING, started_at=now, ends_by=ends_by):
@@ -106,30 +106,30 @@ class SubflowRun(SysIdModel):
         self.status, self.started_at, self.ends_by = RunState.RUNNING, now, ends_by
         return True
 
-    def finish(self, status: RunState, *, outputs: str = "", **told: Any) -> bool:
-        """How it ended, said once: whoever is later changes nothing. Inputs are wiped.
+    def finish(self, status: RunState, *, outputs: str = "", **details: Any) -> bool:
+        """Record how the run ended, and delete its inputs. True for the first caller; later ones change nothing.
 
-        Whoever waits for a run that was deleted meanwhile is told all the same; nothing is stored.
+        If the row was deleted meanwhile, nothing is stored, and only this instance holds the result.
         """
         now = timezone.now()
         self.sealed_inputs, self.sealed_outputs = "", outputs
-        sealed = {each.attname: each.pre_save(self, False) for each in sealed_columns()}
+        sealed_values = {field.attname: field.pre_save(self, False) for field in sealed_columns()}
         rows = SubflowRun.objects.filter(pk=self.pk, status__in=OPEN)
-        told["error"] = str(told.get("error", ""))[:500]
-        written = rows.update(status=status, finished_at=now, **sealed, **told)
+        details["error"] = str(details.get("error", ""))[:500]
+        updated = rows.update(status=status, finished_at=now, **sealed_values, **details)
         try:
             self.refresh_from_db()
         except SubflowRun.DoesNotExist:
-            self.__dict__.update(status=status, finished_at=now, **told)
-        return bool(written)
+            self.__dict__.update(status=status, finished_at=now, **details)
+        return bool(updated)
 
 
 def sealed_columns() -> list[EncryptedField]:
-    return [each for each in SubflowRun._meta.concrete_fields if isinstance(each, EncryptedField)]
+    return [field for field in SubflowRun._meta.concrete_fields if isinstance(field, EncryptedField)]
 
 
 class StepRun(SysIdModel):
-    """One call of a run: where it went and how it was answered. Neither what was said nor what came back."""
+    """One call of a run: its target and the status of the answer. Holds neither request nor response."""
 
     run = models.ForeignKey(SubflowRun, models.CASCADE, related_name="steps", verbose_name=_("Run"))
     position = models.PositiveIntegerField(_("No."))

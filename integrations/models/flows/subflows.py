@@ -1,4 +1,4 @@
-"""A subflow: actions one after the other, what each is given, and in whose name they run."""
+"""Models of a subflow: actions in order, the inputs of each, and as whom they run."""
 
 from typing import Any, Self
 
@@ -21,19 +21,19 @@ class RunAs(models.TextChoices):
 
 class SubflowQuerySet(models.QuerySet["Subflow"]):
     def available_to(self, user: User) -> Self:
-        """Those that this person may run: the role, and one of the subflow's groups where it names any."""
+        """Subflows that this person may run: with the role, and in one of the subflow's groups if it names any."""
         members_only = Subflow.groups.through.objects.filter(subflow=models.OuterRef("pk"))
-        theirs = User.groups.through.objects.filter(user_id=user.pk).values("group_id")
-        allowed = ~models.Exists(members_only) | models.Exists(members_only.filter(group_id__in=theirs))
+        group_ids = User.groups.through.objects.filter(user_id=user.pk).values("group_id")
+        allowed = ~models.Exists(members_only) | models.Exists(members_only.filter(group_id__in=group_ids))
         return self.filter(allowed, admission.may_use_any(user.pk), active=True)
 
     def calling(self, alias: Alias) -> Self:
-        """Those that stop working for a person who has no token for this alias."""
+        """Subflows that don't work for a person without a token for this alias."""
         return self.filter(run_as=RunAs.USER, actions__action__steps__alias=alias).distinct()
 
 
 class Subflow(Named):
-    """Actions, one after the other, that callers run by name. [sys_hub_flow]"""
+    """Actions, in order, that callers run by name. [sys_hub_flow]"""
 
     run_as = models.CharField(gettext_lazy("Run As"), max_length=10, choices=RunAs, default=RunAs.USER)
     groups = models.ManyToManyField(
@@ -55,7 +55,7 @@ class Subflow(Named):
 
 
 class SubflowAction(SysIdModel):
-    """One action of a subflow and what it is given."""
+    """One action of a subflow and its inputs."""
 
     subflow = models.ForeignKey(Subflow, models.CASCADE, related_name="actions", verbose_name=gettext_lazy("Subflow"))
     order = models.PositiveIntegerField(gettext_lazy("Order"), default=100)
@@ -85,20 +85,23 @@ class SubflowAction(SysIdModel):
             raise ValidationError({"inputs": error}) from None
 
     def check_references(self, *, inputs: set[str], actions: set[str]) -> None:
-        """It is given what its action takes, out of what is there by then. Raises `ValidationError` by field."""
-        told: list[Any] = [*self.wrong_with_names()]
+        """Check the inputs against the action's, and their templates against the names available at this point.
+
+        Raises `ValidationError` by field.
+        """
+        errors: list[Any] = [*self.wrong_with_names()]
         try:
             check_templates([value for _name, value in self.inputs], {"inputs": inputs, "actions": actions})
         except ValidationError as error:
-            told.append(error)
-        if told:
-            raise ValidationError({"inputs": told})
+            errors.append(error)
+        if errors:
+            raise ValidationError({"inputs": errors})
 
     def wrong_with_names(self) -> list[str]:
-        given = [name for name, _value in self.inputs]
+        names = [name for name, _value in self.inputs]
         required = {declared["name"] for declared in self.action.inputs if "default" not in declared}
-        unknown = sorted(set(given) - self.action.input_names)
+        unknown = sorted(set(names) - self.action.input_names)
         return [
             *(str(gettext_lazy("The action has no input “%s”.")) % name for name in unknown),
-            *(str(gettext_lazy("The action needs the input “%s”.")) % name for name in sorted(required - {*given})),
+            *(str(gettext_lazy("The action needs the input “%s”.")) % name for name in sorted(required - {*names})),
         ]

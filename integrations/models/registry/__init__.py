@@ -1,4 +1,4 @@
-"""What an administrator owns: registrations at authorization servers, credentials, aliases, connections."""
+"""Models of the set-up: registrations at authorization servers, credentials, aliases, connections."""
 
 from integrations.models.registry.aliases import (
     EFFECTIVE_CREDENTIAL,

@@ -1,4 +1,4 @@
-"""The names that callers use, where they lead, and what they authenticate with."""
+"""Models of aliases, connections and credentials: the names that callers use, and what is behind them."""
 
 import uuid
 from collections.abc import Iterable
@@ -24,7 +24,7 @@ class IntegrationType(models.TextChoices):
 
 
 class OtherAccount(models.TextChoices):
-    """What to do when somebody signs in again as another account of the same provider."""
+    """What to do if a person renews with another account of the same provider."""
 
     ASK = "ask", _("Ask the person")
     REFUSE = "refuse", _("Refuse it")
@@ -32,16 +32,23 @@ class OtherAccount(models.TextChoices):
 
 class CredentialQuerySet(models.QuerySet["OAuth2Credential"]):
     def left_alone(self, *, aliases: Iterable["Alias"] = (), connections: Iterable["HttpConnection"] = ()) -> Self:
-        """Those that nothing names any more once these are gone as well: nobody has a card for their tokens."""
-        gone = [alias.pk for alias in aliases]
-        staying = HttpConnection.objects.exclude(Q(pk__in=[each.pk for each in connections]) | Q(alias__in=gone))
-        mine = {"credential": models.OuterRef("pk")}
-        others = models.Exists(staying.filter(**mine)), models.Exists(Alias.objects.exclude(pk__in=gone).filter(**mine))
+        """Credentials without any alias or connection once these are deleted, so that their tokens are on no card."""
+        alias_ids = [alias.pk for alias in aliases]
+        remaining = HttpConnection.objects.exclude(
+            Q(pk__in=[connection.pk for connection in connections]) | Q(alias__in=alias_ids)
+        )
+        same_credential = {"credential": models.OuterRef("pk")}
+        others = (
+            models.Exists(remaining.filter(**same_credential)),
+            models.Exists(Alias.objects.exclude(pk__in=alias_ids).filter(**same_credential)),
+        )
         return self.exclude(others[0] | others[1])
 
     def named_by(self, *, aliases: Iterable["Alias"] = (), connections: Iterable["HttpConnection"] = ()) -> Self:
-        """Those that these lead to, active or not."""
-        rows = HttpConnection.objects.filter(Q(pk__in=[each.pk for each in connections]) | Q(alias__in=aliases))
+        """Credentials that these aliases and connections name, active or not."""
+        rows = HttpConnection.objects.filter(
+            Q(pk__in=[connection.pk for connection in connections]) | Q(alias__in=aliases)
+        )
         return self.filter(Q(pk__in=rows.values("credential")) | Q(aliases__in=aliases)).distinct()
 
 
@@ -91,7 +98,7 @@ EFFECTIVE_CREDENTIAL = models.Case(
 
 
 def id_in(reference: str) -> uuid.UUID | None:
-    """The id that a caller may mean: 32 hexadecimal digits or a UUID."""
+    """Parse a reference as an id: 32 hexadecimal digits or a UUID. None if it is neither."""
     try:
         return uuid.UUID(reference)
     except ValueError:
@@ -100,14 +107,14 @@ def id_in(reference: str) -> uuid.UUID | None:
 
 class AliasQuerySet(models.QuerySet["Alias"]):
     def complete(self) -> Self:
-        """With the active connection, credential, profile and registry, in one statement."""
+        """Join the active connection, credential, profile and registry, in one statement."""
         active = models.FilteredRelation("connections", condition=Q(connections__active=True))
         return self.annotate(active_connection=active).select_related(
             "credential__profile__registry", "active_connection__credential__profile__registry"
         )
 
     def personal(self) -> Self:
-        """Complete, and only those whose credential has the Integration Type Personal."""
+        """Complete, and filtered by credentials with the Integration Type Personal."""
         by_connection = Q(
             type=AliasType.CONNECTION_AND_CREDENTIAL,
             active_connection__credential__integration_type=IntegrationType.PERSONAL,
@@ -116,22 +123,22 @@ class AliasQuerySet(models.QuerySet["Alias"]):
         return self.complete().filter(by_connection | by_credential)
 
     def as_scopes(self) -> dict[str, str]:
-        """What a program needs to be allowed to use each of them, and what that means in words."""
+        """Scopes that a program needs to use the active aliases, with their descriptions."""
         words = str(_("Use %s as you"))
         return {f"service:{alias.name}": words % alias.title for alias in self.filter(active=True).order_by("name")}
 
     def named(self, reference: str) -> Self:
-        """By name, or by id as 32 hexadecimal digits or a UUID."""
+        """Filter by name, or by id as 32 hexadecimal digits or a UUID."""
         alias_id = id_in(reference)
         return self.filter(Q(name=reference) | Q(pk=alias_id) if alias_id else Q(name=reference))
 
     def naming(self, credential: "OAuth2Credential") -> Self:
-        """Of complete ones: those that use this credential."""
+        """Filter complete aliases by those that use this credential."""
         by_connection = Q(active_connection__credential=credential)
         return self.filter(by_connection | Q(type=AliasType.CREDENTIAL, credential=credential))
 
     def standing_on(self, credential: "OAuth2Credential") -> Self:
-        """Personal ones that use this credential."""
+        """Filter by personal aliases that use this credential."""
         return self.personal().naming(credential)
 
 
@@ -170,7 +177,7 @@ class Alias(SysIdModel):
     )
     deactivated_at = models.DateTimeField(null=True, blank=True, editable=False)
 
-    is_on: bool  # where `admission.with_switches` was asked
+    is_on: bool  # annotated by `admission.with_switches`
 
     objects = AliasQuerySet.as_manager()
 
@@ -201,10 +208,10 @@ class Alias(SysIdModel):
 
     @property
     def connection(self) -> "HttpConnection | None":
-        """The active connection; one query, or none where `complete()` has brought it along."""
+        """The active connection. One query, or none if the queryset was `complete()`."""
         if self.type == AliasType.CREDENTIAL:
             return None
-        if "active_connection" in self.__dict__:  # a filtered relation is set like any attribute
+        if "active_connection" in self.__dict__:  # Django sets a filtered relation as a plain attribute
             return cast("HttpConnection", self.__dict__["active_connection"])
         return self.connections.filter(active=True).select_related("credential__profile__registry").first()
 
@@ -217,7 +224,7 @@ class Alias(SysIdModel):
 
 
 class HttpConnection(SysIdModel):
-    """The base address of the protected resource and the credential for it. [http_connection]"""
+    """Base URL of a protected resource, and the credential for it. [http_connection]"""
 
     alias = models.ForeignKey(Alias, models.CASCADE, related_name="connections", verbose_name=_("Alias"))
     name = models.CharField(_("Name"), max_length=100)

@@ -1,4 +1,4 @@
-"""What every record of the set-up has in common. Knows no table."""
+"""Abstract base of records with a `sys_id`. Knows no table."""
 
 import uuid
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from foundation.secrets_at_rest import sealed_names
 
 
 class SysIdModel(models.Model):
-    """A record whose id is a UUID, shown as ServiceNow's `sys_id`: 32 hexadecimal digits."""
+    """Record whose id is a UUID, shown as ServiceNow's `sys_id`: 32 hexadecimal digits."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
 
@@ -27,7 +27,7 @@ class SysIdModel(models.Model):
         fields: Iterable[str] | None = None,
         from_queryset: models.QuerySet[Any] | None = None,
     ) -> None:
-        """Django takes each value over by reading it. What lies sealed stays sealed here, so that no key is needed."""
+        """Reload as Django does, but copy sealed values without opening them, so that no key is needed."""
         rows = from_queryset or type(self)._base_manager.db_manager(using or self._state.db, hints={"instance": self})
         sealed = sealed_names(type(self)).intersection(fields or sealed_names(type(self)))
         rest = None if fields is None else [name for name in fields if name not in sealed]

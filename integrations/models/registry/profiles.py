@@ -1,4 +1,4 @@
-"""What is asked for at one authorization server: its scopes, and profiles that name some of them."""
+"""Models of scopes, and of profiles that request some of them."""
 
 from django.core.validators import RegexValidator
 from django.db import models
@@ -10,7 +10,7 @@ from integrations.models.registry.registrations import ApplicationRegistry, Gran
 
 
 class OAuthEntityScope(SysIdModel):
-    """One scope that the server knows (RFC 6749 §3.3) and what it means in words. [oauth_entity_scope]"""
+    """One scope of an authorization server (RFC 6749 §3.3), with a name for people. [oauth_entity_scope]"""
 
     registry = models.ForeignKey(ApplicationRegistry, models.CASCADE, related_name="scopes")
     name = models.CharField(_("Name"), max_length=100, help_text=_("What people read: “Read contacts”."))
@@ -30,7 +30,7 @@ class OAuthEntityScope(SysIdModel):
 
 
 class OAuthEntityProfile(SysIdModel):
-    """A grant type and the scopes asked for with it. [oauth_entity_profile]"""
+    """A grant type and the scopes requested with it. [oauth_entity_profile]"""
 
     registry = models.ForeignKey(ApplicationRegistry, models.CASCADE, related_name="profiles")
     name = models.CharField(_("Name"), max_length=100)

@@ -1,6 +1,6 @@
-"""Our registrations at authorization servers.
+"""Model of our registrations at authorization servers.
 
-No row here belongs to the administrator who typed it in: deleting a person deletes nobody's set-up.
+No row has an owner: deleting the administrator who created one does not delete it.
 """
 
 from typing import Any
@@ -21,7 +21,7 @@ from integrations.models.registry.health import Health
 
 OBJECTS = ("authorization_parameters", "token_parameters", "call_headers", "userinfo_request")
 LOGO_LIMIT = 100_000  # bytes
-DEFAULT_REFRESH_TOKEN_LIFESPAN = 8_640_000  # seconds; no server has said so
+DEFAULT_REFRESH_TOKEN_LIFESPAN = 8_640_000  # seconds; an assumption, not known from a server
 
 
 class GrantType(models.TextChoices):
@@ -31,7 +31,7 @@ class GrantType(models.TextChoices):
 
 
 class ClientAuthentication(models.TextChoices):
-    """How we show the token endpoint who we are (RFC 7591 names)."""
+    """Client authentication method at the token endpoint (names of RFC 7591)."""
 
     BASIC = "client_secret_basic", _("As Basic Authorization Header")
     POST = "client_secret_post", _("In Request Body (Form URL-Encoded)")
@@ -44,7 +44,7 @@ class CodeChallengeMethod(models.TextChoices):
 
 
 class RevocationReach(models.TextChoices):
-    """What else dies at the server when one token is revoked there."""
+    """What else one revocation ends at the server."""
 
     UNKNOWN = "unknown", _("Not known")
     TOKEN = "token", _("Only what belongs to that sign-in")
@@ -206,25 +206,25 @@ class ApplicationRegistry(Health, SysIdModel):
         return self.hex
 
     def save(self, **options: Any) -> None:
-        """Note when our identity at the provider changed. Any save by a form lets held renewals go on."""
+        """Save, and record when our identity at the provider changes. Any save by a form releases held renewals."""
         before = None if self._state.adding else type(self)._default_manager.filter(pk=self.pk).first()
         super().save(**options)
         if before is None or options.get("update_fields") is not None:
             return
-        noted: dict[str, Any] = {"renewals_held_until": None, "client_check_until": None}
+        changes: dict[str, Any] = {"renewals_held_until": None, "client_check_until": None}
         if before.identity() != self.identity():
-            noted["registration_changed_at"] = timezone.now()
-        vars(self).update(noted)
-        type(self)._default_manager.filter(pk=self.pk).update(**noted)
+            changes["registration_changed_at"] = timezone.now()
+        vars(self).update(changes)
+        type(self)._default_manager.filter(pk=self.pk).update(**changes)
 
     def identity(self) -> list[Any]:
-        """What the provider's token endpoint knows us by, and where that is. Holds the secret: compare it, no more."""
+        """What identifies us to the token endpoint, and its address. Contains the secret: only for comparison."""
         address = [self.token_url, self.refresh_url, self.token_parameters]
         return [self.client_id, readable(self, "client_secret"), self.send_credentials, *address]
 
     @property
     def redirect_url(self) -> str:
-        """Where this registry's answers come in, and no other's. From SITE_URL, never from a Host header."""
+        """Redirect URL of this registry alone. Built from SITE_URL, never from a Host header."""
         return f"{settings.SITE_URL}{reverse('integrations:redirect', args=[self.hex])}"
 
     @property
@@ -232,12 +232,12 @@ class ApplicationRegistry(Health, SysIdModel):
         return urlsplit(self.issuer or self.authorization_url or self.token_url).hostname or ""
 
     def registration(self) -> Registration:
-        """This row as the wire understands it. `Misconfigured` where the key of its secret is gone.
+        """This row as the OAuth client takes it. Raises `Misconfigured` if the key of its secret is missing.
 
-        Also where there is no key at all: whatever the server answered could not be stored.
+        Also raises it if there is no key at all, because the server's answer could not be stored.
         """
-        if odd := next((name for name in OBJECTS if not isinstance(getattr(self, name), dict)), ""):
-            raise Misconfigured("bad_registration", f"{odd} is no JSON object")
+        if bad_field := next((name for name in OBJECTS if not isinstance(getattr(self, name), dict)), ""):
+            raise Misconfigured("bad_registration", f"{bad_field} is not a JSON object")
         try:
             keyring()
             client_secret = self.client_secret
@@ -269,21 +269,21 @@ class ApplicationRegistry(Health, SysIdModel):
         )
 
     def endpoints(self) -> list[str]:
-        """What must not change between the start of a sign-in and its end, nor without the secret being typed again."""
+        """Values that must not change during a sign-in, nor without the client secret being entered again."""
         return [self.client_id, self.send_credentials, self.issuer, self.authorization_url, self.token_url]
 
     def revocation_addresses(self) -> dict[str, Any]:
-        """Where and how the provider is told, and where it can be seen that it listened."""
+        """Addresses for a revocation: where and how to revoke, and where to verify it."""
         return {
             "revocation_url": self.token_revocation_url,
             "revocation_request": self.revocation_request,
             "introspection_url": self.token_introspection_url,
-            # A proof asks in the ordinary way alone: elsewhere a refusal would not say that the token is dead.
+            # Verification uses plain requests only: a refusal of any other would not prove that the token is dead.
             "userinfo_url": "" if self.userinfo_request or self.call_headers else self.userinfo_url,
         }
 
     def revocation_snapshot(self) -> dict[str, Any]:
-        """What a promise to revoke must hold to be kept when this row is gone."""
+        """Values that a revocation copies, so that it can be delivered when this row is gone."""
         return {
             **self.revocation_addresses(),
             "token_url": self.token_url,

@@ -1,4 +1,4 @@
-"""Who has been told that a registration does not work, in words for the person who met it."""
+"""What a person is told about a broken registration: whether administrators know of it."""
 
 from datetime import timedelta
 
@@ -16,17 +16,17 @@ TODAY = timedelta(hours=12)
 
 
 def may_mend(user: User) -> bool:
-    """Whether this person can open the registry in the administration and change it."""
+    """Whether this person can change the registry in the admin."""
     return user.is_active and user.is_staff and user.has_perm(MEND)
 
 
 def is_reported(registry: Health) -> bool:
-    """Whether a mail about it has been sent to somebody, or is going to be."""
+    """Whether administrators have got a mail about it, or are going to."""
     return bool(registry.misconfigured_code and settings.ADMINS and mail_server.is_sent())
 
 
 def who_was_told(registry: Health) -> str:
-    """Says that administrators know only where a mail has reached them, or is going to."""
+    """Return a sentence about who knows. Claims that administrators do only if they get a mail."""
     if not is_reported(registry):
         return _("Please tell an administrator.")
     told_at = registry.reported_at

@@ -1,6 +1,6 @@
-"""What a registry must look like, by whichever door it comes in, and what a change of it means for its secret.
+"""Validation of a registry, for forms and imports alike, and of what a change means for its secret.
 
-Looks at one row and asks nobody: whether the server agrees is not known here.
+Looks at one row only and makes no requests: whether the server accepts it is not checked here.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -21,7 +21,7 @@ ADDRESSES = (
     "issuer", "authorization_url", "token_url", "refresh_url", "token_revocation_url", "token_introspection_url",
     "userinfo_url", "account_settings_url",
 )  # fmt: skip
-LINKS = ("account_settings_url",)  # for people: nobody calls them, and they may lead to a part of a page
+LINKS = ("account_settings_url",)  # for people: never called, and they may have a fragment
 BOUND_TO_SECRET = ("client_id", "send_credentials", "issuer", "authorization_url", "token_url")
 GET_SECRETS = ("token_url", "refresh_url", "token_revocation_url", "token_introspection_url", "userinfo_url")
 OURS_TO_SEND = frozenset(
@@ -45,39 +45,39 @@ JSON_FIELDS = ("revocation_request", *PARAMETERS, *REQUESTS)
 
 
 def faults(registry: ApplicationRegistry) -> Iterator[tuple[str, str]]:
-    """The field and a sentence for each value that could not work. Quotes names, never values."""
-    if wrong := wrong_name(registry.client_id):
-        yield "client_id", wrong
+    """Yield the field and a sentence for each value that cannot work. Quotes names, never values."""
+    if message := wrong_name(registry.client_id):
+        yield "client_id", message
     for name in ADDRESSES:
         url = getattr(registry, name)
-        if url and (wrong := wrong_address(url.partition("#")[0] if name in LINKS else url)):
-            yield name, wrong
-    if wrong := wrong_dialect(registry):
-        yield "revocation_request", wrong
+        if url and (message := wrong_address(url.partition("#")[0] if name in LINKS else url)):
+            yield name, message
+    if message := wrong_dialect(registry):
+        yield "revocation_request", message
     for name, ours in PARAMETERS.items():
-        if wrong := wrong_parameters(getattr(registry, name), ours):
-            yield name, wrong
+        if message := wrong_parameters(getattr(registry, name), ours):
+            yield name, message
     for name, read in REQUESTS.items():
-        if wrong := wrong_request(read, getattr(registry, name)):
-            yield name, wrong
+        if message := wrong_request(read, getattr(registry, name)):
+            yield name, message
     for name in JSON_FIELDS:
-        if wrong := wrong_json(getattr(registry, name)):
-            yield name, wrong
+        if message := wrong_json(getattr(registry, name)):
+            yield name, message
     if registry.scope_parameter in OURS_TO_SEND - {"scope"}:
         yield "scope_parameter", _("Keyrack sets this itself: %(names)s.") % {"names": registry.scope_parameter}
-    if wrong := wrong_hosts(registry.base_url_path, registry.base_url_hosts):
-        yield "base_url_hosts", wrong
+    if message := wrong_hosts(registry.base_url_path, registry.base_url_hosts):
+        yield "base_url_hosts", message
 
 
 def wrong_name(client_id: str) -> str:
-    return "" if client_id.isprintable() else _("A client ID is one line, without control characters.")
+    return "" if client_id.isprintable() else _("A client ID must be one line, without control characters.")
 
 
 def wrong_address(url: str) -> str:
     try:
         transport.check_spelling(url)
     except OAuthError as error:
-        return _("This is no address that could be called: %(why)s.") % {"why": error.description or error.code}
+        return _("This isn’t an address that can be called: %(why)s.") % {"why": error.description or error.code}
     return ""
 
 
@@ -119,17 +119,15 @@ def wrong_json(value: object) -> str:
 
 def wrong_hosts(path: str, hosts: str) -> str:
     if path and not hosts.split():
-        return _("Say to which hosts a base URL from the token answer may lead; no other is believed.")
+        return _("Enter the hosts that a base URL from the token answer may lead to. Others are ignored.")
     bad = [pattern for pattern in hosts.split() if not base_urls.is_pattern(pattern)]
     if bad:
-        return _("A host is written like na1.example.com or *.example.com; this is not: %(names)s.") % {
-            "names": ", ".join(bad)
-        }
+        return _("Write a host as na1.example.com or *.example.com. Not valid: %(names)s.") % {"names": ", ".join(bad)}
     return ""
 
 
 def shortcomings(registry: ApplicationRegistry) -> Iterator[tuple[str, str]]:
-    """What is missing in one registry, in words for its administrator, and the id of the check that says so."""
+    """Yield what is missing in one registry, as a sentence for its administrator, and the id of the check."""
     grants = {profile.grant_type for profile in registry.profiles.all()}
     if not grants:
         yield "It has no OAuth Entity Profile, so no credential can use it.", "keyrack.W010"
@@ -141,44 +139,49 @@ def shortcomings(registry: ApplicationRegistry) -> Iterator[tuple[str, str]]:
         yield "A public client without PKCE: anybody who sees a code can redeem it.", "keyrack.W013"
     if not registry.token_revocation_url:
         yield "The Token Revocation URL is missing: revoking here will not reach the provider.", "keyrack.W014"
-    elif wrong := wrong_dialect(registry):
-        yield f"The provider cannot be told of revocations: {wrong}", "keyrack.W015"
+    elif message := wrong_dialect(registry):
+        yield f"The provider cannot be told of revocations: {message}", "keyrack.W015"
 
 
 def leading_elsewhere(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """Which changes decide anew who receives the secret, or for whom it speaks: only who knows it may make them."""
+    """Changed fields that decide who receives the client secret, or what it authenticates.
+
+    Only an administrator who knows the secret may change them.
+    """
     changed = [name for name in BOUND_TO_SECRET if after[name] != (before.get(name) or "")]
     moved = [name for name in GET_SECRETS if after[name] and origin(after[name]) != origin(before.get(name) or "")]
     return changed + [name for name in moved if name not in changed]
 
 
 def leading_people_elsewhere(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """Which changes decide anew where people's tokens, or people themselves, are sent, beside the endpoints.
+    """Changed fields, other than endpoints, that decide where people's tokens, or people themselves, are sent.
 
-    A field that did not pass its own check is missing in `after`.
+    A field that failed its own validation is missing in `after`.
     """
-    found, known = [], (before.get("base_url_hosts") or "").split()
-    if any(pattern not in known for pattern in (after.get("base_url_hosts") or "").split()):
-        found.append("base_url_hosts")
+    fields, old_hosts = [], (before.get("base_url_hosts") or "").split()
+    if any(pattern not in old_hosts for pattern in (after.get("base_url_hosts") or "").split()):
+        fields.append("base_url_hosts")
     headers = after.get("call_headers")
     if headers and headers != (before.get("call_headers") or {}):
-        found.append("call_headers")
+        fields.append("call_headers")
     link, old_link = after.get("account_settings_url"), before.get("account_settings_url")
     if link and old_link and origin(link) != origin(old_link):
-        found.append("account_settings_url")
-    return found
+        fields.append("account_settings_url")
+    return fields
 
 
 def new_receivers(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[set[str], set[str]]:
-    """Servers that people's tokens would go to after the change, and those that they went to so far."""
-    known = {origin(before.get(name) or "") for name in GET_SECRETS if before.get(name)}
-    known |= set((before.get("base_url_hosts") or "").split())
-    new = {origin(after[name]) for name in GET_SECRETS if after[name]} | set((after["base_url_hosts"] or "").split())
-    return new - known, known
+    """Servers that would newly receive people's tokens after the change, and those that have received them."""
+    old_receivers = {origin(before.get(name) or "") for name in GET_SECRETS if before.get(name)}
+    old_receivers |= set((before.get("base_url_hosts") or "").split())
+    receivers = {origin(after[name]) for name in GET_SECRETS if after[name]} | set(
+        (after["base_url_hosts"] or "").split()
+    )
+    return receivers - old_receivers, old_receivers
 
 
 def picture_type(head: bytes) -> str:
-    """By its first bytes, not by its name or what the browser says."""
+    """Return the type of an image by its first bytes, not by its name or the browser's Content-Type."""
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
         return "image/png"
     return "image/webp" if head[:4] == b"RIFF" and head[8:12] == b"WEBP" else ""
