@@ -1,4 +1,10 @@
-"""What a user owns: tokens, sign-ins under way, and promises to revoke."""
+"""Models of tokens, sign-ins under way, renewals and revocations.
+
+token        tokens                   token_record        columns of a token, and its lifetime
+revocations  revocations              revocation_record   columns of a revocation
+attempts     sign-ins under way       renewals            the refresh journal
+consent      agreed addresses         expiry              end of a refresh token
+"""
 
 from integrations.models.tokens import consent
 from integrations.models.tokens.attempts import (
@@ -10,15 +16,16 @@ from integrations.models.tokens.attempts import (
 )
 from integrations.models.tokens.expiry import RefreshExpiry
 from integrations.models.tokens.renewals import NOT_RENEWED, Renewal, RenewalOutcome
-from integrations.models.tokens.revocations import UNKEPT, UNSETTLED, Revocation, RevocationQuerySet, RevocationState
+from integrations.models.tokens.revocation_record import UNKEPT, UNSETTLED, RevocationState
+from integrations.models.tokens.revocations import Revocation, RevocationQuerySet
 from integrations.models.tokens.token import (
     INTERRUPTED,
     Token,
     TokenQuerySet,
-    TokenState,
     place_of,
     promise,
 )
+from integrations.models.tokens.token_record import TokenState
 
 __all__ = [
     "INTERRUPTED",

@@ -1,4 +1,4 @@
-"""A sign-in under way: begun by one person in one browser session, answered once."""
+"""Model of a sign-in under way: begun by one person in one browser session, answered once."""
 
 import hashlib
 import json
@@ -39,18 +39,18 @@ class AttemptQuerySet(models.QuerySet["AuthorizationAttempt"]):
         return self.filter(status=AttemptStatus.PENDING, expires_at__gt=timezone.now())
 
     def unfinished(self) -> Self:
-        """Under way, or held up on the way: something may still come of these."""
+        """Sign-ins that may still bring a token: under way, answered, or waiting for a choice of account."""
         answered = Q(status__in=(AttemptStatus.CLAIMED, AttemptStatus.OTHER_ACCOUNT))
         return self.filter(answered | Q(status=AttemptStatus.PENDING, expires_at__gt=timezone.now()))
 
     def past(self) -> Self:
-        """Nobody will come back to these: ten minutes for a sign-in, and as long again to read how it ended."""
+        """Abandoned sign-ins, and ended ones whose result has been readable for another ten minutes."""
         now = timezone.now()
         abandoned = Q(status=AttemptStatus.PENDING, expires_at__lt=now)
         return self.filter(abandoned | Q(expires_at__lt=now - settings.ATTEMPT_LIFETIME))
 
     def purge(self) -> None:
-        """Tokens that were fetched and never taken are promised to be revoked before their row goes."""
+        """Delete these rows. Creates revocations of tokens that were fetched and never stored."""
         for attempt in self.select_related("user", "credential__profile__registry"):
             with error_boundary(f"Purging sign-in {attempt.hex}"), transaction.atomic():
                 attempt.let_go(reason="sign_in_abandoned")
@@ -79,12 +79,12 @@ class AuthorizationAttempt(SysIdModel):
     redirect_uri = models.CharField(max_length=600)
     scopes = models.JSONField(default=list)
     endpoints = models.JSONField(default=list)
-    agreed = models.JSONField(default=dict)  # the addresses that the person agrees to by signing in (`consent`)
+    agreed = models.JSONField(default=dict)  # addresses that the person agrees to by signing in (`consent`)
     popup = models.BooleanField(default=False)
     next_path = models.CharField(max_length=500, blank=True)
     status = models.CharField(max_length=20, choices=AttemptStatus, default=AttemptStatus.PENDING)
     failure_code = models.CharField(max_length=100, blank=True)
-    failure_reason = models.CharField(max_length=300, blank=True)  # the provider's words, for administrators
+    failure_reason = models.CharField(max_length=300, blank=True)  # from the provider, for administrators
     account_label = models.CharField(max_length=255, blank=True)
     account_id = models.CharField(max_length=255, blank=True)
     answer = EncryptedField(purpose="attempt")
@@ -103,7 +103,7 @@ class AuthorizationAttempt(SysIdModel):
         return f"{self.credential} / {self.user} ({self.status})"
 
     def save(self, *, update_fields: Iterable[str] | None = None, **options: Any) -> None:
-        """Who begins a sign-in agrees to the set-up of that moment; what changes until its end does not count."""
+        """Save. A new sign-in agrees to the current addresses; changes until its end are not agreed to."""
         if self._state.adding and not self.agreed:
             self.agreed = consent.agreement_now(self.credential, None if self.is_shared else self.user_id)
         super().save(update_fields=update_fields, **options)
@@ -113,12 +113,12 @@ class AuthorizationAttempt(SysIdModel):
 
     @property
     def is_shared(self) -> bool:
-        """An administrator signs in, and the token will be the system's."""
+        """Whether an administrator signs in to get a token for the system."""
         return self.integration_type == IntegrationType.SYSTEM
 
     @property
     def owner(self) -> User | None:
-        """Whose token this will be; None for the system's."""
+        """Owner of the token to come; None for the system."""
         return None if self.is_shared else self.user
 
     @property
@@ -126,15 +126,15 @@ class AuthorizationAttempt(SysIdModel):
         return max(0, round((self.expires_at - timezone.now()).total_seconds()))
 
     def claim(self, status: AttemptStatus, *, while_in: AttemptStatus) -> bool:
-        """Move on if nobody else did; True for exactly one caller."""
+        """Change the status, if no other process has. True for exactly one caller."""
         rows = AuthorizationAttempt.objects.filter(pk=self.pk, status=while_in).update(status=status)
         self.status = status if rows else self.status
         return bool(rows)
 
     def was_cancelled(self) -> bool:
-        """Locked and looked at once more: whether somebody ended this sign-in while the server was asked.
+        """Lock the row and check whether the sign-in was cancelled during the request to the server.
 
-        Whoever did has taken what was fetched until then; only what came in since is still to be let go.
+        The cancellation has revoked what was fetched until then; only what came in since remains to be revoked.
         """
         stored = AuthorizationAttempt.objects.select_for_update().filter(pk=self.pk).first()
         if stored is None or stored.status != AttemptStatus.CANCELLED:
@@ -144,29 +144,29 @@ class AuthorizationAttempt(SysIdModel):
 
     @property
     def holds_answer(self) -> bool:
-        """Whether something was fetched, without opening it."""
+        """Whether a token answer is stored. Does not open it."""
         return bool(self.__dict__.get("answer"))
 
     def fetched(self) -> TokenAnswer | None:
-        """What the server gave for this sign-in and no token row holds yet."""
-        held = readable(self, "answer")
-        if not held:
+        """Return the stored token answer, which no token row holds yet."""
+        stored = readable(self, "answer")
+        if not stored:
             return None
-        fields = json.loads(held)
+        fields = json.loads(stored)
         return TokenAnswer(**{**fields, "scopes": None if fields["scopes"] is None else tuple(fields["scopes"])})
 
     def hold(self, answer: TokenAnswer) -> bool:
-        """Committed as soon as it came in: nothing that happens afterwards can lose it. False: this row is gone."""
-        kept = replace(answer, claims={}, unverified_id_token="", said={})
-        self.answer = json.dumps(asdict(kept))
+        """Store a token answer and commit, so that no later failure loses it. False if the row was deleted."""
+        stored = replace(answer, claims={}, unverified_id_token="", said={})
+        self.answer = json.dumps(asdict(stored))
         with transaction.atomic():
-            is_there = AuthorizationAttempt.objects.select_for_update().filter(pk=self.pk).exists()
-            if is_there:
+            exists = AuthorizationAttempt.objects.select_for_update().filter(pk=self.pk).exists()
+            if exists:
                 self.save(update_fields=["answer"])
-        return is_there
+        return exists
 
     def token(self, answer: TokenAnswer) -> "Token":
-        """A token row for what was fetched; not saved."""
+        """Build a token from the answer; not saved."""
         token = Token(user=self.owner, credential=self.credential, integration_type=self.integration_type)
         token.agreed = self.agreed
         token.requested_scopes, token.scopes = self.scopes, self.scopes
@@ -175,7 +175,7 @@ class AuthorizationAttempt(SysIdModel):
         return token
 
     def let_go(self, *, reason: str, orphaned: bool = False, not_before: datetime | None = None) -> "Revocation | None":
-        """What was fetched is not wanted: promise to revoke it."""
+        """Discard the stored answer, and create a revocation of its tokens."""
         answer = self.fetched()
         if answer is None:
             return None
@@ -184,18 +184,18 @@ class AuthorizationAttempt(SysIdModel):
         return revocation
 
     def finish(self, status: AttemptStatus, *, failure_code: str = "", failure_reason: str = "") -> None:
-        """The outcome; what was needed to get there is wiped."""
+        """Record the outcome, and delete the secrets of the sign-in."""
         self.status, self.failure_code, self.finished_at = status, failure_code[:100], timezone.now()
         self.failure_reason = failure_reason[:300]
         self.code_verifier = self.nonce = ""
         if status != AttemptStatus.OTHER_ACCOUNT:
             self.answer = ""
-        wiped = ["code_verifier", "nonce", "answer"]
-        told = ["status", "failure_code", "failure_reason", "finished_at", "account_label", "account_id"]
-        self.save(update_fields=[*told, *wiped])
+        deleted_fields = ["code_verifier", "nonce", "answer"]
+        outcome_fields = ["status", "failure_code", "failure_reason", "finished_at", "account_label", "account_id"]
+        self.save(update_fields=[*outcome_fields, *deleted_fields])
 
 
 @receiver(pre_delete, sender=AuthorizationAttempt)
-def let_go_of_what_was_fetched(instance: AuthorizationAttempt, origin: Origin, **_kwargs: Any) -> None:
-    """The same for tokens that no row holds yet."""
+def revoke_fetched(instance: AuthorizationAttempt, origin: Origin, **_kwargs: Any) -> None:
+    """Create the revocation of tokens that no token row holds yet, when their sign-in is deleted."""
     instance.let_go(reason="deleted", orphaned=begins_elsewhere(origin, AuthorizationAttempt))

@@ -1,4 +1,4 @@
-"""End of a refresh token, and how it is known."""
+"""End of a refresh token, and the source of that date."""
 
 from datetime import datetime, timedelta
 
@@ -8,11 +8,11 @@ from django.utils.translation import gettext_lazy as _
 from foundation.oauth_client.answers import TokenAnswer
 from integrations.models.registry import DEFAULT_REFRESH_TOKEN_LIFESPAN, ApplicationRegistry
 
-SAME_MOMENT = timedelta(minutes=1)  # two statements of one end differ by the time that answers travel
+SAME_MOMENT = timedelta(minutes=1)  # two answers about one end differ by their travel time
 
 
 class RefreshExpiry(models.TextChoices):
-    """Source of a refresh token's end. People and programs are told only of an end that is known."""
+    """Source of a refresh token's end. An assumed end is shown neither to people nor to programs."""
 
     ASSUMED = "", _("Assumed")  # the default of Refresh Token Lifespan
     KNOWN = "known", _("Known")  # the provider named it, or an administrator entered the lifespan
@@ -26,9 +26,9 @@ def moment(now: datetime, seconds: int | None) -> datetime | None:
 def refresh_token_end(
     answer: TokenAnswer, registry: ApplicationRegistry, *, now: datetime, known_before: datetime | None
 ) -> tuple[datetime | None, RefreshExpiry]:
-    """When the refresh token of this answer ends, and how that is known.
+    """Return when the refresh token of this answer ends, and the source of that date.
 
-    `known_before`: the end of the refresh token that it replaces, where that was known.
+    `known_before`: the end of the refresh token that it replaces, if that was known.
     """
     ends_at = moment(now, answer.refresh_expires_in or registry.refresh_token_lifespan)
     is_entered = registry.refresh_token_lifespan != DEFAULT_REFRESH_TOKEN_LIFESPAN

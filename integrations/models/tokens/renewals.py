@@ -1,4 +1,4 @@
-"""The journal of renewals: what was sent to a provider before anybody knew what would come of it."""
+"""Refresh journal: each renewal is recorded before its request is sent, and settled after the answer."""
 
 from datetime import timedelta
 from typing import Self
@@ -18,33 +18,33 @@ from foundation.oauth_client.errors import (
 )
 from integrations.models.registry import SysIdModel
 
-KEPT = timedelta(days=30)
+KEPT_FOR = timedelta(days=30)
 
 
 class RenewalOutcome(models.TextChoices):
-    ASKED = "asked", _("Asked")  # and no more is known: under way, or the process that asked is gone
+    ASKED = "asked", _("Asked")  # under way, or the process died
     RENEWED = "renewed", _("Renewed")
     REFUSED = "refused", _("Refused")
     FAILED = "failed", _("Failed")
-    BROKEN = "broken", _("Broken off by a fault of Keyrack")  # whether the server has answered is not known
+    BROKEN = "broken", _("Broken off by a fault of Keyrack")  # whether the server answered is unknown
 
 
 NOT_RENEWED = (RenewalOutcome.FAILED, RenewalOutcome.BROKEN)
 KINDS: dict[str, type[OAuthError]] = {
     kind.__name__.lower(): kind for kind in (Unreachable, Refused, Misconfigured, Unusable, Unexplained)
 }
-LOST_KINDS = ("unreachable", "unusable")  # no answer, or none that could be read
+LOST_KINDS = ("unreachable", "unusable")  # no answer, or an unreadable one
 
 
 class RenewalQuerySet(models.QuerySet["Renewal"]):
     def past(self) -> Self:
-        """What nobody asks about any more."""
-        return self.filter(asked_at__lt=timezone.now() - KEPT)
+        """Entries past the time for which they are kept."""
+        return self.filter(asked_at__lt=timezone.now() - KEPT_FOR)
 
     def unanswered(self) -> Self:
-        """Whether the provider granted anything is not known: the refresh token may be spent and its successor live.
+        """Renewals whose result is unknown: the refresh token may be used up, and its successor may live.
 
-        An HTTP status that is no success, and a name that does not resolve, mean that nothing was granted.
+        After an HTTP error status or a failed DNS look-up, nothing was granted.
         """
         unknown = models.Q(outcome__in=(RenewalOutcome.ASKED, RenewalOutcome.BROKEN))
         lost = models.Q(outcome=RenewalOutcome.FAILED, kind__in=LOST_KINDS)
@@ -53,14 +53,14 @@ class RenewalQuerySet(models.QuerySet["Renewal"]):
 
 
 class Renewal(SysIdModel):
-    """One request for new tokens, written down before it is sent and settled after. Its id is the attempt's."""
+    """Journal entry of one renewal request. Its id is that of the attempt."""
 
     token_id = models.UUIDField(db_index=True)  # no foreign key: the entry outlives the token
     version = models.PositiveIntegerField()
     refresh_token_hash = models.CharField(max_length=64, blank=True)
     outcome = models.CharField(_("Outcome"), max_length=10, choices=RenewalOutcome, default=RenewalOutcome.ASKED)
     code = models.CharField(_("Code"), max_length=100, blank=True)
-    kind = models.CharField(max_length=20, blank=True, editable=False)  # of the error, as `KINDS` names them
+    kind = models.CharField(max_length=20, blank=True, editable=False)  # of the error: a key of `KINDS`
     asked_at = models.DateTimeField(_("Asked"), default=timezone.now, db_index=True)
     settled_at = models.DateTimeField(_("Settled"), null=True, blank=True)
 
@@ -71,7 +71,7 @@ class Renewal(SysIdModel):
         verbose_name_plural = _("Token Renewals")
 
     def error(self) -> OAuthError:
-        """What failed, as whoever asked was told."""
+        """Rebuild the error that the renewal raised."""
         return KINDS.get(self.kind, Unreachable)(self.code or "renewal_postponed")
 
     def __str__(self) -> str:
