@@ -80,7 +80,7 @@ def test_a_sign_in_does_not_fail_for_its_label(
 ) -> None:
     server.on("GET /userinfo").answer(**answer)
     page = walks.words(walks.sign_in(as_amira, alias))
-    assert "didn’t tell as whom you are signed in" in page
+    assert "didn’t say which account you are signed in to" in page
     assert Token.objects.get().account_label == ""
 
 

@@ -1,10 +1,12 @@
-"""One alias as one person sees it: the single table of states for the card, the API and the tests.
+"""Card: one alias as one person sees it, with the one table of states for pages, API and tests. Read-only.
 
-The section follows the seed's rule alone (a valid token or none); everything else is a badge on top. Writes nothing.
+The section of the dashboard depends only on whether there is a valid token; everything else is shown as a badge.
 
-    states    the table and its words        scopes    scopes in words
-    card      one integration                rows      all of a person's
-    endings   how a sign-in can end          outcomes  what is true afterwards, in words
+    integration        one integration                    token_details      its token
+    queries            all integrations of a person       scopes             names of scopes
+    states             states and their texts             moved_addresses    changed addresses
+    endings            how sign-ins end, and the texts    bidi               isolation of right-to-left names
+    outcomes           result of a sign-in                outcome_sentences  its sentences
 """
 
 from integrations.models.card.endings import ENDINGS, Ending, ending_of

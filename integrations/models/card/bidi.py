@@ -1,4 +1,4 @@
-"""Isolation of names in right-to-left scripts (Unicode UAX #9), so that they cannot turn the sentence around them."""
+"""Isolation of names in right-to-left scripts (Unicode UAX #9), so that they don't reorder the sentence around them."""
 
 import unicodedata
 

@@ -1,6 +1,6 @@
-"""Every way in which a sign-in can end, one row each, and which of them an attempt has come to.
+"""Endings of a sign-in: every way in which one can end, with its texts, and the ending of an attempt.
 
-A new one is a member of `Ending`, its place in `ending_of`, and a row of `ENDINGS`.
+To add one, add a member of `Ending`, its case in `ending_of`, and a row of `ENDINGS`.
 """
 
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ from foundation.oauth_client import error_codes
 from integrations.models.registry.health import CLIENT_REFUSED, CLOCK, UNEXPLAINED_REFUSALS
 from integrations.models.tokens import AttemptStatus, AuthorizationAttempt
 
-# Whose fault a code is: ours (the set-up's), a stranger's, or nobody's (the provider is not there just now).
-OURS = error_codes.MISCONFIGURED | {
+# Failure codes by fault: ours (the set-up), a possible attack, or a provider that is temporarily unavailable.
+OUR_FAULTS = error_codes.MISCONFIGURED | {
     *("redirected", "blocked_address", "insecure_url", "bad_url", "bad_request", "unreadable_secret", "no_keys"),
     *("bad_client_authentication", "bad_code_challenge_method", "bad_registration"),
     *("http_401", "http_404", "http_405", "http_410"),
     *(CLIENT_REFUSED, UNEXPLAINED_REFUSALS),
 }
-SAFETY = {"issuer_mismatch", "issuer_missing", "registration_changed", "bad_id_token"}
-NOBODYS = error_codes.TRANSIENT | {
+UNSAFE_CODES = {"issuer_mismatch", "issuer_missing", "registration_changed", "bad_id_token"}
+UNAVAILABLE = error_codes.TRANSIENT | {
     *("timeout", "connection_failed", "dns_failed", "too_large", "renewal_timeout", "http_403", "http_408", "http_429"),
     *("truncated", "tls_refused", "no_answer"),
 }
@@ -30,13 +30,13 @@ NOBODYS = error_codes.TRANSIENT | {
 class Ending(StrEnum):
     CONNECTED = "connected"
     UNDER_WAY = "pending"
-    TOO_LATE = "too_late"  # nobody came back within the attempt's lifetime
+    TOO_LATE = "too_late"  # no answer within the attempt's lifetime
     OTHER_ACCOUNT = "other_account"  # the person has to choose
-    ACCOUNT_KEPT = "account_kept"  # the person chose the account of before
-    ACCOUNT_REFUSED = "account_refused"  # the administrator chose it beforehand
+    ACCOUNT_KEPT = "account_kept"  # the person kept the earlier account
+    ACCOUNT_REFUSED = "account_refused"  # by the setting of the credential
     CANCELLED = "cancelled"  # by the person, on the card
     REPLACED = "replaced"  # by newer sign-ins of the same person
-    ENDED = "ended"  # with the token: revoked, or by an administrator
+    ENDED = "ended"  # revoked with the token, or by an administrator
     DENIED = "denied"
     UNFINISHED = "unfinished"  # the provider still waits for the person's answer
     EMPTY_ANSWER = "empty_answer"  # neither a code nor an error
@@ -62,9 +62,9 @@ FAILURES = {
     "missing_code": Ending.EMPTY_ANSWER,
     "other_account_refused": Ending.ACCOUNT_REFUSED,
     "no_longer_available": Ending.NO_LONGER_AVAILABLE,
-    **dict.fromkeys(OURS, Ending.MISCONFIGURED),
-    **dict.fromkeys(SAFETY, Ending.UNSAFE),
-    **dict.fromkeys(NOBODYS, Ending.UNANSWERED),
+    **dict.fromkeys(OUR_FAULTS, Ending.MISCONFIGURED),
+    **dict.fromkeys(UNSAFE_CODES, Ending.UNSAFE),
+    **dict.fromkeys(UNAVAILABLE, Ending.UNANSWERED),
     **dict.fromkeys(error_codes.UNANSWERED, Ending.UNFINISHED),
 }
 
@@ -93,17 +93,18 @@ STAYS_CONNECTED, TRY_AGAIN = _("%(name)s stays connected"), _("Try again")
 
 @dataclass(frozen=True, kw_only=True)
 class EndingRow:
-    """Texts of one ending. They may hold %(name)s, %(account)s (signed in as), %(previous)s, %(provider)s and
-    %(minutes)s (between the clocks).
+    """Texts of one ending.
+
+    They may contain %(name)s, %(account)s (signed in as), %(previous)s, %(provider)s and %(minutes)s (between clocks).
     """
 
     heading: Any
     cause: Any = ""
-    cause_of_renewal: Any = ""  # where the integration stays as it was; `cause` if empty
+    cause_of_renewal: Any = ""  # if the integration stays as it was; `cause` if empty
     heading_of_renewal: Any = STAYS_CONNECTED
     tone: str = "bad"
     icon: str = "x-circle"
-    is_news: bool = True  # worth an alert and a warning; False where the person did it
+    is_news: bool = True  # worth an alert and a warning; False if the person did it
     retry: Any = TRY_AGAIN
     retry_of_renewal: Any = TRY_AGAIN
 

@@ -1,4 +1,4 @@
-"""One alias as one person sees it. Writes nothing, asks for nothing that it was not given."""
+"""One alias as one person sees it. Read-only; makes no queries."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,38 +11,34 @@ from integrations.models.card.bidi import isolated
 from integrations.models.card.moved_addresses import Move, moves_of
 from integrations.models.card.scopes import ScopeBook
 from integrations.models.card.states import QUICK_ATTEMPTS, REVOKING_AT_MOST, STATES, State, StateRow
+from integrations.models.card.token_details import TokenDetails
 from integrations.models.events import Event
 from integrations.models.registry import Alias, ApplicationRegistry, OAuth2Credential
 from integrations.models.sign_in_urls import home_url, initiator_url
 from integrations.models.tokens import (
-    INTERRUPTED,
     AuthorizationAttempt,
-    RefreshExpiry,
     Revocation,
     RevocationState,
-    Token,
-    TokenState,
 )
 from integrations.models.tokens.consent import Change, changes, digest
 
 
 @dataclass(frozen=True, kw_only=True)
-class Integration:
+class Integration(TokenDetails):
     alias: Alias
     credential: OAuth2Credential
-    token: Token | None
     attempt: AuthorizationAttempt | None  # under way
-    ended: AuthorizationAttempt | None = None  # the latest, where it has ended a moment ago
+    ended: AuthorizationAttempt | None = None  # the latest, if it ended a moment ago
     revocation: Revocation | None
-    settled: Revocation | None  # a moment ago
+    settled: Revocation | None  # settled a moment ago
     scopes: ScopeBook
     now: datetime
-    is_on: bool  # neither the alias nor what it authenticates with is turned off
-    address_events: tuple[Event, ...] = ()  # of changed addresses, for the words about them
+    is_on: bool  # the alias and its credential and registry are turned on
+    address_events: tuple[Event, ...] = ()  # about changed addresses
 
     @cached_property
     def state(self) -> State:
-        """The first that holds, in the order of what a person must know first."""
+        """The first state that applies, in the order of importance to the person."""
         if not self.is_on:
             return State.DISABLED
         if self.attempt:
@@ -65,7 +61,7 @@ class Integration:
 
     @property
     def is_down(self) -> bool:
-        """What this integration calls does not answer; another address of the same registry is not its concern."""
+        """Whether a server that this integration calls is down. Other servers of its registry don't count."""
         connection = self.alias.connection
         called = [self.registry.token_url, *([connection.connection_url] if connection else [])]
         return any(self.registry.is_down_at(url) for url in called)
@@ -91,7 +87,7 @@ class Integration:
 
     @property
     def is_listed(self) -> bool:
-        """What is turned off and holds nothing is not shown at all."""
+        """Whether it is on the dashboard: turned on, or with a token."""
         return self.state != State.DISABLED or self.token is not None
 
     @property
@@ -100,7 +96,7 @@ class Integration:
 
     @property
     def is_moving(self) -> bool:
-        """The card changes by itself; the dashboard asks again."""
+        """Whether the card will change by itself, so that the dashboard polls."""
         return self.row.is_moving
 
     # Addresses that were changed ------------------------------------------------------------------------------
@@ -112,22 +108,22 @@ class Integration:
 
     @cached_property
     def address_changes(self) -> list[Change]:
-        """Addresses to which the person has not agreed. The token is held while there are any."""
+        """Addresses that the person has not agreed to. The token is blocked while there are any."""
         if self.token is None:
             return []
         return changes(self.token.agreed, vars(self.registry), self.connection_url)
 
     @property
     def address_fingerprint(self) -> str:
-        """What the person sees when they agree. Another one afterwards is not agreed to."""
-        seen = [(change.name, change.new) for change in self.address_changes]
-        return sha256(repr([seen, digest(self.registry.call_headers)]).encode()).hexdigest()
+        """Hash of the addresses that the person is shown, so that they agree to exactly these."""
+        new_addresses = [(change.name, change.new) for change in self.address_changes]
+        return sha256(repr([new_addresses, digest(self.registry.call_headers)]).encode()).hexdigest()
 
     @property
     def address_moves(self) -> list[Move]:
         return moves_of(self.address_changes, self.address_events)
 
-    # What the card says ---------------------------------------------------------------------------------------
+    # Texts of the card ---------------------------------------------------------------------------------------
 
     @property
     def title(self) -> str:
@@ -151,7 +147,7 @@ class Integration:
 
     @property
     def spoken(self) -> str:
-        """For the live region, when the card has come into its present state."""
+        """Sentence for the live region when the card enters its state."""
         return str(self.row.spoken) % {"name": self.title}
 
     @property
@@ -164,12 +160,12 @@ class Integration:
 
     @property
     def is_on_this_machine(self) -> bool:
-        """The provider's host says nothing about the provider, as in the demo."""
+        """Whether the provider runs on this machine, as in the demo, so that its host says nothing."""
         return self.host in ("localhost", "::1") or self.host.startswith("127.")
 
     @property
     def provider(self) -> str:
-        """What people tell the provider by: its host, or the card's name where the host says nothing."""
+        """How people recognize the provider: by its host, or by the card's title if the host says nothing."""
         return isolated(self.title) if self.is_on_this_machine or not self.host else self.host
 
     @property
@@ -179,10 +175,6 @@ class Integration:
     @property
     def credential_hex(self) -> str:
         return self.credential.hex
-
-    @property
-    def has_token(self) -> bool:
-        return self.token is not None
 
     @property
     def account(self) -> str:
@@ -204,95 +196,15 @@ class Integration:
         return self.scopes.labels(self.registry.pk, self.token.missing_scopes()) if self.token else []
 
     @property
-    def expires_at(self) -> datetime | None:
-        return self.token.expires_at if self.token else None
-
-    @property
-    def known_end(self) -> datetime | None:
-        """When nothing of the sign-in works at the provider any more, where that is known."""
-        return self.token.known_end if self.token else None
-
-    @property
-    def works_until(self) -> datetime | None:
-        """The end of an access token that still lives; None where it has none, or lives no longer."""
-        return self.token.expires_at if self.token and self.token.usable_for() else None
-
-    @property
     def sign_in_may_fail(self) -> bool:
-        """The provider refused our registration when somebody signed in last."""
+        """Whether the provider refused our registration at the last sign-in of any person."""
         asks = {State.NOT_CONNECTED, State.NEEDS_REAUTH, State.EXPIRING}
         return self.state in asks and self.registry.cannot_sign_in
 
     @property
-    def renews_itself(self) -> bool:
-        return bool(self.token and self.token.renews_itself)
-
-    @property
     def renewal_is_stuck(self) -> bool:
-        """It renews by itself again when something has changed that the person cannot change."""
+        """Whether renewal waits for something that the person cannot change."""
         return self.state in {State.MISCONFIGURED, State.NOT_RENEWED}
-
-    @property
-    def not_renewed_since(self) -> datetime | None:
-        return self.token.not_renewed_since if self.token else None
-
-    @property
-    def sign_in_again_by(self) -> datetime | None:
-        """When the person has to sign in again at the latest, where that is known."""
-        return self.token.sign_in_again_by if self.token else None
-
-    @property
-    def renewal_is_extended(self) -> bool:
-        """Each renewal moves that moment: no date on which the person has to come back."""
-        return bool(self.token and self.token.refresh_expiry == RefreshExpiry.EXTENDED)
-
-    @property
-    def token_type(self) -> str:
-        return self.token.token_type if self.token else ""
-
-    @property
-    def last_used_at(self) -> datetime | None:
-        return self.token.last_used_at if self.token else None
-
-    @property
-    def last_used_by(self) -> str:
-        return self.token.last_used_by if self.token else ""
-
-    @property
-    def signed_in_at(self) -> datetime | None:
-        return self.token.signed_in_at if self.token else None
-
-    @property
-    def refreshed_at(self) -> datetime | None:
-        return self.token.refreshed_at if self.token else None
-
-    @property
-    def is_locked(self) -> bool:
-        """The provider may well accept the sign-in, but its key is not set, so Keyrack cannot open it."""
-        return bool(self.token and self.token.state == TokenState.VALID and self.token.is_locked)
-
-    @property
-    def stopped_at(self) -> datetime | None:
-        """Since when nothing works any more; None while it does."""
-        if self.token is None or self.is_locked or self.token.is_valid:
-            return None
-        return self.token.failed_at or self.token.expires_at
-
-    @property
-    def failure_code(self) -> str:
-        if self.is_locked:
-            return "unreadable"
-        return self.token.failure_code if self.token else ""
-
-    @property
-    def was_refused(self) -> bool:
-        """The provider said no; otherwise the time simply ran out."""
-        return bool(self.token and self.token.state == TokenState.NEEDS_REAUTH)
-
-    @property
-    def was_interrupted(self) -> bool:
-        """Keyrack died while it renewed: the fault is ours."""
-        return self.failure_code == INTERRUPTED
 
     @property
     def initiator_url(self) -> str:

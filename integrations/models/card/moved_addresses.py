@@ -1,4 +1,4 @@
-"""Addresses of an integration that were changed, in words for the person who must agree to them."""
+"""Changed addresses of an integration, in words for the person who must agree to them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ LABELS: dict[str, Any] = {
     "token_revocation_url": _("Where your token is cancelled"),
     "token_introspection_url": _("Where your token is checked"),
     "userinfo_url": _("Where your account’s name is read"),
-    "account_settings_url": _("The page of your settings there"),
-    "base_url_hosts": _("Which servers your calls may be sent on to"),
+    "account_settings_url": _("Your settings page at the provider"),
+    "base_url_hosts": _("Servers that your calls may be forwarded to"),
     "call_headers": _("What is sent along with each call"),
 }
 EVENTS_READ = 50
@@ -29,12 +29,12 @@ EVENTS_READ = 50
 
 @dataclass(frozen=True, kw_only=True)
 class Move:
-    """One or more addresses that went from one server to another."""
+    """One or more addresses that were changed from one server to another."""
 
     labels: tuple[str, ...]
     old: str
     new: str
-    who: str
+    who: str  # name of the person who made the change, or ""
     at: datetime | None
 
     @property
@@ -48,11 +48,11 @@ class Move:
 
 
 def moves_of(changes: Iterable[Change], events: Iterable[Event]) -> list[Move]:
-    """What moved to the same place at once is told once. `events`: the newest first."""
-    told: dict[tuple[str, str], list[Change]] = {}
+    """Group the changes by old and new server. `events`: newest first."""
+    changes_by_servers: dict[tuple[str, str], list[Change]] = {}
     for change in changes:
-        told.setdefault((server_of(change.old), server_of(change.new)), []).append(change)
-    return [move_of(old, new, moved, list(events)) for (old, new), moved in told.items()]
+        changes_by_servers.setdefault((server_of(change.old), server_of(change.new)), []).append(change)
+    return [move_of(old, new, moved, list(events)) for (old, new), moved in changes_by_servers.items()]
 
 
 def move_of(old: str, new: str, moved: list[Change], events: list[Event]) -> Move:
@@ -66,14 +66,14 @@ def is_about(event: Event, change: Change) -> bool:
 
 
 def name_of(event: Event | None) -> str:
-    """Who changed it; "" where nobody is known, such as for a command on the server."""
+    """Name of the person who made the change; "" if it is unknown, as for a command on the server."""
     if event is None:
         return ""
     return (event.who.get_full_name() if event.who else "") or event.who_name
 
 
 def server_of(url: str) -> str:
-    """Scheme and host as people read them; anything else as it is."""
+    """Return scheme and host of a URL, for people; anything else as it is."""
     if "://" not in url or "," in url:
         return url
     parts = urlsplit(url)
@@ -81,7 +81,7 @@ def server_of(url: str) -> str:
 
 
 def events_about(registry_ids: Iterable[UUID], *, since: datetime | None = None) -> list[Event]:
-    """The last changes of addresses at these registries, the newest first. One query."""
-    found = Event.objects.filter(kind=EventKind.ADDRESS_CHANGED, subject_id__in=list(registry_ids))
-    found = found.filter(at__gt=since) if since else found
-    return list(found.select_related("who").order_by("-at")[:EVENTS_READ])
+    """Return the latest address changes of these registries, newest first. One query."""
+    events = Event.objects.filter(kind=EventKind.ADDRESS_CHANGED, subject_id__in=list(registry_ids))
+    events = events.filter(at__gt=since) if since else events
+    return list(events.select_related("who").order_by("-at")[:EVENTS_READ])

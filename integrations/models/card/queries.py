@@ -1,4 +1,4 @@
-"""From rows to integrations: one person's, in a fixed number of queries."""
+"""Queries for one person's integrations: a fixed number, however many there are."""
 
 from dataclasses import replace
 from uuid import UUID
@@ -16,42 +16,42 @@ from integrations.models.tokens import AttemptStatus, AuthorizationAttempt, Revo
 
 
 def integrations_of(user: User) -> list[Integration]:
-    """What this person's dashboard shows, by title."""
+    """Return the integrations on this person's dashboard, by title."""
     return [row for row in assemble(user, admission.shown(user.pk, Alias.objects.personal())) if row.is_listed]
 
 
 def integration_of(user: User, alias_id: UUID) -> Integration | None:
-    """One integration of this person; None when it is not theirs to see."""
+    """Return one integration of this person; None if they may not see it."""
     rows = assemble(user, admission.shown(user.pk, Alias.objects.filter(pk=alias_id).personal()))
     return next((row for row in rows if row.is_listed), None)
 
 
 def integration_named(user: User, reference: str) -> Integration | None:
-    """The same by name or id, for callers, while it is turned on.
+    """Return one integration by name or id, for callers, if it is turned on.
 
-    An alias that is not theirs, or turned off, costs exactly as many queries as one that is not there.
+    A forbidden or inactive alias takes exactly as many queries as a missing one, so that time doesn't tell them apart.
     """
-    if "\0" in reference:  # PostgreSQL refuses to be asked for such a name
+    if "\0" in reference:  # PostgreSQL refuses null characters in queries
         reference = ""
     rows = assemble(user, admission.admitted(user.pk, Alias.objects.named(reference).personal()))
     return rows[0] if rows else None
 
 
 def under_way(attempt: AuthorizationAttempt | None) -> AuthorizationAttempt | None:
-    """The sign-in begun last, while it is open. What was begun before it and never finished says nothing any more."""
+    """Return the latest sign-in if it is open. Earlier ones don't count, finished or not."""
     is_open = attempt and attempt.status in {AttemptStatus.PENDING, AttemptStatus.CLAIMED} and attempt.seconds_left
     return attempt if is_open else None
 
 
 def has_ended(attempt: AuthorizationAttempt | None) -> AuthorizationAttempt | None:
-    """The sign-in begun last, where it is over."""
+    """Return the latest sign-in if it is over."""
     return None if under_way(attempt) else attempt
 
 
 def assemble(user: User, aliases: AliasQuerySet) -> list[Integration]:
-    """These personal aliases with what this person has for them; five queries for any number."""
-    complete = admission.with_switches(aliases)
-    rows = [(alias, credential) for alias in complete if (credential := alias.effective_credential)]
+    """Build integrations of these personal aliases for this person. Five queries for any number."""
+    with_switches = admission.with_switches(aliases)
+    rows = [(alias, credential) for alias in with_switches if (credential := alias.effective_credential)]
     scopes = ScopeBook({credential.profile.registry_id for _alias, credential in rows})
     tokens = {token.credential_id: token for token in Token.objects.filter(user=user).with_failed_renewals()}
     lately = timezone.now() - settings.ATTEMPT_LIFETIME
@@ -60,7 +60,7 @@ def assemble(user: User, aliases: AliasQuerySet) -> list[Integration]:
     revocations = Revocation.objects.spoken_of().filter(user=user).order_by("created_at")
     latest_revocation = {(revocation.credential_id, revocation.is_kept): revocation for revocation in revocations}
     now = timezone.now()
-    found = [
+    integrations = [
         Integration(
             alias=alias,
             credential=credential,
@@ -75,16 +75,16 @@ def assemble(user: User, aliases: AliasQuerySet) -> list[Integration]:
         )
         for alias, credential in rows
     ]
-    return sorted(with_address_events(found), key=lambda row: (row.title.casefold(), row.alias.name))
+    return sorted(with_address_events(integrations), key=lambda row: (row.title.casefold(), row.alias.name))
 
 
 def with_address_events(rows: list[Integration]) -> list[Integration]:
-    """Who changed the addresses, where any were changed: one more query."""
-    moved = {row.registry.pk for row in rows if row.address_changes}
-    if not moved:
+    """Add the events of address changes, if addresses were changed: one more query."""
+    registry_ids = {row.registry.pk for row in rows if row.address_changes}
+    if not registry_ids:
         return rows
-    events = events_about(moved)
+    events = events_about(registry_ids)
     return [
-        replace(row, address_events=tuple(each for each in events if each.subject_id == row.registry.pk))
+        replace(row, address_events=tuple(event for event in events if event.subject_id == row.registry.pk))
         for row in rows
     ]

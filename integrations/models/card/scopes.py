@@ -1,4 +1,4 @@
-"""Scopes in words, for a page full of cards."""
+"""Names of scopes for all cards of a page."""
 
 from collections.abc import Iterable
 from uuid import UUID
@@ -7,7 +7,7 @@ from integrations.models.registry import OAuthEntityScope
 
 
 class ScopeBook:
-    """The scopes of some registries in words, and which profile asks for which. One query."""
+    """Names of the scopes of some registries, and the scopes that each profile requests. One query."""
 
     def __init__(self, registry_ids: Iterable[UUID]) -> None:
         self.words: dict[tuple[UUID, str], str] = {}
@@ -19,5 +19,5 @@ class ScopeBook:
                 self.requested.setdefault(profile_id, []).append(scope)
 
     def labels(self, registry_id: UUID, scopes: Iterable[str]) -> list[str]:
-        """In words where the administrator gave words, else as the wire has it."""
+        """Return the scopes' names, or the scopes themselves if an administrator has not named them."""
         return [self.words.get((registry_id, scope), scope) for scope in scopes]

@@ -1,6 +1,6 @@
-"""Every state that an integration can be in, one row each: what its badge shows, and what is said of it.
+"""States of an integration: one row each with its badge and its texts.
 
-A new state is a member of `State`, its place in `Integration.state`, and a row of `STATES`.
+To add one, add a member of `State`, its case in `Integration.state`, and a row of `STATES`.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-QUICK_ATTEMPTS = 5  # so many calls follow a revoke within a minute; afterwards the card says that it is not confirmed
+QUICK_ATTEMPTS = 5  # within a minute of a revoke; after these, the card says that it is not confirmed
 REVOKING_AT_MOST = timedelta(seconds=60)
 
 
@@ -31,15 +31,15 @@ class State(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class StateRow:
-    """Texts are lazy, and may hold %(name)s for the integration's title."""
+    """Badge and texts of one state. Texts are lazy, and may contain %(name)s for the integration's title."""
 
     badge: Any
     tone: str
     icon: str
-    spoken: Any  # for the live region, when a card has come into this state
-    standing: Any = ""  # what else is true now, for the page of a sign-in that changed nothing
-    needs_person: bool = False  # counted on the attention strip: this person can do something about it
-    is_moving: bool = False  # changes by itself; the dashboard asks again
+    spoken: Any  # for the live region, when a card enters this state
+    standing: Any = ""  # also true now, for the page of a sign-in that changed nothing
+    needs_person: bool = False  # counted on the attention strip: the person can do something about it
+    is_moving: bool = False  # changes by itself, so the dashboard polls
 
 
 STATES: dict[State, StateRow] = {
@@ -74,7 +74,7 @@ STATES: dict[State, StateRow] = {
         tone="info",
         icon="spin",
         spoken=_("%(name)s removed here. Asking %(name)s to cancel the token."),
-        standing=_("%(name)s is being told to cancel the earlier token."),
+        standing=_("%(name)s is being asked to cancel the earlier token."),
         is_moving=True,
     ),
     State.REVOKE_FAILED: StateRow(
@@ -112,7 +112,7 @@ STATES: dict[State, StateRow] = {
         tone="warn",
         icon="alert",
         spoken=_("%(name)s could not be renewed."),
-        standing=_("Keyrack couldn’t renew that, and tries again."),
+        standing=_("Keyrack couldn’t renew that and will try again."),
     ),
     State.DISABLED: StateRow(
         badge=_("Turned off"),

@@ -1,0 +1,152 @@
+"""Sentences about the outcome of a sign-in: why it ended as it did, and what is true of the integration now."""
+
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from integrations.models.card.bidi import isolated
+from integrations.models.card.endings import ENDINGS, Ending, ending_of
+from integrations.models.card.integration import Integration
+from integrations.models.card.states import State
+from integrations.models.registry import who_was_told
+from integrations.models.registry.health import CLOCK
+from integrations.models.tokens import AuthorizationAttempt
+
+LONG = timedelta(days=2)  # an end that is further away is shown as a date without a time
+# Endings that the person has to read and act on before the window closes.
+STAYS_OPEN = {Ending.UNDER_WAY, Ending.OTHER_ACCOUNT, Ending.ACCOUNT_REFUSED, Ending.NO_LONGER_AVAILABLE}
+SAYS_NOTHING_STORED = {Ending.UNSAFE, Ending.FAILED}
+
+
+def names_of(integration: Integration, attempt: AuthorizationAttempt) -> dict[str, str]:
+    return {
+        "name": isolated(integration.title),
+        "account": isolated(attempt.account_label or _("another account")),
+        "previous": isolated(integration.account or _("the account it had before")),
+        "provider": integration.provider,
+        "minutes": minutes_between_clocks(attempt.failure_code),
+    }
+
+
+def minutes_between_clocks(failure_code: str) -> str:
+    clock = CLOCK.fullmatch(failure_code)
+    minutes = int(clock[2]) if clock else 0
+    return ngettext("%(minutes)d minute", "%(minutes)d minutes", minutes) % {"minutes": minutes}
+
+
+def accounts_of_one_name(integration: Integration, attempt: AuthorizationAttempt, names: dict[str, str]) -> str:
+    """Explain that the new account is another one with the same name; "" if their names differ."""
+    if integration.token is None or attempt.account_label != integration.account:
+        return ""
+    sentence = _(
+        "You signed in to %(name)s as %(account)s. The current account has the same name, but %(name)s says that it "
+        "is another account: its id is %(previous_id)s, the new one’s id is %(new_id)s."
+    )
+    names = names | {"account": isolated(attempt.account_label) or _("an account without a name")}
+    return sentence % {**names, "previous_id": integration.token.account_id, "new_id": attempt.account_id}
+
+
+def turned_off(integration: Integration, ending: Ending) -> str:
+    is_off = ending == Ending.NO_LONGER_AVAILABLE and not integration.is_on
+    return _("%(name)s was turned off") if is_off else ""
+
+
+def sentences_of(
+    integration: Integration, attempt: AuthorizationAttempt, names: dict[str, str], *, asked_to_cancel: bool
+) -> list[str]:
+    """Return why the sign-in changed nothing, and what is true now."""
+    ending = ending_of(attempt)
+    row, one_name = ENDINGS[ending], accounts_of_one_name(integration, attempt, names)
+    if one_name and ending == Ending.OTHER_ACCOUNT:
+        return [one_name, _("Nothing has changed yet.")]
+    if one_name and ending == Ending.ACCOUNT_REFUSED:
+        return [one_name, _("Nothing was changed. Sign out at %(provider)s and try again.") % names]
+    if turned_off(integration, ending):
+        return [_("An administrator turned this integration off."), *standing_of(integration)]
+    cause = (row.cause_of_renewal if integration.is_token_valid else "") or row.cause
+    if ending == Ending.ACCOUNT_KEPT and asked_to_cancel:
+        cause = _("The sign-in as %(account)s was not stored, and we have asked %(name)s to cancel it.")
+    sentences = [str(cause) % names] if cause else []
+    if ending in {Ending.MISCONFIGURED, Ending.CLOCKS_DIFFER}:
+        sentences.append(who_was_told(integration.registry))
+    if ending in STAYS_OPEN:
+        return sentences
+    return [*sentences, *standing_of(integration, says_stored=ending not in SAYS_NOTHING_STORED)]
+
+
+def standing_of(integration: Integration, *, says_stored: bool = True) -> list[str]:
+    """Return what is true of the integration now, whatever the ending of the attempt."""
+    sentences: list[str] = []
+    if integration.is_token_valid:
+        sentences.append(signed_in_still(integration))
+    elif says_stored:
+        sentences.append(_("Nothing was stored."))
+    if standing := str(integration.row.standing) % {"name": isolated(integration.title)}:
+        sentences.append(standing)
+    if integration.state == State.DISABLED and integration.has_token:
+        sentences.append(_("Your token is kept but not used."))
+    return sentences
+
+
+def signed_in_still(integration: Integration) -> str:
+    """Say as whom the person is still signed in, and for how long."""
+    account, until = isolated(integration.account), integration.works_until
+    if integration.is_shared:
+        words = _("Keyrack itself is still signed in as <strong>{account}</strong>{rest}")
+    else:
+        words = _("You are still signed in as <strong>{account}</strong>{rest}")
+    if not account:
+        words = (
+            _("Keyrack itself is still signed in{rest}")
+            if integration.is_shared
+            else _("You are still signed in{rest}")
+        )
+    rest = "."
+    if integration.renews_itself and not integration.renewal_is_stuck:
+        rest = _(", and it renews by itself.")
+    elif until:
+        rest = _(", until {day}.").format(day=day_of(until))
+    return format_html(words, account=account, rest=rest)
+
+
+def day_of(moment: datetime) -> str:
+    local = timezone.localtime(moment)
+    # Translators: dates in Django's date format letters ("14 Feb 2027", "14 Feb 2027, 17:42")
+    return date_format(local, _("j M Y") if moment - timezone.now() > LONG else _("j M Y, H:i"))
+
+
+def signed_in_now(integration: Integration, attempt: AuthorizationAttempt, names: dict[str, str]) -> list[str]:
+    account = isolated(integration.account)
+    if account and integration.is_shared:
+        sentences: list[str] = [format_html(_("Keyrack itself is signed in as <strong>{}</strong>."), account)]
+    elif account:
+        sentences = [format_html(_("You are signed in as <strong>{}</strong>."), account)]
+    else:
+        sentences = [_("%(name)s didn’t say which account you are signed in to.") % names]
+    if integration.state in {State.PROVIDER_DOWN, State.MISCONFIGURED, State.NOT_RENEWED}:
+        sentences.append(str(integration.row.standing) % names)
+    return sentences
+
+
+def less_access(integration: Integration, names: dict[str, str]) -> str:
+    lists = {
+        "given": ", ".join(integration.scope_labels) or _("nothing"),
+        "missing": ", ".join(integration.missing_scope_labels),
+    }
+    return _("%(name)s gave: %(given)s. Missing: %(missing)s. Some work may fail.") % (names | lists)
+
+
+def spoken_of(integration: Integration, ending: Ending) -> str:
+    """Return the sentence for the live region when the card is no longer "connecting"."""
+    names = {"name": integration.title}
+    if ending == Ending.OTHER_ACCOUNT:
+        return _("Choose an account in the %(name)s window.") % names
+    if ending in {Ending.CONNECTED, Ending.UNDER_WAY} or not integration.is_token_valid:
+        return integration.spoken
+    unchanged = _("%(name)s stays connected. Nothing was changed.") % names
+    is_plain = integration.state in {State.CONNECTED, State.CONNECTING}
+    return unchanged if is_plain else f"{unchanged} {integration.spoken}"
