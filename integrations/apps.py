@@ -1,4 +1,4 @@
-"""The integrations app: what a person has connected."""
+"""App configuration of `integrations`."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -22,7 +22,7 @@ class IntegrationsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from integrations import signal_receivers  # noqa: F401 - need the models; two register themselves
+        from integrations import signal_receivers  # noqa: F401 - need the models; register themselves
         from integrations.api import checks as api_checks  # noqa: F401 - registers itself
         from integrations.models import admission, audited_models  # noqa: F401 - registers itself
         from integrations.models.registry import Alias
@@ -36,13 +36,13 @@ class IntegrationsConfig(AppConfig):
 
 
 def answer_ourselves(method: str, path: str, headers: Mapping[str, str], body: bytes) -> OwnAnswer:
-    """Keyrack is one of the authorization servers that people sign in to."""
+    """Answer a request to our own OAuth server in this process: people can sign in to Keyrack itself."""
     response = in_process.answer(method, path, headers, body)
     return OwnAnswer(status=response.status_code, headers=dict(response.items()), body=response.content)
 
 
 def create_group(sender: AppConfig, using: str, **_options: Any) -> None:
-    """The group "Personal Auth User" is there after migrating and carries the role."""
+    """Create the group "Personal Auth User" with the role. Runs after each migration."""
     create_permissions(sender, using=using, verbosity=0)
     group_model, permission_model = apps.get_model("auth", "Group"), apps.get_model("auth", "Permission")
     role = permission_model.objects.using(using).get(

@@ -1,10 +1,10 @@
-"""PersonalAuthAPI: the front door for Python callers, after ServiceNow's sn_cc.PersonalAuthAPI.
+"""PersonalAuthAPI: the API for Python callers, modelled on ServiceNow's sn_cc.PersonalAuthAPI.
 
     api = PersonalAuthAPI(request.user)
     contacts = api.request("northwind", "GET", "/contacts").json()
 
-An alias is given by its name or its id. Unknown, inactive and forbidden ones look alike: "", False, FAIL or
-NotAuthenticated.
+Pass an alias by its name or id. Unknown, inactive and forbidden ones have the same results: "", False, FAIL or
+`NotAuthenticated`.
 """
 
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ NO_INTEGRATION = {
 
 
 class NotAuthenticated(Exception):
-    """The person has no usable token for the integration. `initiator_url` is where they get one ("" if nowhere)."""
+    """The person has no usable token for the integration. `initiator_url`: where to get one; "" if nowhere."""
 
     def __init__(self, initiator_url: str = "", *, code: str = "not_connected") -> None:
         super().__init__(NO_INTEGRATION.get(code, NOT_SIGNED_IN))
@@ -40,14 +40,15 @@ class NotAuthenticated(Exception):
 
 
 class AddressChanged(NotAuthenticated):
-    """The integration was moved to another address. The token stays here until the person confirms the new address, or
-    signs in again at `initiator_url`.
+    """The integration was moved to another address.
+
+    The token is not sent there until the person confirms the address, or signs in again at `initiator_url`.
     """
 
 
 @dataclass(frozen=True, kw_only=True)
 class AccessToken:
-    """What a caller needs to call a third party by himself. `expires_in` in seconds, None when not told."""
+    """Access token for a caller that calls the third party itself. `expires_in`: seconds, None if unknown."""
 
     access_token: str = field(repr=False)
     token_type: str
@@ -57,10 +58,10 @@ class AccessToken:
 
 @dataclass(frozen=True, kw_only=True)
 class RevokeResult:
-    """The local half is final when this is returned; `remote_revocation` is what the provider is known to have done.
+    """Result of a revocation. Access through Keyrack has ended; `remote_revocation` is the state at the provider.
 
-    `remote_revocation`: pending, confirmed, failed, unsupported, superseded, or "" when there was nothing to revoke.
-    confirmed: the provider accepted the revocation, whether or not the token is proved dead.
+    `remote_revocation`: pending, confirmed, failed, unsupported, superseded, or "" if there was nothing to revoke.
+    "confirmed" means that the provider accepted the revocation, not that the token is proved dead.
     """
 
     response_status: str
@@ -71,7 +72,7 @@ class RevokeResult:
 
 
 class PersonalAuthAPI:
-    """What one person has connected, for code that works in that person's name."""
+    """Integrations of one person, for code that acts on their behalf."""
 
     def __init__(self, user: User) -> None:
         self.user = user
@@ -80,21 +81,21 @@ class PersonalAuthAPI:
         return f"PersonalAuthAPI({self.user.get_username()!r})"
 
     def get_initiator_url(self, alias: str) -> str:
-        """Where the person authenticates, as a path of this site; "" when the alias has no personal credential."""
+        """Return the path of this site where the person authenticates; "" if the alias has no personal credential."""
         integration = self._integration(alias)
         return integration.initiator_url if integration else ""
 
     def is_token_valid(self, alias: str) -> bool:
-        """A living access token, or a refresh token that can renew it. Asks nobody outside."""
+        """Whether the access token is valid, or a refresh token can renew it. Makes no requests."""
         if renewal.ready_call(self.user, str(alias)):
             return True
         integration = self._integration(alias)
         return bool(integration and integration.is_token_valid)
 
     def get_token(self, alias: str, *, minimum_seconds: float = 0) -> AccessToken:
-        """An access token that lives at least so long where the provider gives such; renewed if need be.
+        """Return an access token, renewed if it doesn't live that long. A new one may live shorter at some providers.
 
-        Raises `NotAuthenticated`, or `foundation.oauth_client.errors.OAuthError` when the provider is at fault.
+        Raises `NotAuthenticated`, or `foundation.oauth_client.errors.OAuthError` if the provider is at fault.
         """
         try:
             call = renewal.ready_call(self.user, str(alias), minimum_seconds=minimum_seconds, renews=True)
@@ -114,9 +115,9 @@ class PersonalAuthAPI:
         headers: Mapping[str, str] | None = None,
         timeout: float = calls.DEADLINE,
     ) -> requests.Response:
-        """Call the third party as this person. `path` is below the alias's connection URL and cannot leave it.
+        """Call the third party as this person. `path` is relative to the alias's connection URL and cannot leave it.
 
-        Raises `NotAuthenticated`, `rest.BadPath`, or an `OAuthError` when the third party cannot be reached.
+        Raises `NotAuthenticated`, `calls.BadPath`, or an `OAuthError` if the third party cannot be reached.
         """
         integration = self._authenticated(alias)
         connection = self._connection(integration)
@@ -148,7 +149,7 @@ class PersonalAuthAPI:
         used_by: str = "Python",
         call: ReadyCall | None = None,
     ) -> calls.Streamed:
-        """Like `request`, for bodies that nobody wants in memory. `call`: what is known already of person and alias."""
+        """Like `request`, but streams bodies. `call`: the result of `ready_call` for this alias, if it is at hand."""
         try:
             call = call or renewal.ready_call(self.user, alias, renews=True) or self._call(alias)
             return calls.stream(call, method, path, headers=headers, body=body, retries=retries, used_by=used_by)
@@ -156,7 +157,7 @@ class PersonalAuthAPI:
             raise self._not_authenticated(self._authenticated(alias), error.code) from error
 
     def revoke_token(self, alias: str) -> RevokeResult:
-        """End this person's tokens for the alias: here at once, at the provider as soon as it answers. Repeatable."""
+        """Revoke this person's tokens for the alias: here at once, at the provider by a worker. Safe to repeat."""
         integration = self._integration(alias)
         if integration is None:
             return RevokeResult(
@@ -178,11 +179,11 @@ class PersonalAuthAPI:
         )
 
     def _integration(self, alias: str) -> Integration | None:
-        """Only what this person may use and what is turned on."""
+        """Return the integration if this person may use it and it is turned on."""
         return integration_named(self.user, str(alias))
 
     def _current(self, integration: Integration, minimum_seconds: float = 0) -> Token:
-        """Where the fast path knows nothing: this raises the reason."""
+        """Return the token by the slow path, which raises the reason if there is none."""
         url = integration.connection_url
         return renewal.current(self.user, integration.credential, minimum_seconds=minimum_seconds, connection_url=url)
 
@@ -208,15 +209,17 @@ class PersonalAuthAPI:
         return kind(integration.initiator_url, code=code)
 
     def _latest_revocation(self, integration: Integration) -> Revocation | None:
-        mine = Revocation.objects.filter(user=self.user, credential=integration.credential)
-        return mine.order_by("-created_at").first()
+        revocations = Revocation.objects.filter(user=self.user, credential=integration.credential)
+        return revocations.order_by("-created_at").first()
 
 
 def exported(token: Token | ReadyCall) -> AccessToken:
-    left = None if token.expires_at is None else max(0, int((token.expires_at - timezone.now()).total_seconds()))
+    seconds_left = (
+        None if token.expires_at is None else max(0, int((token.expires_at - timezone.now()).total_seconds()))
+    )
     return AccessToken(
         access_token=token.access_token,
         token_type=token.token_type,
-        expires_in=left,
+        expires_in=seconds_left,
         scopes=tuple(token.scopes),
     )

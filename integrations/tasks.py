@@ -1,4 +1,4 @@
-"""Tasks of the integrations app, for the worker, which looks for them here."""
+"""Tasks of the app, imported here because Celery discovers `tasks` modules."""
 
 from integrations.connections import tasks as connection_tasks
 from integrations.flows import background
