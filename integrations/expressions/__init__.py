@@ -13,24 +13,31 @@ result are bounded, whatever the template or the answer contains. Knows neither 
 from integrations.expressions.bounds import as_json, as_text, is_encodable
 from integrations.expressions.budget import spending, until
 from integrations.expressions.errors import LARGEST, BadExpression
-from integrations.expressions.jmespath import beginning, check_path, extracted
-from integrations.expressions.templates import check, path, references, structure, text, value
+from integrations.expressions.jmespath import check_path, extract, first_names
+from integrations.expressions.templates import (
+    check,
+    evaluate,
+    evaluate_structure,
+    find_references,
+    render_path,
+    render_text,
+)
 
 __all__ = [
     "LARGEST",
     "BadExpression",
     "as_json",
     "as_text",
-    "beginning",
     "check",
     "check_path",
-    "extracted",
+    "evaluate",
+    "evaluate_structure",
+    "extract",
+    "find_references",
+    "first_names",
     "is_encodable",
-    "path",
-    "references",
+    "render_path",
+    "render_text",
     "spending",
-    "structure",
-    "text",
     "until",
-    "value",
 ]

@@ -144,7 +144,7 @@ def check_rows(count: int) -> None:
 
 
 @lru_cache(maxsize=512)
-def parsed(expression: str) -> ParsedResult:
+def parse(expression: str) -> ParsedResult:
     if len(expression) > LONGEST_EXPRESSION:
         raise BadExpression(_("The path is longer than %(size)d characters.") % {"size": LONGEST_EXPRESSION})
     try:
@@ -167,7 +167,7 @@ def too_deep() -> BadExpression:
 def check_path(expression: str) -> None:
     """Raise `BadExpression` if this is not valid JMESPath."""
     try:
-        names = functions_in(parsed(expression).parsed)
+        names = functions_in(parse(expression).parsed)
     except RecursionError:
         raise too_deep() from None
     for name in names:
@@ -180,10 +180,10 @@ def functions_in(tree: Any) -> set[str]:
     return names | ({str(tree["value"])} if tree.get("type") == "function_expression" else set())
 
 
-def beginning(expression: str) -> tuple[str, str]:
+def first_names(expression: str) -> tuple[str, str]:
     """Return the first two names of a path, or "": ("steps", "first") for steps.first.body.y."""
     parent: Any = {}
-    node: Any = parsed(expression).parsed
+    node: Any = parse(expression).parsed
     while node["type"] in DESCENDED and node["children"]:
         parent, node = node, node["children"][0]
     if node["type"] != "field":
@@ -192,11 +192,11 @@ def beginning(expression: str) -> tuple[str, str]:
     return node["value"], second["value"] if second["type"] == "field" else ""
 
 
-def extracted(expression: str, data: Any) -> Any:
+def extract(expression: str, data: Any) -> Any:
     """Return what the path leads to in the data; None if it leads nowhere. Raises `BadExpression`."""
     try:
         with spending() as budget:
-            return Bounded(budget).visit(parsed(expression).parsed, data)
+            return Bounded(budget).visit(parse(expression).parsed, data)
     except BadExpression:
         raise
     except (JMESPathError, TypeError, ValueError, ArithmeticError, RecursionError):

@@ -21,14 +21,14 @@ def fully_unquoted(path: str, *, deepest: int = DEEPEST) -> str:
     """
     raw = path.encode(errors="replace")
     for _ in range(deepest):
-        decoded = unquoted_once(raw)
+        decoded = unquote_once(raw)
         if decoded == raw:
             return raw.decode(errors="replace")
         raw = decoded
     raise TooManyEncodings
 
 
-def unquoted_once(raw: bytes) -> bytes:
+def unquote_once(raw: bytes) -> bytes:
     plain = MICROSOFT_ENCODED.sub(lambda match: chr(int(match[1], 16)).encode(errors="replace"), raw)
     return OVERLONG.sub(shortest_form, unquote_to_bytes(plain))
 

@@ -72,7 +72,7 @@ def check_number(number: Any) -> None:
         raise BadExpression(_("Calculations can’t use a number with more than 308 digits."))
 
 
-def parsed(environment: Sandbox, source: str) -> nodes.Template:
+def parse(environment: Sandbox, source: str) -> nodes.Template:
     """Parse a template and check that all of its syntax is allowed. Raises `BadExpression`."""
     if len(source) > LONGEST_EXPRESSION:
         raise BadExpression(_("The template is longer than %(size)d characters.") % {"size": LONGEST_EXPRESSION})

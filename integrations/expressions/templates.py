@@ -13,7 +13,7 @@ from integrations.expressions import budget
 from integrations.expressions.bounds import as_text
 from integrations.expressions.errors import LARGEST, BadExpression, too_large
 from integrations.expressions.percent_encoding import DEEPEST, TooManyEncodings, fully_unquoted
-from integrations.expressions.sandbox import Sandbox, parsed
+from integrations.expressions.sandbox import Sandbox, parse
 
 Names = Mapping[str, Any]
 FAULTS = (TemplateError, TypeError, ValueError, ArithmeticError, RecursionError)
@@ -22,7 +22,7 @@ FAULTS = (TemplateError, TypeError, ValueError, ArithmeticError, RecursionError)
 LONGEST_SEGMENT = 8000  # characters; most servers refuse longer URLs
 
 
-def segment(value: Any) -> str:
+def quote_segment(value: Any) -> str:
     """Percent-encode one value of a path. Refuses a value that could leave its segment at some server."""
     text_value = as_text(value)
     if len(text_value) > LONGEST_SEGMENT:
@@ -38,21 +38,21 @@ def segment(value: Any) -> str:
 
 
 PLAIN = Sandbox()
-IN_PATHS = Sandbox(finalize=segment)
+IN_PATHS = Sandbox(finalize=quote_segment)
 
 
 def check(source: str) -> None:
     """Raise `BadExpression` if the template cannot be parsed or uses syntax that is not allowed."""
-    tree = parsed(PLAIN, source)
+    tree = parse(PLAIN, source)
     try:
         PLAIN.from_string(tree)
     except (SyntaxError, MemoryError, *FAULTS):
         raise BadExpression(_("The template cannot be read.")) from None
 
 
-def references(source: str) -> set[tuple[str, str]]:
+def find_references(source: str) -> set[tuple[str, str]]:
     """Names that a template uses: ("steps", "first") for {{ steps.first.body }}, ("inputs", "") for {{ inputs }}."""
-    tree = parsed(PLAIN, source)
+    tree = parse(PLAIN, source)
     below: list[Any] = [*tree.find_all(nodes.Getattr), *tree.find_all(nodes.Getitem)]
     named = {(node.node.name, key) for node in below if isinstance(node.node, nodes.Name) and (key := key_of(node))}
     return named | {(node.name, "") for node in tree.find_all(nodes.Name)}
@@ -64,26 +64,26 @@ def key_of(node: nodes.Getattr | nodes.Getitem) -> str:
     return str(node.arg.value) if isinstance(node.arg, nodes.Const) else ""
 
 
-def text(source: str, names: Names) -> str:
-    return rendered(source, names, in_path=False)
+def render_text(source: str, names: Names) -> str:
+    return render(source, names, in_path=False)
 
 
-def path(source: str, names: Names) -> str:
+def render_path(source: str, names: Names) -> str:
     """Render a path: each value is percent-encoded and stays within its segment."""
-    return rendered(source, names, in_path=True)
+    return render(source, names, in_path=True)
 
 
 @lru_cache(maxsize=512)
-def compiled(source: str, *, in_path: bool) -> Template:
+def compile_template(source: str, *, in_path: bool) -> Template:
     environment = IN_PATHS if in_path else PLAIN
-    return environment.from_string(parsed(environment, source))
+    return environment.from_string(parse(environment, source))
 
 
-def rendered(source: str, names: Names, *, in_path: bool) -> str:
+def render(source: str, names: Names, *, in_path: bool) -> str:
     pieces, length = [], 0
     try:
         with budget.spending() as limits:
-            for piece in compiled(source, in_path=in_path).generate(names):
+            for piece in compile_template(source, in_path=in_path).generate(names):
                 length += len(piece)
                 if length > LARGEST:
                     raise too_large()
@@ -96,13 +96,13 @@ def rendered(source: str, names: Names, *, in_path: bool) -> str:
     return "".join(pieces)
 
 
-def value(source: str, names: Names) -> Any:
+def evaluate(source: str, names: Names) -> Any:
     """Evaluate a template. If it is nothing but one expression, the result keeps its type; otherwise it is text."""
     try:
         with budget.spending():
-            expression = sole_expression(source)
+            expression = compile_sole_expression(source)
             if expression is None:
-                return text(source, names)
+                return render_text(source, names)
             result = expression(names)
             as_text(result if isinstance(result, str) or not isinstance(result, list | dict) else "")
     except BadExpression:
@@ -113,9 +113,9 @@ def value(source: str, names: Names) -> Any:
 
 
 @lru_cache(maxsize=512)
-def sole_expression(source: str) -> TemplateExpression | None:
+def compile_sole_expression(source: str) -> TemplateExpression | None:
     """Compile a template that is nothing but {{ one expression }}, as Jinja's `compile_expression` does; else None."""
-    body = parsed(PLAIN, source.strip()).body
+    body = parse(PLAIN, source.strip()).body
     output_nodes = body[0].nodes if len(body) == 1 and isinstance(body[0], nodes.Output) else []
     if len(output_nodes) != 1 or isinstance(output_nodes[0], nodes.TemplateData):
         return None
@@ -123,14 +123,14 @@ def sole_expression(source: str) -> TemplateExpression | None:
     return TemplateExpression(PLAIN.from_string(nodes.Template(assigned, lineno=1)), undefined_to_none=False)
 
 
-def structure(source: Any, names: Names) -> Any:
+def evaluate_structure(source: Any, names: Names) -> Any:
     """Evaluate a JSON structure whose texts are templates, within one budget. Keys stay as they are."""
     with budget.spending():
         if isinstance(source, dict):
-            return {key: structure(below, names) for key, below in source.items()}
+            return {key: evaluate_structure(below, names) for key, below in source.items()}
         if isinstance(source, list):
-            return [structure(below, names) for below in source]
-        return value(source, names) if isinstance(source, str) else source
+            return [evaluate_structure(below, names) for below in source]
+        return evaluate(source, names) if isinstance(source, str) else source
 
 
 def not_applicable(error: Exception) -> BadExpression:

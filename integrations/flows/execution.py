@@ -63,7 +63,7 @@ def perform(run: SubflowRun, *, seconds: float = LONGEST) -> None:
     outputs, state = "", RunState.FAILED
     failure: Failure | None = Failure(code="internal_error", sentence=_("Keyrack failed. Its log says why."))
     try:
-        outputs, failure = json_of_outputs(run, ends_at=monotonic() + seconds), None
+        outputs, failure = run_all_actions(run, ends_at=monotonic() + seconds), None
         state = RunState.SUCCEEDED
     except Stopped as stopped:
         failure = stopped.failure
@@ -94,25 +94,25 @@ def failure_fields(failure: Failure | None) -> dict[str, Any]:
 
 
 @sensitive_variables()
-def json_of_outputs(run: SubflowRun, *, ends_at: float) -> str:
+def run_all_actions(run: SubflowRun, *, ends_at: float) -> str:
     """Run all actions and return the outputs as JSON. Raises `Stopped`."""
-    subflow = allowed_subflow(run)
+    subflow = find_allowed_subflow(run)
     owner = run.user if run.run_as == RunAs.USER else None
     subflow_actions = list(subflow.actions.select_related("action"))
     check_scopes(subflow_actions, owner)
-    walk = Walk(run=run, owner=owner, ends_at=ends_at, names={"inputs": opened_inputs(run), "actions": {}})
+    walk = Walk(run=run, owner=owner, ends_at=ends_at, names={"inputs": open_inputs(run), "actions": {}})
     try:
         with expressions.until(ends_at):
             for subflow_action in subflow_actions:
-                walk.names["actions"][subflow_action.name] = outputs_of(subflow_action, walk)
+                walk.names["actions"][subflow_action.name] = run_one_action(subflow_action, walk)
             with expressions.spending():
-                outputs = {row["name"]: expressions.extracted(row["path"], walk.names) for row in subflow.outputs}
+                outputs = {row["name"]: expressions.extract(row["path"], walk.names) for row in subflow.outputs}
                 return expressions.as_json(outputs)
     except BadExpression as error:
         raise Stopped(Failure(code="bad_output", sentence=_("The outputs: %(why)s") % {"why": error})) from None
 
 
-def opened_inputs(run: SubflowRun) -> Any:
+def open_inputs(run: SubflowRun) -> Any:
     try:
         return json.loads(run.sealed_inputs)
     except Unreadable:
@@ -128,10 +128,10 @@ def check_scopes(subflow_actions: list[SubflowAction], owner: User | None) -> No
 
 
 @sensitive_variables()
-def outputs_of(subflow_action: SubflowAction, walk: Walk) -> dict[str, Any]:
+def run_one_action(subflow_action: SubflowAction, walk: Walk) -> dict[str, Any]:
     try:
         with expressions.spending():
-            inputs = {name: expressions.value(source, walk.names) for name, source in subflow_action.inputs}
+            inputs = {name: expressions.evaluate(source, walk.names) for name, source in subflow_action.inputs}
         result = actions.run(
             subflow_action.action,
             user=walk.owner,
@@ -155,14 +155,14 @@ def recorder(walk: Walk, action: str) -> Callable[[StepResult], None]:
         walk.position += 1
         try:
             with transaction.atomic():
-                step_run(walk, action, result).save()
+                build_step_run(walk, action, result).save()
         except IntegrityError:  # the run was deleted, perhaps with its person
             raise given_up() from None
 
     return note
 
 
-def step_run(walk: Walk, action: str, result: StepResult) -> StepRun:
+def build_step_run(walk: Walk, action: str, result: StepResult) -> StepRun:
     failure = result.failure
     return StepRun(
         run=walk.run,
@@ -184,7 +184,7 @@ def reason_to_stop(run: SubflowRun) -> Callable[[], Failure | None]:
 
     def reason() -> Failure | None:
         try:
-            allowed_subflow(run)
+            find_allowed_subflow(run)
         except Stopped as stopped:
             return stopped.failure
         return None
@@ -192,7 +192,7 @@ def reason_to_stop(run: SubflowRun) -> Callable[[], Failure | None]:
     return reason
 
 
-def allowed_subflow(run: SubflowRun) -> Subflow:
+def find_allowed_subflow(run: SubflowRun) -> Subflow:
     """Return the subflow if this person may still run it. Reads everything anew. Raises `Stopped`."""
     user = User.objects.filter(pk=run.user_id).first()
     refusal = admission.refused_person(user or AnonymousUser())

@@ -118,18 +118,18 @@ def answered(value: Any, answers: Mapping[str, str]) -> Any:
 
 def read(raw: object) -> Definition:
     """Parse a definition. Raises `BadDefinition` if it is malformed, or could not work once it is filled in."""
-    raw_members = members("A template", raw, (*Definition.__dataclass_fields__,))
+    raw_members = parse_members("A template", raw, (*Definition.__dataclass_fields__,))
     for name in ("description", "registry", "connection_url"):
         if not raw_members.get(name):
             raise BadDefinition(_("A template needs “%(name)s”.") % {"name": name})
     definition = Definition(
         **{
             **raw_members,
-            "registry": MappingProxyType(members("“registry”", raw_members["registry"], REGISTRY)),
-            "questions": rows("questions", raw_members.get("questions", []), Question),
-            "scopes": rows("scopes", raw_members.get("scopes", []), OfferedScope),
-            "notes": words("notes", raw_members.get("notes", [])),
-            "unverified": words("unverified", raw_members.get("unverified", [])),
+            "registry": MappingProxyType(parse_members("“registry”", raw_members["registry"], REGISTRY)),
+            "questions": parse_rows("questions", raw_members.get("questions", []), Question),
+            "scopes": parse_rows("scopes", raw_members.get("scopes", []), OfferedScope),
+            "notes": parse_texts("notes", raw_members.get("notes", [])),
+            "unverified": parse_texts("unverified", raw_members.get("unverified", [])),
         }
     )
     for message in shortcomings(definition):
@@ -137,7 +137,7 @@ def read(raw: object) -> Definition:
     return definition
 
 
-def members(where: str, raw: object, allowed: tuple[str, ...]) -> dict[str, Any]:
+def parse_members(where: str, raw: object, allowed: tuple[str, ...]) -> dict[str, Any]:
     if not isinstance(raw, Mapping):
         raise BadDefinition(_("%(where)s must be a set of names and values.") % {"where": where})
     if unknown := sorted(str(name) for name in raw if name not in allowed):
@@ -146,11 +146,11 @@ def members(where: str, raw: object, allowed: tuple[str, ...]) -> dict[str, Any]
     return dict(raw)
 
 
-def rows(where: str, raw: object, kind: type[Any]) -> tuple[Any, ...]:
+def parse_rows(where: str, raw: object, kind: type[Any]) -> tuple[Any, ...]:
     """Parse rows of a dataclass. Checks the types of values: `chosen: "no"` would count as true."""
     if not isinstance(raw, list):
         raise BadDefinition(_("“%(where)s” must be a list.") % {"where": where})
-    raw_rows = [members(f"“{where}”", raw_row, (*kind.__dataclass_fields__,)) for raw_row in raw]
+    raw_rows = [parse_members(f"“{where}”", raw_row, (*kind.__dataclass_fields__,)) for raw_row in raw]
     for row in raw_rows:
         for name, value in row.items():
             if not isinstance(value, kind.__dataclass_fields__[name].type):
@@ -162,7 +162,7 @@ def rows(where: str, raw: object, kind: type[Any]) -> tuple[Any, ...]:
         raise BadDefinition(_("Something is missing in “%(where)s”.") % {"where": where}) from None
 
 
-def words(where: str, raw: object) -> tuple[str, ...]:
+def parse_texts(where: str, raw: object) -> tuple[str, ...]:
     if not isinstance(raw, list) or not all(isinstance(each, str) for each in raw):
         raise BadDefinition(_("“%(where)s” must be a list of texts.") % {"where": where})
     return tuple(raw)

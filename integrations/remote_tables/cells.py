@@ -55,10 +55,10 @@ def cell(kind: str, raw: Any) -> Cell:
     if raw is None or raw == "":
         return Cell(type=kind)
     typed = MAKERS[kind](raw) if kind in MAKERS else None
-    return typed or Cell(type=ColumnType.BADGE if kind == ColumnType.BADGE else ColumnType.TEXT, **plain(raw))
+    return typed or Cell(type=ColumnType.BADGE if kind == ColumnType.BADGE else ColumnType.TEXT, **plain_fields(raw))
 
 
-def plain(raw: Any) -> dict[str, Any]:
+def plain_fields(raw: Any) -> dict[str, Any]:
     text = as_text(raw)
     return {"value": raw if is_number(raw) else text, "text": text}
 
@@ -82,7 +82,7 @@ def as_text(raw: Any) -> str:
     return as_text(json.dumps(raw, ensure_ascii=False))
 
 
-def number(raw: Any) -> Cell | None:
+def number_cell(raw: Any) -> Cell | None:
     value = as_number(raw) if isinstance(raw, str) else raw
     return Cell(type=ColumnType.NUMBER, value=value, text=str(value)) if is_number(value) else None
 
@@ -99,7 +99,7 @@ def as_number(text: str) -> int | float | None:
     return value if is_number(value) and "_" not in text else None
 
 
-def day(raw: Any) -> Cell | None:
+def date_cell(raw: Any) -> Cell | None:
     """Parse a date. The day of a timestamp is that of its own time zone: 2026-11-22T23:30+09:00 is the 22nd."""
     try:
         value = date.fromisoformat(str(raw).strip()[:10])
@@ -109,7 +109,7 @@ def day(raw: Any) -> Cell | None:
     return Cell(type=ColumnType.DATE, value=value.isoformat(), text=date_format(value, _("j M Y")), at=value)
 
 
-def moment(raw: Any) -> Cell | None:
+def date_time_cell(raw: Any) -> Cell | None:
     """Parse ISO 8601, or seconds or milliseconds since 1970. Without a time zone it is UTC, as in most APIs."""
     try:
         value = since_1970(raw) if is_number(raw) else datetime.fromisoformat(str(raw).strip())
@@ -126,18 +126,18 @@ def since_1970(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds / 1000 if abs(seconds) >= IN_MILLISECONDS else seconds, UTC)
 
 
-def boolean(raw: Any) -> Cell | None:
+def boolean_cell(raw: Any) -> Cell | None:
     text = as_text(raw).strip().casefold()
     if text not in YES | NO:
         return None
     return Cell(type=ColumnType.BOOLEAN, value=text in YES, text=_("Yes") if text in YES else _("No"))
 
 
-def link(raw: Any) -> Cell | None:
+def link_cell(raw: Any) -> Cell | None:
     """Read a URL, or an object with `url` and `text`. Only http and https: never a scheme that a browser would run."""
     url, text = (raw.get("url"), raw.get("text")) if isinstance(raw, dict) else (raw, None)
     if not is_web(url):
-        return Cell(type=ColumnType.TEXT, **plain(text)) if text else None
+        return Cell(type=ColumnType.TEXT, **plain_fields(text)) if text else None
     return Cell(type=ColumnType.LINK, value=url, text=as_text(text or url), url=str(url))
 
 
@@ -152,9 +152,9 @@ def is_web(url: Any) -> bool:
 
 
 MAKERS: dict[str, Callable[[Any], Cell | None]] = {
-    ColumnType.NUMBER: number,
-    ColumnType.DATE: day,
-    ColumnType.DATE_TIME: moment,
-    ColumnType.BOOLEAN: boolean,
-    ColumnType.LINK: link,
+    ColumnType.NUMBER: number_cell,
+    ColumnType.DATE: date_cell,
+    ColumnType.DATE_TIME: date_time_cell,
+    ColumnType.BOOLEAN: boolean_cell,
+    ColumnType.LINK: link_cell,
 }

@@ -36,13 +36,13 @@ class NotAllowed(Refused):
     """The person's account at the third party may not read this."""
 
 
-def answer_to(table: RemoteTable, user: User, source: Source) -> Any:
+def fetch_answer(table: RemoteTable, user: User, source: Source) -> Any:
     """Return the parsed JSON answer of the alias, or the outputs of the action by name."""
     if table.action:
-        return outputs_of(table, table.action, user)
+        return run_reading_action(table, table.action, user)
     connection = source.integrations[0].alias.connection
     assert connection is not None  # noqa: S101 - `Source.check` checks it
-    return body_of(send(table, user, connection))
+    return parse_body(send(table, user, connection))
 
 
 def send(table: RemoteTable, user: User, connection: HttpConnection) -> Response:
@@ -61,7 +61,7 @@ def send(table: RemoteTable, user: User, connection: HttpConnection) -> Response
         raise SetUpWrongly("bad_path", str(error)) from None
 
 
-def body_of(response: Response) -> Any:
+def parse_body(response: Response) -> Any:
     if response.status_code == 401:
         raise NoUsableToken("http_401")
     if rate_limits.is_limited(response.status_code, response.headers):
@@ -84,12 +84,12 @@ def error_for(response: Response) -> Exception:
     return SetUpWrongly(error.code, message % {"status": response.status_code})
 
 
-def outputs_of(table: RemoteTable, action: Action, user: User) -> dict[str, Any]:
+def run_reading_action(table: RemoteTable, action: Action, user: User) -> dict[str, Any]:
     if writing_steps := [step.name for step in action.steps.all() if step.method not in READS]:
         message = _("The step “%(step)s” of the action changes something. Reading a table must not.")
         raise SetUpWrongly("not_reading", message % {"step": writing_steps[0]})
     try:
-        result = run(table, action, user)
+        result = run_action(table, action, user)
     except BadInputs as error:
         raise SetUpWrongly("bad_inputs", _("Inputs of the action: %(why)s") % {"why": error}) from None
     if result.failure:
@@ -97,7 +97,7 @@ def outputs_of(table: RemoteTable, action: Action, user: User) -> dict[str, Any]
     return result.outputs
 
 
-def run(table: RemoteTable, action: Action, user: User) -> ActionResult:
+def run_action(table: RemoteTable, action: Action, user: User) -> ActionResult:
     return actions.run(action, user=user, inputs=table.inputs, used_by=table.title, ends_at=monotonic() + DEADLINE)
 
 

@@ -60,7 +60,7 @@ def arranged(answer: Answer, table: RemoteTable, *, q: str = "", sort: str = "")
     matching = [row for row in rows if matches(row, q)]
     index = index_of(columns, sort)
     if index is not None:
-        matching = in_order(matching, index, backwards=sort.startswith("-"))
+        matching = sort_rows(matching, index, backwards=sort.startswith("-"))
     return Arranged(rows=matching, total=len(rows))
 
 
@@ -76,7 +76,7 @@ def index_of(columns: Sequence[RemoteTableColumn], sort: str) -> int | None:
     return names.index(name) if name in names else None
 
 
-def in_order(rows: list[Row], index: int, *, backwards: bool) -> list[Row]:
+def sort_rows(rows: list[Row], index: int, *, backwards: bool) -> list[Row]:
     """Sort by one column. Empty cells come last in both directions; equal rows keep the third party's order."""
     filled = [row for row in rows if not row[index].is_empty]
     empty = [row for row in rows if row[index].is_empty]

@@ -16,7 +16,7 @@ from integrations.expressions import BadExpression
 from integrations.models.remote_tables import RemoteTable
 from integrations.remote_tables import cache
 from integrations.remote_tables.cells import LONGEST_TEXT
-from integrations.remote_tables.fetch import answer_to
+from integrations.remote_tables.fetch import fetch_answer
 from integrations.remote_tables.sources import SetUpWrongly, Source
 
 MOST_NAMES = 12  # of members of an answer, in a message
@@ -40,7 +40,7 @@ def read(table: RemoteTable, user: User, source: Source, *, fresh: bool = False)
     source.check()
     answer = None if fresh else kept(table, source)
     if answer is None:
-        answer = rows_in(table, answer_to(table, user, source))
+        answer = extract_rows(table, fetch_answer(table, user, source))
         stored = {"rows": answer.rows, "at": answer.read_at.isoformat(), "cut": answer.is_cut}
         cache.keep(table, source, stored)
     return answer
@@ -55,60 +55,60 @@ def kept(table: RemoteTable, source: Source) -> Answer | None:
 
 
 @sensitive_variables()
-def rows_in(table: RemoteTable, answer: Any) -> Answer:
+def extract_rows(table: RemoteTable, answer: Any) -> Answer:
     try:
-        raw_rows = expressions.extracted(table.rows_path, answer)
+        raw_rows = expressions.extract(table.rows_path, answer)
     except BadExpression as error:
         raise SetUpWrongly("rows_path", _("JMESPath to the rows: %(why)s") % {"why": error}) from None
     if not isinstance(raw_rows, list):
-        raise SetUpWrongly("rows_path", not_a_list(table.rows_path, raw_rows, answer))
-    rows = values_of(raw_rows[: table.row_limit], [column.path for column in table.columns.all()])
+        raise SetUpWrongly("rows_path", not_a_list_message(table.rows_path, raw_rows, answer))
+    rows = evaluate_columns(raw_rows[: table.row_limit], [column.path for column in table.columns.all()])
     return Answer(rows=rows, read_at=timezone.now(), is_cut=len(raw_rows) > table.row_limit)
 
 
-def values_of(rows: list[Any], paths: list[str]) -> list[list[Any]]:
+def evaluate_columns(rows: list[Any], paths: list[str]) -> list[list[Any]]:
     """Evaluate the columns of all rows within one deadline, so that a thousand slow cells don't get 10 seconds each."""
     ends_at = monotonic() + LONGEST_READING
     with expressions.until(ends_at):
-        values = [[value_at(path, row) for path in paths] for row in rows]
+        values = [[evaluate_cell(path, row) for path in paths] for row in rows]
     if monotonic() > ends_at:
         raise SetUpWrongly("columns", _("The paths of the columns take too long with this answer."))
     return values
 
 
-def not_a_list(path: str, result: Any, answer: Any) -> str:
+def not_a_list_message(path: str, result: Any, answer: Any) -> str:
     sentence = _("The JMESPath to the rows, “%(path)s”, leads to %(kind)s, not to a list.")
-    message = sentence % {"path": path, "kind": kind_of(result)}
+    message = sentence % {"path": path, "kind": describe(result)}
     if isinstance(answer, dict):
         names = ", ".join(str(name)[:40] for name in list(answer)[:MOST_NAMES])
         message += " " + _("The answer contains: %(names)s.") % {"names": names or _("nothing")}
     return message
 
 
-def kind_of(result: Any) -> str:
+def describe(result: Any) -> str:
     if result is None:
         return _("nothing")
     return _("an object") if isinstance(result, dict) else _("a single value")
 
 
-def value_at(path: str, row: Any) -> Any:
+def evaluate_cell(path: str, row: Any) -> Any:
     """Evaluate one cell. It is empty if the path finds nothing or cannot be applied; the row stays."""
     try:
-        value = expressions.extracted(path, row)
+        value = expressions.extract(path, row)
     except BadExpression:
         return None
-    return truncated(value)
+    return truncate(value)
 
 
-def truncated(value: Any) -> Any:
+def truncate(value: Any) -> Any:
     """Truncate a long value, with an ellipsis at its end."""
     if not isinstance(value, str | list | dict):
         return value
-    text = value if isinstance(value, str) else beginning_of_json(value)
+    text = value if isinstance(value, str) else dump_beginning(value)
     return value if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}…"
 
 
-def beginning_of_json(value: Any) -> str:
+def dump_beginning(value: Any) -> str:
     """Serialize to JSON, but stop after `LONGEST_TEXT` characters: a path can build a large value from a small row."""
     text = ""
     for piece in json.JSONEncoder(ensure_ascii=False).iterencode(value):

@@ -84,9 +84,9 @@ def sources_of(tables: Iterable[RemoteTable], user: User) -> dict[UUID, Source]:
     alias_ids = {table.pk: table.alias_ids for table in tables}
     aliases = Alias.objects.filter(pk__in={each for ids in alias_ids.values() for each in ids}).personal()
     integrations = {each.alias.pk: each for each in assemble(user, admission.shown(user.pk, aliases))}
-    return {pk: source_in(integrations, ids) for pk, ids in alias_ids.items()}
+    return {pk: build_source(integrations, ids) for pk, ids in alias_ids.items()}
 
 
-def source_in(integrations: dict[UUID, Integration], alias_ids: list[UUID]) -> Source:
+def build_source(integrations: dict[UUID, Integration], alias_ids: list[UUID]) -> Source:
     present = tuple(integrations[each] for each in alias_ids if each in integrations)
     return Source(integrations=present, is_whole=len(present) == len(alias_ids))

@@ -91,7 +91,7 @@ def main() -> None:
     def paths(source: str) -> None:
         try:
             expressions.check_path(source)
-            expressions.as_json(expressions.extracted(source, NAMES))
+            expressions.as_json(expressions.extract(source, NAMES))
         except BadExpression:
             pass
 
@@ -100,9 +100,9 @@ def main() -> None:
     def templates(source: str) -> None:
         names = {"inputs": NAMES}
         for render, written in (
-            (expressions.value, f"{{{{ {source} }}}}"),
-            (expressions.text, f"a{{{{ {source} }}}}" * 5),
-            (expressions.path, f"{{{{ {source} }}}}/b"),
+            (expressions.evaluate, f"{{{{ {source} }}}}"),
+            (expressions.render_text, f"a{{{{ {source} }}}}" * 5),
+            (expressions.render_path, f"{{{{ {source} }}}}/b"),
         ):
             try:
                 expressions.check(written)
@@ -110,7 +110,7 @@ def main() -> None:
             except BadExpression:
                 pass
 
-    expressions.value("{{ inputs.short }}", {"inputs": NAMES})
+    expressions.evaluate("{{ inputs.short }}", {"inputs": NAMES})
     with open("/proc/self/statm") as file:
         taken = int(file.read().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (taken + ROOM, taken + ROOM))

@@ -65,7 +65,7 @@ def spent(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
 )
 def test_a_path_is_paid_for_before_it_makes_anything(path: str, found: Any, spent: Callable[[], int]) -> None:
     with pytest.raises(BadExpression):
-        expressions.as_json(expressions.extracted(path, found))
+        expressions.as_json(expressions.extract(path, found))
     assert spent() < 2 * budget.MOST_CHARACTERS
 
 
@@ -94,7 +94,7 @@ INPUTS = {**TREES, "text": "x" * 900_000, "number": 10**4000, "one": 1, "digits"
     ids=lambda source: source[:40],
 )
 def test_a_template_is_paid_for_before_it_makes_anything(source: str, spent: Callable[[], int]) -> None:
-    for render in (expressions.value, expressions.text, expressions.path):
+    for render in (expressions.evaluate, expressions.render_text, expressions.render_path):
         with pytest.raises(BadExpression):
             render(source, {"inputs": INPUTS})
     assert spent() < 4 * budget.MOST_CHARACTERS
@@ -112,24 +112,24 @@ def test_comparisons_and_slices_mean_what_they_did() -> None:
         "{{ inputs.list[::-1] }}": [3, 2, 1],
         "{{ inputs.text[:2] | upper }}": "AB",
     }.items():
-        assert expressions.value(source, names) == value, source
+        assert expressions.evaluate(source, names) == value, source
 
 
 def test_all_texts_of_a_structure_share_one_budget() -> None:
     body = [["a{{ inputs.text }}"] * 1000]
     with pytest.raises(BadExpression, match="too large"):
-        expressions.structure(body, {"inputs": INPUTS})
+        expressions.evaluate_structure(body, {"inputs": INPUTS})
 
 
 def test_what_ends_ends_every_expression_inside() -> None:
     with expressions.until(monotonic() - 1), pytest.raises(BadExpression, match="takes too long"):
-        expressions.value("{{ inputs.one }}", {"inputs": INPUTS})
+        expressions.evaluate("{{ inputs.one }}", {"inputs": INPUTS})
     with (
         expressions.until(monotonic() - 1),
         expressions.until(monotonic() + 60),
         pytest.raises(BadExpression, match="takes too long"),
     ):
-        expressions.extracted("one", INPUTS)
+        expressions.extract("one", INPUTS)
 
 
 ENCODED = ["%" + "25" * 30_000 + "41", "%" + "25" * 3_000 + "2e", "%" * 7_000 + "41", "x" * 9_000]
@@ -138,7 +138,7 @@ ENCODED = ["%" + "25" * 30_000 + "41", "%" + "25" * 3_000 + "2e", "%" * 7_000 + 
 @pytest.mark.parametrize("value", ENCODED, ids=lambda value: value[:12])
 def test_a_value_in_a_path_is_decoded_a_few_times_or_refused(value: str) -> None:
     try:
-        written = expressions.path("notes/{{ inputs.v }}", {"inputs": {"v": value}})
+        written = expressions.render_path("notes/{{ inputs.v }}", {"inputs": {"v": value}})
     except BadExpression:
         return
     assert calls.target("https://northwind.example", written).endswith(written)
@@ -151,8 +151,8 @@ def test_a_path_that_is_far_too_long_is_not_looked_into(path: str) -> None:
 
 
 def test_a_cell_is_cut_before_all_of_it_is_written() -> None:
-    assert len(reading.value_at(DOUBLED, [1])) == cells.LONGEST_TEXT + 1
-    assert reading.value_at("&a", {"a": 1}) is None
+    assert len(reading.evaluate_cell(DOUBLED, [1])) == cells.LONGEST_TEXT + 1
+    assert reading.evaluate_cell("&a", {"a": 1}) is None
 
 
 @pytest.mark.parametrize("raw", [10**400, -(10**4000), "1" * 400, "-" + "1" * 4000, 1e999])

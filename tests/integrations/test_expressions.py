@@ -46,7 +46,7 @@ NAMES = {
 )
 def test_a_template_says_what_it_stands_for(source: str, value: Any) -> None:
     expressions.check(source)
-    assert expressions.value(source, NAMES) == value
+    assert expressions.evaluate(source, NAMES) == value
 
 
 HOSTILE = [
@@ -110,7 +110,7 @@ HOSTILE = [
 
 @pytest.mark.parametrize("source", HOSTILE, ids=lambda source: source[:40])
 def test_a_hostile_template_gets_nothing_and_says_so_in_a_sentence(source: str) -> None:
-    for render in (expressions.value, expressions.text, expressions.path):
+    for render in (expressions.evaluate, expressions.render_text, expressions.render_path):
         with pytest.raises(BadExpression) as refused:
             render(source, NAMES)
         assert "xxxx" not in str(refused.value)
@@ -123,8 +123,8 @@ def test_whatever_is_typed_either_renders_or_is_refused(typed: str) -> None:
     for source in (typed, "{{" + typed + "}}"):
         try:
             expressions.check(source)
-            expressions.text(source, NAMES)
-            expressions.value(source, NAMES)
+            expressions.render_text(source, NAMES)
+            expressions.evaluate(source, NAMES)
         except BadExpression:
             pass
 
@@ -133,7 +133,7 @@ def test_whatever_is_typed_either_renders_or_is_refused(typed: str) -> None:
 @given(st.text(max_size=30))
 def test_a_value_in_a_path_stays_in_its_segment(value: str) -> None:
     try:
-        path = expressions.path("notes/{{ inputs.v }}/text", {"inputs": {"v": value}})
+        path = expressions.render_path("notes/{{ inputs.v }}/text", {"inputs": {"v": value}})
     except BadExpression:
         return
     head, segment, tail = path.split("/")
@@ -150,19 +150,19 @@ def test_a_value_in_a_path_stays_in_its_segment(value: str) -> None:
 )
 def test_a_value_that_could_lead_out_of_its_segment_is_refused(value: str | None) -> None:
     with pytest.raises(BadExpression):
-        expressions.path("notes/{{ inputs.v }}", {"inputs": {"v": value}})
+        expressions.render_path("notes/{{ inputs.v }}", {"inputs": {"v": value}})
 
 
 def test_the_texts_of_a_json_structure_are_templates_and_nothing_else_is() -> None:
     body = {"{{ inputs.n }}": ["{{ inputs.n }}", {"a": "n {{ inputs.n }}"}, 1, None, True], "b": "{{ inputs.list }}"}
     made = {"{{ inputs.n }}": [5, {"a": "n 5"}, 1, None, True], "b": [1, "x"]}
-    assert expressions.structure(body, NAMES) == made
+    assert expressions.evaluate_structure(body, NAMES) == made
 
 
 def test_what_comes_from_outside_is_never_a_template() -> None:
     names = {"inputs": {"v": "{{ inputs.secret }}", "secret": "CANARY"}}
-    assert expressions.value("{{ inputs.v }}", names) == "{{ inputs.secret }}"
-    assert expressions.text("a {{ inputs.v }}", names) == "a {{ inputs.secret }}"
+    assert expressions.evaluate("{{ inputs.v }}", names) == "{{ inputs.secret }}"
+    assert expressions.render_text("a {{ inputs.v }}", names) == "a {{ inputs.secret }}"
 
 
 def test_json_is_written_within_bounds() -> None:
@@ -179,11 +179,11 @@ def test_json_is_written_within_bounds() -> None:
 
 def test_paths_lead_into_answers() -> None:
     found = {"steps": {"list": {"body": {"result": [{"n": 1}, {"n": 2}, {}]}}}}
-    assert expressions.extracted("steps.list.body.result[*].n", found) == [1, 2]
-    assert expressions.extracted("steps.list.body.result[?n > `1`] | [0].n", found) == 2
-    assert expressions.extracted("steps.other.body", found) is None
-    assert expressions.beginning("steps.list.body.result[*].n") == ("steps", "list")
-    assert expressions.beginning("length(steps.list.body)") == ("", "")
+    assert expressions.extract("steps.list.body.result[*].n", found) == [1, 2]
+    assert expressions.extract("steps.list.body.result[?n > `1`] | [0].n", found) == 2
+    assert expressions.extract("steps.other.body", found) is None
+    assert expressions.first_names("steps.list.body.result[*].n") == ("steps", "list")
+    assert expressions.first_names("length(steps.list.body)") == ("", "")
 
 
 @pytest.mark.parametrize(
@@ -206,10 +206,10 @@ def test_a_path_that_cannot_be_read_is_refused_in_words(path: str) -> None:
 def test_a_path_that_grows_or_does_not_fit_stops_in_a_sentence(path: str, found: Any) -> None:
     expressions.check_path(path)
     with pytest.raises(BadExpression):
-        expressions.extracted(path, found)
+        expressions.extract(path, found)
 
 
 def test_a_path_that_goes_through_megabytes_again_and_again_stops_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(budget, "LONGEST", -1.0)
     with pytest.raises(BadExpression, match="takes too long"):
-        expressions.extracted("reverse(@)", "x")
+        expressions.extract("reverse(@)", "x")

@@ -28,10 +28,10 @@ def taken(declared: Declared, inputs: Mapping[str, Any]) -> dict[str, Any]:
     missing = [name for name, row in rows.items() if name not in inputs and "default" not in row]
     if missing:
         raise BadInputs(_("The input “%(name)s” is required.") % {"name": missing[0]})
-    return {name: typed(row, inputs[name]) if name in inputs else row["default"] for name, row in rows.items()}
+    return {name: convert_input(row, inputs[name]) if name in inputs else row["default"] for name, row in rows.items()}
 
 
-def typed(row: Mapping[str, Any], value: Any) -> Any:
+def convert_input(row: Mapping[str, Any], value: Any) -> Any:
     """Convert a value to the declared type where the meaning is clear: "5" for an integer, 5 for a text."""
     if value is None and "default" in row:
         return row["default"]
@@ -39,13 +39,13 @@ def typed(row: Mapping[str, Any], value: Any) -> Any:
         expressions.as_json(value)
     except BadExpression as error:
         raise BadInputs(_("The input “%(name)s”: %(why)s") % {"name": row["name"], "why": error}) from None
-    converted = convert(row["type"], value)
+    converted = convert_value(row["type"], value)
     if not fits(converted, row["type"]):
         raise BadInputs(_("The input “%(name)s” isn’t of type %(type)s.") % {"name": row["name"], "type": row["type"]})
     return converted
 
 
-def convert(kind: str, value: Any) -> Any:
+def convert_value(kind: str, value: Any) -> Any:
     if kind == InputType.TEXT and isinstance(value, int | float):
         return expressions.as_text(value)
     if not isinstance(value, str) or kind in {InputType.TEXT, InputType.JSON}:
@@ -61,10 +61,10 @@ def convert(kind: str, value: Any) -> Any:
 def from_texts(declared: Declared, texts: Mapping[str, str]) -> dict[str, Any]:
     """Read inputs typed on a command line or into a form. Parses JSON where JSON is declared."""
     kinds = {row["name"]: row["type"] for row in declared}
-    return {name: from_text(name, text, kinds.get(name, "")) for name, text in texts.items()}
+    return {name: parse_text(name, text, kinds.get(name, "")) for name, text in texts.items()}
 
 
-def from_text(name: str, text: str, kind: str) -> Any:
+def parse_text(name: str, text: str, kind: str) -> Any:
     if kind != InputType.JSON:
         return text
     try:

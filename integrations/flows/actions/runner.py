@@ -12,7 +12,7 @@ from integrations import expressions
 from integrations.expressions import BadExpression
 from integrations.flows.actions.inputs import taken
 from integrations.flows.actions.results import ActionResult, Failure, StepFailed, StepResult
-from integrations.flows.actions.step import Names, call, lacking_scopes, refused, response_as_names
+from integrations.flows.actions.step import Names, error_status_failure, lacking_scopes, make_call, response_as_names
 from integrations.models.flows import Action, RestStep
 
 LONGEST = 45.0  # seconds, for all steps of an action that runs on its own
@@ -47,13 +47,13 @@ def run(
     names = {"inputs": taken(action.inputs, inputs or {}), "steps": {}}
     ends_at = monotonic() + LONGEST if ends_at is None else ends_at
     if not action.active:
-        return ActionResult(failure=turned_off(action))
+        return ActionResult(failure=inactive_failure(action))
     if failure := lacking_scopes(action, user):
         return ActionResult(failure=failure)
     step_results: list[StepResult] = []
     with expressions.until(ends_at):
         for step in action.steps.select_related("alias"):
-            if failure := stop() or out_of_time(ends_at):
+            if failure := stop() or timeout_failure(ends_at):
                 return ActionResult(steps=tuple(step_results), failure=failure)
             result, response = run_step(step, names, user=user, ends_at=ends_at, used_by=used_by)
             step_results.append(result)
@@ -61,7 +61,7 @@ def run(
             if result.failure:
                 return ActionResult(steps=tuple(step_results), failure=result.failure)
             names["steps"][step.name] = response
-        return with_outputs(action, names, tuple(step_results))
+        return extract_outputs(action, names, tuple(step_results))
 
 
 @sensitive_variables()
@@ -73,22 +73,22 @@ def run_step(
     details: dict[str, Any] = {"step": step.name, "alias": step.alias.name, "method": step.method}
     names_of_response: dict[str, Any] = {}
     try:
-        response = call(step, names, user=user, ends_at=ends_at, used_by=used_by)
+        response = make_call(step, names, user=user, ends_at=ends_at, used_by=used_by)
     except StepFailed as error:
         details |= {"failure": error.failure, "http_status": error.failure.http_status}
     else:
         names_of_response = response_as_names(response)
         is_ok = 200 <= response.status_code < 300
         details |= {"http_status": response.status_code}
-        details |= {} if is_ok else {"failure": refused(step, response, user)}
+        details |= {} if is_ok else {"failure": error_status_failure(step, response, user)}
     return StepResult(milliseconds=round((monotonic() - started_at) * 1000), **details), names_of_response
 
 
-def with_outputs(action: Action, names: Names, steps: tuple[StepResult, ...]) -> ActionResult:
+def extract_outputs(action: Action, names: Names, steps: tuple[StepResult, ...]) -> ActionResult:
     """Extract the outputs once all steps have succeeded."""
     try:
         with expressions.spending():
-            outputs = {row["name"]: expressions.extracted(row["path"], names) for row in action.outputs}
+            outputs = {row["name"]: expressions.extract(row["path"], names) for row in action.outputs}
             expressions.as_json(outputs)
     except BadExpression as error:
         sentence = _("The outputs of “%(action)s”: %(why)s") % {"action": action.name, "why": error}
@@ -96,12 +96,12 @@ def with_outputs(action: Action, names: Names, steps: tuple[StepResult, ...]) ->
     return ActionResult(outputs=outputs, steps=steps)
 
 
-def turned_off(action: Action) -> Failure:
+def inactive_failure(action: Action) -> Failure:
     sentence = _("The action “%(action)s” is turned off.") % {"action": action.name}
     return Failure(code="action_inactive", sentence=sentence)
 
 
-def out_of_time(ends_at: float) -> Failure | None:
+def timeout_failure(ends_at: float) -> Failure | None:
     if monotonic() < ends_at:
         return None
     return Failure(code="timeout", sentence=_("The run took too long."))

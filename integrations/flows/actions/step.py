@@ -37,7 +37,7 @@ class Response(Protocol):
     def headers(self) -> Any: ...
 
 
-def connection_for(step: RestStep, user: User | None) -> HttpConnection:
+def find_connection(step: RestStep, user: User | None) -> HttpConnection:
     """Return the connection that a step calls, read anew for each call. Raises `StepFailed`.
 
     A person needs admission to the alias. For the system, it is enough that the alias is turned on.
@@ -53,7 +53,7 @@ def connection_for(step: RestStep, user: User | None) -> HttpConnection:
     return connection
 
 
-def owner_of(credential: OAuth2Credential, user: User | None, step: RestStep) -> User | None:
+def token_owner(credential: OAuth2Credential, user: User | None, step: RestStep) -> User | None:
     """Return the owner of the token to use: the person if the credential is Personal, else None for the system."""
     if not credential.is_personal:
         return None
@@ -67,16 +67,20 @@ def owner_of(credential: OAuth2Credential, user: User | None, step: RestStep) ->
 
 
 @sensitive_variables()
-def call(step: RestStep, names: Names, *, user: User | None, ends_at: float, used_by: str) -> Response:
+def make_call(step: RestStep, names: Names, *, user: User | None, ends_at: float, used_by: str) -> Response:
     """Make the call. Raises only `StepFailed`. `ends_at`: deadline by `time.monotonic()`."""
-    connection = connection_for(step, user)
+    connection = find_connection(step, user)
     credential = connection.credential
-    assert credential is not None  # noqa: S101 - connection_for checks it
-    owner = owner_of(credential, user, step)
+    assert credential is not None  # noqa: S101 - find_connection checks it
+    owner = token_owner(credential, user, step)
     try:
         with expressions.spending():
-            path = expressions.path(step.path, names)
-            request_parts = {"params": params(step, names), "headers": headers(step, names), **body(step, names)}
+            path = expressions.render_path(step.path, names)
+            request_parts = {
+                "params": build_params(step, names),
+                "headers": build_headers(step, names),
+                **build_body(step, names),
+            }
         timeout = min(float(step.timeout), ends_at - monotonic())
         if timeout <= 0:
             raise StepFailed("timeout", _("The run took too long."))
@@ -95,52 +99,53 @@ def call(step: RestStep, names: Names, *, user: User | None, ends_at: float, use
     except calls.BadPath as error:
         raise StepFailed("bad_path", str(error)) from None
     except NoUsableToken as error:
-        raise (address_changed if error.code == consent.CHANGED else no_token)(step, credential, owner) from None
+        failure = address_changed_failure if error.code == consent.CHANGED else no_token_failure
+        raise failure(step, credential, owner) from None
     except OAuthError as error:
-        raise unreachable(step, error) from error
+        raise unreachable_failure(step, error) from error
 
 
-def params(step: RestStep, names: Names) -> list[tuple[str, str]]:
+def build_params(step: RestStep, names: Names) -> list[tuple[str, str]]:
     """Evaluate the query parameters. A null is left out; a list repeats the parameter."""
-    values = [(name, expressions.value(source, names)) for name, source in step.query]
+    values = [(name, expressions.evaluate(source, names)) for name, source in step.query]
     pairs = [(name, each) for name, value in values for each in (value if isinstance(value, list) else [value])]
     return [(name, expressions.as_text(value)) for name, value in pairs if value is not None]
 
 
-def headers(step: RestStep, names: Names) -> dict[str, str]:
+def build_headers(step: RestStep, names: Names) -> dict[str, str]:
     # A field value has no whitespace around it (RFC 9110 §5.5).
-    request_headers = {name: expressions.text(source, names).strip(" \t") for name, source in step.headers}
+    request_headers = {name: expressions.render_text(source, names).strip(" \t") for name, source in step.headers}
     for name, value in request_headers.items():
         if not value.isprintable() or not value.isascii():
             sentence = _("The header “%(name)s” would contain a line break or a character that headers can’t contain.")
             raise BadExpression(sentence % {"name": name})
     if not step.body or has_content_type(request_headers):
         return request_headers
-    return {"Content-Type": content_type(step), **request_headers}
+    return {"Content-Type": default_content_type(step), **request_headers}
 
 
 def has_content_type(request_headers: Mapping[str, str]) -> bool:
     return any(name.lower() == "content-type" for name in request_headers)
 
 
-def content_type(step: RestStep) -> str:
+def default_content_type(step: RestStep) -> str:
     if step.body_type == BodyType.FORM:
         return "application/x-www-form-urlencoded"
     return "application/json" if step.body_type == BodyType.JSON else "text/plain; charset=utf-8"
 
 
-def body(step: RestStep, names: Names) -> dict[str, Any]:
+def build_body(step: RestStep, names: Names) -> dict[str, Any]:
     if not step.body:
         return {}
     if step.body_type == BodyType.TEXT:
-        return {"data": expressions.text(step.body, names).encode()}
-    data = expressions.structure(step.body_as_data, names)
+        return {"data": expressions.render_text(step.body, names).encode()}
+    data = expressions.evaluate_structure(step.body_as_data, names)
     if step.body_type == BodyType.JSON:
         return {"data": expressions.as_json(data).encode()}
     return {"data": {name: expressions.as_text(value) for name, value in data.items() if value is not None}}
 
 
-def no_token(step: RestStep, credential: OAuth2Credential, owner: User | None) -> StepFailed:
+def no_token_failure(step: RestStep, credential: OAuth2Credential, owner: User | None) -> StepFailed:
     if owner is None:
         sentence = _("401 Unauthorized: the system has no usable token for “%(alias)s”. An administrator must get one.")
         return StepFailed(NOT_AUTHENTICATED, sentence % {"alias": step.alias.name}, http_status=401)
@@ -151,7 +156,7 @@ def no_token(step: RestStep, credential: OAuth2Credential, owner: User | None) -
     )
 
 
-def address_changed(step: RestStep, credential: OAuth2Credential, owner: User | None) -> StepFailed:
+def address_changed_failure(step: RestStep, credential: OAuth2Credential, owner: User | None) -> StepFailed:
     """The integration's addresses are not those that the owner of the token agreed to."""
     if owner is None:
         sentence = _(
@@ -165,7 +170,7 @@ def address_changed(step: RestStep, credential: OAuth2Credential, owner: User | 
     )
 
 
-def unreachable(step: RestStep, error: OAuthError) -> StepFailed:
+def unreachable_failure(step: RestStep, error: OAuthError) -> StepFailed:
     names = {"alias": step.alias.name, "code": error.code}
     if isinstance(error, Misconfigured):
         sentence = _("The integration “%(alias)s” isn’t set up correctly (%(code)s). An administrator must fix it.")
@@ -198,7 +203,7 @@ def replace_surrogates(data: Any) -> Any:
     return data if is_encodable(text) else json.loads(text.encode(errors="replace"))
 
 
-def refused(step: RestStep, response: Response, user: User | None) -> Failure:
+def error_status_failure(step: RestStep, response: Response, user: User | None) -> Failure:
     status, headers = response.status_code, response.headers
     sentence = _("“%(alias)s” answered %(status)d.")
     if 300 <= status < 400:

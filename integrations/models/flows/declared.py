@@ -98,7 +98,7 @@ def check_outputs(outputs: Any) -> None:
 def check_beginnings(outputs: Any, available: Mapping[str, set[str]]) -> None:
     """Check that each output's path begins with an available name."""
     for declared in outputs:
-        root, name = expressions.beginning(declared["path"])
+        root, name = expressions.first_names(declared["path"])
         try:
             if root:
                 check_reference(root, name, available)
@@ -146,7 +146,7 @@ def check_template(source: str, available: Mapping[str, set[str]]) -> None:
     """Check that a template can be parsed and refers only to available names."""
     try:
         expressions.check(source)
-        needed = expressions.references(source)
+        needed = expressions.find_references(source)
     except BadExpression as error:
         raise ValidationError(str(error)) from None
     for root, name in sorted(needed):
