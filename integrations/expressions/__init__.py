@@ -13,11 +13,11 @@ result are bounded, whatever the template or the answer contains. Knows neither 
 from integrations.expressions.bounds import as_json, as_text, is_encodable
 from integrations.expressions.budget import spending, until
 from integrations.expressions.errors import LARGEST, BadExpression
-from integrations.expressions.jmespath import check_path, extract, first_names
+from integrations.expressions.jmespath import check_path, extract_value, first_names
 from integrations.expressions.templates import (
-    check,
-    evaluate,
+    check_template,
     evaluate_structure,
+    evaluate_template,
     find_references,
     render_path,
     render_text,
@@ -28,11 +28,11 @@ __all__ = [
     "BadExpression",
     "as_json",
     "as_text",
-    "check",
     "check_path",
-    "evaluate",
+    "check_template",
     "evaluate_structure",
-    "extract",
+    "evaluate_template",
+    "extract_value",
     "find_references",
     "first_names",
     "is_encodable",

@@ -90,7 +90,7 @@ class Bounded(TreeInterpreter):
     def visit_comparator(self, node: Any, value: Any) -> Any:
         sides = [self.visit(child, value) for child in node["children"]]
         budgets.take_for_comparison(*sides)
-        return super().visit_comparator(node | {"children": [literal(side) for side in sides]}, value)
+        return super().visit_comparator(node | {"children": [literal_node(side) for side in sides]}, value)
 
     def visit_flatten(self, node: Any, value: Any) -> Any:
         base = self.visit(node["children"][0], value)
@@ -98,7 +98,7 @@ class Bounded(TreeInterpreter):
             return None
         check_rows(length := sum(len(each) if isinstance(each, list) else 1 for each in base))
         self.budget.take(length)
-        return super().visit_flatten(node | {"children": [literal(base)]}, value)
+        return super().visit_flatten(node | {"children": [literal_node(base)]}, value)
 
     def visit_slice(self, node: Any, value: Any) -> Any:
         if isinstance(value, list):
@@ -133,7 +133,7 @@ class Bounded(TreeInterpreter):
         )
 
 
-def literal(value: Any) -> Any:
+def literal_node(value: Any) -> Any:
     """Return a node for a value that has been evaluated, so that it is not evaluated twice."""
     return {"type": "literal", "children": [], "value": value}
 
@@ -144,7 +144,7 @@ def check_rows(count: int) -> None:
 
 
 @lru_cache(maxsize=512)
-def parse(expression: str) -> ParsedResult:
+def parse_path(expression: str) -> ParsedResult:
     if len(expression) > LONGEST_EXPRESSION:
         raise BadExpression(_("The path is longer than %(size)d characters.") % {"size": LONGEST_EXPRESSION})
     try:
@@ -157,19 +157,19 @@ def parse(expression: str) -> ParsedResult:
             _("The path cannot be read (JMESPath): %(why)s") % {"why": _("a number is too long")}
         ) from None
     except RecursionError:
-        raise too_deep() from None
+        raise path_too_deep() from None
 
 
-def too_deep() -> BadExpression:
+def path_too_deep() -> BadExpression:
     return BadExpression(_("The path is nested too deeply."))
 
 
 def check_path(expression: str) -> None:
     """Raise `BadExpression` if this is not valid JMESPath."""
     try:
-        names = functions_in(parse(expression).parsed)
+        names = functions_in(parse_path(expression).parsed)
     except RecursionError:
-        raise too_deep() from None
+        raise path_too_deep() from None
     for name in names:
         if name not in Functions.FUNCTION_TABLE:
             raise BadExpression(_("There is no function “%(name)s” in JMESPath.") % {"name": name})
@@ -183,7 +183,7 @@ def functions_in(tree: Any) -> set[str]:
 def first_names(expression: str) -> tuple[str, str]:
     """Return the first two names of a path, or "": ("steps", "first") for steps.first.body.y."""
     parent: Any = {}
-    node: Any = parse(expression).parsed
+    node: Any = parse_path(expression).parsed
     while node["type"] in DESCENDED and node["children"]:
         parent, node = node, node["children"][0]
     if node["type"] != "field":
@@ -192,11 +192,11 @@ def first_names(expression: str) -> tuple[str, str]:
     return node["value"], second["value"] if second["type"] == "field" else ""
 
 
-def extract(expression: str, data: Any) -> Any:
+def extract_value(expression: str, data: Any) -> Any:
     """Return what the path leads to in the data; None if it leads nowhere. Raises `BadExpression`."""
     try:
         with spending() as budget:
-            return Bounded(budget).visit(parse(expression).parsed, data)
+            return Bounded(budget).visit(parse_path(expression).parsed, data)
     except BadExpression:
         raise
     except (JMESPathError, TypeError, ValueError, ArithmeticError, RecursionError):

@@ -23,7 +23,7 @@ OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
-def compare(left: Any, sign: str, right: Any) -> Any:
+def compare_values(left: Any, sign: str, right: Any) -> Any:
     if sign in ("in", "notin"):
         budget.take_for_search(left, right)
         return (left in right) == (sign == "in")
@@ -41,12 +41,12 @@ def slice_of(sequence: Any, start: Any, stop: Any, step: Any) -> Any:
     return sequence[part]
 
 
-FILTERS: dict[str, Callable[..., Any]] = {"compare": compare, "part": slice_of}
+FILTERS: dict[str, Callable[..., Any]] = {"compare": compare_values, "part": slice_of}
 
 
 def as_test(sign: str) -> Callable[[Any, Any], Any]:
     def test(left: Any, right: Any) -> Any:
-        return compare(left, sign, right)
+        return compare_values(left, sign, right)
 
     return test
 

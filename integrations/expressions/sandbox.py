@@ -72,7 +72,7 @@ def check_number(number: Any) -> None:
         raise BadExpression(_("Calculations can’t use a number with more than 308 digits."))
 
 
-def parse(environment: Sandbox, source: str) -> nodes.Template:
+def parse_template(environment: Sandbox, source: str) -> nodes.Template:
     """Parse a template and check that all of its syntax is allowed. Raises `BadExpression`."""
     if len(source) > LONGEST_EXPRESSION:
         raise BadExpression(_("The template is longer than %(size)d characters.") % {"size": LONGEST_EXPRESSION})
@@ -83,14 +83,14 @@ def parse(environment: Sandbox, source: str) -> nodes.Template:
     except ValueError:  # Python refuses to parse integers of thousands of digits
         raise BadExpression(_("The template cannot be read: %(why)s") % {"why": _("a number is too long")}) from None
     except RecursionError:
-        raise too_deep() from None
+        raise template_too_deep() from None
     check_nodes(tree.body, depth=0)
     return operations.count_operations(tree)
 
 
 def check_nodes(tree_nodes: Iterable[nodes.Node], *, depth: int) -> None:
     if depth > DEEPEST:
-        raise too_deep()
+        raise template_too_deep()
     for node in tree_nodes:
         check_node(node)
         check_nodes(node.iter_child_nodes(), depth=depth + 1)
@@ -116,5 +116,5 @@ def names_of(name: str, available: Iterable[str]) -> dict[str, str]:
     return {"name": name, "known": ", ".join(sorted(available))}
 
 
-def too_deep() -> BadExpression:
+def template_too_deep() -> BadExpression:
     return BadExpression(_("The template is nested too deeply."))

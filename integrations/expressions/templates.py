@@ -13,7 +13,7 @@ from integrations.expressions import budget
 from integrations.expressions.bounds import as_text
 from integrations.expressions.errors import LARGEST, BadExpression, too_large
 from integrations.expressions.percent_encoding import DEEPEST, TooManyEncodings, fully_unquoted
-from integrations.expressions.sandbox import Sandbox, parse
+from integrations.expressions.sandbox import Sandbox, parse_template
 
 Names = Mapping[str, Any]
 FAULTS = (TemplateError, TypeError, ValueError, ArithmeticError, RecursionError)
@@ -41,9 +41,9 @@ PLAIN = Sandbox()
 IN_PATHS = Sandbox(finalize=quote_segment)
 
 
-def check(source: str) -> None:
+def check_template(source: str) -> None:
     """Raise `BadExpression` if the template cannot be parsed or uses syntax that is not allowed."""
-    tree = parse(PLAIN, source)
+    tree = parse_template(PLAIN, source)
     try:
         PLAIN.from_string(tree)
     except (SyntaxError, MemoryError, *FAULTS):
@@ -52,7 +52,7 @@ def check(source: str) -> None:
 
 def find_references(source: str) -> set[tuple[str, str]]:
     """Names that a template uses: ("steps", "first") for {{ steps.first.body }}, ("inputs", "") for {{ inputs }}."""
-    tree = parse(PLAIN, source)
+    tree = parse_template(PLAIN, source)
     below: list[Any] = [*tree.find_all(nodes.Getattr), *tree.find_all(nodes.Getitem)]
     named = {(node.node.name, key) for node in below if isinstance(node.node, nodes.Name) and (key := key_of(node))}
     return named | {(node.name, "") for node in tree.find_all(nodes.Name)}
@@ -65,21 +65,21 @@ def key_of(node: nodes.Getattr | nodes.Getitem) -> str:
 
 
 def render_text(source: str, names: Names) -> str:
-    return render(source, names, in_path=False)
+    return render_template(source, names, in_path=False)
 
 
 def render_path(source: str, names: Names) -> str:
     """Render a path: each value is percent-encoded and stays within its segment."""
-    return render(source, names, in_path=True)
+    return render_template(source, names, in_path=True)
 
 
 @lru_cache(maxsize=512)
 def compile_template(source: str, *, in_path: bool) -> Template:
     environment = IN_PATHS if in_path else PLAIN
-    return environment.from_string(parse(environment, source))
+    return environment.from_string(parse_template(environment, source))
 
 
-def render(source: str, names: Names, *, in_path: bool) -> str:
+def render_template(source: str, names: Names, *, in_path: bool) -> str:
     pieces, length = [], 0
     try:
         with budget.spending() as limits:
@@ -96,7 +96,7 @@ def render(source: str, names: Names, *, in_path: bool) -> str:
     return "".join(pieces)
 
 
-def evaluate(source: str, names: Names) -> Any:
+def evaluate_template(source: str, names: Names) -> Any:
     """Evaluate a template. If it is nothing but one expression, the result keeps its type; otherwise it is text."""
     try:
         with budget.spending():
@@ -115,7 +115,7 @@ def evaluate(source: str, names: Names) -> Any:
 @lru_cache(maxsize=512)
 def compile_sole_expression(source: str) -> TemplateExpression | None:
     """Compile a template that is nothing but {{ one expression }}, as Jinja's `compile_expression` does; else None."""
-    body = parse(PLAIN, source.strip()).body
+    body = parse_template(PLAIN, source.strip()).body
     output_nodes = body[0].nodes if len(body) == 1 and isinstance(body[0], nodes.Output) else []
     if len(output_nodes) != 1 or isinstance(output_nodes[0], nodes.TemplateData):
         return None
@@ -130,7 +130,7 @@ def evaluate_structure(source: Any, names: Names) -> Any:
             return {key: evaluate_structure(below, names) for key, below in source.items()}
         if isinstance(source, list):
             return [evaluate_structure(below, names) for below in source]
-        return evaluate(source, names) if isinstance(source, str) else source
+        return evaluate_template(source, names) if isinstance(source, str) else source
 
 
 def not_applicable(error: Exception) -> BadExpression:

@@ -11,7 +11,7 @@ from celery import shared_task
 from foundation.error_boundary import error_boundary
 from integrations.connections import tasks
 from integrations.flows import cleanup
-from integrations.flows.execution import perform
+from integrations.flows.execution import perform_run
 from integrations.models.flows import SubflowRun
 
 
@@ -21,7 +21,7 @@ def perform_later(run_id: str) -> None:
     run = SubflowRun.objects.select_related("user").filter(pk=UUID(run_id)).first()
     if run:
         with error_boundary(f"Subflow run {run.hex}"):  # the row records how it ended
-            perform(run)
+            perform_run(run)
 
 
 @shared_task(name="integrations.sweep_subflow_runs")

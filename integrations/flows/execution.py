@@ -56,7 +56,7 @@ class Walk:
 
 
 @sensitive_variables()
-def perform(run: SubflowRun, *, seconds: float = LONGEST) -> None:
+def perform_run(run: SubflowRun, *, seconds: float = LONGEST) -> None:
     """Perform the run, unless another process has claimed it. The row always records how it ended."""
     if not run.claim(ends_by=timezone.now() + timedelta(seconds=seconds) + GRACE):
         return
@@ -69,10 +69,10 @@ def perform(run: SubflowRun, *, seconds: float = LONGEST) -> None:
         failure = stopped.failure
         state = RunState.CANCELLED if failure.code in CANCELLING else RunState.FAILED
     finally:
-        finish(run, state, outputs, failure)
+        record_end(run, state, outputs, failure)
 
 
-def finish(run: SubflowRun, state: RunState, outputs: str, failure: Failure | None) -> None:
+def record_end(run: SubflowRun, state: RunState, outputs: str, failure: Failure | None) -> None:
     """Record how the run ended. If that cannot be saved, record an internal error."""
     internal_error = Failure(code="internal_error", sentence=_("Keyrack failed. Its log says why."))
     with error_boundary(
@@ -106,7 +106,7 @@ def run_all_actions(run: SubflowRun, *, ends_at: float) -> str:
             for subflow_action in subflow_actions:
                 walk.names["actions"][subflow_action.name] = run_one_action(subflow_action, walk)
             with expressions.spending():
-                outputs = {row["name"]: expressions.extract(row["path"], walk.names) for row in subflow.outputs}
+                outputs = {row["name"]: expressions.extract_value(row["path"], walk.names) for row in subflow.outputs}
                 return expressions.as_json(outputs)
     except BadExpression as error:
         raise Stopped(Failure(code="bad_output", sentence=_("The outputs: %(why)s") % {"why": error})) from None
@@ -131,7 +131,7 @@ def check_scopes(subflow_actions: list[SubflowAction], owner: User | None) -> No
 def run_one_action(subflow_action: SubflowAction, walk: Walk) -> dict[str, Any]:
     try:
         with expressions.spending():
-            inputs = {name: expressions.evaluate(source, walk.names) for name, source in subflow_action.inputs}
+            inputs = {name: expressions.evaluate_template(source, walk.names) for name, source in subflow_action.inputs}
         result = actions.run(
             subflow_action.action,
             user=walk.owner,
@@ -139,7 +139,7 @@ def run_one_action(subflow_action: SubflowAction, walk: Walk) -> dict[str, Any]:
             used_by=f"Subflow {walk.run.name}",
             ends_at=walk.ends_at,
             stop=reason_to_stop(walk.run),
-            note=recorder(walk, subflow_action.name),
+            note=step_recorder(walk, subflow_action.name),
         )
     except (BadExpression, BadInputs) as error:
         names = {"action": subflow_action.name, "why": error}
@@ -150,7 +150,7 @@ def run_one_action(subflow_action: SubflowAction, walk: Walk) -> dict[str, Any]:
     return result.outputs
 
 
-def recorder(walk: Walk, action: str) -> Callable[[StepResult], None]:
+def step_recorder(walk: Walk, action: str) -> Callable[[StepResult], None]:
     def note(result: StepResult) -> None:
         walk.position += 1
         try:

@@ -15,7 +15,7 @@ from integrations.expressions import BadExpression
 from integrations.flows import actions
 from integrations.flows.actions import BadInputs
 from integrations.flows.background import perform_later
-from integrations.flows.execution import perform
+from integrations.flows.execution import perform_run
 from integrations.models.flows import Subflow, SubflowRun
 from integrations.models.registry import Alias
 
@@ -35,7 +35,7 @@ def run_subflow(
     A failing third party is reported in the run, not raised. Raises `NotAvailable` and `BadInputs`, with no run.
     """
     run = new_run(find_available(name, user), user, inputs, origin=origin)
-    perform(run)
+    perform_run(run)
     return run
 
 
@@ -56,7 +56,7 @@ def start_subflow(
 def try_out(subflow: Subflow, *, user: User, inputs: Mapping[str, Any]) -> SubflowRun:
     """Run a subflow that may not be active yet, for administrators who set it up. Otherwise as `run_subflow`."""
     run = new_run(subflow, user, inputs, origin="Test", is_test=True)
-    perform(run)
+    perform_run(run)
     return run
 
 

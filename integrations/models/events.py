@@ -35,12 +35,12 @@ log.add_kinds(EventKind)
 
 
 def write(user: User | None, credential: OAuth2Credential | None, kind: EventKind, detail: str = "") -> None:
-    log.write(kind, whose=user, detail=detail, **of(credential))
+    log.write(kind, whose=user, detail=detail, **subject_fields(credential))
 
 
 def line(user: User | None, credential: OAuth2Credential | None, kind: EventKind, detail: str = "") -> Event:
     """Return an event without saving it."""
-    return log.line(kind, whose=user, detail=detail, **of(credential))
+    return log.line(kind, whose=user, detail=detail, **subject_fields(credential))
 
 
 def write_moved(registry: str, registry_id: UUID, moved: list[tuple[str, str, str]]) -> None:
@@ -55,7 +55,7 @@ def write_moved(registry: str, registry_id: UUID, moved: list[tuple[str, str, st
     )
 
 
-def of(credential: OAuth2Credential | None) -> dict[str, Any]:
+def subject_fields(credential: OAuth2Credential | None) -> dict[str, Any]:
     return {"subject": credential.name, "subject_id": credential.pk} if credential else {}
 
 

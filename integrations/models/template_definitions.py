@@ -132,7 +132,7 @@ def read(raw: object) -> Definition:
             "unverified": parse_texts("unverified", raw_members.get("unverified", [])),
         }
     )
-    for message in shortcomings(definition):
+    for message in find_shortcomings(definition):
         raise BadDefinition(message)
     return definition
 
@@ -168,7 +168,7 @@ def parse_texts(where: str, raw: object) -> tuple[str, ...]:
     return tuple(raw)
 
 
-def shortcomings(definition: Definition) -> Iterator[str]:
+def find_shortcomings(definition: Definition) -> Iterator[str]:
     yield from question_shortcomings(definition)
     yield from scope_shortcomings(definition)
     unknown = set(definition.unverified) - set(REGISTRY) - set(OTHERS)

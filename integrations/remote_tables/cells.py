@@ -50,7 +50,7 @@ class Cell:
         return (1, self.text.casefold())
 
 
-def cell(kind: str, raw: Any) -> Cell:
+def make_cell(kind: str, raw: Any) -> Cell:
     """Make a cell of the column's type. A value that doesn't fit the type is shown as it came."""
     if raw is None or raw == "":
         return Cell(type=kind)

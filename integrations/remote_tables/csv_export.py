@@ -23,7 +23,7 @@ class Line:
 
 def csv_lines(columns: Iterable[RemoteTableColumn], rows: Iterable[Row]) -> Iterator[str]:
     writer = csv.writer(Line())
-    yield str(writer.writerow([harmless(column.label) for column in columns]))
+    yield str(writer.writerow([escape_formula(column.label) for column in columns]))
     for row in rows:
         yield str(writer.writerow([csv_value(cell) for cell in row]))
 
@@ -36,13 +36,13 @@ def csv_value(cell: Cell) -> Any:
         return "true" if cell.value else "false"
     if isinstance(cell.value, int | float):
         return cell.value
-    return harmless(str(cell.value) if cell.type in (ColumnType.DATE, ColumnType.DATE_TIME) else text_of(cell))
+    return escape_formula(str(cell.value) if cell.type in (ColumnType.DATE, ColumnType.DATE_TIME) else text_of(cell))
 
 
 def text_of(cell: Cell) -> str:
     return cell.url or cell.text
 
 
-def harmless(text: str) -> str:
+def escape_formula(text: str) -> str:
     """Put an apostrophe before what a spreadsheet would evaluate. "-5" is a number and stays as it is."""
     return text if text[:1] in ("+", "-") and as_number(text) is not None else STARTS_A_FORMULA.sub("'", text)

@@ -42,10 +42,10 @@ def fetch_answer(table: RemoteTable, user: User, source: Source) -> Any:
         return run_reading_action(table, table.action, user)
     connection = source.integrations[0].alias.connection
     assert connection is not None  # noqa: S101 - `Source.check` checks it
-    return parse_body(send(table, user, connection))
+    return parse_body(send_request(table, user, connection))
 
 
-def send(table: RemoteTable, user: User, connection: HttpConnection) -> Response:
+def send_request(table: RemoteTable, user: User, connection: HttpConnection) -> Response:
     try:
         return calls.send(
             user,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from integrations.models.remote_tables import RemoteTable, RemoteTableColumn
-from integrations.remote_tables.cells import Cell, cell
+from integrations.remote_tables.cells import Cell, make_cell
 from integrations.remote_tables.reading import Answer
 
 Row = list[Cell]
@@ -56,15 +56,15 @@ def arranged(answer: Answer, table: RemoteTable, *, q: str = "", sort: str = "")
     `sort`: a column's name, with "-" before it for descending. An unknown name leaves the third party's order.
     """
     columns = list(table.columns.all())
-    rows = [[cell(column.type, raw) for column, raw in zip(columns, row, strict=True)] for row in answer.rows]
-    matching = [row for row in rows if matches(row, q)]
+    rows = [[make_cell(column.type, raw) for column, raw in zip(columns, row, strict=True)] for row in answer.rows]
+    matching = [row for row in rows if matches_query(row, q)]
     index = index_of(columns, sort)
     if index is not None:
         matching = sort_rows(matching, index, backwards=sort.startswith("-"))
     return Arranged(rows=matching, total=len(rows))
 
 
-def matches(row: Row, q: str) -> bool:
+def matches_query(row: Row, q: str) -> bool:
     """Whether every word of the query occurs somewhere in the row."""
     words = " ".join(each.words for each in row)
     return all(word in words for word in q.casefold().split())

@@ -57,7 +57,7 @@ def kept(table: RemoteTable, source: Source) -> Answer | None:
 @sensitive_variables()
 def extract_rows(table: RemoteTable, answer: Any) -> Answer:
     try:
-        raw_rows = expressions.extract(table.rows_path, answer)
+        raw_rows = expressions.extract_value(table.rows_path, answer)
     except BadExpression as error:
         raise SetUpWrongly("rows_path", _("JMESPath to the rows: %(why)s") % {"why": error}) from None
     if not isinstance(raw_rows, list):
@@ -78,14 +78,14 @@ def evaluate_columns(rows: list[Any], paths: list[str]) -> list[list[Any]]:
 
 def not_a_list_message(path: str, result: Any, answer: Any) -> str:
     sentence = _("The JMESPath to the rows, “%(path)s”, leads to %(kind)s, not to a list.")
-    message = sentence % {"path": path, "kind": describe(result)}
+    message = sentence % {"path": path, "kind": describe_kind(result)}
     if isinstance(answer, dict):
         names = ", ".join(str(name)[:40] for name in list(answer)[:MOST_NAMES])
         message += " " + _("The answer contains: %(names)s.") % {"names": names or _("nothing")}
     return message
 
 
-def describe(result: Any) -> str:
+def describe_kind(result: Any) -> str:
     if result is None:
         return _("nothing")
     return _("an object") if isinstance(result, dict) else _("a single value")
@@ -94,13 +94,13 @@ def describe(result: Any) -> str:
 def evaluate_cell(path: str, row: Any) -> Any:
     """Evaluate one cell. It is empty if the path finds nothing or cannot be applied; the row stays."""
     try:
-        value = expressions.extract(path, row)
+        value = expressions.extract_value(path, row)
     except BadExpression:
         return None
-    return truncate(value)
+    return truncate_value(value)
 
 
-def truncate(value: Any) -> Any:
+def truncate_value(value: Any) -> Any:
     """Truncate a long value, with an ellipsis at its end."""
     if not isinstance(value, str | list | dict):
         return value

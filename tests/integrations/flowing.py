@@ -32,6 +32,6 @@ def subflow_of(*actions: Action, name: str = "my_open_incidents", **fields: Any)
         **{"name": name, "label": "My open incidents", "inputs": LIMIT, "outputs": outputs, **fields}
     )
     for place, action in enumerate(actions):
-        given = [["limit", "{{ inputs.limit }}"]]
-        SubflowAction.objects.create(subflow=subflow, action=action, name=action.name, order=place, inputs=given)
+        inputs = [["limit", "{{ inputs.limit }}"]]
+        SubflowAction.objects.create(subflow=subflow, action=action, name=action.name, order=place, inputs=inputs)
     return subflow

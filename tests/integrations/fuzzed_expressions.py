@@ -91,7 +91,7 @@ def main() -> None:
     def paths(source: str) -> None:
         try:
             expressions.check_path(source)
-            expressions.as_json(expressions.extract(source, NAMES))
+            expressions.as_json(expressions.extract_value(source, NAMES))
         except BadExpression:
             pass
 
@@ -100,20 +100,20 @@ def main() -> None:
     def templates(source: str) -> None:
         names = {"inputs": NAMES}
         for render, written in (
-            (expressions.evaluate, f"{{{{ {source} }}}}"),
+            (expressions.evaluate_template, f"{{{{ {source} }}}}"),
             (expressions.render_text, f"a{{{{ {source} }}}}" * 5),
             (expressions.render_path, f"{{{{ {source} }}}}/b"),
         ):
             try:
-                expressions.check(written)
+                expressions.check_template(written)
                 render(written, names)
             except BadExpression:
                 pass
 
-    expressions.evaluate("{{ inputs.short }}", {"inputs": NAMES})
+    expressions.evaluate_template("{{ inputs.short }}", {"inputs": NAMES})
     with open("/proc/self/statm") as file:
-        taken = int(file.read().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (taken + ROOM, taken + ROOM))
+        used_bytes = int(file.read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used_bytes + ROOM, used_bytes + ROOM))
     resource.setrlimit(resource.RLIMIT_CPU, (PROCESSOR_SECONDS, PROCESSOR_SECONDS))
     paths()
     templates()

@@ -77,5 +77,5 @@ def numbers(html: str) -> list[str]:
 
 
 def trouble(html: str) -> str:
-    found = re.findall(r'data-trouble="(\w+)"', html)
-    return found[0] if found else ""
+    matches = re.findall(r'data-trouble="(\w+)"', html)
+    return matches[0] if matches else ""

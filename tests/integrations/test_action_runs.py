@@ -60,18 +60,18 @@ def test_what_a_step_says_arrives_as_it_was_meant(northwind: Alias, amira: User,
 
 
 @pytest.mark.parametrize(
-    ("kind", "body", "sent", "content_type"),
+    ("kind", "body", "sent_body", "content_type"),
     [
         ("form", '{"a": "{{ inputs.v }}", "n": 1, "no": null}', b"a=a+b&n=1", "application/x-www-form-urlencoded"),
         ("text", "<v>{{ inputs.v }}</v>", b"<v>a b</v>", "text/plain; charset=utf-8"),
     ],
 )
 def test_a_body_can_be_a_form_or_text(
-    kind: str, body: str, sent: bytes, content_type: str, northwind: Alias, amira: User, server: HostileServer
+    kind: str, body: str, sent_body: bytes, content_type: str, northwind: Alias, amira: User, server: HostileServer
 ) -> None:
     server.on("POST /api/incidents").answer(json={})
     assert run(action_of(northwind, method="POST", body_type=kind, body=body), amira).is_ok
-    assert (server.calls[0].body, server.calls[0].headers["content-type"]) == (sent, content_type)
+    assert (server.calls[0].body, server.calls[0].headers["content-type"]) == (sent_body, content_type)
 
 
 def test_a_later_step_uses_what_an_earlier_one_was_answered(
@@ -171,7 +171,7 @@ def test_an_action_that_is_off_or_runs_out_of_time_calls_nothing(
 
 
 @pytest.mark.parametrize(
-    ("kind", "given", "taken"),
+    ("kind", "value", "converted"),
     [
         ("integer", "5", 5),
         ("integer", 5, 5),
@@ -191,13 +191,13 @@ def test_an_action_that_is_off_or_runs_out_of_time_calls_nothing(
         ("json", "x", "x"),
     ],
 )
-def test_inputs_are_of_their_type_or_refused(kind: str, given: Any, taken: Any) -> None:
+def test_inputs_are_of_their_type_or_refused(kind: str, value: Any, converted: Any) -> None:
     declared = [{"name": "v", "type": kind}]
-    if taken is None:
+    if converted is None:
         with pytest.raises(actions.BadInputs, match="“v”"):
-            actions.taken(declared, {"v": given})
+            actions.taken(declared, {"v": value})
     else:
-        assert actions.taken(declared, {"v": given}) == {"v": taken}
+        assert actions.taken(declared, {"v": value}) == {"v": converted}
 
 
 def test_what_is_typed_as_json_is_read_as_json() -> None:

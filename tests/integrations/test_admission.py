@@ -233,7 +233,7 @@ def test_the_rule_that_refuses_is_named(
     refuse(monkeypatch)
     with django_assert_num_queries(1):
         refused = [rule.code for rule, passes in admission.verdicts(amira.pk, alias) if not passes]
-    wanted = next(
+    expected_code = next(
         (name.replace(" ", "_") for name, each in REFUSALS.items() if each is refuse and name in names), "curfew"
     )
-    assert refused == [wanted]
+    assert refused == [expected_code]

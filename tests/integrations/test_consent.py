@@ -58,9 +58,9 @@ def test_however_the_set_up_leads_elsewhere_the_token_stays(
 ) -> None:
     WAYS[way](northwind, stranger.url)
     api = PersonalAuthAPI(amira)
-    with pytest.raises(AddressChanged) as held:
+    with pytest.raises(AddressChanged) as refusal:
         api.request("northwind", "GET", "/contacts")
-    assert (held.value.code, "oauth_initiator.do" in held.value.initiator_url) == ("address_changed", True)
+    assert (refusal.value.code, "oauth_initiator.do" in refusal.value.initiator_url) == ("address_changed", True)
     assert not api.is_token_valid("northwind")
     integration = integration_of(amira, northwind.pk)
     assert integration is not None
@@ -188,9 +188,9 @@ def test_no_door_lets_a_moved_token_out(
     door: str, way: str, amira: User, northwind: Alias, token: Token, stranger: HostileServer
 ) -> None:
     WAYS[way](northwind, stranger.url)
-    with pytest.raises((NotAuthenticated, NoUsableToken)) as held:
+    with pytest.raises((NotAuthenticated, NoUsableToken)) as refusal:
         DOORS[door](amira, Alias.objects.get(pk=northwind.pk))
-    assert getattr(held.value, "code", "") == "address_changed"
+    assert getattr(refusal.value, "code", "") == "address_changed"
     assert stranger.calls == []
 
 
@@ -241,9 +241,9 @@ def test_what_was_not_shown_is_not_confirmed(
     amira: User, as_amira: Client, northwind: Alias, token: Token, stranger: HostileServer
 ) -> None:
     HttpConnection.objects.update(connection_url="https://harmless.example/api")
-    shown = shown_on(as_amira, northwind)
+    fingerprint = shown_on(as_amira, northwind)
     moved(northwind, stranger)
-    answer = as_amira.post(page_of(northwind), {"shown": shown}, follow=True)
+    answer = as_amira.post(page_of(northwind), {"shown": fingerprint}, follow=True)
     assert "moved again meanwhile" in walks.words(answer)
     assert not PersonalAuthAPI(amira).is_token_valid("northwind")
 
@@ -337,9 +337,9 @@ def test_the_systems_token_stays_too_until_who_may_move_it_agrees(
     )
     moving.change_connection_url(alias, stranger.url)
     connection = HttpConnection.objects.get()
-    with pytest.raises(NoUsableToken) as held:
+    with pytest.raises(NoUsableToken) as refusal:
         calls.send(None, connection, "GET", "/contacts")
-    assert (held.value.code, stranger.calls) == ("address_changed", [])
+    assert (refusal.value.code, stranger.calls) == ("address_changed", [])
     authorization.confirm_for_system(token.credential.registry)
     stranger.on("GET /api/contacts").always(json=[])
     assert calls.send(None, connection, "GET", "/contacts").status_code == 200

@@ -25,28 +25,28 @@ DOUBLED = "|".join(["[@, @]"] * 60)  # names one value 2^60 times, in little roo
 def test_no_expression_takes_more_room_or_work_than_its_budget() -> None:
     """In a process of its own, which the system ends if it does."""
     program = [sys.executable, "-m", "tests.integrations.fuzzed_expressions"]
-    done = subprocess.run(
+    process = subprocess.run(
         program, cwd=ROOT, env=os.environ | {"DATABASE_URL": "sqlite://:memory:"}, capture_output=True, text=True
     )
-    assert done.returncode == 0, f"{done.returncode} {done.stdout[-2000:]} {done.stderr[-4000:]}"
+    assert process.returncode == 0, f"{process.returncode} {process.stdout[-2000:]} {process.stderr[-4000:]}"
 
 
 @pytest.fixture
 def spent(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
     """The characters of all texts that were paid for."""
-    told = [0]
+    characters_taken = [0]
     take = budget.Budget.take
 
     def counted(self: budget.Budget, steps: int = 1, *, characters: int = 0) -> None:
-        told[0] += characters
+        characters_taken[0] += characters
         take(self, steps, characters=characters)
 
     monkeypatch.setattr(budget.Budget, "take", counted)
-    return lambda: told[0]
+    return lambda: characters_taken[0]
 
 
 @pytest.mark.parametrize(
-    ("path", "found"),
+    ("path", "data"),
     [
         (f"join(@, [{', '.join(['@'] * 2000)}])", "x" * 1_000_000),
         (f"[{', '.join(['@'] * 5000)}][]", [1] * 200_000),
@@ -63,9 +63,9 @@ def spent(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_a_path_is_paid_for_before_it_makes_anything(path: str, found: Any, spent: Callable[[], int]) -> None:
+def test_a_path_is_paid_for_before_it_makes_anything(path: str, data: Any, spent: Callable[[], int]) -> None:
     with pytest.raises(BadExpression):
-        expressions.as_json(expressions.extract(path, found))
+        expressions.as_json(expressions.extract_value(path, data))
     assert spent() < 2 * budget.MOST_CHARACTERS
 
 
@@ -94,7 +94,7 @@ INPUTS = {**TREES, "text": "x" * 900_000, "number": 10**4000, "one": 1, "digits"
     ids=lambda source: source[:40],
 )
 def test_a_template_is_paid_for_before_it_makes_anything(source: str, spent: Callable[[], int]) -> None:
-    for render in (expressions.evaluate, expressions.render_text, expressions.render_path):
+    for render in (expressions.evaluate_template, expressions.render_text, expressions.render_path):
         with pytest.raises(BadExpression):
             render(source, {"inputs": INPUTS})
     assert spent() < 4 * budget.MOST_CHARACTERS
@@ -112,7 +112,7 @@ def test_comparisons_and_slices_mean_what_they_did() -> None:
         "{{ inputs.list[::-1] }}": [3, 2, 1],
         "{{ inputs.text[:2] | upper }}": "AB",
     }.items():
-        assert expressions.evaluate(source, names) == value, source
+        assert expressions.evaluate_template(source, names) == value, source
 
 
 def test_all_texts_of_a_structure_share_one_budget() -> None:
@@ -123,13 +123,13 @@ def test_all_texts_of_a_structure_share_one_budget() -> None:
 
 def test_what_ends_ends_every_expression_inside() -> None:
     with expressions.until(monotonic() - 1), pytest.raises(BadExpression, match="takes too long"):
-        expressions.evaluate("{{ inputs.one }}", {"inputs": INPUTS})
+        expressions.evaluate_template("{{ inputs.one }}", {"inputs": INPUTS})
     with (
         expressions.until(monotonic() - 1),
         expressions.until(monotonic() + 60),
         pytest.raises(BadExpression, match="takes too long"),
     ):
-        expressions.extract("one", INPUTS)
+        expressions.extract_value("one", INPUTS)
 
 
 ENCODED = ["%" + "25" * 30_000 + "41", "%" + "25" * 3_000 + "2e", "%" * 7_000 + "41", "x" * 9_000]
@@ -158,7 +158,7 @@ def test_a_cell_is_cut_before_all_of_it_is_written() -> None:
 @pytest.mark.parametrize("raw", [10**400, -(10**4000), "1" * 400, "-" + "1" * 4000, 1e999])
 @pytest.mark.parametrize("kind", ["number", "text", "date", "date_time", "boolean", "badge", "link"])
 def test_a_number_that_no_other_program_reads_is_a_text(kind: str, raw: Any) -> None:
-    made = cells.cell(kind, raw)
+    made = cells.make_cell(kind, raw)
     assert not isinstance(made.value, int | float)
     assert made.order is not None
     assert made.words

@@ -45,8 +45,8 @@ NAMES = {
     ],
 )
 def test_a_template_says_what_it_stands_for(source: str, value: Any) -> None:
-    expressions.check(source)
-    assert expressions.evaluate(source, NAMES) == value
+    expressions.check_template(source)
+    assert expressions.evaluate_template(source, NAMES) == value
 
 
 HOSTILE = [
@@ -110,7 +110,7 @@ HOSTILE = [
 
 @pytest.mark.parametrize("source", HOSTILE, ids=lambda source: source[:40])
 def test_a_hostile_template_gets_nothing_and_says_so_in_a_sentence(source: str) -> None:
-    for render in (expressions.evaluate, expressions.render_text, expressions.render_path):
+    for render in (expressions.evaluate_template, expressions.render_text, expressions.render_path):
         with pytest.raises(BadExpression) as refused:
             render(source, NAMES)
         assert "xxxx" not in str(refused.value)
@@ -122,9 +122,9 @@ def test_a_hostile_template_gets_nothing_and_says_so_in_a_sentence(source: str) 
 def test_whatever_is_typed_either_renders_or_is_refused(typed: str) -> None:
     for source in (typed, "{{" + typed + "}}"):
         try:
-            expressions.check(source)
+            expressions.check_template(source)
             expressions.render_text(source, NAMES)
-            expressions.evaluate(source, NAMES)
+            expressions.evaluate_template(source, NAMES)
         except BadExpression:
             pass
 
@@ -161,7 +161,7 @@ def test_the_texts_of_a_json_structure_are_templates_and_nothing_else_is() -> No
 
 def test_what_comes_from_outside_is_never_a_template() -> None:
     names = {"inputs": {"v": "{{ inputs.secret }}", "secret": "CANARY"}}
-    assert expressions.evaluate("{{ inputs.v }}", names) == "{{ inputs.secret }}"
+    assert expressions.evaluate_template("{{ inputs.v }}", names) == "{{ inputs.secret }}"
     assert expressions.render_text("a {{ inputs.v }}", names) == "a {{ inputs.secret }}"
 
 
@@ -178,10 +178,10 @@ def test_json_is_written_within_bounds() -> None:
 
 
 def test_paths_lead_into_answers() -> None:
-    found = {"steps": {"list": {"body": {"result": [{"n": 1}, {"n": 2}, {}]}}}}
-    assert expressions.extract("steps.list.body.result[*].n", found) == [1, 2]
-    assert expressions.extract("steps.list.body.result[?n > `1`] | [0].n", found) == 2
-    assert expressions.extract("steps.other.body", found) is None
+    data = {"steps": {"list": {"body": {"result": [{"n": 1}, {"n": 2}, {}]}}}}
+    assert expressions.extract_value("steps.list.body.result[*].n", data) == [1, 2]
+    assert expressions.extract_value("steps.list.body.result[?n > `1`] | [0].n", data) == 2
+    assert expressions.extract_value("steps.other.body", data) is None
     assert expressions.first_names("steps.list.body.result[*].n") == ("steps", "list")
     assert expressions.first_names("length(steps.list.body)") == ("", "")
 
@@ -195,7 +195,7 @@ def test_a_path_that_cannot_be_read_is_refused_in_words(path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "found"),
+    ("path", "data"),
     [
         ("|".join(["[@,@][]"] * 60), [1]),  # doubles at each step
         ("|".join(["[to_string(@),to_string(@)] | join('', @)"] * 60), "x"),
@@ -203,13 +203,13 @@ def test_a_path_that_cannot_be_read_is_refused_in_words(path: str) -> None:
         ("[*].sort(@)", [[1, "a"]]),
     ],
 )
-def test_a_path_that_grows_or_does_not_fit_stops_in_a_sentence(path: str, found: Any) -> None:
+def test_a_path_that_grows_or_does_not_fit_stops_in_a_sentence(path: str, data: Any) -> None:
     expressions.check_path(path)
     with pytest.raises(BadExpression):
-        expressions.extract(path, found)
+        expressions.extract_value(path, data)
 
 
 def test_a_path_that_goes_through_megabytes_again_and_again_stops_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(budget, "LONGEST", -1.0)
     with pytest.raises(BadExpression, match="takes too long"):
-        expressions.extract("reverse(@)", "x")
+        expressions.extract_value("reverse(@)", "x")

@@ -42,8 +42,8 @@ def run(user: User, **inputs: Any) -> SubflowRun:
 
 
 def test_it_runs_as_the_person_and_gives_its_outputs(subflow: Subflow, amira: User, server: HostileServer) -> None:
-    done = run(amira, limit=2)
-    assert (done.status, done.outputs, done.error) == ("succeeded", {"numbers": ["INC1", "INC2"]}, "")
+    result = run(amira, limit=2)
+    assert (result.status, result.outputs, result.error) == ("succeeded", {"numbers": ["INC1", "INC2"]}, "")
     [call] = server.calls
     assert (call.headers["authorization"], call.query) == (BEARER, "limit=2")
     assert Token.objects.get().last_used_by == "Subflow my_open_incidents"
@@ -60,11 +60,11 @@ def test_each_of_two_people_is_answered_with_their_own_token(
 def test_who_has_no_token_gets_a_401_and_is_told_where_to_get_one(
     subflow: Subflow, bob: User, server: HostileServer
 ) -> None:
-    done = run(bob)
-    assert (done.status, done.http_status, done.error_code) == ("failed", 401, "integration_not_authenticated")
-    assert done.initiator_url.startswith("/oauth_initiator.do?")
-    assert "401 Unauthorized" in done.error
-    assert [(each.status, each.http_status) for each in done.steps.all()] == [("failed", 401)]
+    result = run(bob)
+    assert (result.status, result.http_status, result.error_code) == ("failed", 401, "integration_not_authenticated")
+    assert result.initiator_url.startswith("/oauth_initiator.do?")
+    assert "401 Unauthorized" in result.error
+    assert [(each.status, each.http_status) for each in result.steps.all()] == [("failed", 401)]
     assert server.calls == []
 
 
@@ -73,19 +73,19 @@ def test_whose_token_the_third_party_refuses_is_told_where_to_get_another(
 ) -> None:
     Token.objects.update(refresh_token=None)
     server.on(INCIDENTS).always(status=401, headers={"WWW-Authenticate": 'Bearer error="invalid_token"'})
-    done = run(amira)
-    assert (done.status, done.http_status, done.error_code) == ("failed", 401, "http_401")
-    assert done.initiator_url == initiator_url(walks.credential_of(northwind))
+    result = run(amira)
+    assert (result.status, result.http_status, result.error_code) == ("failed", 401, "http_401")
+    assert result.initiator_url == initiator_url(walks.credential_of(northwind))
 
 
 def test_a_personal_credential_is_never_used_by_the_system_user(
     subflow: Subflow, amira: User, server: HostileServer
 ) -> None:
     Subflow.objects.update(run_as="system")
-    done = run(amira)
-    assert (done.status, done.http_status) == ("failed", 401)
-    assert "Integration Type Personal" in done.error
-    assert (done.outputs, done.initiator_url, server.calls) == ({}, "", [])
+    result = run(amira)
+    assert (result.status, result.http_status) == ("failed", 401)
+    assert "Integration Type Personal" in result.error
+    assert (result.outputs, result.initiator_url, server.calls) == ({}, "", [])
 
 
 @pytest.mark.parametrize("run_as", ["user", "system"])
@@ -113,9 +113,9 @@ def test_the_second_action_can_use_what_the_first_gave(
     placed.check_references(inputs={"limit"}, actions={"open_incidents"})
     Subflow.objects.update(outputs=[{"name": "title", "path": "actions.first_one.title"}])
     server.on("GET /api/incidents/INC1").answer(json={"title": "Rain"})
-    done = run(amira)
-    assert (done.outputs, done.error) == ({"title": "Rain"}, "")
-    assert [(each.position, str(each)) for each in done.steps.all()] == [
+    result = run(amira)
+    assert (result.outputs, result.error) == ({"title": "Rain"}, "")
+    assert [(each.position, str(each)) for each in result.steps.all()] == [
         (1, "open_incidents.list"),
         (2, "first_one.one"),
     ]
@@ -127,10 +127,10 @@ def test_a_missing_scope_is_said_before_anything_is_called(
     last = Action.objects.create(name="close_all")
     step(last, northwind, "close", method="POST", scopes="read incidents:write")
     subflow.actions.create(action=last, name="close_all", order=9)
-    done = run(amira)
-    assert (done.status, done.error_code, server.calls) == ("failed", "insufficient_scope", [])
-    assert "incidents:write" in done.error
-    assert done.initiator_url
+    result = run(amira)
+    assert (result.status, result.error_code, server.calls) == ("failed", "insufficient_scope", [])
+    assert "incidents:write" in result.error
+    assert result.initiator_url
     Token.objects.update(scopes=["incidents:write", "read"])
     server.on("POST /api/incidents").answer(status=201)
     assert run(amira).status == "succeeded"
@@ -186,11 +186,11 @@ def test_a_run_keeps_no_body_in_the_clear_and_no_inputs_once_it_is_over(
         inputs=[{"name": "secret", "type": "text"}], outputs=[{"name": "all", "path": "inputs.secret"}]
     )
     subflow.actions.update(inputs=[])
-    done = run(amira, secret="CANARY-input")
-    assert done.outputs == {"all": "CANARY-input"}
+    result = run(amira, secret="CANARY-input")
+    assert result.outputs == {"all": "CANARY-input"}
     columns = [*SubflowRun.objects.values_list(), *StepRun.objects.values_list()]
     assert "CANARY" not in repr(columns) + repr([bytes(v) for row in columns for v in row if isinstance(v, memoryview)])
-    assert (SubflowRun.objects.get().inputs, "CANARY" in repr(done)) == ({}, False)
+    assert (SubflowRun.objects.get().inputs, "CANARY" in repr(result)) == ({}, False)
 
 
 def test_nothing_that_goes_through_a_run_is_logged(
@@ -214,8 +214,8 @@ def test_what_the_third_party_says_no_to_is_told_with_its_status(
     subflow: Subflow, amira: User, server: HostileServer
 ) -> None:
     server.on(INCIDENTS).answer(status=403, json={"error": "CANARY"})
-    done = run(amira)
-    assert (done.status, done.http_status, done.error) == ("failed", 403, "“northwind” answered 403.")
+    result = run(amira)
+    assert (result.status, result.http_status, result.error) == ("failed", 403, "“northwind” answered 403.")
 
 
 def test_a_bug_leaves_a_run_that_says_so(subflow: Subflow, amira: User, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -257,7 +257,7 @@ def test_the_question_before_a_revoke_names_what_stops(
 
 def test_outputs_are_what_json_can_say(subflow: Subflow, amira: User, server: HostileServer) -> None:
     server.on(INCIDENTS).answer(body=b'{"result": [{"number": "\\ud800"}, {"number": 1e400}]}')
-    done = run(amira)
-    assert (done.status, done.error_code) == ("failed", "bad_output")
+    result = run(amira)
+    assert (result.status, result.error_code) == ("failed", "bad_output")
     server.on(INCIDENTS).answer(body=json.dumps({"result": [{"number": "\ud800"}]}).encode())
     assert run(amira).outputs == {"numbers": ["?"]}

@@ -10,7 +10,7 @@ from django.utils import timezone
 from accounts.models import User
 from integrations import flows
 from integrations.flows import background, cleanup
-from integrations.flows.execution import perform
+from integrations.flows.execution import perform_run
 from integrations.models import Action, Alias, StepRun, Subflow, SubflowRun
 from tests import cast
 from tests.integrations.flowing import INCIDENTS, open_incidents, step, subflow_of
@@ -41,11 +41,13 @@ def test_the_queue_gets_an_id_and_the_worker_runs_it_once(
     subflow: Subflow, amira: User, server: HostileServer, monkeypatch: pytest.MonkeyPatch,
     django_capture_on_commit_callbacks: Any,
 ) -> None:  # fmt: skip
-    sent: list[Any] = []
-    monkeypatch.setattr(background.perform_later, "apply_async", lambda arguments, **_options: sent.append(arguments))
+    messages: list[Any] = []
+    monkeypatch.setattr(
+        background.perform_later, "apply_async", lambda arguments, **_options: messages.append(arguments)
+    )
     with django_capture_on_commit_callbacks(execute=True):
         waiting = queued(amira)
-    assert sent == [(waiting.hex,)]
+    assert messages == [(waiting.hex,)]
     assert (waiting.status, waiting.inputs, server.calls) == ("queued", {"limit": 1}, [])
     background.perform_later(waiting.hex)
     background.perform_later(waiting.hex)
@@ -90,8 +92,12 @@ def test_a_run_that_is_deleted_in_the_middle_stops_in_words(
 ) -> None:
     step(Action.objects.get(), northwind, "again", path="again")
     monkeypatch.setattr("integrations.connections.renewal.note_use", lambda *_about: gone.objects.all().delete())
-    done = flows.run_subflow("my_open_incidents", user=amira)
-    assert (done.status, done.error, done.outputs) == ("failed", "Stopped: the run was given up meanwhile.", {})
+    run_of_amira = flows.run_subflow("my_open_incidents", user=amira)
+    assert (run_of_amira.status, run_of_amira.error, run_of_amira.outputs) == (
+        "failed",
+        "Stopped: the run was given up meanwhile.",
+        {},
+    )
     assert [call.path for call in server.calls] == ["/api/incidents"]
     assert not SubflowRun.objects.exists()
     assert not StepRun.objects.exists()
@@ -121,8 +127,8 @@ def test_a_run_whose_worker_died_is_given_up_and_not_repeated(
     codes = dict(SubflowRun.objects.values_list("pk", "error_code"))
     assert codes == {lost.pk: "worker_lost", late.pk: "never_begun"}
     assert set(SubflowRun.objects.values_list("status", flat=True)) == {"failed"}
-    for each in (lost, late):
-        perform(each, seconds=1)
+    for run in (lost, late):
+        perform_run(run, seconds=1)
     assert server.calls == []
     assert not lost.finish("succeeded")  # type: ignore[arg-type]  # a worker that wakes up too late
 
@@ -130,13 +136,15 @@ def test_a_run_whose_worker_died_is_given_up_and_not_repeated(
 def test_a_run_that_the_queue_lost_is_brought_again(
     subflow: Subflow, amira: User, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
 ) -> None:
-    sent: list[Any] = []
-    monkeypatch.setattr(background.perform_later, "apply_async", lambda arguments, **_options: sent.append(arguments))
+    messages: list[Any] = []
+    monkeypatch.setattr(
+        background.perform_later, "apply_async", lambda arguments, **_options: messages.append(arguments)
+    )
     waiting = queued(amira)
     SubflowRun.objects.update(created_at=timezone.now() - timedelta(minutes=1))
     with django_capture_on_commit_callbacks(execute=True):
         background.sweep_runs()
-    assert sent == [(waiting.hex,)]
+    assert messages == [(waiting.hex,)]
 
 
 @pytest.mark.database

@@ -76,9 +76,9 @@ def test_a_promise_outlives_who_made_it(amira: User, alias: Alias, server: Hosti
 
 def test_deleting_an_administrator_ends_nobody_elses_token(admin: User, amira: User, alias: Alias) -> None:
     cast.signed_in(admin, alias, access_token="CANARY-admin")
-    kept = cast.signed_in(amira, alias)
+    token_of_amira = cast.signed_in(amira, alias)
     admin.delete()
-    assert Token.objects.get() == kept
+    assert Token.objects.get() == token_of_amira
     assert Alias.objects.exists()
     assert Revocation.objects.get().access_token == "CANARY-admin"
 

@@ -94,28 +94,28 @@ def test_what_is_said_is_true_in_each_state_after_each_ending(
     assert integration
     outcome = compose(integration, attempt)
     assert ending_of(attempt) == outcome.ending == ending
-    said = " ".join([outcome.badge, outcome.heading, *outcome.sentences])
-    assert "%(" not in said + outcome.spoken
+    text = " ".join([outcome.badge, outcome.heading, *outcome.sentences])
+    assert "%(" not in text + outcome.spoken
     works = integration.is_token_valid
     if ending == Ending.CONNECTED:
         assert ("is connected" in outcome.heading) == works
         is_held = state == State.ADDRESS_CHANGED
         assert ("no longer connected" in outcome.heading) == (not works and not is_held)
-        assert ("ended since" in said) == (not works and not is_held)
+        assert ("ended since" in text) == (not works and not is_held)
         return
-    assert "is connected" not in said
+    assert "is connected" not in text
     assert not re.search(r"\bconnected\.$", outcome.spoken) or not works
     assert outcome.is_unchanged == works
     if works and ending not in OPEN:
-        assert "Not connected" not in said
+        assert "Not connected" not in text
         assert outcome.badge == "Nothing changed"
         assert outcome.tone in ("idle", "warn")
         assert outcome.spoken.startswith("Northwind CRM stays connected. Nothing was changed.")
         assert ending in OF_OTHERS or outcome.heading == "Northwind CRM stays connected"
-        assert ending in OF_OTHERS - {Ending.ACCOUNT_KEPT} or "still signed in as <strong>amira@" in said
+        assert ending in OF_OTHERS - {Ending.ACCOUNT_KEPT} or "still signed in as <strong>amira@" in text
     if not works:
-        assert "stays connected" not in said + outcome.spoken
-        assert "still signed in" not in said
+        assert "stays connected" not in text + outcome.spoken
+        assert "still signed in" not in text
         assert outcome.spoken == integration.spoken or ending in OPEN
     assert ending == Ending.OTHER_ACCOUNT or outcome.buttons, "a dead end"
 
@@ -170,7 +170,7 @@ def fail(client: Client, alias: Alias, server: HostileServer) -> str:
 
 
 @pytest.mark.parametrize(
-    ("end", "told"),
+    ("end", "sentence"),
     [
         (deny, "You didn’t allow access this time, so nothing was renewed."),
         (cancel, "You cancelled the renewal."),
@@ -182,7 +182,7 @@ def fail(client: Client, alias: Alias, server: HostileServer) -> str:
 )
 def test_a_renewal_that_comes_to_nothing_leaves_all_as_it_was_and_every_place_says_so(
     end: Callable[[Client, Alias, HostileServer], str],
-    told: str,
+    sentence: str,
     as_amira: Client,
     renewing: Alias,
     server: HostileServer,
@@ -190,7 +190,7 @@ def test_a_renewal_that_comes_to_nothing_leaves_all_as_it_was_and_every_place_sa
     before = Token.objects.get()
     window = html.unescape(end(as_amira, renewing, server))
     assert "Nothing changed" in window
-    assert told in window
+    assert sentence in window
     assert "Not connected" not in window
     assert 'data-tone="bad"' not in window
     dashboard = html.unescape(walks.words(as_amira.get("/integrations/")))

@@ -67,13 +67,13 @@ def test_a_caller_gets_a_token_that_lives_long_enough(server: HostileServer, ami
     cast.signed_in(amira, northwind, expires_in=600)
     server.on(ASKED).answer(json={**GRANTED, "scope": "read write"})
     api = PersonalAuthAPI(amira)
-    held = api.get_token("northwind", minimum_seconds=60)
-    assert (held.access_token, held.token_type, held.scopes) == ("CANARY-access-1", "Bearer", ("read",))
-    assert held.expires_in is not None
-    assert 590 <= held.expires_in <= 600
+    token = api.get_token("northwind", minimum_seconds=60)
+    assert (token.access_token, token.token_type, token.scopes) == ("CANARY-access-1", "Bearer", ("read",))
+    assert token.expires_in is not None
+    assert 590 <= token.expires_in <= 600
     longer = api.get_token("northwind", minimum_seconds=900)
     assert (longer.access_token, longer.scopes) == ("CANARY-access-2", ("read", "write"))
-    assert "CANARY" not in repr([held, longer, api])
+    assert "CANARY" not in repr([token, longer, api])
 
 
 def test_without_an_expiry_none_is_told(amira: User, northwind: Alias) -> None:
@@ -223,7 +223,7 @@ def test_a_wrong_name_is_not_called_a_missing_sign_in(amira: User, northwind: Al
 def answers(api: PersonalAuthAPI, reference: str) -> list[object]:
     """What each method says, in the order of the contract."""
     revoked = api.revoke_token(reference)
-    said: list[object] = [
+    results: list[object] = [
         api.get_initiator_url(reference),
         api.is_token_valid(reference),
         (revoked.response_status, revoked.credential_id, revoked.remote_revocation, revoked.is_authenticated),
@@ -231,9 +231,9 @@ def answers(api: PersonalAuthAPI, reference: str) -> list[object]:
     for ask in (lambda: api.get_token(reference), lambda: api.request(reference, "GET", "/x")):
         with pytest.raises(NotAuthenticated) as refused:
             ask()
-        said += [refused.value.initiator_url, refused.value.code, str(refused.value)]
-    assert said[:3] == ["", False, ("FAIL", "", "", False)]
-    return said
+        results += [refused.value.initiator_url, refused.value.code, str(refused.value)]
+    assert results[:3] == ["", False, ("FAIL", "", "", False)]
+    return results
 
 
 @pytest.mark.parametrize("reference", ["", " ", "north wind", "../northwind", "NORTHWIND", "\x00", "é" * 200])

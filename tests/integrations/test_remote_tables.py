@@ -70,8 +70,8 @@ def test_cells_show_what_their_type_says_and_nothing_runs(as_amira: Client, tabl
     ],
 )
 def test_a_link_leads_to_the_web_or_is_text(url: object) -> None:
-    assert cells.cell("link", url).url == ""
-    assert cells.cell("link", {"url": "https://a.example/", "text": "A"}).url == "https://a.example/"
+    assert cells.make_cell("link", url).url == ""
+    assert cells.make_cell("link", {"url": "https://a.example/", "text": "A"}).url == "https://a.example/"
 
 
 def test_two_people_see_only_their_own_rows_also_where_rows_are_kept(
@@ -87,7 +87,7 @@ def test_two_people_see_only_their_own_rows_also_where_rows_are_kept(
 
 
 @pytest.mark.parametrize(
-    ("query", "found"),
+    ("query", "expected"),
     [
         ("?q=printer", ["INC3"]),
         ("?q=ÄNDERUNG", ["INC1"]),
@@ -107,10 +107,12 @@ def test_two_people_see_only_their_own_rows_also_where_rows_are_kept(
         ("?sort=nothing&page=-1&q=+", ["INC3", "INC1", "INC2"]),
     ],
 )
-def test_search_and_sort_are_in_the_address(query: str, found: list[str], as_amira: Client, table: RemoteTable) -> None:
+def test_search_and_sort_are_in_the_address(
+    query: str, expected: list[str], as_amira: Client, table: RemoteTable
+) -> None:
     html = page(as_amira, query)
-    assert numbers(html) == found
-    assert numbers(page(as_amira, query, headers=HTMX)) == found
+    assert numbers(html) == expected
+    assert numbers(page(as_amira, query, headers=HTMX)) == expected
 
 
 def test_the_order_is_said_and_turned_by_its_own_heading(as_amira: Client, table: RemoteTable) -> None:

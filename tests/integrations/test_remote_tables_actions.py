@@ -24,8 +24,8 @@ def alias(server: HostileServer, amira: User) -> Alias:
     cache.clear()
     alias = walks.northwind(server)
     cast.signed_in(amira, alias)
-    shown: dict[str, list[dict[str, Any]]] = {"1": tables.INCIDENTS, "bob": [{"number": "INC9"}]}
-    server.on(flowing.INCIDENTS).always(tables.rows_of_each(shown))
+    rows_by_token: dict[str, list[dict[str, Any]]] = {"1": tables.INCIDENTS, "bob": [{"number": "INC9"}]}
+    server.on(flowing.INCIDENTS).always(tables.rows_of_each(rows_by_token))
     return alias
 
 
@@ -63,7 +63,7 @@ def test_kept_rows_are_of_the_action_as_it_is_now(amira: User, table: RemoteTabl
 
 
 @pytest.mark.parametrize(
-    ("said", "kind"),
+    ("answer", "kind"),
     [
         ({"status": 401}, "sign_in_again"),
         ({"status": 403}, "forbidden"),
@@ -76,10 +76,10 @@ def test_kept_rows_are_of_the_action_as_it_is_now(amira: User, table: RemoteTabl
     ],
 )
 def test_a_step_that_fails_says_whose_turn_it_is(
-    said: dict[str, Any], kind: str, amira: User, table: RemoteTable, server: HostileServer
+    answer: dict[str, Any], kind: str, amira: User, table: RemoteTable, server: HostileServer
 ) -> None:
     Token.objects.update(refresh_token=None)
-    server.on(flowing.INCIDENTS).always(**said)
+    server.on(flowing.INCIDENTS).always(**answer)
     html = page(client_of(amira))
     assert (trouble(html), "<span data-wait>7</span>" in html) == (kind, kind == "wait")
 

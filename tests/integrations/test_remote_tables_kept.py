@@ -125,8 +125,8 @@ def test_csv_holds_the_rows_that_were_found_and_no_formula(
     assert lines[2] == '-5,,,,,,"a,""b""\nc",'
     assert "INC2,'=cmd|' /C calc'!A0,-2.5," in text
     assert "https://northwind.example/INC3" in text
-    found = b"".join(as_amira.get(f"{PAGE}rows.csv?q=printer")).decode()
-    assert found.count("\r\n") == 2
+    filtered = b"".join(as_amira.get(f"{PAGE}rows.csv?q=printer")).decode()
+    assert filtered.count("\r\n") == 2
 
 
 def test_without_rows_the_download_leads_to_the_page_that_says_why(bob: User, table: RemoteTable) -> None:
@@ -149,4 +149,4 @@ def test_without_rows_the_download_leads_to_the_page_that_says_why(bob: User, ta
     ],
 )
 def test_nothing_in_a_file_is_a_formula_to_any_spreadsheet(text: str, written: str) -> None:
-    assert csv_export.harmless(text) == written
+    assert csv_export.escape_formula(text) == written

@@ -84,12 +84,12 @@ FAILURES = [
 ]
 
 
-@pytest.mark.parametrize(("said", "kind", "words"), FAILURES)
+@pytest.mark.parametrize(("answer", "kind", "words"), FAILURES)
 def test_each_failure_says_whose_it_is(
-    said: dict[str, Any], kind: str, words: str, as_amira: Client, table: RemoteTable, server: HostileServer
+    answer: dict[str, Any], kind: str, words: str, as_amira: Client, table: RemoteTable, server: HostileServer
 ) -> None:
     Token.objects.update(refresh_token=None)
-    server.on(ROWS).always(**said)
+    server.on(ROWS).always(**answer)
     html = page(as_amira)
     assert (trouble(html), words in html) == (kind, True)
     assert "for-admin" not in html

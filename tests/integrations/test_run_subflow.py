@@ -41,7 +41,7 @@ def test_in_the_background_it_writes_the_id(northwind: Alias, amira: User) -> No
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told", "code"),
+    ("arguments", "message", "code"),
     [
         (["--user", "amira"], "401 Unauthorized.*oauth_initiator.do", 1),
         (["--user", "nobody"], "no active subflow", 2),
@@ -49,7 +49,7 @@ def test_in_the_background_it_writes_the_id(northwind: Alias, amira: User) -> No
         (["--user", "amira", "--input", "limits"], "name=value", 1),
     ],
 )
-def test_it_fails_in_words(arguments: list[str], told: str, code: int, northwind: Alias, amira: User) -> None:
-    with pytest.raises(CommandError, match=told) as failed:
+def test_it_fails_in_words(arguments: list[str], message: str, code: int, northwind: Alias, amira: User) -> None:
+    with pytest.raises(CommandError, match=message) as failed:
         written(*arguments)
     assert failed.value.returncode == code

@@ -177,11 +177,11 @@ def test_each_state_has_its_section_and_its_words(
     page = walks.words(as_amira.get("/integrations/"))
     assert walks.cards(page) == {MINE: [], AVAILABLE: [], section: ["Northwind CRM"]}
     assert walks.state_on(page) == state
-    (shown,) = integrations_of(amira)
-    assert shown.badge in page
-    assert shown.is_token_valid == (section == MINE and state not in ("disabled", "address_changed"))
+    (integration,) = integrations_of(amira)
+    assert integration.badge in page
+    assert integration.is_token_valid == (section == MINE and state not in ("disabled", "address_changed"))
     detail = as_amira.get(f"/integrations/{alias.hex}/")
-    assert shown.badge in walks.words(detail)
+    assert integration.badge in walks.words(detail)
     assert ('hx-trigger="every 2s' in page) == (state in ("connecting", "revoking"))
     assert ("Sign-in" in page or "needs you" in page) == (
         state in ("expiring", "needs_reauth", "revoke_failed", "address_changed")
@@ -190,8 +190,8 @@ def test_each_state_has_its_section_and_its_words(
 
 def test_the_table_of_states_covers_all() -> None:
     rows = test_each_state_has_its_section_and_its_words.pytestmark  # type: ignore[attr-defined]
-    seen = {state for _, state, _ in rows[0].args[1]}
-    assert seen == {str(state) for state in State}
+    states = {state for _, state, _ in rows[0].args[1]}
+    assert states == {str(state) for state in State}
 
 
 @pytest.mark.parametrize("arrange", [off(nothing), off(walks.under_way), off(revocation())])

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from integrations import expressions
 from integrations.expressions import BadExpression
 from integrations.models.flows import InputType
-from integrations.models.flows.declared import fits
+from integrations.models.flows.declared import is_of_type
 
 Declared = Iterable[Mapping[str, Any]]
 TRUTH = {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False}
@@ -40,7 +40,7 @@ def convert_input(row: Mapping[str, Any], value: Any) -> Any:
     except BadExpression as error:
         raise BadInputs(_("The input “%(name)s”: %(why)s") % {"name": row["name"], "why": error}) from None
     converted = convert_value(row["type"], value)
-    if not fits(converted, row["type"]):
+    if not is_of_type(converted, row["type"]):
         raise BadInputs(_("The input “%(name)s” isn’t of type %(type)s.") % {"name": row["name"], "type": row["type"]})
     return converted
 

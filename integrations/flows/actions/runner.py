@@ -88,7 +88,7 @@ def extract_outputs(action: Action, names: Names, steps: tuple[StepResult, ...])
     """Extract the outputs once all steps have succeeded."""
     try:
         with expressions.spending():
-            outputs = {row["name"]: expressions.extract(row["path"], names) for row in action.outputs}
+            outputs = {row["name"]: expressions.extract_value(row["path"], names) for row in action.outputs}
             expressions.as_json(outputs)
     except BadExpression as error:
         sentence = _("The outputs of “%(action)s”: %(why)s") % {"action": action.name, "why": error}

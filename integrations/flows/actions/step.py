@@ -107,7 +107,7 @@ def make_call(step: RestStep, names: Names, *, user: User | None, ends_at: float
 
 def build_params(step: RestStep, names: Names) -> list[tuple[str, str]]:
     """Evaluate the query parameters. A null is left out; a list repeats the parameter."""
-    values = [(name, expressions.evaluate(source, names)) for name, source in step.query]
+    values = [(name, expressions.evaluate_template(source, names)) for name, source in step.query]
     pairs = [(name, each) for name, value in values for each in (value if isinstance(value, list) else [value])]
     return [(name, expressions.as_text(value)) for name, value in pairs if value is not None]
 

@@ -20,7 +20,7 @@ from integrations.models.tokens import (
     Revocation,
     RevocationState,
 )
-from integrations.models.tokens.consent import Change, changes, digest
+from integrations.models.tokens.consent import Change, changes, hash_headers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +117,7 @@ class Integration(TokenDetails):
     def address_fingerprint(self) -> str:
         """Hash of the addresses that the person is shown, so that they agree to exactly these."""
         new_addresses = [(change.name, change.new) for change in self.address_changes]
-        return sha256(repr([new_addresses, digest(self.registry.call_headers)]).encode()).hexdigest()
+        return sha256(repr([new_addresses, hash_headers(self.registry.call_headers)]).encode()).hexdigest()
 
     @property
     def address_moves(self) -> list[Move]:

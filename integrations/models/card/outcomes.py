@@ -67,7 +67,7 @@ def compose(
     ending = ending_of(attempt)
     row, names = ENDINGS[ending], names_of(integration, attempt)
     if ending == Ending.CONNECTED:
-        return connected(integration, row, names, attempt)
+        return connected_outcome(integration, row, names, attempt)
     is_unchanged = integration.is_token_valid
     is_to_mend = ending == Ending.MISCONFIGURED and bool(registry_url)
     heading = row.heading_of_renewal if is_unchanged and not is_to_mend else row.heading
@@ -87,7 +87,7 @@ def compose(
     )
 
 
-def connected(
+def connected_outcome(
     integration: Integration, row: EndingRow, names: dict[str, str], attempt: AuthorizationAttempt
 ) -> Outcome:
     """Outcome of a successful attempt. Its token may have been revoked, refused or turned off since."""
@@ -153,19 +153,19 @@ def buttons_of(
     if ending_of(attempt) == Ending.OTHER_ACCOUNT:
         return []
     if ending_of(attempt) == Ending.UNDER_WAY:
-        return [Button(control="look-again", label=_("Look again"), url=""), light(back)]
+        return [Button(control="look-again", label=_("Look again"), url=""), ghost_button(back)]
     if registry_url:
         return [
             Button(control="mend", label=_("Open the Application Registry"), url=registry_url, weight="primary"),
-            light(back),
+            ghost_button(back),
         ]
     if not label or not integration.is_on:
         return [back]
     retry = Button(control="retry", label=label, url=integration.initiator_url, weight="primary")
-    return [retry, light(back)] if row.is_news else [back, light(retry)]
+    return [retry, ghost_button(back)] if row.is_news else [back, ghost_button(retry)]
 
 
-def light(button: Button) -> Button:
+def ghost_button(button: Button) -> Button:
     return Button(control=button.control, label=button.label, url=button.url, weight="ghost", leaves=button.leaves)
 
 

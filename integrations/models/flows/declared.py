@@ -81,7 +81,7 @@ def check_inputs(inputs: Any) -> None:
         if declared["type"] not in InputType.values:
             names = {"name": declared["name"], "types": ", ".join(InputType.values)}
             raise ValidationError(_("Input “%(name)s”: there is no such type. There are: %(types)s.") % names)
-        if declared.get("default") is not None and not fits(declared["default"], declared["type"]):
+        if declared.get("default") is not None and not is_of_type(declared["default"], declared["type"]):
             names = {"name": declared["name"], "type": declared["type"]}
             raise ValidationError(_("Input “%(name)s”: the default isn’t of type %(type)s.") % names)
 
@@ -145,7 +145,7 @@ def check_length(rows: list[Any]) -> None:
 def check_template(source: str, available: Mapping[str, set[str]]) -> None:
     """Check that a template can be parsed and refers only to available names."""
     try:
-        expressions.check(source)
+        expressions.check_template(source)
         needed = expressions.find_references(source)
     except BadExpression as error:
         raise ValidationError(str(error)) from None
@@ -174,7 +174,7 @@ def check_templates(source: Any, available: Mapping[str, set[str]]) -> None:
         check_templates(child, available)
 
 
-def fits(value: Any, kind: str) -> bool:
+def is_of_type(value: Any, kind: str) -> bool:
     if kind == InputType.JSON:
         return True
     if kind == InputType.TEXT:

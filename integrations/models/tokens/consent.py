@@ -49,7 +49,7 @@ def agreement(registry: ApplicationRegistry, connection_urls: Iterable[str]) -> 
         "connections": sorted(set(connection_urls)),
         **{name: getattr(registry, name) for name in ENDPOINTS},
         "base_url_hosts": registry.base_url_hosts.split(),
-        "call_headers": digest(registry.call_headers),
+        "call_headers": hash_headers(registry.call_headers),
         "revocation_request": registry.revocation_request,  # how to revoke at the old address, if it changes
     }
 
@@ -83,10 +83,10 @@ def changes(agreed: Agreement | None, registry: Mapping[str, Any], connection_ur
 def other_changes(agreed: Agreement, registry: Mapping[str, Any]) -> list[Change]:
     """Return changes of the hosts that a base URL may lead to, and of the headers that each call carries."""
     unagreed, hosts = [], agreed.get("base_url_hosts", [])
-    if any(not covers(hosts, pattern) for pattern in registry["base_url_hosts"].split()):
+    if any(not covers_hosts(hosts, pattern) for pattern in registry["base_url_hosts"].split()):
         unagreed.append(Change(name="base_url_hosts", old=" ".join(hosts), new=registry["base_url_hosts"]))
     headers = registry["call_headers"]
-    if headers and digest(headers) != agreed.get("call_headers", ""):
+    if headers and hash_headers(headers) != agreed.get("call_headers", ""):
         unagreed.append(
             Change(name="call_headers", old="", new=", ".join(headers) if isinstance(headers, dict) else "")
         )
@@ -106,7 +106,7 @@ def allows(agreed: Agreement, name: str, url: str) -> bool:
     return origin_of(url) in {origin_of(agreed_url) for agreed_url in agreed_urls if agreed_url}
 
 
-def covers(hosts: Iterable[str], pattern: str) -> bool:
+def covers_hosts(hosts: Iterable[str], pattern: str) -> bool:
     """Whether these hosts include every host that the pattern matches."""
     return any(
         pattern == host or (host.startswith("*.") and pattern.removeprefix("*").endswith(host[1:])) for host in hosts
@@ -138,6 +138,6 @@ def agreed_connection(agreed: Agreement) -> str:
     return urls[0] if len(urls) == 1 else ", ".join(urls)
 
 
-def digest(headers: object) -> str:
+def hash_headers(headers: object) -> str:
     """Hash the headers, which may contain an API key that must not be stored twice."""
     return hashlib.sha256(json.dumps(headers, sort_keys=True).encode()).hexdigest() if headers else ""

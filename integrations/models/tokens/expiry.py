@@ -19,7 +19,7 @@ class RefreshExpiry(models.TextChoices):
     EXTENDED = "extended", _("Extended by each renewal")  # known, and the last renewal moved it
 
 
-def moment(now: datetime, seconds: int | None) -> datetime | None:
+def moment_after(now: datetime, seconds: int | None) -> datetime | None:
     return None if seconds is None else now + timedelta(seconds=seconds)
 
 
@@ -30,7 +30,7 @@ def refresh_token_end(
 
     `known_before`: the end of the refresh token that it replaces, if that was known.
     """
-    ends_at = moment(now, answer.refresh_expires_in or registry.refresh_token_lifespan)
+    ends_at = moment_after(now, answer.refresh_expires_in or registry.refresh_token_lifespan)
     is_entered = registry.refresh_token_lifespan != DEFAULT_REFRESH_TOKEN_LIFESPAN
     if not (answer.refresh_expires_in or is_entered):
         return ends_at, RefreshExpiry.ASSUMED

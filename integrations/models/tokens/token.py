@@ -22,7 +22,7 @@ from foundation.oauth_client.answers import TokenAnswer
 from foundation.secrets_at_rest import is_sealed, readable
 from integrations.models.registry import ApplicationRegistry, IntegrationType, OAuth2Credential
 from integrations.models.tokens import consent
-from integrations.models.tokens.expiry import RefreshExpiry, moment, refresh_token_end
+from integrations.models.tokens.expiry import RefreshExpiry, moment_after, refresh_token_end
 from integrations.models.tokens.renewals import NOT_RENEWED, Renewal
 from integrations.models.tokens.revocation_record import RevocationState
 from integrations.models.tokens.revocations import Revocation
@@ -97,7 +97,7 @@ class Token(TokenRecord):
         """Take over a token answer; not saved. Without a new refresh token, the old one stays (RFC 6749 §6)."""
         now = timezone.now()
         self.access_token, self.token_type = answer.access_token, answer.token_type
-        self.expires_at = moment(now, answer.expires_in)
+        self.expires_at = moment_after(now, answer.expires_in)
         if answer.refresh_token:
             known_before = self.refresh_expires_at if self.refresh_expiry != RefreshExpiry.ASSUMED else None
             end = refresh_token_end(answer, registry, now=now, known_before=known_before)
