@@ -8,8 +8,7 @@
 Each run is a row. It runs once and is never repeated: the process that claims the row runs it.
 
     start        permission, inputs, the run's row     execution   all actions of a run, until one fails or it must stop
-    background   tasks for workers                     cleanup     runs whose worker died; deletion of old runs
-    actions      one action: its REST steps
+    background   tasks: run, sweep, delete             actions     one action: its REST steps
 """
 
 from integrations.flows.actions import BadInputs

@@ -7,12 +7,14 @@ as failed once its time is over.
 from uuid import UUID
 
 from celery import shared_task
+from django.utils.translation import gettext as _
 
 from foundation.error_boundary import error_boundary
 from integrations.connections import tasks
-from integrations.flows import cleanup
 from integrations.flows.execution import perform_run
-from integrations.models.flows import SubflowRun
+from integrations.models.flows import RunState, SubflowRun
+
+AT_ONCE = 500  # runs per sweep
 
 
 @shared_task(name="integrations.perform_subflow", acks_late=False)
@@ -27,11 +29,28 @@ def perform_later(run_id: str) -> None:
 @shared_task(name="integrations.sweep_subflow_runs")
 def sweep_runs() -> None:
     """Queue again the runs that the queue lost, and give up those that a worker lost."""
-    cleanup.give_up_overdue()
+    give_up_overdue()
     for run in SubflowRun.objects.waiting().order_by("created_at")[:100]:
         tasks.publish_on_commit(perform_later, run.hex)
 
 
 @shared_task(name="integrations.purge_subflow_runs")
 def purge_runs() -> None:
-    cleanup.purge()
+    """Delete outputs that are past their time, and rows that are past theirs."""
+    SubflowRun.objects.holding_outputs_too_long().update(sealed_outputs=None, sealed_inputs=None)
+    SubflowRun.objects.past().delete()
+
+
+def give_up_overdue() -> None:
+    """Fail the runs whose time is over. They are not repeated: what they did before the worker died is unknown."""
+    for run in SubflowRun.objects.overdue()[:AT_ONCE]:
+        with error_boundary(f"Giving up subflow run {run.hex}"):
+            give_up(run)
+
+
+def give_up(run: SubflowRun) -> None:
+    if run.status == RunState.QUEUED:
+        run.finish(RunState.FAILED, error_code="never_begun", error=_("No worker started it in time. Is one running?"))
+    else:
+        sentence = _("The worker stopped during the run. Some steps may have been called.")
+        run.finish(RunState.FAILED, error_code="worker_lost", error=sentence)

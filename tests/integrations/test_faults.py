@@ -21,7 +21,7 @@ from integrations.connections import authorization, endings, keep_alive, renewal
 from integrations.connections.endings import NotAllEnded, batches
 from integrations.connections.notices import people
 from integrations.connections.revocations import delivery, settlement, verification
-from integrations.flows import background, cleanup
+from integrations.flows import background
 from integrations.models import (
     Alias,
     ApplicationRegistry,
@@ -282,7 +282,7 @@ def test_one_run_that_cannot_be_given_up_does_not_keep_the_others(
     first, second, third = (SubflowRun.objects.create(name=name, **over) for name in ("a", "b", "c"))
     is_bad = lambda run, *_a, **_k: run.pk == second.pk  # noqa: E731
     monkeypatch.setattr(SubflowRun, "finish", raising(ValueError(SECRET), when=is_bad, otherwise=SubflowRun.finish))
-    cleanup.give_up_overdue()
+    background.give_up_overdue()
     assert set(SubflowRun.objects.filter(status="failed")) == {first, third}
 
 

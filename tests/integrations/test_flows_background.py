@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from integrations import flows
-from integrations.flows import background, cleanup
+from integrations.flows import background
 from integrations.flows.execution import perform_run
 from integrations.models import Action, Alias, StepRun, Subflow, SubflowRun
 from tests import cast
@@ -123,7 +123,7 @@ def test_a_run_whose_worker_died_is_given_up_and_not_repeated(
     lost, late = queued(amira), queued(amira)
     lost.claim(ends_by=timezone.now() - timedelta(seconds=1))
     SubflowRun.objects.filter(pk=late.pk).update(ends_by=timezone.now() - timedelta(seconds=1))
-    cleanup.give_up_overdue()
+    background.give_up_overdue()
     codes = dict(SubflowRun.objects.values_list("pk", "error_code"))
     assert codes == {lost.pk: "worker_lost", late.pk: "never_begun"}
     assert set(SubflowRun.objects.values_list("status", flat=True)) == {"failed"}
