@@ -1,6 +1,6 @@
 # Habits. Each is a line over manage.py or a tool; `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test fast check fix lock format lint imports types templates migrations deploy
+.PHONY: help run test fast check fix lock format lint names imports types templates migrations deploy
 
 # Where python3 and the tools are, once one of them is asked for: installs requirements/dev.txt on first use.
 BIN = $(eval BIN := $$(shell dirname "$$$$(python3 config/bootstrap.py dev)"))$(BIN)
@@ -28,7 +28,7 @@ test: ## all tests that this machine can run
 fast: ## the tests to run while one works: no browser, no other server, under a minute
 	python3 manage.py test -n 2 -q --no-migrations -m "not slow and not browser"
 
-check: format lint imports types templates migrations deploy ## what has to hold before tests; -k shows all that does not
+check: format lint names imports types templates migrations deploy ## what has to hold before tests; -k shows all that does not
 
 fix: ## put into form what can be
 	$(PYTHON) -m ruff check --fix
@@ -45,6 +45,9 @@ format:
 
 lint:
 	$(PYTHON) -m ruff check
+
+names:
+	$(PYTHON) -m tests.naming
 
 imports:
 	"$(BIN)/lint-imports" --no-logo
