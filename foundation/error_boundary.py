@@ -1,7 +1,7 @@
 """The one place that catches every exception, for work that is claimed in the database (decision 33).
 
-A worker that claims work must count the attempt and give back the claim whatever goes wrong, and go on with the rest of
-the batch. What is logged is the type and the place of an exception, never its message: that may hold a value.
+Whatever goes wrong, a worker that claims work must count the attempt, give back the claim and continue with the rest of
+the batch. Logs the type of an exception and where it was raised, never its message, which may hold a secret.
 """
 
 import logging
@@ -18,16 +18,16 @@ FRAMES = 3
 
 
 def only_log(_error: Exception) -> None:
-    """For work that is not claimed, or whose claim runs out by itself."""
+    """The default `on_error`, for work that is not claimed or whose claim expires by itself."""
 
 
 @contextmanager
 def error_boundary(
     work: str, *, on_error: Callable[[Exception], object] = only_log, expected: tuple[type[Exception], ...] = ()
 ) -> Iterator[None]:
-    """Run the block. An exception that is not `expected` is logged, passed to `on_error` and goes no further.
+    """Run the block. Log an exception that is not `expected`, pass it to `on_error`, and swallow it.
 
-    `work` is for the log: a kind and an id. `on_error` counts the attempt and says when to try again. The soft time
+    `work` is for the log: a kind and an id. `on_error` counts the attempt and schedules the next one. The soft time
     limit of a task is counted as well, and still ends the task.
     """
     try:
@@ -42,6 +42,6 @@ def error_boundary(
 
 
 def place_of(error: Exception) -> str:
-    """The innermost frames, such as "framing.py:31 < sessions.py:80"."""
+    """The innermost frames of the traceback, such as "framing.py:31 < sessions.py:80"."""
     frames = traceback.extract_tb(error.__traceback__)[-FRAMES:]
     return " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(frames))

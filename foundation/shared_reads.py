@@ -1,7 +1,8 @@
-"""Threads of one process that ask the database the same question at the same moment share one answer.
+"""Single flight for identical reads within one process: threads that run the same query at once share the result.
 
-Whoever comes while it is being asked waits until it is asked again: nobody is told what was true before they came. The
-thread that asked asks again for them, on the connection that knows the statement. So two hundred threads ask twice.
+A thread that arrives while the query runs waits for the next run, so it never gets a result from before its arrival.
+The thread that ran the query runs it again for those who wait, on a database connection that has prepared the
+statement. Two hundred threads run two queries.
 """
 
 from collections.abc import Callable, Hashable
@@ -12,62 +13,62 @@ from typing import Any, TypeVar
 
 from django.db import Error, connection
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
-ROUNDS = 3  # that one thread asks for others; it has work of its own
+ROUNDS = 3  # how often a thread runs the query for others: it has a request of its own to answer
 
-_asking: set[Hashable] = set()
+_running: set[Hashable] = set()
 _waiting: dict[Hashable, "Future[Any]"] = {}
 _guard = Lock()
 
 
-class AskYourself(Exception):
-    """Whoever asked has done enough for others."""
+class NotRun(Exception):
+    """The thread that was to run the query for others has stopped: try again."""
 
 
-def ask(question: Hashable, statement: Callable[[], Answer]) -> Answer:
-    """What the statement says, executed by this thread or by one that asks the same. It must only read.
+def ask(question: Hashable, statement: Callable[[], Result]) -> Result:
+    """The result of the statement, run by this thread or by one with the same `question`. It must be read-only.
 
-    In a transaction each asks alone, who sees what others don't.
+    In a transaction, which may see what others don't, each thread runs its own.
     """
     if connection.in_atomic_block:
         return statement()
     while True:
         with _guard:
-            if question not in _asking:
-                _asking.add(question)
+            if question not in _running:
+                _running.add(question)
                 break
-            turn = _waiting.setdefault(question, Future())
-        with suppress(AskYourself):
-            answer: Answer = turn.result()
-            return answer
+            future = _waiting.setdefault(question, Future())
+        with suppress(NotRun):
+            result: Result = future.result()
+            return result
     try:
         return statement()
     finally:
-        ask_for_others(question, statement)
+        run_for_others(question, statement)
 
 
-def ask_for_others(question: Hashable, statement: Callable[[], Any]) -> None:
-    """Those who have come meanwhile, and those who come meanwhile."""
-    turn: Future[Any] = Future()
+def run_for_others(question: Hashable, statement: Callable[[], Any]) -> None:
+    """Run the statement for the threads that wait, and for those that arrive meanwhile."""
+    future: Future[Any] = Future()
     try:
         for _ in range(ROUNDS):
             with _guard:
                 if question not in _waiting:
                     return
-                turn = _waiting.pop(question)
-            turn.set_result(statement())
+                future = _waiting.pop(question)
+            future.set_result(statement())
     except Error as error:
-        turn.set_exception(error)
+        future.set_exception(error)
     finally:
-        leave(question, turn)
+        stop_running(question, future)
 
 
-def leave(question: Hashable, turn: "Future[Any]") -> None:
-    """Whatever happened, nobody waits for this thread any more."""
+def stop_running(question: Hashable, future: "Future[Any]") -> None:
+    """Release every thread that still waits for this one, whatever happened."""
     with _guard:
-        _asking.discard(question)
-        left = _waiting.pop(question, None)
-    for each in (turn, left):
+        _running.discard(question)
+        waiting = _waiting.pop(question, None)
+    for each in (future, waiting):
         if each and not each.done():
-            each.set_exception(AskYourself())
+            each.set_exception(NotRun())

@@ -1,10 +1,10 @@
-"""Mails that somebody is owed.
+"""Mail outbox: mails that are due according to an app's own rows.
 
-Nothing is queued: an app's own rows say what is owed, and a column of each remembers the mail. The memory is set before
-a mail is sent, by compare-and-swap, and put back if it cannot be sent. A mail never holds a secret.
+There is no queue. A column of each row records that its mail was sent: it is set by compare-and-swap before sending,
+and reset if the mail cannot be sent. A mail never holds a secret.
 
-    mails      one mail and the rows that it tells of     sending    claim, send, release
-    deferral   failed mails wait longer each time         models     the table of failed mails
+    mails      one mail and the rows that it is about     sending    claim, send, release
+    deferral   growing delays for failed mails            models     the table of failed mails
 """
 
 from foundation.mail_outbox.mails import Line, Mail, OwedMail

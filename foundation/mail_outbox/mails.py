@@ -1,4 +1,4 @@
-"""One mail, the rows that it tells of, and the columns that remember it."""
+"""One mail, the rows that it is about, and the columns that record that it was sent."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,20 +10,21 @@ from django.core.mail.backends.base import BaseEmailBackend
 from django.db.models import Model
 from django.template.loader import render_to_string
 
-Words = dict[str, Any]  # of one row, for the template
+Words = dict[str, Any]  # template context for one row
 
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """One row that a mail tells of. `words`: None if there is nothing that the reader could do."""
+    """One row that a mail is about. `words`: None if there is nothing that the reader could do."""
 
     row: Model
-    memory: str  # the column that remembers the mail
+    memory: str  # the column that records the mail
     told: object  # its value once the mail is sent
     words: Words | None
     only_while: Mapping[str, object] = field(default_factory=dict)  # columns that must not have changed meanwhile
 
     def claim(self) -> bool:
+        """Record the mail as sent. False if another process has, or if the row has changed."""
         return self._swap(getattr(self.row, self.memory), self.told)
 
     def release(self) -> None:
@@ -36,7 +37,7 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Mail:
-    """`subject` is called with the number of lines and the words of the first. The template gets `lines`, `context`."""
+    """`subject` gets the number of lines and the words of the first one; the template gets `lines` and `context`."""
 
     to: list[str]
     template: str
@@ -52,7 +53,7 @@ class Mail:
 
 @dataclass(frozen=True, kw_only=True)
 class OwedMail:
-    """A mail that is still to be composed. `key` names it among all mails, without a word of it."""
+    """A mail that is due and not composed yet. `key` identifies it and holds none of its text."""
 
     key: str
     compose: Callable[[], Mail]

@@ -1,4 +1,4 @@
-"""Mails that failed. The table belongs to the app `accounts`, which has its migrations."""
+"""The table of failed mails. It belongs to the app `accounts`, which has its migrations."""
 
 from django.db import models
 from django.utils import timezone

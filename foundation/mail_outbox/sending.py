@@ -1,4 +1,4 @@
-"""Send what is owed: claim the rows, send, and release them if the mail could not be sent."""
+"""Send due mails: claim the rows, send, and release them if the mail could not be sent."""
 
 import logging
 import time
@@ -20,26 +20,28 @@ MAILS_IN_A_RUN = 100
 
 
 def send_due(owed: Iterable[OwedMail]) -> None:
-    """Send the first hundred that are not deferred. Safe to repeat.
+    """Send the first hundred mails that are not deferred. Safe to repeat.
 
-    A mail server that is away costs one attempt; everything is owed as before. A mail that fails by itself is deferred.
+    If the mail server is down, the run ends after one attempt and everything stays due. A mail that fails by itself is
+    deferred.
     """
-    until, connection, deferred = time.monotonic() + RUN_SECONDS, get_connection(), deferral.next_attempts()
-    ready = (each for each in owed if each.key not in deferred or deferred[each.key] <= timezone.now())
+    ends_at, connection, deferred = time.monotonic() + RUN_SECONDS, get_connection(), deferral.next_attempts()
+    ready = (mail for mail in owed if mail.key not in deferred or deferred[mail.key] <= timezone.now())
     try:
-        for each in islice(ready, MAILS_IN_A_RUN):
-            if time.monotonic() > until:
+        for mail in islice(ready, MAILS_IN_A_RUN):
+            if time.monotonic() > ends_at:
                 return
-            with deferral.attempt(each.key, deferred):
+            with deferral.attempt(mail.key, deferred):
                 connection.open()
-                send(each.compose(), connection)
+                send(mail.compose(), connection)
     except (SMTPException, OSError) as error:
-        logger.warning("No mail can be sent now (%s). What is owed is sent later.", type(error).__name__)
+        logger.warning("The mail server cannot be used now (%s). Due mails are sent later.", type(error).__name__)
     finally:
         connection.close()
 
 
 def send(mail: Mail, connection: BaseEmailBackend) -> None:
+    """Claim the lines of the mail and send those that were claimed. Releases them and re-raises if sending fails."""
     claimed = [line for line in mail.lines if line.claim()]
     words = [line.words for line in claimed if line.words is not None]
     if not words:
@@ -48,7 +50,7 @@ def send(mail: Mail, connection: BaseEmailBackend) -> None:
         mail.message(words, connection).send()
     except BaseException as error:
         if is_final(error):
-            logger.warning("The mail server refuses a mail for good (%s).", type(error).__name__)
+            logger.warning("The mail server refused a mail permanently (%s).", type(error).__name__)
             return
         for line in claimed:
             line.release()
@@ -56,7 +58,7 @@ def send(mail: Mail, connection: BaseEmailBackend) -> None:
 
 
 def is_final(error: BaseException) -> bool:
-    """The server will never take this mail to this address, but may well take the next one (RFC 5321 §4.2.1)."""
+    """The server permanently rejects this mail or this address, but may accept the next mail (RFC 5321 §4.2.1)."""
     if isinstance(error, SMTPRecipientsRefused):
         return all(code >= 500 for code, _answer in error.recipients.values())
     return isinstance(error, SMTPDataError) and error.smtp_code >= 500

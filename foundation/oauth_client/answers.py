@@ -1,8 +1,8 @@
-"""Hostile answers in, TokenAnswer or an OAuthError out; never anything else, whatever comes.
+"""Parse untrusted responses of an authorization server: a `TokenAnswer` or an `OAuthError`, and nothing else.
 
-One thought decides doubtful cases: by the time we read, the server may have issued and rotated. Refusing a usable token
-because its envelope is odd (a lifetime of "abc", scopes as a list, NaN) would lose it for good, so oddities become "not
-told". Only what could harm is refused. Opens no socket and keeps nothing.
+By the time we parse, the server may have issued tokens and rotated. To reject a usable token because something beside
+it is odd (a lifetime of "abc", scopes as a list, NaN) would lose it for good, so odd members become None. Only what
+could do harm is rejected. Opens no socket; stateless.
 """
 
 import hashlib
@@ -32,14 +32,14 @@ MAX_SCOPES = 64 << 10  # characters of all of them
 MAX_LIFETIME = 10 * 365 * 86400
 MAX_RETRY_AFTER = 86400.0
 
-_BEARERS = frozenset({"", "bearer", "user", "bot"})  # Slack says whose token it is instead of how it is sent
+_BEARERS = frozenset({"", "bearer", "user", "bot"})  # Slack names the kind of owner instead of the scheme
 _SECRET = re.compile(r"token|secret|password|assertion", re.IGNORECASE)
 _REFRESH_LIFETIMES = ("refresh_expires_in", "refresh_token_expires_in", "x_refresh_token_expires_in")
 
 
 @dataclass(frozen=True, kw_only=True)
 class TokenAnswer:
-    """What a token endpoint granted. None means "not told"; `claims` are the id token's, and only ever checked ones."""
+    """What a token endpoint granted. None: the server does not say. `claims` are the validated id token's."""
 
     access_token: str = field(repr=False)
     token_type: str
@@ -49,70 +49,71 @@ class TokenAnswer:
     scopes: tuple[str, ...] | None = None
     claims: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     unverified_id_token: str = field(default="", repr=False)
-    unverified_base_url: str = ""  # where the server says that this person's API is
-    said: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}), repr=False)  # all of it
+    unverified_base_url: str = ""  # of this person's API, according to the server
+    said: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}), repr=False)  # all members
 
-    def tell(self, pointer: str) -> object:
-        """What else the answer says, such as whose token it is. None for what speaks of a secret by its name."""
+    def member_at(self, pointer: str) -> object:
+        """Another member, such as the owner of the token. None if its name suggests a secret."""
         return None if _SECRET.search(pointer) else json_pointers.at(self.said, pointer)
 
 
 def read(response: Response, *, grant_type: str = "", token_path: str = "", base_url_path: str = "") -> TokenAnswer:
-    """The answer of a token endpoint to a request of this grant type; its tokens where `token_path` points to."""
-    found = _members(response)
-    if _error(found) or not _succeeded(response):
+    """Parse the response of a token endpoint to a request of this grant type. `token_path` points to the tokens."""
+    members = _members(response)
+    if _error_code(members) or not _succeeded(response):
         raise failure(response, grant_type=grant_type)
-    if not found:
+    if not members:
         raise Unusable("not_a_token_answer", "the answer is neither JSON nor a form")
-    granted = _granted(found, token_path)
-    if _told(granted, "token_type").lower() not in _BEARERS:
+    grant = _grant_in(members, token_path)
+    if _text(grant, "token_type").lower() not in _BEARERS:
         raise Unusable("unsupported_token_type", "only bearer tokens can be used")
     return TokenAnswer(
-        access_token=_secret(granted.get("access_token"), "access_token"),
+        access_token=_secret(grant.get("access_token"), "access_token"),
         token_type="Bearer",  # noqa: S106  # the name of a scheme, not a password
-        refresh_token=_optional_secret(granted.get("refresh_token"), "refresh_token"),
-        expires_in=_seconds(granted.get("expires_in")),
-        refresh_expires_in=_refresh_lifetime(granted),
-        scopes=_scopes(granted.get("scope")),
-        unverified_id_token=_told(found, "id_token"),
-        unverified_base_url=_text_at(found, base_url_path),
-        said=found,
+        refresh_token=_optional_secret(grant.get("refresh_token"), "refresh_token"),
+        expires_in=_seconds(grant.get("expires_in")),
+        refresh_expires_in=_refresh_lifetime(grant),
+        scopes=_scopes(grant.get("scope")),
+        unverified_id_token=_text(members, "id_token"),
+        unverified_base_url=_text_at(members, base_url_path),
+        said=members,
     )
 
 
-def _text_at(found: Mapping[str, object], pointer: str) -> str:
-    value = json_pointers.at(found, pointer) if pointer else ""
+def _text_at(members: Mapping[str, object], pointer: str) -> str:
+    value = json_pointers.at(members, pointer) if pointer else ""
     return value if isinstance(value, str) else ""
 
 
-def _granted(found: Mapping[str, object], token_path: str) -> Mapping[str, object]:
-    """The object that holds the person's tokens. Where there is none of that name, the answer itself: Slack nests
-    what it grants at a sign-in beside its bot's token, and not what it gives for a refresh token.
+def _grant_in(members: Mapping[str, object], token_path: str) -> Mapping[str, object]:
+    """The object that holds the person's tokens; the whole response if `token_path` leads to none.
+
+    Slack nests the person's tokens beside its bot's at a sign-in, but not in the response to a refresh.
     """
-    nested = json_pointers.at(found, token_path) if token_path else None
-    return nested if isinstance(nested, dict) else found
+    nested = json_pointers.at(members, token_path) if token_path else None
+    return nested if isinstance(nested, dict) else members
 
 
 def document(response: Response) -> Mapping[str, object]:
-    """The JSON object in an answer that is not about tokens: metadata, userinfo, introspection."""
+    """The JSON object of a response that grants no tokens: metadata, userinfo, introspection."""
     if not _succeeded(response):
         raise failure(response)
-    found = _json_object(response)
-    if found is None:
+    members = _json_object(response)
+    if members is None:
         raise Unusable("not_json", "the answer is not a JSON object")
-    return found
+    return members
 
 
 def failure(response: Response, *, grant_type: str = "") -> OAuthError:
-    """Whom to blame for an answer that is not a success."""
-    error = _blame(response, grant_type)
+    """The error for a response that is not a success."""
+    error = _error_of(response, grant_type)
     error.status, error.fingerprint = response.status_code, _fingerprint(response)
     error.reason = error_reasons.reason_in(_members(response), response, grant_type=grant_type)
     return error
 
 
 def _fingerprint(response: Response) -> str:
-    """Status and words of a refusal. What differs from answer to answer (ids, times) holds digits, and is left out."""
+    """A hash of status and texts. Texts with digits (ids, times) differ in each response and are left out."""
     words = [
         f"{name}={value}"
         for name, value in sorted(_members(response).items())
@@ -121,12 +122,12 @@ def _fingerprint(response: Response) -> str:
     return hashlib.sha256("\n".join([str(response.status_code), *words]).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _blame(response: Response, grant_type: str) -> OAuthError:
-    """The status outranks the body where it speaks of time."""
+def _error_of(response: Response, grant_type: str) -> OAuthError:
+    """Choose the error class. Statuses that mean "try later" take precedence over the body."""
     status = response.status_code
     if 300 <= status < 400:
         return Misconfigured("redirected", "the endpoint answers with a redirect, which is not followed")
-    code = _error(_members(response))
+    code = _error_code(_members(response))
     if status in {408, 429} or status >= 500 or code in error_codes.TRANSIENT:
         transient = code if code in error_codes.TRANSIENT else f"http_{status}"
         return Unreachable(transient, retry_after=_retry_after(response))
@@ -136,23 +137,23 @@ def _blame(response: Response, grant_type: str) -> OAuthError:
         return Refused(code)
     if code in error_codes.MISCONFIGURED:
         return Misconfigured(code)
-    return _unexplained(response, code, grant_type)
+    return _error_by_status(response, code, grant_type)
 
 
-def _unexplained(response: Response, code: str, grant_type: str) -> OAuthError:
-    """No error code we know. A page in HTML is a firewall or a proxy speaking, which says nothing about a grant."""
+def _error_by_status(response: Response, code: str, grant_type: str) -> OAuthError:
+    """Choose the error class for an unknown code. An HTML page comes from a firewall or proxy, and proves nothing."""
     status = response.status_code
-    told = code or f"http_{status}"
+    code = code or f"http_{status}"
     is_page = bool(response.content.strip()) and _json_object(response) is None and not _form(response)
     if grant_type == "refresh_token" and status in {400, 403, 422} and not is_page:
-        return Unexplained(told)
+        return Unexplained(code)
     if grant_type == "password" and status in {401, 403} and not is_page:
-        return Refused(told)
+        return Refused(code)
     if status == 403:
-        return Unreachable(told, retry_after=_retry_after(response))
+        return Unreachable(code, retry_after=_retry_after(response))
     if status in {401, 404, 405, 410, 415}:
-        return Misconfigured(told)
-    return Unusable(told)
+        return Misconfigured(code)
+    return Unusable(code)
 
 
 def _succeeded(response: Response) -> bool:
@@ -160,17 +161,17 @@ def _succeeded(response: Response) -> bool:
 
 
 def _members(response: Response) -> Mapping[str, object]:
-    """The members of a JSON object or, as GitHub answers by default, of a form. Empty when it is neither."""
-    found = _json_object(response)
-    return _form(response) if found is None else found
+    """The members of a JSON object or, as GitHub responds by default, of a form. Empty if it is neither."""
+    members = _json_object(response)
+    return _form(response) if members is None else members
 
 
 def _json_object(response: Response) -> Mapping[str, object] | None:
     try:
-        found = json.loads(response.content)
+        document = json.loads(response.content)
     except (ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict) else None
+    return document if isinstance(document, dict) else None
 
 
 def _form(response: Response) -> Mapping[str, object]:
@@ -179,27 +180,27 @@ def _form(response: Response) -> Mapping[str, object]:
         pairs = parse_qsl(text, strict_parsing=True, max_num_fields=50, errors="strict")
     except ValueError:
         return {}
-    found = dict(pairs)
-    is_ours = len(found) == len(pairs) and ("access_token" in found or "error" in found)
-    return found if is_ours else {}
+    members = dict(pairs)
+    is_known = len(members) == len(pairs) and ("access_token" in members or "error" in members)
+    return members if is_known else {}
 
 
-def _error(found: Mapping[str, object]) -> str:
-    """The error code, "" if there is none. A word that is no code is not repeated: it could hold anything."""
-    error = found.get("error")
+def _error_code(members: Mapping[str, object]) -> str:
+    """The error code; "" if there is none. Text that is not a code is replaced, because it could hold anything."""
+    error = members.get("error")
     if not error:
-        return "" if found.get("ok", True) is not False else "unknown_error"
-    word = error.strip().lower() if isinstance(error, str) else ""
-    return word if re.fullmatch(r"[a-z_]{2,40}", word) else "unknown_error"
+        return "" if members.get("ok", True) is not False else "unknown_error"
+    code = error.strip().lower() if isinstance(error, str) else ""
+    return code if re.fullmatch(r"[a-z_]{2,40}", code) else "unknown_error"
 
 
-def _told(found: Mapping[str, object], name: str) -> str:
-    value = found.get(name)
+def _text(members: Mapping[str, object], name: str) -> str:
+    value = members.get(name)
     return "" if value is None else str(value) if isinstance(value, str | int | float) else "unreadable"
 
 
 def _secret(value: object, name: str) -> str:
-    """Printable in any script: RFC 6749 says ASCII, servers don't all. Never what could end or split a header."""
+    """A token that can be sent in a header. RFC 6749 demands ASCII, but some servers use other printable characters."""
     if not isinstance(value, str) or not value:
         raise Unusable(f"no_{name}", "the answer holds no such token")
     if not value.isprintable() or value != value.strip() or len(value.encode("utf-8")) > MAX_TOKEN_BYTES:
@@ -225,9 +226,9 @@ def _seconds(value: object) -> int | None:
     return int(min(max(seconds, 0.0), MAX_LIFETIME))
 
 
-def _refresh_lifetime(found: Mapping[str, object]) -> int | None:
-    """Zero is Keycloak's word for an offline token that never ends; nobody hands out a dead one."""
-    return next((seconds for name in _REFRESH_LIFETIMES if (seconds := _seconds(found.get(name)))), None)
+def _refresh_lifetime(members: Mapping[str, object]) -> int | None:
+    """Seconds, or None. Zero is how Keycloak says "never" (offline tokens); no server issues a dead token."""
+    return next((seconds for name in _REFRESH_LIFETIMES if (seconds := _seconds(members.get(name)))), None)
 
 
 def _scopes(value: object) -> tuple[str, ...] | None:
@@ -242,7 +243,7 @@ def _scopes(value: object) -> tuple[str, ...] | None:
 
 
 def _retry_after(response: Response) -> float | None:
-    """RFC 9110 section 10.2.3: seconds or a date."""
+    """Retry-After in seconds, sent as seconds or as a date (RFC 9110 §10.2.3)."""
     text = response.headers.get("Retry-After", "").strip()
     if re.fullmatch(r"[0-9]{1,12}", text):
         return min(float(text), MAX_RETRY_AFTER)

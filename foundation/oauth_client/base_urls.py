@@ -1,4 +1,4 @@
-"""Where a server says that one person's API is, and when that is believed. Knows no rows and opens no socket."""
+"""Base URLs of one person's API as token responses name them, and when to trust them. No rows, no sockets."""
 
 import re
 from urllib.parse import urlsplit
@@ -7,9 +7,9 @@ HOST = re.compile(r"(\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a
 
 
 def origin(url: str) -> str:
-    """Scheme, host and port: what decides who gets to see a token. "" where there is no host.
+    """Scheme, host and port of a URL, which decide who receives a token. "" if there is no host.
 
-    What cannot be read is itself, and so nowhere else: it must not pass for a place that is known.
+    A URL that cannot be parsed is its own origin, so that it never equals a known one.
     """
     try:
         parts = urlsplit(url)
@@ -20,19 +20,19 @@ def origin(url: str) -> str:
 
 
 def is_pattern(pattern: str) -> bool:
-    """A host, or `*.` and at least two labels: "*.com" would let it lead anywhere."""
+    """Whether this is a host, or `*.` and at least two labels: "*.com" would match almost any host."""
     return bool(HOST.fullmatch(pattern)) and pattern.removeprefix("*.").count(".") >= 1
 
 
 def believed(unverified_base_url: str, patterns: str) -> str:
-    """Its origin, where it is https on a host that an administrator expects; else "": such a base is not used."""
+    """The origin of the base URL if it is https and its host matches one of the patterns; otherwise ""."""
     try:
         parts = urlsplit(unverified_base_url)
         host, port = parts.hostname or "", parts.port
     except ValueError:
         return ""
-    is_plain = parts.scheme == "https" and port in {None, 443} and "@" not in parts.netloc
-    if not is_plain or not any(fits(host, pattern) for pattern in patterns.split()):
+    is_trustworthy = parts.scheme == "https" and port in {None, 443} and "@" not in parts.netloc
+    if not is_trustworthy or not any(fits(host, pattern) for pattern in patterns.split()):
         return ""
     return f"https://{host}"
 
@@ -44,6 +44,6 @@ def fits(host: str, pattern: str) -> bool:
 
 
 def moved(url: str, base_url: str) -> str:
-    """The same path and query at another origin; the URL itself where there is none."""
+    """The URL with the origin of `base_url`; unchanged if that is ""."""
     parts = urlsplit(base_url)
     return urlsplit(url)._replace(scheme=parts.scheme, netloc=parts.netloc).geturl() if base_url else url

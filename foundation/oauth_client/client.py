@@ -1,7 +1,7 @@
-"""What a client says to an authorization server: RFC 6749, 7636, 7662 and OpenID Connect's userinfo.
+"""Requests of an OAuth client to an authorization server: RFC 6749, 7636, 7662 and OpenID Connect's userinfo.
 
-Token requests go through `token_endpoint`, everything else straight to the transport; `answers` reads what comes back.
-Keeps nothing between calls; knows no users and no database.
+Token requests go through `token_endpoint`, all others straight to the transport; `answers` parses the responses.
+Stateless; knows no users and no database.
 """
 
 import secrets
@@ -13,7 +13,7 @@ import requests
 from oauthlib.oauth2 import BackendApplicationClient, LegacyApplicationClient, WebApplicationClient
 
 from foundation.oauth_client import answers, id_tokens, transport
-from foundation.oauth_client import userinfo as account
+from foundation.oauth_client import userinfo as userinfo_request
 from foundation.oauth_client.answers import TokenAnswer
 from foundation.oauth_client.errors import Misconfigured, Unusable
 from foundation.oauth_client.registration import Registration, client_authentication
@@ -33,8 +33,8 @@ __all__ = [
     "userinfo",
 ]
 
-# What an administrator's extra parameters may not touch: it binds the answer to this request, or replaces all of it.
-_OURS = frozenset(
+# Not for an administrator's extra parameters: these bind the response to this request, or replace the whole request.
+_RESERVED = frozenset(
     {
         *("response_type", "client_id", "redirect_uri", "scope", "state", "nonce"),
         *("code_challenge", "code_challenge_method", "request", "request_uri"),
@@ -44,7 +44,10 @@ _OURS = frozenset(
 
 @dataclass(frozen=True, kw_only=True)
 class AuthorizationRequest:
-    """Where to send the browser and what its answer must match. No PKCE: no `code_verifier`; no OpenID: no `nonce`."""
+    """The URL to send the browser to, and the values that the response must match.
+
+    `code_verifier` is "" without PKCE, `nonce` is "" without the scope openid.
+    """
 
     url: str = field(repr=False)
     state: str = field(repr=False)
@@ -61,16 +64,17 @@ class Introspection:
 def authorization_request(
     registration: Registration, *, redirect_uri: str, scopes: Iterable[str], prompt: str = ""
 ) -> AuthorizationRequest:
-    """A fresh state, verifier and nonce each time. Never PKCE "plain" unless the registration says so.
+    """Build an authorization request with a fresh state, verifier and nonce (RFC 6749 §4.1.1, RFC 7636).
 
-    `prompt` is a suggestion: what the registration or the endpoint's own query says of it wins, and "" leaves it out.
+    PKCE "plain" is used only if the registration says so. `prompt` is a default: the registration or the endpoint's own
+    query may override it, and "" leaves it out.
     """
-    wanted = tuple(scopes)
+    scopes = tuple(scopes)
     state = secrets.token_urlsafe(32)
-    nonce = secrets.token_urlsafe(32) if "openid" in wanted else ""
-    code_verifier, challenge = _proof_key(registration)
-    ours = {
-        registration.scope_parameter: registration.scope_separator.join(wanted),
+    nonce = secrets.token_urlsafe(32) if "openid" in scopes else ""
+    code_verifier, challenge = _pkce(registration)
+    parameters = {
+        registration.scope_parameter: registration.scope_separator.join(scopes),
         "response_type": "code",
         "client_id": registration.client_id,
         "redirect_uri": redirect_uri,
@@ -78,67 +82,70 @@ def authorization_request(
         "nonce": nonce,
         **challenge,
     }
-    suggested = {"prompt": prompt} if prompt else {}
-    url = _authorization_url(registration.authorization_url, ours, registration.authorization_parameters, suggested)
+    defaults = {"prompt": prompt} if prompt else {}
+    url = _authorization_url(
+        registration.authorization_url, parameters, registration.authorization_parameters, defaults
+    )
     return AuthorizationRequest(url=url, state=state, code_verifier=code_verifier, nonce=nonce)
 
 
 def exchange(
     registration: Registration, *, code: str, redirect_uri: str, code_verifier: str, nonce: str = ""
 ) -> TokenAnswer:
-    """RFC 6749 section 4.1.3. An id token that comes along must be right, or the whole answer is Unusable."""
+    """Exchange an authorization code for tokens (RFC 6749 §4.1.3). `Unusable` if an id token is invalid."""
     session = TokenSession(registration, WebApplicationClient(registration.client_id), redirect_uri=redirect_uri)
-    return _identified(session.fetch(code=code, code_verifier=code_verifier or None), registration, nonce)
+    return _with_claims(session.fetch(code=code, code_verifier=code_verifier or None), registration, nonce)
 
 
 def password(registration: Registration, *, username: str, password: str, scopes: Iterable[str] = ()) -> TokenAnswer:
-    """RFC 6749 section 4.3. Refused means: wrong user name or password."""
+    """Exchange a user name and password for tokens (RFC 6749 §4.3). `Refused`: wrong user name or password."""
     session = TokenSession(registration, LegacyApplicationClient(registration.client_id))
     scope = registration.scope_separator.join(scopes)
-    return _identified(session.fetch(username=username, password=password, scope=scope), registration, "")
+    return _with_claims(session.fetch(username=username, password=password, scope=scope), registration, "")
 
 
 def client_credentials(registration: Registration, *, scopes: Iterable[str] = ()) -> TokenAnswer:
-    """RFC 6749 section 4.4."""
+    """Request a token for the client itself (RFC 6749 §4.4)."""
     session = TokenSession(registration, BackendApplicationClient(registration.client_id))
     return session.fetch(scope=registration.scope_separator.join(scopes))
 
 
 def refresh(registration: Registration, *, refresh_token: str, scopes: Iterable[str] = ()) -> TokenAnswer:
-    """RFC 6749 section 6. An empty `refresh_token` in the answer means: keep the one you have.
+    """Refresh (RFC 6749 §6). An empty `refresh_token` in the result means that the old one stays valid.
 
-    An id token that is wrong counts as not sent: the server has rotated already, and the tokens would be lost.
+    An invalid id token is ignored: the server has rotated already, and raising would lose the new tokens.
     """
     web = WebApplicationClient(registration.client_id)
     session = TokenSession(registration, web, url=registration.refresh_url)
     scope = registration.scope_separator.join(scopes)
     answer = session.renew(refresh_token, {"scope": scope} if scope else {})
     try:
-        return _identified(answer, registration, "")
+        return _with_claims(answer, registration, "")
     except Unusable:
         return answer
 
 
 def introspect(registration: Registration, token: str, *, hint: str = "") -> Introspection:
-    """RFC 7662. Only a true `true` is active."""
+    """Introspect a token (RFC 7662). Active only if the member is the JSON value `true`."""
     response = post(registration, registration.introspection_url, {"token": token, "token_type_hint": hint})
     claims = answers.document(response)
     return Introspection(active=claims.get("active") is True, claims=claims)
 
 
 def userinfo(registration: Registration, access_token: str, *, base_url: str = "") -> Mapping[str, object]:
-    """OpenID Connect Core section 5.3, or as the registration has it. `base_url`: as the token answer named it."""
-    return account.ask(registration, access_token, base_url=base_url)
+    """Claims about the user (OpenID Connect Core §5.3, or as registered). `base_url`: from the token response."""
+    return userinfo_request.fetch(registration, access_token, base_url=base_url)
 
 
 def post(registration: Registration, url: str, fields: Mapping[str, str]) -> requests.Response:
-    """A form to one of the server's endpoints, with our client authentication. What is empty is not sent."""
+    """Post a form to an endpoint of the server, with client authentication. Empty fields are left out."""
     auth, credentials = client_authentication(registration)
     form = {name: value for name, value in {**fields, **credentials}.items() if value}
     return transport.request("POST", url, headers={"Accept": "application/json"}, data=form, auth=auth)
 
 
-def _proof_key(registration: Registration) -> tuple[str, dict[str, str]]:
+def _pkce(registration: Registration) -> tuple[str, dict[str, str]]:
+    """Code verifier, and the challenge as request parameters (RFC 7636 §4)."""
     method = registration.code_challenge_method
     if not registration.pkce:
         return "", {}
@@ -152,25 +159,26 @@ def _proof_key(registration: Registration) -> tuple[str, dict[str, str]]:
 
 
 def _authorization_url(
-    url: str, ours: Mapping[str, str], configured: Mapping[str, str], suggested: Mapping[str, str]
+    url: str, parameters: Mapping[str, str], configured: Mapping[str, str], defaults: Mapping[str, str]
 ) -> str:
-    """RFC 6749 section 3.1: the endpoint's own query stays, unless it speaks of what is ours.
+    """Add parameters to the authorization URL, whose own query stays but for reserved names (RFC 6749 §3.1).
 
-    What is suggested is sent where neither speaks of it. An empty `configured` value leaves the parameter out.
+    `defaults` apply if neither the query nor `configured` names them. An empty `configured` value leaves one out.
     """
     if transport.check_spelling(url).scheme == "http":
         transport.check(url)
     parts = urlsplit(url)
-    own_query = parse_qsl(parts.query, keep_blank_values=True)
-    spoken_of = {name for name, _value in own_query} | set(configured)
-    kept = [pair for pair in own_query if pair[0] not in _OURS | set(configured)]
-    extra = {**{name: value for name, value in suggested.items() if name not in spoken_of}, **configured}
-    added = [(name, value) for name, value in extra.items() if value and name not in _OURS]
-    query = urlencode([*kept, *added, *((name, value) for name, value in ours.items() if value)])
-    return urlunsplit(parts._replace(query=query))
+    query = parse_qsl(parts.query, keep_blank_values=True)
+    overridden = {name for name, _value in query} | set(configured)
+    retained = [pair for pair in query if pair[0] not in _RESERVED | set(configured)]
+    extra = {**{name: value for name, value in defaults.items() if name not in overridden}, **configured}
+    added = [(name, value) for name, value in extra.items() if value and name not in _RESERVED]
+    required = [(name, value) for name, value in parameters.items() if value]
+    return urlunsplit(parts._replace(query=urlencode([*retained, *added, *required])))
 
 
-def _identified(answer: TokenAnswer, registration: Registration, nonce: str) -> TokenAnswer:
+def _with_claims(answer: TokenAnswer, registration: Registration, nonce: str) -> TokenAnswer:
+    """Validate the id token, if there is one, and add its claims."""
     if not answer.unverified_id_token:
         return answer
     claims = id_tokens.read(

@@ -1,8 +1,8 @@
-"""Error codes and whom they blame: RFC 6749 section 5.2, OpenID Connect, and what large servers say instead."""
+"""Error codes by whose fault they are: RFC 6749 §5.2, OpenID Connect, and those of large providers."""
 
 import re
 
-# The server has looked at this user's grant, or at this token, and said no.
+# The server rejected this user's grant or this token.
 REFUSED = frozenset(
     {
         "invalid_grant",
@@ -22,7 +22,7 @@ REFUSED = frozenset(
         "unsupported_token_type",
     }
 )
-# Of these, what says in so many words that the refresh token which was sent is dead.
+# Of these, codes that say plainly that the refresh token is dead.
 DEAD_REFRESH_TOKEN = frozenset(
     {
         "invalid_grant",
@@ -34,13 +34,13 @@ DEAD_REFRESH_TOKEN = frozenset(
         "invalid_token",
     }
 )
-# Said to a refresh request these do not tell whether the person's grant or our registration is meant.
+# In response to a refresh, these do not tell whether the person's grant or our registration is meant.
 UNEXPLAINED_AT_REFRESH = frozenset({"access_denied", "invalid_request"})
-# Our client credentials were looked at and not accepted.
+# The server rejected our client credentials.
 CLIENT_REFUSED = frozenset({"invalid_client", "incorrect_client_credentials", "bad_client_secret", "invalid_client_id"})
-# Something in our registration is wrong, whoever the user is.
-# Gitea calls a dead refresh token unauthorized_client. It stays here: taken for a refusal, one mistyped client id would
-# disconnect everybody, while Gitea's users merely wait for an administrator to look.
+# Something in our registration is wrong, for all users.
+# Gitea calls a dead refresh token unauthorized_client. It stays here: as a refusal, one mistyped client id would
+# disconnect everybody, while Gitea's users merely wait until an administrator looks.
 MISCONFIGURED = frozenset(
     {
         "invalid_client",
@@ -62,7 +62,7 @@ MISCONFIGURED = frozenset(
         "unauthorized_scope_error",  # LinkedIn
     }
 )
-# Of those, what is said of the request of a sign-in alone. A renewal sends neither scope nor redirect URL.
+# Of those, codes about an authorization request alone. A refresh sends neither scope nor redirect URL.
 ABOUT_SIGN_IN = frozenset(
     {
         "invalid_scope",
@@ -74,11 +74,11 @@ ABOUT_SIGN_IN = frozenset(
         "bad_redirect_uri",
     }
 )
-# The provider still waits for the person's answer; some servers (Keycloak) say so when the person pressed Cancel.
+# The provider still waits for the person. Keycloak sends these if the person pressed Cancel.
 UNANSWERED = frozenset({"consent_required", "interaction_required", "login_required", "account_selection_required"})
 _NO = frozenset({"denied", "declined", "cancelled", "canceled", "cancel", "refused", "rejected"})
 _NOT_THE_PERSON = frozenset({"client", "app", "application", "scope", "tenant", "admin"})
-# Asked for patience.
+# Try again later.
 TRANSIENT = frozenset(
     {
         "temporarily_unavailable",
@@ -94,7 +94,7 @@ TRANSIENT = frozenset(
 
 
 def is_denial(code: str) -> bool:
-    """The person said no, in any spelling: `access_denied`, `user_cancelled_login` (LinkedIn), `UserDenied`."""
+    """Whether the person declined: `access_denied`, `user_cancelled_login` (LinkedIn), `UserDenied` and the like."""
     snake_case = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", code)
     words = set(re.split(r"[^a-z]+", snake_case.lower()))
     return bool(words & _NO) and not words & _NOT_THE_PERSON

@@ -1,7 +1,7 @@
 """Reason that a server gives for a refusal (RFC 6749 §5.2, `error_description`), made safe for administrators to read.
 
-A server may repeat what it was sent, so every secret of the request is masked, and so is whatever looks like a token.
-Where what was sent cannot be read, nothing is repeated.
+A server may repeat what it was sent, so every secret of the request is masked, and so is all that looks like a token.
+If the request cannot be parsed, its secrets are not known, and the reason is "".
 """
 
 import base64
@@ -15,7 +15,7 @@ from requests import Response
 
 LONGEST = 300
 MASK = "…"
-LEAST_PART = 8  # letters of a secret: fewer are no use, and may be a word
+LEAST_PART = 8  # characters of a secret: fewer are of no use to an attacker, and may be a word
 NAMES = ("error_description", "message")
 SECRETS = frozenset(
     {
@@ -27,36 +27,39 @@ _OPAQUE = re.compile(r"[A-Za-z0-9+/_=~-]{24,}")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)  # request and trace ids
 
 
-def reason_in(found: Mapping[str, object], response: Response, *, grant_type: str = "") -> str:
-    """The server's own words from the members of its answer; "" where there are none that can be shown.
+def reason_in(members: Mapping[str, object], response: Response, *, grant_type: str = "") -> str:
+    """The server's own text from the members of its response; "" if there is none that can be shown.
 
-    Never for the password grant: such words may speak of the person's password.
+    Always "" for the password grant: the text may be about the person's password.
     """
-    words = next((value for name in NAMES if isinstance(value := found.get(name), str) and value.strip()), "")
-    sent = None if grant_type == "password" else _secrets_sent(response)
-    return "" if sent is None else masked(words, sent)
+    text = next((value for name in NAMES if isinstance(value := members.get(name), str) and value.strip()), "")
+    secrets = None if grant_type == "password" else _secrets_sent(response)
+    return "" if secrets is None else masked(text, secrets)
 
 
-def masked(words: str, secrets: Iterable[str]) -> str:
-    """One line of printable characters without these secrets and without anything that looks like a token."""
-    text = " ".join("".join(" " if _is_control(letter) else letter for letter in words).split())
-    known = sorted({spelled for secret in secrets if secret for spelled in _spellings(secret)}, key=len, reverse=True)
-    for secret in known:
+def masked(reason: str, secrets: Iterable[str]) -> str:
+    """The reason as one printable line, with these secrets and all that looks like a token masked."""
+    text = " ".join("".join(" " if _is_control(letter) else letter for letter in reason).split())
+    spellings = sorted(
+        {spelled for secret in secrets if secret for spelled in _spellings(secret)}, key=len, reverse=True
+    )
+    for secret in spellings:
         text = re.sub(re.escape(secret), MASK, text, flags=re.IGNORECASE)
-    if any(_is_in(text, secret) for secret in known):
-        return MASK  # a part, or spelled in another way, which cannot be cut out of the rest
+    if any(_is_in(text, secret) for secret in spellings):
+        return MASK  # a part of a secret, or an encoded one, which cannot be cut out of the rest
     text = _OPAQUE.sub(lambda run: run[0] if _UUID.fullmatch(run[0]) else MASK, text)
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + MASK
 
 
 def _spellings(secret: str) -> set[str]:
+    """The secret itself, and in Base64 and hexadecimal."""
     octets = secret.encode("utf-8", "surrogatepass")
     encoded = {base64.b64encode(octets), base64.urlsafe_b64encode(octets), octets.hex().encode()}
     return {secret, *(each.decode().rstrip("=") for each in encoded)}
 
 
 def _is_in(text: str, secret: str) -> bool:
-    """Whether the text holds half of the secret, in percent-encoding or HTML too, or all of it with blanks between."""
+    """Whether the text holds half of the secret, also percent-encoded or as HTML, or all of it with gaps."""
     decoded, secret = html.unescape(unquote_plus(unquote_plus(text))).lower(), secret.lower()
     size = max(LEAST_PART, len(secret) // 2)
     if any(secret[start : start + size] in decoded for start in range(max(1, len(secret) - size + 1))):
@@ -75,7 +78,7 @@ def _is_control(letter: str) -> bool:
 
 
 def _secrets_sent(response: Response) -> list[str] | None:
-    """Secrets of the request that this answers. None where its body is no form, so that nobody knows them."""
+    """Secrets in the request of this response. None if they are not known, because the body is not a form."""
     request = response.request
     if request is None:
         return None
@@ -85,9 +88,9 @@ def _secrets_sent(response: Response) -> list[str] | None:
         fields = parse_qsl(text, keep_blank_values=True, strict_parsing=bool(text))
     except ValueError:
         return None
-    found = [value for name, value in fields if name in SECRETS]
+    secrets = [value for name, value in fields if name in SECRETS]
     authorization = request.headers.get("Authorization", "")
-    return found + _credentials_in(
+    return secrets + _credentials_in(
         authorization.decode("latin-1") if isinstance(authorization, bytes) else authorization
     )
 

@@ -1,27 +1,27 @@
-"""Everything that can go wrong between us and an authorization server, as one tree.
+"""The tree of errors that calls to an authorization server raise.
 
     OAuthError
-    |-- Unreachable     nobody answered, or asked for patience: keep the tokens, try again (after `retry_after` if told)
-    |-- Refused         the server said no to this user's grant (RFC 6749 section 5.2): the only permanent one
-    |-- Misconfigured   our registration, or an address in it, is wrong: blame the registry, touch nobody's tokens
+    |-- Unreachable     no answer, or "try later": keep the tokens, try again (after `retry_after` if it is set)
+    |-- Refused         the server rejected this user's grant (RFC 6749 §5.2): the only permanent one
+    |-- Misconfigured   our registration, or an address in it, is wrong: blame the registry, leave all tokens alone
     `-- Unusable        an answer came that cannot be understood or trusted
         |-- ClockSkew   the server's clock and ours differ so much that an id token seems not to be valid now
-        `-- Unexplained a renewal was refused, but nothing says whether for the person's grant or for our registration
+        `-- Unexplained a renewal was refused, and the answer does not say whether our registration is the cause
 
 `code` is an RFC error code, or one of our own short words; `description` is our own sentence. Neither ever holds a
-body, a token or a word that the server chose freely, so both may be logged and shown. `reason` is the server's own
-sentence without secrets (see `reasons`): for administrators to read, never for a log.
+body, a token or text that the server chose freely, so both may be logged and shown. `reason` is the server's own
+sentence without secrets (see `error_reasons`): administrators may read it; it is never logged.
 """
 
 from typing import ClassVar
 
 
 class OAuthError(Exception):
-    """What callers catch. `permanent` means: asking again with the same grant cannot help this user."""
+    """The base class. `permanent`: trying again with the same grant cannot help this user."""
 
     permanent: ClassVar[bool] = False
-    status = 0  # of the HTTP answer that it stands for, if there was one
-    fingerprint = ""  # equal for answers that say the same (a hash: no word of theirs is in it)
+    status = 0  # of the HTTP response, if there was one
+    fingerprint = ""  # a hash, equal for responses that say the same
     reason = ""
 
     def __init__(self, code: str = "", description: str = "") -> None:
@@ -34,7 +34,7 @@ class OAuthError(Exception):
 
 
 class Unreachable(OAuthError):
-    """Transient. `retry_after` is the server's own wish in seconds, if it uttered one."""
+    """Transient. `retry_after`: seconds to wait according to the server, if it said so."""
 
     def __init__(self, code: str = "", description: str = "", *, retry_after: float | None = None) -> None:
         super().__init__(code, description)
@@ -54,7 +54,7 @@ class Unusable(OAuthError):
 
 
 class ClockSkew(Unusable):
-    """`seconds` is by how much the server's clock is ahead of ours; negative where it is behind."""
+    """`seconds`: how far the server's clock is ahead of ours; negative if it is behind."""
 
     def __init__(self, seconds: float) -> None:
         minutes, side = round(abs(seconds) / 60), "ahead" if seconds > 0 else "behind"
@@ -62,4 +62,4 @@ class ClockSkew(Unusable):
 
 
 class Unexplained(Unusable):
-    """Never final by itself: an empty 400, a 403, `invalid_request`, a word that nobody knows."""
+    """Never final by itself: an empty 400, a 403, `invalid_request`, an unknown error code."""

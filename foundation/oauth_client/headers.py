@@ -1,4 +1,4 @@
-"""The two Authorization headers we send. Knows nothing of when either is due."""
+"""The Authorization headers that we send, as authentication objects for requests."""
 
 from base64 import b64encode
 from urllib.parse import quote_plus
@@ -8,7 +8,7 @@ from requests.auth import AuthBase
 
 
 class Basic(AuthBase):
-    """RFC 6749 section 2.3.1: id and secret are form-encoded first, which carries ":", "%" and any script."""
+    """HTTP Basic with id and secret form-encoded first (RFC 6749 §2.3.1), so that ":", "%" and any script survive."""
 
     def __init__(self, client_id: str, client_secret: str) -> None:
         self._pair = f"{quote_plus(client_id)}:{quote_plus(client_secret)}"
@@ -19,7 +19,7 @@ class Basic(AuthBase):
 
 
 class Bearer(AuthBase):
-    """RFC 6750 section 2.1. As bytes, for a token that is not Latin-1 must arrive as it was issued: in UTF-8."""
+    """Bearer token (RFC 6750 §2.1). As bytes: a token that is not Latin-1 must arrive as it was issued, in UTF-8."""
 
     def __init__(self, access_token: str) -> None:
         self._value = b"Bearer " + access_token.encode("utf-8")

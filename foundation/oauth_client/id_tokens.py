@@ -1,5 +1,7 @@
-"""What an id token says, checked. It came from the token endpoint itself over the guarded transport, so OpenID Connect
-Core section 3.1.3.7 item 6 lets TLS stand in for its signature; never feed it one that came by way of a browser.
+"""Validate the claims of an id token that came straight from the token endpoint.
+
+OpenID Connect Core §3.1.3.7 item 6 then accepts TLS in place of the signature. Never pass in an id token that came by
+way of a browser.
 """
 
 import json
@@ -15,7 +17,7 @@ _FARTHEST = 10**11  # seconds from 1970; the year 5138
 
 
 def read(unverified_id_token: str, *, client_id: str, issuer: str, nonce: str) -> Mapping[str, object]:
-    """The claims, or Unusable. An empty `issuer` or `nonce` means that we don't know, or did not send, one."""
+    """The claims. Raises `Unusable`. `issuer` is "" if we don't know it, `nonce` if we sent none."""
     claims = _claims(unverified_id_token)
     audience = claims.get("aud")
     if client_id not in (audience if isinstance(audience, list) else [audience]):
@@ -29,18 +31,18 @@ def read(unverified_id_token: str, *, client_id: str, issuer: str, nonce: str) -
 
 
 def check_times(claims: Mapping[str, object], now: float) -> None:
-    """It was issued a moment ago: where it is not valid now by its own times, two clocks differ (RFC 7519 §4.1)."""
-    expires, issued, begins = (_seconds(claims.get(name)) for name in ("exp", "iat", "nbf"))
-    if begins is not None and begins > now + _LEEWAY:
-        raise ClockSkew(begins - now)
-    if expires is None or not expires > now - _LEEWAY:
-        if expires is not None and issued is not None and issued < min(expires, now - _LEEWAY):
-            raise ClockSkew(issued - now)
+    """Check exp and nbf (RFC 7519 §4.1). If a token that was just issued is not valid now, two clocks differ."""
+    expires_at, issued_at, not_before = (_seconds(claims.get(name)) for name in ("exp", "iat", "nbf"))
+    if not_before is not None and not_before > now + _LEEWAY:
+        raise ClockSkew(not_before - now)
+    if expires_at is None or not expires_at > now - _LEEWAY:
+        if expires_at is not None and issued_at is not None and issued_at < min(expires_at, now - _LEEWAY):
+            raise ClockSkew(issued_at - now)
         raise Unusable("bad_id_token", "the id token has expired")
 
 
 def _seconds(value: object) -> float | None:
-    """A NumericDate (RFC 7519 §2). Unusable if it is further away than any clock can be."""
+    """A NumericDate (RFC 7519 §2), or None. Raises `Unusable` if it is further away than any clock can be."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     if not -_FARTHEST < value < _FARTHEST:  # false for NaN as well

@@ -1,20 +1,20 @@
-"""JSON pointers (RFC 6901) into what a server says."""
+"""JSON pointers (RFC 6901)."""
 
 
 def at(document: object, pointer: str) -> object:
-    """What the pointer leads to; None where that is nothing."""
-    found = document
+    """The value that the pointer refers to; None if there is none."""
+    value = document
     for step in pointer.removeprefix("/").split("/"):
         name = step.replace("~1", "/").replace("~0", "~")
-        found = member(found, name)
-    return found
+        value = member(value, name)
+    return value
 
 
-def member(found: object, name: str) -> object:
-    """Of an object by its name, of a list by its number."""
-    if isinstance(found, dict):
-        return found.get(name)
+def member(container: object, name: str) -> object:
+    """The member of an object by name, or of a list by index."""
+    if isinstance(container, dict):
+        return container.get(name)
     is_number = name.isascii() and name.isdigit() and len(name) < 6
-    if isinstance(found, list) and is_number and int(name) < len(found):
-        return found[int(name)]
+    if isinstance(container, list) and is_number and int(name) < len(container):
+        return container[int(name)]
     return None

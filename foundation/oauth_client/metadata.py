@@ -1,6 +1,6 @@
-"""What an authorization server publishes about itself: RFC 8414, then OpenID Connect Discovery.
+"""Authorization server metadata: RFC 8414, then OpenID Connect Discovery.
 
-Believes a document only about the issuer that was asked; decides nothing about what to do with it.
+Accepts a document only for the issuer that was requested. Takes no decisions based on it.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ LONGEST_WORD = 1000  # characters
 
 @dataclass(frozen=True, kw_only=True)
 class Metadata:
-    """An endpoint that is not published is ""; `names_issuer` promises `iss` in authorization responses (RFC 9207)."""
+    """Published endpoints, "" if missing. `names_issuer`: authorization responses carry `iss` (RFC 9207)."""
 
     issuer: str
     authorization_url: str
@@ -31,49 +31,50 @@ class Metadata:
 
 
 def discover(issuer: str) -> Metadata:
-    found = _published(issuer)
-    _compare(found.get("issuer"), issuer)
+    """Fetch and validate the metadata of this issuer."""
+    document = _fetch_metadata(issuer)
+    _check_issuer(document.get("issuer"), issuer)
     return Metadata(
         issuer=issuer,
-        authorization_url=_endpoint(found, "authorization_endpoint", issuer),
-        token_url=_required(_endpoint(found, "token_endpoint", issuer)),
-        revocation_url=_endpoint(found, "revocation_endpoint", issuer),
-        introspection_url=_endpoint(found, "introspection_endpoint", issuer),
-        userinfo_url=_endpoint(found, "userinfo_endpoint", issuer),
-        code_challenge_methods=_words(found, "code_challenge_methods_supported", MOST_METHODS),
-        # RFC 8414 section 2: what a server that says nothing means.
-        client_authentications=_words(found, "token_endpoint_auth_methods_supported", MOST_METHODS)
+        authorization_url=_endpoint(document, "authorization_endpoint", issuer),
+        token_url=_required(_endpoint(document, "token_endpoint", issuer)),
+        revocation_url=_endpoint(document, "revocation_endpoint", issuer),
+        introspection_url=_endpoint(document, "introspection_endpoint", issuer),
+        userinfo_url=_endpoint(document, "userinfo_endpoint", issuer),
+        code_challenge_methods=_words(document, "code_challenge_methods_supported", MOST_METHODS),
+        # The default of RFC 8414 §2.
+        client_authentications=_words(document, "token_endpoint_auth_methods_supported", MOST_METHODS)
         or ("client_secret_basic",),
-        scopes=_words(found, "scopes_supported", MOST_SCOPES),
-        names_issuer=found.get("authorization_response_iss_parameter_supported") is True,
+        scopes=_words(document, "scopes_supported", MOST_SCOPES),
+        names_issuer=document.get("authorization_response_iss_parameter_supported") is True,
     )
 
 
-def _published(issuer: str) -> Mapping[str, object]:
-    """The first document there is. Only "not here" leads on to the second place; silence and refusals do not."""
-    first, second = _places(issuer)
+def _fetch_metadata(issuer: str) -> Mapping[str, object]:
+    """The first document that exists. The second URL is tried if the first has none, not if the server is down."""
+    first, second = _metadata_urls(issuer)
     try:
-        found = _fetch(first)
+        document = _fetch(first)
     except (Misconfigured, Unusable) as exc:
         if exc.code in {"blocked_address", "insecure_url"}:
             raise
         return _fetch(second)
-    if found.get("issuer") != issuer or "userinfo_endpoint" in found:
-        return found
-    return {**_openid(second, issuer), **found}
+    if document.get("issuer") != issuer or "userinfo_endpoint" in document:
+        return document
+    return {**_fetch_openid(second, issuer), **document}
 
 
-def _openid(url: str, issuer: str) -> Mapping[str, object]:
-    """RFC 8414 knows no userinfo. Where OpenID discovery stands beside it, it adds what the first leaves unsaid."""
+def _fetch_openid(url: str, issuer: str) -> Mapping[str, object]:
+    """The OpenID document, or {}. It adds what RFC 8414 metadata lacks, such as the userinfo endpoint."""
     try:
-        found = _fetch(url)
+        document = _fetch(url)
     except OAuthError:
         return {}
-    return found if found.get("issuer") == issuer else {}
+    return document if document.get("issuer") == issuer else {}
 
 
-def _places(issuer: str) -> tuple[str, str]:
-    """RFC 8414 section 3.1 puts its path before the issuer's, OpenID Connect Discovery section 4 behind it."""
+def _metadata_urls(issuer: str) -> tuple[str, str]:
+    """The two well-known URLs: before the path of the issuer (RFC 8414 §3.1), and after it (OpenID Discovery §4)."""
     parts = transport.check_spelling(issuer)
     if parts.query:
         raise Misconfigured("bad_url", "an issuer has no query")
@@ -89,17 +90,17 @@ def _fetch(url: str) -> Mapping[str, object]:
     return answers.document(transport.request("GET", url, headers={"Accept": "application/json"}))
 
 
-def _compare(named: object, issuer: str) -> None:
-    """RFC 8414 section 3.3: identical, to the letter. A near miss today is another tenant tomorrow."""
-    if named == issuer:
+def _check_issuer(published: object, issuer: str) -> None:
+    """The issuer must be identical, character by character (RFC 8414 §3.3): a similar one may be another tenant."""
+    if published == issuer:
         return
-    if isinstance(named, str) and named.rstrip("/") == issuer.rstrip("/"):
+    if isinstance(published, str) and published.rstrip("/") == issuer.rstrip("/"):
         raise Misconfigured("issuer_mismatch", "the server's issuer differs in the slash at its end")
     raise Misconfigured("issuer_mismatch", "the server names another issuer than the one that was asked")
 
 
-def _endpoint(found: Mapping[str, object], name: str, issuer: str) -> str:
-    value = found.get(name) or ""
+def _endpoint(document: Mapping[str, object], name: str, issuer: str) -> str:
+    value = document.get(name) or ""
     if not isinstance(value, str):
         raise Unusable("malformed_metadata", f"{name} is not a URL")
     if value and transport.check_spelling(value).scheme == "http" and urlsplit(issuer).scheme == "https":
@@ -113,9 +114,9 @@ def _required(token_url: str) -> str:
     return token_url
 
 
-def _words(found: Mapping[str, object], name: str, most: int) -> tuple[str, ...]:
-    value = found.get(name)
+def _words(document: Mapping[str, object], name: str, limit: int) -> tuple[str, ...]:
+    value = document.get(name)
     words = tuple(word for word in value if isinstance(word, str)) if isinstance(value, list) else ()
-    if len(words) > most or any(len(word) > LONGEST_WORD for word in words):
-        raise Unusable("malformed_metadata", f"{name} names more than {most}, or one that is too long")
+    if len(words) > limit or any(len(word) > LONGEST_WORD for word in words):
+        raise Unusable("malformed_metadata", f"{name} names more than {limit}, or one that is too long")
     return words

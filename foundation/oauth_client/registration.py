@@ -1,4 +1,4 @@
-"""Who we are to one authorization server, and how we prove it. A value, not a row: it knows no database."""
+"""Our client registration at one authorization server, and client authentication. A value: it knows no database."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from foundation.oauth_client.headers import Basic
 
 @dataclass(frozen=True, kw_only=True)
 class Registration:
-    """Our registration at one authorization server (RFC 6749 section 2). Method names are those of RFC 7591."""
+    """Our registration at one authorization server (RFC 6749 §2). Authentication methods are named as in RFC 7591."""
 
     client_id: str
     client_secret: str = field(default="", repr=False)
@@ -36,7 +36,7 @@ class Registration:
 
 
 def client_authentication(registration: Registration) -> tuple[AuthBase | None, dict[str, str]]:
-    """RFC 6749 section 2.3.1: a header, or fields of the form; for a public client just its name."""
+    """Authentication header and form fields of a request (RFC 6749 §2.3.1). A public client sends its id alone."""
     method = registration.client_authentication
     if method == "client_secret_basic":
         return Basic(registration.client_id, registration.client_secret), {}
@@ -44,4 +44,4 @@ def client_authentication(registration: Registration) -> tuple[AuthBase | None, 
         return None, {"client_id": registration.client_id, "client_secret": registration.client_secret}
     if method == "none":
         return None, {"client_id": registration.client_id}
-    raise Misconfigured("bad_client_authentication", "the way to send the client credentials is not known")
+    raise Misconfigured("bad_client_authentication", "the client authentication method is not known")

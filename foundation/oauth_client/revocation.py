@@ -1,4 +1,4 @@
-"""Token revocation: RFC 7009 and the dialects that are not. When to ask again is not known here."""
+"""Token revocation: RFC 7009, and the dialects of providers that do not follow it. Does not retry."""
 
 import json
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ RFC_7009 = Dialect()
 
 @dataclass(frozen=True, kw_only=True)
 class Ending:
-    """What one person was granted and is to end: the tokens, and the account they belong to."""
+    """One person's grant that is to be revoked: the tokens, and the account they belong to."""
 
     refresh_token: str = field(default="", repr=False)
     access_token: str = field(default="", repr=False)
@@ -28,7 +28,7 @@ class Ending:
 
 
 def dialect_of(raw: object) -> Dialect:
-    """What a row holds, as `Misconfigured` where it is no dialect (any more)."""
+    """The dialect that a row holds. Raises `Misconfigured` if it is not valid (any more)."""
     try:
         return revocation_requests.read(raw)
     except BadDialect as error:
@@ -36,15 +36,15 @@ def dialect_of(raw: object) -> Dialect:
 
 
 def missing(registration: Registration, ending: Ending, token: str, dialect: Dialect = RFC_7009) -> list[str]:
-    """What the call would have to carry and nobody knows. Such a call is never made."""
+    """Names of the values that the call needs and that are empty. Such a call must not be made."""
     values = values_of(registration, ending, token)
     return sorted(name for name in dialect.needs(registration.revocation_url) if not values[name])
 
 
 def revoke(registration: Registration, ending: Ending, token: str, dialect: Dialect = RFC_7009) -> None:
-    """End one of the two, named as `refresh_token` or `access_token`.
+    """Revoke one token, named as `refresh_token` or `access_token`. Raises an `OAuthError` unless the server confirms.
 
-    Returning means that the server confirmed: the token is dead, or was unknown, which comes to the same.
+    An unknown token counts as confirmed (RFC 7009 §2.2).
     """
     check(registration, dialect)
     values = values_of(registration, ending, token)
@@ -69,7 +69,7 @@ def check(registration: Registration, dialect: Dialect) -> None:
 
 
 def values_of(registration: Registration, ending: Ending, token: str) -> dict[str, str]:
-    """A value for every placeholder; "" where there is none."""
+    """A value for each placeholder; "" if there is none."""
     return {
         "client_id": registration.client_id,
         "client_secret": registration.client_secret,
@@ -81,7 +81,7 @@ def values_of(registration: Registration, ending: Ending, token: str) -> dict[st
 
 
 def address(template: str, values: Mapping[str, str]) -> str:
-    """Encoded so that no value can leave its place. Dots are refused, for they climb even when they are encoded."""
+    """The URL with percent-encoded values. Rejects values of dots alone, which are dot segments even if encoded."""
     if any(set(values[name]) == {"."} for name in revocation_requests.placeholders(template)):
         raise Misconfigured("bad_url", "a value in the URL consists of dots")
     return str(revocation_requests.filled(template, {name: quote(value, safe="") for name, value in values.items()}))
@@ -90,44 +90,47 @@ def address(template: str, values: Mapping[str, str]) -> str:
 def authentication(
     registration: Registration, ending: Ending, dialect: Dialect
 ) -> tuple[AuthBase | None, dict[str, str]]:
-    """Who we are, as a header or as fields."""
-    way = dialect.client_authentication
-    if way == AS_REGISTERED:
+    """Client authentication of a dialect, as a header or as form fields."""
+    method_name = dialect.client_authentication
+    if method_name == AS_REGISTERED:
         return client_authentication(registration)
-    if way == BEARER:
+    if method_name == BEARER:
         return Bearer(ending.access_token), {}
-    if way == "secret_as_user":
+    if method_name == "secret_as_user":
         return Basic(registration.client_secret, ""), {}
-    if way == "none":
+    if method_name == "none":
         return None, {}
-    method = "none" if way == "client_id" else way  # RFC 7591 calls it "none" when only the name is sent
+    # RFC 7591 calls it "none" if only the client id is sent.
+    method = "none" if method_name == "client_id" else method_name
     return client_authentication(replace(registration, client_authentication=method))
 
 
 def content(dialect: Dialect, values: Mapping[str, str], token: str, credentials: Mapping[str, str]) -> dict[str, Any]:
-    """The body, or what stands in its place. Empty fields of a form are not sent."""
-    named = {dialect.token_field: values["token"]} if dialect.token_field else {}
-    hint = {"token_type_hint": token} if named and dialect.hint else {}
-    fields = {**named, **hint, **revocation_requests.filled(dialect.fields, values), **credentials}
+    """The body or the query, as arguments for the transport. Empty fields of a form or query are left out."""
+    token_field = {dialect.token_field: values["token"]} if dialect.token_field else {}
+    hint = {"token_type_hint": token} if token_field and dialect.hint else {}
+    fields = {**token_field, **hint, **revocation_requests.filled(dialect.fields, values), **credentials}
     if dialect.body == "none":
         return {}
     if dialect.body == "json":
         return {"json": fields}
-    kept = {name: value for name, value in fields.items() if value}
-    return {"params": kept} if dialect.body == "query" else {"data": kept}
+    filled = {name: value for name, value in fields.items() if value}
+    return {"params": filled} if dialect.body == "query" else {"data": filled}
 
 
 def judge(response: Response, dialect: Dialect) -> None:
-    """Silence is consent; everything else is raised."""
+    """Return if the response confirms, with a status and the JSON values of the dialect; raise otherwise."""
     if response.status_code in dialect.ok_statuses:
-        if not says(response, dialect.ok_json):
+        if not has_values(response, dialect.ok_json):
             raise with_status(Unusable("unexpected_answer", "the answer does not say that it is done"), response)
         return
     if dialect.client_authentication == BEARER and response.status_code == 401:
-        raise with_status(Refused("dead_access_token", "the access token that must speak for itself is dead"), response)
-    failure = answers.failure(response)
-    if failure.code != "invalid_token":
-        raise failure
+        raise with_status(
+            Refused("dead_access_token", "the access token that authenticates the request is dead"), response
+        )
+    error = answers.failure(response)
+    if error.code != "invalid_token":
+        raise error
 
 
 def with_status(error: OAuthError, response: Response) -> OAuthError:
@@ -135,21 +138,21 @@ def with_status(error: OAuthError, response: Response) -> OAuthError:
     return error
 
 
-def says(response: Response, expected: Mapping[str, Any]) -> bool:
+def has_values(response: Response, expected: Mapping[str, Any]) -> bool:
     if not expected:
         return True
     try:
-        found = json.loads(response.content)
+        document = json.loads(response.content)
     except (ValueError, RecursionError):
         return False
-    return all(is_at(found, pointer, value) for pointer, value in expected.items())
+    return all(has_value_at(document, pointer, value) for pointer, value in expected.items())
 
 
-def is_at(found: Any, pointer: str, value: object) -> bool:
-    """RFC 6901. `True` is not 1 here."""
+def has_value_at(document: Any, pointer: str, value: object) -> bool:
+    """Whether this value is at the JSON pointer (RFC 6901). `True` does not equal 1 here."""
     for step in pointer.removeprefix("/").split("/"):
         name = step.replace("~1", "/").replace("~0", "~")
-        if not isinstance(found, dict) or name not in found:
+        if not isinstance(document, dict) or name not in document:
             return False
-        found = found[name]
-    return type(found) is type(value) and bool(found == value)
+        document = document[name]
+    return type(document) is type(value) and bool(document == value)

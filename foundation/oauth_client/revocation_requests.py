@@ -1,7 +1,7 @@
-"""How a provider wants to be told that tokens are over: RFC 7009 as it is written, or what one provider made of it.
+"""Dialects of revocation requests: RFC 7009, or what one provider requires instead.
 
-A dialect is data that an administrator typed in: read strictly, and refused with a sentence that says what is wrong. It
-is checked against the address that it goes with. Sends nothing and holds no secret: placeholders stand for those.
+An administrator defines the dialect; it is validated strictly, also against its URL, and errors say what is wrong.
+Placeholders stand for tokens and secrets, so a dialect holds none. Sends nothing.
 """
 
 import re
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-TOKENS = ("refresh_token", "access_token")  # in this order: the refresh token takes the access token along
+TOKENS = ("refresh_token", "access_token")  # in this order: revoking the refresh token often ends the access token
 PLACEHOLDERS = ("client_id", "client_secret", *TOKENS, "token", "account_id")
 METHODS = ("POST", "DELETE", "GET", "PUT", "PATCH")
 AS_REGISTERED, BEARER = "as_registered", "bearer"
@@ -18,8 +18,8 @@ AUTHENTICATIONS = (
     AS_REGISTERED,
     "client_secret_basic",
     "client_secret_post",
-    "client_id",  # the name alone, in the body
-    "secret_as_user",  # Basic, with the secret for a user name and no password
+    "client_id",  # the client id alone, in the body
+    "secret_as_user",  # Basic, with the secret as user name and no password
     BEARER,  # the person's own access token
     "none",
 )
@@ -31,12 +31,12 @@ _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 
 class BadDialect(ValueError):
-    """What is wrong, as a sentence for the administrator. Quotes names, never values."""
+    """An invalid definition. The message is a sentence for the administrator, and quotes names, never values."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dialect:
-    """One call for each token that is sent. The defaults are RFC 7009."""
+    """How to build the revocation request for one token. The defaults are RFC 7009."""
 
     method: str = "POST"
     client_authentication: str = AS_REGISTERED
@@ -50,16 +50,16 @@ class Dialect:
     ok_json: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
     def needs(self, url: str) -> set[str]:
-        """The placeholders that a call must have values for."""
+        """Names of the placeholders that a call needs values for."""
         texts = [url, *self.headers.values(), *texts_in(self.fields)]
-        named = {name for text in texts for name in placeholders(text)}
+        names = {name for text in texts for name in placeholders(text)}
         if self.body != "none" and self.token_field:
-            named.add("token")
-        return named | ({"access_token"} if self.client_authentication == BEARER else set())
+            names.add("token")
+        return names | ({"access_token"} if self.client_authentication == BEARER else set())
 
 
 def read(raw: object) -> Dialect:
-    """`BadDialect` for what is not one. Nothing typed in is RFC 7009."""
+    """Validate a definition. {} is RFC 7009. Raises `BadDialect`."""
     if not isinstance(raw, dict):
         raise BadDialect('A revocation request is a JSON object, such as {"method": "DELETE"}.')
     for key in raw:
@@ -74,39 +74,39 @@ def check_body(dialect: Dialect) -> None:
     if dialect.method == "GET" and dialect.body in {"form", "json"}:
         raise BadDialect("A GET has no body: “body” must be query or none.")
     if dialect.body == "none" and dialect.fields:
-        raise BadDialect("“fields” go nowhere where “body” is none.")
+        raise BadDialect("“fields” are not sent if “body” is none.")
     flat = all(isinstance(value, str) for value in dialect.fields.values())
     if dialect.body in {"form", "query"} and not flat:
         raise BadDialect("“fields” of a form or a query are texts; only JSON can be nested.")
 
 
 def check_url(url: str) -> None:
-    """Placeholders in the path or the query alone: what a provider told us must not choose the host."""
+    """Allow placeholders in the path and the query only: values from a provider must not choose the host."""
     check_placeholders("The address", url)
-    if set("{}") & set("".join(url.split("/")[:3])):  # not by a parser: parsers disagree about what stands here
+    if set("{}") & set("".join(url.split("/")[:3])):  # not with a URL parser: parsers disagree about braces here
         raise BadDialect("The address has a placeholder before its path, which would let it lead anywhere.")
 
 
 def check_together(dialect: Dialect, url: str, *, registered: str) -> None:
-    """What neither shows alone: the call must say which token is over, and have room for who we are."""
+    """Check dialect and URL together: the request must name the token, and have a place for the client credentials."""
     check_url(url)
     if not dialect.needs(url) & {*TOKENS, "token", "account_id"}:
-        raise BadDialect("Nothing in this request says which token is over.")
-    way = registered if dialect.client_authentication == AS_REGISTERED else dialect.client_authentication
-    if dialect.body == "none" and way in {"client_secret_post", "client_id"}:
-        raise BadDialect("The client is shown in the body, but “body” is none.")
+        raise BadDialect("Nothing in this request says which token to revoke.")
+    method = registered if dialect.client_authentication == AS_REGISTERED else dialect.client_authentication
+    if dialect.body == "none" and method in {"client_secret_post", "client_id"}:
+        raise BadDialect("The client authenticates in the body, but “body” is none.")
 
 
-# Reading ------------------------------------------------------------------------------------------------------------
+# Validation ---------------------------------------------------------------------------------------------------------
 
 
 def one_of(*choices: str) -> Callable[[str, object], str]:
-    def chosen(key: str, value: object) -> str:
+    def choice(key: str, value: object) -> str:
         if not isinstance(value, str) or value not in choices:
             raise BadDialect(f"“{key}” is one of {', '.join(choices)}.")
         return value
 
-    return chosen
+    return choice
 
 
 def plain_text(key: str, value: object) -> str:
@@ -122,10 +122,10 @@ def truth(key: str, value: object) -> bool:
 
 
 def tokens(key: str, value: object) -> tuple[str, ...]:
-    named = tuple(value) if isinstance(value, list) and all(isinstance(each, str) for each in value) else ()
-    if not named or not set(named) <= set(TOKENS) or len(set(named)) < len(named):
+    names = tuple(value) if isinstance(value, list) and all(isinstance(each, str) for each in value) else ()
+    if not names or not set(names) <= set(TOKENS) or len(set(names)) < len(names):
         raise BadDialect(f"“{key}” is a list of {' and '.join(TOKENS)}, in the order in which they are sent.")
-    return named
+    return names
 
 
 def statuses(key: str, value: object) -> tuple[int, ...]:
@@ -144,13 +144,13 @@ def templates(key: str, value: object) -> Mapping[str, Any]:
 
 
 def headers(key: str, value: object) -> Mapping[str, str]:
-    found = templates(key, value)
-    for name, text in found.items():
+    texts = templates(key, value)
+    for name, text in texts.items():
         if not _HEADER.fullmatch(name) or not isinstance(text, str) or not text.isprintable():
             raise BadDialect(f"“{key}” is a JSON object of header names and texts.")
         if name.lower() in NOT_OURS_TO_SET:
             raise BadDialect(f"The header {name} cannot be set.")
-    return found
+    return texts
 
 
 def expected(key: str, value: object) -> Mapping[str, Any]:
@@ -175,7 +175,7 @@ READERS: Mapping[str, Callable[[str, object], Any]] = {
 
 
 def texts_in(value: object) -> Iterator[str]:
-    """Every text inside, however deep."""
+    """All strings inside a JSON value, at any depth."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping | list):
@@ -200,9 +200,9 @@ def check_placeholders(where: str, text: str) -> None:
 
 
 def filled(value: Any, values: Mapping[str, str]) -> Any:
-    """The same with values in place of placeholders, however deep."""
+    """The JSON value with its placeholders replaced, at any depth."""
     if isinstance(value, str):
-        return _PLACEHOLDER.sub(lambda found: values[found[1]], value)
+        return _PLACEHOLDER.sub(lambda match: values[match[1]], value)
     if isinstance(value, Mapping):
         return {name: filled(inner, values) for name, inner in value.items()}
     return [filled(inner, values) for inner in value] if isinstance(value, list) else value

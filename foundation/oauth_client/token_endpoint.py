@@ -1,7 +1,7 @@
-"""requests-oauthlib, tamed: one request to a token endpoint, through the guarded transport.
+"""Token requests with requests-oauthlib, through the guarded transport.
 
-oauthlib writes the requests. The answer is read by `answers` before either library sees it, for both take hostile ones
-badly. Knows the libraries' habits, so that nobody else needs to; knows nothing of what a grant is for.
+oauthlib writes the requests. `answers` parses the response before either library sees it, because both mishandle
+hostile ones. The quirks of the libraries stay in this module; it does not know what a grant is for.
 """
 
 import logging
@@ -18,7 +18,7 @@ from foundation.oauth_client.answers import TokenAnswer
 from foundation.oauth_client.errors import Unusable
 from foundation.oauth_client.registration import Registration, client_authentication
 
-# At DEBUG both write tokens, passwords and client secrets into the log.
+# At DEBUG, both log tokens, passwords and client secrets.
 for _chatty in ("requests_oauthlib", "oauthlib"):
     logging.getLogger(_chatty).setLevel(logging.INFO)
 
@@ -26,22 +26,25 @@ for _chatty in ("requests_oauthlib", "oauthlib"):
 _Client = WebApplicationClient | LegacyApplicationClient | BackendApplicationClient
 
 
-class _Harmless:
-    """What oauthlib gets to parse in place of the server's answer."""
+class _Placeholder:
+    """The response that oauthlib parses in place of the server's."""
 
     text = '{"access_token": "read elsewhere", "token_type": "Bearer"}'
 
 
 class TokenSession(transport.Session, OAuth2Session):  # type: ignore[misc]  # requests-oauthlib has no types
-    """Never given a scope to compare: at a narrowed one oauthlib raises, after the server has issued."""
+    """A session for one token request.
+
+    It has no scope: oauthlib raises if the server narrows the scope, after the tokens have been issued.
+    """
 
     def __init__(self, registration: Registration, client: _Client, *, redirect_uri: str = "", url: str = "") -> None:
         super().__init__(client=client, redirect_uri=redirect_uri or None)
         self._auth, self._fields = client_authentication(registration)
         self._grant_type, self._registration = client.grant_type, registration
         self._answer: TokenAnswer | None = None
-        self._true_url = url or registration.token_url
-        self._https_url = _https_spelling(self._true_url)
+        self._endpoint_url = url or registration.token_url
+        self._https_url = _https_spelling(self._endpoint_url)
         self.register_compliance_hook("access_token_response", self._read)
         self.register_compliance_hook("refresh_token_response", self._read)
 
@@ -55,37 +58,39 @@ class TokenSession(transport.Session, OAuth2Session):  # type: ignore[misc]  # r
                 body=urlencode(self._registration.token_parameters),
                 **parameters,
             )
-        return self._told()
+        return self._result()
 
     def renew(self, refresh_token: str, fields: Mapping[str, str]) -> TokenAnswer:
-        """`fields` go as a ready body: requests-oauthlib passes a scope of its own and would choke on a second."""
+        """Refresh. `fields` go into the body: requests-oauthlib passes a scope itself, and fails on a second one."""
         self._grant_type = "refresh_token"
         body = urlencode({**self._registration.token_parameters, **fields})
         with transport.translated():
             self.refresh_token(self._https_url, refresh_token=refresh_token, body=body, auth=self._auth, **self._fields)
-        return self._told()
+        return self._result()
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        """Restores the true scheme of exactly this endpoint. Whether plain http will do is the transport's question."""
-        if self._true_url != self._https_url and request.url == _prepared(self._https_url):
-            request.url = _prepared(self._true_url)
+        """Send, with the scheme of the endpoint restored. Whether plain http is allowed is decided by the transport."""
+        if self._endpoint_url != self._https_url and request.url == _prepared(self._https_url):
+            request.url = _prepared(self._endpoint_url)
         response = super().send(request, **kwargs)
-        response.encoding = "utf-8"  # requests-oauthlib decodes for its log; a hostile charset would raise there
+        response.encoding = (
+            "utf-8"  # requests-oauthlib decodes the body for its log, and a hostile charset would raise there
+        )
         return response
 
-    def _read(self, response: requests.Response) -> _Harmless:
+    def _read(self, response: requests.Response) -> _Placeholder:
         places = {"token_path": self._registration.token_path, "base_url_path": self._registration.base_url_path}
         self._answer = answers.read(response, grant_type=self._grant_type, **places)
-        return _Harmless()
+        return _Placeholder()
 
-    def _told(self) -> TokenAnswer:
+    def _result(self) -> TokenAnswer:
         if self._answer is None:
             raise Unusable("no_answer")
         return self._answer
 
 
 def _https_spelling(url: str) -> str:
-    """oauthlib insists on https by the look of the URL, or on an environment variable that would hold everywhere."""
+    """The URL with https, which oauthlib insists on, unless an environment variable allows http everywhere."""
     parts = transport.check_spelling(url)
     return parts._replace(scheme="https").geturl() if parts.scheme == "http" else url
 

@@ -1,6 +1,6 @@
-"""How a provider wants to be asked whose token it is: OpenID Connect's userinfo, or what one provider made of it.
+"""Userinfo requests: OpenID Connect, or what one provider requires instead.
 
-Data that an administrator typed in, read strictly. Knows no rows; what the answer means is not known here.
+An administrator defines the request; it is validated strictly. Knows no rows, and does not interpret the response.
 """
 
 import json
@@ -16,54 +16,54 @@ from foundation.oauth_client.revocation_requests import BadDialect
 
 
 @dataclass(frozen=True, kw_only=True)
-class Question:
-    """The defaults are OpenID Connect Core section 5.3.1."""
+class UserinfoRequest:
+    """How to build the request. The defaults are OpenID Connect Core §5.3.1."""
 
     method: str = "GET"
     json: bytes | None = None
     headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    at_base_url: bool = False  # at the server that the token answer named, where there is one
+    at_base_url: bool = False  # at the base URL of the token response, if it has one
 
 
-def read(raw: object) -> Question:
-    """`BadDialect` for what is none. Nothing typed in is OpenID Connect."""
+def read(raw: object) -> UserinfoRequest:
+    """Validate a definition. {} is OpenID Connect. Raises `BadDialect`."""
     if not isinstance(raw, dict):
         raise BadDialect('A userinfo request is a JSON object, such as {"method": "POST"}.')
     for key in raw:
         if key not in READERS:
             raise BadDialect(f"“{key}” is not known in a userinfo request; it has {', '.join(READERS)}.")
-    question = Question(**{key: READERS[key](key, value) for key, value in raw.items()})
-    if question.method == "GET" and question.json is not None:
-        raise BadDialect("A GET has no body: leave “json” out, or take POST.")
-    return question
+    request = UserinfoRequest(**{key: READERS[key](key, value) for key, value in raw.items()})
+    if request.method == "GET" and request.json is not None:
+        raise BadDialect("A GET has no body: leave “json” out, or use POST.")
+    return request
 
 
-def written(key: str, value: object) -> bytes:
-    """Any JSON, for there are providers that want the word null."""
+def json_bytes(key: str, value: object) -> bytes:
+    """Any JSON value: some providers require null."""
     return json.dumps(value).encode()
 
 
 READERS: Mapping[str, Callable[[str, object], Any]] = {
     "method": revocation_requests.one_of("GET", "POST"),
-    "json": written,
+    "json": json_bytes,
     "headers": call_headers.read,
     "at_base_url": revocation_requests.truth,
 }
 
 
-def ask(registration: Registration, access_token: str, *, base_url: str = "") -> Mapping[str, object]:
-    """What the provider says of the account. A refusal that calls itself a success is none."""
+def fetch(registration: Registration, access_token: str, *, base_url: str = "") -> Mapping[str, object]:
+    """Claims about the account. A successful status with `"ok": false` counts as an error."""
     try:
-        question = read(registration.userinfo_request)
-        wanted = {**call_headers.read("call_headers", registration.call_headers), **question.headers}
+        request = read(registration.userinfo_request)
+        header_texts = {**call_headers.read("call_headers", registration.call_headers), **request.headers}
     except BadDialect as error:
         raise Misconfigured("bad_userinfo_request", str(error)) from None
-    url = base_urls.moved(registration.userinfo_url, base_url) if question.at_base_url else registration.userinfo_url
-    borne = call_headers.headers(wanted, client_id=registration.client_id, access_token=access_token)
-    kind = {} if question.json is None else {"Content-Type": "application/json"}
-    said: dict[str, str | bytes] = {"Accept": "application/json", **kind, **borne}
-    response = transport.request(question.method, url, headers=said, data=question.json)
-    found = answers.document(response)
-    if found.get("ok") is False:
+    url = base_urls.moved(registration.userinfo_url, base_url) if request.at_base_url else registration.userinfo_url
+    token_headers = call_headers.headers(header_texts, client_id=registration.client_id, access_token=access_token)
+    content_type = {} if request.json is None else {"Content-Type": "application/json"}
+    headers: dict[str, str | bytes] = {"Accept": "application/json", **content_type, **token_headers}
+    response = transport.request(request.method, url, headers=headers, data=request.json)
+    claims = answers.document(response)
+    if claims.get("ok") is False:
         raise answers.failure(response)
-    return found
+    return claims

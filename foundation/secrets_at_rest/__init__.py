@@ -1,8 +1,8 @@
 """Secrets at rest: the keyring, sealed values, the model field that holds them, keyed hashes, and key rotation.
 
-keyring         keys of TOKEN_ENCRYPTION_KEYS      sealed_text    the same for text in other tables
-sealed_values   sealing and opening bytes          keyed_hashes   of secrets that are only recognised
-fields          `EncryptedField`                   rotation       look at every value, seal it anew
+keyring         the keys of TOKEN_ENCRYPTION_KEYS    sealed_text    the same for text in other tables
+sealed_values   encrypt and decrypt bytes            keyed_hashes   for secrets that are only recognised
+fields          `EncryptedField`                     rotation       count sealed values, re-encrypt them
 """
 
 from foundation.secrets_at_rest.fields import (

@@ -1,6 +1,6 @@
 """The model field that holds sealed values.
 
-A model says in `sealing_context()` where its values belong. Knows no model but through that.
+`sealing_context()` of a model names the place that its values are bound to. Knows no model by name.
 """
 
 from typing import Any, NoReturn, Protocol, Self, overload
@@ -15,7 +15,7 @@ class Sealable(Protocol):
 
 
 class _Plain:
-    """A value that was set and is not saved yet. Never shows itself."""
+    """A value that was set and is not saved yet. Its repr hides it."""
 
     __slots__ = ("value",)
 
@@ -26,14 +26,15 @@ class _Plain:
         return "<sealed>"
 
     def __reduce__(self) -> NoReturn:
-        """Into no cache, queue or session in the clear."""
+        """Keep the plaintext out of caches, queues and sessions."""
         raise TypeError("A secret that is not sealed yet cannot be pickled.")
 
 
 class EncryptedField(models.BinaryField):  # type: ignore[type-arg]
-    """Text that lies sealed in the database and is opened when it is read from the instance. "" is stored as NULL.
+    """Text that is encrypted in the database and decrypted when the attribute is read. "" is stored as NULL.
 
-    The model says in `sealing_context()` where its values belong. Not searchable, not shown by forms or serializers.
+    `sealing_context()` of the model names the place that its values are bound to. Not searchable; forms and
+    serializers do not show it.
     """
 
     def __init__(self, *, purpose: str, **kwargs: Any) -> None:
@@ -56,37 +57,39 @@ class EncryptedField(models.BinaryField):  # type: ignore[type-arg]
     def context(self, sealing_context: str) -> str:
         return f"{self.model._meta.db_table}.{self.column}:{sealing_context}"
 
-    def opened(self, held: bytes, sealing_context: str) -> str:
-        """What the database holds of a row that no instance was made of. `Unreadable` where it does not open."""
-        return unseal(bytes(held), purpose=self.purpose, context=self.context(sealing_context))
+    def opened(self, stored: bytes, sealing_context: str) -> str:
+        """Decrypt a column of a row that was read without a model instance. Raises `Unreadable`."""
+        return unseal(bytes(stored), purpose=self.purpose, context=self.context(sealing_context))
 
     def sealed_in(self, instance: models.Model) -> bytes | None:
-        """What the database holds, as it was read; None where that is nothing, or a value not sealed yet."""
-        held = instance.__dict__.get(self.attname)
-        return None if held is None or isinstance(held, _Plain) else bytes(held)
+        """The stored bytes as they were read; None if the column is NULL or its new value is not sealed yet."""
+        value = instance.__dict__.get(self.attname)
+        return None if value is None or isinstance(value, _Plain) else bytes(value)
 
     def sealed_anew(self, instance: models.Model) -> bytes:
-        """The same value under the first key. `Unreadable` where it does not open."""
+        """The same value encrypted under the first key. Raises `Unreadable`."""
         context = self.context_in(instance)
         plaintext = unseal(self.sealed_in(instance) or b"", purpose=self.purpose, context=context)
         return seal(plaintext, purpose=self.purpose, context=context)
 
     def pre_save(self, model_instance: models.Model, add: bool) -> bytes | None:
-        held = model_instance.__dict__.get(self.attname)
-        if isinstance(held, _Plain):
-            held = (
-                seal(held.value, purpose=self.purpose, context=self.context_in(model_instance)) if held.value else None
+        value = model_instance.__dict__.get(self.attname)
+        if isinstance(value, _Plain):
+            value = (
+                seal(value.value, purpose=self.purpose, context=self.context_in(model_instance))
+                if value.value
+                else None
             )
-            model_instance.__dict__[self.attname] = held
-        return held
+            model_instance.__dict__[self.attname] = value
+        return value
 
     def value_to_string(self, obj: models.Model) -> str:
-        """Fixtures and exports carry no secret, sealed or not."""
+        """Always "": fixtures and exports carry no secret, sealed or not."""
         return ""
 
 
 class _Sealed:
-    """Reads and writes an `EncryptedField` on an instance."""
+    """The descriptor that reads and writes an `EncryptedField` of an instance."""
 
     def __init__(self, field: EncryptedField) -> None:
         self.field = field
@@ -100,20 +103,20 @@ class _Sealed:
             return self
         if self.field.attname not in instance.__dict__:
             instance.refresh_from_db(fields=[self.field.attname])
-        held = instance.__dict__[self.field.attname]
-        if isinstance(held, _Plain):
-            return held.value
-        if held is None:
+        value = instance.__dict__[self.field.attname]
+        if isinstance(value, _Plain):
+            return value.value
+        if value is None:
             return ""
-        return unseal(bytes(held), purpose=self.field.purpose, context=self.field.context_in(instance))
+        return unseal(bytes(value), purpose=self.field.purpose, context=self.field.context_in(instance))
 
     def __set__(self, instance: models.Model, value: str | bytes | memoryview | None) -> None:
-        """Text is a secret to be sealed; bytes are what the database holds."""
+        """Text is a new secret to be sealed; bytes are the stored value."""
         instance.__dict__[self.field.attname] = _Plain(value) if isinstance(value, str) else value
 
 
 def readable(row: models.Model, name: str) -> str:
-    """The opened value, or "" where its key is gone: what cannot be read cannot be sent either."""
+    """The decrypted value; "" if its key is gone, because a value that cannot be read cannot be sent."""
     try:
         return str(getattr(row, name))
     except Unreadable:
@@ -125,7 +128,7 @@ def sealed_names(model: type[models.Model]) -> set[str]:
 
 
 def sealed(row: models.Model, name: str) -> bytes | None:
-    """What the database holds for this column, as it was read."""
+    """The stored bytes of this column as they were read, or None."""
     field = row._meta.get_field(name)
     return field.sealed_in(row) if isinstance(field, EncryptedField) else None
 
@@ -135,6 +138,6 @@ def is_sealed(row: models.Model, name: str) -> bool:
 
 
 def opens_by_header(row: models.Model, name: str) -> bool:
-    """Whether the key of this value is set. Opens nothing, so that pages may ask; True where nothing is stored."""
-    held = sealed(row, name)
-    return held is None or is_key_here(held)
+    """Whether the key of this value is configured; True if nothing is stored. Decrypts nothing: pages may call it."""
+    stored = sealed(row, name)
+    return stored is None or is_key_here(stored)

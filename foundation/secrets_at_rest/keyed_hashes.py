@@ -1,7 +1,7 @@
-"""Keyed hashes (HMAC-SHA-256) of secrets that we made ourselves and only recognise later.
+"""Keyed hashes (HMAC-SHA-256) of secrets that this site issues and later only has to recognise.
 
-The first key is for what is made now, all of them for what was made before. Secrets of 112 random bits and more need no
-slow hash (NIST SP 800-63B-4 §3.1.2).
+New hashes use the first key; lookups try all of them. Secrets of 112 random bits and more need no slow hash
+(NIST SP 800-63B-4 §3.1.2).
 """
 
 import hashlib
@@ -15,19 +15,19 @@ from foundation.secrets_at_rest.keyring import NoKeys, derive, keyring
 
 @sensitive_variables()
 def keyed_hash(secret: str, *, key_id: str, purpose: str) -> str:
-    """64 hexadecimal digits; "" if that key is not listed any more, which equals no hash."""
+    """The hash as 64 hexadecimal digits; "", which equals no hash, if the key is no longer configured."""
     try:
         key = keyring().get(key_id)
     except NoKeys:
         key = None
     if key is None:
         return ""
-    return hmac.new(_derived(key, purpose), secret.encode(), hashlib.sha256).hexdigest()
+    return hmac.new(_derived_key(key, purpose), secret.encode(), hashlib.sha256).hexdigest()
 
 
 @sensitive_variables()
 def all_hashes(secret: str, *, purpose: str) -> list[str]:
-    """What the secret may be stored as, under one key or another. Empty without keys."""
+    """The hash of the secret under each configured key. Empty without keys."""
     try:
         key_ids = list(keyring())
     except NoKeys:
@@ -36,5 +36,5 @@ def all_hashes(secret: str, *, purpose: str) -> list[str]:
 
 
 @lru_cache(maxsize=64)
-def _derived(key: bytes, purpose: str) -> bytes:
+def _derived_key(key: bytes, purpose: str) -> bytes:
     return derive(key, purpose)

@@ -13,17 +13,17 @@ KEY_BYTES = 32
 
 
 class NoKeys(Exception):
-    """TOKEN_ENCRYPTION_KEYS is missing or cannot be read: nothing can be sealed, opened or hashed."""
+    """TOKEN_ENCRYPTION_KEYS is missing or cannot be parsed: nothing can be sealed, unsealed or hashed."""
 
 
 def parse_keyring(entries: Iterable[str]) -> dict[str, bytes]:
-    """`id:base64(32 bytes)` each; the first one seals, all open."""
+    """Parse entries of the form `id:base64(32 bytes)`. The first key encrypts; all of them decrypt. Raises `NoKeys`."""
     keyring: dict[str, bytes] = {}
     for entry in entries:
         key_id, _, encoded = entry.strip().partition(":")
         try:
             key = base64.b64decode(encoded, validate=True)
-        except ValueError:  # also where it is not ASCII at all
+        except ValueError:  # also raised for text that is not ASCII
             key = b""
         if not key_id or len(key_id.encode()) > 255 or len(key) != KEY_BYTES:
             raise NoKeys("TOKEN_ENCRYPTION_KEYS must be a comma-separated list of id:base64(32 bytes).")
@@ -44,15 +44,15 @@ def _keyring(entries: tuple[str, ...]) -> dict[str, bytes]:
 
 
 def keyring() -> dict[str, bytes]:
-    """The keys by id, in the order of the setting. Raises `NoKeys`."""
+    """Configured keys by id, in the order of the setting. Raises `NoKeys`."""
     return _keyring(tuple(settings.TOKEN_ENCRYPTION_KEYS))
 
 
 def first_key_id() -> str:
-    """Of the key for what is made now. Raises `NoKeys`."""
+    """The id of the key that new values are sealed with. Raises `NoKeys`."""
     return next(iter(keyring()))
 
 
 def derive(key: bytes, purpose: str, salt: bytes | None = None) -> bytes:
-    """A key for one purpose, which tells nothing about keys for others. Slow; cache what is made of it."""
+    """The key for one purpose, independent of the keys for others. Slow: cache the result."""
     return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=salt, info=f"keyrack:{purpose}".encode()).derive(key)

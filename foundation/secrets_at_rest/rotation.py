@@ -1,8 +1,7 @@
-"""What lies sealed in the database and under which keys: count it, seal it anew under the first key.
+"""Key rotation: count the sealed values in the database by key, and re-encrypt them under the first key.
 
-Finds every `EncryptedField` of every model by itself, so that no list must be kept. Works while the site works: a value
-is replaced only where it still is the one that was read. Knows no model by name, and nothing of the shell; shows no
-value, only tables, ids and key ids.
+Discovers every `EncryptedField` of every model. Runs while the site is in use: a value is replaced only if it is still
+the one that was read. Knows no model by name and nothing of the shell; shows table names, ids and key ids, no values.
 """
 
 import time
@@ -22,9 +21,9 @@ from django.db.models import Q
 from foundation.error_boundary import error_boundary
 from foundation.secrets_at_rest import EncryptedField, Unreadable, first_key_id, key_id_of, unseal
 
-ROWS_AT_ONCE = 100  # sealed outside a transaction; written in one that lasts some hundredths of a second
-PASSES_AT_MOST = 10  # more than two find something only where somebody still seals with another first key
-PAUSE = 0.5  # seconds, for those who are writing a row that we want
+ROWS_AT_ONCE = 100  # encrypted outside a transaction; written in one that takes some hundredths of a second
+PASSES_AT_MOST = 10  # a third pass finds something only if a process still seals with another first key
+PAUSE = 0.5  # seconds, in which other writers can finish with the rows that were skipped
 SAMPLE = 10  # rows of each model
 
 Model = type[models.Model]
@@ -33,13 +32,13 @@ Note = Callable[[str, int], None]
 
 @dataclass(kw_only=True)
 class Census:
-    """What one look at all values found. Columns are spelled table.column, ids as on the site's pages."""
+    """The result of one pass over all values. Columns are spelled table.column, ids as on the site's pages."""
 
-    under: dict[str, Counter[str]] = field(default_factory=dict)  # by column: values by key id, "" not a sealed value
-    closed: dict[str, Counter[str]] = field(default_factory=dict)  # those of them that don't open
+    under: dict[str, Counter[str]] = field(default_factory=dict)  # by column: values by key id, "" for unsealed ones
+    closed: dict[str, Counter[str]] = field(default_factory=dict)  # of these, those that cannot be decrypted
     unreadable: list[str] = field(default_factory=list)
     moved: int = 0  # values
-    missed: int = 0  # rows that somebody else was writing, or had written
+    missed: int = 0  # rows that another writer had locked or changed
 
     def count(self, column: str, key_id: str) -> None:
         self.under.setdefault(column, Counter())[key_id] += 1
@@ -54,8 +53,10 @@ class Census:
 
 @dataclass(frozen=True, kw_only=True)
 class OtherColumn:
-    """Sealed text in the table of another library. `census`: how many values lie under which key id, and of those that
-    don't open, the key id and the id of the row. `seal_anew`: bring all under the first key; how many were brought.
+    """Sealed text in the table of another library.
+
+    `census` returns the number of values by key id, and key id and row id of those that cannot be decrypted.
+    `seal_anew` re-encrypts all under the first key, and returns how many values it changed.
     """
 
     name: str  # table.column
@@ -67,21 +68,21 @@ _other_columns: list[OtherColumn] = []
 
 
 def add_column(column: OtherColumn) -> None:
-    """Called by an app when it is ready."""
+    """Register a column. Called from `AppConfig.ready`; safe to repeat."""
     if column not in _other_columns:
         _other_columns.append(column)
 
 
 def silent(_table: str, _rows: int) -> None:
-    """Tells nobody how far it is."""
+    """The default progress callback: does nothing."""
 
 
 def sealed_models() -> Iterator[tuple[Model, list[EncryptedField]]]:
-    """Every table that has encrypted columns, with these."""
+    """Every model that has encrypted columns, with these columns."""
     for model in apps.get_models(include_auto_created=True):
-        found = [each for each in model._meta.local_concrete_fields if isinstance(each, EncryptedField)]
-        if found and not model._meta.proxy:
-            yield model, found
+        columns = [each for each in model._meta.local_concrete_fields if isinstance(each, EncryptedField)]
+        if columns and not model._meta.proxy:
+            yield model, columns
 
 
 def name_of(column: EncryptedField) -> str:
@@ -89,7 +90,7 @@ def name_of(column: EncryptedField) -> str:
 
 
 def batches(model: Model, columns: Sequence[EncryptedField]) -> Iterator[list[tuple[Any, ...]]]:
-    """Ids and sealed values of all rows that hold any, by ranges of the primary key: new rows shift nothing."""
+    """Id and sealed values of each row that has any, in batches by primary key, so that new rows shift nothing."""
     holds_any = reduce(or_, (Q(**{f"{column.attname}__isnull": False}) for column in columns))
     rows = model._base_manager.filter(holds_any).order_by("pk").values_list("pk", *(each.attname for each in columns))
     batch = list(rows[:ROWS_AT_ONCE])
@@ -99,48 +100,48 @@ def batches(model: Model, columns: Sequence[EncryptedField]) -> Iterator[list[tu
 
 
 def instances(model: Model, ids: Iterable[Any]) -> list[models.Model]:
-    """Whole rows, because only they know their sealing context; but without logos and the like."""
-    ballast = [
+    """Model instances, which know their sealing context, without large binary columns such as logos."""
+    binary_columns = [
         each.attname
         for each in model._meta.concrete_fields
         if isinstance(each, models.BinaryField) and not isinstance(each, EncryptedField)
     ]
-    return list(model._base_manager.filter(pk__in=list(ids)).defer(*ballast))
+    return list(model._base_manager.filter(pk__in=list(ids)).defer(*binary_columns))
 
 
-# Look -----------------------------------------------------------------------------------------------------------------
+# Count ----------------------------------------------------------------------------------------------------------------
 
 
 def census(note: Note = silent) -> Census:
-    """Open every value once, and change none."""
-    found = Census()
+    """Try to decrypt every value, and count the results. Read-only."""
+    result = Census()
     for model, columns in sealed_models():
         seen = 0
         for batch in batches(model, columns):
             for row in instances(model, [row_id for row_id, *_values in batch]):
-                look_at(row, columns, found)
+                look_at(row, columns, result)
             seen += len(batch)
             note(model._meta.db_table, seen)
-    look_at_other_columns(found)
-    return found
+    look_at_other_columns(result)
+    return result
 
 
-def look_at_other_columns(found: Census) -> None:
+def look_at_other_columns(census: Census) -> None:
     for other in _other_columns:
         under, closed = other.census()
         if under:
-            found.under[other.name] = under
+            census.under[other.name] = under
         for key_id, row_id in closed:
-            found.is_closed(other.name, key_id, row_id)
+            census.is_closed(other.name, key_id, row_id)
 
 
-def look_at(row: models.Model, columns: Sequence[EncryptedField], found: Census) -> None:
+def look_at(row: models.Model, columns: Sequence[EncryptedField], census: Census) -> None:
     for column in columns:
         sealed = column.sealed_in(row)
         if sealed is not None:
-            found.count(name_of(column), key_id_of(sealed))
+            census.count(name_of(column), key_id_of(sealed))
             if not opens(row, column, sealed):
-                found.is_closed(name_of(column), key_id_of(sealed), row.pk)
+                census.is_closed(name_of(column), key_id_of(sealed), row.pk)
 
 
 def opens(row: models.Model, column: EncryptedField, sealed: bytes) -> bool:
@@ -154,102 +155,102 @@ def opens(row: models.Model, column: EncryptedField, sealed: bytes) -> bool:
 
 
 def most_open() -> bool:
-    """Whether the keys that are set fit what is stored, by a small sample.
+    """Whether the configured keys decrypt at least half of a small sample of the stored values.
 
-    A single row that doesn't open is one person's trouble and no reason to take the site away from all others.
+    One row that cannot be decrypted concerns one person, and is no reason to take the site down for all others.
     """
-    found = Census()
+    census = Census()
     for model, columns in sealed_models():
         sample = model._base_manager.order_by("pk").values_list("pk", flat=True)[:SAMPLE]
         for row in instances(model, list(sample)):
-            look_at(row, columns, found)
-    values = sum(counts.total() for counts in found.under.values())
-    return 2 * len(found.unreadable) <= values
+            look_at(row, columns, census)
+    values = sum(counts.total() for counts in census.under.values())
+    return 2 * len(census.unreadable) <= values
 
 
 # Rotate ---------------------------------------------------------------------------------------------------------------
 
 
 def rotate(note: Note = silent) -> Census:
-    """Bring every value under the first key, and say what the last look found. Safe to stop and to run again.
+    """Re-encrypt every value under the first key, and return the counts of the last pass. Safe to stop and to repeat.
 
-    What is under the first key already is not opened; what doesn't open is left as it is.
+    Values already under the first key are not decrypted; values that cannot be decrypted are left as they are.
     """
     moved = 0
     for _number in range(PASSES_AT_MOST):
-        found = rotate_once(note)
-        moved += found.moved
-        if not found.moved and not found.missed:
+        census = rotate_once(note)
+        moved += census.moved
+        if not census.moved and not census.missed:
             break
-        if found.missed:
+        if census.missed:
             time.sleep(PAUSE)
-    found.moved = moved
-    return found
+    census.moved = moved
+    return census
 
 
 def rotate_once(note: Note) -> Census:
-    found, first = Census(), first_key_id()
+    census, first_id = Census(), first_key_id()
     for model, columns in sealed_models():
         seen = 0
         for batch in batches(model, columns):
-            if old := [row_id for row_id, *values in batch if not all_under(first, values)]:
-                move(model, columns, old, found)
-            count(columns, batch, found)
+            if old := [row_id for row_id, *values in batch if not all_under(first_id, values)]:
+                move(model, columns, old, census)
+            count(columns, batch, census)
             seen += len(batch)
             note(model._meta.db_table, seen)
-    found.moved += sum(other.seal_anew() for other in _other_columns)
-    look_at_other_columns(found)
-    return found
+    census.moved += sum(other.seal_anew() for other in _other_columns)
+    look_at_other_columns(census)
+    return census
 
 
-def all_under(first: str, values: Iterable[bytes | None]) -> bool:
-    return all(value is None or key_id_of(bytes(value)) == first for value in values)
+def all_under(key_id: str, values: Iterable[bytes | None]) -> bool:
+    return all(value is None or key_id_of(bytes(value)) == key_id for value in values)
 
 
-def count(columns: Sequence[EncryptedField], batch: Iterable[tuple[Any, ...]], found: Census) -> None:
-    """As they were before this pass; so the pass that moves nothing has counted what is there now."""
+def count(columns: Sequence[EncryptedField], batch: Iterable[tuple[Any, ...]], census: Census) -> None:
+    """Count the values as read before this pass: a pass that changes nothing has counted the present state."""
     for _row_id, *values in batch:
         for column, value in zip(columns, values, strict=True):
             if value is not None:
-                found.count(name_of(column), key_id_of(bytes(value)))
+                census.count(name_of(column), key_id_of(bytes(value)))
 
 
-def move(model: Model, columns: Sequence[EncryptedField], ids: Sequence[Any], found: Census) -> None:
-    """Seal first, then write: whoever wants to write these rows too waits as short as can be."""
-    changes = {row.pk: change for row in instances(model, ids) if (change := sealed_anew(row, columns, found))}
+def move(model: Model, columns: Sequence[EncryptedField], ids: Sequence[Any], census: Census) -> None:
+    """Re-encrypt these rows. Encrypts first, then writes, so that other writers wait as briefly as possible."""
+    changes = {row.pk: change for row in instances(model, ids) if (change := sealed_anew(row, columns, census))}
     if not changes:
         return
-    missed, began = len(changes), time.monotonic()
+    missed, started_at = len(changes), time.monotonic()
     with transaction.atomic(durable=True):
         for row_id in free(model, changes):
             before, after = changes[row_id]
             written = model._base_manager.filter(pk=row_id, **before).update(**after)
-            missed, found.moved = missed - written, found.moved + written * len(after)
-    found.missed += missed
-    time.sleep(time.monotonic() - began)  # others write at least as long as we did: SQLite has one writer at a time
+            missed, census.moved = missed - written, census.moved + written * len(after)
+    census.missed += missed
+    time.sleep(time.monotonic() - started_at)  # SQLite has one writer at a time: give others as much time as we took
 
 
 def free(model: Model, ids: Iterable[Any]) -> list[Any]:
-    """Those that nobody is writing just now. We wait for no row while we hold others: no deadlock."""
+    """Lock and return the rows that no other transaction has locked. Waiting for a lock could deadlock."""
     rows = model._base_manager.select_for_update(skip_locked=True, no_key=True).filter(pk__in=list(ids))
     return list(rows.values_list("pk", flat=True))
 
 
 def sealed_anew(
-    row: models.Model, columns: Sequence[EncryptedField], found: Census
+    row: models.Model, columns: Sequence[EncryptedField], census: Census
 ) -> tuple[dict[str, bytes], dict[str, bytes]] | None:
-    """What the row holds and what it shall hold instead, by column; None when there is nothing to do or to be done."""
+    """Old and new sealed values of a row by column; None if nothing needs to, or can, be re-encrypted."""
     before: dict[str, bytes] = {}
     after: dict[str, bytes] = {}
     for column in columns:
-        sealed = column.sealed_in(row)
-        if sealed is None or key_id_of(sealed) == first_key_id():
+        old_value = column.sealed_in(row)
+        if old_value is None or key_id_of(old_value) == first_key_id():
             continue
-        anew = None
+        new_value = None
         with suppress(Unreadable), error_boundary(f"Sealing {name_of(column)} anew", expected=(Unreadable,)):
-            anew = column.sealed_anew(row)
-        if anew is None:
-            found.is_closed(name_of(column), key_id_of(sealed), row.pk)
+            new_value = column.sealed_anew(row)
+        if new_value is None:
+            census.is_closed(name_of(column), key_id_of(old_value), row.pk)
         else:
-            before[column.attname], after[column.attname] = sealed, anew
+            before[column.attname], after[column.attname] = old_value, new_value
     return (before, after) if after else None

@@ -1,6 +1,6 @@
-"""Sealed text, for values in columns of other libraries and in rows of their own.
+"""Sealed text, for columns of other libraries' models and for values stored outside an `EncryptedField`.
 
-AES-256-GCM-SIV (RFC 8452) under a key of each purpose; the key id stands in front.
+AES-256-GCM-SIV (RFC 8452) under one key for each purpose; the key id comes first.
 
     key id ":" base64(nonce (12) | ciphertext and tag)
 """
@@ -16,7 +16,7 @@ from foundation.secrets_at_rest.sealed_values import NONCE_BYTES, Unreadable
 
 
 def seal(plaintext: str, *, purpose: str, also_needs: str = "") -> str:
-    """`also_needs`: a secret without which the keys of the site do not open it. Raises `NoKeys`."""
+    """Encrypt. `also_needs`: a second secret, without which the keys of the site do not decrypt it. Raises `NoKeys`."""
     key_id, key = next(iter(keyring().items()))
     nonce = os.urandom(NONCE_BYTES)
     sealed = nonce + _cipher(key, purpose, also_needs).encrypt(nonce, plaintext.encode(), None)
@@ -24,7 +24,7 @@ def seal(plaintext: str, *, purpose: str, also_needs: str = "") -> str:
 
 
 def unseal(sealed: str, *, purpose: str, also_needs: str = "") -> str:
-    """The plaintext, or `Unreadable`: whatever does not open is never taken for the value itself."""
+    """The plaintext. Raises `Unreadable`: sealed text is never returned as if it were the value."""
     key_id, _colon, encoded = sealed.partition(":")
     try:
         content = base64.b64decode(encoded, validate=True)

@@ -1,6 +1,6 @@
-"""Sealed values: AES-256-GCM-SIV (RFC 8452) under a key of its purpose, bound to the place it belongs to.
+"""Sealed values: AES-256-GCM-SIV (RFC 8452) under one key for each purpose, bound to the place of the value.
 
-The place is associated data, so that a value copied to another row, column, person or credential does not open.
+The place is associated data, so a value copied to another row, column, person or credential cannot be decrypted.
 
     version (1 byte) | length of key id (1) | key id | nonce (12) | ciphertext and tag
 """
@@ -18,12 +18,12 @@ NONCE_BYTES = 12
 
 
 class Unreadable(Exception):
-    """The value does not open here: another key, another place, or not a sealed value at all. Holds no value."""
+    """The value cannot be decrypted: another key, another place, or not a sealed value. Holds no value."""
 
 
 @lru_cache(maxsize=256)
 def _cipher(key: bytes, purpose: str) -> AESGCMSIV:
-    """One cipher object per key and purpose: deriving it anew for each call would cost more than the decryption."""
+    """One cipher object per key and purpose. Deriving the key costs more than the decryption."""
     return AESGCMSIV(derive(key, purpose))
 
 
@@ -36,7 +36,7 @@ def seal(plaintext: str, *, purpose: str, context: str) -> bytes:
 
 
 def unseal(sealed: bytes, *, purpose: str, context: str) -> str:
-    """The plaintext, or `Unreadable`: whatever does not open is never taken for the value itself."""
+    """The plaintext. Raises `Unreadable`: sealed bytes are never returned as if they were the value."""
     nonce_at = 2 + (sealed[1] if len(sealed) > 1 else 0)
     try:
         key = keyring()[key_id_of(sealed)]
@@ -50,14 +50,14 @@ def unseal(sealed: bytes, *, purpose: str, context: str) -> str:
 
 
 def key_id_of(sealed: bytes) -> str:
-    """Which key seals this; "" when it is not a sealed value."""
+    """The id of the key that sealed this value; "" if it is not a sealed value."""
     if len(sealed) < 2 + NONCE_BYTES or sealed[0] != VERSION:
         return ""
     return sealed[2 : 2 + sealed[1]].decode(errors="replace")
 
 
 def is_key_here(sealed: bytes) -> bool:
-    """Whether the key that it names is set, by its header: nothing is opened."""
+    """Whether the key named in the header of the value is configured. Decrypts nothing."""
     try:
         return key_id_of(sealed) in keyring()
     except NoKeys:

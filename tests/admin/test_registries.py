@@ -366,7 +366,7 @@ def test_a_dialect_is_stored_with_an_address_that_has_placeholders(
         ({"Revocation request": '["DELETE"]'}, "A revocation request is a JSON object"),
         ({"Revocation request": "{"}, "Enter a valid JSON"),
         ({"Revocation request": '{"headers": {"X": "{password}"}}'}, "{password}, which is not known"),
-        ({"Revocation request": '{"body": "none"}'}, "Nothing in this request says which token is over."),
+        ({"Revocation request": '{"body": "none"}'}, "Nothing in this request says which token to revoke."),
         ({"Token Revocation URL": "https://{account_id}.northwind.example/revoke"}, "before its path"),
         ({"Token Revocation URL": "https://northwind.example/{tenant}"}, "{tenant}, which is not known"),
         (
@@ -374,7 +374,7 @@ def test_a_dialect_is_stored_with_an_address_that_has_placeholders(
                 "Revocation request": '{"body": "none", "client_authentication": "client_secret_post"}',
                 "Token Revocation URL": "https://northwind.example/{token}",
             },
-            "The client is shown in the body",
+            "The client authenticates in the body",
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""One question of many threads: how often it is asked, and that nobody is told what was true before they came."""
+"""Many threads share one read: how often the query runs, and that no thread gets a result from before its arrival."""
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,20 +14,20 @@ from tests.servers.worker import eventually
 CROWD = 20
 
 
-class Asked:
-    """A statement that takes as long as the test wants, and counts."""
+class SlowStatement:
+    """A statement that runs until the test lets it end, and counts its runs."""
 
     def __init__(self) -> None:
-        self.number, self.may_end, self.fails = count(1), Event(), False
+        self.numbers, self.may_end, self.fails = count(1), Event(), False
         self.begun: list[int] = []
 
     def __call__(self) -> int:
-        mine = next(self.number)
-        self.begun.append(mine)
+        number = next(self.numbers)
+        self.begun.append(number)
         assert self.may_end.wait(20)
-        if self.fails and mine > 1:
+        if self.fails and number > 1:
             raise OperationalError("away")
-        return mine
+        return number
 
 
 @pytest.fixture
@@ -36,8 +36,8 @@ def pool() -> Iterator[ThreadPoolExecutor]:
         yield pool
 
 
-def crowd(pool: ThreadPoolExecutor, statement: Asked) -> tuple["Future[int]", list["Future[int]"]]:
-    """One who asks, and many who come while it is being asked."""
+def crowd(pool: ThreadPoolExecutor, statement: SlowStatement) -> tuple["Future[int]", list["Future[int]"]]:
+    """One thread that runs the statement, and many that arrive meanwhile."""
     first = pool.submit(shared_reads.ask, "question", statement)
     assert eventually(lambda: bool(statement.begun))
     others = [pool.submit(shared_reads.ask, "question", statement) for _ in range(CROWD)]
@@ -45,19 +45,19 @@ def crowd(pool: ThreadPoolExecutor, statement: Asked) -> tuple["Future[int]", li
     return first, others
 
 
-def test_a_crowd_asks_twice_and_is_told_what_was_asked_after_it_came(pool: ThreadPoolExecutor) -> None:
-    statement = Asked()
+def test_a_crowd_runs_the_query_twice_and_gets_a_result_from_after_its_arrival(pool: ThreadPoolExecutor) -> None:
+    statement = SlowStatement()
     first, others = crowd(pool, statement)
     statement.may_end.set()
     assert first.result(20) == 1
-    told = {other.result(20) for other in others}
-    assert 1 not in told
-    assert max(told) <= 1 + shared_reads.ROUNDS
-    assert not shared_reads._asking
+    results = {other.result(20) for other in others}
+    assert 1 not in results
+    assert max(results) <= 1 + shared_reads.ROUNDS
+    assert not shared_reads._running
 
 
-def test_other_questions_do_not_wait(pool: ThreadPoolExecutor) -> None:
-    slow, quick = Asked(), Asked()
+def test_other_queries_do_not_wait(pool: ThreadPoolExecutor) -> None:
+    slow, quick = SlowStatement(), SlowStatement()
     quick.may_end.set()
     first = pool.submit(shared_reads.ask, "question", slow)
     assert eventually(lambda: bool(slow.begun))
@@ -66,22 +66,22 @@ def test_other_questions_do_not_wait(pool: ThreadPoolExecutor) -> None:
     assert first.result(20) == 1
 
 
-def test_who_asked_has_an_answer_though_asking_for_others_failed(pool: ThreadPoolExecutor) -> None:
-    statement = Asked()
+def test_the_first_thread_has_a_result_even_if_its_run_for_others_fails(pool: ThreadPoolExecutor) -> None:
+    statement = SlowStatement()
     statement.fails = True
     first, others = crowd(pool, statement)
     statement.may_end.set()
     assert first.result(20) == 1
     assert {type(other.exception(20)) for other in others} == {OperationalError}
-    assert not shared_reads._asking
+    assert not shared_reads._running
     assert not shared_reads._waiting
 
 
-def test_who_has_asked_enough_for_others_lets_them_ask(
+def test_a_thread_that_has_run_often_enough_for_others_lets_them_run_it(
     pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shared_reads, "ROUNDS", 0)
-    statement = Asked()
+    statement = SlowStatement()
     first, others = crowd(pool, statement)
     statement.may_end.set()
     assert first.result(20) == 1

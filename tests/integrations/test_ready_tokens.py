@@ -187,7 +187,7 @@ def test_what_programs_ask_by_name_is_short_enough_to_be_read_once(amira: User, 
     renewal.prepare()
     for kind in (None, *bearer_tokens.KINDS):
         statement = ready_calls.statement_for(kind, False, tuple(admission.RULES))
-        assert max(len(each.sql.encode()) for each in statement.written.values()) <= 4096
+        assert max(len(each.sql.encode()) for each in statement.statements.values()) <= 4096
 
 
 def test_its_repr_is_harmless(amira: User, northwind: Alias) -> None:

@@ -1,20 +1,19 @@
-"""The one socket: every byte that leaves for, or comes from, somebody else's server passes here.
+"""Guarded HTTP transport: all traffic with third-party servers goes through this package.
 
-What holds for every call, whoever makes it:
+Guarantees for every call:
 
 * A name is resolved once and the connection goes to exactly the address that was checked: the public internet or a
   configured network, nothing else. TLS is checked against the name. Plain http only inside a configured network.
-* One deadline for the whole exchange, however slowly the server drips, and one limit for its size, compressed or not.
-* No redirect is followed, nothing is retried, no cookie is kept, no proxy or .netrc of the environment is looked at.
+* One deadline for the whole exchange, however slowly the server sends, and one limit for its size, compressed or not.
+* No redirect is followed, nothing is retried, no cookie is stored, no proxy or .netrc of the environment is used.
 
-requests-hardened guards less than half of this (loopback yes or no, no networks, time per read), hence our own lines.
-Knows HTTP; of OAuth it knows only the errors, into which it translates everybody else's.
+requests-hardened covers less than half of this (loopback yes or no, no networks, time per read).
+Knows HTTP; of OAuth it knows only the errors, into which it translates those of the libraries.
 
-    bounds       deadline and size          sockets     where a connection may go
-    addresses    what is public             sessions    requests on top of it
-    streams      bodies that flow, on the same pool of connections
-    framing      where an answer begins and ends
-    own          this site itself
+    limits       deadline and size                    sockets          where a connection may go
+    addresses    which addresses are public           sessions         requests on top of guarded sockets
+    framing      where a response begins and ends     streams          streamed bodies, on the same connections
+                                                      local_answers    addresses of this site
 """
 
 from collections.abc import Iterable, Mapping
@@ -50,33 +49,33 @@ __all__ = [
 
 
 def configure(allow: Iterable[str]) -> None:
-    """Networks (CIDR) beyond the public internet; plain http only inside them. Open connections are dropped."""
+    """Allow networks (CIDR) besides the public internet; plain http only inside them. Drops open connections."""
     sockets.allow(allow)
     sessions.forget()
 
 
 def prepare() -> None:
-    """Read the roots now, which the first call would wait for otherwise."""
+    """Load the root certificates now, so that the first call does not have to wait."""
     sessions.trust()
 
 
 def answer_here(base_url: str, answering: Answering) -> None:
-    """What lies below that address is this site itself: asked within the process, and no network is in the way."""
+    """Answer requests below this URL, which is this site's own, within the process."""
     sessions.answer_here(base_url, answering)
 
 
 def session() -> Session:
-    """The guarded session of this process, for callers that stream. They read bodies inside `translated()`."""
+    """The guarded session of this process, for callers that stream. Read bodies inside `translated()`."""
     return sessions.shared()
 
 
 def deadline(seconds: float) -> AbstractContextManager[None]:
-    """All calls inside share these seconds, however many they are."""
+    """A context in which all calls together take at most so many seconds."""
     return limits.within(seconds)
 
 
 def check(url: str) -> None:
-    """Would a request to this URL be let out now? Resolves the name, connects to nothing; raises as it would."""
+    """Raise the error that a request to this URL would raise before it connects. Resolves the name."""
     parts = check_spelling(url)
     if sessions.is_answered_here(url):
         return
@@ -96,6 +95,6 @@ def request(
     deadline: float = DEADLINE,
     max_bytes: int = MAX_BYTES,
 ) -> requests.Response:
-    """One exchange, its body read. Any status is an answer; an OAuthError means there was none, or none was allowed."""
+    """Send a request and read the whole response, whatever its status. Raises an `OAuthError` if there is none."""
     with limits.within(deadline, max_bytes):
         return sessions.exchange(method, url, headers=headers, params=params, data=data, json=json, auth=auth)

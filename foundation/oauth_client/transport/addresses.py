@@ -1,7 +1,7 @@
-"""Which IP addresses belong to the public internet. Pure arithmetic: it resolves nothing and connects to nothing.
+"""Which IP addresses belong to the public internet. Pure functions: no lookups, no connections.
 
-The tables are ours because `ipaddress.is_global` changed its mind between Python releases (CVE-2024-4032) and has never
-known transition prefixes that carry an IPv4 address inside.
+The tables are our own because `ipaddress.is_global` changed between Python releases (CVE-2024-4032) and does not know
+transition prefixes that carry an IPv4 address inside.
 """
 
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-# IANA's IPv4 special-purpose registry, plus one public address that clouds answer from inside.
+# IANA's IPv4 special-purpose registry, plus one public address that Azure serves internally.
 _NOT_PUBLIC_V4 = tuple(
     IPv4Network(network)
     for network in (
@@ -47,7 +47,7 @@ _NOT_PUBLIC_V6 = tuple(
 
 
 def networks(spelled: Iterable[str]) -> tuple[Network, ...]:
-    """The networks an administrator configured. ValueError, which names the culprit, when one is none."""
+    """Parse the configured networks. Raises ValueError, which quotes the invalid one."""
     return tuple(ip_network(text.strip()) for text in spelled if text.strip())
 
 
@@ -62,5 +62,5 @@ def is_inside(address: Address, allowed: Iterable[Network]) -> bool:
 
 
 def parse(text: str) -> Address:
-    """The address in a resolver's answer; a zone ("fe80::1%eth0") is kept, for connecting needs it."""
+    """Parse an address, with its zone ("fe80::1%eth0"), which is needed to connect."""
     return ip_address(text)

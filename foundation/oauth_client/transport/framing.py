@@ -1,10 +1,10 @@
-"""Where an answer begins and ends, in one reading (RFC 9112 section 6.3). An answer that has two is none.
+"""Strict framing of HTTP/1.1 responses (RFC 9112 §6.3). A response whose framing is ambiguous is rejected.
 
-http.client and urllib3 take what they can get: "103 Early Hints" for the answer, "gzip, chunked" for no framing at all,
-"1_0" for ten bytes, and they fail with a ValueError at a chunk of -5. What is left over would be read as the answer to
-the next call on this connection, or on the one that ours is passed on through; and that may be somebody else's.
+http.client and urllib3 are lenient: they take "103 Early Hints" for the response, "gzip, chunked" for no framing at all
+and "1_0" for ten bytes, and fail with a ValueError at a chunk of -5. Left-over bytes would be read as the response to
+the next call on the same connection, which may be another person's.
 
-So chunked bodies are decoded here, below both libraries, which see a body that goes on until its end.
+So chunked bodies are decoded here, below both libraries, which see a body that lasts until the end of the stream.
 """
 
 import io
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 A_NUMBER = re.compile(r"[0-9]{1,18}")
-# RFC 9112 section 7.1: chunk-size [ chunk-ext ] CRLF. Blanks are allowed before an extension only.
+# RFC 9112 §7.1: chunk-size [ chunk-ext ] CRLF. Whitespace is allowed before an extension only.
 CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:[ \t]*;[^\x00-\x08\x0a-\x1f\x7f]*)?\r\n")
 LONGEST_CHUNK_LINE = 4096  # bytes
 LONGEST_TRAILER_SECTION = 64 << 10  # bytes
 
 
 class Answer(HTTPResponse):
-    """http.client's, only stricter."""
+    """http.client's response, with strict framing."""
 
     def _read_status(self) -> tuple[str, int, str]:
-        """Interim answers (RFC 9110 section 15.2) are passed over, all of them as "100 Continue" always was."""
+        """Skip all interim responses (RFC 9110 §15.2), as http.client does with "100 Continue" alone."""
         version, status, reason = super()._read_status()  # type: ignore[misc]  # typeshed leaves it out
         if status == SWITCHING_PROTOCOLS:
-            raise Unusable("not_http", "the server speaks another protocol, unasked")
+            raise Unusable("not_http", "the server switched to another protocol")
         return version, CONTINUE if status < 200 else status, reason
 
     def begin(self) -> None:
@@ -41,7 +41,7 @@ class Answer(HTTPResponse):
         except HTTPException as error:
             if type(error) not in {HTTPException, LineTooLong}:
                 raise
-            raise Unusable("bad_headers", "there are more header lines than are read, or longer ones") from None
+            raise Unusable("bad_headers", "there are too many header lines, or too long ones") from None
         unread = self.msg.get_payload()
         if unread and isinstance(unread, str):
             raise Unusable("bad_headers", "a line that is no header hides those that follow")
@@ -51,8 +51,9 @@ class Answer(HTTPResponse):
             self._decode_chunks(is_dubious=bool(lengths) or self.version < 11)
 
     def _decode_chunks(self, *, is_dubious: bool) -> None:
-        """Hide the coding from those who would decode it again. A Content-Length beside it means nothing (section 6.3),
-        but nothing else is asked on that connection, nor on one of HTTP/1.0 (section 6.1).
+        """Decode the body, and hide the coding from the libraries, which would decode again.
+
+        A Content-Length beside it is ignored (§6.3), but then the connection is not reused, nor one of HTTP/1.0 (§6.1).
         """
         del self.msg["Transfer-Encoding"], self.msg["Content-Length"]
         self.chunked = False
@@ -64,11 +65,11 @@ class Answer(HTTPResponse):
 
 
 class ChunkedBody(io.RawIOBase):
-    """The content of a chunked body (RFC 9112 section 7.1), read up to the end of its trailer section."""
+    """The content of a chunked body (RFC 9112 §7.1), read up to the end of its trailer section."""
 
     def __init__(self, source: BinaryIO) -> None:
         self.source = source
-        self.left = 0  # bytes of the present chunk
+        self.left = 0  # bytes of the current chunk
         self.has_begun = self.has_ended = False
 
     def readable(self) -> bool:
@@ -79,12 +80,12 @@ class ChunkedBody(io.RawIOBase):
             self.next_chunk()
         if self.has_ended:
             return 0
-        room = memoryview(buffer)
-        piece = self.source.read1(min(len(room), self.left))  # type: ignore[attr-defined]  # a BufferedReader
+        target = memoryview(buffer)
+        piece = self.source.read1(min(len(target), self.left))  # type: ignore[attr-defined]  # a BufferedReader
         if not piece:
             raise Unreachable("truncated", "the connection ended within a chunk")
         self.left -= len(piece)
-        room[: len(piece)] = piece
+        target[: len(piece)] = piece
         return len(piece)
 
     def next_chunk(self) -> None:
@@ -103,12 +104,12 @@ class ChunkedBody(io.RawIOBase):
             self.has_ended = True
 
     def skip_trailers(self) -> None:
-        """Servers that hang up instead of ending the section have said all that counts."""
+        """Read past the trailer section. A server may close the connection here: the content is complete."""
         left = LONGEST_TRAILER_SECTION
         while (line := self.source.readline(left)) not in (b"\r\n", b""):
             left -= len(line)
             if not line.endswith(b"\r\n") or left <= 0:
-                raise Unusable("bad_framing", "what follows the last chunk is no trailer section")
+                raise Unusable("bad_framing", "the last chunk is not followed by a trailer section")
 
     def close(self) -> None:
         self.source.close()
@@ -120,14 +121,14 @@ def coding_of(codings: Sequence[str]) -> str:
 
 
 def length_of(codings: Sequence[str], lengths: Sequence[str]) -> int | None:
-    """Bytes of the body, or of that for which a HEAD stands. None: it goes on until it ends."""
+    """The Content-Length, also in response to HEAD. None: the body is chunked, or lasts until the connection closes."""
     coding = coding_of(codings)
     if coding not in {"", "chunked", "identity"}:
-        raise Unusable("bad_framing", "the body is transferred in a coding that nobody asked for")
-    told = {length.strip(" \t") for length in lengths}
-    if coding == "chunked" or not told:
+        raise Unusable("bad_framing", "the body has a transfer coding that was not requested")
+    distinct = {length.strip(" \t") for length in lengths}
+    if coding == "chunked" or not distinct:
         return None
-    length = told.pop()
-    if told or not A_NUMBER.fullmatch(length):
+    length = distinct.pop()
+    if distinct or not A_NUMBER.fullmatch(length):
         raise Unusable("bad_length", "the length of the body is not one number")
     return int(length)

@@ -1,4 +1,4 @@
-"""How long an exchange may last and how much may come back. Knows clocks and numbers, not sockets."""
+"""Limits of an exchange: deadline and size. Knows no sockets."""
 
 import sys
 from collections.abc import Iterator
@@ -12,12 +12,14 @@ from foundation.oauth_client.errors import Unreachable
 
 DEADLINE = 20.0
 MAX_BYTES = 1 << 20
-IDLE = 60.0  # seconds in which a body that flows must have moved
-LONGEST = 6 * 3600.0  # seconds, of any exchange at all
+IDLE = 60.0  # seconds in which a streamed body must make progress
+LONGEST = 6 * 3600.0  # seconds, for any exchange
 
 
 @dataclass(frozen=True)
 class Bounds:
+    """Limits of a buffered exchange."""
+
     ends_at: float
     max_bytes: int
 
@@ -29,8 +31,10 @@ class Bounds:
 
 
 class Flow:
-    """Bounds of an exchange whose bodies flow, however large they are: so long until the answer begins, counted from
-    the end of the question, and so long for each step of a body. Changes as the exchange goes on.
+    """Limits of a streamed exchange of any size. They change as the exchange goes on.
+
+    `deadline`: seconds from the end of the request to the start of the response. `idle`: seconds for each piece of a
+    body.
     """
 
     max_bytes = sys.maxsize >> 1
@@ -66,7 +70,7 @@ def current() -> Limits:
 
 @contextmanager
 def within(seconds: float, max_bytes: int | None = None) -> Iterator[None]:
-    """Whatever is inside ends in so many seconds. Never extends an outer deadline; keeps an outer size unless told."""
+    """Limit the calls in the block. Never extends an outer deadline; `max_bytes` defaults to the outer one."""
     ends_at = monotonic() + seconds
     outer = _current.get()
     if outer is not None:

@@ -1,7 +1,6 @@
-"""Addresses of this very site: answered within this process, without a socket.
+"""Requests to this site itself: answered within the process, without a socket.
 
-A site that called itself over the network would wait for a process of its own, and with only one of them for ever.
-Knows how requests are carried; who answers them is told from above.
+Over the network, a site with one worker process would wait for itself forever. The function that answers is injected.
 """
 
 from collections.abc import Callable, Mapping
@@ -26,7 +25,7 @@ Answering = Callable[[str, str, Mapping[str, str], bytes], OwnAnswer]
 
 
 class OwnAdapter(HTTPAdapter):
-    """Carries a request to a function."""
+    """An adapter for requests that calls a function instead of a server."""
 
     def __init__(self, answering: Answering) -> None:
         super().__init__()
@@ -34,8 +33,8 @@ class OwnAdapter(HTTPAdapter):
 
     def send(self, request: requests.PreparedRequest, *_arguments: Any, **_options: Any) -> requests.Response:
         body = request.body or b""
-        sent = body if isinstance(body, bytes) else str(body).encode()
+        content = body if isinstance(body, bytes) else str(body).encode()
         headers = {name: value if isinstance(value, str) else value.decode() for name, value in request.headers.items()}
-        answer = self._answering(request.method or "GET", request.path_url, headers, sent)
+        answer = self._answering(request.method or "GET", request.path_url, headers, content)
         raw = HTTPResponse(BytesIO(answer.body), answer.headers, answer.status, preload_content=False)
         return self.build_response(request, raw)

@@ -1,4 +1,4 @@
-"""requests, on top of guarded sockets: what no caller, redirect, cookie or environment variable can undo."""
+"""requests on top of guarded sockets. No caller, redirect, cookie or environment variable can disable the guard."""
 
 import os
 import ssl
@@ -24,7 +24,7 @@ from foundation.oauth_client.transport.local_answers import Answering, OwnAdapte
 
 HEADERS = {"User-Agent": "Keyrack", "Accept": "*/*", "Accept-Encoding": "gzip, deflate"}
 
-# First match wins: requests' own tree is a little criss-cross (an SSLError is a ConnectionError).
+# First match wins, because the exceptions of requests overlap (an SSLError is a ConnectionError).
 _NETWORK: tuple[tuple[type[Exception], type[OAuthError], str], ...] = (
     (exceptions.SSLError, Unreachable, "tls_refused"),
     (exceptions.Timeout, Unreachable, "timeout"),
@@ -40,26 +40,26 @@ _NETWORK: tuple[tuple[type[Exception], type[OAuthError], str], ...] = (
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """The border: inside, foreign exceptions; outside, only ours. Needed again by whoever reads a streamed body."""
+    """Translate exceptions of the libraries into ours. Needed again to read a streamed body."""
     try:
         yield
     except tuple(kind for kind, _, _ in _NETWORK) as exc:
-        ours, code = next((ours, code) for kind, ours, code in _NETWORK if isinstance(exc, kind))
-        raise ours(code, type(exc).__name__) from exc
+        error_class, code = next((ours, code) for kind, ours, code in _NETWORK if isinstance(exc, kind))
+        raise error_class(code, type(exc).__name__) from exc
     except (exceptions.RequestException, UnicodeError) as exc:
-        # What is left was wrong before anything was sent. Not chained: these quote the URL, or a header with its token.
+        # Raised before anything was sent. Not chained: the messages quote the URL, or a header with its token.
         raise Misconfigured("bad_request", type(exc).__name__) from None
 
 
 def check_spelling(url: str) -> SplitResult:
-    """Refuses what no endpoint needs and parsers disagree about: userinfo, fragments, backslashes, controls."""
+    """Parse a URL. Rejects what parsers disagree about: userinfo, fragments, backslashes, control characters."""
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
         raise Misconfigured("bad_url", "the URL cannot be read") from None
     if not url.isprintable() or any(character in url for character in " \\#"):
-        raise Misconfigured("bad_url", "the URL contains characters that it must not")
+        raise Misconfigured("bad_url", "the URL contains forbidden characters")
     if parts.scheme not in {"https", "http"}:
         raise Misconfigured("bad_url", "the URL is not https")
     if not parts.hostname or "@" in parts.netloc or port == 0:
@@ -68,7 +68,7 @@ def check_spelling(url: str) -> SplitResult:
 
 
 class _Capped:
-    """A response's stream that stops at the limit, counted after decompression. Offers no way around it."""
+    """A response stream that raises at the limit, counted after decompression. Offers no other way to read."""
 
     def __init__(self, raw: urllib3.BaseHTTPResponse, limit: int) -> None:
         self._raw = raw
@@ -91,7 +91,7 @@ class _Capped:
 
 @cache
 def trust() -> ssl.SSLContext:
-    """Mozilla's roots and the machine's own (SSL_CERT_FILE is how a company adds its authority), read once."""
+    """Root certificates of Mozilla and of the machine (SSL_CERT_FILE adds a company's own authority), loaded once."""
     context = create_urllib3_context()
     context.load_verify_locations(certifi.where())
     context.load_default_certs()
@@ -100,14 +100,14 @@ def trust() -> ssl.SSLContext:
 
 
 class Adapter(HTTPAdapter):
-    """Carries the guard into any requests session. What a caller says about proxies and TLS checks is ignored."""
+    """An adapter with guarded connections. Ignores the `proxies`, `verify` and `cert` arguments of callers."""
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **pool_kwargs: Any) -> None:
         super().init_poolmanager(connections, maxsize, block, ssl_context=trust(), **pool_kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": sockets.Pool, "https": sockets.TLSPool}
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
-        """The context holds the roots already; requests would load them again for every connection."""
+        """Keep the roots of the context: requests would load them again for every connection."""
         conn.cert_reqs = "CERT_REQUIRED"
 
     def send(
@@ -127,7 +127,7 @@ class Adapter(HTTPAdapter):
 
 
 class Session(requests.Session):
-    """Cannot be talked out of the guard. Also a mixin, for libraries that bring a session of their own."""
+    """A guarded session. Also a mixin, for libraries with a session class of their own."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -137,11 +137,11 @@ class Session(requests.Session):
         self.adapters.clear()
         self.mount("https://", shared_adapter())
         self.mount("http://", shared_adapter())
-        for url, adapter in _own.items():
+        for url, adapter in _local_adapters.items():
             self.mount(url, adapter)
 
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """None, always: a 3xx is the answer. Codes, secrets and tokens don't go to a host that nobody configured."""
+        """Never follow a redirect: codes, secrets and tokens must not go to a host that is not configured."""
 
     def request(self, method: Any, url: Any, *args: Any, **kwargs: Any) -> requests.Response:
         check_spelling(url)
@@ -154,47 +154,49 @@ class Session(requests.Session):
             return super().send(request, **kwargs)
 
 
-def exchange(method: str, url: str, *, headers: Mapping[str, str | bytes] | None, **said: Any) -> requests.Response:
-    """One request and its answer, read. What a session adds to that (cookies, redirects, environment), we don't want.
+def exchange(
+    method: str, url: str, *, headers: Mapping[str, str | bytes] | None, **arguments: Any
+) -> requests.Response:
+    """Send one request and read its response, without a session.
 
-    It would also cost as much again as the call itself.
+    A session adds cookies, redirects and the environment, which are not wanted here, and doubles the cost of a call.
     """
     check_spelling(url)
     with translated():
         request = requests.PreparedRequest()
         request.prepare(
-            method=method.upper(), url=url, headers=CaseInsensitiveDict({**HEADERS, **(headers or {})}), **said
+            method=method.upper(), url=url, headers=CaseInsensitiveDict({**HEADERS, **(headers or {})}), **arguments
         )
         check_spelling(request.url or "")
         response = adapter_for(url).send(request)
-        response.content  # noqa: B018 - reads the body, inside the border and the deadline
+        response.content  # noqa: B018 - reads the body inside `translated()` and the deadline
     return response
 
 
-_own: dict[str, OwnAdapter] = {}  # what this site answers itself
+_local_adapters: dict[str, OwnAdapter] = {}  # by base URL of this site
 _adapter: Adapter | None = None
 _session: Session | None = None
 _lock = threading.RLock()
 
 
 def answer_here(base_url: str, answering: Answering) -> None:
-    _own.clear()
-    _own[base_url] = OwnAdapter(answering)
+    _local_adapters.clear()
+    _local_adapters[base_url] = OwnAdapter(answering)
     forget()
 
 
 def is_answered_here(url: str) -> bool:
-    return adapter_for(url) in _own.values()
+    return adapter_for(url) in _local_adapters.values()
 
 
 def adapter_for(url: str) -> HTTPAdapter:
-    """This site itself, or a socket."""
-    here = (adapter for base_url, adapter in _own.items() if url.lower().startswith(base_url.lower()))
-    return next(here, None) or shared_adapter()
+    """The adapter of this site for its own URLs, the shared one for all others."""
+    adapters = (adapter for base_url, adapter in _local_adapters.items() if url.lower().startswith(base_url.lower()))
+    return next(adapters, None) or shared_adapter()
 
 
 def shared_adapter() -> Adapter:
-    """One pool of connections for the life of the process."""
+    """The adapter with the connection pool of this process."""
     global _adapter
     with _lock:
         if _adapter is None:
@@ -203,7 +205,7 @@ def shared_adapter() -> Adapter:
 
 
 def shared_pool(url: str) -> urllib3.HTTPConnectionPool:
-    """The connections to this URL's origin, the same that requests uses."""
+    """The connection pool of the URL's origin, shared with requests."""
     pools: urllib3.PoolManager = shared_adapter().poolmanager
     return pools.connection_from_url(url, pool_kwargs={"cert_reqs": "CERT_REQUIRED"})
 
@@ -217,14 +219,14 @@ def shared() -> Session:
 
 
 def forget() -> None:
-    """Open connections were made under other rules, or belong to a parent process: start anew."""
+    """Drop open connections: they were made under other rules, or belong to a parent process."""
     global _adapter, _session
     with _lock:
         _adapter = _session = None
 
 
 def _after_fork() -> None:
-    """A child must not write into its parent's TLS streams, nor wait for a lock that nobody holds any more."""
+    """Drop connections and lock in a child process: it must not write into TLS streams of its parent."""
     global _lock
     _lock = threading.RLock()
     forget()

@@ -1,4 +1,4 @@
-"""Where a connection may go, and sockets that know when to stop. Only here is one opened; knows nothing of requests."""
+"""Where a connection may go, and sockets that enforce limits. The only module that opens sockets to third parties."""
 
 import socket
 import ssl
@@ -18,7 +18,7 @@ from foundation.oauth_client.transport.limits import Bounds, Limits, current
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
-# What socket.getaddrinfo says: family, kind, protocol, canonical name, socket address.
+# An entry of socket.getaddrinfo: family, kind, protocol, canonical name, socket address.
 Target = tuple[Any, Any, int, str, tuple[Any, ...]]
 
 _HEADROOM = 128 << 10  # status line, headers and chunk framing, on top of a body of the permitted size
@@ -27,18 +27,18 @@ _networks: tuple[addresses.Network, ...] = ()
 
 
 def allow(spelled: Iterable[str]) -> None:
-    """The configured networks. ValueError, and nothing changed, when one cannot be read."""
+    """Set the configured networks. Raises ValueError, and changes nothing, if one cannot be parsed."""
     global _networks
     _networks = addresses.networks(spelled)
 
 
 class GuardedSocket(socket.socket):
-    """Waits no longer than its exchange may still last, and takes no more than its exchange may weigh.
+    """A socket that enforces the deadline and the size limit of its exchange.
 
-    The bounds sit on the socket, not in the context, so that a body that is streamed later, elsewhere, obeys them too.
+    The limits are stored on the socket, not in a context, so that they also hold for a body that is streamed later.
     """
 
-    bounds: Limits = Bounds(0.0, 0)  # until told otherwise: nothing
+    bounds: Limits = Bounds(0.0, 0)  # nothing is allowed before `obey`
     received = 0
 
     def obey(self, bounds: Limits) -> None:
@@ -75,30 +75,30 @@ class GuardedTLSSocket(GuardedSocket, ssl.SSLSocket):
 
 
 def _resolve(host: str, port: int) -> list[Target]:
-    """getaddrinfo knows no timeout, so a thread of its own asks; it may outlive us, but nobody waits for it."""
-    found: Future[list[Target]] = Future()
+    """Resolve in a thread, because getaddrinfo has no timeout. The thread may outlive this call."""
+    future: Future[list[Target]] = Future()
 
-    def ask() -> None:
+    def resolve() -> None:
         try:
-            found.set_result(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+            future.set_result(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
         except (OSError, ValueError) as exc:
-            found.set_exception(exc)
+            future.set_exception(exc)
         finally:
-            found.cancel()  # once answered, nothing; else a bug of ours is not taken for a slow resolver
+            future.cancel()  # no effect once there is a result; otherwise a bug of ours would look like a slow resolver
 
-    threading.Thread(target=ask, name="resolver", daemon=True).start()
+    threading.Thread(target=resolve, name="resolver", daemon=True).start()
     try:
-        return found.result(timeout=current().seconds_left())
+        return future.result(timeout=current().seconds_left())
     except TimeoutError:
         raise Unreachable("timeout", "the name could not be resolved in time") from None
     except OSError as exc:
         raise Unreachable("dns_failed", "the name cannot be resolved") from exc
     except ValueError:
-        raise Misconfigured("bad_url", "the host cannot be a name") from None
+        raise Misconfigured("bad_url", "the host is not a valid name") from None
 
 
 def targets(host: str, port: int, *, plain: bool) -> list[Target]:
-    """Where a connection may go: those of the name's addresses that are permitted. The others are never dialled."""
+    """Resolve a name to the addresses that a connection may go to. Raises `Misconfigured` if there are none."""
     inside, public = [], []
     for target in _resolve(host.strip("[]"), port):
         address = addresses.parse(target[4][0])
@@ -120,7 +120,7 @@ def _connect(target: Target, seconds: float) -> GuardedSocket:
         sock.settimeout(seconds)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.connect(address)
-        sock.settimeout(current().seconds_left())  # for the TLS handshake, which OpenSSL bounds as a whole
+        sock.settimeout(current().seconds_left())  # for the TLS handshake, which OpenSSL times as a whole
     except (OSError, OAuthError):
         sock.close()
         raise
@@ -133,7 +133,7 @@ def _dial(host: str, port: int, *, plain: bool) -> GuardedSocket:
     failure: OSError | None = None
     for position, target in enumerate(permitted):
         try:
-            # A dead address (IPv6 without a route) must not eat the time of the next one.
+            # A dead address (IPv6 without a route) must not use up the time of the next one.
             return _connect(target, limits.seconds_left() / (len(permitted) - position))
         except OSError as exc:
             failure = exc
@@ -145,7 +145,7 @@ class _Connection(HTTPConnection):
     response_class = framing.Answer
 
     def _new_conn(self) -> socket.socket:
-        """Instead of urllib3's own dialling. TLS follows in connect(), against the name and not this address."""
+        """Open a guarded socket in place of urllib3's. connect() adds TLS, checked against the name."""
         return _dial(self.host, self.port, plain=self.plain)
 
     def connect(self) -> None:

@@ -1,7 +1,7 @@
-"""An exchange whose bodies flow: neither the question's nor the answer's is ever held as a whole.
+"""Streamed exchanges: neither the body of the request nor that of the response is ever held in memory as a whole.
 
-The same guarded connections and the same pool as everything else. Redirects are answers, no content is decoded, nothing
-is retried. Whoever gets a `Stream` reads it to its end or closes it.
+Uses the same guarded connections and pool as buffered requests. Redirects are not followed, content is not decoded,
+nothing is retried. Read a `Stream` to its end, or close it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,11 +14,11 @@ from foundation.oauth_client.transport import limits, sessions
 from foundation.oauth_client.transport.framing import length_of
 from foundation.oauth_client.transport.limits import DEADLINE, IDLE, Flow
 
-PIECE = 128 << 10  # bytes, at most, that are read at once
+PIECE = 128 << 10  # bytes read at once, at most
 
 
 class Stream:
-    """An answer that has begun. Iterating gives the body as it comes, in the encoding in which it is sent."""
+    """A response whose headers have arrived. Iterate for the body as it arrives, in its content encoding."""
 
     def __init__(self, raw: urllib3.BaseHTTPResponse) -> None:
         self._raw = raw
@@ -34,14 +34,14 @@ class Stream:
             with sessions.translated():
                 piece = self._raw.read1(PIECE, decode_content=False)
         except OAuthError as error:
-            raise error from None  # nobody may be left to catch it but a server that logs what their bytes were
+            raise error from None  # the web server would log the cause, with bytes of the body
         if not piece:
             self.close()
             raise StopIteration
         return piece
 
     def close(self) -> None:
-        """A body that was not read to its end takes its connection with it. Safe to repeat."""
+        """Close the stream, and its connection too if the body was not read to its end. Safe to repeat."""
         self._raw.close()
         self._raw.release_conn()
 
@@ -55,10 +55,10 @@ def stream(
     deadline: float = DEADLINE,
     idle: float = IDLE,
 ) -> Stream:
-    """Ask, and return when the answer begins. A body without a Content-Length among the headers is sent in chunks.
+    """Send a request, and return when the response begins. A body without a Content-Length header is sent in chunks.
 
-    `deadline`: seconds to connect, and again from the last byte of the question to the answer's headers. `idle`:
-    seconds in which each step of a body must be done.
+    `deadline`: seconds to connect, and again from the last byte of the request to the headers of the response. `idle`:
+    seconds for each piece of a body.
     """
     parts = sessions.check_spelling(url)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -67,7 +67,7 @@ def stream(
         raw = sessions.shared_pool(url).urlopen(
             method,
             path,
-            body=None if body is None else passing(body, flow),
+            body=None if body is None else timed_body(body, flow),
             headers=headers,  # type: ignore[arg-type]  # http.client sends bytes as they are
             retries=False,
             redirect=False,
@@ -78,8 +78,8 @@ def stream(
     return Stream(raw)
 
 
-def passing(body: Iterable[bytes], flow: Flow) -> Iterator[bytes]:
-    """The answer is waited for from when the last piece is on its way."""
+def timed_body(body: Iterable[bytes], flow: Flow) -> Iterator[bytes]:
+    """The body of the request; the deadline of the response starts after its last piece."""
     flow.let_body_pass()
     yield from body
     flow.wait_for_answer()

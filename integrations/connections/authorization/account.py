@@ -1,4 +1,4 @@
-"""Whose token it is, by the provider's own word. A sign-in does not fail for it."""
+"""The account that a token belongs to, according to the provider. A sign-in does not fail if it is unknown."""
 
 import re
 from collections.abc import Mapping
@@ -9,20 +9,20 @@ from foundation.oauth_client.errors import OAuthError
 from integrations.models.registry import ApplicationRegistry
 from integrations.models.tokens import consent
 
-# What a path to an account begins with if it leads elsewhere than into userinfo and the id token.
+# Prefixes of account paths that do not point into userinfo or the id token.
 IN_TOKEN_ANSWER, IN_INTROSPECTION = "/token_answer", "/introspection"
-UNSTORABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # control characters and halves of characters
+UNSTORABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # control characters and lone surrogates
 
 
 def account_of(registry: ApplicationRegistry, answer: TokenAnswer, *, agreed: consent.Agreement) -> tuple[str, str]:
-    """Id and label of the account behind the token, where the set-up tells how.
+    """Id and label of the account, read from the paths of the registry; "" if unknown.
 
-    `agreed`: the addresses that the person signed in with. What was changed since does not get the token.
+    `agreed`: the addresses that the person agreed to when signing in. An address changed since does not get the token.
     """
     claims: dict[str, object] = dict(answer.claims)
-    told = userinfo(registry, answer, agreed)
-    if claims.get("sub") in {None, told.get("sub")}:  # OpenID Connect Core §5.3.2: another subject is not believed
-        claims |= told
+    profile = userinfo(registry, answer, agreed)
+    if claims.get("sub") in {None, profile.get("sub")}:  # OpenID Connect Core §5.3.2: ignore another subject
+        claims |= profile
     claims |= introspection(registry, answer, agreed)
     return first_of(claims, registry.account_id_path, answer), first_of(claims, registry.account_label_path, answer)
 
@@ -40,24 +40,25 @@ def userinfo(registry: ApplicationRegistry, answer: TokenAnswer, agreed: consent
 def introspection(
     registry: ApplicationRegistry, answer: TokenAnswer, agreed: consent.Agreement
 ) -> Mapping[str, object]:
-    """What the server says of the token, below a name of its own. Asked only where a path leads there."""
+    """The introspection response, as one claim. Requested only if an account path points into it."""
     paths = f"{registry.account_id_path} {registry.account_label_path}".split()
     if not registry.token_introspection_url or not any(path.startswith(f"{IN_INTROSPECTION}/") for path in paths):
         return {}
     if not consent.allows(agreed, "token_introspection_url", registry.token_introspection_url):
         return {}
     try:
-        told = client.introspect(registry.registration(), answer.access_token, hint="access_token")
+        result = client.introspect(registry.registration(), answer.access_token, hint="access_token")
     except OAuthError:
         return {}
-    return {IN_INTROSPECTION.removeprefix("/"): told.claims} if told.active else {}
+    return {IN_INTROSPECTION.removeprefix("/"): result.claims} if result.active else {}
 
 
 def first_of(claims: object, paths: str, answer: TokenAnswer) -> str:
-    """The first of some JSON pointers (RFC 6901) that leads to something, as text."""
+    """The first text or number at one of these JSON pointers (RFC 6901), as text; "" if there is none."""
     for pointer in paths.split():
         in_answer = pointer.startswith(f"{IN_TOKEN_ANSWER}/")
-        found = answer.tell(pointer.removeprefix(IN_TOKEN_ANSWER)) if in_answer else json_pointers.at(claims, pointer)
-        if found not in (None, "") and not isinstance(found, dict | list):
-            return UNSTORABLE.sub("", str(found))[:255]
+        answer_pointer = pointer.removeprefix(IN_TOKEN_ANSWER)
+        value = answer.member_at(answer_pointer) if in_answer else json_pointers.at(claims, pointer)
+        if value not in (None, "") and not isinstance(value, dict | list):
+            return UNSTORABLE.sub("", str(value))[:255]
     return ""

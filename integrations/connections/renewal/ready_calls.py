@@ -1,8 +1,8 @@
-"""A person's token and the address that it goes to, read in one statement: the fast path of calls that come again.
+"""The fast path: a person's token and the base URL of its connection, read in one statement.
 
-The ORM writes the statement once for each kind of database (`foundation.compiled_queries`); who may use what is the
-condition of `admission`. Whatever is not ordinary (nothing there, locked, refused, turned off) is None here, and the
-slower way, `current`, tells the reasons apart.
+The ORM compiles the statement once per database vendor (`foundation.compiled_queries`), with the rules of `admission`
+as conditions. If anything is unusual (no token, no key, refused, turned off), the result is None, and the slow path,
+`current`, finds the reason.
 """
 
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ from accounts.api import bearer_tokens
 from accounts.api.bearer_tokens import Bearer, Presented
 from accounts.models import User
 from foundation import shared_reads
-from foundation.compiled_queries import Kept, Slot, columns_of
+from foundation.compiled_queries import CompiledQuery, Slot, columns_of
 from foundation.oauth_client import base_urls, transport
 from foundation.secrets_at_rest import Unreadable
 from integrations.connections.renewal.single_flight import renew
@@ -37,25 +37,25 @@ from integrations.models.registry import (
 from integrations.models.registry.aliases import id_in
 from integrations.models.tokens import Token, TokenState, consent, place_of
 
-USE_WRITTEN_AT_MOST_EVERY = timedelta(minutes=1)
+NOTE_USE_AT_MOST_EVERY = timedelta(minutes=1)
 NAME, ID = Slot("name", models.CharField()), Slot("id", models.UUIDField())
 USER_ID = Slot("user", models.BigIntegerField())
 
-OF_THE_TOKEN = (
+TOKEN_COLUMNS = (
     "id", "credential_id", "version", "access_token", "token_type", "scopes", "expires_at", "base_url", "last_used_at",
     Coalesce("refreshed_at", "signed_in_at"), "agreed",
 )  # fmt: skip
-# What circuit breakers look at, and what a call carries.
-OF_THE_REGISTRY = columns_of(
+# For the circuit breaker, and for the headers of a call.
+REGISTRY_COLUMNS = columns_of(
     ApplicationRegistry, "id", "name", "failures", "failing_url", "down_since", "next_check_at", "client_id",
     "call_headers", *consent.COLUMNS,
 )  # fmt: skip
-WIDTH = len(OF_THE_TOKEN) + len(OF_THE_REGISTRY) + 3  # columns in front of those of the presented token
+WIDTH = len(TOKEN_COLUMNS) + len(REGISTRY_COLUMNS) + 3  # columns in front of those of the presented token
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TokenRow:
-    """One row of the statement; what is sealed is not opened yet."""
+    """One row of the statement. Sealed columns are not decrypted yet."""
 
     id: UUID
     credential_id: UUID
@@ -75,11 +75,11 @@ class TokenRow:
 
     @classmethod
     def read(cls, columns: list[Any]) -> Self:
-        token, registry = columns[: len(OF_THE_TOKEN)], columns[len(OF_THE_TOKEN) : -3]
+        token, registry = columns[: len(TOKEN_COLUMNS)], columns[len(TOKEN_COLUMNS) : -3]
         url, alias, allow_export = columns[-3:]
         return cls(
             **dict(zip(TOKEN_FIELDS, token, strict=True)),
-            registry=ApplicationRegistry.from_db("default", OF_THE_REGISTRY, registry),
+            registry=ApplicationRegistry.from_db("default", REGISTRY_COLUMNS, registry),
             connection_url=url,
             alias=alias,
             allow_export=allow_export,
@@ -91,15 +91,15 @@ class TokenRow:
 
     @property
     def is_agreed(self) -> bool:
-        """The owner has agreed to every address that the token may go to now."""
+        """Whether the owner has agreed to all addresses that the token may be sent to now."""
         return not consent.changes(self.agreed, vars(self.registry), self.connection_url or "")
 
     def is_due(self, minimum_seconds: float) -> bool:
-        until = timezone.now() + timedelta(seconds=enough(self, minimum_seconds))
-        return self.expires_at is not None and self.expires_at <= until
+        required_until = timezone.now() + timedelta(seconds=enough(self, minimum_seconds))
+        return self.expires_at is not None and self.expires_at <= required_until
 
     def open(self, name: str, user_id: int) -> str:
-        """The value of a sealed column. Raises `Unreadable` if its key is gone."""
+        """Decrypt a sealed column. Raises `Unreadable` if its key is not configured."""
         sealed = self.access_token if name == "access_token" else self.base_url
         place = place_of(self.id, user_id, self.credential_id)
         column: Any = Token._meta.get_field(name)
@@ -114,7 +114,7 @@ TOKEN_FIELDS = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReadyCall:
-    """A token that is good for a while yet, open, and where it goes."""
+    """A decrypted token that is valid for long enough, and the URL that it may be sent to."""
 
     pk: UUID  # of the token
     version: int
@@ -130,7 +130,7 @@ class ReadyCall:
 
     @classmethod
     def of(cls, token: Token, connection_url: str | None) -> Self:
-        """The token as the row of the model has it."""
+        """The same from a model instance."""
         return cls(
             pk=token.pk,
             version=token.version,
@@ -145,27 +145,27 @@ class ReadyCall:
 
 
 def ready_call(user: User, alias: str, *, minimum_seconds: float = 0, renews: bool = False) -> ReadyCall | None:
-    """This person's token for the alias (name or id), where it can be used for so long. One statement.
+    """This person's token for the alias (name or id), if it is valid for so long. One statement.
 
-    `renews`: what is due is renewed here; raises what `current` raises. Otherwise None.
+    `renews`: renew a token that is due, and raise what `current` raises. Otherwise the result is None.
     """
     columns = first_row(alias, None, user=user.pk)
     if columns is None:
         return None
-    return call_of(TokenRow.read(columns), user.pk, minimum_seconds, renews=renews)
+    return ready_call_from(TokenRow.read(columns), user.pk, minimum_seconds, renews=renews)
 
 
 def ready_call_for(presented: Presented, alias: str, *, minimum_seconds: float = 0) -> tuple[Bearer, ReadyCall] | None:
-    """The same for the owner of a token of ours that a program presents, and who that is. One statement."""
+    """The same for the owner of a token of ours that a program presents, together with that owner. One statement."""
     columns = first_row(alias, type(presented), **presented.values)
     if columns is None:
         return None
     bearer = presented.bearer_in(columns[WIDTH:])
-    call = call_of(TokenRow.read(columns[:WIDTH]), bearer.user.pk, minimum_seconds) if bearer else None
+    call = ready_call_from(TokenRow.read(columns[:WIDTH]), bearer.user.pk, minimum_seconds) if bearer else None
     return (bearer, call) if bearer and call else None
 
 
-def call_of(row: TokenRow, user_id: int, minimum_seconds: float, *, renews: bool = False) -> ReadyCall | None:
+def ready_call_from(row: TokenRow, user_id: int, minimum_seconds: float, *, renews: bool = False) -> ReadyCall | None:
     if not row.is_agreed:
         return None
     if row.is_due(minimum_seconds):
@@ -191,8 +191,8 @@ def call_of(row: TokenRow, user_id: int, minimum_seconds: float, *, renews: bool
 
 
 def first_row(alias: str, kind: type[Presented] | None, **person: Any) -> list[Any] | None:
-    """However many threads ask for the same row at once, the database is asked for all of them."""
-    if "\0" in alias:  # PostgreSQL refuses to be asked for such a name
+    """The first row, shared with other threads that read the same row at this moment."""
+    if "\0" in alias:  # PostgreSQL rejects NUL in a parameter
         return None
     alias_id = id_in(alias)
     statement = statement_for(kind, alias_id is not None, tuple(admission.RULES))
@@ -201,13 +201,13 @@ def first_row(alias: str, kind: type[Presented] | None, **person: Any) -> list[A
 
 
 @cache
-def statement_for(kind: type[Presented] | None, by_id: bool, rules: tuple[admission.Rule, ...]) -> Kept:
-    """Written anew where the rules of admission are others."""
-    return Kept(lambda: tokens_for(kind, by_id=by_id))
+def statement_for(kind: type[Presented] | None, by_id: bool, rules: tuple[admission.Rule, ...]) -> CompiledQuery:
+    """The compiled statement, cached by the rules of admission that are part of it."""
+    return CompiledQuery(lambda: tokens_for(kind, by_id=by_id))
 
 
 def tokens_for(kind: type[Presented] | None, *, by_id: bool) -> "models.QuerySet[Token, Any]":
-    """Usable tokens of one person for one alias, as the columns of `TokenRow`, and behind them those of the `kind`."""
+    """Usable tokens of one person for one alias: the columns of `TokenRow`, followed by those of the `kind`."""
     person = kind.user_id() if kind else USER_ID
     named = Alias.objects.filter(Q(name=NAME) | Q(pk=ID) if by_id else Q(name=NAME)).order_by("pk")
     aliases = admission.admitted(person, named)
@@ -217,35 +217,41 @@ def tokens_for(kind: type[Presented] | None, *, by_id: bool) -> "models.QuerySet
         state=TokenState.VALID,
         integration_type=IntegrationType.PERSONAL,
         credential__integration_type=IntegrationType.PERSONAL,
-        credential_id=first(aliases, "effective_id"),
+        credential_id=first_value(aliases, "effective_id"),
     )
-    of_the_registry = (f"credential__profile__registry__{name}" for name in OF_THE_REGISTRY)
+    registry_columns = (f"credential__profile__registry__{name}" for name in REGISTRY_COLUMNS)
     return tokens.values_list(
-        *OF_THE_TOKEN,
-        *of_the_registry,
-        *of_the_alias(aliases, by_id=by_id),
+        *TOKEN_COLUMNS,
+        *registry_columns,
+        *alias_columns(aliases, by_id=by_id),
         *(kind.columns("user") if kind else ()),
     )
 
 
-def of_the_alias(aliases: AliasQuerySet, *, by_id: bool) -> tuple[models.Expression | Subquery, ...]:
-    """Connection URL, name, and whether tokens are handed out. A name is unique: there the rules need no repetition,
-    and psycopg parses statements of more than 4096 bytes anew at each call.
+def alias_columns(aliases: AliasQuerySet, *, by_id: bool) -> tuple[models.Expression | Subquery, ...]:
+    """Columns of the alias: connection URL, name, and whether tokens may be exported.
+
+    Names are unique, so the rules need not be repeated for them. That keeps the statement below the 4096 bytes up to
+    which psycopg caches its parsing.
     """
     with_connection = AliasType.CONNECTION_AND_CREDENTIAL
     if by_id:
-        url = first(aliases.filter(type=with_connection), "active_connection__connection_url")
-        return url, first(aliases, "name"), first(aliases, "allow_token_export")
+        url = first_value(aliases.filter(type=with_connection), "active_connection__connection_url")
+        return url, first_value(aliases, "name"), first_value(aliases, "allow_token_export")
     connections = HttpConnection.objects.filter(active=True, alias__name=NAME, alias__type=with_connection)
-    return first(connections, "connection_url"), NAME, first(Alias.objects.filter(name=NAME), "allow_token_export")
+    return (
+        first_value(connections, "connection_url"),
+        NAME,
+        first_value(Alias.objects.filter(name=NAME), "allow_token_export"),
+    )
 
 
-def first(rows: "models.QuerySet[Any, Any]", column: str) -> Subquery:
+def first_value(rows: "models.QuerySet[Any, Any]", column: str) -> Subquery:
     return Subquery(rows.values(column)[:1])
 
 
 def prepare() -> None:
-    """Write the statements that the first caller in this process would wait for otherwise. Asks no database."""
+    """Compile the statements in advance, so that the first caller does not have to wait. Sends no query."""
     for kind in (None, *bearer_tokens.KINDS):
         for by_id in (False, True):
             statement_for(kind, by_id, tuple(admission.RULES)).prepare()
@@ -260,10 +266,10 @@ class UsedToken(Protocol):
 
 
 def note_use(token: UsedToken, used_by: str) -> None:
-    """Write when the token was last used and by what, at most once a minute."""
+    """Record when the token was last used and by what, at most once a minute."""
     now = timezone.now()
-    before = now - USE_WRITTEN_AT_MOST_EVERY
-    if token.last_used_at is not None and token.last_used_at >= before:
+    threshold = now - NOTE_USE_AT_MOST_EVERY
+    if token.last_used_at is not None and token.last_used_at >= threshold:
         return
-    stale = Q(last_used_at__isnull=True) | Q(last_used_at__lt=before)
-    Token.objects.filter(stale, pk=token.pk).update(last_used_at=now, last_used_by=used_by[:100])
+    is_stale = Q(last_used_at__isnull=True) | Q(last_used_at__lt=threshold)
+    Token.objects.filter(is_stale, pk=token.pk).update(last_used_at=now, last_used_by=used_by[:100])

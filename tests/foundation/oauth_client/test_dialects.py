@@ -290,7 +290,7 @@ def test_an_answer_that_does_not_say_it_is_no_confirmation(register: Register, p
         ({"body": "json", "fields": {"a": {"b": ["{oops}"]}}}, "the placeholder {oops}"),
         ({"fields": {"a": "{token"}}, "a brace that belongs to no placeholder"),
         ({"fields": {"a": {"b": "c"}}}, "only JSON can be nested"),
-        ({"body": "none", "fields": {"a": "b"}}, "go nowhere"),
+        ({"body": "none", "fields": {"a": "b"}}, "are not sent"),
         ({"headers": {"X": 1}}, "header names and texts"),
         ({"headers": {"X Y": "z"}}, "header names and texts"),
         ({"headers": {"X": "a\r\nY: b"}}, "header names and texts"),
@@ -321,9 +321,9 @@ def test_a_dialect_that_cannot_be_meant_is_refused_in_words(raw: object, sentenc
         ("https://a.example/{tenant}", {}, "{tenant}, which is not known"),
         ("https://a.example/{}", {}, "{}, which is not known"),
         ("https://a.example/}", {}, "a brace that belongs to no placeholder"),
-        ("https://a.example/", {"token_field": ""}, "says which token is over"),
-        ("https://a.example/{client_id}", {"body": "none"}, "says which token is over"),
-        ("https://a.example/{token}", {"body": "none", **BY_BODY}, "shown in the body"),
+        ("https://a.example/", {"token_field": ""}, "says which token to revoke"),
+        ("https://a.example/{client_id}", {"body": "none"}, "says which token to revoke"),
+        ("https://a.example/{token}", {"body": "none", **BY_BODY}, "authenticates in the body"),
     ],
 )
 def test_an_address_and_its_dialect_must_fit(

@@ -130,7 +130,7 @@ def test_an_endpoint_that_is_no_url_is_refused(
 def test_an_https_issuer_may_not_name_plain_http_endpoints(monkeypatch: pytest.MonkeyPatch) -> None:
     issuer = "https://provider.example"
     published = document(issuer, token_endpoint="http://provider.example/token")
-    monkeypatch.setattr(metadata, "_published", lambda issuer: published)
+    monkeypatch.setattr(metadata, "_fetch_metadata", lambda issuer: published)
     with pytest.raises(Misconfigured, match="insecure_url"):
         metadata.discover(issuer)
 
