@@ -1,7 +1,7 @@
-"""Tokens that are renewed before anybody waits for them, and refresh tokens that are used before they idle out.
+"""Keep tokens alive: renew access tokens before a caller has to wait, and use refresh tokens before they idle out.
 
-What is due is read from the rows each time, so a run may end whenever it likes. Hands out work for a part of a minute;
-`tokens.renew` does the rest, and knows about leases, pauses and providers that do not answer.
+Due tokens are read from the database in each run, so a run may stop at any time. Starts renewals for a part of a
+minute; `renewal.renew` handles leases, pauses and providers that do not answer.
 """
 
 import random
@@ -26,11 +26,11 @@ from integrations.connections.renewal import NoUsableToken, journal
 from integrations.connections.renewal.refresh_request import INTERNAL_ERROR
 from integrations.models.tokens import Token, TokenQuerySet, TokenState
 
-HORIZON, HORIZON_SHARE = timedelta(minutes=30), 0.25  # before the end, or of the lifetime: ahead of those who wait
-SHORTEST = timedelta(minutes=10)  # a token that lives less would be renewed all day long, just in case
-LATELY = timedelta(days=1)  # whoever works with it daily does not wait; what nobody uses costs nobody a request
-TOUCH, TOUCH_SHARE = timedelta(days=7), 0.2  # before a refresh token ends that nobody used
-EARLIEST, LATEST = 0.6, 1.0  # of these spans, differently for each token, so that a fleet spreads
+HORIZON, HORIZON_SHARE = timedelta(minutes=30), 0.25  # before expiry, or of the lifetime: before callers would renew
+SHORTEST = timedelta(minutes=10)  # tokens with a shorter lifetime would be renewed all day long without being used
+LATELY = timedelta(days=1)  # only tokens used within this time are renewed ahead
+TOUCH, TOUCH_SHARE = timedelta(days=7), 0.2  # before an unused refresh token expires, or of its lifetime
+EARLIEST, LATEST = 0.6, 1.0  # of these spans, different for each token, to spread the load
 READ_AT_MOST = 2000
 MOST_PER_PROVIDER = 100  # in one run
 LANES_PER_PROVIDER = 2  # requests at once
@@ -38,28 +38,28 @@ THREADS = 8
 HAND_OUT_SECONDS = 22.0  # a renewal that begins by then has ended when the run does
 RUN_SECONDS = 45.0
 
-Lane = SimpleQueue[Token]  # what one provider's callers take from
+Lane = SimpleQueue[Token]  # the tokens of one provider, shared by its threads
 
 
 def run() -> None:
-    """Safe to repeat, at the same time as well: each token has its lease."""
-    began = time.monotonic()
+    """Renew what is due. Safe to repeat, also in parallel: each token has its lease."""
+    started_at = time.monotonic()
     lanes = list(lanes_of(due(timezone.now())))
-    random.shuffle(lanes)  # a slow provider is not always the first in line
+    random.shuffle(lanes)  # so that a slow provider is not always first
     pool = ThreadPoolExecutor(THREADS)
-    walks = [pool.submit(walk, lane, began + HAND_OUT_SECONDS) for lane in lanes]
-    over, _late = wait(walks, timeout=began + RUN_SECONDS - time.monotonic())
+    futures = [pool.submit(renew_lane, lane, started_at + HAND_OUT_SECONDS) for lane in lanes]
+    finished, _unfinished = wait(futures, timeout=started_at + RUN_SECONDS - time.monotonic())
     pool.shutdown(wait=False, cancel_futures=True)
-    for ended in over:
-        ended.result()
+    for future in finished:
+        future.result()
 
 
 def due(now: datetime) -> list[Token]:
-    """What should be renewed now, in no order: whatever fails every time must not always come first."""
+    """Tokens to renew now, in random order, so that one that always fails does not always come first."""
     used = Q(expires_at__lte=now + HORIZON, last_used_at__gte=now - LATELY)
     idle = Q(refresh_expires_at__lte=now + TOUCH)
-    found = renewable(now).filter(used | idle).order_by("?")[:READ_AT_MOST]
-    return [token for token in found if is_due(token, now)]
+    candidates = renewable(now).filter(used | idle).order_by("?")[:READ_AT_MOST]
+    return [token for token in candidates if is_due(token, now)]
 
 
 def is_due(token: Token, now: datetime) -> bool:
@@ -69,7 +69,7 @@ def is_due(token: Token, now: datetime) -> bool:
 
 
 def renewable(now: datetime) -> TokenQuerySet:
-    """With a refresh token that lives, of somebody who may use it, and left alone by everybody else just now."""
+    """Tokens with a live refresh token and an active owner, on which no lease is held."""
     return (
         Token.objects.with_registry()
         .filter(Q(user=None) | Q(user__is_active=True), Q(refresh_expires_at=None) | Q(refresh_expires_at__gt=now))
@@ -81,32 +81,32 @@ def renewable(now: datetime) -> TokenQuerySet:
 
 
 def ends_soon(token: Token, now: datetime) -> bool:
-    """A caller would have to wait for a new one in a few minutes."""
+    """Whether it was used lately and expires soon, so that a caller would have to wait for a new one."""
     if token.expires_at is None or token.last_used_at is None or token.last_used_at < now - LATELY:
         return False
     lifetime = token.expires_at - began_at(token)
-    return lifetime >= SHORTEST and token.expires_at - now <= early(token, min(HORIZON, lifetime * HORIZON_SHARE))
+    return lifetime >= SHORTEST and token.expires_at - now <= early_span(token, min(HORIZON, lifetime * HORIZON_SHARE))
 
 
 def idles_out(token: Token, now: datetime) -> bool:
-    """Nobody may have used it for long; the provider forgets what nobody uses."""
+    """Whether the refresh token expires soon, which using it prevents at many providers."""
     ends_at = token.refresh_expires_at
     if ends_at is None:
         return False
-    return ends_at - now <= early(token, min(TOUCH, (ends_at - began_at(token)) * TOUCH_SHARE))
+    return ends_at - now <= early_span(token, min(TOUCH, (ends_at - began_at(token)) * TOUCH_SHARE))
 
 
 def began_at(token: Token) -> datetime:
     return token.refreshed_at or token.signed_in_at
 
 
-def early(token: Token, span: timedelta) -> timedelta:
-    """The same share of the span for the same token, whenever it is asked."""
+def early_span(token: Token, span: timedelta) -> timedelta:
+    """A share of the span that is always the same for the same token."""
     return span * (EARLIEST + (LATEST - EARLIEST) * (token.pk.int % 1000) / 1000)
 
 
 def is_free(token: Token) -> bool:
-    """The provider answers, the keys of both tokens are there, and its owner has agreed to where it would go."""
+    """Whether the provider is up, the keys of both tokens are configured, and the owner has agreed to the addresses."""
     registry = token.credential.registry
     sealed = ("access_token", "refresh_token")
     if registry.is_down_at(registry.token_url) or token.address_changes():
@@ -114,35 +114,35 @@ def is_free(token: Token) -> bool:
     return all(opens_by_header(token, name) for name in sealed)
 
 
-def lanes_of(found: list[Token]) -> Iterator[Lane]:
-    """A few lanes for each provider, fed from one line. One token is enough to ask whether a set-up works again."""
-    lines: dict[UUID, list[Token]] = defaultdict(list)
-    for token in found:
-        lines[token.credential.registry.pk].append(token)
-    for line in lines.values():
-        most = 1 if line[0].credential.registry.misconfigured_code else MOST_PER_PROVIDER
+def lanes_of(tokens: list[Token]) -> Iterator[Lane]:
+    """One queue per provider, repeated for each thread that uses it. A misconfigured registry gets a single token."""
+    by_registry: dict[UUID, list[Token]] = defaultdict(list)
+    for token in tokens:
+        by_registry[token.credential.registry.pk].append(token)
+    for group in by_registry.values():
+        limit = 1 if group[0].credential.registry.misconfigured_code else MOST_PER_PROVIDER
         lane: Lane = SimpleQueue()
-        for token in line[:most]:
+        for token in group[:limit]:
             lane.put(token)
         yield from [lane] * min(LANES_PER_PROVIDER, lane.qsize())
 
 
-def walk(lane: Lane, until: float) -> None:
-    """One after the other, until the time is over or the provider gives nothing: the next run begins again."""
+def renew_lane(lane: Lane, ends_at: float) -> None:
+    """Renew the tokens of one queue, until the time is over or the provider does not answer."""
     with suppress(Empty):
-        while time.monotonic() < until and keep(lane.get_nowait()):
+        while time.monotonic() < ends_at and renew_token(lane.get_nowait()):
             pass
 
 
-def keep(token: Token) -> bool:
-    """False when the provider did not give a new one, for a reason that may meet the next token too."""
+def renew_token(token: Token) -> bool:
+    """Renew one token. False if that failed for a reason that may also affect the next token of this provider."""
     try:
         with error_boundary(f"Keeping token {token.hex} alive", expected=(NoUsableToken, OAuthError)):
             return renewal.renew(token).version != token.version or journal.was_broken_off(token)
     except NoUsableToken:
-        pass  # that one person must sign in again
+        pass  # concerns this person alone, who must sign in again
     except OAuthError as error:
-        return error.code == INTERNAL_ERROR  # a fault of ours with this one token
+        return error.code == INTERNAL_ERROR  # concerns this token alone
     finally:
         connection.close()
     return True

@@ -1,4 +1,4 @@
-"""What happens later. A task rebuilds its argument and makes one call; arguments are ids, results are rows."""
+"""Celery tasks. Arguments are ids; a task loads its row and makes one call, and the result is in the database."""
 
 import logging
 from collections.abc import Sequence
@@ -9,26 +9,27 @@ from django.db import transaction
 from kombu.exceptions import ChannelError, OperationalError
 
 from integrations import circuit_breaker
-from integrations.connections import endings, keep_alive, notices, revocations
+from integrations.connections import endings, keep_alive, notices
+from integrations.connections import revocations as delivery
 from integrations.models.tokens import AuthorizationAttempt, Renewal, Revocation
 
 logger = logging.getLogger(__name__)
 
-PUBLISH_SECONDS = 2  # for a broker that takes messages and confirms none
+PUBLISH_SECONDS = 2  # for a broker that accepts messages and does not confirm them
 
 
 @shared_task(name="integrations.deliver_revocation", acks_late=True, reject_on_worker_lost=True)
 def deliver_revocation(revocation_id: str) -> None:
-    """Safe to repeat: the row knows what is done."""
+    """Deliver one revocation. Safe to repeat: only a due row is delivered."""
     revocation = Revocation.objects.due().with_registry().filter(pk=UUID(revocation_id)).first()
     if revocation:
-        revocations.deliver(revocation)
+        delivery.deliver(revocation)
 
 
 @shared_task(name="integrations.sweep_revocations")
 def sweep_revocations() -> None:
-    """Whatever is due, however it got lost: a broker that was down, a worker that died."""
-    revocations.drain()
+    """Deliver all due revocations, also those whose task was lost with a broker or worker."""
+    delivery.drain()
 
 
 @shared_task(name="integrations.purge_revocations")
@@ -38,9 +39,9 @@ def purge_revocations() -> None:
 
 @shared_task(name="integrations.end_sign_ins_of_deactivated")
 def end_sign_ins_of_deactivated() -> None:
-    """Safe to repeat: whoever has nothing left is not found again."""
-    for promised in endings.end_sign_ins_of_deactivated():
-        hurry_all(promised)
+    """End the sign-ins of deactivated people. Safe to repeat."""
+    for batch in endings.end_sign_ins_of_deactivated():
+        hurry_all(batch)
 
 
 @shared_task(name="integrations.purge_attempts")
@@ -65,26 +66,26 @@ def send_notices() -> None:
 
 
 def hurry(revocation: Revocation | None) -> None:
-    """Deliver as soon as the promise is committed. A broker that is down delays it until the next sweep, no longer."""
+    """Deliver the revocation as soon as it is committed, or in the next sweep if the broker is down."""
     if revocation and revocation.next_attempt_at:
         publish_on_commit(deliver_revocation, revocation.hex)
 
 
-def hurry_all(promised: Sequence[Revocation | None]) -> None:
-    """The same for many, with one message however many they are."""
-    if len(promised) == 1:
-        hurry(promised[0])
-    elif any(promised):
+def hurry_all(revocations: Sequence[Revocation | None]) -> None:
+    """Deliver many revocations as soon as they are committed, with a single message."""
+    if len(revocations) == 1:
+        hurry(revocations[0])
+    elif any(revocations):
         hurry_sweep()
 
 
 def hurry_sweep() -> None:
-    """Deliver whatever is due without waiting for beat."""
+    """Deliver all due revocations without waiting for beat."""
     publish_on_commit(sweep_revocations)
 
 
 def hurry_deactivated() -> None:
-    """Somebody was deactivated. Beat finds them too, later."""
+    """End the sign-ins of deactivated people without waiting for beat."""
     publish_on_commit(end_sign_ins_of_deactivated)
 
 
@@ -93,6 +94,6 @@ def publish_on_commit(task: Task[..., None], *arguments: str) -> None:
         try:
             task.apply_async(arguments, retry=False, confirm_timeout=PUBLISH_SECONDS)  # type: ignore[call-arg]  # kombu's
         except (OperationalError, ChannelError, OSError) as error:
-            logger.warning("The queue is away (%s); the next sweep finds what there is to do.", type(error).__name__)
+            logger.warning("The queue is away (%s); the next sweep does the work.", type(error).__name__)
 
     transaction.on_commit(publish, robust=True)

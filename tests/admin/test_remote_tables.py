@@ -49,7 +49,7 @@ def test_a_table_is_made_in_one_form(as_admin: Client, northwind: Alias) -> None
     [
         ("Name", "a b", "Letters, digits, underscores and hyphens only."),
         ("Path", "../admin", "dot segments"),
-        ("Path", "https://evil.example/", "not an address of its own"),
+        ("Path", "https://evil.example/", "not a full URL"),
         ("Path", "a?b=c", "belongs into Query"),
         ("Query", "a b", "name=value"),
         ("JMESPath to the rows", "items[", "cannot be read"),

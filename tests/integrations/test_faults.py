@@ -118,8 +118,8 @@ def test_a_fault_that_stays_is_given_up_after_two_weeks(
     assert deliver(revocation).state == "abandoned"
 
 
-@pytest.mark.parametrize("place", ["delivery.tell", "settling.diary.line", "settling.settled", "proof.examine"])
-def test_one_bad_promise_does_not_keep_the_others_of_its_batch(
+@pytest.mark.parametrize("place", ["delivery", "audit log", "settlement", "verification"])
+def test_one_failing_revocation_does_not_stop_the_others_of_its_batch(
     place: str, amira: User, bob: User, northwind: Alias, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = {"amira": amira, "bob": bob, **{f"p{n}": cast.person(f"p{n}") for n in range(8)}}
@@ -127,10 +127,10 @@ def test_one_bad_promise_does_not_keep_the_others_of_its_batch(
         cast.signed_in(user, northwind)
         promised(user, northwind)
     found: dict[str, Any] = {
-        "delivery.tell": (delivery, "tell", lambda row: row.username == "amira"),
-        "settling.diary.line": (events, "line", lambda user, *_rest: user and user.username == "amira"),
-        "settling.settled": (settlement, "settled", lambda rows, _state: any(r.username == "amira" for r in rows)),
-        "proof.examine": (verification, "examine", lambda row: row.username == "amira"),
+        "delivery": (delivery, "revoke_tokens", lambda row: row.username == "amira"),
+        "audit log": (events, "line", lambda user, *_rest: user and user.username == "amira"),
+        "settlement": (settlement, "settled", lambda rows, _state: any(r.username == "amira" for r in rows)),
+        "verification": (verification, "examine", lambda row: row.username == "amira"),
     }
     module, name, is_bad = found[place]
     monkeypatch.setattr(module, name, raising(ValueError(SECRET), when=is_bad, otherwise=getattr(module, name)))
@@ -148,8 +148,8 @@ def test_a_thread_survives_what_cannot_even_be_counted(
     for user in (amira, bob):
         cast.signed_in(user, northwind)
         promised(user, northwind)
-    bad = raising(ValueError(SECRET), when=lambda row: row.username == "amira", otherwise=delivery.pursue)
-    monkeypatch.setattr(delivery, "pursue", bad)
+    bad = raising(ValueError(SECRET), when=lambda row: row.username == "amira", otherwise=delivery.attempt_claimed)
+    monkeypatch.setattr(delivery, "attempt_claimed", bad)
     revocations.drain(threads=1)
     assert Revocation.objects.get(username="bob").state == "confirmed"
     left = Revocation.objects.get(username="amira")
@@ -222,11 +222,11 @@ def test_keep_alive_goes_on_past_a_token_with_a_fault(
 
     due = keep_alive.due
     monkeypatch.setattr(keep_alive, "due", the_bad_one_first)
-    for place in ("ask", "is_free"):
+    for place in ("send_request", "is_free"):
         Token.objects.update(version=1, lease_expires_at=None, expires_at=timezone.now() + timedelta(seconds=120))
         Token.objects.update(refreshed_at=None)
         with monkeypatch.context() as broken:
-            module: Any = renewal.refresh_request if place == "ask" else keep_alive
+            module: Any = renewal.refresh_request if place == "send_request" else keep_alive
             is_bad = lambda token: token.pk == bad.pk  # noqa: E731
             fault = raising(KeyError(SECRET), when=is_bad, otherwise=getattr(module, place))
             broken.setattr(module, place, fault)
@@ -323,7 +323,7 @@ def test_one_provider_that_cannot_be_checked_does_not_keep_the_others(
         )
     is_bad = lambda url: ":9/" in url  # noqa: E731
     monkeypatch.setattr(
-        circuit_breaker, "knock", raising(ValueError(SECRET), when=is_bad, otherwise=circuit_breaker.knock)
+        circuit_breaker, "probe", raising(ValueError(SECRET), when=is_bad, otherwise=circuit_breaker.probe)
     )
     circuit_breaker.check_due()
     assert ApplicationRegistry.objects.get(name="Northwind").down_since is None

@@ -184,7 +184,7 @@ def unconfirmed(user: User, alias: Alias, **fields: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "goes_on"), [("failed", "We go on trying."), ("abandoned", "We have stopped trying.")]
+    ("state", "goes_on"), [("failed", "We keep trying."), ("abandoned", "We have stopped trying.")]
 )
 def test_a_revoke_that_nobody_confirmed_is_told_with_the_way_to_the_providers_page(
     state: str, goes_on: str, amira: User, northwind: Alias

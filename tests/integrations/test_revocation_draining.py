@@ -183,14 +183,14 @@ def test_a_bug_in_one_delivery_leaves_the_others(
 ) -> None:
     server.on(TOLD).always(status=200)
     rows = promise(northwind, 6)
-    right = delivery.pursue
+    right = delivery.attempt_claimed
 
     def wrong(row: Revocation) -> RevocationState | None:
         if row.pk == rows[0].pk:
             raise ZeroDivisionError
         return right(row)
 
-    monkeypatch.setattr(delivery, "pursue", wrong)
+    monkeypatch.setattr(delivery, "attempt_claimed", wrong)
     revocations.drain(threads=2)
     assert Revocation.objects.filter(state="confirmed").count() == 5
 

@@ -103,13 +103,13 @@ def test_no_refresh_is_asked_for_where_a_newer_sign_in_hangs_on_the_same_grant(
 ) -> None:
     """A server may take it for a stolen token and end the whole grant."""
     ApplicationRegistry.objects.update(revocation_reach="grant")
-    tell = delivery.tell
+    revoke_tokens = delivery.revoke_tokens
 
-    def tell_while_they_sign_in(revocation: Revocation) -> RevocationState:
+    def revoke_while_they_sign_in(revocation: Revocation) -> RevocationState:
         cast.signed_in(amira, northwind, access_token="CANARY-access-9", signed_in_at=timezone.now())
-        return tell(revocation)
+        return revoke_tokens(revocation)
 
-    monkeypatch.setattr(delivery, "tell", tell_while_they_sign_in)
+    monkeypatch.setattr(delivery, "revoke_tokens", revoke_while_they_sign_in)
     assert deliver(revoked(amira, northwind)).state == "confirmed"
     assert server.calls_to(RENEWED) == []
 
@@ -118,13 +118,13 @@ def test_tokens_that_the_proof_brought_are_told_of_even_if_the_process_dies_at_o
     server: HostileServer, amira: User, northwind: Alias, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.on(RENEWED).answer(json=walks.token_answer(2)).always(status=503)
-    take = refresh_proof.take
+    store_tokens = refresh_proof.store_tokens
 
-    def take_and_die(*args: Any) -> None:
-        take(*args)
+    def store_and_die(*args: Any) -> None:
+        store_tokens(*args)
         raise SystemExit
 
-    monkeypatch.setattr(refresh_proof, "take", take_and_die)
+    monkeypatch.setattr(refresh_proof, "store_tokens", store_and_die)
     revocation = promised(amira, northwind)
     with pytest.raises(SystemExit):
         deliver(revocation)

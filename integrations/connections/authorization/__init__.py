@@ -1,6 +1,6 @@
-"""What a user does: begin, complete, choose, sign in by password, revoke, forget, cancel.
+"""What a user does with a connection: begin, complete, choose, sign in with a password, revoke, forget, cancel.
 
-The promise is made here, above the queue; it is kept below it. Requests and pages end above this module.
+Revocations are created here, above the queue, and delivered below it. Knows no HTTP requests and no pages.
 """
 
 from integrations.connections.authorization.access import NotAvailable, integration_behind, integration_for

@@ -1,37 +1,35 @@
-"""Who may sign in to what, now and at the moment the answer comes."""
+"""Who may sign in to which integration, checked at the start and again when the response arrives."""
 
 from accounts.models import User
 from integrations.models import admission
 from integrations.models.card import Integration, assemble
 from integrations.models.registry import SET_UP, Alias, OAuth2Credential
 from integrations.models.system_integration import shared_integration
-from integrations.models.tokens import (
-    AuthorizationAttempt,
-)
+from integrations.models.tokens import AuthorizationAttempt
 
 
 class NotAvailable(Exception):
-    """Not this person's to use: not there, not active, not allowed. All alike."""
+    """This person may not use it. Does not say whether it is missing, inactive or forbidden."""
 
 
 def integration_for(user: User, credential: OAuth2Credential) -> Integration:
-    """What this person may sign in to with the credential: an integration of theirs, or the system's own."""
+    """The integration that this person may sign in to with the credential: their own, or the system's."""
     if not credential.is_personal:
-        return shared_for(user, credential)
+        return shared_integration_for(user, credential)
     for integration in assemble(user, admission.admitted(user.pk, Alias.objects.standing_on(credential))):
         return integration
     raise NotAvailable
 
 
-def shared_for(user: User, credential: OAuth2Credential) -> Integration:
-    """The system's sign-in is for those who may change what it signs in with. It needs no alias."""
+def shared_integration_for(user: User, credential: OAuth2Credential) -> Integration:
+    """The system's integration, for those who may change its set-up. It needs no alias."""
     if admission.is_on(credential) and user.is_staff and user.has_perm(SET_UP):
         return shared_integration(credential)
     raise NotAvailable
 
 
 def integration_behind(attempt: AuthorizationAttempt) -> Integration:
-    """What this person tried to sign in to, whether they may still use it or not."""
+    """The integration of this attempt, whether the person may still use it or not."""
     if attempt.is_shared:
         return shared_integration(attempt.credential)
     for integration in assemble(attempt.user, Alias.objects.complete().naming(attempt.credential)):
@@ -39,11 +37,11 @@ def integration_behind(attempt: AuthorizationAttempt) -> Integration:
     raise NotAvailable
 
 
-def still_available(attempt: AuthorizationAttempt) -> bool:
-    """The person, the role, the alias and the type of credential are as they were at the start. Read anew."""
+def is_still_available(attempt: AuthorizationAttempt) -> bool:
+    """Whether person, role, alias and credential type still allow this sign-in. Reads all of them again."""
     user = User.objects.filter(pk=attempt.user_id, is_active=True).first()
-    same = OAuth2Credential.objects.filter(pk=attempt.credential_id, integration_type=attempt.integration_type)
-    credential = same.select_related("profile__registry").first()
+    credentials = OAuth2Credential.objects.filter(pk=attempt.credential_id, integration_type=attempt.integration_type)
+    credential = credentials.select_related("profile__registry").first()
     if user is None or credential is None:
         return False
     try:

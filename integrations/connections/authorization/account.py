@@ -20,14 +20,17 @@ def account_of(registry: ApplicationRegistry, answer: TokenAnswer, *, agreed: co
     `agreed`: the addresses that the person agreed to when signing in. An address changed since does not get the token.
     """
     claims: dict[str, object] = dict(answer.claims)
-    profile = userinfo(registry, answer, agreed)
+    profile = fetch_userinfo(registry, answer, agreed)
     if claims.get("sub") in {None, profile.get("sub")}:  # OpenID Connect Core §5.3.2: ignore another subject
         claims |= profile
-    claims |= introspection(registry, answer, agreed)
-    return first_of(claims, registry.account_id_path, answer), first_of(claims, registry.account_label_path, answer)
+    claims |= fetch_introspection(registry, answer, agreed)
+    account_id = first_value(claims, registry.account_id_path, answer)
+    return account_id, first_value(claims, registry.account_label_path, answer)
 
 
-def userinfo(registry: ApplicationRegistry, answer: TokenAnswer, agreed: consent.Agreement) -> Mapping[str, object]:
+def fetch_userinfo(
+    registry: ApplicationRegistry, answer: TokenAnswer, agreed: consent.Agreement
+) -> Mapping[str, object]:
     if not registry.userinfo_url or not consent.allows(agreed, "userinfo_url", registry.userinfo_url):
         return {}
     base_url = consent.believed(agreed, answer.unverified_base_url, registry.base_url_hosts)
@@ -37,7 +40,7 @@ def userinfo(registry: ApplicationRegistry, answer: TokenAnswer, agreed: consent
         return {}
 
 
-def introspection(
+def fetch_introspection(
     registry: ApplicationRegistry, answer: TokenAnswer, agreed: consent.Agreement
 ) -> Mapping[str, object]:
     """The introspection response, as one claim. Requested only if an account path points into it."""
@@ -53,7 +56,7 @@ def introspection(
     return {IN_INTROSPECTION.removeprefix("/"): result.claims} if result.active else {}
 
 
-def first_of(claims: object, paths: str, answer: TokenAnswer) -> str:
+def first_value(claims: object, paths: str, answer: TokenAnswer) -> str:
     """The first text or number at one of these JSON pointers (RFC 6901), as text; "" if there is none."""
     for pointer in paths.split():
         in_answer = pointer.startswith(f"{IN_TOKEN_ANSWER}/")

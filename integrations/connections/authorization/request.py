@@ -1,4 +1,4 @@
-"""How a sign-in begins: written down first, then the person leaves for the provider."""
+"""Start of a sign-in: store the attempt, then send the person to the provider."""
 
 import hashlib
 import secrets
@@ -22,17 +22,17 @@ from integrations.models.tokens import (
     state_digest,
 )
 
-PENDING_AT_ONCE = 10  # sign-ins under way for one person; older ones are cancelled
+PENDING_AT_ONCE = 10  # sign-ins under way for one person; the oldest are cancelled
 STARTS_IN_A_LIFETIME = 100
 LONGEST_PATH = 500
 
 
 class TooManyStarts(Exception):
-    """One person began more sign-ins than a person does."""
+    """One person has begun too many sign-ins in a short time."""
 
 
 class NotStarted(Exception):
-    """The sign-in ended before the person could leave for the provider. Why is in the attempt."""
+    """The sign-in ended before the person was sent to the provider. The attempt holds the reason."""
 
     def __init__(self, attempt: AuthorizationAttempt) -> None:
         super().__init__(attempt.failure_code)
@@ -42,13 +42,13 @@ class NotStarted(Exception):
 def begin(
     user: User, credential: OAuth2Credential, *, session_binding: str, popup: bool = False, next_path: str = ""
 ) -> str:
-    """Write down the sign-in; return the provider's address to leave for (RFC 6749 §4.1.1, RFC 7636)."""
+    """Store the attempt, and return the provider's URL to send the person to (RFC 6749 §4.1.1, RFC 7636)."""
     integration_for(user, credential)
     if credential.profile.grant_type != GrantType.AUTHORIZATION_CODE:
         raise NotAvailable
-    make_room(user)
+    limit_attempts(user)
     attempt = new_attempt(user, credential, session_binding=session_binding, popup=popup, next_path=next_path)
-    use = Use.TOKENS  # a registration that cannot be read cannot be used for anything
+    use = Use.TOKENS  # an unreadable registration cannot be used for anything
     try:
         registration = credential.registry.registration()
         use = Use.SIGN_IN
@@ -56,7 +56,7 @@ def begin(
             registration,
             redirect_uri=attempt.redirect_uri,
             scopes=attempt.scopes,
-            prompt="consent" if wants_consent_again(attempt) else "",
+            prompt="consent" if needs_consent_prompt(attempt) else "",
         )
     except OAuthError as error:
         attempt.save()
@@ -71,7 +71,7 @@ def begin(
 def new_attempt(
     user: User, credential: OAuth2Credential, *, session_binding: str, popup: bool, next_path: str
 ) -> AuthorizationAttempt:
-    """Not saved yet, and with a state that nobody knows."""
+    """An unsaved attempt. Its state is random, and replaced by that of the authorization request."""
     return AuthorizationAttempt(
         user=user,
         credential=credential,
@@ -92,31 +92,31 @@ def binding_digest(session_binding: str) -> str:
 
 
 def is_local_path(path: str) -> bool:
-    """A page of this site, and none that starts another sign-in: who chose the path may be a foreign page."""
-    spelled_out = path.startswith("/") and path.isprintable() and len(path) <= LONGEST_PATH
-    is_of_this_site = spelled_out and url_has_allowed_host_and_scheme(path, allowed_hosts=None)
+    """Whether this is a page of this site that starts no other sign-in. The path may come from a foreign page."""
+    is_path = path.startswith("/") and path.isprintable() and len(path) <= LONGEST_PATH
+    is_of_this_site = is_path and url_has_allowed_host_and_scheme(path, allowed_hosts=None)
     return is_of_this_site and not leads_to_leaving_view(path, page_url=f"{settings.SITE_URL}/")
 
 
-def make_room(user: User) -> None:
-    """Abandoned starts neither pile up nor can be produced without end."""
+def limit_attempts(user: User) -> None:
+    """Cancel the oldest pending attempts of this person. Raises `TooManyStarts` if there were too many lately."""
     since = timezone.now() - settings.ATTEMPT_LIFETIME
     if AuthorizationAttempt.objects.filter(user=user, created_at__gt=since).count() >= STARTS_IN_A_LIFETIME:
         raise TooManyStarts
     pending = AuthorizationAttempt.objects.filter(user=user, status=AttemptStatus.PENDING).order_by("-created_at")
     oldest = list(pending.values_list("pk", flat=True)[PENDING_AT_ONCE - 1 :])
-    ended = {"status": AttemptStatus.CANCELLED, "failure_code": "replaced", "finished_at": timezone.now()}
-    AuthorizationAttempt.objects.filter(pk__in=oldest).update(**ended)
+    values = {"status": AttemptStatus.CANCELLED, "failure_code": "replaced", "finished_at": timezone.now()}
+    AuthorizationAttempt.objects.filter(pk__in=oldest).update(**values)
 
 
-def wants_consent_again(attempt: AuthorizationAttempt) -> bool:
-    """`prompt` belongs to OpenID Connect, and there are servers that fail on it: each registry may do without."""
+def needs_consent_prompt(attempt: AuthorizationAttempt) -> bool:
+    """Whether to send `prompt=consent`: OpenID Connect only. Registries can turn it off for servers that reject it."""
     is_understood = attempt.registry.consent_after_revoke and "openid" in attempt.scopes
     return is_understood and was_revoked(attempt.owner, attempt.credential)
 
 
 def was_revoked(user: User | None, credential: OAuth2Credential) -> bool:
-    """After a revoke the provider must ask again, not silently approve."""
+    """Whether the person revoked access: the provider must then ask again, not silently approve."""
     return (
         not Token.objects.of(user, credential).exists()
         and Revocation.objects.of(user, credential).filter(by_the_person=True).exists()

@@ -1,4 +1,4 @@
-"""The way back: one answer of the provider, for one person in one browser session, taken once."""
+"""Authorization responses: each is accepted once, from the person and the browser session that began the sign-in."""
 
 import hmac
 from collections.abc import Mapping, Sequence
@@ -12,57 +12,53 @@ from foundation.oauth_client.client_check import Verdict
 from foundation.oauth_client.errors import Misconfigured, OAuthError, Refused, Unusable
 from foundation.secrets_at_rest import Unreadable
 from integrations import registration_health
-from integrations.connections.authorization.access import still_available
+from integrations.connections.authorization.access import is_still_available
 from integrations.connections.authorization.request import binding_digest
-from integrations.connections.authorization.storage import fail, take
+from integrations.connections.authorization.storage import fail, fetch_and_store
 from integrations.models.registry import Use
 from integrations.models.registry.health import CLIENT_REFUSED, UNEXPLAINED_REFUSALS
-from integrations.models.tokens import (
-    AttemptStatus,
-    AuthorizationAttempt,
-    state_digest,
-)
+from integrations.models.tokens import AttemptStatus, AuthorizationAttempt, state_digest
 
 LONGEST_STATE = 512
 LONGEST_CODE = 4096
 
 
 class BadCallback(Exception):
-    """An answer that belongs to no sign-in of this person in this browser. Nothing was sent anywhere."""
+    """The response belongs to no sign-in of this person in this browser. Nothing was sent."""
 
 
 class OfAnotherPerson(BadCallback):
-    """It belongs to somebody else's sign-in."""
+    """The response belongs to another person's sign-in."""
 
 
 class OfAnotherBrowser(BadCallback):
-    """It belongs to a sign-in of this person that began in another browser or session."""
+    """The response belongs to a sign-in that this person began in another browser or session."""
 
 
 def complete(
     user: User, registry_id: UUID, parameters: Mapping[str, Sequence[str]], *, session_binding: str
 ) -> AuthorizationAttempt:
-    """Take the provider's answer, once. Whatever comes of it is in the attempt that is returned (RFC 6749 §4.1.2)."""
+    """Process the authorization response (RFC 6749 §4.1.2). The returned attempt holds the result. Safe to repeat."""
     attempt = find_attempt(user, registry_id, parameters, session_binding)
     if not attempt.claim(AttemptStatus.CLAIMED, while_in=AttemptStatus.PENDING):
         attempt.refresh_from_db()
         return attempt
-    code, refusal = single(parameters, "code"), why_not(attempt, parameters)
+    code, refusal = first_value(parameters, "code"), refusal_code(attempt, parameters)
     if refusal or not code:
-        # An error that names our registration is the administrators' to hear of, as at the token endpoint.
-        broken = Use.SIGN_IN if refusal in error_codes.MISCONFIGURED and single(parameters, "error") else None
+        # Administrators must learn of an error about our registration, as at the token endpoint.
+        broken = Use.SIGN_IN if refusal in error_codes.MISCONFIGURED and first_value(parameters, "error") else None
         fail(attempt, refusal or "missing_code", reason=reason_in(parameters), broken=broken)
         return attempt
-    take(attempt, partial(redeem, attempt, code))
+    fetch_and_store(attempt, partial(exchange_code, attempt, code))
     return attempt
 
 
-def redeem(attempt: AuthorizationAttempt, code: str) -> TokenAnswer:
+def exchange_code(attempt: AuthorizationAttempt, code: str) -> TokenAnswer:
     registration = attempt.registry.registration()
     try:
         code_verifier, nonce = attempt.code_verifier, attempt.nonce
     except Unreadable:
-        raise Unusable("unreadable", "the key of this sign-in is gone") from None
+        raise Unusable("unreadable", "the key of this sign-in is not configured any more") from None
     try:
         return client.exchange(
             registration,
@@ -72,11 +68,11 @@ def redeem(attempt: AuthorizationAttempt, code: str) -> TokenAnswer:
             nonce=nonce,
         )
     except OAuthError as error:
-        raise suspecting_ourselves(attempt, error) from error
+        raise review_error(attempt, error) from error
 
 
-def suspecting_ourselves(attempt: AuthorizationAttempt, error: OAuthError) -> OAuthError:
-    """A code refused by a registry that was changed and not accepted since says nothing of the person yet."""
+def review_error(attempt: AuthorizationAttempt, error: OAuthError) -> OAuthError:
+    """The error to act upon. If the registry was changed and not accepted since, first check our registration."""
     registry = attempt.registry
     is_refusal = isinstance(error, Refused) or (400 <= error.status < 500 and error.status not in {408, 429})
     if not (registry.is_unproven and is_refusal) or isinstance(error, Misconfigured):
@@ -89,19 +85,19 @@ def suspecting_ourselves(attempt: AuthorizationAttempt, error: OAuthError) -> OA
 
 
 def reason_in(parameters: Mapping[str, Sequence[str]]) -> str:
-    """The provider's own words for its error (RFC 6749 §4.1.2.1), as they can be shown to an administrator."""
-    sent = (single(parameters, name) for name in ("state", "code"))
-    return error_reasons.masked(single(parameters, "error_description"), sent)
+    """The provider's error description (RFC 6749 §4.1.2.1), masked so that administrators may read it."""
+    secrets = (first_value(parameters, name) for name in ("state", "code"))
+    return error_reasons.masked(first_value(parameters, "error_description"), secrets)
 
 
 def find_attempt(
     user: User, registry_id: UUID, parameters: Mapping[str, Sequence[str]], session_binding: str
 ) -> AuthorizationAttempt:
-    """The one sign-in that this answer can belong to: this state, registry, person and browser session."""
+    """The attempt with this state, registry, person and browser session. Raises `BadCallback` if there is none."""
     if any(len(values) > 1 for values in parameters.values()):
         raise BadCallback
-    state = single(parameters, "state")
-    if not 0 < len(state) <= LONGEST_STATE or len(single(parameters, "code")) > LONGEST_CODE:
+    state = first_value(parameters, "state")
+    if not 0 < len(state) <= LONGEST_STATE or len(first_value(parameters, "code")) > LONGEST_CODE:
         raise BadCallback
     attempt = (
         AuthorizationAttempt.objects.select_related("user", "credential__profile__registry", "registry")
@@ -119,19 +115,19 @@ def find_attempt(
     return attempt
 
 
-def single(parameters: Mapping[str, Sequence[str]], name: str) -> str:
+def first_value(parameters: Mapping[str, Sequence[str]], name: str) -> str:
     return next(iter(parameters.get(name, ())), "")
 
 
-def why_not(attempt: AuthorizationAttempt, parameters: Mapping[str, Sequence[str]]) -> str:
-    """The reason to stop before the code goes anywhere, or ""."""
-    registry, issuer = attempt.registry, single(parameters, "iss")
+def refusal_code(attempt: AuthorizationAttempt, parameters: Mapping[str, Sequence[str]]) -> str:
+    """The failure code if the authorization code must not be exchanged; otherwise ""."""
+    registry, issuer = attempt.registry, first_value(parameters, "iss")
     if issuer and registry.issuer and issuer != registry.issuer:
         return "issuer_mismatch"
-    if error := single(parameters, "error"):
+    if error := first_value(parameters, "error"):
         return error[:100] if error.isprintable() else "invalid_error"
     if registry.names_issuer and not (issuer and registry.issuer):
         return "issuer_missing"
     if attempt.endpoints != registry.endpoints():
         return "registration_changed"
-    return "" if still_available(attempt) else "no_longer_available"
+    return "" if is_still_available(attempt) else "no_longer_available"

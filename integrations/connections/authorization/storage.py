@@ -1,4 +1,4 @@
-"""What comes of an answer: tokens that are kept, a choice between two accounts, or the reason why not."""
+"""The result of a sign-in: stored tokens, a choice between two accounts, or a failure."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ from foundation.oauth_client.answers import TokenAnswer
 from foundation.oauth_client.errors import ClockSkew, Misconfigured, OAuthError
 from integrations import circuit_breaker, registration_health
 from integrations.connections import tasks
-from integrations.connections.authorization.access import NotAvailable, still_available
+from integrations.connections.authorization.access import NotAvailable, is_still_available
 from integrations.connections.authorization.account import account_of
 from integrations.models import events, revocation_reach
 from integrations.models.events import EventKind
@@ -27,10 +27,10 @@ from integrations.models.tokens import (
 )
 
 
-def take(attempt: AuthorizationAttempt, fetch: Callable[[], TokenAnswer], *, named: str = "") -> None:
-    """Fetch the tokens and keep them, or write down why not. `NotAvailable` when there is nobody to keep them for.
+def fetch_and_store(attempt: AuthorizationAttempt, fetch: Callable[[], TokenAnswer], *, account_name: str = "") -> None:
+    """Fetch and store the tokens, or record the failure. Raises `NotAvailable` if the attempt is gone meanwhile.
 
-    `named`: what the person called the account, for where the provider has no word for it.
+    `account_name`: what the person calls the account, in case the provider names none.
     """
     answer = None
     try:
@@ -49,12 +49,12 @@ def take(attempt: AuthorizationAttempt, fetch: Callable[[], TokenAnswer], *, nam
     registration_health.note_accepted(attempt.registry, use=Use.SIGN_IN)
     circuit_breaker.note(attempt.registry, attempt.registry.token_url)
     attempt.account_id, label = account_of(attempt.registry, answer, agreed=attempt.agreed)
-    attempt.account_label = label or named
+    attempt.account_label = label or account_name
     settle(attempt)
 
 
 def fail(attempt: AuthorizationAttempt, code: str, *, reason: str = "", broken: Use | None = None) -> None:
-    """End the sign-in with this code. `broken`: what our registration at the provider cannot be used for."""
+    """End the sign-in with this code. `broken`: the use for which our registration at the provider is broken."""
     attempt.finish(AttemptStatus.FAILED, failure_code=code, failure_reason=reason)
     events.write(attempt.user, attempt.credential, EventKind.SIGN_IN_FAILED, code)
     if broken:
@@ -62,7 +62,7 @@ def fail(attempt: AuthorizationAttempt, code: str, *, reason: str = "", broken: 
 
 
 def fail_with(attempt: AuthorizationAttempt, error: OAuthError, *, use: Use = Use.TOKENS) -> None:
-    """End the sign-in for what the provider, or our own registration, said. `use`: what was tried."""
+    """End the sign-in with this error. `use`: what our registration was used for."""
     is_about_sign_in = error.code in error_codes.ABOUT_SIGN_IN or isinstance(error, ClockSkew)
     broken = Use.SIGN_IN if is_about_sign_in else use
     reason = error.reason or error.description
@@ -70,10 +70,10 @@ def fail_with(attempt: AuthorizationAttempt, error: OAuthError, *, use: Use = Us
 
 
 def settle(attempt: AuthorizationAttempt) -> None:
-    """Keep what was fetched, or ask about another account, or let it go if the person may not have it any more."""
+    """Store the tokens, ask about another account, or revoke them if the person has lost access."""
     try:
         settle_once(attempt)
-    except IntegrityError:  # two first sign-ins at once: the other one's row is there now
+    except IntegrityError:  # two first sign-ins at once: now the row of the other one exists
         settle_once(attempt)
 
 
@@ -87,73 +87,73 @@ def settle_once(attempt: AuthorizationAttempt) -> None:
         stored = Token.objects.select_for_update().of(attempt.owner, attempt.credential).first()
         if answer is None:
             fail(attempt, "unreadable")
-        elif not still_available(attempt):
-            refuse(attempt, "no_longer_available")
+        elif not is_still_available(attempt):
+            revoke_and_fail(attempt, "no_longer_available")
         elif stored and is_other_account(stored, attempt):
-            meet_another_account(attempt)
+            handle_other_account(attempt)
         else:
-            keep(attempt, answer, stored)
+            store_tokens(attempt, answer, stored)
 
 
-def refuse(attempt: AuthorizationAttempt, code: str) -> None:
-    """What was fetched is not kept."""
+def revoke_and_fail(attempt: AuthorizationAttempt, code: str) -> None:
+    """Revoke the tokens instead of storing them, and end the sign-in with this code."""
     tasks.hurry(attempt.let_go(reason=code))
     fail(attempt, code)
 
 
-def meet_another_account(attempt: AuthorizationAttempt) -> None:
-    """Nothing that is stored changes: the person chooses, unless the administrator has chosen already."""
+def handle_other_account(attempt: AuthorizationAttempt) -> None:
+    """Leave the stored tokens as they are: the person chooses, unless the credential refuses other accounts."""
     if attempt.credential.other_account == OtherAccount.ASK:
         attempt.finish(AttemptStatus.OTHER_ACCOUNT)
         return
-    decline(attempt, reason="other_account_refused")
+    revoke_unwanted(attempt, reason="other_account_refused")
     fail(attempt, "other_account_refused")
 
 
-def decline(attempt: AuthorizationAttempt, *, reason: str) -> None:
-    """Tokens of an account that is not wanted here. Left to expire where another sign-in hangs on the same grant."""
-    if hangs_together(attempt):
+def revoke_unwanted(attempt: AuthorizationAttempt, *, reason: str) -> None:
+    """Revoke tokens of an account that is not wanted. They are left to expire if that could end another sign-in."""
+    if shares_grant_with_another(attempt):
         attempt.answer = ""
     else:
         tasks.hurry(attempt.let_go(reason=reason))
 
 
-def hangs_together(attempt: AuthorizationAttempt) -> bool:
-    """Somebody is signed in as this account elsewhere, and revoking what was fetched might end that too."""
+def shares_grant_with_another(attempt: AuthorizationAttempt) -> bool:
+    """Whether another sign-in uses this account, and revoking the new tokens might end that one too."""
     if attempt.registry.revocation_reach == RevocationReach.TOKEN:
         return False
-    there = Token.objects.filter(credential__profile__registry=attempt.registry, account_id=attempt.account_id)
-    return there.exists()
+    tokens = Token.objects.filter(credential__profile__registry=attempt.registry, account_id=attempt.account_id)
+    return tokens.exists()
 
 
 def is_other_account(stored: Token, attempt: AuthorizationAttempt) -> bool:
     return bool(stored.account_id and attempt.account_id and stored.account_id != attempt.account_id)
 
 
-def keep(attempt: AuthorizationAttempt, answer: TokenAnswer, stored: Token | None) -> None:
-    """The fetched tokens become the person's only ones for this credential; in place, not beside."""
-    fresh = attempt.token(answer)
-    supersede(attempt)
+def store_tokens(attempt: AuthorizationAttempt, answer: TokenAnswer, stored: Token | None) -> None:
+    """Store the tokens as the only ones of this person and credential: the row is replaced in place."""
+    token = attempt.token(answer)
+    supersede_revocations(attempt)
     if stored:
         if must_be_revoked(stored, attempt):
             tasks.hurry(stored.promise_copy(reason="replaced"))
-        fresh.pk, fresh.version = stored.pk, stored.version + 1
-        fresh.last_used_at, fresh.last_used_by = stored.last_used_at, stored.last_used_by
-        fresh._state.adding = False
-    fresh.save()
+        token.pk, token.version = stored.pk, stored.version + 1
+        token.last_used_at, token.last_used_by = stored.last_used_at, stored.last_used_by
+        token._state.adding = False
+    token.save()
     attempt.finish(AttemptStatus.CONNECTED)
     account = attempt.account_label
     if stored and is_other_account(stored, attempt) and stored.account_label == account:
-        account = f"{account} ({attempt.account_id})".strip()  # two accounts of one name
+        account = f"{account} ({attempt.account_id})".strip()  # two accounts with the same label
     detail = f"{_('for the system')} {account}".strip() if attempt.is_shared else account
     events.write(attempt.user, attempt.credential, EventKind.CONNECTED, detail)
 
 
 def must_be_revoked(stored: Token, attempt: AuthorizationAttempt) -> bool:
-    """Whether the tokens that are replaced are revoked at the provider.
+    """Whether to revoke the replaced tokens at the provider.
 
-    Not where one revocation ends everything that the person granted: it would end the new tokens too. Where that is not
-    known, only when the old ones belong to another account, or to a sign-in that ran at the same time.
+    Not if one revocation ends everything that the person granted, because it would end the new tokens too. If that is
+    not known, only if the old ones belong to another account, or to a sign-in that ran at the same time.
     """
     reach = attempt.registry.revocation_reach
     if is_other_account(stored, attempt) or reach == RevocationReach.TOKEN:
@@ -161,16 +161,16 @@ def must_be_revoked(stored: Token, attempt: AuthorizationAttempt) -> bool:
     return reach == RevocationReach.UNKNOWN and stored.signed_in_at > attempt.created_at
 
 
-def supersede(attempt: AuthorizationAttempt) -> None:
-    """Promises that would end the new grant are not kept, seen or not; the others only leave the card."""
+def supersede_revocations(attempt: AuthorizationAttempt) -> None:
+    """Cancel the revocations that would end the new grant. The others only disappear from the card."""
     for revocation in revocation_reach.promises_against(attempt):
         revocation.settle(RevocationState.SUPERSEDED)
-    promises = Revocation.objects.of(attempt.owner, attempt.credential).unkept()
-    promises.filter(dismissed_at__isnull=True).update(dismissed_at=timezone.now())
+    revocations = Revocation.objects.of(attempt.owner, attempt.credential).unkept()
+    revocations.filter(dismissed_at__isnull=True).update(dismissed_at=timezone.now())
 
 
 def was_asked_to_cancel(attempt: AuthorizationAttempt) -> bool:
-    """Whether the provider is being told that the tokens of this declined sign-in are not wanted."""
+    """Whether the tokens of this declined sign-in are being revoked at the provider."""
     if attempt.failure_code != "other_account_declined":
         return False
     declined = Revocation.objects.of(attempt.owner, attempt.credential).filter(reason=attempt.failure_code)
@@ -178,15 +178,17 @@ def was_asked_to_cancel(attempt: AuthorizationAttempt) -> bool:
 
 
 def choose(user: User, attempt: AuthorizationAttempt, *, switch: bool) -> None:
-    """The person's word on another account than before: take it, or stay and let the new tokens go. Once."""
+    """Apply the person's choice between two accounts: switch, or stay and revoke the new tokens. Only once."""
     if attempt.user_id != user.pk or attempt.status != AttemptStatus.OTHER_ACCOUNT:
         return
     with transaction.atomic():
         if not attempt.claim(AttemptStatus.CLAIMED, while_in=AttemptStatus.OTHER_ACCOUNT):
             return
         answer = attempt.fetched()
-        if switch and answer and still_available(attempt):
-            keep(attempt, answer, Token.objects.select_for_update().of(attempt.owner, attempt.credential).first())
+        if switch and answer and is_still_available(attempt):
+            store_tokens(
+                attempt, answer, Token.objects.select_for_update().of(attempt.owner, attempt.credential).first()
+            )
         else:
-            decline(attempt, reason="other_account_declined")
+            revoke_unwanted(attempt, reason="other_account_declined")
             attempt.finish(AttemptStatus.CANCELLED, failure_code="other_account_declined")

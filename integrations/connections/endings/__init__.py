@@ -1,6 +1,6 @@
-"""What ends many sign-ins: an administrator, the kill switch, a person's leaving.
+"""End many sign-ins at once: by an administrator, by the kill switch, or because a person was deactivated.
 
-Gone here, in the diary of their owners, promised to be revoked. Knows nothing of the queue, of pages and of the shell.
+Deletes the tokens, writes to the audit log of their owners, and creates revocations. Knows no queue, pages or shell.
 """
 
 from integrations.connections.endings.batches import AT_ONCE, Ending, NotAllEnded, cancel, end

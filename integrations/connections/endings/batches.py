@@ -1,4 +1,4 @@
-"""Sign-ins in steps: each is one transaction that ends as many as it can without keeping anybody waiting."""
+"""End sign-ins in batches. Each batch is one transaction, short enough not to block other writers for long."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -22,75 +22,78 @@ from integrations.models.tokens import (
 
 AT_ONCE = 100  # rows locked together; some tenths of a second
 
-Promised = list[Revocation | None]  # None: it held nothing that could be revoked
+Revocations = list[Revocation | None]  # None: there was nothing to revoke
 Row = TypeVar("Row", bound=models.Model)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ending:
-    """Why sign-ins end, and what their owners read about it."""
+    """The reason why sign-ins end, and the text that their owners read."""
 
     reason: str
     event: EventKind = EventKind.REVOKED
     detail: str = ""
     by_the_person: bool = False
-    moments: Iterator[datetime | None] = field(default_factory=lambda: repeat(None))  # when the provider may be told
+    moments: Iterator[datetime | None] = field(default_factory=lambda: repeat(None))  # when each revocation is due
     left: list[str] = field(default_factory=list)  # ids of what could not be ended
 
 
-def end(tokens: TokenQuerySet, why: Ending) -> Iterator[Promised]:
-    """One list for each step. Whoever stops in between has ended a part, and nothing by halves."""
+def end(tokens: TokenQuerySet, ending: Ending) -> Iterator[Revocations]:
+    """End tokens. Yields the revocations of each batch; stopping in between leaves no token half ended."""
     rows = tokens.select_for_update(of=("self",)).with_registry()
-    return in_steps(rows, lambda batch: end_batch(batch, why), why)
+    return process_in_batches(rows, lambda batch: end_batch(batch, ending), ending)
 
 
-def cancel(attempts: AttemptQuerySet, why: Ending) -> Iterator[Promised]:
-    """Sign-ins that are not finished. What was fetched for them and not kept is promised to be revoked."""
+def cancel(attempts: AttemptQuerySet, ending: Ending) -> Iterator[Revocations]:
+    """Cancel unfinished sign-ins. Tokens that were fetched for them and not stored are revoked."""
     rows = attempts.unfinished().select_for_update(of=("self",))
     related = rows.select_related("user", "credential__profile__registry", "registry")
-    return in_steps(related, lambda batch: [cancel_one(attempt, why) for attempt in batch], why)
+    return process_in_batches(related, lambda batch: [cancel_one(attempt, ending) for attempt in batch], ending)
 
 
 class NotAllEnded(Exception):
-    """A fault of ours kept some from being ended; the log says which. All others were."""
+    """Some could not be ended because of an internal error, which the log describes. All others were ended."""
 
     def __init__(self, left: list[str]) -> None:
         super().__init__(f"{len(left)} could not be ended; the log says why.")
         self.left = left
 
 
-def in_steps(rows: "models.QuerySet[Row]", take: Callable[[list[Row]], Promised], why: Ending) -> Iterator[Promised]:
-    """Each step commits before it is told; what it took is not found by the next one.
+def process_in_batches(
+    rows: "models.QuerySet[Row]", take: Callable[[list[Row]], Revocations], ending: Ending
+) -> Iterator[Revocations]:
+    """Call `take` for batches of rows, each in a transaction that is committed before its result is yielded.
 
-    Where a step fails, its rows are taken one by one, and the one that cannot be ended is left: `why.left` names it.
+    If a batch fails, its rows are taken one by one; the ids of those that cannot be ended go to `ending.left`.
     """
-    step = AT_ONCE
+    size = AT_ONCE
     is_full = True
     while is_full:
-        promised: Promised | None = None
+        revocations: Revocations | None = None
         with transaction.atomic():
-            batch = list(rows.exclude(pk__in=why.left).order_by("pk")[:step])
+            batch = list(rows.exclude(pk__in=ending.left).order_by("pk")[:size])
             with error_boundary(f"Ending {len(batch)} sign-ins", expected=(OperationalError,)), transaction.atomic():
-                promised = take(batch)
-        is_full = len(batch) == step or promised is None
-        if promised is None and len(batch) > 1:
-            step = 1
-        elif promised is None:
-            why.left.extend(row.pk.hex for row in batch)
-            step = AT_ONCE
+                revocations = take(batch)
+        is_full = len(batch) == size or revocations is None
+        if revocations is None and len(batch) > 1:
+            size = 1
+        elif revocations is None:
+            ending.left.extend(row.pk.hex for row in batch)
+            size = AT_ONCE
         elif batch:
-            yield promised
+            yield revocations
 
 
-def end_batch(tokens: list[Token], why: Ending) -> Promised:
-    events.write_all(events.line(token.user, token.credential, why.event, why.detail) for token in tokens)
+def end_batch(tokens: list[Token], ending: Ending) -> Revocations:
+    events.write_all(events.line(token.user, token.credential, ending.event, ending.detail) for token in tokens)
     return [
-        token.end(reason=why.reason, by_the_person=why.by_the_person, not_before=next(why.moments)) for token in tokens
+        token.end(reason=ending.reason, by_the_person=ending.by_the_person, not_before=next(ending.moments))
+        for token in tokens
     ]
 
 
-def cancel_one(attempt: AuthorizationAttempt, why: Ending) -> Revocation | None:
-    moment = next(why.moments) if attempt.holds_answer else None
-    revocation = attempt.let_go(reason=why.reason, not_before=moment)
-    attempt.finish(AttemptStatus.CANCELLED, failure_code=why.reason)
+def cancel_one(attempt: AuthorizationAttempt, ending: Ending) -> Revocation | None:
+    moment = next(ending.moments) if attempt.holds_answer else None
+    revocation = attempt.let_go(reason=ending.reason, not_before=moment)
+    attempt.finish(AttemptStatus.CANCELLED, failure_code=ending.reason)
     return revocation

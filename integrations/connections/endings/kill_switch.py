@@ -1,6 +1,6 @@
-"""The kill switch: every sign-in at one provider ends here at once, and the provider is told as fast as it can bear.
+"""The kill switch: end every sign-in at one provider at once, and send the revocations at a limited rate.
 
-Written down before the first one ends, so that whoever stops it half-way has done so on record. Safe to run again.
+The audit log has an entry before the first sign-in ends, in case the run is interrupted. Safe to run again.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from integrations.connections.endings.batches import Ending, Promised, cancel, end
+from integrations.connections.endings.batches import Ending, Revocations, cancel, end
 from integrations.models import events
 from integrations.models.events import EventKind
 from integrations.models.registry import ApplicationRegistry
@@ -30,28 +30,28 @@ REASON = "kill_switch"
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """All that one provider granted: to everybody and to the system, or to one person."""
+    """The sign-ins to end at one provider: all of them and the system's own, or those of one person."""
 
     registry: ApplicationRegistry
     user: User | None = None
 
     def tokens(self) -> TokenQuerySet:
-        found = Token.objects.filter(credential__profile__registry=self.registry)
-        return found.filter(user=self.user) if self.user else found
+        tokens = Token.objects.filter(credential__profile__registry=self.registry)
+        return tokens.filter(user=self.user) if self.user else tokens
 
     def attempts(self) -> AttemptQuerySet:
-        found = AuthorizationAttempt.objects.filter(registry=self.registry)
-        return found.filter(user=self.user) if self.user else found
+        attempts = AuthorizationAttempt.objects.filter(registry=self.registry)
+        return attempts.filter(user=self.user) if self.user else attempts
 
 
 @dataclass(frozen=True, kw_only=True)
 class Count:
-    """What there is to end."""
+    """The number of sign-ins to end."""
 
     tokens: int
     people: int
-    shared: int  # of the tokens: the system's own
-    locked: int  # those whose key is not set
+    shared: int  # of the tokens, those of the system
+    locked: int  # of the tokens, those whose key is not configured
     attempts: int
 
     @property
@@ -61,17 +61,17 @@ class Count:
 
 @dataclass(kw_only=True)
 class Tally:
-    """What has been ended, and what of it the provider is going to hear."""
+    """The number of sign-ins that have been ended, and of revocations that are due."""
 
     tokens: int = 0
     attempts: int = 0
     promised: int = 0
-    unreadable: list[str] = field(default_factory=list)  # whose tokens live on there, and nobody can say which they are
+    unreadable: list[str] = field(default_factory=list)  # cannot be decrypted, and stay valid at the provider
     told_by: datetime | None = None
-    left: int = 0  # that a fault of ours kept from being ended
+    left: int = 0  # that could not be ended because of an internal error
 
-    def add(self, promised: Promised) -> None:
-        for revocation in filter(None, promised):
+    def add(self, revocations: Revocations) -> None:
+        for revocation in filter(None, revocations):
             if revocation.last_answer == "unreadable":
                 self.unreadable.append(str(revocation))
             if revocation.next_attempt_at:
@@ -90,35 +90,35 @@ def count(target: Target) -> Count:
 
 
 def pull(target: Target, *, by: str, per_second: float, note: Callable[[Tally], None]) -> Tally:
-    """End all of it, and tell `note` after every step. `by`: who did it, for the diary."""
-    found, tally = count(target), Tally()
-    events.write(target.user, None, EventKind.KILL_SWITCH, on_record(target, found, by))
+    """End all sign-ins of the target, calling `note` after each batch. `by`: the administrator, for the audit log."""
+    counted, tally = count(target), Tally()
+    events.write(target.user, None, EventKind.KILL_SWITCH, event_detail(target, counted, by))
     detail = _("together with others at %(provider)s, by an administrator") % {"provider": target.registry.name}
-    why = Ending(reason=REASON, detail=detail, moments=moments(target.registry, per_second))
-    for promised in cancel(target.attempts(), why):
-        tally.attempts += len(promised)
-        tally.add(promised)
+    ending = Ending(reason=REASON, detail=detail, moments=moments(target.registry, per_second))
+    for revocations in cancel(target.attempts(), ending):
+        tally.attempts += len(revocations)
+        tally.add(revocations)
         note(tally)
-    for promised in end(target.tokens(), why):
-        tally.tokens += len(promised)
-        tally.add(promised)
+    for revocations in end(target.tokens(), ending):
+        tally.tokens += len(revocations)
+        tally.add(revocations)
         note(tally)
-    tally.left = len(why.left)
+    tally.left = len(ending.left)
     return tally
 
 
-def on_record(target: Target, found: Count, by: str) -> str:
-    names = {"provider": target.registry.name, "tokens": found.tokens, "people": found.people, "by": by}
-    return _("%(provider)s: %(tokens)d sign-ins, %(people)d people, by %(by)s") % names
+def event_detail(target: Target, counted: Count, by: str) -> str:
+    values = {"provider": target.registry.name, "tokens": counted.tokens, "people": counted.people, "by": by}
+    return _("%(provider)s: %(tokens)d sign-ins, %(people)d people, by %(by)s") % values
 
 
 def moments(registry: ApplicationRegistry, per_second: float) -> Iterator[datetime]:
-    """So many a second, from now on; after those that wait already, if an earlier run left any."""
-    gap = timedelta(seconds=1 / per_second)
-    waiting = Revocation.objects.filter(
+    """Due times at this rate, from now on, or after the revocations that an earlier run has left."""
+    interval = timedelta(seconds=1 / per_second)
+    last_due = Revocation.objects.filter(
         registry=registry, reason=REASON, state=RevocationState.PENDING, attempts=0
     ).aggregate(last=Max("next_attempt_at"))["last"]
-    moment = max(timezone.now(), waiting + gap) if waiting else timezone.now()
+    moment = max(timezone.now(), last_due + interval) if last_due else timezone.now()
     while True:
         yield moment
-        moment += gap
+        moment += interval

@@ -1,9 +1,9 @@
-"""Mails about sign-ins: what a person must do, and what an administrator must mend.
+"""Mails about sign-ins, to people who must do something and to administrators who must fix something.
 
-A mail names accounts and addresses of ours; the provider's code is for administrators alone. Knows nothing of why
-tokens fail or how revocations are pursued.
+Mails name accounts and URLs of this site; only those to administrators hold the provider's error code. Does not know
+why tokens fail or how revocations are delivered.
 
-    people    what a person must do      administrators    what is to be mended
+    people    mails to owners of sign-ins      administrators    mails about broken or moved registrations
 """
 
 from collections.abc import Iterator
@@ -13,18 +13,18 @@ from django.utils import timezone
 
 from foundation import mail_outbox
 from foundation.mail_outbox import OwedMail
-from integrations.connections.notices.administrators import to_administrators
-from integrations.connections.notices.people import to_people
+from integrations.connections.notices.administrators import mails_to_administrators
+from integrations.connections.notices.people import mails_to_people
 
 __all__ = ["owed", "send_due"]
 
 
 def send_due() -> None:
-    """Safe to repeat."""
+    """Send the mails that are due. Safe to repeat."""
     mail_outbox.send_due(owed(timezone.now()))
 
 
 def owed(now: datetime) -> Iterator[OwedMail]:
-    """Read as it is needed: what an earlier mail has told is not found again."""
-    yield from to_administrators(now)
-    yield from to_people(now)
+    """Mails that are due, read lazily: rows that an earlier mail was about are not found again."""
+    yield from mails_to_administrators(now)
+    yield from mails_to_people(now)

@@ -1,12 +1,13 @@
-"""Addresses in mails."""
+"""URLs in mails."""
 
 from django.conf import settings
 from django.urls import reverse
 
 
-def absolute(path: str) -> str:
+def absolute_url(path: str) -> str:
     return f"{settings.SITE_URL}{path}"
 
 
-def dashboard() -> dict[str, str]:
-    return {"dashboard_url": absolute(reverse("integrations:dashboard"))}
+def dashboard_context() -> dict[str, str]:
+    """Template context with the URL of the dashboard."""
+    return {"dashboard_url": absolute_url(reverse("integrations:dashboard"))}

@@ -1,15 +1,15 @@
-"""What keeps a stored token true: current, renew.
+"""Renewal of stored tokens: a token that can be used now, renewed if necessary.
 
-One caller asks the server, however many wait: threads of one process share a flight, processes share a lease in the row
-(compare-and-swap, any database). That somebody asks is written down with the lease, before anything is sent. No
-transaction and no database connection is held meanwhile, and what comes back is committed alone, before anything else
-is done with it. Knows nothing of requests, screens or tasks.
+One caller sends the refresh request while all others wait: single flight among the threads of a process, a lease in the
+row (compare-and-swap, any database) among processes. The refresh journal records the request with the lease, before
+anything is sent. No transaction and no database connection is held meanwhile, and the response is committed on its own
+before anything else is done with it. Knows no HTTP requests, screens or tasks.
 
-    reading      a token that can be used now       flights      one caller asks, the others wait
-    ready        the same in one statement, and     renewal      asking, and what comes of it
-                 the address that it goes to        leases       who may ask, by the database's clock
-    usable       what may be sent, and how long     together     one question of many threads
-    connections  given back, and insisted on        journal      what was sent, before anybody knew the answer
+    current_token           a token that can be used now       single_flight     one caller renews, others wait
+    ready_calls             the fast path: the same in one     leases            which process may renew
+                            statement, with its base URL       refresh_request   the request and its result
+    validity                margins, and unusable tokens       refusals          review of refused renewals
+    database_connections    release, and retry writes          journal           the refresh journal
 """
 
 from integrations.connections.renewal.current_token import current, grants_to_us

@@ -1,4 +1,4 @@
-"""A token of exactly this owner that can be used now."""
+"""Read a token that can be used now, and renew it if necessary."""
 
 from datetime import timedelta
 
@@ -11,21 +11,21 @@ from integrations.connections.renewal.validity import NoUsableToken, enough, ope
 from integrations.models.registry import GrantType, IntegrationType, OAuth2Credential
 from integrations.models.tokens import Token, TokenState
 
-LONG_AGO = timedelta(days=1)  # by anybody's clock
+LONG_AGO = timedelta(days=1)  # whatever the clocks of other processes say
 
 
 def current(
     user: User | None, credential: OAuth2Credential, *, minimum_seconds: float = 0, connection_url: str = ""
 ) -> Token:
-    """A token of exactly this owner that can be used now, renewed if need be.
+    """A token of exactly this owner that can be used now, renewed if necessary.
 
     `minimum_seconds`: for how long the caller needs it. `connection_url`: where it is going to be sent. Raises
-    `NoUsableToken` when only the person can help, also where they have not agreed to an address of the set-up, and
-    `OAuthError` when the provider or the set-up is at fault; the stored token is kept then.
+    `NoUsableToken` if only the person can help, also if they have not confirmed an address of the set-up, and
+    `OAuthError` if the provider or the set-up is at fault; the stored token is kept in that case.
     """
     token = Token.objects.of(user, credential).with_registry().first()
     if token is None and user is None and grants_to_us(credential):
-        return first_of_our_own(credential)
+        return create_system_token(credential)
     if token is None or token.integration_type != token.credential.integration_type:
         raise NoUsableToken("not_connected")
     if token.user and not token.user.is_active:
@@ -40,8 +40,8 @@ def grants_to_us(credential: OAuth2Credential) -> bool:
     return not credential.is_personal and credential.profile.grant_type == GrantType.CLIENT_CREDENTIALS
 
 
-def first_of_our_own(credential: OAuth2Credential) -> Token:
-    """The row comes first, empty and expired, so that however many ask at once find the same lease in it."""
+def create_system_token(credential: OAuth2Credential) -> Token:
+    """Create the row of the system's token, expired and empty, for parallel callers to share its lease; renew it."""
     refuse_inside_a_transaction()
     expired = {"integration_type": IntegrationType.SYSTEM, "expires_at": timezone.now() - LONG_AGO}
     row, _is_new = Token.objects.with_registry().get_or_create(user=None, credential=credential, defaults=expired)

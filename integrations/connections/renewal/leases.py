@@ -1,7 +1,7 @@
-"""Who may ask the server about a token: one process at a time, for a while, by compare-and-swap in the row.
+"""Leases: one process at a time may renew a token, for a limited time, by compare-and-swap in its row.
 
-Times are the database's. The clocks of the processes may differ by minutes, and a lease that looks over to one of them
-would be stolen while its holder waits for the answer.
+Times are those of the database. The clocks of processes may differ by minutes, and a lease that looks expired to one of
+them would be stolen while its holder waits for the response.
 """
 
 from datetime import timedelta
@@ -14,13 +14,13 @@ from integrations.connections.renewal import journal
 from integrations.connections.renewal.validity import NoUsableToken, Versioned
 from integrations.models.tokens import Renewal, Token, TokenState
 
-# Longer than the total deadline of a call. Short enough that the old token is tried again, after a crash, while
-# the half minute of grace lasts that providers commonly give it.
+# Longer than the deadline of a call. Short enough to try the old refresh token again after a crash, within the 30
+# seconds of grace that providers commonly give it.
 LEASE = timedelta(seconds=25)
 
 
 def take(token: Token) -> Renewal | None:
-    """The lease on exactly this version, with its entry in the journal. None: another holds it, or nobody may now."""
+    """Take the lease on this version, and write its journal entry. None if it is held, pausing or refused."""
     attempt = journal.entry(token)
     free = Q(lease_expires_at__isnull=True) | Q(lease_expires_at__lt=Now())
     with transaction.atomic(durable=True):
@@ -32,29 +32,29 @@ def take(token: Token) -> Renewal | None:
 
 
 def drop(attempt: Renewal, pause: timedelta) -> None:
-    """Nobody holds it, and for the pause nobody can: whoever waited gives up at once instead of asking in turn."""
+    """Release the lease, and block it for the pause: waiting callers give up instead of sending one request each."""
     rows = Token.objects.filter(pk=attempt.token_id, lease_owner=attempt.hex)
     rows.update(lease_owner="", lease_expires_at=Now() + pause)
 
 
 def prolong(attempt: Renewal) -> None:
-    """The holder has one more thing to ask before it settles."""
+    """Extend the lease, because its holder has another request to send."""
     Token.objects.filter(pk=attempt.token_id, lease_owner=attempt.hex).update(lease_expires_at=Now() + LEASE)
 
 
 def is_held(token: Token) -> bool:
-    """Somebody is asking about this version."""
-    held = Token.objects.filter(pk=token.pk, version=token.version, lease_expires_at__gt=Now())
-    return held.exclude(lease_owner="").exists()
+    """Whether a process is renewing this version."""
+    rows = Token.objects.filter(pk=token.pk, version=token.version, lease_expires_at__gt=Now())
+    return rows.exclude(lease_owner="").exists()
 
 
 def is_pausing(token: Token) -> bool:
-    """The last renewal failed a moment ago."""
+    """Whether the last renewal failed a moment ago."""
     return Token.objects.filter(pk=token.pk, lease_owner="", lease_expires_at__gt=Now()).exists()
 
 
 def as_stored(token: Versioned) -> Token:
-    """The row as it is now, if it is there and the provider has not refused it."""
+    """Read the row again. Raises `NoUsableToken` if it is gone or refused."""
     stored = Token.objects.with_registry().filter(pk=token.pk).first()
     if stored is None or stored.state != TokenState.VALID:
         raise NoUsableToken(stored.failure_code if stored else "not_connected")
@@ -62,8 +62,8 @@ def as_stored(token: Versioned) -> Token:
 
 
 def locked(token: Token, **held_by: str) -> Token | None:
-    """The row, for writing, if it is still there and nobody renewed or replaced this version. In a transaction."""
+    """Lock and return the row if it still has this version. Needs a transaction."""
     stored = Token.objects.select_for_update().filter(pk=token.pk, version=token.version, **held_by).first()
     if stored:
-        stored.credential = token.credential  # with its registry, as it was when the server was asked
+        stored.credential = token.credential  # with its registry as it was when the request was sent
     return stored

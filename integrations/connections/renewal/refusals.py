@@ -1,4 +1,4 @@
-"""What a refused renewal means: that this sign-in is over, that our registration is broken, or nothing certain yet."""
+"""Review of refused renewals: the sign-in has ended, our registration is broken, or neither is certain yet."""
 
 from datetime import timedelta
 
@@ -20,16 +20,16 @@ from integrations.models.registry import ApplicationRegistry
 from integrations.models.registry.health import CLIENT_REFUSED, UNEXPLAINED_REFUSALS
 from integrations.models.tokens import Renewal, Token
 
-UNEXPLAINED_AT_MOST = timedelta(days=1)  # then the person is asked to sign in again
+UNEXPLAINED_AT_MOST = timedelta(days=1)  # after that, the person must sign in again
 
 
-def reviewed(token: Token, attempt: Renewal, error: OAuthError) -> OAuthError:
-    """The error to act upon. `Refused` only where the provider's word is about this token and our registration is good.
+def review(token: Token, attempt: Renewal, error: OAuthError) -> OAuthError:
+    """The error to act upon. `Refused` only if it is about this token, and our registration is accepted.
 
-    Where that is in doubt, asks the provider about our registration first. While it does, the lease is prolonged.
+    If that is in doubt, checks our registration at the provider first, with the lease prolonged.
     """
     if token.is_our_own and isinstance(error, Refused | Unexplained):
-        return Misconfigured(error.code)  # no person stands behind it who could be meant
+        return Misconfigured(error.code)  # there is no person whose grant could be refused
     if not (isinstance(error, Refused | Unexplained) or is_ambiguous(error) or grants_nothing(error)):
         return error
     registry = token.credential.registry
@@ -40,48 +40,49 @@ def reviewed(token: Token, attempt: Renewal, error: OAuthError) -> OAuthError:
     if grants_nothing(error) and not is_suspect:
         return error
     check = registration_health.last_check(registry)
-    if check is None or not settles(check, error):
+    if check is None or not is_conclusive(check, error):
         leases.prolong(attempt)
         release_connection()
         check = registration_health.check_registration(registry)
-    return concluded(registry, error, check, is_suspect=is_suspect) or not_yet(token, error)
+    return conclude(registry, error, check, is_suspect=is_suspect) or retriable_error(token, error)
 
 
 def is_ambiguous(error: OAuthError) -> bool:
-    """Meant for a client that may not use a grant type; Gitea and Atlassian say it of a dead refresh token."""
+    """Whether it is unauthorized_client, which Gitea and Atlassian also send for a dead refresh token."""
     return error.code == "unauthorized_client" and error.status != 401
 
 
 def grants_nothing(error: OAuthError) -> bool:
-    """An answer came, with neither tokens nor a refusal: a page, a 200 with a word nobody knows. Never final for
-    anybody; but a server may speak so to a client that it does not know.
+    """Whether the response has neither tokens nor a refusal: an HTML page, or an unknown code with status 200.
+
+    Never final for a person; but a server may respond like this to a client that it does not know.
     """
     is_page = isinstance(error, Unreachable) and error.status == 403
     return is_page or (isinstance(error, Unusable) and not isinstance(error, Unexplained))
 
 
-def settles(check: ClientCheck, error: OAuthError) -> bool:
+def is_conclusive(check: ClientCheck, error: OAuthError) -> bool:
     return isinstance(error, Refused) or check.unknown_token_answer == error.fingerprint
 
 
-def concluded(
+def conclude(
     registry: ApplicationRegistry, error: OAuthError, check: ClientCheck | None, *, is_suspect: bool
 ) -> OAuthError | None:
-    """None where nothing is certain. `check` is None while another caller asks."""
-    if check is None:  # what the other caller finds out is not known yet, so nothing is final
+    """The error that follows from the check, or None. `check` is None while another caller is checking."""
+    if check is None:  # the result of the other caller is not known yet, so nothing is final
         return registration_health.held_error(registry) if registration_health.is_held(registry) else None
     if check.verdict == Verdict.REFUSED:
         return registration_health.hold_renewals(registry, CLIENT_REFUSED)
     if check.verdict == Verdict.ACCEPTED:
-        # What the server says to a token that nobody issued, it says of a dead one.
-        return Refused(error.code) if settles(check, error) and not grants_nothing(error) else None
+        # The server responds to a dead token as it does to one that it never issued.
+        return Refused(error.code) if is_conclusive(check, error) and not grants_nothing(error) else None
     if is_suspect and not isinstance(error, Misconfigured):
         return registration_health.hold_renewals(registry, UNEXPLAINED_REFUSALS)
     return None
 
 
-def not_yet(token: Token, error: OAuthError) -> OAuthError:
-    """Everything is kept and tried again, ever more rarely; after a day the person is asked to sign in."""
+def retriable_error(token: Token, error: OAuthError) -> OAuthError:
+    """The error to report while the token is kept and tried again; `Refused` after a day, so the person signs in."""
     if isinstance(error, Misconfigured) or grants_nothing(error):
         return error
     since = journal.unexplained_since(token)

@@ -1,4 +1,4 @@
-"""One caller asks, the others wait: threads of one process for the flight they share, processes for the lease."""
+"""Single flight: one caller renews while others wait, threads for a shared future, processes for the lease."""
 
 import random
 import time
@@ -29,47 +29,47 @@ from integrations.connections.renewal.validity import (
 )
 from integrations.models.tokens import Token
 
-WAIT_SECONDS = 50.0  # for somebody else's lease; a holder that died has lost it by then
-SHORT_WAIT_SECONDS = 0.5  # with the database connection in the hand
+WAIT_SECONDS = 50.0  # for another process's lease; that of a dead process has expired by then
+SHORT_WAIT_SECONDS = 0.5  # while holding the database connection
 
-_flights: dict[UUID, "Future[Token]"] = {}
-_flights_guard = Lock()
+_renewals: dict[UUID, "Future[Token]"] = {}
+_renewals_guard = Lock()
 
 
 def renew(token: Versioned) -> Token:
-    """A newer token than this one (RFC 6749 §6). Safe to call from anywhere at once: the server is asked once."""
+    """A newer token than this one (RFC 6749 §6). However many callers there are, one request is sent."""
     refuse_inside_a_transaction()
-    with _flights_guard:
-        flight = _flights.get(token.pk)
-        joined = flight is not None
-        if flight is None:
-            flight = _flights[token.pk] = Future()
-    if joined:
-        return passenger(flight)
+    with _renewals_guard:
+        future = _renewals.get(token.pk)
+        is_under_way = future is not None
+        if future is None:
+            future = _renewals[token.pk] = Future()
+    if is_under_way:
+        return wait_for_result(future)
     try:
-        flight.set_result(pilot(token))
+        future.set_result(renew_under_lease(token))
     except BaseException as error:
-        flight.set_exception(error)
+        future.set_exception(error)
         raise
     finally:
-        with _flights_guard:
-            del _flights[token.pk]
-    return flight.result()
+        with _renewals_guard:
+            del _renewals[token.pk]
+    return future.result()
 
 
-def passenger(flight: "Future[Token]") -> Token:
-    """Most flights are over before closing a connection and opening it again would have paid."""
+def wait_for_result(future: "Future[Token]") -> Token:
+    """Wait for the thread that renews. Closing the database connection pays off only after a short wait."""
     with suppress(TimeoutError):
-        return flight.result(timeout=SHORT_WAIT_SECONDS)
+        return future.result(timeout=SHORT_WAIT_SECONDS)
     release_scarce_connection()
     try:
-        return flight.result(timeout=WAIT_SECONDS)
+        return future.result(timeout=WAIT_SECONDS)
     except TimeoutError:
         raise Unreachable(code="renewal_timeout") from None
 
 
-def pilot(token: Versioned) -> Token:
-    """Take the lease, or wait for what its holder gets. A token that still lives is used meanwhile."""
+def renew_under_lease(token: Versioned) -> Token:
+    """Take the lease and renew, or wait for its holder. A token that is still valid is used meanwhile."""
     give_up_at = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < give_up_at:
         stored = leases.as_stored(token)
@@ -90,25 +90,25 @@ def pilot(token: Versioned) -> Token:
         if stored.lives_for():
             return opened(stored)
         if leases.is_pausing(stored):
-            raise paused(stored)
+            raise pause_error(stored)
         wait_while_held(stored, give_up_at)
     raise Unreachable(code="renewal_timeout")
 
 
-def paused(token: Token) -> OAuthError:
-    """The reason why the last renewal failed, with the wait if the provider asked for one."""
+def pause_error(token: Token) -> OAuthError:
+    """The error of the last renewal, with the remaining time if the provider asked us to wait."""
     error = journal.last_failure(token)
-    left = (token.lease_expires_at - timezone.now()).total_seconds() if token.lease_expires_at else 0
-    if isinstance(error, Unreachable) and left > PAUSE.total_seconds() * 1.5:
-        error.retry_after = left
+    seconds_left = (token.lease_expires_at - timezone.now()).total_seconds() if token.lease_expires_at else 0
+    if isinstance(error, Unreachable) and seconds_left > PAUSE.total_seconds() * 1.5:
+        error.retry_after = seconds_left
     return error
 
 
 def wait_while_held(token: Token, give_up_at: float) -> None:
-    """Look often enough to lose no more than a tenth. Who waits long leaves the connection to others."""
-    begun_at = time.monotonic()
+    """Poll the lease, at intervals that grow. Releases the database connection if the wait is long."""
+    started_at = time.monotonic()
     while leases.is_held(token) and (now := time.monotonic()) < give_up_at:
-        if now - begun_at > SHORT_WAIT_SECONDS:
+        if now - started_at > SHORT_WAIT_SECONDS:
             release_connection()
-        pause = min(max((now - begun_at) / 10, 0.01), 0.5)
+        pause = min(max((now - started_at) / 10, 0.01), 0.5)
         time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, not a secret

@@ -1,4 +1,4 @@
-"""What may be sent, and for how long it is good enough. Asks nobody and writes nothing."""
+"""Whether a token may be sent, and for how long it is valid enough. No queries, no requests."""
 
 import logging
 from datetime import datetime, timedelta
@@ -11,13 +11,13 @@ from integrations.models.tokens import Token, consent
 
 logger = logging.getLogger(__name__)
 
-MARGIN = timedelta(minutes=15)  # renewed so much before the end: clocks differ and answers travel
-MARGIN_SHARE = 0.1  # of the lifetime, where that is shorter
-JITTER = 0.2  # of the margin: what was granted in one minute is not renewed in one minute
+MARGIN = timedelta(minutes=15)  # renewed so long before expiry, for differing clocks and slow networks
+MARGIN_SHARE = 0.1  # of the lifetime, if that is shorter
+JITTER = 0.2  # of the margin, so that tokens granted in the same minute are not renewed in the same minute
 
 
 class NoUsableToken(Exception):
-    """This person must authenticate (again). Says nothing about anybody else."""
+    """This person must authenticate (again). Says nothing about other people."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -25,7 +25,7 @@ class NoUsableToken(Exception):
 
 
 class Versioned(Protocol):
-    """A token as its owner knew it: which row, and which version of it."""
+    """Row and version of a token."""
 
     @property
     def pk(self) -> UUID: ...
@@ -34,7 +34,7 @@ class Versioned(Protocol):
 
 
 class Dated(Protocol):
-    """A token, whether as a row of the model or as what was read of it."""
+    """The fields of a token that decide when it is due, as a model instance or as a row of the fast path."""
 
     @property
     def id(self) -> UUID: ...
@@ -47,40 +47,40 @@ class Dated(Protocol):
 
 
 def enough(token: Dated, minimum_seconds: float) -> float:
-    """How many seconds the token must have left. Never more than a new one would have: renewing would not end."""
+    """Seconds of validity that are required. Never more than a new token has, or renewals would not end."""
     if token.expires_at is None:
         return 0
     lifetime = (token.expires_at - token.granted_at).total_seconds()
-    margin = min(MARGIN.total_seconds(), lifetime * MARGIN_SHARE) * (1 - JITTER * chance(token))
+    margin = min(MARGIN.total_seconds(), lifetime * MARGIN_SHARE) * (1 - JITTER * jitter_of(token))
     return max(0, margin, min(minimum_seconds, lifetime - margin))
 
 
-def chance(token: Dated) -> float:
-    """Between 0 and 1, and the same for everybody who looks at this version: all agree on when it is due."""
+def jitter_of(token: Dated) -> float:
+    """A number from 0 to 1, the same in each process for this version, so that all agree on when it is due."""
     return crc32(token.id.bytes + token.version.to_bytes(8)) / 2**32
 
 
 def refuse_changed_addresses(token: Token, connection_url: str = "") -> None:
-    """Raise `NoUsableToken` where the token would go to an address that its owner has not agreed to."""
+    """Raise `NoUsableToken` if the token would be sent to an address that its owner has not agreed to."""
     if token.address_changes(connection_url):
         raise NoUsableToken(consent.CHANGED)
 
 
 def opened(token: Token) -> Token:
-    """The same token, known to be readable. One whose key is lost is never sent anywhere."""
+    """The token, if its access token can be decrypted. Raises `NoUsableToken` otherwise."""
     if not readable(token, "access_token"):
         raise unreadable(token)
     return token
 
 
 def unreadable(token: Token) -> NoUsableToken:
-    """For the administrator in the log; nothing is written to the row, so that all is well when the key is back."""
+    """Log that the key is missing. The row stays as it is, so the token works again when the key is back."""
     logger.error("Token %s cannot be opened: is its key missing from TOKEN_ENCRYPTION_KEYS?", token.hex)
     return NoUsableToken("unreadable")
 
 
 def still_usable(token: Token, otherwise: Exception) -> Token:
-    """The old token while it lives; a failed renewal takes nothing away."""
+    """The token while it is valid, although its renewal failed. Raises `otherwise` if it has expired."""
     if token.lives_for():
         return opened(token)
     raise otherwise

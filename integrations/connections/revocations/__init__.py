@@ -1,11 +1,12 @@
-"""What keeps a promise to revoke. Safe to repeat; whoever calls it and how often, the provider ends up told.
+"""Delivery of revocations to providers. Safe to repeat and to run in parallel.
 
-draining     many promises at once, fairly among providers
-delivery     one promise, one attempt
-reviving     an access token that must speak for itself and has run out
-proof        whether the token is dead, by the provider's own word
-postponing   when to ask again, and when to give up
-settling     what came of it, written down
+sweep           many revocations at once, fairly among providers
+work_queue      claimed revocations on their way to the threads
+delivery        one attempt at one revocation
+refresh_proof   a refresh, for a new access token or as a proof that the tokens are dead
+verification    whether the provider confirms that the tokens are dead
+postponement    when to try again, and when to give up
+settlement      store the results
 """
 
 from integrations.connections.revocations.delivery import deliver

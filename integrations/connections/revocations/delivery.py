@@ -1,4 +1,7 @@
-"""One attempt at one promise: refresh token first, then access token (RFC 7009 §2.1), each remembered when heard."""
+"""One attempt to deliver a revocation: the refresh token first, then the access token (RFC 7009 §2.1).
+
+Each token that the provider confirms is recorded before the next request.
+"""
 
 import logging
 from datetime import timedelta
@@ -16,11 +19,11 @@ from foundation.secrets_at_rest import Unreadable
 from integrations.connections.revocations import verification
 from integrations.connections.revocations.postponement import (
     abandon,
+    delay_for_sign_in,
     postpone,
     postpone_after_fault,
-    put_off,
 )
-from integrations.connections.revocations.refresh_proof import is_dead_by_its_refresh_token, lives
+from integrations.connections.revocations.refresh_proof import has_valid_access_token, is_dead_by_its_refresh_token
 from integrations.connections.revocations.settlement import settle
 from integrations.models import revocation_reach
 from integrations.models.registry import Use
@@ -28,97 +31,96 @@ from integrations.models.tokens import Revocation, RevocationState
 
 logger = logging.getLogger(__name__)
 
-SECONDS = 20.0  # for all calls of one attempt that tell; the proof has its own
-LEASE = timedelta(seconds=55)  # longer than an attempt with its proof
+SECONDS = 20.0  # for all revocation requests of one attempt, without verification
+LEASE = timedelta(seconds=55)  # longer than an attempt with its verification
 OUR_FAULT = frozenset({"invalid_client", "unauthorized_client", "http_401", "bad_revocation_request"})
 
 
-class Hopeless(Exception):
-    """However often it is tried: what the call would have to carry is not there."""
+class CannotBeSent(Exception):
+    """The request cannot be sent, however often it is tried, because a value that it needs is missing."""
 
 
-class Overtaken(Exception):
-    """Somebody settled it meanwhile; nothing more must be sent."""
+class AlreadySettled(Exception):
+    """Another process has settled the revocation meanwhile; nothing more must be sent."""
 
 
 def deliver(revocation: Revocation) -> None:
-    """One attempt, if it is due and nobody else is at it."""
-    if revocation.claim(LEASE) and (state := pursue(revocation)):
+    """Make one attempt, if the revocation is due and not claimed by another process."""
+    if revocation.claim(LEASE) and (state := attempt_claimed(revocation)):
         settle([(revocation, state)])
 
 
-def pursue(revocation: Revocation) -> RevocationState | None:
-    """One attempt at a promise that is claimed: the state that it has earned, still to be settled, or None.
+def attempt_claimed(revocation: Revocation) -> RevocationState | None:
+    """Make one attempt at a claimed revocation. Returns the new state, still to be settled, or None.
 
-    Whatever goes wrong, the attempt is counted and the next one waits.
+    Whatever goes wrong, the attempt is counted and the next one is delayed.
     """
-    work, count = f"Revocation {revocation.hex}", partial(postpone_after_fault, revocation)
-    with error_boundary(work, on_error=count):
-        return pursue_claimed(revocation)
+    with error_boundary(f"Revocation {revocation.hex}", on_error=partial(postpone_after_fault, revocation)):
+        return attempt_unless_superseded(revocation)
     return None
 
 
-def pursue_claimed(revocation: Revocation) -> RevocationState | None:
-    """What would hit a newer sign-in is not kept."""
+def attempt_unless_superseded(revocation: Revocation) -> RevocationState | None:
+    """Make the attempt, unless it would end a newer sign-in."""
     if revocation_reach.would_end_a_newer_grant(revocation):
         revocation.settle(RevocationState.SUPERSEDED)
     elif revocation_reach.may_end_a_coming_grant(revocation):
-        put_off(revocation)
+        delay_for_sign_in(revocation)
     elif not revocation.holds_copies:
         abandon(revocation, "no copy left")
     else:
-        return attempt(revocation)
+        return attempt_delivery(revocation)
     return None
 
 
-def attempt(revocation: Revocation) -> RevocationState | None:
+def attempt_delivery(revocation: Revocation) -> RevocationState | None:
     try:
         verification.collect_witnesses(revocation)
         with transport.deadline(SECONDS):
-            state = tell(revocation)
+            state = revoke_tokens(revocation)
     except OAuthError as error:
-        blame_registry(revocation, error)
+        report_registry(revocation, error)
         postpone(revocation, error)
     except Unreadable:
         logger.error("Revocation %s cannot be opened: is its key missing?", revocation.hex)
         postpone(revocation, "unreadable")
-    except Hopeless as error:
+    except CannotBeSent as error:
         abandon(revocation, str(error))
-    except Overtaken:
-        logger.info("Revocation %s was settled while it was delivered.", revocation.hex)
+    except AlreadySettled:
+        logger.info("Revocation %s was settled by another process during delivery.", revocation.hex)
     else:
-        return conclusion(revocation, state)
+        return verified_state(revocation, state)
     return None
 
 
-def tell(revocation: Revocation) -> RevocationState:
-    """Tell the provider of each token that it wants to hear of. What it comes to hangs on the first."""
+def revoke_tokens(revocation: Revocation) -> RevocationState:
+    """Revoke each token that the dialect sends. The result depends on the first of them."""
     dialect = wire.dialect_of(revocation.revocation_request)
-    held = [name for name in dialect.send if getattr(revocation, name)]
-    if not held:
+    names = [name for name in dialect.send if getattr(revocation, name)]
+    if not names:
         revocation.last_answer = f"no {dialect.send[0].replace('_', ' ')}"
         return RevocationState.UNSUPPORTED
     if is_dead_by_its_refresh_token(revocation, dialect):
         return RevocationState.VERIFIED
-    for name in held:
+    for name in names:
         if name not in revocation.told:
-            note_progress(revocation)
-            tell_of(revocation, dialect, name)
-    return RevocationState.CONFIRMED if held[0] in revocation.told else RevocationState.UNSUPPORTED
+            store_progress(revocation)
+            revoke_token(revocation, dialect, name)
+    return RevocationState.CONFIRMED if names[0] in revocation.told else RevocationState.UNSUPPORTED
 
 
-def tell_of(revocation: Revocation, dialect: Dialect, name: str) -> None:
-    """One call. Where the provider cannot revoke this kind of token, that is noted."""
+def revoke_token(revocation: Revocation, dialect: Dialect, name: str) -> None:
+    """Send one request. An unsupported kind of token is recorded as the answer, and does not raise."""
     registration = revocation.registration()
-    ending = Ending(
+    tokens = Ending(
         refresh_token=revocation.refresh_token,
         access_token=revocation.access_token,
         account_id=revocation.account_id,
     )
-    if lacking := wire.missing(registration, ending, name, dialect):
-        raise Hopeless("no " + ", no ".join(lacking).replace("_", " "))
+    if missing_names := wire.missing(registration, tokens, name, dialect):
+        raise CannotBeSent("no " + ", no ".join(missing_names).replace("_", " "))
     try:
-        wire.revoke(registration, ending, name, dialect)
+        wire.revoke(registration, tokens, name, dialect)
     except Refused as error:
         if not is_expected(error, revocation):
             raise
@@ -128,29 +130,29 @@ def tell_of(revocation: Revocation, dialect: Dialect, name: str) -> None:
     revocation.told = [*revocation.told, name]
 
 
-def note_progress(revocation: Revocation) -> None:
-    """Before the next call: what was heard need not be said again, whatever becomes of us."""
+def store_progress(revocation: Revocation) -> None:
+    """Store the confirmed tokens before the next request, so that they are not sent again."""
     if revocation.told and not revocation.note(told=revocation.told):
-        raise Overtaken
+        raise AlreadySettled
 
 
 def is_expected(error: Refused, revocation: Revocation) -> bool:
-    """This kind of token cannot be revoked there; or it has run out, and nothing is left that could get another."""
+    """Whether the provider does not support this kind of token, or it has expired and cannot be refreshed."""
     if error.code != "dead_access_token":
         return error.code == "unsupported_token_type"
     if revocation.refresh_token:
-        revocation.note(access_token_expires_at=timezone.now())  # the next attempt gets one that lives
-    return not revocation.refresh_token and not lives(revocation)
+        revocation.note(access_token_expires_at=timezone.now())  # the next attempt refreshes it
+    return not revocation.refresh_token and not has_valid_access_token(revocation)
 
 
-def blame_registry(revocation: Revocation, error: OAuthError) -> None:
-    """Where the provider doesn't know us any more, or nobody can read how it is to be told, an administrator learns."""
+def report_registry(revocation: Revocation, error: OAuthError) -> None:
+    """Report to administrators that the provider rejects our registration, or that the dialect is invalid."""
     if revocation.registry and isinstance(error, Misconfigured) and error.code in OUR_FAULT:
         revocation.registry.note_misconfigured(error.code, use=Use.REVOCATION, reason=error.reason)
 
 
-def conclusion(revocation: Revocation, state: RevocationState) -> RevocationState | None:
-    """Verified where the provider's own word proves it. A token that still works was not revoked, whatever it said."""
+def verified_state(revocation: Revocation, state: RevocationState) -> RevocationState | None:
+    """The state after verification. A token that is still active was not revoked, even if the provider confirmed."""
     if state != RevocationState.CONFIRMED:
         return state
     revocation.note(told=revocation.told)

@@ -1,4 +1,4 @@
-"""What came of deliveries, written down: many in one transaction, each with its line in the diary."""
+"""Store the results of deliveries: many in one transaction, each with an entry in the audit log."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -7,7 +7,7 @@ from functools import partial
 from django.db import transaction
 
 from foundation.error_boundary import error_boundary
-from integrations.connections.revocations.postponement import diary_detail, postpone_after_fault
+from integrations.connections.revocations.postponement import event_detail, postpone_after_fault
 from integrations.models import events
 from integrations.models.events import EventKind
 from integrations.models.tokens import Revocation, RevocationState
@@ -19,17 +19,17 @@ EVENTS = {
 }
 
 
-def settle(earned: Iterable[tuple[Revocation, RevocationState]]) -> None:
-    """Each in the state that it has earned, except for those that somebody settled meanwhile.
+def settle(results: Iterable[tuple[Revocation, RevocationState]]) -> None:
+    """Settle each revocation in its new state, except for those that were settled meanwhile.
 
-    One that failed before and is kept now shows that its provider answers again: the others there are due as well.
+    One that failed before and succeeds now shows that its provider responds again: the others there become due.
     """
-    alike, answering = defaultdict(list), set()
-    for row, state in earned:
-        alike[state, row.last_answer, *row.told].append(row)
+    groups, responding = defaultdict(list), set()
+    for row, state in results:
+        groups[state, row.last_answer, *row.told].append(row)
         if row.attempts > 1 and state != RevocationState.UNSUPPORTED:
-            answering.add(row.revocation_url)
-    for (state, *_words), rows in alike.items():
+            responding.add(row.revocation_url)
+    for (state, *_words), rows in groups.items():
         are_settled = False
         with error_boundary("Settling revocations"):
             are_settled = settled(rows, state)
@@ -37,14 +37,14 @@ def settle(earned: Iterable[tuple[Revocation, RevocationState]]) -> None:
             for row in rows:
                 with error_boundary(f"Settling revocation {row.hex}", on_error=partial(postpone_after_fault, row)):
                     settled([row], state)
-    if answering:
-        Revocation.objects.filter(revocation_url__in=answering).make_due()
+    if responding:
+        Revocation.objects.filter(revocation_url__in=responding).make_due()
 
 
 def settled(rows: Sequence[Revocation], state: RevocationState) -> bool:
-    """All of these in one statement; False, and nothing done, where one of them is settled already."""
+    """Settle all rows in one statement. False, without a change, if one of them is settled already."""
     answer = rows[0].last_answer if state == RevocationState.UNSUPPORTED else ""
-    lines = [events.line(row.user, row.credential, EVENTS[state], diary_detail(row, answer)) for row in rows]
+    lines = [events.line(row.user, row.credential, EVENTS[state], event_detail(row, answer)) for row in rows]
     with transaction.atomic():
         is_done = Revocation.objects.settle(rows, state)
         if is_done:

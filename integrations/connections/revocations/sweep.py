@@ -1,7 +1,7 @@
-"""Many promises at once: whatever is due, claimed in batches and delivered by threads, with no provider hammered.
+"""Deliver all due revocations: claimed in batches, delivered by threads, with a limit of parallel calls per provider.
 
-A slow provider holds at most half of the threads, so that the others go on. What does not fit into the time stays due;
-what a killed process had claimed is due again when its claim has run out.
+A slow provider occupies at most half of the threads. Rows that do not fit into the time stay due; rows claimed by a
+process that was killed are due again when the claim expires.
 """
 
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,95 +15,94 @@ from django.db import connection
 from foundation.error_boundary import error_boundary
 from integrations.connections.revocations import delivery, verification
 from integrations.connections.revocations.settlement import settle
-from integrations.connections.revocations.work_queue import LOOK_AGAIN, Board
+from integrations.connections.revocations.work_queue import LOOK_AGAIN, WorkQueue
 from integrations.models.tokens import Revocation
 
-SECONDS = 45.0  # of one run, its last deliveries included; its task is killed after 60
+SECONDS = 45.0  # of one run with its last deliveries; the task is killed after 60
 DELIVERY_SECONDS = verification.WITNESS_SECONDS + delivery.SECONDS + verification.SECONDS
-LOOKED_AT = 200  # due rows, of which a batch is chosen
+LOOKED_AT = 200  # due rows, from which a batch is chosen
 
 
 def drain(*, seconds: float = SECONDS, threads: int = 0) -> int:
-    """Deliver what is due, until nothing is or the time is up; how many were attempted. Safe to run twice at once.
+    """Deliver what is due until nothing is left or the time is up; return the number of attempts. Safe in parallel.
 
-    `threads`: how many calls one provider gets at once (REVOCATION_THREADS). All together get twice as many.
+    `threads`: parallel calls per provider (REVOCATION_THREADS); all providers together get twice as many.
     """
-    board = Board(threads or settings.REVOCATION_THREADS)
+    queue = WorkQueue(threads or settings.REVOCATION_THREADS)
     last_start_at = monotonic() + max(seconds - DELIVERY_SECONDS, seconds / 3)
-    rows = claim(board)
+    rows = claim_batch(queue)
     if not rows:
         return 0
     lanes: list[Future[int]] = []
-    with ThreadPoolExecutor(2 * board.at_once, thread_name_prefix="revocations") as pool:
+    with ThreadPoolExecutor(2 * queue.at_once, thread_name_prefix="revocations") as pool:
         try:
             while rows:
-                board.put(rows)
-                wanted = min(2 * board.at_once, board.demand())
-                lanes += [pool.submit(work, board) for _ in range(wanted - len(lanes))]
-                rows = more(board, last_start_at)
+                queue.put(rows)
+                needed = min(2 * queue.at_once, queue.demand())
+                lanes += [pool.submit(work, queue) for _ in range(needed - len(lanes))]
+                rows = claim_more(queue, last_start_at)
         finally:
-            Revocation.objects.give_back(board.close())
-            settle_the_rest(board)
+            Revocation.objects.give_back(queue.close())
+            settle_until_done(queue)
     return sum(lane.result() for lane in lanes)
 
 
-def settle_the_rest(board: Board) -> None:
-    while board.load():
-        settle(board.earned())
-        board.wait_for(lambda: not board.load(), LOOK_AGAIN)
-    settle(board.earned())
+def settle_until_done(queue: WorkQueue) -> None:
+    while queue.load():
+        settle(queue.take_results())
+        queue.wait_for(lambda: not queue.load(), LOOK_AGAIN)
+    settle(queue.take_results())
 
 
-def more(board: Board, last_start_at: float) -> list[Revocation]:
-    """Whatever else is due. Where all of it is for busy providers, that means waiting for these."""
-    while (left := last_start_at - monotonic()) > 0:
-        settle(board.earned())
-        before = board.load()
-        if rows := claim(board):
+def claim_more(queue: WorkQueue, last_start_at: float) -> list[Revocation]:
+    """Claim further rows. If all due rows are for busy providers, wait for these."""
+    while (seconds_left := last_start_at - monotonic()) > 0:
+        settle(queue.take_results())
+        load = queue.load()
+        if rows := claim_batch(queue):
             return rows
-        if not before:
+        if not load:
             break
-        board.wait_for(partial(is_eased, board, full(board)), left)
+        queue.wait_for(partial(has_room, queue, busy_providers(queue)), seconds_left)
     return []
 
 
-def is_eased(board: Board, before: set[str]) -> bool:
-    """All is done, or one of those that were full has room again."""
-    return not board.load() or bool(before - full(board))
+def has_room(queue: WorkQueue, were_busy: set[str]) -> bool:
+    """Whether all is done, or one of the providers that were busy has room again."""
+    return not queue.load() or bool(were_busy - busy_providers(queue))
 
 
-def full(board: Board) -> set[str]:
-    """Providers with enough to do. A few of theirs wait already, so that no thread has to wait for a claim."""
-    return {url for url, number in board.load().items() if number > board.at_once + board.at_once // 2}
+def busy_providers(queue: WorkQueue) -> set[str]:
+    """URLs of providers with enough rows here: some of them wait, so that no thread has to wait for a claim."""
+    return {url for url, number in queue.load().items() if number > queue.at_once + queue.at_once // 2}
 
 
-def claim(board: Board) -> list[Revocation]:
-    """The longest due, fairly among providers."""
-    due = Revocation.objects.due().exclude(revocation_url__in=full(board)).order_by("next_attempt_at")
+def claim_batch(queue: WorkQueue) -> list[Revocation]:
+    """Claim the rows that have been due longest, with a limit per provider."""
+    due = Revocation.objects.due().exclude(revocation_url__in=busy_providers(queue)).order_by("next_attempt_at")
     chosen: list[UUID] = []
-    taken = board.load()
+    load = queue.load()
     for row_id, url in due.values_list("pk", "revocation_url")[:LOOKED_AT]:
-        if taken[url] < 2 * board.at_once and len(chosen) < 2 * board.at_once:
-            taken[url] += 1
+        if load[url] < 2 * queue.at_once and len(chosen) < 2 * queue.at_once:
+            load[url] += 1
             chosen.append(row_id)
     return Revocation.objects.claim(chosen, delivery.LEASE) if chosen else []
 
 
-def work(board: Board) -> int:
-    """One thread. A claim that waited too long to be safe is left to run out."""
+def work(queue: WorkQueue) -> int:
+    """Deliver rows in one thread; return the number of attempts. A claim that is about to expire is left alone."""
     number = 0
     try:
-        while row := board.take():
+        while row := queue.take():
             state = None
             try:
-                with error_boundary(
-                    f"Delivering revocation {row.hex}"
-                ):  # the attempt cannot be counted: its claim runs out
+                # An attempt that fails here cannot be counted; its claim expires.
+                with error_boundary(f"Delivering revocation {row.hex}"):
                     if row.is_claimed_for(DELIVERY_SECONDS):
-                        state = delivery.pursue(row)
+                        state = delivery.attempt_claimed(row)
                         number += 1
             finally:
-                board.done(row, state)
+                queue.done(row, state)
     finally:
         connection.close()
     return number

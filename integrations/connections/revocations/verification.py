@@ -1,8 +1,8 @@
-"""Whether a revoked token is dead, by the provider's own word. A proof that cannot be had changes nothing.
+"""Verification: whether the provider itself reports a revoked token as dead. Without proof, nothing changes.
 
-"Inactive" proves something only where the provider called the same token alive before it was told: servers that know
-only access tokens call every refresh token inactive, and some do so whenever the access token has run out. A refused
-refresh needs no such witness.
+"Inactive" is a proof only if the provider reported the same token as active before the revocation (the witness):
+servers that know only access tokens report every refresh token as inactive, and some do so as soon as the access token
+has expired. A refused refresh needs no witness.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,10 +18,10 @@ from integrations.connections.revocations.refresh_proof import refresh_is_refuse
 from integrations.models import revocation_reach
 from integrations.models.tokens import Revocation
 
-WITNESS_SECONDS = 5.0  # the provider is not told before, so this is short
+WITNESS_SECONDS = 5.0  # short, because the revocation is sent after it
 SECONDS = 10.0
 
-Question = Callable[[Revocation, str], bool | None]
+Check = Callable[[Revocation, str], bool | None]
 
 
 class Verdict(StrEnum):
@@ -31,22 +31,22 @@ class Verdict(StrEnum):
 
 
 def collect_witnesses(revocation: Revocation) -> None:
-    """Note which tokens the provider calls alive before it is told of them."""
-    if revocation.told:  # it has heard of one at least, so what it says now is no witness
+    """Record which tokens the provider reports as active before they are revoked."""
+    if revocation.told:  # one token is revoked already, so the provider's reports prove nothing
         return
     witnesses = {}
     with transport.deadline(WITNESS_SECONDS):
         for name in unexpired_tokens(revocation):
-            for way in ways_to_ask(revocation, name):
-                if answer_to(QUESTIONS[way], revocation, name):
-                    witnesses[name] = {"by": way, "at": timezone.now().isoformat()}
+            for check_name in available_checks(revocation, name):
+                if run_check(CHECKS[check_name], revocation, name):
+                    witnesses[name] = {"by": check_name, "at": timezone.now().isoformat()}
                     break
     if witnesses != revocation.witnesses:
         revocation.note(witnesses=witnesses)
 
 
 def examine(revocation: Revocation) -> Verdict:
-    """DEAD only where each token that could still live is proved dead. Asks for a refresh last, for it may succeed."""
+    """DEAD only if each unexpired token is proved dead. Tries a refresh last, because it may succeed."""
     verdicts = {}
     with transport.deadline(SECONDS):
         for name in unexpired_tokens(revocation):
@@ -61,20 +61,19 @@ def examine(revocation: Revocation) -> Verdict:
 
 
 def verdict_on(revocation: Revocation, name: str) -> Verdict:
-    for way in ways_to_ask(revocation, name):
-        is_alive = answer_to(QUESTIONS[way], revocation, name)
+    for check_name in available_checks(revocation, name):
+        is_alive = run_check(CHECKS[check_name], revocation, name)
         if is_alive:
             return Verdict.ALIVE
-        if is_alive is False and has_witness(revocation, name, way):
+        if is_alive is False and has_witness(revocation, name, check_name):
             return Verdict.DEAD
     return Verdict.UNKNOWN
 
 
 def verdict_by_refresh(revocation: Revocation) -> Verdict:
-    """ALIVE: the provider gave new tokens, which are to be revoked now.
+    """Try a refresh. ALIVE: the provider granted new tokens, which must be revoked now.
 
-    Not asked where a newer sign-in hangs on the same grant: a server may take the refresh for a stolen token, and end
-    the grant.
+    UNKNOWN if a newer sign-in may share the grant: a server may take the refresh for a stolen token and end the grant.
     """
     if revocation_reach.would_end_a_newer_grant(revocation) or revocation_reach.may_end_a_coming_grant(revocation):
         return Verdict.UNKNOWN
@@ -85,50 +84,51 @@ def verdict_by_refresh(revocation: Revocation) -> Verdict:
 
 
 def unexpired_tokens(revocation: Revocation) -> list[str]:
-    """Those that no clock has ended. Of an access token that has run out, a refusal proves nothing."""
+    """Names of tokens that have not expired. For an expired access token, "inactive" proves nothing."""
     names = ["refresh_token"] if revocation.refresh_token else []
-    return [*names, "access_token"] if outlives(revocation, timezone.now()) else names
+    return [*names, "access_token"] if access_token_valid_at(revocation, timezone.now()) else names
 
 
-def outlives(revocation: Revocation, moment: datetime) -> bool:
-    """The access token lives at this moment, by its own time."""
+def access_token_valid_at(revocation: Revocation, moment: datetime) -> bool:
+    """Whether the access token has not expired at this moment."""
     expires_at = revocation.access_token_expires_at
     return bool(revocation.access_token) and (expires_at is None or expires_at > moment)
 
 
-def ways_to_ask(revocation: Revocation, name: str) -> Iterator[str]:
+def available_checks(revocation: Revocation, name: str) -> Iterator[str]:
     if revocation.introspection_url:
         yield "introspection"
     if revocation.userinfo_url and name == "access_token":
         yield "userinfo"
 
 
-def has_witness(revocation: Revocation, name: str, way: str) -> bool:
-    """The same endpoint called the same token alive. For a refresh token, not if the access token ran out since:
-    there are servers that call both inactive from then on.
+def has_witness(revocation: Revocation, name: str, check_name: str) -> bool:
+    """Whether the same endpoint reported the same token as active.
+
+    Does not count for a refresh token if the access token has expired since: some servers report both as inactive then.
     """
     witness = revocation.witnesses.get(name, {})
-    if witness.get("by") != way:
+    if witness.get("by") != check_name:
         return False
-    lived_then = outlives(revocation, datetime.fromisoformat(witness["at"]))
-    return name == "access_token" or not lived_then or outlives(revocation, timezone.now())
+    was_valid = access_token_valid_at(revocation, datetime.fromisoformat(witness["at"]))
+    return name == "access_token" or not was_valid or access_token_valid_at(revocation, timezone.now())
 
 
-def answer_to(ask: Question, revocation: Revocation, name: str) -> bool | None:
-    """Whether the token is alive. None: no clear answer."""
+def run_check(check: Check, revocation: Revocation, name: str) -> bool | None:
+    """Whether the token is active. None: no clear answer."""
     with suppress(OAuthError):
-        return ask(revocation, name)
+        return check(revocation, name)
     return None
 
 
-def ask_introspection(revocation: Revocation, name: str) -> bool | None:
-    """RFC 7662. Only a true `true` and a false `false` are answers."""
-    told = client.introspect(revocation.registration(), getattr(revocation, name), hint=name)
-    active = told.claims.get("active")
+def check_by_introspection(revocation: Revocation, name: str) -> bool | None:
+    """Introspect the token (RFC 7662). Anything but the JSON values `true` and `false` is no answer."""
+    result = client.introspect(revocation.registration(), getattr(revocation, name), hint=name)
+    active = result.claims.get("active")
     return active if isinstance(active, bool) else None
 
 
-def ask_userinfo(revocation: Revocation, name: str) -> bool | None:
+def check_by_userinfo(revocation: Revocation, name: str) -> bool | None:
     try:
         client.userinfo(revocation.registration(), getattr(revocation, name))
     except OAuthError as error:
@@ -136,4 +136,4 @@ def ask_userinfo(revocation: Revocation, name: str) -> bool | None:
     return True
 
 
-QUESTIONS: dict[str, Question] = {"introspection": ask_introspection, "userinfo": ask_userinfo}
+CHECKS: dict[str, Check] = {"introspection": check_by_introspection, "userinfo": check_by_userinfo}

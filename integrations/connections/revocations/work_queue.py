@@ -1,6 +1,6 @@
-"""Claimed promises on their way to the threads: so many at once towards one provider, the others wait.
+"""Claimed revocations on their way to the threads, with a limit of parallel deliveries per provider.
 
-Knows no database and no calls, only rows that have an address.
+Knows no database and no calls, only rows with a URL.
 """
 
 from collections import Counter, deque
@@ -9,15 +9,17 @@ from threading import Condition, RLock
 
 from integrations.models.tokens import Revocation, RevocationState
 
-LOOK_AGAIN = 1.0  # seconds; a thread that died tells nobody that its place is free
+LOOK_AGAIN = 1.0  # seconds; a thread that died does not notify the others
 
 
-class Board:
+class WorkQueue:
+    """A queue with one feeder, which claims and settles rows, and many threads, which deliver them."""
+
     def __init__(self, at_once: int) -> None:
         self.at_once = at_once
         self.waiting: deque[Revocation] = deque()
-        self.flying: Counter[str] = Counter()
-        self.unsettled: list[tuple[Revocation, RevocationState]] = []
+        self.in_progress: Counter[str] = Counter()  # by URL of the provider
+        self.results: list[tuple[Revocation, RevocationState]] = []
         self.is_closed = False
         lock = RLock()
         self.for_threads, self.for_feeder = Condition(lock), Condition(lock)
@@ -28,45 +30,45 @@ class Board:
             self.for_threads.notify(len(self.waiting))
 
     def take(self) -> Revocation | None:
-        """The next whose provider is not busy enough; waits for it. None when there will be no more."""
+        """The next row whose provider has room; waits for it. None if the queue is closed."""
         with self.for_threads:
-            while not (row := self.next_to_fly()) and not self.is_closed:
+            while not (row := self.next_ready()) and not self.is_closed:
                 self.for_threads.wait(LOOK_AGAIN)
             if row:
                 self.waiting.remove(row)
-                self.flying[row.revocation_url] += 1
+                self.in_progress[row.revocation_url] += 1
             return row
 
-    def next_to_fly(self) -> Revocation | None:
-        return next((row for row in self.waiting if self.flying[row.revocation_url] < self.at_once), None)
+    def next_ready(self) -> Revocation | None:
+        return next((row for row in self.waiting if self.in_progress[row.revocation_url] < self.at_once), None)
 
-    def done(self, row: Revocation, earned: RevocationState | None = None) -> None:
-        """Its place is free. The thread that says so takes the next; only the feeder has to be woken."""
+    def done(self, row: Revocation, state: RevocationState | None = None) -> None:
+        """Free the place of a row, and hand its new state to the feeder, if it has one."""
         with self.for_feeder:
-            self.flying[row.revocation_url] -= 1
-            if earned:
-                self.unsettled.append((row, earned))
+            self.in_progress[row.revocation_url] -= 1
+            if state:
+                self.results.append((row, state))
             self.for_feeder.notify()
 
-    def earned(self) -> list[tuple[Revocation, RevocationState]]:
-        """What has been delivered since this was last asked, for the feeder to settle."""
+    def take_results(self) -> list[tuple[Revocation, RevocationState]]:
+        """Rows that were delivered since the last call, with their new states, for the feeder to settle."""
         with self.for_feeder:
-            earned, self.unsettled = self.unsettled, []
-            return earned
+            results, self.results = self.results, []
+            return results
 
     def close(self) -> list[Revocation]:
-        """No more is taken. What was still waiting is handed back."""
+        """Let the threads end, and return the rows that were still waiting."""
         with self.for_threads:
             self.is_closed = True
-            left = list(self.waiting)
+            rows = list(self.waiting)
             self.waiting.clear()
             self.for_threads.notify_all()
-            return left
+            return rows
 
     def load(self) -> Counter[str]:
-        """How many each provider has here."""
+        """The number of rows here, by URL of the provider."""
         with self.for_feeder:
-            return self.flying + Counter(row.revocation_url for row in self.waiting)
+            return self.in_progress + Counter(row.revocation_url for row in self.waiting)
 
     def demand(self) -> int:
         """How many threads could be of use."""
