@@ -1,8 +1,8 @@
-"""Which providers do not answer: counted from real calls, and asked again once a minute until they do.
+"""Circuit breaker: stop calls to a provider that does not respond, and probe it once a minute until it does.
 
-A circuit belongs to an Application Registry and lies in its columns. It opens at one address (the token endpoint, or
-the API of a connection) and holds back what goes to that server; other servers of the same registry are left alone.
-Nothing is written while all is well. Knows nothing of tokens, people or screens.
+A circuit is stored in columns of an Application Registry. It opens for one URL (the token endpoint, or the API of a
+connection) and holds back calls to that server; other servers of the same registry are not affected. Writes nothing
+while all is well. Knows no tokens, people or screens.
 """
 
 import logging
@@ -24,38 +24,38 @@ from integrations.models.registry.health import origin
 
 logger = logging.getLogger(__name__)
 
-FAILURES = 3  # so many in a row
+FAILURES = 3  # in a row, to open the circuit
 WITHIN = timedelta(minutes=2)
 TRIAL_EVERY = timedelta(minutes=1)
-LONGEST_PAUSE = timedelta(minutes=5)  # between two trials, however long the server wants us to wait
+LONGEST_PAUSE = timedelta(minutes=5)  # between two trials, whatever the server asks for
 A_PERSON_MAY_ASK_EVERY = timedelta(seconds=10)
 CHECK_SECONDS = 10
 CHECKS_AT_ONCE = 8
 CHECKS_IN_A_RUN = 16  # two rounds of checks, so that a run ends within 20 seconds
 
 IS_DOWN = Q(down_since__isnull=False)
-answered_again = Signal()  # `registry`: one that was down answers
+answered_again = Signal()  # sent with `registry` when a provider that was down responds
 WELL = {"failures": 0, "failing_since": None, "failing_url": "", "down_since": None, "next_check_at": None}
 
 
 def allows(registry: ApplicationRegistry, url: str) -> bool:
-    """Whether to call this address now. While it is down, True for one caller a minute: that call is the trial."""
+    """Whether to call this URL now. While the circuit is open, True for one caller a minute: its call is the trial."""
     if not registry.is_down_at(url):
         return True
     return take_trial(registry) or not ApplicationRegistry.objects.filter(IS_DOWN, pk=registry.pk).exists()
 
 
 def take_trial(registry: ApplicationRegistry, *, early: timedelta = timedelta()) -> bool:
-    """The turn of exactly one caller: a compare-and-swap on the time of the next trial."""
+    """Let exactly one caller make the trial, by compare-and-swap on the time of the next trial."""
     now = timezone.now()
     due = ApplicationRegistry.objects.filter(IS_DOWN, pk=registry.pk, next_check_at__lte=now + early)
     return bool(due.update(next_check_at=now + TRIAL_EVERY))
 
 
 def note(registry: ApplicationRegistry, url: str, error: OAuthError | None = None) -> None:
-    """What came of a call to this address: an answer, a failure that counts, or what says nothing of the provider.
+    """Record the result of a call to this URL: a response, a failure, or neither.
 
-    Asking for patience (429) is an answer, and so is a refusal. A page of HTML with a status of 200 is neither.
+    "Try later" (429) is a response, and so is a refusal. An HTML page with status 200 is neither.
     """
     is_answer = not isinstance(error, Unusable) or isinstance(error, Unexplained)
     if error is None or (0 < error.status < 500 and is_answer):
@@ -65,21 +65,23 @@ def note(registry: ApplicationRegistry, url: str, error: OAuthError | None = Non
 
 
 def note_failure(registry: ApplicationRegistry, url: str, error: Unreachable) -> None:
-    """Nobody answered, or with an error of the server's own."""
-    now, here = timezone.now(), Q(failing_url__istartswith=origin(url))
+    """Count a call without a response, or with a server error, and open the circuit if there were too many."""
+    now, is_here = timezone.now(), Q(failing_url__istartswith=origin(url))
     row = ApplicationRegistry.objects.filter(pk=registry.pk)
     next_check_at = now + pause_after(error)
-    if row.filter(IS_DOWN, here).update(next_check_at=next_check_at):
+    if row.filter(IS_DOWN, is_here).update(next_check_at=next_check_at):
         return
-    goes_on = here & Q(failing_since__gt=now - WITHIN)
+    is_series = is_here & Q(failing_since__gt=now - WITHIN)
     up = row.exclude(IS_DOWN)
     up.update(
-        failures=Case(When(goes_on, then=F("failures") + 1), default=1),
-        failing_since=Case(When(goes_on, then=F("failing_since")), default=now, output_field=models.DateTimeField()),
+        failures=Case(When(is_series, then=F("failures") + 1), default=1),
+        failing_since=Case(When(is_series, then=F("failing_since")), default=now, output_field=models.DateTimeField()),
         failing_url=url if urlsplit(url).path else f"{url}/",
     )
     if up.filter(failures__gte=FAILURES).update(down_since=F("failing_since"), next_check_at=next_check_at):
-        logger.warning("%s does not answer (%s). Its calls are held back; it is asked again.", registry, error.code)
+        logger.warning(
+            "%s does not answer (%s). Calls to it are held back until a trial succeeds.", registry, error.code
+        )
 
 
 def pause_after(error: Unreachable) -> timedelta:
@@ -87,7 +89,7 @@ def pause_after(error: Unreachable) -> timedelta:
 
 
 def note_answer(registry: ApplicationRegistry, url: str) -> None:
-    """It is there. Written only where the row, as it was read, knew of failures at this address."""
+    """Close the circuit. Writes only if the row, as it was read, has failures at this URL."""
     if not registry.failures or origin(url) != origin(registry.failing_url):
         return
     row = ApplicationRegistry.objects.filter(pk=registry.pk, failing_url=registry.failing_url)
@@ -100,7 +102,7 @@ def note_answer(registry: ApplicationRegistry, url: str) -> None:
 
 
 class TooSoon(Exception):
-    """The server was asked a short while ago, and may be asked again in so many `seconds`."""
+    """The last trial was a short while ago; the next one is allowed in so many `seconds`."""
 
     def __init__(self, seconds: int) -> None:
         self.seconds = seconds
@@ -108,7 +110,7 @@ class TooSoon(Exception):
 
 
 def check_now(registry: ApplicationRegistry) -> bool:
-    """A person asks whether it is back. The server is asked at most once in ten seconds, however many people press."""
+    """Make a trial now, for a person on a page. At most one in ten seconds; raises `TooSoon` otherwise."""
     early = TRIAL_EVERY - A_PERSON_MAY_ASK_EVERY
     if registry.down_since is None:
         return True
@@ -122,18 +124,18 @@ def check_now(registry: ApplicationRegistry) -> bool:
 
 
 def check_due() -> None:
-    """All whose next trial is due, a few at once."""
+    """Make all trials that are due, a few in parallel."""
     due = ApplicationRegistry.objects.filter(IS_DOWN, active=True, next_check_at__lte=timezone.now())
-    found = list(due.order_by("next_check_at")[:CHECKS_IN_A_RUN])
-    if found:
+    registries = list(due.order_by("next_check_at")[:CHECKS_IN_A_RUN])
+    if registries:
         with ThreadPoolExecutor(CHECKS_AT_ONCE) as pool:
-            list(pool.map(check, found))
+            list(pool.map(check, registries))
 
 
 def check(registry: ApplicationRegistry) -> None:
-    """One trial, unless somebody else has had it. In a thread of its own."""
+    """Make the trial of one registry in a thread, unless another caller makes it."""
     try:
-        with error_boundary(f"Checking registry {registry.hex}"):  # its next trial is in a minute
+        with error_boundary(f"Checking registry {registry.hex}"):  # the next trial is in a minute
             if take_trial(registry):
                 answers_again(registry)
     finally:
@@ -141,11 +143,11 @@ def check(registry: ApplicationRegistry) -> None:
 
 
 def answers_again(registry: ApplicationRegistry) -> bool:
-    """One request without any credentials to the address that failed. Whatever it says, somebody is there to say it."""
+    """Send a request without credentials to the URL that failed. Any response but a server error closes the circuit."""
     if not connection.in_atomic_block:
-        connection.close()  # nobody's database connection waits for a third party
+        connection.close()  # hold no database connection while a third party responds
     try:
-        knock(registry.failing_url)
+        probe(registry.failing_url)
     except Unreachable as error:
         note_failure(registry, registry.failing_url, error)
         return False
@@ -155,8 +157,8 @@ def answers_again(registry: ApplicationRegistry) -> bool:
     return True
 
 
-def knock(url: str) -> None:
-    """Only the head of the answer is read, unless it is an error."""
+def probe(url: str) -> None:
+    """Request the URL, and read only the headers of the response, unless it is an error."""
     with transport.deadline(CHECK_SECONDS), transport.translated(), transport.session().get(url, stream=True) as answer:
         if answer.status_code >= 500:
             raise answers.failure(answer)

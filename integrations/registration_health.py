@@ -1,8 +1,8 @@
-"""Is our registration at a provider accepted? Asked before anybody is signed out for a refusal that we may have caused.
+"""Whether a provider accepts our registration: checked before people are signed out because it may be our fault.
 
-A registry whose registration is in doubt is held: its renewals stop, administrators are told, and all tokens are kept.
-One caller a minute may try. The first success, a check that the provider answers well, or an administrator's save lets
-all renewals go on at once. Knows nothing of single renewals.
+While that is in doubt, renewals of the registry are held: they stop, administrators get a mail, and all tokens are
+kept. One caller a minute may try. The first success, an accepted check, or an administrator's save releases all
+renewals at once. Knows nothing about single renewals.
 """
 
 import logging
@@ -23,14 +23,14 @@ from integrations.models.tokens import Renewal, RenewalOutcome, Token
 logger = logging.getLogger(__name__)
 
 TRIAL_EVERY = timedelta(minutes=1)
-PROOF_LASTS = timedelta(minutes=10)  # a check that the provider accepted need not be repeated so soon
+PROOF_LASTS = timedelta(minutes=10)  # an accepted check is not repeated within this time
 CHECK_AGAIN_AFTER = timedelta(minutes=10)  # while renewals are held
-SEVERAL = 2  # people whom it refuses alike, with no success in between
+SEVERAL = 2  # people who are refused with the same code, with no success in between
 WITHIN = timedelta(hours=1)
 
 
 def allows_renewals(registry: ApplicationRegistry) -> bool:
-    """False while renewals are held, but for one caller a minute: a compare-and-swap on the time of the next trial."""
+    """False while renewals are held, except for one caller a minute, chosen by compare-and-swap on the next trial."""
     if registry.renewals_held_until is None:
         return True
     now = timezone.now()
@@ -40,7 +40,7 @@ def allows_renewals(registry: ApplicationRegistry) -> bool:
 
 
 def is_held(registry: ApplicationRegistry) -> bool:
-    """As stored: another caller may have held or released the renewals meanwhile."""
+    """Whether renewals are held. Reads the database: another caller may have held or released them meanwhile."""
     return ApplicationRegistry.objects.filter(pk=registry.pk, renewals_held_until__isnull=False).exists()
 
 
@@ -49,7 +49,7 @@ def held_error(registry: ApplicationRegistry) -> Misconfigured:
 
 
 def note_accepted(registry: ApplicationRegistry, *, use: Use = Use.TOKENS) -> None:
-    """The provider accepted our registration for this use. Written only where that was in doubt."""
+    """Record that the provider accepts our registration for this use. Writes only if that was in doubt."""
     registry.note_misconfigured("", use=use)
     if registry.renewals_held_until is not None or registry.is_unproven:
         write(registry, registration_accepted_at=timezone.now(), renewals_held_until=None)
@@ -57,7 +57,7 @@ def note_accepted(registry: ApplicationRegistry, *, use: Use = Use.TOKENS) -> No
 
 
 def hold_renewals(registry: ApplicationRegistry, code: str) -> Misconfigured:
-    """Stop the registry's renewals, and have administrators told. Nobody's tokens are touched."""
+    """Hold the renewals of the registry, and report it to administrators. Changes no tokens."""
     registry.note_misconfigured(code)
     write(registry, renewals_held_until=timezone.now() + TRIAL_EVERY)
     logger.warning("Renewals at %s are held (%s).", registry, code)
@@ -65,10 +65,10 @@ def hold_renewals(registry: ApplicationRegistry, code: str) -> Misconfigured:
 
 
 def check_registration(registry: ApplicationRegistry, *, again: bool = False) -> ClientCheck | None:
-    """Ask the provider, unless somebody else is asking now (None). An acceptance is written down.
+    """Check our registration at the provider, and record an acceptance. None if another caller is checking now.
 
-    While renewals are held it is not asked `again` for ten minutes (None): some requests carry wrong credentials, and
-    a provider may lock a client that shows them all day long. A save of the registry ends the wait.
+    While renewals are held, returns None for ten minutes after a check, unless `again` is set: some requests carry
+    wrong credentials, and a provider may lock a client that sends them all day long. A save of the registry ends this.
     """
     rows = ApplicationRegistry.objects.filter(pk=registry.pk)
     now = timezone.now()
@@ -77,7 +77,7 @@ def check_registration(registry: ApplicationRegistry, *, again: bool = False) ->
         return None
     next_check_at = None
     try:
-        check = ask(registry)
+        check = send_check(registry)
         if check.verdict != Verdict.ACCEPTED and is_held(registry):
             next_check_at = timezone.now() + CHECK_AGAIN_AFTER
     finally:
@@ -88,8 +88,8 @@ def check_registration(registry: ApplicationRegistry, *, again: bool = False) ->
     return check
 
 
-def ask(registry: ApplicationRegistry) -> ClientCheck:
-    """Only a revocation as RFC 7009 has it can be tried with a token alone."""
+def send_check(registry: ApplicationRegistry) -> ClientCheck:
+    """Send the check, without the revocation URL if it has a dialect: only RFC 7009 can be tried with a token alone."""
     try:
         registration = registry.registration()
     except Misconfigured:
@@ -98,7 +98,7 @@ def ask(registry: ApplicationRegistry) -> ClientCheck:
 
 
 def last_check(registry: ApplicationRegistry) -> ClientCheck | None:
-    """The last acceptance, while it counts."""
+    """The last accepted check, if it is recent enough."""
     accepted_at = registry.registration_accepted_at
     if registry.is_unproven or accepted_at is None or accepted_at < timezone.now() - PROOF_LASTS:
         return None
@@ -108,7 +108,7 @@ def last_check(registry: ApplicationRegistry) -> ClientCheck | None:
 
 
 def several_refused(registry: ApplicationRegistry, code: str, user_id: int | None) -> bool:
-    """Counting this person: so many were refused with this code since the last success at this registry."""
+    """Whether several people, including this one, were refused with this code since the last success."""
     tokens = Token.objects.filter(credential__profile__registry=registry)
     since = last_success(registry)
     refused = Renewal.objects.filter(
@@ -122,7 +122,7 @@ def several_refused(registry: ApplicationRegistry, code: str, user_id: int | Non
 
 
 def last_success(registry: ApplicationRegistry) -> datetime:
-    """When the provider last gave anybody tokens, as far as that matters now."""
+    """When the provider last granted tokens, or the beginning of the period under review if that is later."""
     tokens = Token.objects.filter(credential__profile__registry=registry)
     renewed = Renewal.objects.filter(token_id__in=tokens.values("pk"), outcome=RenewalOutcome.RENEWED)
     moments: list[datetime | None] = [
@@ -135,7 +135,7 @@ def last_success(registry: ApplicationRegistry) -> datetime:
 
 
 def end_pauses(registry: ApplicationRegistry) -> None:
-    """Whoever waits after a failed renewal may try at once."""
+    """Allow renewals that are pausing after a failure to be tried at once."""
     paused = Token.objects.filter(credential__profile__registry=registry, lease_owner="", lease_expires_at__gt=Now())
     paused.update(lease_expires_at=None)
 

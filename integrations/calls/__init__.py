@@ -1,16 +1,16 @@
-"""One call to a third party as a user. Everything that uses a stored token goes through `send` or `stream`.
+"""Calls to third-party APIs as a user. Everything that uses a stored token goes through `send` or `stream`.
 
-The token goes to the alias's own origin and nowhere else; whatever the caller writes into the path or the headers.
+The token is sent to the origin of the alias and nowhere else, whatever the caller puts into the path or the headers.
 
-    sending      an answer as a whole               borders      what a caller may say, and what may come back
-    streaming    bodies that flow, for the proxy    asking       renewals and repetitions of one call
-    patience     how long a server wants us to wait
+    buffered       a response read as a whole           header_policy    allowed paths and headers
+    streamed       streamed bodies, for the proxy       retries          renewal and retries of one call
+    rate_limits    how long a server asks us to wait
 """
 
 from integrations.calls.buffered import DEADLINE, LARGEST_ANSWER, send
 from integrations.calls.header_policy import NEVER_SENT, BadPath, allowed_headers, may_say, target
 from integrations.calls.retries import IDEMPOTENT, MOST_RETRIES
-from integrations.calls.streamed import Body, Cut, Streamed, stream
+from integrations.calls.streamed import Body, IncompleteBody, Streamed, stream
 
 __all__ = [
     "DEADLINE",
@@ -20,7 +20,7 @@ __all__ = [
     "NEVER_SENT",
     "BadPath",
     "Body",
-    "Cut",
+    "IncompleteBody",
     "Streamed",
     "allowed_headers",
     "may_say",

@@ -1,4 +1,4 @@
-"""A call whose answer is read as a whole."""
+"""Calls whose response is read as a whole."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -9,8 +9,8 @@ import requests
 
 from accounts.models import User
 from foundation.oauth_client import transport
-from integrations.calls.header_policy import allowed_headers, method_of, spoken, target
-from integrations.calls.retries import IDEMPOTENT, Terms, answered, guarded
+from integrations.calls.header_policy import allowed_headers, method_of, request_headers, target
+from integrations.calls.retries import IDEMPOTENT, Terms, call_unless_down, call_with_renewal
 from integrations.connections import renewal
 from integrations.models.registry import HttpConnection
 
@@ -32,14 +32,14 @@ def send(
     used_by: str = "",
     retries: int = 0,
 ) -> requests.Response:
-    """Call the third party as this user, or as the system. `timeout`: total deadline in seconds, of repetitions too.
+    """Call the third party as this user, or as the system. `timeout`: total deadline in seconds, including retries.
 
-    A 401 forces one renewal, and one more call where repeating does no harm. Redirects are returned, not followed. A
+    A 401 forces one renewal, and one more call if the method is idempotent. Redirects are returned, not followed. A
     renewal has its own deadline: cut short, it could lose tokens that the provider has already replaced.
-    `retries`: how often an idempotent call is repeated, at most five times, while nobody answers or the server asks
-    for patience (429, 502, 503, 504, a used-up limit), after the time that it names if that is not too long.
-    While the provider is down, nothing is sent (`Unreachable`, "provider_down") but one call a minute.
-    Raises `tokens.NoUsableToken`, `BadPath`, or an `OAuthError` (unreachable, blocked, too large).
+    `retries`: how often to repeat an idempotent call, at most five times, if the server does not respond or asks to try
+    later (429, 502, 503, 504, a used-up limit), after the time that it names if that is within the deadline.
+    While the provider is down, one call a minute is sent; all others raise `Unreachable` ("provider_down").
+    Raises `renewal.NoUsableToken`, `BadPath`, or an `OAuthError` (unreachable, blocked, too large).
     """
     method = method_of(method)
     url = target(connection.connection_url, path)
@@ -47,16 +47,16 @@ def send(
         raise renewal.NoUsableToken("no_credential")
     token = renewal.current(user, connection.credential, connection_url=connection.connection_url)
     url, server = token.at_home(url), token.at_home(connection.connection_url)
-    call = {"params": params, "json": json, "data": data}
-    said, registry = allowed_headers(headers or {}), token.credential.registry
+    content = {"params": params, "json": json, "data": data}
+    caller_headers, registry = allowed_headers(headers or {}), token.credential.registry
 
-    def ask(access_token: str, seconds: float) -> requests.Response:
-        borne = spoken(said, registry, access_token)
-        asked = partial(request, method, url, borne, deadline=seconds, **call)
-        return guarded(asked, registry, server, seconds)
+    def call(access_token: str, seconds: float) -> requests.Response:
+        all_headers = request_headers(caller_headers, registry, access_token)
+        send_request = partial(request, method, url, all_headers, deadline=seconds, **content)
+        return call_unless_down(send_request, registry, server, seconds)
 
     terms = Terms(ends_at=monotonic() + timeout, retries=retries, repeatable=lambda: method in IDEMPOTENT)
-    response = answered(ask, token, terms)
+    response = call_with_renewal(call, token, terms)
     renewal.note_use(token, used_by)
     return response
 
@@ -64,6 +64,6 @@ def send(
 def request(method: str, url: str, headers: Mapping[str, str | bytes], **call: Any) -> requests.Response:
     response = transport.request(method, url, headers=headers, max_bytes=LARGEST_ANSWER, **call)
     for name, value in headers.items():
-        if isinstance(value, bytes):  # ours: the caller gets the answer, not the token
+        if isinstance(value, bytes):  # added here: the caller must not see the token
             response.request.headers.pop(name, None)
     return response

@@ -1,4 +1,4 @@
-"""What a caller may say in a person's name, where to, and what of an answer may come back to him. Sends nothing."""
+"""Header and path policy: what is removed from requests and responses, and where a call may go. Sends nothing."""
 
 import re
 import unicodedata
@@ -9,8 +9,8 @@ from foundation.oauth_client import call_headers
 from integrations.expressions.percent_encoding import LONGEST_PATH, TooManyEncodings, fully_unquoted
 from integrations.models.registry import ApplicationRegistry
 
-# What a caller may not say in the user's name: who he is, where the call goes, how it is framed, whom it came through.
-OURS_TO_SET = re.compile(
+# Headers that callers may not set: credentials, destination, framing, and the proxies that a call has passed.
+FORBIDDEN_IN_REQUESTS = re.compile(
     r"^(authorization|cookie2?|host|connection|keep-alive|te|trailer|transfer-encoding|content-length|upgrade|expect|via"
     r"|forwarded|proxy(-.*)?|x-forward.*|x-real-ip|(.*-)?client-?ip|x-(originating|proxyuser|remote)-ip|cf-.*"
     r"|(x-)?remote-(addr|user)|x-(azure-socketip|envoy-.*)|x-host|x-(url-)?scheme|x-https|front-end-https"
@@ -19,12 +19,11 @@ OURS_TO_SET = re.compile(
 )
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 §5.6.2
 CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-A_METHOD = re.compile(r"[A-Za-z]+(-[A-Za-z]+)*")  # of those that IANA knows: VERSION-CONTROL
+A_METHOD = re.compile(r"[A-Za-z]+(-[A-Za-z]+)*")  # IANA's registry has methods with hyphens, such as VERSION-CONTROL
 NEVER_SENT = frozenset({"TRACE", "CONNECT"})
 
-# What an answer of theirs would do at our address: set cookies, lead elsewhere, change what pages here may do or be
-# kept for, or frame the body anew.
-ACTS_ON_US = re.compile(
+# Response headers that would act on our own origin: cookies, redirects, policies of pages, caching, and framing.
+FORBIDDEN_IN_RESPONSES = re.compile(
     r"^(set-cookie.*|set-login|clear-site-data|service-worker.*|refresh|content-location|www-authenticate|keyrack-.*|hx-.*"
     r"|connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|content-length|upgrade|alt-svc|server|date|via"
     r"|x-accel-.*|x-sendfile|x-(lighttpd-send|litespeed|reproxy)-.*|secure-session-.*"
@@ -37,7 +36,7 @@ ACTS_ON_US = re.compile(
     r"|cache-control|(.*-)?cdn-cache-control|edge-control|surrogate-.*|pragma|expires|age)$",
     re.IGNORECASE,
 )
-RENAMED = {"location": "Keyrack-Location"}  # a program can read it, and nothing follows it by itself
+RENAMED = {"location": "Keyrack-Location"}  # programs can read it, but clients do not follow it
 FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\#]")
 FORBIDDEN_ONCE_DECODED = re.compile(r"[\x00-\x1f\x7f\\]")
 ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/|(https?|wss?|ftps?|file|gopher|data|blob|javascript|vbscript):", re.I)
@@ -45,23 +44,23 @@ BETWEEN_STEPS = re.compile(r"[/\\;?#]")
 
 
 class BadPath(ValueError):
-    """The path would leave the alias's origin or base path."""
+    """The path would leave the origin or the base path of the alias, or the request is not valid."""
 
 
 def target(connection_url: str, path: str) -> str:
-    """The address of `path` below the connection's URL: same origin, same base path, whatever the path tries."""
+    """The URL of `path` below the connection's URL. Raises `BadPath` if it could leave that origin or base path."""
     if len(path) > LONGEST_PATH:
         raise BadPath(f"A path has at most {LONGEST_PATH} characters.")
     try:
         decoded = fully_unquoted(path.partition("?")[0])
     except TooManyEncodings:
-        raise BadPath("A path is not encoded so many times.") from None
+        raise BadPath("The path is percent-encoded too many times.") from None
     if FORBIDDEN.search(path) or FORBIDDEN_ONCE_DECODED.search(decoded):
-        raise BadPath("A path holds no spaces, backslashes, fragments or control characters.")
+        raise BadPath("A path can’t contain spaces, backslashes, fragments or control characters.")
     if decoded.startswith("//") or ADDRESS.match(decoded):
-        raise BadPath("Give a path below the connection's URL, not an address of its own.")
+        raise BadPath("Give a path below the connection's URL, not a full URL.")
     if has_dot_segments(decoded) or has_dot_segments(unicodedata.normalize("NFKC", decoded)):
-        raise BadPath("A path holds no dot segments.")
+        raise BadPath("A path can’t contain dot segments.")
     url = connection_url.rstrip("/") + "/" + path.lstrip("/") if path else connection_url
     if urlsplit(url)[:2] != urlsplit(connection_url)[:2]:
         raise BadPath("The path leads to another server.")
@@ -69,61 +68,64 @@ def target(connection_url: str, path: str) -> str:
 
 
 def has_dot_segments(path: str) -> bool:
-    """Some servers let blanks at the end go, and begin a query or parameters at a "?" or ";" that was encoded."""
+    """Whether a decoded path has dot segments. Some servers trim spaces, or split at an encoded "?" or ";"."""
     return any(step.strip() in {".", ".."} for step in BETWEEN_STEPS.split(path))
 
 
 def allowed_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """Without those that are ours to set, and those that the caller meant for this hop alone."""
-    for_this_hop = hop_by_hop(headers.items())
-    return {name: value for name, value in headers.items() if may_say(name) and name.lower() not in for_this_hop}
+    """The headers that a caller may set, without those of this hop (RFC 9110 §7.6.1)."""
+    hop_headers = hop_by_hop_names(headers.items())
+    return {name: value for name, value in headers.items() if may_say(name) and name.lower() not in hop_headers}
 
 
-def spoken(said: Mapping[str, str], registry: ApplicationRegistry, access_token: str) -> dict[str, str | bytes]:
-    """What the caller says, and what the provider wants with each call. Who calls is never the caller's to say."""
-    ours = call_headers.headers(registry.call_headers, client_id=registry.client_id, access_token=access_token)
-    about_us = {"authorization", *(spelling(name) for name, text in registry.call_headers.items() if "{" in text)}
-    his = {name: value for name, value in said.items() if spelling(name) not in about_us}
-    named = {spelling(name) for name in his}
-    return {**his, **{name: value for name, value in ours.items() if spelling(name) not in named}}
+def request_headers(
+    caller_headers: Mapping[str, str], registry: ApplicationRegistry, access_token: str
+) -> dict[str, str | bytes]:
+    """Headers of the caller and of the registry. The caller cannot override those that identify the client or user."""
+    texts = registry.call_headers
+    ours = call_headers.headers(texts, client_id=registry.client_id, access_token=access_token)
+    reserved = {"authorization", *(normalized(name) for name, text in texts.items() if "{" in text)}
+    allowed = {name: value for name, value in caller_headers.items() if normalized(name) not in reserved}
+    overridden = {normalized(name) for name in allowed}
+    return {**allowed, **{name: value for name, value in ours.items() if normalized(name) not in overridden}}
 
 
-def spelling(name: str) -> str:
-    """Servers differ in what X_Client_Id means to them; so it counts as what it resembles."""
+def normalized(name: str) -> str:
+    """The name for comparisons. Some servers treat X_Client_Id like X-Client-Id."""
     return name.lower().replace("_", "-")
 
 
 def may_say(name: str) -> bool:
-    """Servers differ in what "Authorization " or X_Forwarded_For mean to them; so they count as what they resemble."""
-    return bool(HEADER_NAME.fullmatch(name)) and not OURS_TO_SET.match(name.replace("_", "-"))
+    """Whether a caller may set this header. Underscores count as hyphens, because some servers treat them alike."""
+    return bool(HEADER_NAME.fullmatch(name)) and not FORBIDDEN_IN_REQUESTS.match(name.replace("_", "-"))
 
 
 def method_of(method: str) -> str:
-    """TRACE has the request repeated in the answer, token and all (RFC 9110 §9.3.8); CONNECT asks for a tunnel."""
+    """The method in capitals. No TRACE, which echoes the token (RFC 9110 §9.3.8), and no CONNECT, which is a tunnel."""
     if not A_METHOD.fullmatch(method):
-        raise BadPath("A method is one word of letters and hyphens.")
+        raise BadPath("A method consists of letters and hyphens.")
     if (method := method.upper()) in NEVER_SENT:
-        raise BadPath(f"{method} cannot be used here.")
+        raise BadPath(f"{method} can’t be used here.")
     return method
 
 
-def passing(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Of a stranger's answer, what may be said from our origin (RFC 9110 §7.6.1): the rest would act on it."""
-    found = list(headers)
-    for_this_hop = hop_by_hop(found)
+def response_headers(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Response headers that may be passed on from our origin, without those of this hop (RFC 9110 §7.6.1)."""
+    pairs = list(headers)
+    hop_headers = hop_by_hop_names(pairs)
     return [
         (RENAMED.get(name.lower(), name), value.strip(" \t"))
-        for name, value in found
-        if may_come_back(name, value) and name.lower() not in for_this_hop
+        for name, value in pairs
+        if may_pass_on(name, value) and name.lower() not in hop_headers
     ]
 
 
-def may_come_back(name: str, value: str) -> bool:
-    acts_on_us = ACTS_ON_US.match(name.replace("_", "-"))
-    return bool(HEADER_NAME.fullmatch(name)) and not acts_on_us and not CONTROLS.search(value)
+def may_pass_on(name: str, value: str) -> bool:
+    is_forbidden = FORBIDDEN_IN_RESPONSES.match(name.replace("_", "-"))
+    return bool(HEADER_NAME.fullmatch(name)) and not is_forbidden and not CONTROLS.search(value)
 
 
-def hop_by_hop(headers: Iterable[tuple[str, str]]) -> set[str]:
-    """What `Connection` names, in small letters."""
-    told = [value for name, value in headers if name.lower() == "connection"]
-    return {name.strip().lower() for name in ",".join(told).split(",")}
+def hop_by_hop_names(headers: Iterable[tuple[str, str]]) -> set[str]:
+    """Names that `Connection` lists, in lower case."""
+    lists = [value for name, value in headers if name.lower() == "connection"]
+    return {name.strip().lower() for name in ",".join(lists).split(",")}

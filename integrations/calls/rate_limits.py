@@ -1,7 +1,7 @@
-"""How long a server wants us to wait before we ask again, by its own words (RFC 9110 §10.2.3) or by the count of tries.
+"""How long to wait before a retry: as the server says (RFC 9110 §10.2.3), or growing with the number of tries.
 
-Rate limits are told in several dialects: `Retry-After`; `RateLimit-Reset` in seconds, or `RateLimit: …;t=…`
-(draft-ietf-httpapi-ratelimit-headers); `X-RateLimit-Reset` in seconds, as a moment since 1970, or as a date.
+Servers announce rate limits in several ways: `Retry-After`; `RateLimit-Reset` in seconds, or `RateLimit: …;t=…`
+(draft-ietf-httpapi-ratelimit-headers); `X-RateLimit-Reset` in seconds, as a Unix time, or as a date.
 """
 
 import random
@@ -13,59 +13,60 @@ from email.utils import parsedate_to_datetime
 from time import time
 
 TRANSIENT = frozenset({408, 425, 429, 502, 503, 504})
-FIRST_PAUSE, LONGEST_PAUSE = 0.25, 8.0  # seconds, where the server does not say; doubled each time
-LONGEST_ASKED = 366 * 86_400.0  # seconds; a longer wait means the same to everybody here
-A_MOMENT = 1_000_000_000  # more seconds than anybody lets us wait: counted since 1970
+FIRST_PAUSE, LONGEST_PAUSE = 0.25, 8.0  # seconds, if the server does not say; doubled each time
+LONGEST_ASKED = 366 * 86_400.0  # seconds; any longer wait is treated the same
+UNIX_TIME = 1_000_000_000  # larger numbers are not a duration but a Unix time
 
 
 def may_pass(status: int, headers: Mapping[str, str]) -> bool:
-    """The same question may be answered later."""
+    """Whether the same call may succeed later."""
     return status in TRANSIENT or is_limited(status, headers)
 
 
 def is_limited(status: int, headers: Mapping[str, str]) -> bool:
-    """Asked too often. A used-up limit is told as 403 as well."""
+    """Whether a rate limit is exceeded. Some servers send 403 for that."""
     return status == 429 or (status == 403 and (is_used_up(headers) or "Retry-After" in headers))
 
 
 def is_used_up(headers: Mapping[str, str]) -> bool:
-    told = [headers.get(f"{prefix}RateLimit-Remaining", "").strip() for prefix in ("", "X-")]
-    return "0" in told or bool(re.search(r";\s*r=0\b", headers.get("RateLimit", "")))
+    """Whether the headers say that no calls remain."""
+    remaining = [headers.get(f"{prefix}RateLimit-Remaining", "").strip() for prefix in ("", "X-")]
+    return "0" in remaining or bool(re.search(r";\s*r=0\b", headers.get("RateLimit", "")))
 
 
 def pause(headers: Mapping[str, str], tries: int) -> float:
-    """Seconds. `tries`: how many there have been."""
-    asked = asked_for(headers)
-    return guess(tries) if asked is None else asked
+    """Seconds to wait. `tries`: the number of calls so far."""
+    announced = asked_for(headers)
+    return guess(tries) if announced is None else announced
 
 
 def asked_for(headers: Mapping[str, str]) -> float | None:
-    """Seconds; None where the server does not say."""
-    told = [seconds(headers.get("Retry-After", ""))]
-    if is_used_up(headers) or told == [None]:
-        told += [seconds(headers.get(name, "")) for name in ("RateLimit-Reset", "X-RateLimit-Reset")]
-        told += [float(found) for found in re.findall(r";\s*t=([0-9]{1,9})\b", headers.get("RateLimit", ""))]
-    known = [each for each in told if each is not None]
-    return max(known, default=None)
+    """Seconds that the server asks for; None if it does not say."""
+    waits = [seconds(headers.get("Retry-After", ""))]
+    if is_used_up(headers) or waits == [None]:
+        waits += [seconds(headers.get(name, "")) for name in ("RateLimit-Reset", "X-RateLimit-Reset")]
+        waits += [float(number) for number in re.findall(r";\s*t=([0-9]{1,9})\b", headers.get("RateLimit", ""))]
+    return max((wait for wait in waits if wait is not None), default=None)
 
 
 def guess(tries: int) -> float:
+    """Seconds to wait if the server does not say."""
     longest = min(FIRST_PAUSE * 2.0 ** (tries - 1), LONGEST_PAUSE)
     return longest * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
 
 
 def seconds(text: str) -> float | None:
-    """Seconds from now, `LONGEST_ASKED` at most; None where the text says neither a duration nor a moment."""
-    found = unlimited_seconds(text.strip())
-    return None if found is None else min(found, LONGEST_ASKED)
+    """Seconds from now, at most `LONGEST_ASKED`. None if the text is neither a duration nor a time."""
+    unlimited = unlimited_seconds(text.strip())
+    return None if unlimited is None else min(unlimited, LONGEST_ASKED)
 
 
 def unlimited_seconds(text: str) -> float | None:
     if re.fullmatch(r"[0-9]{1,16}(\.[0-9]{1,9})?", text):
         number = float(text)
-        if number > A_MOMENT * 100:  # in milliseconds
+        if number > UNIX_TIME * 100:  # in milliseconds
             number /= 1000
-        return max(0.0, number - time()) if number > A_MOMENT else number
+        return max(0.0, number - time()) if number > UNIX_TIME else number
     with suppress(TypeError, ValueError, OverflowError, IndexError):
         moment = parsedate_to_datetime(text)
         return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds())

@@ -1,4 +1,4 @@
-"""One call, and what is tried before its answer is final: a renewal after a 401, and repetitions if they are wanted."""
+"""One call with its retries: a renewal after a 401, and repetitions after transient failures."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -17,11 +17,13 @@ from integrations.models.tokens import Token
 
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})  # RFC 9110 §9.2.2, without TRACE
 MOST_RETRIES = 5
-AWAY = frozenset({502, 503, 504})  # what a server says in place of the one behind it; a plain 500 is about one call
-ENOUGH_TO_TELL = 2.0  # seconds; who gives a server less than that has learnt nothing about it from a timeout
+AWAY = frozenset({502, 503, 504})  # sent by a gateway for the server behind it; a plain 500 is about one call
+ENOUGH_TO_TELL = 2.0  # seconds; a shorter timeout proves nothing about the server
 
 
 class Answer(Protocol):
+    """A response, buffered or streamed."""
+
     status_code: int
 
     @property
@@ -29,8 +31,8 @@ class Answer(Protocol):
     def close(self) -> None: ...
 
 
-class Held(Protocol):
-    """A token, open: as a row, or as part of a `tokens.ReadyCall`."""
+class UsableToken(Protocol):
+    """A decrypted token: a model instance or a `renewal.ReadyCall`."""
 
     @property
     def pk(self) -> UUID: ...
@@ -41,12 +43,12 @@ class Held(Protocol):
 
 
 A = TypeVar("A", bound=Answer)
-Ask = Callable[[str, float], A]  # with an access token, and the seconds that are left
+Call = Callable[[str, float], A]  # with an access token, and the seconds that are left
 
 
 @dataclass(frozen=True, kw_only=True)
 class Terms:
-    """When a call must be over, how often it may be repeated, and whether that can be done now."""
+    """Deadline of a call, number of retries, and whether it can be repeated now."""
 
     ends_at: float
     retries: int
@@ -55,41 +57,41 @@ class Terms:
     def seconds_left(self) -> float:
         return self.ends_at - monotonic()
 
-    def let_another(self, tries: int) -> bool:
+    def allow_retry(self, tries: int) -> bool:
         return tries <= min(self.retries, MOST_RETRIES) and self.repeatable()
 
 
-def answered(ask: Ask[A], token: Held, terms: Terms) -> A:
-    """A 401 forces one renewal, and one more call where repeating does no harm."""
-    answer = patiently(ask, token.access_token, terms)
+def call_with_renewal(call: Call[A], token: UsableToken, terms: Terms) -> A:
+    """Call with retries. A 401 forces one renewal, and one more call if it can be repeated."""
+    answer = call_with_retries(call, token.access_token, terms)
     if answer.status_code != 401:
         return answer
     stored = row_of(token)
     if stored and stored.renews_itself:
-        with ExitStack() as unless_told:
-            unless_told.callback(answer.close)
+        with ExitStack() as on_error:
+            on_error.callback(answer.close)
             renewed = renewal.renew(token)
             if not terms.repeatable() or terms.seconds_left() <= 0:
-                unless_told.pop_all()
+                on_error.pop_all()
                 return answer
-        return ask(renewed.access_token, terms.seconds_left())
+        return call(renewed.access_token, terms.seconds_left())
     if stored and names_the_token(answer):
         renewal.refused(stored)
     return answer
 
 
-def patiently(ask: Ask[A], access_token: str, terms: Terms) -> A:
-    """What may pass is asked again while there are retries and time; else it is the answer."""
+def call_with_retries(call: Call[A], access_token: str, terms: Terms) -> A:
+    """Repeat the call after transient failures, while there are retries and time left."""
     tries = 1
     while True:
         try:
-            answer = ask(access_token, terms.seconds_left())
+            answer = call(access_token, terms.seconds_left())
         except Unreachable as error:
             wait = rate_limits.guess(tries)
-            if error.code == "provider_down" or not terms.let_another(tries) or wait >= terms.seconds_left():
+            if error.code == "provider_down" or not terms.allow_retry(tries) or wait >= terms.seconds_left():
                 raise
         else:
-            if not rate_limits.may_pass(answer.status_code, answer.headers) or not terms.let_another(tries):
+            if not rate_limits.may_pass(answer.status_code, answer.headers) or not terms.allow_retry(tries):
                 return answer
             wait = rate_limits.pause(answer.headers, tries)
             if wait >= terms.seconds_left():
@@ -100,16 +102,16 @@ def patiently(ask: Ask[A], access_token: str, terms: Terms) -> A:
         tries += 1
 
 
-def row_of(token: Held) -> Token | None:
+def row_of(token: UsableToken) -> Token | None:
     return token if isinstance(token, Token) else Token.objects.with_registry().filter(pk=token.pk).first()
 
 
 def names_the_token(answer: Answer) -> bool:
-    """It is the token itself that the third party no longer accepts (RFC 6750 §3.1), not something about this call."""
+    """Whether a 401 is about the token itself (RFC 6750 §3.1), not about this call."""
     return "invalid_token" in answer.headers.get("WWW-Authenticate", "")
 
 
-def guarded(
+def call_unless_down(
     call: Callable[[], A],
     registry: ApplicationRegistry,
     url: str,
@@ -117,7 +119,7 @@ def guarded(
     *,
     release: Callable[[], None] = renewal.release_connection,
 ) -> A:
-    """The call, unless the server is known to be down; and what it tells about the server as a whole."""
+    """Make the call unless the circuit is open, and report the result to the circuit breaker."""
     if not circuit_breaker.allows(registry, url):
         raise Unreachable("provider_down")
     release()
@@ -128,13 +130,13 @@ def guarded(
             circuit_breaker.note(registry, url, error)
         raise
     if answer.status_code in AWAY:
-        circuit_breaker.note(registry, url, away(answer))
+        circuit_breaker.note(registry, url, error_of(answer))
     elif answer.status_code < 500:
         circuit_breaker.note(registry, url)
     return answer
 
 
-def away(answer: Answer) -> Unreachable:
+def error_of(answer: Answer) -> Unreachable:
     retry_after = rate_limits.seconds(answer.headers.get("Retry-After", ""))
     error = Unreachable(f"http_{answer.status_code}", retry_after=retry_after)
     error.status = answer.status_code
