@@ -1,1 +1,1 @@
-"""The client role of OAuth 2.0 on the wire. Knows the RFCs; knows nothing of Django, of users or of what is stored."""
+"""The OAuth 2.0 client protocol. Knows the RFCs, but no Django, users or stored data."""

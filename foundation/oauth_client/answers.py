@@ -1,7 +1,7 @@
 """Parse untrusted responses of an authorization server: a `TokenAnswer` or an `OAuthError`, and nothing else.
 
-By the time we parse, the server may have issued tokens and rotated. To reject a usable token because something beside
-it is odd (a lifetime of "abc", scopes as a list, NaN) would lose it for good, so odd members become None. Only what
+By the time we parse, the server may have issued tokens and rotated. To reject a usable token because another member
+is odd (a lifetime of "abc", scopes as a list, NaN) would lose it for good, so odd members become None. Only what
 could do harm is rejected. Opens no socket; stateless.
 """
 

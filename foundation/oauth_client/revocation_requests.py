@@ -188,10 +188,10 @@ def placeholders(text: str) -> list[str]:
 
 
 def check_placeholders(where: str, text: str) -> None:
-    known = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
+    names = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
     for name in placeholders(text):
         if name not in PLACEHOLDERS:
-            raise BadDialect(f"{where} has the placeholder {{{name}}}, which is not known; there are {known}.")
+            raise BadDialect(f"{where} has the placeholder {{{name}}}, which is not known; there are {names}.")
     if set("{}") & set(_PLACEHOLDER.sub("", text)):
         raise BadDialect(f"{where} has a brace that belongs to no placeholder.")
 

@@ -1,4 +1,4 @@
-"""What tests of key rotation share: keys, what lies in the database, and the command in processes of its own."""
+"""Shared by tests of key rotation: keys, the sealed values in the database, and the command as a subprocess."""
 
 import os
 import subprocess
@@ -18,25 +18,25 @@ OLD, NEW, OLDER = (f"{name}:{secrets_at_rest.new_key()}" for name in ("2025", "2
 
 
 def stored() -> list[tuple[str, str, bytes]]:
-    """Table and column, id, and the bytes of every sealed value. By SQL, without asking the code that is tested."""
-    found = []
+    """Table and column, id, and bytes of every sealed value, read with SQL instead of the code under test."""
+    values = []
     with connection.cursor() as cursor:
         for table, column in binary_columns():
             cursor.execute(f'SELECT id, "{column}" FROM "{table}" WHERE "{column}" IS NOT NULL')  # noqa: S608
-            found += [(f"{table}.{column}", str(row_id), bytes(value)) for row_id, value in cursor.fetchall()]
-    return sorted(found)
+            values += [(f"{table}.{column}", str(row_id), bytes(value)) for row_id, value in cursor.fetchall()]
+    return sorted(values)
 
 
 def binary_columns() -> list[tuple[str, str]]:
-    """As the database itself tells them; of ours, only the logo is no secret."""
+    """Binary columns according to the database. The logo is the only one without secrets."""
     with connection.cursor() as cursor:
-        found = [
+        columns = [
             (table, column.name)
             for table in connection.introspection.table_names(cursor)
             for column in connection.introspection.get_table_description(cursor, table)
             if connection.introspection.get_field_type(column.type_code, column) == "BinaryField"
         ]
-    return [(table, column) for table, column in found if column != "logo"]
+    return [(table, column) for table, column in columns if column != "logo"]
 
 
 def key_ids() -> set[str]:
@@ -50,11 +50,11 @@ def rotate(*arguments: str) -> str:
 
 
 def environment(folder: Path, keyring: Sequence[str], **more: str) -> dict[str, str]:
-    """What a process needs to be of one site with this one, but for its keys."""
-    told = connection.settings_dict
-    url = f"sqlite:///{told['NAME']}"
+    """Environment variables of a process of the same site with other keys."""
+    database = connection.settings_dict
+    url = f"sqlite:///{database['NAME']}"
     if connection.vendor != "sqlite":
-        url = f"postgres://{told['USER']}@{told['HOST']}:{told['PORT']}/{told['NAME']}"
+        url = f"postgres://{database['USER']}@{database['HOST']}:{database['PORT']}/{database['NAME']}"
     site = {"DATABASE_URL": url, "DATA_DIR": str(folder), "OUTBOUND_ALLOW": "127.0.0.0/8", **more}
     names = {"DJANGO_SETTINGS_MODULE": "config.settings", "TOKEN_ENCRYPTION_KEYS": ",".join(keyring)}
     return {**os.environ, **site, **names}
@@ -65,5 +65,5 @@ def command(*arguments: str) -> list[str]:
 
 
 def run(folder: Path, *arguments: str, **more: str) -> "subprocess.CompletedProcess[str]":
-    told = environment(folder, [OLD], **more)
-    return subprocess.run(command(*arguments), capture_output=True, text=True, cwd=ROOT, env=told, check=False)
+    variables = environment(folder, [OLD], **more)
+    return subprocess.run(command(*arguments), capture_output=True, text=True, cwd=ROOT, env=variables, check=False)

@@ -1,4 +1,4 @@
-"""Every stored secret comes under the first key; what does not open is named, and nothing is overwritten."""
+"""Every stored secret is re-encrypted under the first key; unreadable ones are named, and no write is lost."""
 
 import re
 from collections.abc import Iterator
@@ -62,14 +62,14 @@ def plain() -> dict[str, str]:
 
 
 def refused(*arguments: str) -> tuple[str, CommandError]:
-    """What it wrote and how it ended where it could not do all of it."""
+    """Output and error of the command when it could not do everything."""
     output = StringIO()
     with pytest.raises(CommandError) as failed:
         call_command("rotate_token_keys", *arguments, stdout=output, stderr=output)
     return output.getvalue(), failed.value
 
 
-# What it does ---------------------------------------------------------------------------------------------------------
+# Rotation -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("filled")
@@ -87,16 +87,16 @@ def test_every_stored_secret_comes_under_the_first_key_and_the_old_one_can_go(se
 
 @pytest.mark.usefixtures("filled")
 def test_no_column_that_holds_bytes_is_forgotten() -> None:
-    known = [
+    columns = [
         (model._meta.db_table, str(column.column)) for model, columns in rotation.sealed_models() for column in columns
     ]
-    assert sorted(known) == sorted(binary_columns())
-    assert {f"{table}.{column}" for table, column in known} == {name for name, _id, _value in stored()}
+    assert sorted(columns) == sorted(binary_columns())
+    assert {f"{table}.{column}" for table, column in columns} == {name for name, _id, _value in stored()}
 
 
 @contextmanager
 def one_more_model() -> Iterator[type[Any]]:
-    """A table with a secret that nobody has thought of, while the block lasts."""
+    """A model with an encrypted field that exists only within the block."""
 
     class Unthought(SysIdModel):
         secret = EncryptedField(purpose="unthought")
@@ -132,7 +132,7 @@ def test_a_new_model_is_included_without_anybody_remembering(settings: Settings)
 
 
 def test_what_is_under_the_first_key_is_left_alone_and_not_even_opened(token: Token, settings: Settings) -> None:
-    """Though what lies beside it moves. And one that would not open is no trouble here."""
+    """Other values of the same row are re-encrypted. An unreadable one under the first key is not noticed."""
     settings.TOKEN_ENCRYPTION_KEYS = [NEW, OLD]
     token.access_token = "CANARY-renewed"
     token.save()
@@ -180,7 +180,7 @@ def test_two_keys_with_one_id_are_refused_before_one_of_them_is_lost() -> None:
         secrets_at_rest.parse_keyring([f"a:{secrets_at_rest.new_key()}", f"a:{secrets_at_rest.new_key()}"])
 
 
-# What it says ---------------------------------------------------------------------------------------------------------
+# Output ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("filled")
@@ -192,9 +192,9 @@ def test_a_dry_run_changes_nothing_and_says_what_lies_under_which_key(settings: 
     token.access_token = "CANARY-renewed"
     token.save()
     before = stored()
-    told, failed = refused("--dry-run")
+    output, failed = refused("--dry-run")
     assert stored() == before
-    assert re.sub(" +", " ", told.partition("Does not open")[0]) == (
+    assert re.sub(" +", " ", output.partition("Does not open")[0]) == (
         "Column Key Values Unreadable\n"
         "integrations_applicationregistry.client_secret 2025 1 to be sealed anew\n"
         "integrations_authorizationattempt.answer gone 1 1 this key is not set\n"
@@ -213,31 +213,31 @@ def test_a_dry_run_changes_nothing_and_says_what_lies_under_which_key(settings: 
 
 
 def test_a_value_that_does_not_open_is_named_and_left_as_it_is(token: Token, bob: User, settings: Settings) -> None:
-    theirs = cast.signed_in(bob, Alias.objects.get())
-    Token.objects.filter(pk=theirs.pk).update(
+    bobs_token = cast.signed_in(bob, Alias.objects.get())
+    Token.objects.filter(pk=bobs_token.pk).update(
         access_token=Token.objects.values_list("access_token").get(pk=token.pk)[0]
     )
-    unopened = bytes(Token.objects.values_list("access_token").get(pk=theirs.pk)[0])
+    unopened = bytes(Token.objects.values_list("access_token").get(pk=bobs_token.pk)[0])
     settings.TOKEN_ENCRYPTION_KEYS = [NEW, OLD]
-    told, failed = refused()
-    assert f"Does not open: integrations_token.access_token {theirs.hex}\n" in told
+    output, failed = refused()
+    assert f"Does not open: integrations_token.access_token {bobs_token.hex}\n" in output
     assert str(failed) == "1 values do not open. They were left as they are."
     assert failed.returncode == 1
-    assert "CANARY" not in told + str(failed)
-    assert "may be removed" not in told
-    left = [value for _column, _id, value in stored() if key_id_of(value) == "2025"]
-    assert left == [unopened]
-    assert Token.objects.get(pk=theirs.pk).refresh_token == "CANARY-refresh-1"
+    assert "CANARY" not in output + str(failed)
+    assert "may be removed" not in output
+    old_values = [value for _column, _id, value in stored() if key_id_of(value) == "2025"]
+    assert old_values == [unopened]
+    assert Token.objects.get(pk=bobs_token.pk).refresh_token == "CANARY-refresh-1"
 
 
 def test_without_a_key_it_refuses_in_a_sentence(token: Token, settings: Settings) -> None:
     before = stored()
     for keyring in ([], ["2025:short"]):
         settings.TOKEN_ENCRYPTION_KEYS = keyring
-        told, failed = refused()
+        output, failed = refused()
         assert str(failed).startswith("TOKEN_ENCRYPTION_KEYS ")
         assert str(failed).endswith("Nothing was read or written.")
-        assert told == ""
+        assert output == ""
     assert stored() == before
 
 
@@ -253,25 +253,25 @@ def test_only_a_person_who_watches_is_shown_progress(token: Token, settings: Set
     assert "\r" not in rotate()
 
 
-# What happens meanwhile -----------------------------------------------------------------------------------------------
+# Concurrent writes -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("sealed_with", [[OLD, NEW], [NEW, OLD]], ids=["the old key", "the new key"])
 def test_a_value_written_meanwhile_is_never_overwritten(
     token: Token, settings: Settings, monkeypatch: pytest.MonkeyPatch, sealed_with: list[str]
 ) -> None:
-    """Written after it was read and before ours is written, by a process that was restarted or by one that was not."""
+    """Written between read and write of the rotation, by a process with the new or with the old first key."""
     settings.TOKEN_ENCRYPTION_KEYS = sealed_with
     field = Token._meta.get_field("access_token")
     assert isinstance(field, EncryptedField)
-    theirs = secrets_at_rest.seal("CANARY-theirs", purpose=field.purpose, context=field.context_in(token))
+    concurrent_value = secrets_at_rest.seal("CANARY-theirs", purpose=field.purpose, context=field.context_in(token))
     settings.TOKEN_ENCRYPTION_KEYS = [NEW, OLD]
     free = rotation.free
     seen: list[int] = []
 
     def meanwhile(model: type[models.Model], ids: Any) -> list[Any]:
         if model is Token and not seen:
-            seen.append(Token.objects.update(access_token=theirs))
+            seen.append(Token.objects.update(access_token=concurrent_value))
         return free(model, ids)
 
     monkeypatch.setattr(rotation, "free", meanwhile)
@@ -300,7 +300,7 @@ def test_a_row_that_goes_away_meanwhile_is_no_trouble(
 
 
 def test_second_steps_come_along(amira: User, settings: Settings) -> None:
-    """They lie in a table of django-allauth's, sealed by accounts under the same keys."""
+    """They are in a table of django-allauth, sealed by accounts under the same keys."""
     secret = proofs.app_of(amira)
     proofs.recovery_codes(amira)
     settings.TOKEN_ENCRYPTION_KEYS = [NEW, OLD]
@@ -309,5 +309,5 @@ def test_second_steps_come_along(amira: User, settings: Settings) -> None:
     settings.TOKEN_ENCRYPTION_KEYS = [NEW]
     assert proofs.stored(amira).wrap().validate_code(proofs.code(secret))
     settings.TOKEN_ENCRYPTION_KEYS = [OLDER]
-    told, _error = refused()
-    assert f"Does not open: mfa_authenticator.data {proofs.stored(amira).pk}" in told
+    output, _error = refused()
+    assert f"Does not open: mfa_authenticator.data {proofs.stored(amira).pk}" in output

@@ -1,4 +1,4 @@
-"""Rotating keys on a site that works, and killed half-way: no request fails, and nothing is lost."""
+"""Key rotation on a busy site, and killed half-way: no request fails, and no secret is lost."""
 
 import subprocess
 import sys
@@ -26,9 +26,9 @@ from tests.servers.hostile import Answer, Call, HostileServer
 pytestmark = [pytest.mark.database, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 LOAD_SECONDS = 3
-CROWD = 600  # several times what is sealed in one go
+CROWD = 600  # several times the size of a batch
 
-# What each of several processes runs: renew, as fast as it can, until standard input ends.
+# Script of a process that renews as fast as it can until its standard input ends.
 RENEWING = """
 import sys, threading
 import django
@@ -70,10 +70,10 @@ def renewing(folder: Path, keyrings: Sequence[Sequence[str]]) -> Iterator[list["
 
 
 class RotatingProvider:
-    """Gives a new refresh token each time and takes only the one it gave last, as strict servers do."""
+    """A provider that rotates refresh tokens and accepts only the last one, as strict servers do."""
 
     def __init__(self, server: HostileServer) -> None:
-        self.given: Counter[str] = Counter()
+        self.issued: Counter[str] = Counter()
         self.stale: list[str] = []
         self._lock = threading.Lock()
         server.on("POST /token").always(self.answer)
@@ -82,11 +82,14 @@ class RotatingProvider:
     def answer(self, call: Call) -> Answer:
         name, _, number = call.form["refresh_token"].rpartition("-")
         with self._lock:
-            if number != str(self.given[name]):
+            if number != str(self.issued[name]):
                 self.stale.append(call.form["refresh_token"])
                 return Answer(status=400, json={"error": "invalid_grant"})
-            self.given[name] += 1
-            pair = {"refresh_token": f"{name}-{self.given[name]}", "access_token": f"access-{name}-{self.given[name]}"}
+            self.issued[name] += 1
+            pair = {
+                "refresh_token": f"{name}-{self.issued[name]}",
+                "access_token": f"access-{name}-{self.issued[name]}",
+            }
         return Answer(json={**pair, "token_type": "Bearer", "expires_in": 3600})
 
     def contacts(self, call: Call) -> Answer:
@@ -94,7 +97,7 @@ class RotatingProvider:
 
 
 class Web(threading.Thread):
-    """A person who looks at the dashboard and calls the API all the time; what went wrong."""
+    """A person who opens the dashboard and calls the API all the time; collects failures."""
 
     def __init__(self, user: User, client: Client) -> None:
         super().__init__(daemon=True)
@@ -124,8 +127,8 @@ def test_under_load_no_request_fails_and_nothing_is_lost(
     alias, provider = walks.northwind(server), RotatingProvider(server)
     people = [amira, *(cast.person(f"person-{number}") for number in range(11))]
     for person in people:
-        first: dict[str, Any] = {"access_token": f"access-{person.username}", "refresh_token": f"{person.username}-0"}
-        cast.signed_in(person, alias, **first, account_id="busy" if person.pk % 3 else "")
+        tokens: dict[str, Any] = {"access_token": f"access-{person.username}", "refresh_token": f"{person.username}-0"}
+        cast.signed_in(person, alias, **tokens, account_id="busy" if person.pk % 3 else "")
     settings.TOKEN_ENCRYPTION_KEYS = [NEW, OLD]
     web = Web(amira, as_amira)
     with renewing(tmp_path, [[OLD, NEW], [OLD, NEW], [NEW, OLD], [NEW, OLD]]) as workers:
@@ -133,8 +136,8 @@ def test_under_load_no_request_fails_and_nothing_is_lost(
             assert worker.stdout
             assert worker.stdout.readline() == "ready\n"
         web.start()
-        until = time.monotonic() + LOAD_SECONDS
-        while web.is_alive() and (web.served < 5 or time.monotonic() < until):
+        ends_at = time.monotonic() + LOAD_SECONDS
+        while web.is_alive() and (web.served < 5 or time.monotonic() < ends_at):
             rotation.rotate()
         web.ended.set()
         web.join()
@@ -147,7 +150,7 @@ def test_under_load_no_request_fails_and_nothing_is_lost(
     settings.TOKEN_ENCRYPTION_KEYS = [NEW]
     for token in Token.objects.select_related("user"):
         name = token.user.username if token.user else ""
-        assert (token.refresh_token, token.state) == (f"{name}-{provider.given[name]}", "valid")
+        assert (token.refresh_token, token.state) == (f"{name}-{provider.issued[name]}", "valid")
         assert token.access_token.startswith(f"access-{name}")
     assert ApplicationRegistry.objects.get().client_secret == "CANARY-client-secret"
 
@@ -157,7 +160,7 @@ def test_killed_half_way_it_has_lost_nothing_and_the_next_run_finishes(
 ) -> None:
     token = cast.signed_in(amira, walks.northwind(server))
     User.objects.bulk_create(User(username=f"person-{number}", password="!") for number in range(CROWD))
-    made = [
+    rows = [
         Token(
             user=user,
             credential=token.credential,
@@ -167,7 +170,7 @@ def test_killed_half_way_it_has_lost_nothing_and_the_next_run_finishes(
         )
         for user in User.objects.filter(username__startswith="person-")
     ]
-    Token.objects.bulk_create(made)
+    Token.objects.bulk_create(rows)
     settings.TOKEN_ENCRYPTION_KEYS = [NEW, OLD]
     child = subprocess.Popen(command(), cwd=ROOT, env=environment(tmp_path, [NEW, OLD]))
     try:
@@ -178,7 +181,7 @@ def test_killed_half_way_it_has_lost_nothing_and_the_next_run_finishes(
     finally:
         child.kill()
         child.wait()
-    half = stored()
+    values_when_killed = stored()
     assert key_ids() == {"2025", "2026"}
     assert all(value == "CANARY-access-1" or value.startswith("person-") for value in tokens_as_read())
 
@@ -186,8 +189,8 @@ def test_killed_half_way_it_has_lost_nothing_and_the_next_run_finishes(
     assert key_ids() == {"2026"}
     settings.TOKEN_ENCRYPTION_KEYS = [NEW]
     assert sorted(tokens_as_read()) == sorted(["CANARY-access-1", *(f"person-{number}" for number in range(CROWD))])
-    already = {row for row in half if key_id_of(row[2]) == "2026"}
-    assert already <= set(stored())
+    rotated = {row for row in values_when_killed if key_id_of(row[2]) == "2026"}
+    assert rotated <= set(stored())
 
 
 def tokens_as_read() -> list[str]:

@@ -261,8 +261,8 @@ def test_no_row_shows_its_secrets(saved: bool, amira: User, alias: Alias) -> Non
             Revocation(access_token="CANARY-4"),
         ]
     for row in rows:
-        for shown in ways_to_show(row):
-            assert "CANARY" not in shown, type(row)
+        for text in ways_to_show(row):
+            assert "CANARY" not in text, type(row)
 
 
 @pytest.mark.django_db

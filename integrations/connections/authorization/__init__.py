@@ -1,4 +1,4 @@
-"""What a user does with a connection: begin, complete, choose, sign in with a password, revoke, forget, cancel.
+"""Actions of a user on a connection: begin, complete, choose, sign in with a password, revoke, forget, cancel.
 
 Revocations are created here, above the queue, and delivered below it. Knows no HTTP requests and no pages.
 """

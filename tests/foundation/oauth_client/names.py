@@ -1,4 +1,4 @@
-"""Resolvers for tests: one that lies as told, one that knows only spelled-out addresses."""
+"""Resolvers for tests: one with scripted answers, one that only parses addresses."""
 
 import _socket
 import socket
@@ -9,7 +9,7 @@ import pytest
 
 
 class Resolver:
-    """Answers each question with the next of `answers`, the last one for ever; counts the questions."""
+    """Returns the next of `answers` for each lookup, then the last one forever; counts lookups."""
 
     def __init__(self, *answers: Sequence[str]) -> None:
         self._answers = list(answers)
@@ -31,7 +31,7 @@ def resolve_to(monkeypatch: pytest.MonkeyPatch, *answers: Sequence[str]) -> Reso
 
 
 def resolve_spellings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The C library's own reading of addresses in every spelling ("127.1", "0x7f000001"); it asks nobody for names."""
+    """Parse addresses as the C library does, in every spelling ("127.1", "0x7f000001"), without DNS lookups."""
     ordinary = socket.getaddrinfo
 
     def read(host: str, port: int, *_: Any, **__: Any) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Whatever a token endpoint says becomes a TokenAnswer or one of our errors, and the right one of them."""
+"""Every response of a token endpoint becomes a TokenAnswer or the right one of our errors."""
 
 import json
 import re
@@ -16,8 +16,8 @@ from tests.foundation.oauth_client.responses import response
 FINE = {"access_token": "a", "token_type": "Bearer"}
 
 
-def read(found: object, status: int = 200, grant_type: str = "", token_path: str = "") -> TokenAnswer:
-    return answers.read(response(status, json.dumps(found).encode()), grant_type=grant_type, token_path=token_path)
+def read(members: object, status: int = 200, grant_type: str = "", token_path: str = "") -> TokenAnswer:
+    return answers.read(response(status, json.dumps(members).encode()), grant_type=grant_type, token_path=token_path)
 
 
 def read_raw(
@@ -38,7 +38,7 @@ def test_no_secret_is_in_the_repr() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "understood"),
+    ("value", "understood"),
     [
         (3600, 3600),
         ("3600", 3600),
@@ -64,8 +64,8 @@ def test_no_secret_is_in_the_repr() -> None:
         ("1e400", MAX_LIFETIME),
     ],
 )
-def test_a_lifetime_in_any_shape_is_seconds_or_not_told(told: object, understood: int | None) -> None:
-    assert read({**FINE, "expires_in": told}).expires_in == understood
+def test_a_lifetime_in_any_shape_is_seconds_or_none(value: object, understood: int | None) -> None:
+    assert read({**FINE, "expires_in": value}).expires_in == understood
 
 
 @pytest.mark.parametrize(("literal", "understood"), [(b"1e400", MAX_LIFETIME), (b"NaN", None), (b"-Infinity", 0)])
@@ -87,7 +87,7 @@ def test_a_refresh_lifetime_of_zero_means_no_end() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "understood"),
+    ("value", "understood"),
     [
         ("a b", ("a", "b")),
         ("a,b", ("a", "b")),
@@ -103,16 +103,16 @@ def test_a_refresh_lifetime_of_zero_means_no_end() -> None:
         ("a\x00b c", ("c",)),
     ],
 )
-def test_scopes_in_any_shape_are_words_or_not_told(told: object, understood: tuple[str, ...] | None) -> None:
-    assert read({**FINE, "scope": told}).scopes == understood
+def test_scopes_in_any_shape_are_words_or_none(value: object, understood: tuple[str, ...] | None) -> None:
+    assert read({**FINE, "scope": value}).scopes == understood
 
 
 MANY = [f"s{number}" for number in range(100_000)]
 
 
-@pytest.mark.parametrize("told", [" ".join(MANY), MANY, "x" * 900_000], ids=["text", "list", "one"])
-def test_more_scopes_than_anybody_grants_are_not_told_and_the_token_is_kept(told: object) -> None:
-    answer = read({**FINE, "scope": told})
+@pytest.mark.parametrize("value", [" ".join(MANY), MANY, "x" * 900_000], ids=["text", "list", "one"])
+def test_too_many_scopes_are_none_and_the_token_is_kept(value: object) -> None:
+    answer = read({**FINE, "scope": value})
     assert (answer.access_token, answer.scopes) == ("a", None)
 
 
@@ -215,7 +215,7 @@ def test_ok_false_is_an_error() -> None:
         read({**FINE, "ok": False})
 
 
-# Real answers, odd each in its own way: what was sent, the registry's token path, and what it comes to.
+# Unusual responses of real providers: the response, the token path of the registry, and the tokens in it.
 ODDITIES: dict[str, tuple[object, str, tuple[object, ...]]] = {
     "Slack, a sign-in": (
         {
@@ -251,11 +251,11 @@ ODDITIES: dict[str, tuple[object, str, tuple[object, ...]]] = {
 }
 
 
-@pytest.mark.parametrize(("found", "token_path", "understood"), ODDITIES.values(), ids=ODDITIES)
+@pytest.mark.parametrize(("members", "token_path", "understood"), ODDITIES.values(), ids=ODDITIES)
 def test_tokens_are_found_where_the_provider_puts_them(
-    found: object, token_path: str, understood: tuple[object, ...]
+    members: object, token_path: str, understood: tuple[object, ...]
 ) -> None:
-    answer = read(found, token_path=token_path)
+    answer = read(members, token_path=token_path)
     assert (answer.access_token, answer.refresh_token, answer.expires_in, answer.scopes) == understood
     assert answer.token_type == "Bearer"
 
@@ -323,5 +323,5 @@ def test_any_bytes_are_an_answer_or_an_error_of_ours(body: bytes, status: int, g
 
 @settings(max_examples=250, deadline=None)
 @given(NESTED | MEMBERS | ANYTHING, st.sampled_from([200, 200, 201, 400, 401, 403, 500]), GRANTS, PATHS)
-def test_any_json_is_an_answer_or_an_error_of_ours(found: object, status: int, grant_type: str, path: str) -> None:
-    prove(json.dumps(found).encode(), status, grant_type, {}, path)
+def test_any_json_is_an_answer_or_an_error_of_ours(document: object, status: int, grant_type: str, path: str) -> None:
+    prove(json.dumps(document).encode(), status, grant_type, {}, path)

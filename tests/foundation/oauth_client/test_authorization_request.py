@@ -1,4 +1,4 @@
-"""Where the browser is sent: everything that binds the answer to the question, and nothing that anyone could turn."""
+"""Authorization requests: all values that bind the response to the request, none that others could change."""
 
 import base64
 import hashlib
@@ -19,8 +19,8 @@ REGISTRATION = Registration(client_id="keyrack", authorization_url="https://prov
 
 
 def ask(registration: Registration = REGISTRATION, **changes: object) -> client.AuthorizationRequest:
-    asked: dict[str, object] = {"redirect_uri": "https://hub.example/back", "scopes": ["read", "write"], **changes}
-    return client.authorization_request(registration, **asked)  # type: ignore[arg-type]
+    arguments: dict[str, object] = {"redirect_uri": "https://hub.example/back", "scopes": ["read", "write"], **changes}
+    return client.authorization_request(registration, **arguments)  # type: ignore[arg-type]
 
 
 def query(request: client.AuthorizationRequest) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What we say to an authorization server, to the letter, and what we believe of its answers."""
+"""Requests to an authorization server, byte by byte, and which of its responses are trusted."""
 
 import base64
 import logging
@@ -21,14 +21,19 @@ TOKEN = {"access_token": "CANARY-access", "refresh_token": "CANARY-refresh", "to
 VERIFIER = "v" * 43
 
 
-def swap(registration: Registration, **changes: str) -> TokenAnswer:
-    asked = {"code": "CANARY-code", "redirect_uri": "https://hub.example/back", "code_verifier": VERIFIER, **changes}
-    return client.exchange(registration, **asked)
+def exchange(registration: Registration, **changes: str) -> TokenAnswer:
+    arguments = {
+        "code": "CANARY-code",
+        "redirect_uri": "https://hub.example/back",
+        "code_verifier": VERIFIER,
+        **changes,
+    }
+    return client.exchange(registration, **arguments)
 
 
 def test_an_exchange_sends_the_code_and_nothing_else(register: Register, provider: HostileServer) -> None:
     provider.on("POST /token").answer(json={**TOKEN, "scope": "read"})
-    answer = swap(register())
+    answer = exchange(register())
     assert provider.calls[0].form == {
         "grant_type": "authorization_code",
         "code": "CANARY-code",
@@ -41,7 +46,7 @@ def test_an_exchange_sends_the_code_and_nothing_else(register: Register, provide
 
 def test_an_exchange_without_pkce_sends_no_verifier(register: Register, provider: HostileServer) -> None:
     provider.on("POST /token").answer(json=TOKEN)
-    swap(register(pkce=False), code_verifier="")
+    exchange(register(pkce=False), code_verifier="")
     assert "code_verifier" not in provider.calls[0].form
 
 
@@ -85,7 +90,7 @@ def test_a_public_client_only_says_its_name(grant: str, register: Register, prov
 
 def speak(grant: str, registration: Registration) -> None:
     if grant == "exchange":
-        swap(registration)
+        exchange(registration)
     elif grant == "refresh":
         client.refresh(registration, refresh_token="r")
     else:
@@ -94,7 +99,7 @@ def speak(grant: str, registration: Registration) -> None:
 
 def test_an_unknown_client_authentication_is_refused(register: Register, provider: HostileServer) -> None:
     with pytest.raises(Misconfigured, match="bad_client_authentication"):
-        swap(register(client_authentication="private_key_jwt"))
+        exchange(register(client_authentication="private_key_jwt"))
     assert provider.calls == []
 
 
@@ -111,7 +116,7 @@ def test_a_refresh_sends_the_token_and_the_scopes_only_when_asked(register: Regi
 def test_a_changed_scope_loses_no_token(scope: object, register: Register, provider: HostileServer) -> None:
     provider.on("POST /token").always(json={**TOKEN, "scope": scope})
     for answer in (
-        swap(register()),
+        exchange(register()),
         client.refresh(register(), refresh_token="r", scopes=["read", "write"]),
         client.password(register(), username="u", password="p", scopes=["read", "write"]),
         client.client_credentials(register(), scopes=["read", "write"]),
@@ -144,7 +149,7 @@ def test_no_call_follows_a_redirect(
         provider.on(key).always(status=status, redirect=evil_host.url + "/")
     registration = register(client_authentication="client_secret_post")
     calls: list[Callable[[], object]] = [
-        lambda: swap(registration),
+        lambda: exchange(registration),
         lambda: client.refresh(registration, refresh_token="r"),
         lambda: client.introspect(registration, "t"),
         lambda: client.userinfo(registration, "t"),
@@ -158,7 +163,7 @@ def test_no_call_follows_a_redirect(
 @pytest.mark.parametrize("charset", ["idna", "punycode", "undefined", "rot13", "utf-16", "x" * 100])
 def test_a_hostile_charset_reaches_no_decoder(charset: str, register: Register, provider: HostileServer) -> None:
     provider.on("POST /token").always(json=TOKEN, headers={"Content-Type": f"application/json; charset={charset}"})
-    assert swap(register()).access_token == "CANARY-access"
+    assert exchange(register()).access_token == "CANARY-access"
     assert client.refresh(register(), refresh_token="r").access_token == "CANARY-access"
 
 
@@ -184,7 +189,7 @@ def test_a_failure_on_the_wire_is_one_of_ours(
 ) -> None:
     provider.on("POST /token").answer(**answer).answer(**answer)
     with pytest.raises(kind):
-        swap(register())
+        exchange(register())
     with pytest.raises(kind):
         client.refresh(register(), refresh_token="r")
     assert len(provider.calls) == 2
@@ -192,19 +197,19 @@ def test_a_failure_on_the_wire_is_one_of_ours(
 
 def test_no_provider_at_all_is_unreachable(register: Register) -> None:
     with pytest.raises(Unreachable, match="connection_failed"):
-        swap(register(token_url="http://127.0.0.1:1/token"))
+        exchange(register(token_url="http://127.0.0.1:1/token"))
 
 
 def test_plain_http_is_restored_for_exactly_the_token_endpoint(register: Register, provider: HostileServer) -> None:
     provider.on("POST /a b/token").always(json=TOKEN)
     provider.on("POST /t%C3%B6ken").always(json=TOKEN)
-    assert swap(register(token_url=provider.url.replace("http://", "HTTP://") + "/töken")).access_token
+    assert exchange(register(token_url=provider.url.replace("http://", "HTTP://") + "/töken")).access_token
     assert provider.calls[0].path == "/t%C3%B6ken"
 
 
 def test_https_is_never_spoken_as_http(register: Register, provider: HostileServer) -> None:
     with pytest.raises(Unreachable):
-        swap(register(token_url=provider.url.replace("http://", "https://") + "/token"))
+        exchange(register(token_url=provider.url.replace("http://", "https://") + "/token"))
     assert provider.calls == []
 
 
@@ -214,27 +219,29 @@ def test_debug_logging_tells_no_secret(
     caplog.set_level(logging.DEBUG)
     provider.on("POST /token").always(json=TOKEN)
     logging.getLogger("tests.foundation.oauth_client").debug("debug is on")
-    swap(register())
+    exchange(register())
     client.refresh(register(client_authentication="client_secret_post"), refresh_token="CANARY-old")
     client.password(register(), username="amira", password="CANARY-password")
-    said = "\n".join(record.getMessage() for record in caplog.records)
-    assert "debug is on" in said
-    assert "CANARY" not in said
-    assert b64encode(b"keyrack:CANARY-client-secret").decode() not in said
+    log = "\n".join(record.getMessage() for record in caplog.records)
+    assert "debug is on" in log
+    assert "CANARY" not in log
+    assert b64encode(b"keyrack:CANARY-client-secret").decode() not in log
 
 
 @pytest.mark.parametrize("name", ["requests_oauthlib.oauth2_session", "oauthlib.oauth2.rfc6749"])
 def test_importing_the_client_is_enough_to_silence_the_libraries(name: str) -> None:
-    asked = f"import logging, foundation.oauth_client.client; print(logging.getLogger({name!r}).getEffectiveLevel())"
-    program = f"import logging; logging.basicConfig(level=logging.DEBUG); {asked}"
-    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert int(found.stdout) == logging.INFO
+    statement = (
+        f"import logging, foundation.oauth_client.client; print(logging.getLogger({name!r}).getEffectiveLevel())"
+    )
+    program = f"import logging; logging.basicConfig(level=logging.DEBUG); {statement}"
+    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert int(process.stdout) == logging.INFO
 
 
 def test_an_error_carries_no_secret(register: Register, provider: HostileServer) -> None:
     provider.on("POST /token").answer(status=400, json={"error": "CANARY", "error_description": "CANARY"})
     with pytest.raises(OAuthError) as caught:
-        swap(register())
+        exchange(register())
     members = {
         name: value for name, value in vars(caught.value).items() if name != "reason"
     }  # masked, for administrators
@@ -245,11 +252,13 @@ def test_a_registration_hides_its_secret(register: Register) -> None:
     assert "CANARY" not in repr(register())
 
 
-@pytest.mark.parametrize(("told", "active"), [(True, True), (False, False), ("true", False), (1, False), (None, False)])
-def test_only_true_is_active(told: object, active: bool, register: Register, provider: HostileServer) -> None:
-    provider.on("POST /introspect").answer(json={"active": told, "sub": "1"})
-    found = client.introspect(register(), "t", hint="access_token")
-    assert (found.active, found.claims["sub"]) == (active, "1")
+@pytest.mark.parametrize(
+    ("value", "active"), [(True, True), (False, False), ("true", False), (1, False), (None, False)]
+)
+def test_only_true_is_active(value: object, active: bool, register: Register, provider: HostileServer) -> None:
+    provider.on("POST /introspect").answer(json={"active": value, "sub": "1"})
+    introspection = client.introspect(register(), "t", hint="access_token")
+    assert (introspection.active, introspection.claims["sub"]) == (active, "1")
     assert provider.calls[0].form == {"token": "t", "token_type_hint": "access_token"}
     assert provider.calls[0].headers["authorization"].startswith("Basic ")
 

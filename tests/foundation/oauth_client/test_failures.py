@@ -1,4 +1,4 @@
-"""An answer that grants nothing becomes the error that blames the right one."""
+"""Responses that grant no tokens become the right kind of error."""
 
 import json
 from collections.abc import Mapping
@@ -20,8 +20,8 @@ from foundation.oauth_client.errors import (
 from tests.foundation.oauth_client.responses import response
 
 
-def read(found: object, status: int, grant_type: str = "") -> TokenAnswer:
-    return answers.read(response(status, json.dumps(found).encode()), grant_type=grant_type)
+def read(members: object, status: int, grant_type: str = "") -> TokenAnswer:
+    return answers.read(response(status, json.dumps(members).encode()), grant_type=grant_type)
 
 
 def read_raw(body: bytes, status: int, grant_type: str = "", headers: Mapping[str, str] | None = None) -> TokenAnswer:

@@ -1,4 +1,4 @@
-"""Where an answer ends: one reading or none, and nothing of it is left over for the next call."""
+"""Framing of responses: unambiguous or rejected, and no bytes are left over for the next call."""
 
 import socket
 import threading
@@ -20,7 +20,7 @@ Talk = Callable[..., str]
 
 @pytest.fixture
 def talk() -> Iterator[Talk]:
-    """A server that gives these answers, one a request and piece by piece, on as few connections as it is let."""
+    """A server that sends scripted responses, one per request and piece by piece, on persistent connections."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         answers: list[list[bytes]] = []
 
@@ -38,8 +38,8 @@ def talk() -> Iterator[Talk]:
                 except OSError:
                     return
 
-        def scripted(*wanted: list[bytes]) -> str:
-            answers.extend(wanted)
+        def scripted(*responses: list[bytes]) -> str:
+            answers.extend(responses)
             threading.Thread(target=listen, daemon=True).start()
             return f"http://127.0.0.1:{listener.getsockname()[1]}/"
 
@@ -117,7 +117,7 @@ def test_one_that_ends_in_one_place_is_read_to_there(
 
 
 def test_what_breaks_a_body_off_is_not_quoted(provider: HostileServer) -> None:
-    """Whoever serves us logs an error that comes while he sends; with all that it came from."""
+    """The web server logs exceptions that are raised while it sends, with their causes."""
     provider.on("GET /").answer(raw=OK + b"Transfer-Encoding: chunked\r\n\r\nCANARY-token\r\nhi\r\n0\r\n\r\n")
     answer = transport.stream("GET", provider.url + "/", headers={})
     with pytest.raises(Exception) as broken:  # noqa: PT011 - the traceback is what counts
@@ -197,13 +197,13 @@ def test_chunks_are_joined_and_the_connection_serves_the_next_call(ask: Callable
         [CHUNKED, *(bytes([byte]) for byte in chunked[:8]), chunked[8:]], [OK + b"Content-Length: 5\r\n\r\nthird"]
     )
     assert ask(url) == (200, b"firstsecond")
-    [kept] = open_sockets(url)
+    [reused] = open_sockets(url)
     assert ask(url) == (200, b"third")
-    assert open_sockets(url) == [kept]
+    assert open_sockets(url) == [reused]
 
 
 def open_sockets(url: str) -> list[object]:
-    """Those that wait in the pool for the next call to this origin."""
+    """Sockets in the pool that wait for the next call to this origin."""
     connections = transport.sessions.shared_pool(url).pool
     assert connections is not None
     return [connection.sock for connection in connections.queue if connection and connection.sock]
@@ -219,7 +219,7 @@ def open_sockets(url: str) -> list[object]:
     ids=["two framings", "HTTP/1.0", "no body"],
 )
 def test_a_connection_whose_framing_is_doubtful_serves_no_other_call(head: bytes, talk: Talk) -> None:
-    """RFC 9112 sections 6.1 and 6.3: what follows may be the sender's second reading."""
+    """RFC 9112 §6.1 and §6.3: the bytes that follow may belong to another framing of the same response."""
     url = talk([head], [OK + b"Content-Length: 4\r\n\r\nnext"])
     answer = transport.request("GET", url)
     assert answer.content in (b"hi", b"")

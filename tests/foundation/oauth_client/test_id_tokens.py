@@ -34,11 +34,11 @@ def claims(**changes: object) -> dict[str, object]:
     return {name: value for name, value in {**fine, **changes}.items() if value is not None}
 
 
-def id_token(found: object) -> str:
+def id_token(payload: object) -> str:
     def part(value: object) -> str:
         return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
 
-    return f"{part({'alg': 'RS256'})}.{part(found)}.c2lnbmF0dXJl"
+    return f"{part({'alg': 'RS256'})}.{part(payload)}.c2lnbmF0dXJl"
 
 
 @pytest.mark.parametrize("changes", [dict, lambda: {"aud": ["other", "keyrack"]}, lambda: {"exp": time.time() - 200}])

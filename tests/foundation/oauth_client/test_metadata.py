@@ -32,8 +32,8 @@ def test_a_full_document_is_understood(provider: HostileServer) -> None:
         authorization_response_iss_parameter_supported=True,
     )
     provider.on(AUTHORIZATION_SERVER).answer(json=published)
-    found = metadata.discover(provider.url)
-    assert found == metadata.Metadata(
+    discovered = metadata.discover(provider.url)
+    assert discovered == metadata.Metadata(
         issuer=provider.url,
         authorization_url=provider.url + "/authorize",
         token_url=provider.url + "/token",
@@ -49,9 +49,14 @@ def test_a_full_document_is_understood(provider: HostileServer) -> None:
 
 def test_a_sparse_document_promises_nothing(provider: HostileServer) -> None:
     provider.on(AUTHORIZATION_SERVER).answer(json=document(provider.url, scopes_supported="openid"))
-    found = metadata.discover(provider.url)
-    assert (found.revocation_url, found.scopes, found.code_challenge_methods, found.names_issuer) == ("", (), (), False)
-    assert found.client_authentications == ("client_secret_basic",)
+    discovered = metadata.discover(provider.url)
+    assert (
+        discovered.revocation_url,
+        discovered.scopes,
+        discovered.code_challenge_methods,
+        discovered.names_issuer,
+    ) == ("", (), (), False)
+    assert discovered.client_authentications == ("client_secret_basic",)
 
 
 @pytest.mark.parametrize(
@@ -68,8 +73,8 @@ def test_openid_discovery_adds_what_the_first_place_leaves_unsaid(provider: Host
     provider.on(AUTHORIZATION_SERVER).answer(json=document(provider.url))
     openid = {"token_endpoint": provider.url + "/other", "userinfo_endpoint": provider.url + "/userinfo"}
     provider.on(f"GET {OPENID}").answer(json=document(provider.url, **openid))
-    found = metadata.discover(provider.url)
-    assert (found.token_url, found.userinfo_url) == (provider.url + "/token", provider.url + "/userinfo")
+    discovered = metadata.discover(provider.url)
+    assert (discovered.token_url, discovered.userinfo_url) == (provider.url + "/token", provider.url + "/userinfo")
 
 
 def test_a_second_document_about_somebody_else_adds_nothing(provider: HostileServer) -> None:

@@ -1,4 +1,4 @@
-"""A promise to revoke is kept, or known not to be kept yet."""
+"""Revocation requests: which responses confirm, and which error the others become."""
 
 from collections.abc import Callable
 
@@ -55,7 +55,7 @@ def test_a_dead_token_is_confirmed(answer: dict[str, object], register: Register
         ({"close": True}, Unreachable, "connection_failed"),
     ],
 )
-def test_what_is_no_confirmation_says_why(
+def test_other_responses_raise_the_right_error(
     answer: dict[str, object], kind: type[OAuthError], code: str, register: Register, provider: HostileServer
 ) -> None:
     provider.on("POST /revoke").answer(**answer)
@@ -64,7 +64,7 @@ def test_what_is_no_confirmation_says_why(
     assert caught.value.code == code
 
 
-def test_the_server_is_asked_again_no_sooner_than_it_wants(register: Register, provider: HostileServer) -> None:
+def test_retry_after_is_reported(register: Register, provider: HostileServer) -> None:
     provider.on("POST /revoke").answer(status=503, headers={"Retry-After": "7"})
     with pytest.raises(Unreachable) as caught:
         revocation.revoke(register(), T, "access_token")

@@ -1,4 +1,4 @@
-"""What providers want of token requests beside RFC 6749: parameters of their own, and another address for renewals."""
+"""Extensions of token requests that providers require: extra parameters, and another URL for renewals."""
 
 from collections.abc import Callable
 
@@ -39,8 +39,8 @@ def test_a_renewal_goes_to_the_refresh_url_and_nothing_else_does(register: Regis
     provider.on("POST /token").always(json=TOKEN)
     provider.on("POST /refresh").always(json={**TOKEN, "access_token": "CANARY-new"})
     ours = register(refresh_url=f"{provider.url}/refresh")
-    told = {grant: ask(ours).access_token for grant, ask in GRANTS.items()}
-    assert told == {**dict.fromkeys(GRANTS, "CANARY-access"), "refresh_token": "CANARY-new"}
+    access_tokens = {grant: request_tokens(ours).access_token for grant, request_tokens in GRANTS.items()}
+    assert access_tokens == {**dict.fromkeys(GRANTS, "CANARY-access"), "refresh_token": "CANARY-new"}
     [renewal] = provider.calls_to("POST /refresh")
     assert renewal.form == {"grant_type": "refresh_token", "refresh_token": "r", "scope": "read"}
     assert renewal.headers["authorization"].startswith("Basic ")

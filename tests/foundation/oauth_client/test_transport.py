@@ -1,4 +1,4 @@
-"""Deadline, size, redirects, cookies, the environment: what no server and no setting may change."""
+"""Deadline, size, redirects, cookies, the environment: limits that no server and no setting can change."""
 
 import inspect
 import os
@@ -168,9 +168,9 @@ def test_connections_are_reused_but_cookies_are_not(provider: HostileServer) -> 
 
 
 def test_the_cookie_jar_takes_nothing() -> None:
-    asked = MockRequest(requests.Request("GET", "https://provider.example/").prepare())
+    request = MockRequest(requests.Request("GET", "https://provider.example/").prepare())
     jar = transport.session().cookies
-    jar.set_cookie_if_ok(create_cookie("session", "1", domain="provider.example"), asked)  # type: ignore[arg-type, no-untyped-call]
+    jar.set_cookie_if_ok(create_cookie("session", "1", domain="provider.example"), request)  # type: ignore[arg-type, no-untyped-call]
     assert len(jar) == 0
 
 
@@ -205,7 +205,7 @@ TLS_CASES: dict[str, Callable[[Path], Path]] = {
 
 @pytest.fixture
 def _own_authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Loopback is provider.example, and the machine trusts what signs certificates in `tmp_path`."""
+    """provider.example resolves to loopback, and the authority in `tmp_path` is trusted."""
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "roots.pem"))
     resolve_to(monkeypatch, ["127.0.0.1"])
     transport.configure(["127.0.0.0/8"])
@@ -236,9 +236,9 @@ def test_a_good_certificate_is_checked_against_the_name_and_not_the_address(tmp_
 
 
 def _exceptions(module: object) -> list[type[Exception]]:
-    theirs = (requests.RequestException, urllib3.exceptions.HTTPError)
-    found = [kind for _, kind in inspect.getmembers(module, inspect.isclass) if issubclass(kind, theirs)]
-    return [kind for kind in found if not issubclass(kind, Warning)]
+    bases = (requests.RequestException, urllib3.exceptions.HTTPError)
+    exceptions = [kind for _, kind in inspect.getmembers(module, inspect.isclass) if issubclass(kind, bases)]
+    return [kind for kind in exceptions if not issubclass(kind, Warning)]
 
 
 @pytest.mark.parametrize("kind", _exceptions(requests.exceptions) + _exceptions(urllib3.exceptions))

@@ -1,4 +1,4 @@
-"""Whose token it is, asked as each provider wants it; and the headers in which a token can go along."""
+"""Userinfo requests in the forms that providers require, and the headers that can carry a token."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,9 +21,9 @@ def test_it_can_be_asked_by_a_post_of_any_json(
     sent: object, arrives: object, register: Register, provider: HostileServer
 ) -> None:
     provider.on("POST /userinfo").answer(json={"data": {"id": 7}})
-    told = client.userinfo(register(userinfo_request={"method": "POST", "json": sent}), "CANARY-access")
+    claims = client.userinfo(register(userinfo_request={"method": "POST", "json": sent}), "CANARY-access")
     [call] = provider.calls
-    assert (told, call.json) == ({"data": {"id": 7}}, arrives)
+    assert (claims, call.json) == ({"data": {"id": 7}}, arrives)
     assert call.body
     assert call.headers["content-type"] == "application/json"
     assert call.headers["authorization"] == "Bearer CANARY-access"
@@ -37,19 +37,19 @@ def test_a_post_without_json_has_no_body(register: Register, provider: HostileSe
 
 def test_the_headers_of_calls_and_its_own_go_along(register: Register, provider: HostileServer) -> None:
     provider.on("GET /userinfo").answer(json={})
-    own = {"headers": {"Authorization": "OAuth {access_token}"}}
-    client.userinfo(register(call_headers={"Client-Id": "{client_id}"}, userinfo_request=own), TOKEN)
-    told = provider.calls[0].headers
-    assert told["client-id"] == "keyrack"
-    assert told["authorization"].encode("latin-1").decode() == f"OAuth {TOKEN}"
+    definition = {"headers": {"Authorization": "OAuth {access_token}"}}
+    client.userinfo(register(call_headers={"Client-Id": "{client_id}"}, userinfo_request=definition), TOKEN)
+    headers = provider.calls[0].headers
+    assert headers["client-id"] == "keyrack"
+    assert headers["authorization"].encode("latin-1").decode() == f"OAuth {TOKEN}"
 
 
 def test_it_can_be_asked_where_the_token_answer_led(
     register: Register, provider: HostileServer, evil_host: HostileServer
 ) -> None:
     provider.on("GET /userinfo").always(json={"sub": "a"})
-    asked = register(userinfo_url=f"{evil_host.url}/userinfo", userinfo_request={"at_base_url": True})
-    assert client.userinfo(asked, TOKEN, base_url=provider.url) == {"sub": "a"}
+    registration = register(userinfo_url=f"{evil_host.url}/userinfo", userinfo_request={"at_base_url": True})
+    assert client.userinfo(registration, TOKEN, base_url=provider.url) == {"sub": "a"}
     assert not evil_host.calls
 
 
