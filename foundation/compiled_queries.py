@@ -40,7 +40,7 @@ class Statement(NamedTuple):
 
 
 class CompiledQuery:
-    """`build_queryset` returns a `values_list()` queryset with slots in its conditions."""
+    """A queryset that is compiled once. `build_queryset` returns a `values_list()` with slots in its conditions."""
 
     def __init__(self, build_queryset: "Callable[[], models.QuerySet[Any, Any]]") -> None:
         self.build_queryset = build_queryset

@@ -129,10 +129,10 @@ def check_due() -> None:
     registries = list(due.order_by("next_check_at")[:CHECKS_IN_A_RUN])
     if registries:
         with ThreadPoolExecutor(CHECKS_AT_ONCE) as pool:
-            list(pool.map(check, registries))
+            list(pool.map(check_registry, registries))
 
 
-def check(registry: ApplicationRegistry) -> None:
+def check_registry(registry: ApplicationRegistry) -> None:
     """Make the trial of one registry in a thread, unless another caller makes it."""
     try:
         with error_boundary(f"Checking registry {registry.hex}"):  # the next trial is in a minute
@@ -159,6 +159,7 @@ def answers_again(registry: ApplicationRegistry) -> bool:
 
 def probe(url: str) -> None:
     """Request the URL, and read only the headers of the response, unless it is an error."""
-    with transport.deadline(CHECK_SECONDS), transport.translated(), transport.session().get(url, stream=True) as answer:
+    session = transport.session()
+    with transport.deadline(CHECK_SECONDS), transport.translate_errors(), session.get(url, stream=True) as answer:
         if answer.status_code >= 500:
             raise answers.failure(answer)

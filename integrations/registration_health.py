@@ -52,14 +52,14 @@ def note_accepted(registry: ApplicationRegistry, *, use: Use = Use.TOKENS) -> No
     """Record that the provider accepts our registration for this use. Writes only if that was in doubt."""
     registry.note_misconfigured("", use=use)
     if registry.renewals_held_until is not None or registry.is_unproven:
-        write(registry, registration_accepted_at=timezone.now(), renewals_held_until=None)
+        update_registry(registry, registration_accepted_at=timezone.now(), renewals_held_until=None)
         end_pauses(registry)
 
 
 def hold_renewals(registry: ApplicationRegistry, code: str) -> Misconfigured:
     """Hold the renewals of the registry, and report it to administrators. Changes no tokens."""
     registry.note_misconfigured(code)
-    write(registry, renewals_held_until=timezone.now() + TRIAL_EVERY)
+    update_registry(registry, renewals_held_until=timezone.now() + TRIAL_EVERY)
     logger.warning("Renewals at %s are held (%s).", registry, code)
     return held_error(registry)
 
@@ -83,7 +83,9 @@ def check_registration(registry: ApplicationRegistry, *, again: bool = False) ->
     finally:
         rows.update(client_check_until=next_check_at)
     if check.verdict == Verdict.ACCEPTED:
-        write(registry, unknown_token_answer=check.unknown_token_answer, registration_accepted_at=timezone.now())
+        update_registry(
+            registry, unknown_token_answer=check.unknown_token_answer, registration_accepted_at=timezone.now()
+        )
         note_accepted(registry)
     return check
 
@@ -140,7 +142,7 @@ def end_pauses(registry: ApplicationRegistry) -> None:
     paused.update(lease_expires_at=None)
 
 
-def write(registry: ApplicationRegistry, **values: object) -> None:
+def update_registry(registry: ApplicationRegistry, **values: object) -> None:
     vars(registry).update(values)
     ApplicationRegistry.objects.filter(pk=registry.pk).update(**values)
 

@@ -37,7 +37,7 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Mail:
-    """`subject` gets the number of lines and the words of the first one; the template gets `lines` and `context`."""
+    """One mail with a line for each row. `subject` gets the number of lines and the words of the first one."""
 
     to: list[str]
     template: str

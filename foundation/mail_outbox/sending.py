@@ -58,7 +58,7 @@ def send(mail: Mail, connection: BaseEmailBackend) -> None:
 
 
 def is_final(error: BaseException) -> bool:
-    """The server permanently rejects this mail or this address, but may accept the next mail (RFC 5321 §4.2.1)."""
+    """Whether the server permanently rejects this mail or address, but not necessarily the next (RFC 5321 §4.2.1)."""
     if isinstance(error, SMTPRecipientsRefused):
         return all(code >= 500 for code, _answer in error.recipients.values())
     return isinstance(error, SMTPDataError) and error.smtp_code >= 500

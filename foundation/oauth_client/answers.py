@@ -54,10 +54,12 @@ class TokenAnswer:
 
     def member_at(self, pointer: str) -> object:
         """Another member, such as the owner of the token. None if its name suggests a secret."""
-        return None if _SECRET.search(pointer) else json_pointers.at(self.said, pointer)
+        return None if _SECRET.search(pointer) else json_pointers.resolve(self.said, pointer)
 
 
-def read(response: Response, *, grant_type: str = "", token_path: str = "", base_url_path: str = "") -> TokenAnswer:
+def parse_token_answer(
+    response: Response, *, grant_type: str = "", token_path: str = "", base_url_path: str = ""
+) -> TokenAnswer:
     """Parse the response of a token endpoint to a request of this grant type. `token_path` points to the tokens."""
     members = _members(response)
     if _error_code(members) or not _succeeded(response):
@@ -81,7 +83,7 @@ def read(response: Response, *, grant_type: str = "", token_path: str = "", base
 
 
 def _text_at(members: Mapping[str, object], pointer: str) -> str:
-    value = json_pointers.at(members, pointer) if pointer else ""
+    value = json_pointers.resolve(members, pointer) if pointer else ""
     return value if isinstance(value, str) else ""
 
 
@@ -90,11 +92,11 @@ def _grant_in(members: Mapping[str, object], token_path: str) -> Mapping[str, ob
 
     Slack nests the person's tokens beside its bot's at a sign-in, but not in the response to a refresh.
     """
-    nested = json_pointers.at(members, token_path) if token_path else None
+    nested = json_pointers.resolve(members, token_path) if token_path else None
     return nested if isinstance(nested, dict) else members
 
 
-def document(response: Response) -> Mapping[str, object]:
+def parse_document(response: Response) -> Mapping[str, object]:
     """The JSON object of a response that grants no tokens: metadata, userinfo, introspection."""
     if not _succeeded(response):
         raise failure(response)
@@ -168,10 +170,10 @@ def _members(response: Response) -> Mapping[str, object]:
 
 def _json_object(response: Response) -> Mapping[str, object] | None:
     try:
-        document = json.loads(response.content)
+        value = json.loads(response.content)
     except (ValueError, RecursionError):
         return None
-    return document if isinstance(document, dict) else None
+    return value if isinstance(value, dict) else None
 
 
 def _form(response: Response) -> Mapping[str, object]:

@@ -32,12 +32,12 @@ def believed(unverified_base_url: str, patterns: str) -> str:
     except ValueError:
         return ""
     is_trustworthy = parts.scheme == "https" and port in {None, 443} and "@" not in parts.netloc
-    if not is_trustworthy or not any(fits(host, pattern) for pattern in patterns.split()):
+    if not is_trustworthy or not any(matches_pattern(host, pattern) for pattern in patterns.split()):
         return ""
     return f"https://{host}"
 
 
-def fits(host: str, pattern: str) -> bool:
+def matches_pattern(host: str, pattern: str) -> bool:
     if not HOST.fullmatch(host) or not is_pattern(pattern):
         return False
     return host.endswith(pattern[1:]) if pattern.startswith("*.") else host == pattern

@@ -16,9 +16,9 @@ TOKEN = "{access_token}"  # noqa: S105  # a placeholder, not a token
 
 def read(where: str, raw: object) -> Mapping[str, str]:
     """Validate header names and texts. Raises `BadDialect`."""
-    texts = revocation_requests.headers(where, raw)
+    texts = revocation_requests.parse_headers(where, raw)
     for name, text in texts.items():
-        for placeholder in revocation_requests.placeholders(text):
+        for placeholder in revocation_requests.placeholders_in(text):
             if placeholder not in PLACEHOLDERS:
                 raise BadDialect(f"The header {name} cannot hold {{{placeholder}}}, only {{client_id}} and {TOKEN}.")
         if name.lower() == "authorization" and TOKEN not in text:
@@ -26,7 +26,7 @@ def read(where: str, raw: object) -> Mapping[str, str]:
     return texts
 
 
-def headers(raw: object, *, client_id: str, access_token: str) -> dict[str, bytes]:
+def build_headers(raw: object, *, client_id: str, access_token: str) -> dict[str, bytes]:
     """Headers for one call. As bytes: a token that is not Latin-1 must arrive as it was issued, in UTF-8."""
     try:
         texts = read("call_headers", raw)
@@ -35,7 +35,7 @@ def headers(raw: object, *, client_id: str, access_token: str) -> dict[str, byte
     if not client_id.isprintable():
         raise Misconfigured("bad_client_id", "the client id holds control characters")
     values = {"client_id": client_id, "access_token": access_token}
-    filled = {name: str(revocation_requests.filled(text, values)).encode() for name, text in texts.items()}
+    filled = {name: str(revocation_requests.fill_placeholders(text, values)).encode() for name, text in texts.items()}
     if any(TOKEN in text for text in texts.values()):
         return filled
     return {**filled, "Authorization": b"Bearer " + access_token.encode()}

@@ -128,7 +128,7 @@ def refresh(registration: Registration, *, refresh_token: str, scopes: Iterable[
 def introspect(registration: Registration, token: str, *, hint: str = "") -> Introspection:
     """Introspect a token (RFC 7662). Active only if the member is the JSON value `true`."""
     response = post(registration, registration.introspection_url, {"token": token, "token_type_hint": hint})
-    claims = answers.document(response)
+    claims = answers.parse_document(response)
     return Introspection(active=claims.get("active") is True, claims=claims)
 
 
@@ -181,7 +181,7 @@ def _with_claims(answer: TokenAnswer, registration: Registration, nonce: str) ->
     """Validate the id token, if there is one, and add its claims."""
     if not answer.unverified_id_token:
         return answer
-    claims = id_tokens.read(
+    claims = id_tokens.validate(
         answer.unverified_id_token, client_id=registration.client_id, issuer=registration.issuer, nonce=nonce
     )
     return replace(answer, claims=claims)

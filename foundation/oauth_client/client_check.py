@@ -26,7 +26,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class ClientCheck:
-    """`unknown_token_answer`: the fingerprint of the server's response to a refresh token that it never issued."""
+    """The result. `unknown_token_answer`: fingerprint of the response to a refresh token that was never issued."""
 
     verdict: Verdict
     unknown_token_answer: str = ""
@@ -47,7 +47,7 @@ def check_endpoints(ours: Registration, wrong: Registration) -> ClientCheck:
         return ClientCheck(verdict=Verdict.REFUSED)
     unknown_token_answer = answer.fingerprint if answer is not None else ""
     answer_to_wrong = refresh_made_up_token(wrong)
-    if differ(answer, answer_to_wrong) and not differ(answer, refresh_made_up_token(ours)):
+    if responses_differ(answer, answer_to_wrong) and not responses_differ(answer, refresh_made_up_token(ours)):
         return ClientCheck(verdict=Verdict.ACCEPTED, unknown_token_answer=unknown_token_answer)
     for call in other_endpoints(ours):
         answer = call(ours)
@@ -59,7 +59,7 @@ def check_endpoints(ours: Registration, wrong: Registration) -> ClientCheck:
     return ClientCheck(verdict=Verdict.UNKNOWN, unknown_token_answer=unknown_token_answer)
 
 
-def differ(answer: OAuthError | None, other: OAuthError | None) -> bool:
+def responses_differ(answer: OAuthError | None, other: OAuthError | None) -> bool:
     return answer is not None and other is not None and answer.fingerprint != other.fingerprint
 
 

@@ -34,10 +34,10 @@ def reason_in(members: Mapping[str, object], response: Response, *, grant_type: 
     """
     text = next((value for name in NAMES if isinstance(value := members.get(name), str) and value.strip()), "")
     secrets = None if grant_type == "password" else _secrets_sent(response)
-    return "" if secrets is None else masked(text, secrets)
+    return "" if secrets is None else mask_secrets(text, secrets)
 
 
-def masked(reason: str, secrets: Iterable[str]) -> str:
+def mask_secrets(reason: str, secrets: Iterable[str]) -> str:
     """The reason as one printable line, with these secrets and all that looks like a token masked."""
     text = " ".join("".join(" " if _is_control(letter) else letter for letter in reason).split())
     spellings = sorted(

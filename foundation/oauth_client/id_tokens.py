@@ -16,7 +16,7 @@ _LEEWAY = 300  # seconds that clocks may differ
 _FARTHEST = 10**11  # seconds from 1970; the year 5138
 
 
-def read(unverified_id_token: str, *, client_id: str, issuer: str, nonce: str) -> Mapping[str, object]:
+def validate(unverified_id_token: str, *, client_id: str, issuer: str, nonce: str) -> Mapping[str, object]:
     """The claims. Raises `Unusable`. `issuer` is "" if we don't know it, `nonce` if we sent none."""
     claims = _claims(unverified_id_token)
     audience = claims.get("aud")

@@ -1,16 +1,16 @@
 """JSON pointers (RFC 6901)."""
 
 
-def at(document: object, pointer: str) -> object:
+def resolve(document: object, pointer: str) -> object:
     """The value that the pointer refers to; None if there is none."""
     value = document
     for step in pointer.removeprefix("/").split("/"):
         name = step.replace("~1", "/").replace("~0", "~")
-        value = member(value, name)
+        value = member_of(value, name)
     return value
 
 
-def member(container: object, name: str) -> object:
+def member_of(container: object, name: str) -> object:
     """The member of an object by name, or of a list by index."""
     if isinstance(container, dict):
         return container.get(name)

@@ -87,7 +87,7 @@ def _metadata_urls(issuer: str) -> tuple[str, str]:
 
 
 def _fetch(url: str) -> Mapping[str, object]:
-    return answers.document(transport.request("GET", url, headers={"Accept": "application/json"}))
+    return answers.parse_document(transport.request("GET", url, headers={"Accept": "application/json"}))
 
 
 def _check_issuer(published: object, issuer: str) -> None:

@@ -35,9 +35,9 @@ def dialect_of(raw: object) -> Dialect:
         raise Misconfigured("bad_revocation_request", str(error)) from None
 
 
-def missing(registration: Registration, ending: Ending, token: str, dialect: Dialect = RFC_7009) -> list[str]:
+def missing_values(registration: Registration, ending: Ending, token: str, dialect: Dialect = RFC_7009) -> list[str]:
     """Names of the values that the call needs and that are empty. Such a call must not be made."""
-    values = values_of(registration, ending, token)
+    values = placeholder_values(registration, ending, token)
     return sorted(name for name in dialect.needs(registration.revocation_url) if not values[name])
 
 
@@ -46,20 +46,20 @@ def revoke(registration: Registration, ending: Ending, token: str, dialect: Dial
 
     An unknown token counts as confirmed (RFC 7009 §2.2).
     """
-    check(registration, dialect)
-    values = values_of(registration, ending, token)
-    auth, credentials = authentication(registration, ending, dialect)
+    check_dialect(registration, dialect)
+    values = placeholder_values(registration, ending, token)
+    auth, credentials = build_authentication(registration, ending, dialect)
     response = transport.request(
         dialect.method,
-        address(registration.revocation_url, values),
-        headers={"Accept": "application/json", **revocation_requests.filled(dialect.headers, values)},
+        build_url(registration.revocation_url, values),
+        headers={"Accept": "application/json", **revocation_requests.fill_placeholders(dialect.headers, values)},
         auth=auth,
-        **content(dialect, values, token, credentials),
+        **build_content(dialect, values, token, credentials),
     )
-    judge(response, dialect)
+    check_response(response, dialect)
 
 
-def check(registration: Registration, dialect: Dialect) -> None:
+def check_dialect(registration: Registration, dialect: Dialect) -> None:
     try:
         revocation_requests.check_together(
             dialect, registration.revocation_url, registered=registration.client_authentication
@@ -68,7 +68,7 @@ def check(registration: Registration, dialect: Dialect) -> None:
         raise Misconfigured("bad_revocation_request", str(error)) from None
 
 
-def values_of(registration: Registration, ending: Ending, token: str) -> dict[str, str]:
+def placeholder_values(registration: Registration, ending: Ending, token: str) -> dict[str, str]:
     """A value for each placeholder; "" if there is none."""
     return {
         "client_id": registration.client_id,
@@ -80,14 +80,15 @@ def values_of(registration: Registration, ending: Ending, token: str) -> dict[st
     }
 
 
-def address(template: str, values: Mapping[str, str]) -> str:
+def build_url(template: str, values: Mapping[str, str]) -> str:
     """The URL with percent-encoded values. Rejects values of dots alone, which are dot segments even if encoded."""
-    if any(set(values[name]) == {"."} for name in revocation_requests.placeholders(template)):
+    if any(set(values[name]) == {"."} for name in revocation_requests.placeholders_in(template)):
         raise Misconfigured("bad_url", "a value in the URL consists of dots")
-    return str(revocation_requests.filled(template, {name: quote(value, safe="") for name, value in values.items()}))
+    encoded = {name: quote(value, safe="") for name, value in values.items()}
+    return str(revocation_requests.fill_placeholders(template, encoded))
 
 
-def authentication(
+def build_authentication(
     registration: Registration, ending: Ending, dialect: Dialect
 ) -> tuple[AuthBase | None, dict[str, str]]:
     """Client authentication of a dialect, as a header or as form fields."""
@@ -105,11 +106,13 @@ def authentication(
     return client_authentication(replace(registration, client_authentication=method))
 
 
-def content(dialect: Dialect, values: Mapping[str, str], token: str, credentials: Mapping[str, str]) -> dict[str, Any]:
+def build_content(
+    dialect: Dialect, values: Mapping[str, str], token: str, credentials: Mapping[str, str]
+) -> dict[str, Any]:
     """The body or the query, as arguments for the transport. Empty fields of a form or query are left out."""
     token_field = {dialect.token_field: values["token"]} if dialect.token_field else {}
     hint = {"token_type_hint": token} if token_field and dialect.hint else {}
-    fields = {**token_field, **hint, **revocation_requests.filled(dialect.fields, values), **credentials}
+    fields = {**token_field, **hint, **revocation_requests.fill_placeholders(dialect.fields, values), **credentials}
     if dialect.body == "none":
         return {}
     if dialect.body == "json":
@@ -118,7 +121,7 @@ def content(dialect: Dialect, values: Mapping[str, str], token: str, credentials
     return {"params": filled} if dialect.body == "query" else {"data": filled}
 
 
-def judge(response: Response, dialect: Dialect) -> None:
+def check_response(response: Response, dialect: Dialect) -> None:
     """Return if the response confirms, with a status and the JSON values of the dialect; raise otherwise."""
     if response.status_code in dialect.ok_statuses:
         if not has_values(response, dialect.ok_json):

@@ -52,7 +52,7 @@ class Dialect:
     def needs(self, url: str) -> set[str]:
         """Names of the placeholders that a call needs values for."""
         texts = [url, *self.headers.values(), *texts_in(self.fields)]
-        names = {name for text in texts for name in placeholders(text)}
+        names = {name for text in texts for name in placeholders_in(text)}
         if self.body != "none" and self.token_field:
             names.add("token")
         return names | ({"access_token"} if self.client_authentication == BEARER else set())
@@ -100,7 +100,7 @@ def check_together(dialect: Dialect, url: str, *, registered: str) -> None:
 # Validation ---------------------------------------------------------------------------------------------------------
 
 
-def one_of(*choices: str) -> Callable[[str, object], str]:
+def parse_choice(*choices: str) -> Callable[[str, object], str]:
     def choice(key: str, value: object) -> str:
         if not isinstance(value, str) or value not in choices:
             raise BadDialect(f"“{key}” is one of {', '.join(choices)}.")
@@ -109,33 +109,33 @@ def one_of(*choices: str) -> Callable[[str, object], str]:
     return choice
 
 
-def plain_text(key: str, value: object) -> str:
+def parse_text(key: str, value: object) -> str:
     if not isinstance(value, str) or set("{}") & set(value):
         raise BadDialect(f"“{key}” is a text without placeholders.")
     return value
 
 
-def truth(key: str, value: object) -> bool:
+def parse_boolean(key: str, value: object) -> bool:
     if not isinstance(value, bool):
         raise BadDialect(f"“{key}” is true or false.")
     return value
 
 
-def tokens(key: str, value: object) -> tuple[str, ...]:
+def parse_tokens(key: str, value: object) -> tuple[str, ...]:
     names = tuple(value) if isinstance(value, list) and all(isinstance(each, str) for each in value) else ()
     if not names or not set(names) <= set(TOKENS) or len(set(names)) < len(names):
         raise BadDialect(f"“{key}” is a list of {' and '.join(TOKENS)}, in the order in which they are sent.")
     return names
 
 
-def statuses(key: str, value: object) -> tuple[int, ...]:
+def parse_statuses(key: str, value: object) -> tuple[int, ...]:
     numbers = value if isinstance(value, list) else []
     if not numbers or not all(type(number) is int and 200 <= number <= 499 for number in numbers):
         raise BadDialect(f"“{key}” is a list of HTTP statuses from 200 to 499, such as [200, 204].")
     return tuple(numbers)
 
 
-def templates(key: str, value: object) -> Mapping[str, Any]:
+def parse_templates(key: str, value: object) -> Mapping[str, Any]:
     if not isinstance(value, dict):
         raise BadDialect(f"“{key}” is a JSON object.")
     for text in texts_in(value):
@@ -143,8 +143,8 @@ def templates(key: str, value: object) -> Mapping[str, Any]:
     return MappingProxyType(value)
 
 
-def headers(key: str, value: object) -> Mapping[str, str]:
-    texts = templates(key, value)
+def parse_headers(key: str, value: object) -> Mapping[str, str]:
+    texts = parse_templates(key, value)
     for name, text in texts.items():
         if not _HEADER.fullmatch(name) or not isinstance(text, str) or not text.isprintable():
             raise BadDialect(f"“{key}” is a JSON object of header names and texts.")
@@ -153,7 +153,7 @@ def headers(key: str, value: object) -> Mapping[str, str]:
     return texts
 
 
-def expected(key: str, value: object) -> Mapping[str, Any]:
+def parse_expected_json(key: str, value: object) -> Mapping[str, Any]:
     pointers = value if isinstance(value, dict) else {"": None}
     if not all(pointer.startswith("/") and not isinstance(at, dict | list) for pointer, at in pointers.items()):
         raise BadDialect(f'“{key}” is a JSON object of pointers and values, such as {{"/ok": true}}.')
@@ -161,16 +161,16 @@ def expected(key: str, value: object) -> Mapping[str, Any]:
 
 
 READERS: Mapping[str, Callable[[str, object], Any]] = {
-    "method": one_of(*METHODS),
-    "client_authentication": one_of(*AUTHENTICATIONS),
-    "body": one_of(*BODIES),
-    "token_field": plain_text,
-    "hint": truth,
-    "send": tokens,
-    "fields": templates,
-    "headers": headers,
-    "ok_statuses": statuses,
-    "ok_json": expected,
+    "method": parse_choice(*METHODS),
+    "client_authentication": parse_choice(*AUTHENTICATIONS),
+    "body": parse_choice(*BODIES),
+    "token_field": parse_text,
+    "hint": parse_boolean,
+    "send": parse_tokens,
+    "fields": parse_templates,
+    "headers": parse_headers,
+    "ok_statuses": parse_statuses,
+    "ok_json": parse_expected_json,
 }
 
 
@@ -183,13 +183,13 @@ def texts_in(value: object) -> Iterator[str]:
             yield from texts_in(inner)
 
 
-def placeholders(text: str) -> list[str]:
+def placeholders_in(text: str) -> list[str]:
     return _PLACEHOLDER.findall(text)
 
 
 def check_placeholders(where: str, text: str) -> None:
     names = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
-    for name in placeholders(text):
+    for name in placeholders_in(text):
         if name not in PLACEHOLDERS:
             raise BadDialect(f"{where} has the placeholder {{{name}}}, which is not known; there are {names}.")
     if set("{}") & set(_PLACEHOLDER.sub("", text)):
@@ -199,10 +199,10 @@ def check_placeholders(where: str, text: str) -> None:
 # Filling in -----------------------------------------------------------------------------------------------------------
 
 
-def filled(value: Any, values: Mapping[str, str]) -> Any:
+def fill_placeholders(value: Any, values: Mapping[str, str]) -> Any:
     """The JSON value with its placeholders replaced, at any depth."""
     if isinstance(value, str):
         return _PLACEHOLDER.sub(lambda match: values[match[1]], value)
     if isinstance(value, Mapping):
-        return {name: filled(inner, values) for name, inner in value.items()}
-    return [filled(inner, values) for inner in value] if isinstance(value, list) else value
+        return {name: fill_placeholders(inner, values) for name, inner in value.items()}
+    return [fill_placeholders(inner, values) for inner in value] if isinstance(value, list) else value

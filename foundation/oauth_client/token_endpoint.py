@@ -49,7 +49,7 @@ class TokenSession(transport.Session, OAuth2Session):  # type: ignore[misc]  # r
         self.register_compliance_hook("refresh_token_response", self._read)
 
     def fetch(self, **parameters: Any) -> TokenAnswer:
-        with transport.translated():
+        with transport.translate_errors():
             self.fetch_token(
                 self._https_url,
                 auth=self._auth,
@@ -64,7 +64,7 @@ class TokenSession(transport.Session, OAuth2Session):  # type: ignore[misc]  # r
         """Refresh. `fields` go into the body: requests-oauthlib passes a scope itself, and fails on a second one."""
         self._grant_type = "refresh_token"
         body = urlencode({**self._registration.token_parameters, **fields})
-        with transport.translated():
+        with transport.translate_errors():
             self.refresh_token(self._https_url, refresh_token=refresh_token, body=body, auth=self._auth, **self._fields)
         return self._result()
 
@@ -80,7 +80,7 @@ class TokenSession(transport.Session, OAuth2Session):  # type: ignore[misc]  # r
 
     def _read(self, response: requests.Response) -> _Placeholder:
         places = {"token_path": self._registration.token_path, "base_url_path": self._registration.base_url_path}
-        self._answer = answers.read(response, grant_type=self._grant_type, **places)
+        self._answer = answers.parse_token_answer(response, grant_type=self._grant_type, **places)
         return _Placeholder()
 
     def _result(self) -> TokenAnswer:

@@ -44,10 +44,10 @@ def json_bytes(key: str, value: object) -> bytes:
 
 
 READERS: Mapping[str, Callable[[str, object], Any]] = {
-    "method": revocation_requests.one_of("GET", "POST"),
+    "method": revocation_requests.parse_choice("GET", "POST"),
     "json": json_bytes,
     "headers": call_headers.read,
-    "at_base_url": revocation_requests.truth,
+    "at_base_url": revocation_requests.parse_boolean,
 }
 
 
@@ -59,11 +59,13 @@ def fetch(registration: Registration, access_token: str, *, base_url: str = "") 
     except BadDialect as error:
         raise Misconfigured("bad_userinfo_request", str(error)) from None
     url = base_urls.moved(registration.userinfo_url, base_url) if request.at_base_url else registration.userinfo_url
-    token_headers = call_headers.headers(header_texts, client_id=registration.client_id, access_token=access_token)
+    token_headers = call_headers.build_headers(
+        header_texts, client_id=registration.client_id, access_token=access_token
+    )
     content_type = {} if request.json is None else {"Content-Type": "application/json"}
     headers: dict[str, str | bytes] = {"Accept": "application/json", **content_type, **token_headers}
     response = transport.request(request.method, url, headers=headers, data=request.json)
-    claims = answers.document(response)
+    claims = answers.parse_document(response)
     if claims.get("ok") is False:
         raise answers.failure(response)
     return claims

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from django.views.decorators.debug import sensitive_variables
 
-from foundation.secrets_at_rest.keyring import NoKeys, derive, keyring
+from foundation.secrets_at_rest.keyring import NoKeys, derive_key, keyring
 
 
 @sensitive_variables()
@@ -37,4 +37,4 @@ def all_hashes(secret: str, *, purpose: str) -> list[str]:
 
 @lru_cache(maxsize=64)
 def _derived_key(key: bytes, purpose: str) -> bytes:
-    return derive(key, purpose)
+    return derive_key(key, purpose)

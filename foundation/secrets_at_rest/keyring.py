@@ -53,6 +53,6 @@ def first_key_id() -> str:
     return next(iter(keyring()))
 
 
-def derive(key: bytes, purpose: str, salt: bytes | None = None) -> bytes:
+def derive_key(key: bytes, purpose: str, salt: bytes | None = None) -> bytes:
     """The key for one purpose, independent of the keys for others. Slow: cache the result."""
     return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=salt, info=f"keyrack:{purpose}".encode()).derive(key)

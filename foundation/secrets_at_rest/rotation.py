@@ -89,7 +89,7 @@ def name_of(column: EncryptedField) -> str:
     return f"{column.model._meta.db_table}.{column.column}"
 
 
-def batches(model: Model, columns: Sequence[EncryptedField]) -> Iterator[list[tuple[Any, ...]]]:
+def iterate_batches(model: Model, columns: Sequence[EncryptedField]) -> Iterator[list[tuple[Any, ...]]]:
     """Id and sealed values of each row that has any, in batches by primary key, so that new rows shift nothing."""
     holds_any = reduce(or_, (Q(**{f"{column.attname}__isnull": False}) for column in columns))
     rows = model._base_manager.filter(holds_any).order_by("pk").values_list("pk", *(each.attname for each in columns))
@@ -99,7 +99,7 @@ def batches(model: Model, columns: Sequence[EncryptedField]) -> Iterator[list[tu
         batch = list(rows.filter(pk__gt=batch[-1][0])[:ROWS_AT_ONCE])
 
 
-def instances(model: Model, ids: Iterable[Any]) -> list[models.Model]:
+def load_instances(model: Model, ids: Iterable[Any]) -> list[models.Model]:
     """Model instances, which know their sealing context, without large binary columns such as logos."""
     binary_columns = [
         each.attname
@@ -117,16 +117,16 @@ def census(note: Note = silent) -> Census:
     result = Census()
     for model, columns in sealed_models():
         seen = 0
-        for batch in batches(model, columns):
-            for row in instances(model, [row_id for row_id, *_values in batch]):
-                look_at(row, columns, result)
+        for batch in iterate_batches(model, columns):
+            for row in load_instances(model, [row_id for row_id, *_values in batch]):
+                check_row(row, columns, result)
             seen += len(batch)
             note(model._meta.db_table, seen)
-    look_at_other_columns(result)
+    count_other_columns(result)
     return result
 
 
-def look_at_other_columns(census: Census) -> None:
+def count_other_columns(census: Census) -> None:
     for other in _other_columns:
         under, closed = other.census()
         if under:
@@ -135,16 +135,16 @@ def look_at_other_columns(census: Census) -> None:
             census.is_closed(other.name, key_id, row_id)
 
 
-def look_at(row: models.Model, columns: Sequence[EncryptedField], census: Census) -> None:
+def check_row(row: models.Model, columns: Sequence[EncryptedField], census: Census) -> None:
     for column in columns:
         sealed = column.sealed_in(row)
         if sealed is not None:
             census.count(name_of(column), key_id_of(sealed))
-            if not opens(row, column, sealed):
+            if not can_decrypt(row, column, sealed):
                 census.is_closed(name_of(column), key_id_of(sealed), row.pk)
 
 
-def opens(row: models.Model, column: EncryptedField, sealed: bytes) -> bool:
+def can_decrypt(row: models.Model, column: EncryptedField, sealed: bytes) -> bool:
     try:
         with error_boundary(f"Opening {name_of(column)}", expected=(Unreadable,)):
             unseal(sealed, purpose=column.purpose, context=column.context_in(row))
@@ -162,8 +162,8 @@ def most_open() -> bool:
     census = Census()
     for model, columns in sealed_models():
         sample = model._base_manager.order_by("pk").values_list("pk", flat=True)[:SAMPLE]
-        for row in instances(model, list(sample)):
-            look_at(row, columns, census)
+        for row in load_instances(model, list(sample)):
+            check_row(row, columns, census)
     values = sum(counts.total() for counts in census.under.values())
     return 2 * len(census.unreadable) <= values
 
@@ -192,14 +192,14 @@ def rotate_once(note: Note) -> Census:
     census, first_id = Census(), first_key_id()
     for model, columns in sealed_models():
         seen = 0
-        for batch in batches(model, columns):
+        for batch in iterate_batches(model, columns):
             if old := [row_id for row_id, *values in batch if not all_under(first_id, values)]:
-                move(model, columns, old, census)
-            count(columns, batch, census)
+                reseal_rows(model, columns, old, census)
+            count_values(columns, batch, census)
             seen += len(batch)
             note(model._meta.db_table, seen)
     census.moved += sum(other.seal_anew() for other in _other_columns)
-    look_at_other_columns(census)
+    count_other_columns(census)
     return census
 
 
@@ -207,7 +207,7 @@ def all_under(key_id: str, values: Iterable[bytes | None]) -> bool:
     return all(value is None or key_id_of(bytes(value)) == key_id for value in values)
 
 
-def count(columns: Sequence[EncryptedField], batch: Iterable[tuple[Any, ...]], census: Census) -> None:
+def count_values(columns: Sequence[EncryptedField], batch: Iterable[tuple[Any, ...]], census: Census) -> None:
     """Count the values as read before this pass: a pass that changes nothing has counted the present state."""
     for _row_id, *values in batch:
         for column, value in zip(columns, values, strict=True):
@@ -215,14 +215,15 @@ def count(columns: Sequence[EncryptedField], batch: Iterable[tuple[Any, ...]], c
                 census.count(name_of(column), key_id_of(bytes(value)))
 
 
-def move(model: Model, columns: Sequence[EncryptedField], ids: Sequence[Any], census: Census) -> None:
+def reseal_rows(model: Model, columns: Sequence[EncryptedField], ids: Sequence[Any], census: Census) -> None:
     """Re-encrypt these rows. Encrypts first, then writes, so that other writers wait as briefly as possible."""
-    changes = {row.pk: change for row in instances(model, ids) if (change := sealed_anew(row, columns, census))}
+    rows = load_instances(model, ids)
+    changes = {row.pk: change for row in rows if (change := resealed_values(row, columns, census))}
     if not changes:
         return
     missed, started_at = len(changes), time.monotonic()
     with transaction.atomic(durable=True):
-        for row_id in free(model, changes):
+        for row_id in lock_free_rows(model, changes):
             before, after = changes[row_id]
             written = model._base_manager.filter(pk=row_id, **before).update(**after)
             missed, census.moved = missed - written, census.moved + written * len(after)
@@ -230,13 +231,13 @@ def move(model: Model, columns: Sequence[EncryptedField], ids: Sequence[Any], ce
     time.sleep(time.monotonic() - started_at)  # SQLite has one writer at a time: give others as much time as we took
 
 
-def free(model: Model, ids: Iterable[Any]) -> list[Any]:
+def lock_free_rows(model: Model, ids: Iterable[Any]) -> list[Any]:
     """Lock and return the rows that no other transaction has locked. Waiting for a lock could deadlock."""
     rows = model._base_manager.select_for_update(skip_locked=True, no_key=True).filter(pk__in=list(ids))
     return list(rows.values_list("pk", flat=True))
 
 
-def sealed_anew(
+def resealed_values(
     row: models.Model, columns: Sequence[EncryptedField], census: Census
 ) -> tuple[dict[str, bytes], dict[str, bytes]] | None:
     """Old and new sealed values of a row by column; None if nothing needs to, or can, be re-encrypted."""

@@ -11,7 +11,7 @@ import os
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
 
-from foundation.secrets_at_rest.keyring import NoKeys, derive, keyring
+from foundation.secrets_at_rest.keyring import NoKeys, derive_key, keyring
 from foundation.secrets_at_rest.sealed_values import NONCE_BYTES, Unreadable
 
 
@@ -39,4 +39,4 @@ def key_id_of(sealed: str) -> str:
 
 
 def _cipher(key: bytes, purpose: str, also_needs: str) -> AESGCMSIV:
-    return AESGCMSIV(derive(key, purpose, also_needs.encode() or None))
+    return AESGCMSIV(derive_key(key, purpose, also_needs.encode() or None))

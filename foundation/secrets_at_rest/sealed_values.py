@@ -11,7 +11,7 @@ from functools import lru_cache
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
 
-from foundation.secrets_at_rest.keyring import NoKeys, derive, keyring
+from foundation.secrets_at_rest.keyring import NoKeys, derive_key, keyring
 
 VERSION = 1
 NONCE_BYTES = 12
@@ -24,7 +24,7 @@ class Unreadable(Exception):
 @lru_cache(maxsize=256)
 def _cipher(key: bytes, purpose: str) -> AESGCMSIV:
     """One cipher object per key and purpose. Deriving the key costs more than the decryption."""
-    return AESGCMSIV(derive(key, purpose))
+    return AESGCMSIV(derive_key(key, purpose))
 
 
 def seal(plaintext: str, *, purpose: str, context: str) -> bytes:

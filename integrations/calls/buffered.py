@@ -52,8 +52,8 @@ def send(
 
     def call(access_token: str, seconds: float) -> requests.Response:
         all_headers = request_headers(caller_headers, registry, access_token)
-        send_request = partial(request, method, url, all_headers, deadline=seconds, **content)
-        return call_unless_down(send_request, registry, server, seconds)
+        request = partial(send_request, method, url, all_headers, deadline=seconds, **content)
+        return call_unless_down(request, registry, server, seconds)
 
     terms = Terms(ends_at=monotonic() + timeout, retries=retries, repeatable=lambda: method in IDEMPOTENT)
     response = call_with_renewal(call, token, terms)
@@ -61,7 +61,7 @@ def send(
     return response
 
 
-def request(method: str, url: str, headers: Mapping[str, str | bytes], **call: Any) -> requests.Response:
+def send_request(method: str, url: str, headers: Mapping[str, str | bytes], **call: Any) -> requests.Response:
     response = transport.request(method, url, headers=headers, max_bytes=LARGEST_ANSWER, **call)
     for name, value in headers.items():
         if isinstance(value, bytes):  # added here: the caller must not see the token

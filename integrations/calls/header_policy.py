@@ -83,14 +83,14 @@ def request_headers(
 ) -> dict[str, str | bytes]:
     """Headers of the caller and of the registry. The caller cannot override those that identify the client or user."""
     texts = registry.call_headers
-    ours = call_headers.headers(texts, client_id=registry.client_id, access_token=access_token)
-    reserved = {"authorization", *(normalized(name) for name, text in texts.items() if "{" in text)}
-    allowed = {name: value for name, value in caller_headers.items() if normalized(name) not in reserved}
-    overridden = {normalized(name) for name in allowed}
-    return {**allowed, **{name: value for name, value in ours.items() if normalized(name) not in overridden}}
+    ours = call_headers.build_headers(texts, client_id=registry.client_id, access_token=access_token)
+    reserved = {"authorization", *(normalize_name(name) for name, text in texts.items() if "{" in text)}
+    allowed = {name: value for name, value in caller_headers.items() if normalize_name(name) not in reserved}
+    overridden = {normalize_name(name) for name in allowed}
+    return {**allowed, **{name: value for name, value in ours.items() if normalize_name(name) not in overridden}}
 
 
-def normalized(name: str) -> str:
+def normalize_name(name: str) -> str:
     """The name for comparisons. Some servers treat X_Client_Id like X-Client-Id."""
     return name.lower().replace("_", "-")
 

@@ -18,7 +18,7 @@ LONGEST_ASKED = 366 * 86_400.0  # seconds; any longer wait is treated the same
 UNIX_TIME = 1_000_000_000  # larger numbers are not a duration but a Unix time
 
 
-def may_pass(status: int, headers: Mapping[str, str]) -> bool:
+def is_transient(status: int, headers: Mapping[str, str]) -> bool:
     """Whether the same call may succeed later."""
     return status in TRANSIENT or is_limited(status, headers)
 
@@ -37,31 +37,31 @@ def is_used_up(headers: Mapping[str, str]) -> bool:
 def pause(headers: Mapping[str, str], tries: int) -> float:
     """Seconds to wait. `tries`: the number of calls so far."""
     announced = asked_for(headers)
-    return guess(tries) if announced is None else announced
+    return guess_pause(tries) if announced is None else announced
 
 
 def asked_for(headers: Mapping[str, str]) -> float | None:
     """Seconds that the server asks for; None if it does not say."""
-    waits = [seconds(headers.get("Retry-After", ""))]
+    waits = [parse_seconds(headers.get("Retry-After", ""))]
     if is_used_up(headers) or waits == [None]:
-        waits += [seconds(headers.get(name, "")) for name in ("RateLimit-Reset", "X-RateLimit-Reset")]
+        waits += [parse_seconds(headers.get(name, "")) for name in ("RateLimit-Reset", "X-RateLimit-Reset")]
         waits += [float(number) for number in re.findall(r";\s*t=([0-9]{1,9})\b", headers.get("RateLimit", ""))]
     return max((wait for wait in waits if wait is not None), default=None)
 
 
-def guess(tries: int) -> float:
+def guess_pause(tries: int) -> float:
     """Seconds to wait if the server does not say."""
     longest = min(FIRST_PAUSE * 2.0 ** (tries - 1), LONGEST_PAUSE)
     return longest * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
 
 
-def seconds(text: str) -> float | None:
+def parse_seconds(text: str) -> float | None:
     """Seconds from now, at most `LONGEST_ASKED`. None if the text is neither a duration nor a time."""
-    unlimited = unlimited_seconds(text.strip())
+    unlimited = parse_unlimited_seconds(text.strip())
     return None if unlimited is None else min(unlimited, LONGEST_ASKED)
 
 
-def unlimited_seconds(text: str) -> float | None:
+def parse_unlimited_seconds(text: str) -> float | None:
     if re.fullmatch(r"[0-9]{1,16}(\.[0-9]{1,9})?", text):
         number = float(text)
         if number > UNIX_TIME * 100:  # in milliseconds

@@ -76,7 +76,7 @@ def call_with_renewal(call: Call[A], token: UsableToken, terms: Terms) -> A:
                 return answer
         return call(renewed.access_token, terms.seconds_left())
     if stored and names_the_token(answer):
-        renewal.refused(stored)
+        renewal.reject_token(stored)
     return answer
 
 
@@ -87,11 +87,11 @@ def call_with_retries(call: Call[A], access_token: str, terms: Terms) -> A:
         try:
             answer = call(access_token, terms.seconds_left())
         except Unreachable as error:
-            wait = rate_limits.guess(tries)
+            wait = rate_limits.guess_pause(tries)
             if error.code == "provider_down" or not terms.allow_retry(tries) or wait >= terms.seconds_left():
                 raise
         else:
-            if not rate_limits.may_pass(answer.status_code, answer.headers) or not terms.allow_retry(tries):
+            if not rate_limits.is_transient(answer.status_code, answer.headers) or not terms.allow_retry(tries):
                 return answer
             wait = rate_limits.pause(answer.headers, tries)
             if wait >= terms.seconds_left():
@@ -137,7 +137,7 @@ def call_unless_down(
 
 
 def error_of(answer: Answer) -> Unreachable:
-    retry_after = rate_limits.seconds(answer.headers.get("Retry-After", ""))
+    retry_after = rate_limits.parse_seconds(answer.headers.get("Retry-After", ""))
     error = Unreachable(f"http_{answer.status_code}", retry_after=retry_after)
     error.status = answer.status_code
     return error

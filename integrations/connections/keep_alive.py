@@ -58,7 +58,7 @@ def due(now: datetime) -> list[Token]:
     """Tokens to renew now, in random order, so that one that always fails does not always come first."""
     used = Q(expires_at__lte=now + HORIZON, last_used_at__gte=now - LATELY)
     idle = Q(refresh_expires_at__lte=now + TOUCH)
-    candidates = renewable(now).filter(used | idle).order_by("?")[:READ_AT_MOST]
+    candidates = renewable_tokens(now).filter(used | idle).order_by("?")[:READ_AT_MOST]
     return [token for token in candidates if is_due(token, now)]
 
 
@@ -68,7 +68,7 @@ def is_due(token: Token, now: datetime) -> bool:
     return False
 
 
-def renewable(now: datetime) -> TokenQuerySet:
+def renewable_tokens(now: datetime) -> TokenQuerySet:
     """Tokens with a live refresh token and an active owner, on which no lease is held."""
     return (
         Token.objects.with_registry()

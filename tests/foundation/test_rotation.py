@@ -266,7 +266,7 @@ def test_a_value_written_meanwhile_is_never_overwritten(
     assert isinstance(field, EncryptedField)
     concurrent_value = secrets_at_rest.seal("CANARY-theirs", purpose=field.purpose, context=field.context_in(token))
     settings.TOKEN_ENCRYPTION_KEYS = [NEW, OLD]
-    free = rotation.free
+    free = rotation.lock_free_rows
     seen: list[int] = []
 
     def meanwhile(model: type[models.Model], ids: Any) -> list[Any]:
@@ -274,7 +274,7 @@ def test_a_value_written_meanwhile_is_never_overwritten(
             seen.append(Token.objects.update(access_token=concurrent_value))
         return free(model, ids)
 
-    monkeypatch.setattr(rotation, "free", meanwhile)
+    monkeypatch.setattr(rotation, "lock_free_rows", meanwhile)
     rotate()
     assert seen == [1]
     assert key_ids() == {"2026"}
@@ -286,14 +286,14 @@ def test_a_row_that_goes_away_meanwhile_is_no_trouble(
     token: Token, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.TOKEN_ENCRYPTION_KEYS = [NEW, OLD]
-    free = rotation.free
+    free = rotation.lock_free_rows
 
     def meanwhile(model: type[models.Model], ids: Any) -> list[Any]:
         if model is Token:
             Token.objects.get().end(reason="revoked")
         return free(model, ids)
 
-    monkeypatch.setattr(rotation, "free", meanwhile)
+    monkeypatch.setattr(rotation, "lock_free_rows", meanwhile)
     rotate()
     assert not Token.objects.exists()
     assert key_ids() == {"2026"}

@@ -92,7 +92,7 @@ def test_a_revocation_counts_it_backs_off_and_is_told_of_after_five(
     cast.signed_in(amira, northwind)
     revocation = promised(amira, northwind)
     with monkeypatch.context() as broken:
-        broken.setattr("foundation.oauth_client.revocation.judge", raising(fault))
+        broken.setattr("foundation.oauth_client.revocation.check_response", raising(fault))
         waits = []
         for attempt in range(1, 7):
             left = deliver(revocation)
@@ -113,7 +113,7 @@ def test_a_fault_that_stays_is_given_up_after_two_weeks(
 ) -> None:
     cast.signed_in(amira, northwind)
     revocation = promised(amira, northwind)
-    monkeypatch.setattr("foundation.oauth_client.revocation.judge", raising(ValueError(SECRET)))
+    monkeypatch.setattr("foundation.oauth_client.revocation.check_response", raising(ValueError(SECRET)))
     Revocation.objects.update(pursued_since=timezone.now() - timedelta(days=15))
     assert deliver(revocation).state == "abandoned"
 
@@ -129,8 +129,8 @@ def test_one_failing_revocation_does_not_stop_the_others_of_its_batch(
     found: dict[str, Any] = {
         "delivery": (delivery, "revoke_tokens", lambda row: row.username == "amira"),
         "audit log": (events, "line", lambda user, *_rest: user and user.username == "amira"),
-        "settlement": (settlement, "settled", lambda rows, _state: any(r.username == "amira" for r in rows)),
-        "verification": (verification, "examine", lambda row: row.username == "amira"),
+        "settlement": (settlement, "settle_together", lambda rows, _state: any(r.username == "amira" for r in rows)),
+        "verification": (verification, "verify", lambda row: row.username == "amira"),
     }
     module, name, is_bad = found[place]
     monkeypatch.setattr(module, name, raising(ValueError(SECRET), when=is_bad, otherwise=getattr(module, name)))

@@ -125,9 +125,9 @@ def test_a_limit_that_is_not_used_up_makes_nobody_wait() -> None:
 
 
 def test_a_used_up_limit_is_told_as_403_as_well() -> None:
-    assert rate_limits.may_pass(403, {"X-RateLimit-Remaining": "0"})
-    assert rate_limits.may_pass(403, {"Retry-After": "3"})
-    assert not rate_limits.may_pass(403, {"X-RateLimit-Remaining": "7"})
+    assert rate_limits.is_transient(403, {"X-RateLimit-Remaining": "0"})
+    assert rate_limits.is_transient(403, {"Retry-After": "3"})
+    assert not rate_limits.is_transient(403, {"X-RateLimit-Remaining": "7"})
 
 
 @pytest.mark.parametrize("text", ["9999999999999999", "99999999999", "Fri, 31 Dec 9999 23:59:59 GMT"])

@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts.models import User
 from foundation.oauth_client.errors import Misconfigured
 from integrations.connections import renewal
-from integrations.connections.renewal.validity import enough
+from integrations.connections.renewal.validity import required_seconds
 from integrations.models import Alias, ApplicationRegistry, IntegrationType, OAuth2Credential, Token
 from tests import cast
 from tests.integrations.renewing import ASKED, GRANTED, credential_of, current
@@ -65,12 +65,12 @@ def test_what_was_granted_at_once_is_not_renewed_at_once(amira: User, northwind:
     due = []
     for number in range(20):
         token.id = uuid.UUID(int=number)
-        due.append(enough(token, 0))
-        assert enough(token, 0) == due[-1], "all agree about one token"
+        due.append(required_seconds(token, 0))
+        assert required_seconds(token, 0) == due[-1], "all agree about one token"
     assert len(set(due)) == 20
     assert 0.8 * 720 <= min(due) < 620 < 680 < max(due) <= 720
     token.version += 1
-    assert enough(token, 0) not in due
+    assert required_seconds(token, 0) not in due
 
 
 def test_a_caller_says_how_long_he_needs_it(server: HostileServer, amira: User, northwind: Alias) -> None:

@@ -25,7 +25,7 @@ from requests.auth import AuthBase
 from foundation.oauth_client.transport import limits, sessions, sockets
 from foundation.oauth_client.transport.limits import DEADLINE, IDLE, MAX_BYTES
 from foundation.oauth_client.transport.local_answers import Answering, OwnAnswer
-from foundation.oauth_client.transport.sessions import Session, check_spelling, translated
+from foundation.oauth_client.transport.sessions import Session, check_spelling, translate_errors
 from foundation.oauth_client.transport.streams import Stream, stream
 
 __all__ = [
@@ -44,19 +44,19 @@ __all__ = [
     "request",
     "session",
     "stream",
-    "translated",
+    "translate_errors",
 ]
 
 
 def configure(allow: Iterable[str]) -> None:
     """Allow networks (CIDR) besides the public internet; plain http only inside them. Drops open connections."""
     sockets.allow(allow)
-    sessions.forget()
+    sessions.drop_connections()
 
 
 def prepare() -> None:
     """Load the root certificates now, so that the first call does not have to wait."""
-    sessions.trust()
+    sessions.trusted_roots()
 
 
 def answer_here(base_url: str, answering: Answering) -> None:
@@ -65,8 +65,8 @@ def answer_here(base_url: str, answering: Answering) -> None:
 
 
 def session() -> Session:
-    """The guarded session of this process, for callers that stream. Read bodies inside `translated()`."""
-    return sessions.shared()
+    """The guarded session of this process, for callers that stream. Read bodies inside `translate_errors()`."""
+    return sessions.shared_session()
 
 
 def deadline(seconds: float) -> AbstractContextManager[None]:
@@ -80,7 +80,7 @@ def check(url: str) -> None:
     if sessions.is_answered_here(url):
         return
     plain = parts.scheme == "http"
-    sockets.targets(parts.hostname or "", parts.port or (80 if plain else 443), plain=plain)
+    sockets.resolve_targets(parts.hostname or "", parts.port or (80 if plain else 443), plain=plain)
 
 
 def request(

@@ -46,7 +46,7 @@ _NOT_PUBLIC_V6 = tuple(
 )
 
 
-def networks(spelled: Iterable[str]) -> tuple[Network, ...]:
+def parse_networks(spelled: Iterable[str]) -> tuple[Network, ...]:
     """Parse the configured networks. Raises ValueError, which quotes the invalid one."""
     return tuple(ip_network(text.strip()) for text in spelled if text.strip())
 
@@ -61,6 +61,6 @@ def is_inside(address: Address, allowed: Iterable[Network]) -> bool:
     return any(address in network for network in allowed)
 
 
-def parse(text: str) -> Address:
+def parse_address(text: str) -> Address:
     """Parse an address, with its zone ("fe80::1%eth0"), which is needed to connect."""
     return ip_address(text)

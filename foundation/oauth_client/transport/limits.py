@@ -76,12 +76,12 @@ def within(seconds: float, max_bytes: int | None = None) -> Iterator[None]:
     if outer is not None:
         ends_at = min(ends_at, outer.ends_at)
         max_bytes = outer.max_bytes if max_bytes is None else max_bytes
-    with obeyed(Bounds(ends_at, MAX_BYTES if max_bytes is None else max_bytes)):
+    with use_limits(Bounds(ends_at, MAX_BYTES if max_bytes is None else max_bytes)):
         yield
 
 
 @contextmanager
-def obeyed(limits: Limits) -> Iterator[None]:
+def use_limits(limits: Limits) -> Iterator[None]:
     token = _current.set(limits)
     try:
         yield

@@ -39,7 +39,7 @@ _NETWORK: tuple[tuple[type[Exception], type[OAuthError], str], ...] = (
 
 
 @contextmanager
-def translated() -> Iterator[None]:
+def translate_errors() -> Iterator[None]:
     """Translate exceptions of the libraries into ours. Needed again to read a streamed body."""
     try:
         yield
@@ -90,7 +90,7 @@ class _Capped:
 
 
 @cache
-def trust() -> ssl.SSLContext:
+def trusted_roots() -> ssl.SSLContext:
     """Root certificates of Mozilla and of the machine (SSL_CERT_FILE adds a company's own authority), loaded once."""
     context = create_urllib3_context()
     context.load_verify_locations(certifi.where())
@@ -103,7 +103,7 @@ class Adapter(HTTPAdapter):
     """An adapter with guarded connections. Ignores the `proxies`, `verify` and `cert` arguments of callers."""
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **pool_kwargs: Any) -> None:
-        super().init_poolmanager(connections, maxsize, block, ssl_context=trust(), **pool_kwargs)
+        super().init_poolmanager(connections, maxsize, block, ssl_context=trusted_roots(), **pool_kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": sockets.Pool, "https": sockets.TLSPool}
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
@@ -145,12 +145,12 @@ class Session(requests.Session):
 
     def request(self, method: Any, url: Any, *args: Any, **kwargs: Any) -> requests.Response:
         check_spelling(url)
-        with translated():
+        with translate_errors():
             return super().request(method, url, *args, **kwargs)
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         check_spelling(request.url or "")
-        with translated():
+        with translate_errors():
             return super().send(request, **kwargs)
 
 
@@ -162,14 +162,14 @@ def exchange(
     A session adds cookies, redirects and the environment, which are not wanted here, and doubles the cost of a call.
     """
     check_spelling(url)
-    with translated():
+    with translate_errors():
         request = requests.PreparedRequest()
         request.prepare(
             method=method.upper(), url=url, headers=CaseInsensitiveDict({**HEADERS, **(headers or {})}), **arguments
         )
         check_spelling(request.url or "")
         response = adapter_for(url).send(request)
-        response.content  # noqa: B018 - reads the body inside `translated()` and the deadline
+        response.content  # noqa: B018 - reads the body inside `translate_errors()`
     return response
 
 
@@ -182,7 +182,7 @@ _lock = threading.RLock()
 def answer_here(base_url: str, answering: Answering) -> None:
     _local_adapters.clear()
     _local_adapters[base_url] = OwnAdapter(answering)
-    forget()
+    drop_connections()
 
 
 def is_answered_here(url: str) -> bool:
@@ -210,7 +210,7 @@ def shared_pool(url: str) -> urllib3.HTTPConnectionPool:
     return pools.connection_from_url(url, pool_kwargs={"cert_reqs": "CERT_REQUIRED"})
 
 
-def shared() -> Session:
+def shared_session() -> Session:
     global _session
     with _lock:
         if _session is None:
@@ -218,7 +218,7 @@ def shared() -> Session:
         return _session
 
 
-def forget() -> None:
+def drop_connections() -> None:
     """Drop open connections: they were made under other rules, or belong to a parent process."""
     global _adapter, _session
     with _lock:
@@ -229,7 +229,7 @@ def _after_fork() -> None:
     """Drop connections and lock in a child process: it must not write into TLS streams of its parent."""
     global _lock
     _lock = threading.RLock()
-    forget()
+    drop_connections()
 
 
 os.register_at_fork(after_in_child=_after_fork)

@@ -29,7 +29,7 @@ _networks: tuple[addresses.Network, ...] = ()
 def allow(spelled: Iterable[str]) -> None:
     """Set the configured networks. Raises ValueError, and changes nothing, if one cannot be parsed."""
     global _networks
-    _networks = addresses.networks(spelled)
+    _networks = addresses.parse_networks(spelled)
 
 
 class GuardedSocket(socket.socket):
@@ -97,11 +97,11 @@ def _resolve(host: str, port: int) -> list[Target]:
         raise Misconfigured("bad_url", "the host is not a valid name") from None
 
 
-def targets(host: str, port: int, *, plain: bool) -> list[Target]:
+def resolve_targets(host: str, port: int, *, plain: bool) -> list[Target]:
     """Resolve a name to the addresses that a connection may go to. Raises `Misconfigured` if there are none."""
     inside, public = [], []
     for target in _resolve(host.strip("[]"), port):
-        address = addresses.parse(target[4][0])
+        address = addresses.parse_address(target[4][0])
         if addresses.is_inside(address, _networks):
             inside.append(target)
         elif addresses.is_public(address):
@@ -129,7 +129,7 @@ def _connect(target: Target, seconds: float) -> GuardedSocket:
 
 def _dial(host: str, port: int, *, plain: bool) -> GuardedSocket:
     limits = current()
-    permitted = targets(host, port, plain=plain)
+    permitted = resolve_targets(host, port, plain=plain)
     failure: OSError | None = None
     for position, target in enumerate(permitted):
         try:

@@ -31,7 +31,7 @@ class Stream:
 
     def __next__(self) -> bytes:
         try:
-            with sessions.translated():
+            with sessions.translate_errors():
                 piece = self._raw.read1(PIECE, decode_content=False)
         except OAuthError as error:
             raise error from None  # the web server would log the cause, with bytes of the body
@@ -63,7 +63,7 @@ def stream(
     parts = sessions.check_spelling(url)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     flow = Flow(deadline=deadline, idle=idle)
-    with limits.obeyed(flow), sessions.translated():
+    with limits.use_limits(flow), sessions.translate_errors():
         raw = sessions.shared_pool(url).urlopen(
             method,
             path,

@@ -24,8 +24,8 @@ def account_of(registry: ApplicationRegistry, answer: TokenAnswer, *, agreed: co
     if claims.get("sub") in {None, profile.get("sub")}:  # OpenID Connect Core §5.3.2: ignore another subject
         claims |= profile
     claims |= fetch_introspection(registry, answer, agreed)
-    account_id = first_value(claims, registry.account_id_path, answer)
-    return account_id, first_value(claims, registry.account_label_path, answer)
+    account_id = first_account_value(claims, registry.account_id_path, answer)
+    return account_id, first_account_value(claims, registry.account_label_path, answer)
 
 
 def fetch_userinfo(
@@ -56,12 +56,12 @@ def fetch_introspection(
     return {IN_INTROSPECTION.removeprefix("/"): result.claims} if result.active else {}
 
 
-def first_value(claims: object, paths: str, answer: TokenAnswer) -> str:
+def first_account_value(claims: object, paths: str, answer: TokenAnswer) -> str:
     """The first text or number at one of these JSON pointers (RFC 6901), as text; "" if there is none."""
     for pointer in paths.split():
         in_answer = pointer.startswith(f"{IN_TOKEN_ANSWER}/")
         answer_pointer = pointer.removeprefix(IN_TOKEN_ANSWER)
-        value = answer.member_at(answer_pointer) if in_answer else json_pointers.at(claims, pointer)
+        value = answer.member_at(answer_pointer) if in_answer else json_pointers.resolve(claims, pointer)
         if value not in (None, "") and not isinstance(value, dict | list):
             return UNSTORABLE.sub("", str(value))[:255]
     return ""

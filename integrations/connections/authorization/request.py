@@ -12,7 +12,7 @@ from accounts.sign_in.redirects import leads_to_leaving_view
 from foundation.oauth_client import client
 from foundation.oauth_client.errors import OAuthError
 from integrations.connections.authorization.access import NotAvailable, integration_for
-from integrations.connections.authorization.storage import fail_with
+from integrations.connections.authorization.storage import fail_with_error
 from integrations.models.registry import GrantType, OAuth2Credential, Use
 from integrations.models.tokens import (
     AttemptStatus,
@@ -60,7 +60,7 @@ def begin(
         )
     except OAuthError as error:
         attempt.save()
-        fail_with(attempt, error, use=use)
+        fail_with_error(attempt, error, use=use)
         raise NotStarted(attempt) from error
     attempt.state_hash = state_digest(request.state)
     attempt.code_verifier, attempt.nonce = request.code_verifier, request.nonce

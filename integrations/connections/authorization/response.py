@@ -14,7 +14,7 @@ from foundation.secrets_at_rest import Unreadable
 from integrations import registration_health
 from integrations.connections.authorization.access import is_still_available
 from integrations.connections.authorization.request import binding_digest
-from integrations.connections.authorization.storage import fail, fetch_and_store
+from integrations.connections.authorization.storage import fail_attempt, fetch_and_store
 from integrations.models.registry import Use
 from integrations.models.registry.health import CLIENT_REFUSED, UNEXPLAINED_REFUSALS
 from integrations.models.tokens import AttemptStatus, AuthorizationAttempt, state_digest
@@ -47,7 +47,7 @@ def complete(
     if refusal or not code:
         # Administrators must learn of an error about our registration, as at the token endpoint.
         broken = Use.SIGN_IN if refusal in error_codes.MISCONFIGURED and first_value(parameters, "error") else None
-        fail(attempt, refusal or "missing_code", reason=reason_in(parameters), broken=broken)
+        fail_attempt(attempt, refusal or "missing_code", reason=reason_in(parameters), broken=broken)
         return attempt
     fetch_and_store(attempt, partial(exchange_code, attempt, code))
     return attempt
@@ -87,7 +87,7 @@ def review_error(attempt: AuthorizationAttempt, error: OAuthError) -> OAuthError
 def reason_in(parameters: Mapping[str, Sequence[str]]) -> str:
     """The provider's error description (RFC 6749 §4.1.2.1), masked so that administrators may read it."""
     secrets = (first_value(parameters, name) for name in ("state", "code"))
-    return error_reasons.masked(first_value(parameters, "error_description"), secrets)
+    return error_reasons.mask_secrets(first_value(parameters, "error_description"), secrets)
 
 
 def find_attempt(

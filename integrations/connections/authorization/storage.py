@@ -38,10 +38,10 @@ def fetch_and_store(attempt: AuthorizationAttempt, fetch: Callable[[], TokenAnsw
             answer = fetch()
     except OAuthError as error:
         circuit_breaker.note(attempt.registry, attempt.registry.token_url, error)
-        fail_with(attempt, error)
+        fail_with_error(attempt, error)
         return
     if answer is None:
-        fail(attempt, "internal_error")
+        fail_attempt(attempt, "internal_error")
         return
     if not attempt.hold(answer):
         tasks.hurry(attempt.let_go(reason="no_longer_available", orphaned=True))
@@ -50,10 +50,10 @@ def fetch_and_store(attempt: AuthorizationAttempt, fetch: Callable[[], TokenAnsw
     circuit_breaker.note(attempt.registry, attempt.registry.token_url)
     attempt.account_id, label = account_of(attempt.registry, answer, agreed=attempt.agreed)
     attempt.account_label = label or account_name
-    settle(attempt)
+    settle_attempt(attempt)
 
 
-def fail(attempt: AuthorizationAttempt, code: str, *, reason: str = "", broken: Use | None = None) -> None:
+def fail_attempt(attempt: AuthorizationAttempt, code: str, *, reason: str = "", broken: Use | None = None) -> None:
     """End the sign-in with this code. `broken`: the use for which our registration at the provider is broken."""
     attempt.finish(AttemptStatus.FAILED, failure_code=code, failure_reason=reason)
     events.write(attempt.user, attempt.credential, EventKind.SIGN_IN_FAILED, code)
@@ -61,15 +61,15 @@ def fail(attempt: AuthorizationAttempt, code: str, *, reason: str = "", broken: 
         attempt.registry.note_misconfigured(code, use=broken, reason=reason)
 
 
-def fail_with(attempt: AuthorizationAttempt, error: OAuthError, *, use: Use = Use.TOKENS) -> None:
+def fail_with_error(attempt: AuthorizationAttempt, error: OAuthError, *, use: Use = Use.TOKENS) -> None:
     """End the sign-in with this error. `use`: what our registration was used for."""
     is_about_sign_in = error.code in error_codes.ABOUT_SIGN_IN or isinstance(error, ClockSkew)
     broken = Use.SIGN_IN if is_about_sign_in else use
-    reason = error.reason or error.description
-    fail(attempt, error.code, reason=reason, broken=broken if isinstance(error, Misconfigured | ClockSkew) else None)
+    is_ours = isinstance(error, Misconfigured | ClockSkew)
+    fail_attempt(attempt, error.code, reason=error.reason or error.description, broken=broken if is_ours else None)
 
 
-def settle(attempt: AuthorizationAttempt) -> None:
+def settle_attempt(attempt: AuthorizationAttempt) -> None:
     """Store the tokens, ask about another account, or revoke them if the person has lost access."""
     try:
         settle_once(attempt)
@@ -86,7 +86,7 @@ def settle_once(attempt: AuthorizationAttempt) -> None:
         answer = attempt.fetched()
         stored = Token.objects.select_for_update().of(attempt.owner, attempt.credential).first()
         if answer is None:
-            fail(attempt, "unreadable")
+            fail_attempt(attempt, "unreadable")
         elif not is_still_available(attempt):
             revoke_and_fail(attempt, "no_longer_available")
         elif stored and is_other_account(stored, attempt):
@@ -98,7 +98,7 @@ def settle_once(attempt: AuthorizationAttempt) -> None:
 def revoke_and_fail(attempt: AuthorizationAttempt, code: str) -> None:
     """Revoke the tokens instead of storing them, and end the sign-in with this code."""
     tasks.hurry(attempt.let_go(reason=code))
-    fail(attempt, code)
+    fail_attempt(attempt, code)
 
 
 def handle_other_account(attempt: AuthorizationAttempt) -> None:
@@ -107,7 +107,7 @@ def handle_other_account(attempt: AuthorizationAttempt) -> None:
         attempt.finish(AttemptStatus.OTHER_ACCOUNT)
         return
     revoke_unwanted(attempt, reason="other_account_refused")
-    fail(attempt, "other_account_refused")
+    fail_attempt(attempt, "other_account_refused")
 
 
 def revoke_unwanted(attempt: AuthorizationAttempt, *, reason: str) -> None:
@@ -186,9 +186,8 @@ def choose(user: User, attempt: AuthorizationAttempt, *, switch: bool) -> None:
             return
         answer = attempt.fetched()
         if switch and answer and is_still_available(attempt):
-            store_tokens(
-                attempt, answer, Token.objects.select_for_update().of(attempt.owner, attempt.credential).first()
-            )
+            stored = Token.objects.select_for_update().of(attempt.owner, attempt.credential).first()
+            store_tokens(attempt, answer, stored)
         else:
             revoke_unwanted(attempt, reason="other_account_declined")
             attempt.finish(AttemptStatus.CANCELLED, failure_code="other_account_declined")

@@ -25,7 +25,7 @@ from integrations.connections.renewal.ready_calls import (
     ready_call,
     ready_call_for,
 )
-from integrations.connections.renewal.refresh_request import refused
+from integrations.connections.renewal.refresh_request import reject_token
 from integrations.connections.renewal.single_flight import WAIT_SECONDS, renew
 from integrations.connections.renewal.validity import NoUsableToken
 
@@ -40,7 +40,7 @@ __all__ = [
     "prepare",
     "ready_call",
     "ready_call_for",
-    "refused",
+    "reject_token",
     "release_connection",
     "release_scarce_connection",
     "renew",

@@ -7,7 +7,12 @@ from django.utils import timezone
 from accounts.models import User
 from integrations.connections.renewal.database_connections import refuse_inside_a_transaction
 from integrations.connections.renewal.single_flight import renew
-from integrations.connections.renewal.validity import NoUsableToken, enough, opened, refuse_changed_addresses
+from integrations.connections.renewal.validity import (
+    NoUsableToken,
+    ensure_readable,
+    refuse_changed_addresses,
+    required_seconds,
+)
 from integrations.models.registry import GrantType, IntegrationType, OAuth2Credential
 from integrations.models.tokens import Token, TokenState
 
@@ -33,7 +38,7 @@ def current(
     if token.state != TokenState.VALID:
         raise NoUsableToken(token.failure_code or "invalid_grant")
     refuse_changed_addresses(token, connection_url)
-    return opened(token) if token.lives_for(enough(token, minimum_seconds)) else renew(token)
+    return ensure_readable(token) if token.lives_for(required_seconds(token, minimum_seconds)) else renew(token)
 
 
 def grants_to_us(credential: OAuth2Credential) -> bool:

@@ -17,7 +17,7 @@ from integrations.connections.renewal.validity import Versioned
 from integrations.models.tokens import NOT_RENEWED, Renewal, RenewalOutcome, Token
 
 
-def entry(token: Token) -> Renewal:
+def new_entry(token: Token) -> Renewal:
     """A new entry, saved together with the lease. Its id identifies the holder of the lease."""
     return Renewal(token_id=token.pk, version=token.version, refresh_token_hash=fingerprint(token))
 
@@ -38,8 +38,8 @@ def settle(attempt: Renewal, outcome: RenewalOutcome, error: OAuthError | None =
 def last_failure(token: Versioned) -> OAuthError:
     """The error of the last failed renewal of this version, for callers that arrive during the pause."""
     failed_entries = Renewal.objects.filter(token_id=token.pk, version=token.version, outcome__in=NOT_RENEWED)
-    entry = failed_entries.order_by("-settled_at").first()
-    return entry.error() if entry else Unreachable("renewal_postponed")
+    failed_entry = failed_entries.order_by("-settled_at").first()
+    return failed_entry.error() if failed_entry else Unreachable("renewal_postponed")
 
 
 def failures(token_id: UUID, version: int) -> QuerySet[Renewal]:
@@ -69,10 +69,10 @@ def was_broken_off(token: Versioned) -> bool:
 
 def follows_an_interruption(attempt: Renewal) -> bool:
     """Whether the same refresh token was sent before by a process that died before it recorded the result."""
-    return bool(attempt.refresh_token_hash) and interrupted(attempt).exists()
+    return bool(attempt.refresh_token_hash) and interrupted_entries(attempt).exists()
 
 
-def interrupted(attempt: Renewal) -> QuerySet[Renewal]:
+def interrupted_entries(attempt: Renewal) -> QuerySet[Renewal]:
     entries = Renewal.objects.filter(
         token_id=attempt.token_id, version=attempt.version, refresh_token_hash=attempt.refresh_token_hash
     )

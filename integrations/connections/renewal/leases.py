@@ -21,7 +21,7 @@ LEASE = timedelta(seconds=25)
 
 def take(token: Token) -> Renewal | None:
     """Take the lease on this version, and write its journal entry. None if it is held, pausing or refused."""
-    attempt = journal.entry(token)
+    attempt = journal.new_entry(token)
     free = Q(lease_expires_at__isnull=True) | Q(lease_expires_at__lt=Now())
     with transaction.atomic(durable=True):
         rows = Token.objects.filter(free, pk=token.pk, version=token.version, state=TokenState.VALID)
@@ -37,7 +37,7 @@ def drop(attempt: Renewal, pause: timedelta) -> None:
     rows.update(lease_owner="", lease_expires_at=Now() + pause)
 
 
-def prolong(attempt: Renewal) -> None:
+def extend(attempt: Renewal) -> None:
     """Extend the lease, because its holder has another request to send."""
     Token.objects.filter(pk=attempt.token_id, lease_owner=attempt.hex).update(lease_expires_at=Now() + LEASE)
 
@@ -53,7 +53,7 @@ def is_pausing(token: Token) -> bool:
     return Token.objects.filter(pk=token.pk, lease_owner="", lease_expires_at__gt=Now()).exists()
 
 
-def as_stored(token: Versioned) -> Token:
+def reload(token: Versioned) -> Token:
     """Read the row again. Raises `NoUsableToken` if it is gone or refused."""
     stored = Token.objects.with_registry().filter(pk=token.pk).first()
     if stored is None or stored.state != TokenState.VALID:
@@ -61,7 +61,7 @@ def as_stored(token: Versioned) -> Token:
     return stored
 
 
-def locked(token: Token, **held_by: str) -> Token | None:
+def lock_row(token: Token, **held_by: str) -> Token | None:
     """Lock and return the row if it still has this version. Needs a transaction."""
     stored = Token.objects.select_for_update().filter(pk=token.pk, version=token.version, **held_by).first()
     if stored:

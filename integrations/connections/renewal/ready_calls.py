@@ -24,7 +24,7 @@ from foundation.compiled_queries import CompiledQuery, Slot, columns_of
 from foundation.oauth_client import base_urls, transport
 from foundation.secrets_at_rest import Unreadable
 from integrations.connections.renewal.single_flight import renew
-from integrations.connections.renewal.validity import enough
+from integrations.connections.renewal.validity import required_seconds
 from integrations.models import admission
 from integrations.models.registry import (
     Alias,
@@ -95,7 +95,7 @@ class TokenRow:
         return not consent.changes(self.agreed, vars(self.registry), self.connection_url or "")
 
     def is_due(self, minimum_seconds: float) -> bool:
-        required_until = timezone.now() + timedelta(seconds=enough(self, minimum_seconds))
+        required_until = timezone.now() + timedelta(seconds=required_seconds(self, minimum_seconds))
         return self.expires_at is not None and self.expires_at <= required_until
 
     def open(self, name: str, user_id: int) -> str:

@@ -16,7 +16,7 @@ from integrations import circuit_breaker, registration_health
 from integrations.connections.renewal import journal, leases
 from integrations.connections.renewal.database_connections import insist, release_connection
 from integrations.connections.renewal.refusals import review
-from integrations.connections.renewal.validity import NoUsableToken, opened, still_usable
+from integrations.connections.renewal.validity import NoUsableToken, ensure_readable, usable_or_raise
 from integrations.models import events
 from integrations.models.events import EventKind
 from integrations.models.registry import RevocationReach
@@ -31,15 +31,14 @@ LONGEST_PAUSE = timedelta(minutes=5)  # at most, whatever the server asks for
 LONGEST_BACK_OFF = timedelta(minutes=30)  # at most, after repeated responses without a token
 
 
-def renewed(token: Token, attempt: Renewal) -> Token:
+def renew_and_store(token: Token, attempt: Renewal) -> Token:
     """Renew the token and store the result. A refusal is stored too; any other failure leaves the token as it is.
 
     An unexpected exception settles the journal entry and releases the lease, after a pause.
     """
-    with error_boundary(f"Renewal {attempt.hex}", on_error=partial(break_off, attempt), expected=EXPECTED):
+    with error_boundary(f"Renewal {attempt.hex}", on_error=partial(break_off_renewal, attempt), expected=EXPECTED):
         return ask_and_store(token, attempt)
-    stored = leases.as_stored(token)
-    return opened(stored) if stored.version != token.version else still_usable(stored, Unusable(INTERNAL_ERROR))
+    return replacement_of(token, Unusable(INTERNAL_ERROR))
 
 
 def ask_and_store(token: Token, attempt: Renewal) -> Token:
@@ -54,7 +53,7 @@ def ask_and_store(token: Token, attempt: Renewal) -> Token:
         insist(partial(store_failure, attempt, error))
         if isinstance(error, Misconfigured):
             registry.note_misconfigured(error.code, reason=error.reason or error.description)
-        return still_usable(token, error)
+        return usable_or_raise(token, error)
     stored = insist(partial(store_answer, token, attempt, answer))
     registration_health.note_accepted(registry)
     circuit_breaker.note(registry, registry.token_url)
@@ -78,7 +77,7 @@ def store_answer(token: Token, attempt: Renewal, answer: TokenAnswer) -> Token:
     """
     with transaction.atomic(durable=True):
         journal.settle(attempt, RenewalOutcome.RENEWED)
-        stored = leases.locked(token)
+        stored = leases.lock_row(token)
         if stored is None:
             revoke_unless_replaced(token, answer)
         elif stored.is_of_another(answer):
@@ -88,7 +87,7 @@ def store_answer(token: Token, attempt: Renewal, answer: TokenAnswer) -> Token:
             apply_answer(stored, answer)
             stored.save()
     if stored is None:
-        return replacement_of(token)
+        return replacement_of(token, Unreachable("renewal_postponed"))
     if stored.state != TokenState.VALID:
         raise NoUsableToken(stored.failure_code)
     return stored
@@ -119,10 +118,12 @@ def apply_answer(token: Token, answer: TokenAnswer) -> None:
     token.lease_owner, token.lease_expires_at = "", None
 
 
-def replacement_of(token: Token) -> Token:
-    """The token that has replaced this one during the renewal."""
-    stored = leases.as_stored(token)
-    return opened(stored) if stored.version != token.version else still_usable(stored, Unreachable("renewal_postponed"))
+def replacement_of(token: Token, error: OAuthError) -> Token:
+    """The token that has replaced this one during the renewal; otherwise this one while it is valid."""
+    stored = leases.reload(token)
+    if stored.version != token.version:
+        return ensure_readable(stored)
+    return usable_or_raise(stored, error)
 
 
 def store_refusal(token: Token, attempt: Renewal, error: Refused) -> Token:
@@ -133,15 +134,15 @@ def store_refusal(token: Token, attempt: Renewal, error: Refused) -> Token:
     """
     with transaction.atomic(durable=True):
         journal.settle(attempt, RenewalOutcome.REFUSED, error)
-        stored = leases.locked(token, lease_owner=attempt.hex)
+        stored = leases.lock_row(token, lease_owner=attempt.hex)
         if stored and journal.follows_an_interruption(attempt):
             end_token(stored, INTERRUPTED, EventKind.RENEWAL_INTERRUPTED, keep_access=stored.lives_for())
         elif stored:
             end_token(stored, error.code, EventKind.REAUTH_NEEDED)
     if stored is None:
-        return replacement_of(token)
+        return replacement_of(token, Unreachable("renewal_postponed"))
     if stored.usable_for():
-        return opened(stored)
+        return ensure_readable(stored)
     raise NoUsableToken(stored.failure_code) from error
 
 
@@ -150,10 +151,10 @@ def end_token(stored: Token, code: str, event: EventKind, *, keep_access: bool =
     events.write(stored.user, stored.credential, event)
 
 
-def refused(token: Token) -> None:
+def reject_token(token: Token) -> None:
     """Store that a third party rejects an access token that cannot be renewed."""
     with transaction.atomic():
-        stored = leases.locked(token)
+        stored = leases.lock_row(token)
         if stored:
             end_token(stored, token.failure_code or "invalid_token", EventKind.REAUTH_NEEDED)
 
@@ -167,7 +168,7 @@ def store_failure(attempt: Renewal, error: OAuthError) -> None:
         leases.drop(attempt, pause_after(error, earlier))
 
 
-def break_off(attempt: Renewal, _error: Exception) -> None:
+def break_off_renewal(attempt: Renewal, _error: Exception) -> None:
     insist(partial(store_interruption, attempt))
 
 

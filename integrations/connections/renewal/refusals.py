@@ -41,7 +41,7 @@ def review(token: Token, attempt: Renewal, error: OAuthError) -> OAuthError:
         return error
     check = registration_health.last_check(registry)
     if check is None or not is_conclusive(check, error):
-        leases.prolong(attempt)
+        leases.extend(attempt)
         release_connection()
         check = registration_health.check_registration(registry)
     return conclude(registry, error, check, is_suspect=is_suspect) or retriable_error(token, error)

@@ -18,14 +18,14 @@ from integrations.connections.renewal.database_connections import (
     release_connection,
     release_scarce_connection,
 )
-from integrations.connections.renewal.refresh_request import PAUSE, renewed
+from integrations.connections.renewal.refresh_request import PAUSE, renew_and_store
 from integrations.connections.renewal.validity import (
     NoUsableToken,
     Versioned,
-    opened,
+    ensure_readable,
     refuse_changed_addresses,
-    still_usable,
-    unreadable,
+    unreadable_error,
+    usable_or_raise,
 )
 from integrations.models.tokens import Token
 
@@ -72,23 +72,23 @@ def renew_under_lease(token: Versioned) -> Token:
     """Take the lease and renew, or wait for its holder. A token that is still valid is used meanwhile."""
     give_up_at = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < give_up_at:
-        stored = leases.as_stored(token)
+        stored = leases.reload(token)
         refuse_changed_addresses(stored)
         if stored.version != token.version:
-            return opened(stored)
+            return ensure_readable(stored)
         if not stored.renews_itself:
-            return still_usable(stored, NoUsableToken(stored.failure_code or "expired"))
+            return usable_or_raise(stored, NoUsableToken(stored.failure_code or "expired"))
         if not (stored.is_our_own or readable(stored, "refresh_token")):
-            return still_usable(stored, unreadable(stored))
+            return usable_or_raise(stored, unreadable_error(stored))
         registry = stored.credential.registry
         if not circuit_breaker.allows(registry, registry.token_url):
-            return still_usable(stored, Unreachable("provider_down"))
+            return usable_or_raise(stored, Unreachable("provider_down"))
         if not registration_health.allows_renewals(registry):
-            return still_usable(stored, registration_health.held_error(registry))
+            return usable_or_raise(stored, registration_health.held_error(registry))
         if attempt := leases.take(stored):
-            return renewed(stored, attempt)
+            return renew_and_store(stored, attempt)
         if stored.lives_for():
-            return opened(stored)
+            return ensure_readable(stored)
         if leases.is_pausing(stored):
             raise pause_error(stored)
         wait_while_held(stored, give_up_at)

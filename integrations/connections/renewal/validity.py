@@ -46,7 +46,7 @@ class Dated(Protocol):
     def granted_at(self) -> datetime: ...
 
 
-def enough(token: Dated, minimum_seconds: float) -> float:
+def required_seconds(token: Dated, minimum_seconds: float) -> float:
     """Seconds of validity that are required. Never more than a new token has, or renewals would not end."""
     if token.expires_at is None:
         return 0
@@ -66,21 +66,21 @@ def refuse_changed_addresses(token: Token, connection_url: str = "") -> None:
         raise NoUsableToken(consent.CHANGED)
 
 
-def opened(token: Token) -> Token:
+def ensure_readable(token: Token) -> Token:
     """The token, if its access token can be decrypted. Raises `NoUsableToken` otherwise."""
     if not readable(token, "access_token"):
-        raise unreadable(token)
+        raise unreadable_error(token)
     return token
 
 
-def unreadable(token: Token) -> NoUsableToken:
+def unreadable_error(token: Token) -> NoUsableToken:
     """Log that the key is missing. The row stays as it is, so the token works again when the key is back."""
     logger.error("Token %s cannot be opened: is its key missing from TOKEN_ENCRYPTION_KEYS?", token.hex)
     return NoUsableToken("unreadable")
 
 
-def still_usable(token: Token, otherwise: Exception) -> Token:
+def usable_or_raise(token: Token, otherwise: Exception) -> Token:
     """The token while it is valid, although its renewal failed. Raises `otherwise` if it has expired."""
     if token.lives_for():
-        return opened(token)
+        return ensure_readable(token)
     raise otherwise

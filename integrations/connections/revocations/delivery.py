@@ -18,8 +18,8 @@ from foundation.oauth_client.revocation_requests import Dialect
 from foundation.secrets_at_rest import Unreadable
 from integrations.connections.revocations import verification
 from integrations.connections.revocations.postponement import (
-    abandon,
     delay_for_sign_in,
+    give_up,
     postpone,
     postpone_after_fault,
 )
@@ -67,7 +67,7 @@ def attempt_unless_superseded(revocation: Revocation) -> RevocationState | None:
     elif revocation_reach.may_end_a_coming_grant(revocation):
         delay_for_sign_in(revocation)
     elif not revocation.holds_copies:
-        abandon(revocation, "no copy left")
+        give_up(revocation, "no copy left")
     else:
         return attempt_delivery(revocation)
     return None
@@ -85,7 +85,7 @@ def attempt_delivery(revocation: Revocation) -> RevocationState | None:
         logger.error("Revocation %s cannot be opened: is its key missing?", revocation.hex)
         postpone(revocation, "unreadable")
     except CannotBeSent as error:
-        abandon(revocation, str(error))
+        give_up(revocation, str(error))
     except AlreadySettled:
         logger.info("Revocation %s was settled by another process during delivery.", revocation.hex)
     else:
@@ -117,7 +117,7 @@ def revoke_token(revocation: Revocation, dialect: Dialect, name: str) -> None:
         access_token=revocation.access_token,
         account_id=revocation.account_id,
     )
-    if missing_names := wire.missing(registration, tokens, name, dialect):
+    if missing_names := wire.missing_values(registration, tokens, name, dialect):
         raise CannotBeSent("no " + ", no ".join(missing_names).replace("_", " "))
     try:
         wire.revoke(registration, tokens, name, dialect)
@@ -156,7 +156,7 @@ def verified_state(revocation: Revocation, state: RevocationState) -> Revocation
     if state != RevocationState.CONFIRMED:
         return state
     revocation.note(told=revocation.told)
-    verdict = verification.examine(revocation)
+    verdict = verification.verify(revocation)
     if verdict == verification.Verdict.ALIVE:
         revocation.told = []
         postpone(revocation, "still active")

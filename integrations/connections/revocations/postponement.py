@@ -28,11 +28,11 @@ def postpone(revocation: Revocation, why: OAuthError | str) -> None:
     answer = answer_text(why) if isinstance(why, OAuthError) else why
     now = timezone.now()
     if now - revocation.pursued_since > timedelta(days=settings.REVOCATION_GIVE_UP_DAYS):
-        abandon(revocation, answer)
+        give_up(revocation, answer)
         return
     retry_after = timedelta(seconds=getattr(why, "retry_after", None) or 0)
     wait = min(retry_after, SLOWEST_DELAY)
-    delay = backoff(revocation.attempts)
+    delay = retry_delay(revocation.attempts)
     if delay > TRIAL_DELAY and is_silence(why) and not others_due_before(revocation, now + TRIAL_DELAY):
         delay = TRIAL_DELAY
     left_alone_until = now + wait if wait else None
@@ -90,8 +90,8 @@ def delay_for_sign_in(revocation: Revocation) -> None:
     revocation.end_attempt(next_attempt_at=due, attempts=revocation.attempts - 1)
 
 
-def abandon(revocation: Revocation, answer: str) -> None:
-    """Give up. A person or an administrator can start over as long as the tokens are stored."""
+def give_up(revocation: Revocation, answer: str) -> None:
+    """Stop trying. A person or an administrator can start over as long as the tokens are stored."""
     now = timezone.now()
     purged_at = None if revocation.holds_copies else now
     with transaction.atomic():
@@ -113,7 +113,7 @@ def event_detail(revocation: Revocation, answer: str = "") -> str:
     return "; ".join(filter(None, [answer, old_token]))
 
 
-def backoff(attempts: int) -> timedelta:
+def retry_delay(attempts: int) -> timedelta:
     jitter = random.uniform(1, JITTER)  # noqa: S311 - not a secret
     if attempts < QUICK_ATTEMPTS:
         return QUICK_DELAY * QUICK_GROWTH ** max(attempts - 1, 0) * jitter

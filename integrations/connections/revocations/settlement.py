@@ -32,16 +32,16 @@ def settle(results: Iterable[tuple[Revocation, RevocationState]]) -> None:
     for (state, *_words), rows in groups.items():
         are_settled = False
         with error_boundary("Settling revocations"):
-            are_settled = settled(rows, state)
+            are_settled = settle_together(rows, state)
         if not are_settled:
             for row in rows:
                 with error_boundary(f"Settling revocation {row.hex}", on_error=partial(postpone_after_fault, row)):
-                    settled([row], state)
+                    settle_together([row], state)
     if responding:
         Revocation.objects.filter(revocation_url__in=responding).make_due()
 
 
-def settled(rows: Sequence[Revocation], state: RevocationState) -> bool:
+def settle_together(rows: Sequence[Revocation], state: RevocationState) -> bool:
     """Settle all rows in one statement. False, without a change, if one of them is settled already."""
     answer = rows[0].last_answer if state == RevocationState.UNSUPPORTED else ""
     lines = [events.line(row.user, row.credential, EVENTS[state], event_detail(row, answer)) for row in rows]

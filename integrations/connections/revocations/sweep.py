@@ -39,7 +39,7 @@ def drain(*, seconds: float = SECONDS, threads: int = 0) -> int:
             while rows:
                 queue.put(rows)
                 needed = min(2 * queue.at_once, queue.demand())
-                lanes += [pool.submit(work, queue) for _ in range(needed - len(lanes))]
+                lanes += [pool.submit(deliver_rows, queue) for _ in range(needed - len(lanes))]
                 rows = claim_more(queue, last_start_at)
         finally:
             Revocation.objects.give_back(queue.close())
@@ -89,7 +89,7 @@ def claim_batch(queue: WorkQueue) -> list[Revocation]:
     return Revocation.objects.claim(chosen, delivery.LEASE) if chosen else []
 
 
-def work(queue: WorkQueue) -> int:
+def deliver_rows(queue: WorkQueue) -> int:
     """Deliver rows in one thread; return the number of attempts. A claim that is about to expire is left alone."""
     number = 0
     try:

@@ -45,8 +45,8 @@ def collect_witnesses(revocation: Revocation) -> None:
         revocation.note(witnesses=witnesses)
 
 
-def examine(revocation: Revocation) -> Verdict:
-    """DEAD only if each unexpired token is proved dead. Tries a refresh last, because it may succeed."""
+def verify(revocation: Revocation) -> Verdict:
+    """Check the tokens again. DEAD only if each unexpired one is proved dead. Refreshes last: that may succeed."""
     verdicts = {}
     with transport.deadline(SECONDS):
         for name in unexpired_tokens(revocation):

@@ -17,13 +17,15 @@ FINE = {"access_token": "a", "token_type": "Bearer"}
 
 
 def read(members: object, status: int = 200, grant_type: str = "", token_path: str = "") -> TokenAnswer:
-    return answers.read(response(status, json.dumps(members).encode()), grant_type=grant_type, token_path=token_path)
+    return answers.parse_token_answer(
+        response(status, json.dumps(members).encode()), grant_type=grant_type, token_path=token_path
+    )
 
 
 def read_raw(
     body: bytes, status: int = 200, grant_type: str = "", headers: Mapping[str, str] | None = None
 ) -> TokenAnswer:
-    return answers.read(response(status, body, headers), grant_type=grant_type)
+    return answers.parse_token_answer(response(status, body, headers), grant_type=grant_type)
 
 
 def test_a_plain_answer_is_understood() -> None:
@@ -299,7 +301,9 @@ PATHS = st.sampled_from(["", "/a", "/access_token", "/scope/a", "/~1/~0"]) | st.
 def prove(body: bytes, status: int, grant_type: str, headers: dict[str, str], token_path: str = "") -> None:
     error: OAuthError | None = None
     try:
-        answer = answers.read(response(status, body, headers), grant_type=grant_type, token_path=token_path)
+        answer = answers.parse_token_answer(
+            response(status, body, headers), grant_type=grant_type, token_path=token_path
+        )
     except OAuthError as caught:
         error = caught
     if error is not None:

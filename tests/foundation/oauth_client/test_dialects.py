@@ -216,7 +216,7 @@ SHAPES = {
 def revoke(register: Register, provider: HostileServer, shape: Shape) -> None:
     dialect = revocation_requests.read(json.loads(json.dumps(shape.request)))
     registration = register(revocation_url=provider.url + shape.url)
-    assert revocation.missing(registration, ENDING, dialect.send[0], dialect) == []
+    assert revocation.missing_values(registration, ENDING, dialect.send[0], dialect) == []
     revocation.revoke(registration, ENDING, dialect.send[0], dialect)
 
 
@@ -349,6 +349,6 @@ def test_no_account_can_climb_out_of_its_place(account_id: str, register: Regist
 def test_what_a_call_would_lack_is_known_before_it_is_made(register: Register) -> None:
     as_person = revocation_requests.read(BY_BEARER | {"body": "none"})
     only_refresh = Ending(refresh_token="r")
-    assert revocation.missing(register(), only_refresh, "refresh_token", as_person) == ["access_token"]
+    assert revocation.missing_values(register(), only_refresh, "refresh_token", as_person) == ["access_token"]
     named = register(revocation_url="https://a.example/{account_id}/{token}")
-    assert revocation.missing(named, only_refresh, "refresh_token") == ["account_id"]
+    assert revocation.missing_values(named, only_refresh, "refresh_token") == ["account_id"]

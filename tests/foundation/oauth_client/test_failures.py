@@ -21,11 +21,11 @@ from tests.foundation.oauth_client.responses import response
 
 
 def read(members: object, status: int, grant_type: str = "") -> TokenAnswer:
-    return answers.read(response(status, json.dumps(members).encode()), grant_type=grant_type)
+    return answers.parse_token_answer(response(status, json.dumps(members).encode()), grant_type=grant_type)
 
 
 def read_raw(body: bytes, status: int, grant_type: str = "", headers: Mapping[str, str] | None = None) -> TokenAnswer:
-    return answers.read(response(status, body, headers), grant_type=grant_type)
+    return answers.parse_token_answer(response(status, body, headers), grant_type=grant_type)
 
 
 @pytest.mark.parametrize(

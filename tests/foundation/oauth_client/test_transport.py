@@ -17,7 +17,7 @@ from requests.cookies import MockRequest, create_cookie
 
 from foundation.oauth_client import transport
 from foundation.oauth_client.errors import Misconfigured, OAuthError, Unreachable, Unusable
-from foundation.oauth_client.transport.sessions import trust
+from foundation.oauth_client.transport.sessions import trusted_roots
 from tests.foundation.oauth_client.certificates import authority, issue
 from tests.foundation.oauth_client.names import resolve_to
 from tests.servers.hostile import HostileServer
@@ -57,7 +57,7 @@ def test_a_streamed_body_obeys_the_deadline_of_its_request(provider: HostileServ
     provider.on("GET /").answer(drip=0.05, text="x" * 200)
     with transport.deadline(1):
         response = transport.session().get(provider.url + "/", stream=True)
-    with transport.translated(), pytest.raises(Unreachable, match="timeout"):
+    with transport.translate_errors(), pytest.raises(Unreachable, match="timeout"):
         b"".join(response.iter_content(1))
 
 
@@ -209,9 +209,9 @@ def _own_authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "roots.pem"))
     resolve_to(monkeypatch, ["127.0.0.1"])
     transport.configure(["127.0.0.0/8"])
-    trust.cache_clear()
+    trusted_roots.cache_clear()
     yield
-    trust.cache_clear()
+    trusted_roots.cache_clear()
 
 
 @pytest.mark.usefixtures("_own_authority")
@@ -243,7 +243,7 @@ def _exceptions(module: object) -> list[type[Exception]]:
 
 @pytest.mark.parametrize("kind", _exceptions(requests.exceptions) + _exceptions(urllib3.exceptions))
 def test_every_foreign_exception_is_translated(kind: type[Exception]) -> None:
-    with pytest.raises(OAuthError), transport.translated():
+    with pytest.raises(OAuthError), transport.translate_errors():
         raise kind.__new__(kind)
 
 

@@ -95,16 +95,18 @@ def test_a_request_that_could_not_work_is_refused_in_words(
 @pytest.mark.parametrize("raw", [[], "X: y", {"X y": "z"}, {"X": "a\nb"}, {"X": "{token}"}, {"X": "{"}])
 def test_headers_that_could_not_work_stop_a_call_as_our_own_fault(raw: Any) -> None:
     with pytest.raises(OAuthError, match="bad_call_headers"):
-        call_headers.headers(raw, client_id="keyrack", access_token=TOKEN)
+        call_headers.build_headers(raw, client_id="keyrack", access_token=TOKEN)
 
 
 def test_a_client_id_cannot_end_a_header() -> None:
     with pytest.raises(Misconfigured, match="bad_client_id"):
-        call_headers.headers({"Client-Id": "{client_id}"}, client_id="a\r\nX: y", access_token=TOKEN)
+        call_headers.build_headers({"Client-Id": "{client_id}"}, client_id="a\r\nX: y", access_token=TOKEN)
 
 
 def test_where_no_header_holds_the_token_it_goes_as_a_bearer() -> None:
     bearer = {"Authorization": f"Bearer {TOKEN}".encode()}
-    assert call_headers.headers({}, client_id="keyrack", access_token=TOKEN) == bearer
-    assert call_headers.headers({"V": "1"}, client_id="k", access_token=TOKEN) == {"V": b"1", **bearer}
-    assert call_headers.headers({"X-T": "{access_token}"}, client_id="k", access_token=TOKEN) == {"X-T": TOKEN.encode()}
+    assert call_headers.build_headers({}, client_id="keyrack", access_token=TOKEN) == bearer
+    assert call_headers.build_headers({"V": "1"}, client_id="k", access_token=TOKEN) == {"V": b"1", **bearer}
+    assert call_headers.build_headers({"X-T": "{access_token}"}, client_id="k", access_token=TOKEN) == {
+        "X-T": TOKEN.encode()
+    }
