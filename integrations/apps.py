@@ -1,6 +1,7 @@
 """App configuration of `integrations`."""
 
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
 from django.apps import AppConfig, apps
@@ -22,9 +23,10 @@ class IntegrationsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from integrations import signal_receivers  # noqa: F401 - need the models; register themselves
-        from integrations.api import checks as api_checks  # noqa: F401 - registers itself
-        from integrations.models import admission, audited_models  # noqa: F401 - registers itself
+        """Import modules that register themselves and need the models; connect what other apps ask for."""
+        for module in ("signal_receivers", "models.audited_models", "provider_setup.checks", "api.checks"):
+            import_module(f"integrations.{module}")
+        from integrations.models import admission
         from integrations.models.registry import Alias
         from integrations.provider_setup import from_template
 

@@ -20,7 +20,7 @@ PUBLISH_SECONDS = 2  # for a broker that accepts messages and does not confirm t
 
 @shared_task(name="integrations.deliver_revocation", acks_late=True, reject_on_worker_lost=True)
 def deliver_revocation(revocation_id: str) -> None:
-    """Deliver one revocation. Safe to repeat: only a due row is delivered."""
+    """Safe to repeat: delivers one revocation, if it is due."""
     revocation = Revocation.objects.due().with_registry().filter(pk=UUID(revocation_id)).first()
     if revocation:
         delivery.deliver(revocation)
