@@ -1,4 +1,4 @@
-"""What set-up must look like: `manage.py check` says in words what is half configured, and by whom it is mended."""
+"""System checks of settings, queue, tasks and the set-up of integrations."""
 
 import contextlib
 import os
@@ -12,24 +12,24 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import DatabaseError, connection
 
 from foundation.secrets_at_rest import NoKeys, keyring
-from integrations.connections import tasks  # noqa: F401 - whose tasks are looked at
+from integrations.connections import tasks  # noqa: F401 - registers the tasks that are checked
 from integrations.models import admission
 from integrations.models.registry import Alias, ApplicationRegistry
 from integrations.models.registry.validation import shortcomings
 
-MOST_SECONDS = 60  # that one task may hold a worker for
-MOST_OF_A_RUN = 600  # seconds, of a task that comes once: what an administrator composed may take longer
-SAFE = "Safe to repeat"  # how the docstring of a task begins that may come twice
+MOST_SECONDS = 60  # for which one task may occupy a worker
+MOST_OF_A_RUN = 600  # seconds, of a task that isn't redelivered: a flow of many steps may take longer
+SAFE = "Safe to repeat"  # the docstring of a task that may run twice begins so
 DOCUMENTED_PROCESSES, DOCUMENTED_THREADS = 2, 64  # of the web server, in docs/operations.md
-POSTGRES_CONNECTIONS = 97  # that PostgreSQL gives to anybody unless it is set up otherwise
-OTHER_CONNECTIONS = 10  # of workers, beat and commands
+POSTGRES_CONNECTIONS = 97  # for ordinary roles, by PostgreSQL's defaults: 100 less 3 reserved
+OTHER_CONNECTIONS = 10  # for workers, beat and commands
 LIMITS = ["max_connections", "superuser_reserved_connections", "reserved_connections"]
 PROCESS_WIDE = ("OAUTHLIB_INSECURE_TRANSPORT", "OAUTHLIB_RELAX_TOKEN_SCOPE")
 
 
 @register(Tags.security, deploy=True)
 def no_process_wide_relaxation(**_options: Any) -> list[CheckMessage]:
-    """oauthlib's switches hold for the whole process and switch off what protects tokens."""
+    """Refuse oauthlib's insecure switches: they apply to the whole process."""
     return [
         Error(
             f"{name} is set.",
@@ -59,16 +59,19 @@ def site_is_https(**_options: Any) -> list[CheckMessage]:
 
 @register(Tags.security, deploy=True)
 def limits_are_shared(**_options: Any) -> list[CheckMessage]:
-    """A cache in memory counts the calls and wrong codes of one process only."""
+    """Warn if several processes count rate limits and wrong codes in local memory."""
     if web_processes() == 1 or not settings.CACHES["default"]["BACKEND"].endswith("LocMemCache"):
         return []
-    hint = "Set CACHE_URL to one Redis for all processes, or WEB_CONCURRENCY=1 if there is one process only."
-    return [Warning("Each web process counts limits for itself.", hint=hint, id="keyrack.W002")]
+    hint = "Set CACHE_URL to one Redis for all processes, or WEB_CONCURRENCY=1 if there is only one process."
+    return [Warning("Each web process counts rate limits on its own.", hint=hint, id="keyrack.W002")]
 
 
 @register(Tags.security, deploy=True)
 def connections_suffice(databases: Sequence[str] | None = None, **_options: Any) -> list[CheckMessage]:
-    """Web processes leave connections of PostgreSQL to workers, beat and commands. With --database, it is asked."""
+    """Warn if web processes leave too few database connections to workers, beat and commands.
+
+    With --database, the limits are read from PostgreSQL.
+    """
     if connection.vendor != "postgresql":
         return []
     threads = int(os.environ.get("GRANIAN_BLOCKING_THREADS", DOCUMENTED_THREADS))
@@ -81,27 +84,29 @@ def connections_suffice(databases: Sequence[str] | None = None, **_options: Any)
             available = 2 * limits["max_connections"] - sum(limits.values())
     if needed + OTHER_CONNECTIONS <= available:
         return []
-    text = f"Web processes may take {needed} connections of PostgreSQL, which gives {available}."
-    hint = "Set DATABASE_POOL lower, or max_connections of PostgreSQL higher: workers need some as well."
+    text = f"Web processes may take {needed} connections of PostgreSQL, which allows {available}."
+    hint = "Lower DATABASE_POOL, or raise max_connections of PostgreSQL: workers need connections too."
     return [Warning(text, hint=hint, id="keyrack.W003")]
 
 
 def web_processes() -> int:
-    """As gunicorn and Granian read it; else as docs/operations.md starts them."""
+    """Return the number of web processes: from the servers' environment, else as documented in docs/operations.md."""
     return int(os.environ.get("WEB_CONCURRENCY") or os.environ.get("GRANIAN_WORKERS") or DOCUMENTED_PROCESSES)
 
 
 @register("queue")
-def queue_keeps_its_word(**_options: Any) -> list[CheckMessage]:
-    """Always, not only before a deployment: these are promises of the code as much as of its settings."""
+def check_queue(**_options: Any) -> list[CheckMessage]:
+    """Check broker settings and tasks. Not only on deployment: the code promises these as much as the settings do."""
     ours = [task for name, task in sorted(current_app.tasks.items()) if not name.startswith("celery.")]
     of_tasks = (fault for task in ours for fault in task_shortcomings(task))
-    longest = max((task.time_limit or 0 for task in ours if task.acks_late), default=0)  # others are not held back
+    longest = max(
+        (task.time_limit or 0 for task in ours if task.acks_late), default=0
+    )  # the broker doesn't redeliver the others
     return [Error(text, hint=hint, id=code) for text, hint, code in (*queue_shortcomings(longest), *of_tasks)]
 
 
 def queue_shortcomings(longest: float) -> Iterator[tuple[str, str, str]]:
-    """What the broker was not told. `longest` is how many seconds a task may take."""
+    """Yield text, hint and id for each unsafe broker setting. `longest`: seconds that a task may take."""
     conf = current_app.conf
     url, options = str(conf.broker_url), conf.broker_transport_options
     patience = options.get("visibility_timeout", 3600)  # kombu's own default
@@ -109,21 +114,21 @@ def queue_shortcomings(longest: float) -> Iterator[tuple[str, str, str]]:
         text = f"Redis gives a task to a second worker after {patience} seconds, and one may take {longest}."
         yield text, "Raise visibility_timeout in CELERY_BROKER_TRANSPORT_OPTIONS.", "keyrack.E030"
     if url.startswith(("amqp", "pyamqp")) and not options.get("confirm_publish"):
-        text = "RabbitMQ is not asked whether it has taken a message, and may drop one without a word."
+        text = "RabbitMQ does not confirm that it has accepted a message, and may drop one silently."
         yield text, "Turn confirm_publish on in CELERY_BROKER_TRANSPORT_OPTIONS.", "keyrack.E031"
     if {*conf.accept_content, conf.task_serializer, conf.result_serializer} != {"json"}:
-        text = "The queue speaks more than JSON, so whoever can write into it could run code here."
+        text = "The queue accepts more than JSON, so anyone who can write to it could run code here."
         yield text, "Leave serializers and CELERY_ACCEPT_CONTENT at json.", "keyrack.E032"
 
 
 def task_shortcomings(task: Task[Any, Any]) -> Iterator[tuple[str, str, str]]:
     if not task.ignore_result:
-        yield f"{task.name} keeps its result.", "Outcomes belong into rows: ignore_result.", "keyrack.E033"
+        yield f"{task.name} keeps its result.", "Store outcomes in rows, and set ignore_result.", "keyrack.E033"
     most = MOST_SECONDS if task.acks_late else MOST_OF_A_RUN
     if not 0 < (task.time_limit or 0) <= most:
         yield f"{task.name} may take longer than {most} seconds.", "Give it a time_limit.", "keyrack.E034"
     if task.acks_late and not (task.__doc__ or "").startswith(SAFE):
-        text = f"{task.name} comes again when its worker dies, and does not say that it may."
+        text = f"{task.name} runs again if its worker dies, and its docstring does not say that it may."
         yield text, f"Begin its docstring with “{SAFE}”, and make it true, or drop acks_late.", "keyrack.E035"
 
 
@@ -131,10 +136,10 @@ def task_shortcomings(task: Task[Any, Any]) -> Iterator[tuple[str, str, str]]:
 def half_configured_rows(
     app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None, **_options: Any
 ) -> list[CheckMessage]:
-    """Only where a database is asked for: `manage.py check --database default`."""
+    """Warn about incomplete rows, if a database is named: `manage.py check --database default`."""
     try:
         return [*registry_messages(), *alias_messages()] if databases else []
-    except DatabaseError:  # not migrated yet: there is nothing to look at
+    except DatabaseError:  # not migrated yet
         return []
 
 

@@ -1,6 +1,6 @@
-"""From a configuration template to an integration: what would be made, and making it, all or nothing.
+"""Creating an integration from a configuration template, and keeping the shipped templates up to date.
 
-Also brings the templates that come with Keyrack into the database. Knows no forms and asks no server.
+Knows no forms and makes no calls.
 """
 
 from collections.abc import Iterator, Mapping
@@ -32,7 +32,7 @@ PROFILE = "Default"
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """What an administrator answered. `scopes` are pairs of scope and words; `registry_id` is the reserved one."""
+    """An administrator's answers. `scopes`: pairs of scope and label; `registry_id`: the reserved id."""
 
     name: str
     alias: str
@@ -46,61 +46,66 @@ class Wanted:
 
 @cache
 def shipped() -> tuple[Mapping[str, Any], ...]:
-    """The reviewed files as they stand there, each with `key`, `name` and the members of a definition."""
+    """Return the shipped templates, each with `key`, `name` and the members of a definition."""
     files = sorted(PROVIDERS.glob("*.yaml"))
     return tuple(row for file in files for row in yaml.safe_load(file.read_text(encoding="utf-8")))
 
 
 def bring_up_to_date(using: str, **_signal: Any) -> None:
-    """After each migration. Safe to repeat; an administrator's own templates stay as they are."""
+    """Write the shipped templates to the database, after each migration. Safe to repeat.
+
+    Leaves an administrator's own templates alone.
+    """
     if ConfigurationTemplate._meta.db_table not in connections[using].introspection.table_names():
-        return  # migrated backwards, to before there were any
+        return  # migrated back to before the table existed
     rows = ConfigurationTemplate.objects.using(using)
     stored = {row.key: row for row in rows.exclude(key="")}
-    told = {row["key"]: {"name": row["name"], "definition": defined(row)} for row in shipped()}
-    for key in stored.keys() & told.keys():
+    shipped_values = {row["key"]: {"name": row["name"], "definition": definition_of(row)} for row in shipped()}
+    for key in stored.keys() & shipped_values.keys():
         row = stored[key]
-        if told[key] != {"name": row.name, "definition": row.definition}:
-            rows.filter(pk=row.pk).update(**told[key])
-    rows.filter(key__in=stored.keys() - told.keys()).delete()
-    rows.bulk_create(ConfigurationTemplate(key=key, **told[key]) for key in told if key not in stored)
+        if shipped_values[key] != {"name": row.name, "definition": row.definition}:
+            rows.filter(pk=row.pk).update(**shipped_values[key])
+    rows.filter(key__in=stored.keys() - shipped_values.keys()).delete()
+    rows.bulk_create(
+        ConfigurationTemplate(key=key, **shipped_values[key]) for key in shipped_values if key not in stored
+    )
 
 
-def defined(row: Mapping[str, Any]) -> dict[str, Any]:
+def definition_of(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name not in {"key", "name"}}
 
 
 def in_the_way(name: str, alias: str) -> Iterator[tuple[str, str]]:
-    """Which names are taken, and by what: the field and a sentence."""
+    """Yield field and message for each name that is taken."""
     if ApplicationRegistry.objects.filter(name=name).exists():
-        yield "name", _("There is an application registry of this name.")
+        yield "name", _("There’s already an application registry with this name.")
     elif OAuth2Credential.objects.filter(name=name).exists():
-        yield "name", _("There is an OAuth 2.0 credential of this name.")
+        yield "name", _("There’s already an OAuth 2.0 credential with this name.")
     if Alias.objects.filter(name=alias).exists():
-        yield "alias", _("There is an alias of this name.")
+        yield "alias", _("There’s already an alias with this name.")
 
 
-def registry_of(definition: Definition, wanted: Wanted) -> ApplicationRegistry:
-    """Not saved, and without the secret: what the preview shows."""
-    fields = definition.registry_fields(wanted.answers)
-    return ApplicationRegistry(id=wanted.registry_id, name=wanted.name, client_id=wanted.client_id, **fields)
+def registry_of(definition: Definition, answers: Wanted) -> ApplicationRegistry:
+    """Return the unsaved registry, without its secret, as the preview shows it."""
+    fields = definition.registry_fields(answers.answers)
+    return ApplicationRegistry(id=answers.registry_id, name=answers.name, client_id=answers.client_id, **fields)
 
 
-@sensitive_variables("wanted", "registry")
+@sensitive_variables("answers", "registry")
 @transaction.atomic
-def create(definition: Definition, wanted: Wanted) -> Alias:
-    """Registry, scopes, profile, credential, alias and connection; all of them or none."""
-    registry = registry_of(definition, wanted)
-    registry.client_secret = wanted.client_secret
+def create(definition: Definition, answers: Wanted) -> Alias:
+    """Create registry, scopes, profile, credential, alias and connection, all or none."""
+    registry = registry_of(definition, answers)
+    registry.client_secret = answers.client_secret
     registry.save(force_insert=True)
     profile = OAuthEntityProfile.objects.create(
         registry=registry, name=PROFILE, grant_type=registry.default_grant_type, is_default=True
     )
-    profile.scopes.set([registry.scopes.create(scope=scope, name=name) for scope, name in wanted.scopes])
+    profile.scopes.set([registry.scopes.create(scope=scope, name=name) for scope, name in answers.scopes])
     credential = OAuth2Credential.objects.create(
-        name=wanted.name, profile=profile, integration_type=wanted.integration_type
+        name=answers.name, profile=profile, integration_type=answers.integration_type
     )
-    alias = Alias.objects.create(name=wanted.alias, label=wanted.name, description=definition.description)
-    base = definition.base(wanted.answers)
-    HttpConnection.objects.create(alias=alias, name=wanted.name, credential=credential, connection_url=base)
+    alias = Alias.objects.create(name=answers.alias, label=answers.name, description=definition.description)
+    base = definition.base(answers.answers)
+    HttpConnection.objects.create(alias=alias, name=answers.name, credential=credential, connection_url=base)
     return alias

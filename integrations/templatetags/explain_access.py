@@ -1,4 +1,4 @@
-"""Whether a page of the admin offers Explain access to whoever looks at it."""
+"""Template filter: may this administrator explain access?"""
 
 from django import template
 

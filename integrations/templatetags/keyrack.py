@@ -1,6 +1,6 @@
-"""What the screens say: moments in words, monograms, icons, safe links.
+"""Template tags and filters: moments in words, monograms, icons, safe links.
 
-Knows dates, text and markup. Must not know models, requests or the database: every value comes from the template.
+Must not know models, requests or the database: every value comes from the template.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ CUTS = (
 )
 
 MINUTE, HOUR, DAY = 60, 60 * 60, 24 * 60 * 60
-# (below this many seconds, seconds in one unit, unit). Days for long and weeks for longer: "in 30 days" says more than
+# (upper bound in seconds, seconds of one unit, unit). Days and weeks reach far, because "in 30 days" says more than
 # "in a month", and "in 12 weeks" more than "in 3 months".
 UNITS = (
     (HOUR, MINUTE, "minute"),
@@ -88,7 +88,7 @@ NUMBERS = (
 
 @register.filter
 def when(moment: datetime | None) -> SafeString | str:
-    """The moment as a reader says it ("4 minutes ago", "Yesterday, 17:42", "14 Feb 2027"), as a <time> element."""
+    """The moment in words ("4 minutes ago", "Yesterday, 17:42", "14 Feb 2027"), as a <time> element."""
     return _time(moment, _spoken(moment)) if moment else ""
 
 
@@ -100,7 +100,7 @@ def moment(value: datetime | None) -> SafeString | str:
 
 @register.filter
 def clock(value: datetime | None) -> SafeString | str:
-    """The time alone if it was today, else the day as well."""
+    """The time if it was today, else date and time."""
     if value is None:
         return ""
     today = timezone.localtime(value).date() == timezone.localdate()
@@ -109,7 +109,7 @@ def clock(value: datetime | None) -> SafeString | str:
 
 @register.filter
 def day(value: datetime | None) -> SafeString | str:
-    """The day without the year, for what happened not long ago."""
+    """The day without the year, for recent events."""
     if value is None:
         return ""
     # Translators: a date without the year, in Django's date format letters ("19 Nov")
@@ -118,7 +118,7 @@ def day(value: datetime | None) -> SafeString | str:
 
 @register.filter
 def relative(value: datetime | None) -> str:
-    """How far away the moment is: "in 12 weeks", "4 minutes ago"."""
+    """The distance to a moment: "in 12 weeks", "4 minutes ago"."""
     if value is None:
         return ""
     seconds = (value - timezone.now()).total_seconds()
@@ -129,7 +129,7 @@ def relative(value: datetime | None) -> str:
 
 @register.filter
 def left(value: datetime | None) -> str:
-    """What remains until the moment: "2 days left"."""
+    """The time left until a moment: "2 days left"."""
     seconds = (value - timezone.now()).total_seconds() if value else 0
     return _counted(LEFT, seconds) if seconds >= MINUTE else gettext("Less than a minute left")
 
@@ -183,18 +183,18 @@ def _time(value: datetime, words: str) -> SafeString:
 
 @register.filter
 def tile_hue(name: object) -> int:
-    """One of twelve hues, the same for the same name for ever. A class, because the CSP allows no inline style."""
+    """One of twelve hues, derived from the name. Used as a class, because the CSP allows no inline style."""
     return _byte(name, 1) % HUES
 
 
 @register.filter
 def tile_cut(name: object) -> str:
-    """The shape behind the letter, so that two integrations with one letter and one hue still differ."""
+    """The shape behind the letter: it tells apart two integrations of one letter and one hue."""
     return CUTS[_byte(name, 0) % len(CUTS)]
 
 
 def _byte(name: object, place: int) -> int:
-    # Not Python's hash(): that one differs from process to process
+    # not hash(), which differs from process to process
     return hashlib.sha256(str(name).encode()).digest()[place]
 
 
@@ -206,7 +206,7 @@ def initial(name: object) -> str:
 
 @register.filter
 def initials(name: object) -> str:
-    """Up to two letters for a person: of the first and the last word."""
+    """Up to two initials of a person, from the first and the last word."""
     words = str(name).replace(".", " ").replace("_", " ").split()
     chosen = words[:1] + words[-1:] if len(words) > 1 else words
     return "".join(initial(word) for word in chosen) or "?"
@@ -214,50 +214,50 @@ def initials(name: object) -> str:
 
 @register.filter
 def bidi(name: object) -> str:
-    """The name, isolated if it holds right-to-left text or direction marks, so that it cannot turn its sentence."""
+    """The name, isolated if it has right-to-left text or direction marks, so that it can't reorder its sentence."""
     return isolated(name)
 
 
 @register.filter
 def number_word(number: int) -> str:
-    """Small numbers as words, to begin a sentence with."""
+    """A small number as a word, for the beginning of a sentence."""
     return str(NUMBERS[number]) if 0 <= number < len(NUMBERS) else str(number)
 
 
 @register.filter
 def web_url(address: object) -> str:
-    """The address if it leads to the web, else nothing: what an administrator typed must not run as a script."""
+    """The address if it is HTTP or HTTPS, else "": a typed `javascript:` URL must not run."""
     text = str(address or "").strip()
     return text if text.lower().startswith(("https://", "http://")) else ""
 
 
 @register.filter
 def own_url(address: object) -> str:
-    """The address if it stays on this site, else nothing: no page of ours loads a picture from elsewhere."""
+    """The address if it is on this site, else "": pages load no pictures from other sites."""
     text = str(address or "")
     return text if text.startswith("/") and not text.startswith(("//", "/\\")) else ""
 
 
 @register.simple_tag
 def site_host() -> str:
-    """Where this site lives, from SITE_URL: the page that refuses a foreign Host header cannot ask the request."""
+    """The site's host, from SITE_URL: the page for a wrong Host header can't ask the request."""
     return str(urlsplit(settings.SITE_URL).netloc)
 
 
 @register.simple_tag
 def icon(name: str, extra: str = "") -> SafeString:
-    """One symbol of the sprite in _icons.html; decoration, so hidden from screen readers."""
+    """A symbol of the sprite in _icons.html, hidden from screen readers."""
     classes = " ".join(filter(None, ("i", "spin" if name == "spin" else "", extra)))
     return format_html('<svg class="{}" aria-hidden="true"><use href="#i-{}"/></svg>', classes, name)
 
 
 @register.filter
 def message_tone(level_tag: str) -> str:
-    """The tone of a toast, from the level of Django's message."""
+    """The tone of a toast, from the level of a Django message."""
     return {"error": "bad", "warning": "warn", "success": "ok"}.get(level_tag, "info")
 
 
 @register.filter
 def tone_icon(tone: str) -> str:
-    """The symbol that says the same as the tone, for those who don't see the colour."""
+    """The symbol that says the same as the tone, for readers who don't see colour."""
     return {"bad": "alert", "warn": "alert", "ok": "ok"}.get(tone, "info")

@@ -1,4 +1,4 @@
-"""What a page says about an integration that an administrator has to mend, and about a sign-in that has ended."""
+"""Template filters on integrations that are misconfigured, and on sign-ins that have ended."""
 
 from django import template
 
@@ -13,11 +13,11 @@ register.filter("is_reported", is_reported)
 
 @register.filter
 def told_administrators(registry: ApplicationRegistry) -> str:
-    """Whether the administrators know of it, as a sentence."""
+    """A sentence on whether the administrators were told."""
     return who_was_told(registry)
 
 
 @register.filter
 def spoken_after_sign_in(integration: Integration) -> str:
-    """For the live region, when the card comes back from "connecting"."""
+    """The text for the live region when a card leaves the state "connecting"."""
     return compose(integration, integration.ended).spoken if integration.ended else integration.spoken

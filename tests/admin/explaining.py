@@ -162,7 +162,7 @@ def misconfigured_and_due() -> None:
 
 NOT_NOW: dict[str, tuple[Callable[[], object], str, str, str]] = {  # how, deciding rule, its words, the person's badge
     "signed out": (signed_out, "Has signed in", "Not signed in.", "Not connected"),
-    "under way": (under_way, "Has signed in", "Not signed in. A sign-in is under way.", "Connecting"),
+    "under way": (under_way, "Has signed in", "Not signed in. A sign-in is in progress.", "Connecting"),
     "refused at sign-in": (refused_at_sign_in, "Has signed in", "registry Northwind (invalid_client)", "Not connected"),
     "needs reauth": (
         lambda: update_token(state="needs_reauth", failure_code="invalid_grant", failed_at=PAST),

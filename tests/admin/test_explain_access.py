@@ -175,7 +175,7 @@ def system() -> None:
         (no_credential, "The connection northwind names no credential.", "httpconnection"),
         (
             system,
-            "The credential northwind has the Integration Type System: it is not for persons.",
+            "The credential northwind has the Integration Type System, so people can’t use it.",
             "oauth2credential",
         ),
     ],
@@ -230,7 +230,7 @@ def test_a_token_endpoint_that_is_away_stops_only_what_has_to_be_renewed(alias: 
     ApplicationRegistry.objects.update(token_url="https://sign-in.example/token")
     Token.objects.update(agreed=consent.agreement_now(OAuth2Credential.objects.get(), None))
     assert explained().works_now
-    assert "The present access token is used until" in explained().lines[-1].detail
+    assert "The current access token works until" in explained().lines[-1].detail
     Token.objects.update(expires_at=PAST)
     assert str(explained().answer) == "502 provider_unreachable"
 

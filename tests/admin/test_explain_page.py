@@ -42,7 +42,7 @@ def test_what_is_allowed_says_yes_and_as_whom(alias: Alias, as_admin: Client) ->
     text = page_text(as_admin)
     assert "Yes. Amira Haddad may use Northwind CRM, and nothing is known that would stop a call now." in text
     assert "It would run there as amira@northwind.example." in text
-    assert "No group is named, so everybody with the role may." in text
+    assert "No group is named, so everyone with the role may use it." in text
     assert "Not asked" not in text
 
 

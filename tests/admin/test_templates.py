@@ -105,9 +105,9 @@ def test_what_no_page_of_the_provider_confirms_is_marked(as_admin: Client) -> No
 @pytest.mark.parametrize(
     ("typed", "told"),
     [
-        ({"Name": "Northwind"}, "There is an application registry of this name."),
-        ({"Name": "taken"}, "There is an OAuth 2.0 credential of this name."),
-        ({"Alias": "taken"}, "There is an alias of this name."),
+        ({"Name": "Northwind"}, "There’s already an application registry with this name."),
+        ({"Name": "taken"}, "There’s already an OAuth 2.0 credential with this name."),
+        ({"Alias": "taken"}, "There’s already an alias with this name."),
         ({"Alias": "no good"}, "Letters, digits and underscores only."),
         ({"Authorization server": "login.example"}, "Enter an address"),
         ({"Authorization server": "http://login.example"}, "Enter an https:// address"),

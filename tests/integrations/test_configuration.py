@@ -191,7 +191,7 @@ NORTHWIND = {"name": "Northwind", "client_id": "keyrack", "token_url": "https://
         (row("registries", **NORTHWIND, userinfo_request={"verb": 1}), "“userinfo_request”: “verb” is not known"),
         ("keyrack: !!python/object:os.system 1", "This value cannot be read"),
         ("keyrack: 1\nregistries:\n  - client_id: a\n", "Line 3: A row of “registries” needs “name”"),
-        (row("registries", **NORTHWIND, client_secret="CANARY-plain"), "does not stand in a file"),
+        (row("registries", **NORTHWIND, client_secret="CANARY-plain"), "is not written into a file"),
         (row("registries", **NORTHWIND, client_secret={"env": "NOT_SET_ANYWHERE"}), "NOT_SET_ANYWHERE is not set"),
         (row("registries", **NORTHWIND, send_credentials="loudly"), "“send_credentials”: Value 'loudly' is not"),
         (row("registries", **NORTHWIND, pkce_required="perhaps"), "“pkce_required”"),

@@ -75,12 +75,12 @@ def test_an_account_address_of_ones_own_is_no_mistake(alias: Alias, healthy: Hos
     ApplicationRegistry.objects.update(userinfo_url=f"{healthy.url}/me")
     healthy.on("GET /me").always(status=401)
     assert not [each for each in findings(alias) if each.is_fault]
-    assert [each for each in findings(alias) if each.is_open and "Userinfo URL: set is" in each.sentence]
+    assert [each for each in findings(alias) if each.is_open and "Userinfo URL: set to" in each.sentence]
 
 
 def test_the_refresh_url_is_tried_with_a_made_up_token(alias: Alias, healthy: HostileServer) -> None:
     ApplicationRegistry.objects.update(refresh_url=f"{healthy.url}/refresh")
-    assert "Refresh URL: there is nothing of the kind" in " ".join(each.sentence for each in findings(alias))
+    assert "Refresh URL: there’s no such endpoint" in " ".join(each.sentence for each in findings(alias))
     healthy.on("POST /refresh").always(**REFUSED)
     assert not [each for each in findings(alias) if each.is_fault]
     healthy.on("POST /refresh").always(json={"access_token": "x", "token_type": "Bearer"})
@@ -125,30 +125,34 @@ def publishing(**changes: Any) -> Break:
 @pytest.mark.parametrize(
     ("broken", "whose", "sentence"),
     [
-        (saying("POST /token", status=401, json={"error": "invalid_client"}), "administrator", "we are not accepted"),
+        (
+            saying("POST /token", status=401, json={"error": "invalid_client"}),
+            "administrator",
+            "the server rejects our client",
+        ),
         (saying("POST /token", status=400, json={"error": "redirect_uri_mismatch"}), "administrator", "Register it"),
         (saying("POST /token", status=400, json={"error": "unsupported_grant_type"}), "administrator", "grant type"),
-        (saying("POST /token", status=404), "administrator", "nothing of the kind"),
+        (saying("POST /token", status=404), "administrator", "no such endpoint"),
         (saying("POST /token", status=302, redirect="/elsewhere"), "administrator", "Enter that one"),
         (saying("POST /token", status=503), "provider", "no proper answer"),
-        (saying("POST /token", json={"access_token": "CANARY-gift"}), "provider", "that nobody issued"),
+        (saying("POST /token", json={"access_token": "CANARY-gift"}), "provider", "for a made-up code"),
         (
             saying("GET /authorize", status=400, text="Invalid redirect_uri: CANARY"),
             "administrator",
             "the Redirect URL",
         ),
         (saying("GET /authorize", status=400, text="no"), "administrator", "Compare Client ID"),
-        (saying("GET /authorize", status=404), "administrator", "nothing of the kind"),
+        (saying("GET /authorize", status=404), "administrator", "no such endpoint"),
         (saying("GET /authorize", status=500), "provider", "no proper answer"),
         (saying("POST /revoke", status=401, json={"error": "invalid_client"}), "administrator", "could be revoked"),
-        (saying("POST /revoke", status=404), "administrator", "nothing of the kind"),
+        (saying("POST /revoke", status=404), "administrator", "no such endpoint"),
         (saying("POST /introspect", json={"active": True}), "provider", "calls a made-up token active"),
-        (saying("GET /userinfo", status=404), "administrator", "nothing of the kind"),
-        (saying("GET /api", status=500), "provider", "is in trouble"),
+        (saying("GET /userinfo", status=404), "administrator", "no such endpoint"),
+        (saying("GET /api", status=500), "provider", "has a problem"),
         (publishing(token_endpoint="{url}/tokens"), "administrator", "the server publishes"),
         (publishing(issuer="https://other.example"), "administrator", "names another issuer"),
         (publishing(token_endpoint_auth_methods_supported=["client_secret_post"]), "administrator", "accepts"),
-        (publishing(code_challenge_methods_supported=["plain"]), "administrator", "knows plain"),
+        (publishing(code_challenge_methods_supported=["plain"]), "administrator", "supports plain"),
         (saying("GET /.well-known/oauth-authorization-server", status=503), "provider", "where its metadata"),
     ],
 )
@@ -176,7 +180,7 @@ def test_a_server_that_sends_back_knows_us_or_says_what_is_wrong(alias: Alias, h
     [
         ({"client_secret": ""}, "administrator", "The Client Secret is missing."),
         ({"names_issuer": True}, "administrator", "the server does not promise it"),
-        ({"misconfigured_code": "invalid_client"}, "administrator", "refused as wrongly set up: invalid_client"),
+        ({"misconfigured_code": "invalid_client"}, "administrator", "because of the set-up: invalid_client"),
         ({"token_introspection_url": "https://10.1.2.3/i"}, "administrator", "may not call this address"),
         ({"userinfo_url": "https://gone.example/u"}, "administrator", "its host has no address"),
         ({"revocation_request": {"verb": 1}}, "administrator", "“verb” is not known"),
@@ -215,12 +219,12 @@ def test_an_alias_that_is_not_there_is_another_exit_code(nobody: str, alias: Ali
 
 
 def test_the_command_speaks_by_its_exit_code(alias: Alias, healthy: HostileServer) -> None:
-    assert "Nothing to mend." in run()
-    assert "Nothing to mend." in run("northwind")
+    assert "Nothing to fix." in run()
+    assert "Nothing to fix." in run("northwind")
     assert len(healthy.calls_to("POST /token")) == 2
     saying("POST /token", status=401, json={"error": "invalid_client"})(healthy)
     for arguments in ((), (alias.hex,)):
-        with pytest.raises(CommandError, match="1 to mend") as caught:
+        with pytest.raises(CommandError, match="1 to fix") as caught:
             run(*arguments)
         assert caught.value.returncode == 1
     with pytest.raises(CommandError, match="There is no alias") as caught:
@@ -236,8 +240,8 @@ def test_the_check_button_shows_the_same_to_those_who_may_mend(
     assert b'id="check-registry"' in browser.get(f"{page}/change/").content
     saying("POST /token", status=401, json={"error": "invalid_client"})(healthy)
     html = browser.post(f"{page}/check/").content.decode()
-    assert "To mend by an administrator" in html
-    assert "we are not accepted (invalid_client)" in html
+    assert "To be fixed by an administrator" in html
+    assert "the server rejects our client (invalid_client)" in html
     assert "CANARY" not in html
     assert browser.get(f"{page}/check/").status_code == 405
     onlooker = cast.person("onlooker", is_staff=True)

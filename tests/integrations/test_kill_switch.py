@@ -138,7 +138,10 @@ def test_without_a_terminal_and_without_yes_nothing_is_done(
 ) -> None:
     monkeypatch.setattr(sys, "stdin", StringIO("yes\n"))
     error = refused()
-    assert (error.returncode, str(error)) == (2, "Nobody is there to ask. Add --yes, or --dry-run to look.")
+    assert (error.returncode, str(error)) == (
+        2,
+        "There is no terminal for the confirmation. Add --yes, or --dry-run to look first.",
+    )
     assert Token.objects.count() == 2
 
 
@@ -214,7 +217,7 @@ def test_a_hundred_take_few_statements(northwind: Alias) -> None:
 
 def test_it_is_on_record_who_did_it_and_everybody_can_read_what_happened(signed_in: list[Token], amira: User) -> None:
     run("--yes")
-    by = revoke_tokens.who_runs_this()
+    by = revoke_tokens.operator_name()
     assert by
     assert Event.objects.get(kind="kill_switch").detail == f"Northwind: 2 sign-ins, 2 people, by {by}"
     line = Event.objects.get(whose=amira)

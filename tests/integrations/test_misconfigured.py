@@ -252,7 +252,7 @@ def test_the_doctor_repeats_the_reason(amira: User, alias: Alias, server: Hostil
     told = StringIO()
     with pytest.raises(CommandError):
         call_command("doctor", stdout=told)
-    assert f"refused as wrongly set up: invalid_client ({REASON})" in " ".join(told.getvalue().split())
+    assert f"because of the set-up: invalid_client ({REASON})" in " ".join(told.getvalue().split())
 
 
 # What a provider says is no way for a secret to get out ---------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""`configuration export|import FILE`: the set-up as YAML, without secrets. Exit code 1: refused, nothing changed."""
+"""`configuration export|import FILE`: the set-up as YAML, without secrets. Exit code 1: nothing was changed."""
 
 import sys
 from argparse import ArgumentParser
@@ -16,38 +16,38 @@ REFUSED = 1
 
 class Command(BaseCommand):
     help = (
-        "Write the set-up to a file (registries, profiles, scopes, credentials, aliases, connections, actions, "
-        "subflows, remote tables, templates of your own), or bring such a file in. Secrets are not in it."
+        "Export the set-up to a file (registries, profiles, scopes, credentials, aliases, connections, actions, "
+        "subflows, remote tables, your own configuration templates), or import such a file. It holds no secrets."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("direction", choices=["export", "import"])
-        parser.add_argument("file", help="- for standard output or input.")
-        parser.add_argument("--dry-run", action="store_true", help="Import: only say what would change.")
+        parser.add_argument("file", help="File name, or - for standard output or input.")
+        parser.add_argument("--dry-run", action="store_true", help="Import: only show what would change.")
         parser.add_argument(
             "--same-provider",
             action="store_true",
-            help="Import: the new addresses belong to the same provider. Each person is asked to confirm them before a "
-            "token of theirs goes there; the system’s own tokens go there at once.",
+            help="Import: the new addresses belong to the same provider. Users are asked to confirm them before their "
+            "tokens go there; the system’s own tokens go there at once.",
         )
 
     def handle(
         self, *_args: Any, direction: str, file: str, dry_run: bool, same_provider: bool, **_options: Any
     ) -> None:
         if direction == "export":
-            self.write(file, configuration.exported())
+            self.write_file(file, configuration.exported())
             return
         try:
             with log.by(None, ""):
-                report = configuration.bring_in(read(file), dry_run=dry_run, same_provider=same_provider)
+                report = configuration.bring_in(read_file(file), dry_run=dry_run, same_provider=same_provider)
         except BadFile as error:
             raise CommandError(f"{error} Nothing was changed.", returncode=REFUSED) from None
         for line in (*report.changes, *report.to_do):
             self.stdout.write(line)
-        changed = f"{len(report.changes)} changes" if report.changes else "Nothing to change"
-        self.stdout.write(f"{changed}{'; this was a dry run, and nothing was changed' if dry_run else ''}.")
+        summary = f"{len(report.changes)} changes" if report.changes else "Nothing to change"
+        self.stdout.write(f"{summary}{'; this was a dry run, and nothing was summary' if dry_run else ''}.")
 
-    def write(self, file: str, text: str) -> None:
+    def write_file(self, file: str, text: str) -> None:
         if file == "-":
             self.stdout.write(text, ending="")
             return
@@ -57,7 +57,7 @@ class Command(BaseCommand):
             raise CommandError(f"{file} cannot be written: {error.strerror}.", returncode=REFUSED) from None
 
 
-def read(file: str) -> str:
+def read_file(file: str) -> str:
     try:
         return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
     except OSError as error:

@@ -1,4 +1,4 @@
-"""`doctor`: is an integration set up as its provider has it? Exit code 0: nothing to mend, 1: something is, 2: who?"""
+"""`doctor`: check integrations against their providers. Exit code 0: nothing to fix; 1: faults; 2: no such alias."""
 
 from argparse import ArgumentParser
 from collections.abc import Iterable
@@ -10,40 +10,40 @@ from integrations.models.registry import Alias, ApplicationRegistry
 from integrations.provider_setup import doctor
 from integrations.provider_setup.doctor import Finding
 
-TO_MEND, NOT_UNDERSTOOD = 1, 2  # exit codes; 0 is all well
+TO_FIX, NOT_UNDERSTOOD = 1, 2  # exit codes; 0: nothing to fix
 
 
 class Command(BaseCommand):
     help = (
-        "Compare what is set up with what providers publish, and try what can be tried without anybody's consent. "
-        "Nothing is granted, ended or stored. Says of each finding whose it is to mend."
+        "Compare the set-up with what providers publish, and try each endpoint with made-up values. "
+        "Nothing is granted, revoked or stored. Each finding says who can fix it."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("alias", nargs="?", help="Name or id of one alias. Without it: everything that is active.")
+        parser.add_argument("alias", nargs="?", help="Name or id of one alias. Default: everything active.")
 
     def handle(self, *_args: Any, alias: str | None, **_options: Any) -> None:
-        faults = self.look_at(alias) if alias is not None else self.look_at_everything()
+        faults = self.examine(alias) if alias is not None else self.examine_all()
         if faults:
-            raise CommandError(f"{faults} to mend.", returncode=TO_MEND)
-        self.stdout.write("Nothing to mend.")
+            raise CommandError(f"{faults} to fix.", returncode=TO_FIX)
+        self.stdout.write("Nothing to fix.")
 
-    def look_at(self, reference: str) -> int:
+    def examine(self, reference: str) -> int:
         alias = Alias.objects.named(reference).first()
         if alias is None:
             raise CommandError(f"There is no alias {reference!r}.", returncode=NOT_UNDERSTOOD)
-        return self.tell(alias.name, doctor.examine_alias(alias))
+        return self.write_findings(alias.name, doctor.examine_alias(alias))
 
-    def look_at_everything(self) -> int:
-        """Each registry once, however many aliases stand on it."""
+    def examine_all(self) -> int:
+        """Examine all active aliases, and each active registry once."""
         faults = 0
         for alias in Alias.objects.complete().filter(active=True).order_by("name"):
-            faults += self.tell(alias.name, doctor.examine_alias(alias, below=False))
+            faults += self.write_findings(alias.name, doctor.examine_alias(alias, below=False))
         for registry in ApplicationRegistry.objects.filter(active=True).order_by("name"):
-            faults += self.tell(registry.name, doctor.examine_registry(registry))
+            faults += self.write_findings(registry.name, doctor.examine_registry(registry))
         return faults
 
-    def tell(self, name: str, findings: Iterable[Finding]) -> int:
+    def write_findings(self, name: str, findings: Iterable[Finding]) -> int:
         self.stdout.write(name)
         faults = 0
         for finding in findings:
@@ -54,5 +54,5 @@ class Command(BaseCommand):
 
 def mark(finding: Finding) -> str:
     if finding.is_fault:
-        return f"TO MEND by {finding.whose_label}:"
+        return f"TO FIX, by {finding.whose_label}:"
     return "open" if finding.is_open else "ok  "

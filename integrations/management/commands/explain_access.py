@@ -1,6 +1,6 @@
-"""`explain_access`: may this person use that integration, and if not, which rule says no?
+"""`explain_access`: explain whether a user may use an integration, and which rule refuses.
 
-Exit code 0: yes, and nothing known stops a call; 1: no, or not now; 2: nobody and nothing, or several, of that name.
+Exit code 0: yes, and nothing known stops a call; 1: no, or not now; 2: no user or alias of that name, or several.
 """
 
 from argparse import ArgumentParser
@@ -17,13 +17,13 @@ from integrations.provider_setup.explain_access import (
 )
 
 NOT_NOW, NOT_UNDERSTOOD = 1, 2  # exit codes
-WIDTH = 9  # of the longest verdict
+WIDTH = 9  # characters of the longest verdict
 
 
 class Command(BaseCommand):
     help = (
-        "Say whether a person may use an integration and whether a call would work now; if not, which rule says no and "
-        "where it is changed. Nothing is changed or called, and nobody is told."
+        "Explain whether a user may use an integration and whether a call would work now; if not, which rule refuses "
+        "and where to change it. Nothing is changed, no call is made, and no one is notified."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -33,17 +33,17 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, user: str, alias: str, **_options: Any) -> None:
         people, aliases = find_people(user), find_aliases(alias)
         if people.only is None:
-            names = [each.username for each in people.rows or people.suggestions]
-            raise not_understood(f"Nobody here is called “{user}”.", people, names)
+            names = [person.username for person in people.rows or people.suggestions]
+            raise name_error(f"Nobody here is called “{user}”.", people, names)
         if aliases.only is None:
-            names = [each.name for each in aliases.rows or aliases.suggestions]
-            raise not_understood(f"No integration here is called “{alias}”.", aliases, names)
+            names = [row.name for row in aliases.rows or aliases.suggestions]
+            raise name_error(f"No integration here is called “{alias}”.", aliases, names)
         explanation = explain(people.only, aliases.only)
-        self.write_out(explanation)
+        self.write_explanation(explanation)
         if not explanation.works_now:
             raise SystemExit(NOT_NOW)
 
-    def write_out(self, explanation: Explanation) -> None:
+    def write_explanation(self, explanation: Explanation) -> None:
         self.stdout.write(explanation.headline)
         if explanation.reason:
             self.stdout.write(f"{explanation.reason_label} {explanation.reason}".strip())
@@ -61,8 +61,8 @@ class Command(BaseCommand):
             self.stdout.write(explanation.note)
 
 
-def not_understood(nobody: str, search: Search[Any], names: list[str]) -> CommandError:
+def name_error(not_found: str, search: Search[Any], names: list[str]) -> CommandError:
     if search.rows:
         return CommandError(f"Several are called “{search.text}”: {', '.join(names)}.", returncode=NOT_UNDERSTOOD)
-    sentence = f"{nobody} Did you mean {', '.join(names)}?" if names else nobody
+    sentence = f"{not_found} Did you mean {', '.join(names)}?" if names else not_found
     return CommandError(sentence, returncode=NOT_UNDERSTOOD)

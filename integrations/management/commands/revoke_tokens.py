@@ -1,4 +1,4 @@
-"""`revoke_tokens`: the kill switch. Every sign-in at one provider ends at once, the provider is told bit by bit."""
+"""`revoke_tokens`: the kill switch. Ends all sign-ins at one provider at once, then sends the revocations gradually."""
 
 import os
 import pwd
@@ -17,42 +17,44 @@ from integrations.connections.endings.kill_switch import Count, Tally, Target
 from integrations.models.registry import ApplicationRegistry
 
 NAMED_AT_MOST = 100
-NOT_DONE, NOT_UNDERSTOOD = 1, 2  # exit codes; 0 is all done
+NOT_DONE, NOT_UNDERSTOOD = 1, 2  # exit codes; 0: all done
 
 
 class Command(BaseCommand):
     help = (
-        "Kill switch: end every sign-in at one provider at once, and have the provider told to cancel the tokens. "
-        "Safe to stop at any time and to run again: it goes on with the rest."
+        "Kill switch: end every sign-in at one provider at once, and have its tokens revoked there. "
+        "Safe to stop at any time and to run again: it continues with the rest."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--registry", required=True, metavar="NAME", help="Name of the Application Registry.")
-        parser.add_argument("--user", metavar="USERNAME", help="Only this person's; the system's tokens stay.")
-        parser.add_argument("--yes", action="store_true", help="Do not ask.")
-        parser.add_argument("--dry-run", action="store_true", help="Only say what would end.")
+        parser.add_argument("--user", metavar="USERNAME", help="Only this user's sign-ins; the system's tokens stay.")
+        parser.add_argument("--yes", action="store_true", help="Do not ask for confirmation.")
+        parser.add_argument("--dry-run", action="store_true", help="Only show what would end.")
         parser.add_argument(
-            "--per-second", type=rate, default=10.0, metavar="N", help="How many the provider is told of (default 10)."
+            "--per-second", type=rate, default=10.0, metavar="N", help="Revocations to send per second (default 10)."
         )
 
     def handle(
         self, *_args: Any, registry: str, user: str | None, yes: bool, dry_run: bool, per_second: float, **_options: Any
     ) -> None:
         target = Target(registry=named_registry(registry), user=named_user(user) if user else None)
-        found = kill_switch.count(target)
-        self.stdout.write("\n".join(announcement(target, found)))
-        if found.is_empty or dry_run:
+        count = kill_switch.count(target)
+        self.stdout.write("\n".join(announcement(target, count)))
+        if count.is_empty or dry_run:
             return
         if not yes:
-            ask()
+            confirm()
         try:
-            tally = kill_switch.pull(target, by=who_runs_this(), per_second=per_second, note=self.note)
+            tally = kill_switch.pull(target, by=operator_name(), per_second=per_second, note=self.note)
         except KeyboardInterrupt:
-            raise CommandError("Stopped. What is done is done; run it again to go on.", returncode=NOT_DONE) from None
+            raise CommandError(
+                "Stopped. What has ended stays ended; run it again to continue.", returncode=NOT_DONE
+            ) from None
         self.summarize(target, tally, per_second)
 
     def note(self, tally: Tally) -> None:
-        """Progress, for a person who watches."""
+        """Show progress on a terminal."""
         if self.stdout.isatty():
             self.stdout.write(f"\r\x1b[K{tally.tokens} sign-ins ended", ending="")
 
@@ -60,10 +62,11 @@ class Command(BaseCommand):
         if self.stdout.isatty():
             self.stdout.write("\r\x1b[K", ending="")
         self.stdout.write(
-            f"{tally.tokens} sign-ins ended, {tally.attempts} under way cancelled. No token of theirs is used any more."
+            f"{tally.tokens} sign-ins ended, {tally.attempts} under way cancelled. "
+            "Keyrack no longer uses any of their tokens."
         )
         if tally.told_by:
-            self.stdout.write(told(target, tally, per_second))
+            self.stdout.write(revocation_notice(target, tally, per_second))
         for name in tally.unreadable[:NAMED_AT_MOST]:
             self.stderr.write(f"Cannot be opened: {name}")
         if len(tally.unreadable) > NAMED_AT_MOST:
@@ -71,8 +74,8 @@ class Command(BaseCommand):
         if tally.left:
             raise CommandError(f"{tally.left} could not be ended; the log says why. Run it again.", returncode=NOT_DONE)
         if tally.unreadable:
-            unreadable = f"{len(tally.unreadable)} tokens ended here but could not be opened: {target.registry.name}"
-            raise CommandError(f"{unreadable} cannot be told which they are. Cancel them there.", returncode=NOT_DONE)
+            unreadable = f"{len(tally.unreadable)} tokens ended here but could not be opened, so {target.registry.name}"
+            raise CommandError(f"{unreadable} cannot be told to revoke them. Revoke them there.", returncode=NOT_DONE)
 
 
 def rate(typed: str) -> float:
@@ -102,47 +105,50 @@ def named_user(username: str) -> User:
     return user
 
 
-def announcement(target: Target, found: Count) -> list[str]:
-    """What is going to happen, before anybody is asked."""
-    registry, whose = target.registry, f" of {target.user.get_username()}" if target.user else ""
-    if found.is_empty:
-        return [f"There are no sign-ins{whose} at {registry.name} ({registry.host})."]
+def announcement(target: Target, count: Count) -> list[str]:
+    """Return the lines that say what will happen, before the confirmation."""
+    registry, of_user = target.registry, f" of {target.user.get_username()}" if target.user else ""
+    if count.is_empty:
+        return [f"There are no sign-ins{of_user} at {registry.name} ({registry.host})."]
     lines = [
-        f"This ends {found.tokens} sign-ins{whose} at {registry.name} ({registry.host}), of {found.people} people."
+        f"This ends {count.tokens} sign-ins{of_user} at {registry.name} ({registry.host}), of {count.people} people."
     ]
-    if found.shared:
-        lines.append(f"{found.shared} of them are the system's own.")
-    if found.attempts:
-        lines.append(f"{found.attempts} sign-ins that are under way are cancelled.")
+    if count.shared:
+        lines.append(f"{count.shared} of them are the system's own.")
+    if count.attempts:
+        lines.append(f"{count.attempts} sign-ins that are under way are cancelled.")
     if not registry.token_revocation_url:
-        lines.append("The registry has no Token Revocation URL: the provider is not told.")
-    if found.locked:
+        lines.append("The registry has no Token Revocation URL, so the tokens are not revoked at the provider.")
+    if count.locked:
         lines.append(
-            f"{found.locked} cannot be opened with the keys that are set: the provider cannot be told of them."
+            f"{count.locked} cannot be opened with the keys that are set, so they cannot be revoked at the provider."
         )
     if registry.active:
-        lines.append("The registry is active: people can sign in again at once. Turn it off first if they shall not.")
+        lines.append("The registry is active, so people can sign in again at once. To prevent that, turn it off first.")
     return lines
 
 
-def ask() -> None:
+def confirm() -> None:
     if not sys.stdin.isatty():
-        raise CommandError("Nobody is there to ask. Add --yes, or --dry-run to look.", returncode=NOT_UNDERSTOOD)
-    if input("Type yes to go on: ").strip().lower() != "yes":
+        raise CommandError(
+            "There is no terminal for the confirmation. Add --yes, or --dry-run to look first.",
+            returncode=NOT_UNDERSTOOD,
+        )
+    if input("Type yes to continue: ").strip().lower() != "yes":
         raise CommandError("Nothing was changed.", returncode=NOT_DONE)
 
 
-def who_runs_this() -> str:
-    """The account of the operating system, and who borrowed it."""
+def operator_name() -> str:
+    """Return the operating system account that runs this, and who used sudo to become it."""
     try:
         name = pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:  # a container need not know its own user
+    except KeyError:  # in a container, the user may have no entry
         name = f"uid {os.getuid()}"
-    borrower = os.environ.get("SUDO_USER", "")
-    return f"{name} ({borrower})" if borrower.isprintable() and borrower else name
+    sudo_user = os.environ.get("SUDO_USER", "")
+    return f"{name} ({sudo_user})" if sudo_user.isprintable() and sudo_user else name
 
 
-def told(target: Target, tally: Tally, per_second: float) -> str:
+def revocation_notice(target: Target, tally: Tally, per_second: float) -> str:
     address = f"{settings.SITE_URL}{reverse('admin:integrations_revocation_changelist')}"
     return (
         f"{target.registry.name} is told of {tally.promised}, {per_second:g} a second, until "

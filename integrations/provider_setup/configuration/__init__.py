@@ -1,11 +1,11 @@
-"""The set-up as a file that people read, keep and compare: out as YAML by names, and in again, all of it or nothing.
+"""Export and import of the set-up as YAML, with natural keys. An import is all or nothing.
 
-Nothing secret goes out, and none stands in a file: a file says where a secret is to be taken from. Coming in never
-leads a stored secret or a person's token to another server than an administrator would by the forms.
+A file holds no secrets: it names where a secret comes from. An import never sends a stored secret or a user's token to
+another server in a case where the admin's forms would refuse or ask.
 
-    kinds       which rows there are, and what they are known by     reading     a file, with its lines
-    exporting   rows out                                             importing   rows in, with what changed
-    guards      what must not happen by a file
+    kinds       the kinds of rows and their natural keys     files       parsing, with line numbers
+    exports     rows to YAML                                 imports     YAML to rows, with a report
+    guards      what a file must not change
 """
 
 from integrations.provider_setup.configuration.exports import exported

@@ -1,4 +1,4 @@
-"""Rows out, by names. Whether a secret is stored can be seen; what it is, cannot."""
+"""Export of rows to YAML, with natural keys. Shows whether a secret is stored, never its value."""
 
 from typing import Any
 
@@ -9,40 +9,42 @@ from integrations.provider_setup.configuration.kinds import KINDS, Kind, Link
 
 VERSION = 1
 HEAD = """\
-# Set-up of Keyrack. `manage.py configuration import FILE` brings it in again.
-# No secret is in here. {kept: true} keeps what is stored; {env: NAME} takes it from that environment variable.
+# Set-up of Keyrack. `manage.py configuration import FILE` imports it again.
+# Contains no secrets. {kept: true} keeps the stored one; {env: NAME} reads it from that environment variable.
 """
 
 
 @transaction.atomic
 def exported() -> str:
-    """All of it as it is at one moment."""
-    told: dict[str, Any] = {"keyrack": VERSION}
+    """Return the whole set-up as YAML, as of one moment."""
+    document: dict[str, Any] = {"keyrack": VERSION}
     for kind in KINDS:
         rows = kind.model._default_manager.filter(**kind.only).order_by(*kind.order)
-        told[kind.name] = [as_told(kind, row) for row in rows]
-    return HEAD + yaml.safe_dump(told, sort_keys=False, allow_unicode=True, width=110)
+        document[kind.name] = [row_members(kind, row) for row in rows]
+    return HEAD + yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=110)
 
 
-def as_told(kind: Kind, row: models.Model) -> dict[str, Any]:
-    told: dict[str, Any] = {kind.key: getattr(row, kind.key)}
-    told |= {name: column.value_from_object(row) for name, column in kind.columns.items()}
-    told |= {name: linked(link, getattr(row, name)) for name, link in kind.links.items()}
-    told |= {name: {"kept": True} if row.__dict__[name] else None for name in kind.secrets}
-    told |= {name: bytes(held) if (held := getattr(row, name)) else None for name in kind.pictures}
-    told |= {name: sorted(linked(link, each) for each in getattr(row, name).all()) for name, link in kind.many.items()}
+def row_members(kind: Kind, row: models.Model) -> dict[str, Any]:
+    members: dict[str, Any] = {kind.key: getattr(row, kind.key)}
+    members |= {name: column.value_from_object(row) for name, column in kind.columns.items()}
+    members |= {name: natural_key(link, getattr(row, name)) for name, link in kind.links.items()}
+    members |= {name: {"kept": True} if row.__dict__[name] else None for name in kind.secrets}
+    members |= {name: bytes(picture) if (picture := getattr(row, name)) else None for name in kind.pictures}
+    members |= {
+        name: sorted(natural_key(link, each) for each in getattr(row, name).all()) for name, link in kind.many.items()
+    }
     for child in kind.children:
-        below = child.model._default_manager.filter(**{child.parent: row}).order_by(*child.order)
-        told[child.name] = [as_told(child, each) for each in below]
-    return told
+        children = child.model._default_manager.filter(**{child.parent: row}).order_by(*child.order)
+        members[child.name] = [row_members(child, each) for each in children]
+    return members
 
 
-def linked(link: Link, other: Any) -> Any:
-    """Its name, or the names that lead to it."""
+def natural_key(link: Link, other: Any) -> Any:
+    """Return the natural key of a linked row: one name, or a mapping of names."""
     if other is None:
         return None
-    found = {path.replace("__name", ""): value_at(other, path) for path in link.by}
-    return found if len(found) > 1 else next(iter(found.values()))
+    names = {path.replace("__name", ""): value_at(other, path) for path in link.by}
+    return names if len(names) > 1 else next(iter(names.values()))
 
 
 def value_at(row: Any, path: str) -> Any:

@@ -1,4 +1,4 @@
-"""A file of the set-up as values that know their line. Understands YAML's plain parts, and refuses the rest."""
+"""Parsing of a configuration file into values with line numbers. Plain YAML only: no aliases, no custom tags."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,21 +7,21 @@ from typing import Any
 import yaml
 from yaml.reader import ReaderError
 
-# What PyYAML's constructors raise at a value that is not of the type its tag says: !!int "", !!bool x, !!timestamp x.
+# PyYAML's constructors raise these for a value that does not fit its tag: !!int "", !!bool x, !!timestamp x.
 MISREAD = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError)
-LARGEST_NUMBER = 2**63  # of an integer in any column
+LARGEST_NUMBER = 2**63  # bound of an integer in any column
 
 
 class BadFile(ValueError):
-    """What is wrong, with the line. Quotes names of members, never a value."""
+    """The file is invalid. The message names the line and quotes names of members, never a value."""
 
     def __init__(self, line: int, sentence: str) -> None:
         super().__init__(f"Line {line}: {sentence}")
 
 
 @dataclass(frozen=True)
-class Told:
-    """One value: of a set a dict and of a list a list, with values like this one in it."""
+class Node:
+    """One YAML value and its line. Members of a dict and items of a list are nodes too."""
 
     value: Any
     line: int
@@ -31,29 +31,29 @@ class Told:
             return {name: inner.plain() for name, inner in self.value.items()}
         return [inner.plain() for inner in self.value] if isinstance(self.value, list) else self.value
 
-    def members(self, what: str, known: tuple[str, ...]) -> dict[str, "Told"]:
-        """A set with none but these names."""
+    def members(self, what: str, names: tuple[str, ...]) -> dict[str, "Node"]:
+        """Return the members of a mapping. Raises `BadFile` for a name that isn't in `names`."""
         if not isinstance(self.value, dict):
             raise BadFile(self.line, f"{what} is a set of names and values.")
         for name, inner in self.value.items():
-            if name not in known:
-                raise BadFile(inner.line, f"“{name}” is not known in {what}; it has {', '.join(known)}.")
+            if name not in names:
+                raise BadFile(inner.line, f"“{name}” is not known in {what}; it has {', '.join(names)}.")
         return self.value
 
-    def rows(self, what: str) -> Iterator["Told"]:
+    def rows(self, what: str) -> Iterator["Node"]:
         if not isinstance(self.value, list):
             raise BadFile(self.line, f"“{what}” is a list.")
         yield from self.value
 
 
-def parse(text: str) -> Told:
+def parse(text: str) -> Node:
     try:
         loader = yaml.SafeLoader(text)
     except ReaderError as error:
         raise BadFile(text.count("\n", 0, error.position) + 1, "A character that no YAML has.") from None
     try:
         node = loader.get_single_node()
-        return told(loader, node, set()) if node else Told({}, 1)
+        return parse_node(loader, node, set()) if node else Node({}, 1)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         raise BadFile(mark.line + 1 if mark else 1, "This is no YAML.") from None
@@ -63,23 +63,23 @@ def parse(text: str) -> Told:
         loader.dispose()
 
 
-def told(loader: yaml.SafeLoader, node: yaml.Node, seen: set[int]) -> Told:
+def parse_node(loader: yaml.SafeLoader, node: yaml.Node, seen: set[int]) -> Node:
     line = node.start_mark.line + 1
     if id(node) in seen:
         raise BadFile(line, "A part of the file is used twice (& and *): write it out.")
     seen.add(id(node))
     if isinstance(node, yaml.MappingNode):
-        return Told(mapping(loader, node, seen), line)
+        return Node(parse_mapping(loader, node, seen), line)
     if isinstance(node, yaml.SequenceNode):
-        return Told([told(loader, inner, seen) for inner in node.value], line)
+        return Node([parse_node(loader, inner, seen) for inner in node.value], line)
     try:
-        return Told(storable(loader.construct_object(node)), line)
+        return Node(check_storable(loader.construct_object(node)), line)
     except (yaml.YAMLError, *MISREAD):
         raise BadFile(line, "This value cannot be read.") from None
 
 
-def storable(value: Any) -> Any:
-    """`ValueError` for what YAML can spell and no database holds: NUL, halves of characters, endless integers."""
+def check_storable(value: Any) -> Any:
+    """Return the value. Raises `ValueError` for what no database stores: NUL, lone surrogates, too large integers."""
     if isinstance(value, str) and "\0" in value.encode().decode():
         raise ValueError
     if isinstance(value, int) and not -LARGEST_NUMBER <= value < LARGEST_NUMBER:
@@ -87,14 +87,14 @@ def storable(value: Any) -> Any:
     return value
 
 
-def mapping(loader: yaml.SafeLoader, node: yaml.MappingNode, seen: set[int]) -> dict[str, Told]:
-    found: dict[str, Told] = {}
+def parse_mapping(loader: yaml.SafeLoader, node: yaml.MappingNode, seen: set[int]) -> dict[str, Node]:
+    members: dict[str, Node] = {}
     for key, inner in node.value:
         line = key.start_mark.line + 1
-        name = told(loader, key, seen).value if isinstance(key, yaml.ScalarNode) else None
+        name = parse_node(loader, key, seen).value if isinstance(key, yaml.ScalarNode) else None
         if not isinstance(name, str):
             raise BadFile(line, "A name is a text.")
-        if name in found:
+        if name in members:
             raise BadFile(line, f"“{name}” is there twice.")
-        found[name] = Told(told(loader, inner, seen).value, line)
-    return found
+        members[name] = Node(parse_node(loader, inner, seen).value, line)
+    return members

@@ -1,4 +1,4 @@
-"""What must not happen by a file, and is asked about or prevented in the forms: secrets and tokens going elsewhere."""
+"""Guards of an import: changes that the admin's forms prevent or ask about, such as sending a secret elsewhere."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -25,29 +25,29 @@ ASK = "say --same-provider if it is the same provider"
 
 
 class Refused(ValueError):
-    """The member that is to blame ("" for the row as a whole), and a sentence."""
+    """An import must not make this change. `member` names the cause, "" for the row as a whole."""
 
     def __init__(self, member: str, sentence: str) -> None:
         super().__init__(sentence)
         self.member = member
 
 
-Before = Mapping[str, Any]  # what the row held; empty for a new one
+Before = Mapping[str, Any]  # the row's stored values; empty for a new row
 
 
 def before_saving(row: models.Model, before: Before, *, same_provider: bool) -> None:
-    """Raises `Refused`."""
+    """Check a row before it is saved. Raises `Refused`."""
     if isinstance(row, ApplicationRegistry):
-        registry_may_change(row, before, same_provider=same_provider)
+        check_registry_change(row, before, same_provider=same_provider)
     elif isinstance(row, HttpConnection):
-        connection_may_change(row, before, same_provider=same_provider)
+        check_connection_change(row, before, same_provider=same_provider)
     elif isinstance(row, OAuth2Credential):
-        credential_may_change(row, before)
+        check_credential_change(row, before)
     elif isinstance(row, Alias):
-        settle_activity(row)
+        set_deactivation(row)
 
 
-def registry_may_change(row: ApplicationRegistry, before: Before, *, same_provider: bool) -> None:
+def check_registry_change(row: ApplicationRegistry, before: Before, *, same_provider: bool) -> None:
     for member, wrong in validation.faults(row):
         raise Refused(member, wrong)
     new, _known = validation.new_receivers(before, vars(row))
@@ -58,23 +58,23 @@ def registry_may_change(row: ApplicationRegistry, before: Before, *, same_provid
     row.note_misconfigured("", use=Use.SIGN_IN)
 
 
-def connection_may_change(row: HttpConnection, before: Before, *, same_provider: bool) -> None:
-    if wrong := validation.wrong_address(row.connection_url):
-        raise Refused("connection_url", wrong)
+def check_connection_change(row: HttpConnection, before: Before, *, same_provider: bool) -> None:
+    if problem := validation.wrong_address(row.connection_url):
+        raise Refused("connection_url", problem)
     if "?" in row.connection_url:
         raise Refused("connection_url", "This address has no query (?).")
     if row.credential is None or same_provider or not Token.objects.filter(credential=row.credential).exists():
         return
     moved = any(getattr(row, name) != before.get(name) for name in ("connection_url", "credential_id", "active"))
     in_use = row.credential.connections.filter(active=True).values_list("connection_url", flat=True)
-    known = {origin(url) for url in in_use}
-    if moved and row.active and origin(row.connection_url) not in known:
-        told = f"People are signed in, and their tokens would go to {origin(row.connection_url)}: {ASK}."
-        raise Refused("connection_url", told)
+    origins_in_use = {origin(url) for url in in_use}
+    if moved and row.active and origin(row.connection_url) not in origins_in_use:
+        message = f"People are signed in, and their tokens would go to {origin(row.connection_url)}: {ASK}."
+        raise Refused("connection_url", message)
 
 
-def credential_may_change(row: OAuth2Credential, before: Before) -> None:
-    """In the forms both end sign-ins, after a question that a file cannot be asked."""
+def check_credential_change(row: OAuth2Credential, before: Before) -> None:
+    """Refuse what ends sign-ins: in the forms it takes a confirmation, which a file can't give."""
     tokens = Token.objects.filter(credential=row.pk)
     if not before or not tokens.exists():
         return
@@ -85,8 +85,8 @@ def credential_may_change(row: OAuth2Credential, before: Before) -> None:
         raise Refused("profile", "People are signed in, and this profile belongs to another registry.")
 
 
-def settle_activity(row: Alias) -> None:
-    """As the form does: the moment stays until it is on again."""
+def set_deactivation(row: Alias) -> None:
+    """Set or clear `deactivated_at`, as the form does: it keeps the first moment until the alias is on again."""
     if row.active:
         row.deactivated_at, row.inactive_reason = None, ""
     elif not row.inactive_reason:
@@ -96,7 +96,7 @@ def settle_activity(row: Alias) -> None:
 
 
 def agree_for_system(row: models.Model) -> None:
-    """The word of whoever runs the command holds for the system's own tokens; people are asked themselves."""
+    """Confirm a changed address for the system's own tokens. Users confirm it for theirs themselves."""
     if isinstance(row, ApplicationRegistry):
         authorization.confirm_for_system(row)
     elif isinstance(row, HttpConnection) and row.credential:
@@ -104,22 +104,22 @@ def agree_for_system(row: models.Model) -> None:
 
 
 def leads_secret_away(row: models.Model, before: Before) -> list[str]:
-    """What decides anew who receives the stored secret."""
+    """Return the names of changed fields that decide who receives the stored secret."""
     if not isinstance(row, ApplicationRegistry) or not before:
         return []
     return validation.leading_elsewhere(before, vars(row))
 
 
 def after_saving(row: models.Model) -> None:
-    """What only shows with all that hangs on a row. Raises `Refused`."""
-    for check in WHOLE.get(type(row), ()):
+    """Check a row together with its children. Raises `Refused`."""
+    for check in CHECKS_WITH_CHILDREN.get(type(row), ()):
         try:
             check(row)
         except ValidationError as error:
             raise Refused("", " ".join(error.messages)) from None
 
 
-def steps_fit(action: Any) -> None:
+def check_steps(action: Any) -> None:
     earlier: set[str] = set()
     for step in action.steps.order_by("order", "id"):
         step.check_references(inputs=action.input_names, steps=set(earlier))
@@ -127,7 +127,7 @@ def steps_fit(action: Any) -> None:
     check_beginnings(action.outputs, {"inputs": action.input_names, "steps": earlier})
 
 
-def actions_fit(subflow: Any) -> None:
+def check_actions(subflow: Any) -> None:
     earlier: set[str] = set()
     for placed in subflow.actions.select_related("action").order_by("order", "id"):
         placed.check_references(inputs=subflow.input_names, actions=set(earlier))
@@ -135,14 +135,17 @@ def actions_fit(subflow: Any) -> None:
     check_beginnings(subflow.outputs, {"inputs": subflow.input_names, "actions": earlier})
 
 
-WHOLE: Mapping[type[models.Model], tuple[Callable[[Any], None], ...]] = {Action: (steps_fit,), Subflow: (actions_fit,)}
+CHECKS_WITH_CHILDREN: Mapping[type[models.Model], tuple[Callable[[Any], None], ...]] = {
+    Action: (check_steps,),
+    Subflow: (check_actions,),
+}
 
 
-def to_be_done(row: models.Model, *, is_new: bool) -> Iterator[str]:
-    """What somebody must still do by hand."""
+def remaining_tasks(row: models.Model, *, is_new: bool) -> Iterator[str]:
+    """Yield what an administrator still has to do by hand."""
     if not isinstance(row, ApplicationRegistry):
         return
     if is_new and row.authorization_url:
         yield f"Register this Redirect URL for {row.name} at the provider: {row.redirect_url}"
     if row.send_credentials != "none" and not row.__dict__["client_secret"]:
-        yield f"Enter the Client Secret of {row.name} in the admin, or give it by {{env: NAME}}."
+        yield f"Enter the Client Secret of {row.name} in the admin, or set it by {{env: NAME}}."

@@ -1,6 +1,6 @@
-"""Rows in: each is found by its name, changed where the file says something else, and made where it is not there.
+"""Import of a configuration file: rows are matched by natural key, then updated or created.
 
-What the file does not mention stays as it is; nothing is deleted. One transaction, and the first fault ends it.
+What the file doesn't mention is left alone; nothing is deleted. One transaction; the first error rolls it back.
 """
 
 import json
@@ -17,42 +17,42 @@ from foundation.secrets_at_rest import readable
 from integrations.models.registry import LOGO_LIMIT, validation
 from integrations.provider_setup.configuration import guards
 from integrations.provider_setup.configuration.exports import VERSION
-from integrations.provider_setup.configuration.files import BadFile, Told, parse
+from integrations.provider_setup.configuration.files import BadFile, Node, parse
 from integrations.provider_setup.configuration.guards import Refused
 from integrations.provider_setup.configuration.kinds import KINDS, Kind, Link
 
-SHOWN = 80  # characters of a value
+REPORTED_LENGTH = 80  # characters of a value
 
 
 @dataclass
 class Report:
-    """What changed, one line each, and what is left for somebody to do."""
+    """The changes, one line each, and what is left to do by hand."""
 
     changes: list[str] = field(default_factory=list)
     to_do: list[str] = field(default_factory=list)
 
 
 def bring_in(text: str, *, dry_run: bool = False, same_provider: bool = False) -> Report:
-    """Safe to repeat: the second time nothing changes. Raises `BadFile`, and has then changed nothing."""
+    """Import a configuration file. Safe to repeat. Raises `BadFile`; nothing has changed then."""
     report = Report()
     with transaction.atomic():
-        found = parse(text).members("the file", ("keyrack", *(kind.name for kind in KINDS)))
-        if "keyrack" not in found or found["keyrack"].value is True or found["keyrack"].value != VERSION:
+        document = parse(text).members("the file", ("keyrack", *(kind.name for kind in KINDS)))
+        if "keyrack" not in document or document["keyrack"].value is True or document["keyrack"].value != VERSION:
             raise BadFile(
-                found["keyrack"].line if "keyrack" in found else 1, f"The file begins with “keyrack: {VERSION}”."
+                document["keyrack"].line if "keyrack" in document else 1, f"The file begins with “keyrack: {VERSION}”."
             )
         for kind in KINDS:
-            bring_in_rows(kind, found, None, report, same_provider=same_provider)
+            import_rows(kind, document, None, report, same_provider=same_provider)
         transaction.set_rollback(dry_run)
     return report
 
 
-def bring_in_rows(
-    kind: Kind, given: Mapping[str, Told], parent: models.Model | None, report: Report, *, same_provider: bool
+def import_rows(
+    kind: Kind, members: Mapping[str, Node], parent: models.Model | None, report: Report, *, same_provider: bool
 ) -> None:
-    """Each of one name: of two, the one above would be lost without a word."""
+    """Import the rows of one kind. Two rows of one name are an error: the first would be overwritten silently."""
     seen = set()
-    for row in given[kind.name].rows(kind.name) if kind.name in given else ():
+    for row in members[kind.name].rows(kind.name) if kind.name in members else ():
         entry = Entry(kind, row, parent, report, same_provider=same_provider)
         if entry.key in seen:
             raise BadFile(row.line, f"“{entry.key}” is there twice in “{kind.name}”.")
@@ -61,160 +61,158 @@ def bring_in_rows(
 
 
 class Entry:
-    """One row of the file on its way into the database."""
+    """The import of one row."""
 
     def __init__(
-        self, kind: Kind, row: Told, parent: models.Model | None, report: Report, *, same_provider: bool
+        self, kind: Kind, row: Node, parent: models.Model | None, report: Report, *, same_provider: bool
     ) -> None:
         self.kind, self.line, self.parent, self.report = kind, row.line, parent, report
         self.same_provider = same_provider
-        self.given = row.members(f"a row of “{kind.name}”", kind.members)
-        self.key = self.given_key()
-        self.row, self.before = self.found()
+        self.members = row.members(f"a row of “{kind.name}”", kind.members)
+        self.key = self.read_key()
+        self.row, self.before = self.load_row()
         self.is_new = not self.before
-        self.said: list[str] = []
+        self.changes: list[str] = []
 
     def run(self) -> None:
         try:
-            self.take_over()
-            self.keep()
+            self.assign_members()
+            self.save()
             for child in self.kind.children:
-                bring_in_rows(child, self.given, self.row, self.report, same_provider=self.same_provider)
+                import_rows(child, self.members, self.row, self.report, same_provider=self.same_provider)
             guards.after_saving(self.row)
         except Refused as error:
-            raise self.bad(error.member, named(error.member, str(error))) from None
+            raise self.bad_file(error.member, prefix_member(error.member, str(error))) from None
 
-    def given_key(self) -> str:
-        key = self.given.get(self.kind.key)
+    def read_key(self) -> str:
+        key = self.members.get(self.kind.key)
         if key is not None and not isinstance(key.value, str):
             raise BadFile(key.line, f"“{self.kind.key}” is a text: put it in quotes.")
         if key is None or not key.value:
             raise BadFile(self.line, f"A row of “{self.kind.name}” needs “{self.kind.key}”.")
         return str(key.value)
 
-    def found(self) -> tuple[Any, dict[str, Any]]:
-        """The row of this name and what it holds; a fresh one and nothing where there is none."""
-        fixed: dict[str, Any] = {self.kind.key: self.key, **self.kind.only}
+    def load_row(self) -> tuple[Any, dict[str, Any]]:
+        """Return the row of this key and its stored values; a new row and no values if there is none."""
+        key_values: dict[str, Any] = {self.kind.key: self.key, **self.kind.only}
         if self.parent is not None:
-            fixed[self.kind.parent] = self.parent
-        row = self.kind.model._default_manager.select_for_update().filter(**fixed).first()
+            key_values[self.kind.parent] = self.parent
+        row = self.kind.model._default_manager.select_for_update().filter(**key_values).first()
         if row is None:
-            return self.kind.model(**fixed), {}
+            return self.kind.model(**key_values), {}
         return row, {column.attname: row.__dict__[column.attname] for column in row._meta.concrete_fields}
 
-    def take_over(self) -> None:
+    def assign_members(self) -> None:
         for name, column in self.kind.columns.items():
-            if name in self.given:
-                self.put(name, column.attname, self.cleaned(name, column))
+            if name in self.members:
+                self.assign(name, column.attname, self.clean_value(name, column))
         for name, link in self.kind.links.items():
-            if name in self.given:
-                self.put(name, f"{name}_id", self.linked(link, self.given[name]))
+            if name in self.members:
+                self.assign(name, f"{name}_id", self.linked_id(link, self.members[name]))
         for name in self.kind.pictures:
-            if name in self.given:
-                self.take_picture(name)
+            if name in self.members:
+                self.assign_picture(name)
         for name in self.kind.secrets:
-            self.take_secret(name)
+            self.assign_secret(name)
 
-    def put(self, name: str, attribute: str, value: Any) -> None:
-        was = self.before.get(attribute)
+    def assign(self, name: str, attribute: str, value: Any) -> None:
+        stored = self.before.get(attribute)
         setattr(self.row, attribute, value)
-        if not self.is_new and was != value:
-            self.said.append(f"{name}: {shown(was)} → {shown(value)}")
+        if not self.is_new and stored != value:
+            self.changes.append(f"{name}: {abbreviate(stored)} → {abbreviate(value)}")
 
-    def cleaned(self, name: str, column: Any) -> Any:
-        value = self.given[name].plain()
+    def clean_value(self, name: str, column: Any) -> Any:
+        value = self.members[name].plain()
         if not isinstance(column, models.JSONField) and isinstance(value, dict | list | bytes):
-            raise self.bad(name, f"“{name}” is one value.")
+            raise self.bad_file(name, f"“{name}” is one value.")
         if value is None and not column.null:
-            raise self.bad(name, f"“{name}” has no value. Leave the line out to keep what is there.")
+            raise self.bad_file(name, f"“{name}” has no value. Leave the line out to keep what is there.")
         try:
             return column.clean(value, self.row)
         except ValidationError as error:
-            raise self.bad(name, f"“{name}”: {' '.join(error.messages)}") from None
+            raise self.bad_file(name, f"“{name}”: {' '.join(error.messages)}") from None
 
-    def linked(self, link: Link, told: Told) -> Any:
-        """The id of the row that is meant."""
-        if told.value is None:
+    def linked_id(self, link: Link, node: Node) -> Any:
+        """Return the id of the row that a natural key names."""
+        if node.value is None:
             return None
         names = [path.replace("__name", "") for path in link.by]
-        given = told.plain() if len(names) > 1 else {names[0]: told.plain()}
-        if (
-            not isinstance(given, dict)
-            or set(given) != set(names)
-            or not all(isinstance(v, str) for v in given.values())
-        ):
-            raise BadFile(told.line, f"Name it by {' and '.join(names)}.")
-        known = {path: given[name] for path, name in zip(link.by, names, strict=True)}
+        key = node.plain() if len(names) > 1 else {names[0]: node.plain()}
+        if not isinstance(key, dict) or set(key) != set(names) or not all(isinstance(v, str) for v in key.values()):
+            raise BadFile(node.line, f"Name it by {' and '.join(names)}.")
+        conditions = {path: key[name] for path, name in zip(link.by, names, strict=True)}
         if link.beside:
-            known[link.beside] = getattr(self.row, link.beside)
-        other = link.model._default_manager.filter(**known).first()
+            conditions[link.beside] = getattr(self.row, link.beside)
+        other = link.model._default_manager.filter(**conditions).first()
         if other is None:
-            raise BadFile(told.line, f"There is no {link.model._meta.verbose_name} “{' / '.join(given.values())}”.")
+            raise BadFile(node.line, f"There is no {link.model._meta.verbose_name} “{' / '.join(key.values())}”.")
         return other.pk
 
-    def take_picture(self, name: str) -> None:
-        picture = self.given[name].value
+    def assign_picture(self, name: str) -> None:
+        picture = self.members[name].value
         is_picture = isinstance(picture, bytes) and len(picture) <= LOGO_LIMIT and validation.picture_type(picture[:12])
         if picture is not None and not is_picture:
-            raise self.bad(name, f"“{name}” is a PNG or WebP picture of at most 100 KB, as !!binary.")
+            raise self.bad_file(name, f"“{name}” is a PNG or WebP picture of at most 100 KB, as !!binary.")
         if (bytes(self.before.get(name) or b"") or None) != picture:
             setattr(self.row, name, picture)
             setattr(self.row, f"{name}_type", validation.picture_type(picture[:12]) if picture else "")
-            self.said.append(f"{name}: another one")
+            self.changes.append(f"{name}: changed")
 
     @sensitive_variables("secret", "stored")
-    def take_secret(self, name: str) -> None:
-        """Given anew it may go wherever the row leads; what is only kept must not follow to another place."""
-        told = self.given.get(name)
-        secret = self.secret(name, told) if told else None
+    def assign_secret(self, name: str) -> None:
+        """Set or keep a secret. A stored one is cleared if the row now sends it elsewhere; a new one may go there."""
+        node = self.members.get(name)
+        secret = self.read_secret(name, node) if node else None
         stored = readable(self.row, name) if self.row.__dict__.get(name) and not self.is_new else ""
         moved = guards.leads_secret_away(self.row, self.before)
         if secret is None and moved and self.before.get(name):
             setattr(self.row, name, "")
-            self.said.append(f"{name}: cleared, because these decide who receives it: {', '.join(moved)}")
+            self.changes.append(f"{name}: cleared, because these decide who receives it: {', '.join(moved)}")
         elif secret is not None and secret != stored:
             setattr(self.row, name, secret)
-            self.said.append(f"{name}: {'another one' if secret else 'none'}")
+            self.changes.append(f"{name}: {'changed' if secret else 'none'}")
 
-    def secret(self, name: str, told: Told) -> str | None:
-        """What the file leads to; None where the stored one is to be kept."""
-        given = told.plain()
-        if given is None:
+    def read_secret(self, name: str, node: Node) -> str | None:
+        """Return the secret that the file refers to; None if the stored one is kept."""
+        reference = node.plain()
+        if reference is None:
             return ""
-        if given == {"kept": True}:
+        if reference == {"kept": True}:
             return None
-        if not isinstance(given, dict) or set(given) != {"env"} or not isinstance(given["env"], str):
-            raise self.bad(name, f"“{name}” does not stand in a file: write {{env: NAME}} or {{kept: true}}.")
-        if not os.environ.get(given["env"]):
-            raise self.bad(name, f"“{name}”: the environment variable {given['env']} is not set.")
-        return os.environ[given["env"]]
+        if not isinstance(reference, dict) or set(reference) != {"env"} or not isinstance(reference["env"], str):
+            raise self.bad_file(name, f"“{name}” is not written into a file: use {{env: NAME}} or {{kept: true}}.")
+        if not os.environ.get(reference["env"]):
+            raise self.bad_file(name, f"“{name}”: the environment variable {reference['env']} is not set.")
+        return os.environ[reference["env"]]
 
-    def keep(self) -> None:
-        """Checked as the forms check it, and saved where it says something new."""
-        many = {
-            name: self.all_linked(link, self.given[name]) for name, link in self.kind.many.items() if name in self.given
+    def save(self) -> None:
+        """Validate the row as the forms do, and save it if it is new or changed."""
+        related_ids = {
+            name: self.linked_ids(link, self.members[name])
+            for name, link in self.kind.many.items()
+            if name in self.members
         }
-        if self.is_new or self.said:
+        if self.is_new or self.changes:
             guards.before_saving(self.row, self.before, same_provider=self.same_provider)
-            self.hand_over_the_mark()
+            self.clear_mark_of_siblings()
             self.check()
             self.row.save()
             if self.same_provider:
                 guards.agree_for_system(self.row)
-        for name, wanted in many.items():
-            self.set_many(name, wanted)
-        self.tell()
+        for name, ids in related_ids.items():
+            self.set_many(name, ids)
+        self.report_changes()
 
-    def all_linked(self, link: Link, told: Told) -> set[Any]:
-        return {self.linked(link, each) for each in told.rows("names")}
+    def linked_ids(self, link: Link, node: Node) -> set[Any]:
+        return {self.linked_id(link, item) for item in node.rows("names")}
 
-    def hand_over_the_mark(self) -> None:
-        """The others let go first: the database holds to "at most one" after each single statement."""
+    def clear_mark_of_siblings(self) -> None:
+        """Clear the mark of the parent's other rows first: the database allows one at most after each statement."""
         if self.kind.mark and getattr(self.row, self.kind.mark):
-            beside = self.kind.model._default_manager.filter(**{self.kind.parent: self.parent, self.kind.mark: True})
-            for other in beside.exclude(pk=self.row.pk):
-                setattr(other, self.kind.mark, False)
-                other.save(update_fields=[self.kind.mark])  # one by one, for the audit log
+            marked = self.kind.model._default_manager.filter(**{self.kind.parent: self.parent, self.kind.mark: True})
+            for sibling in marked.exclude(pk=self.row.pk):
+                setattr(sibling, self.kind.mark, False)
+                sibling.save(update_fields=[self.kind.mark])  # one by one, for the audit log
 
     def check(self) -> None:
         try:
@@ -222,34 +220,36 @@ class Entry:
             self.row.full_clean(exclude=[*unread, *([self.kind.parent] if self.kind.parent else [])])
             self.row.validate_constraints()
         except ValidationError as error:
-            member, told = next(iter(error.message_dict.items()))
-            raise self.bad(member, named("" if member == NON_FIELD_ERRORS else member, told[0])) from None
+            member, messages = next(iter(error.message_dict.items()))
+            raise self.bad_file(
+                member, prefix_member("" if member == NON_FIELD_ERRORS else member, messages[0])
+            ) from None
 
-    def set_many(self, name: str, wanted: set[Any]) -> None:
+    def set_many(self, name: str, ids: set[Any]) -> None:
         related = getattr(self.row, name)
-        if set(related.values_list("pk", flat=True)) != wanted:
-            related.set(wanted)
-            self.said += [] if self.is_new else [f"{name}: others"]
+        if set(related.values_list("pk", flat=True)) != ids:
+            related.set(ids)
+            self.changes += [] if self.is_new else [f"{name}: changed"]
 
-    def tell(self) -> None:
+    def report_changes(self) -> None:
         if self.is_new:
             self.report.changes.append(f"+ {self.kind.label} {self.path}")
-        elif self.said:
-            self.report.changes += [f"~ {self.kind.label} {self.path}: {said}" for said in self.said]
-        self.report.to_do += guards.to_be_done(self.row, is_new=self.is_new)
+        elif self.changes:
+            self.report.changes += [f"~ {self.kind.label} {self.path}: {change}" for change in self.changes]
+        self.report.to_do += guards.remaining_tasks(self.row, is_new=self.is_new)
 
     @property
     def path(self) -> str:
         return f"{self.parent} / {self.key}" if self.parent is not None else self.key
 
-    def bad(self, member: str, sentence: str) -> BadFile:
-        return BadFile(self.given[member].line if member in self.given else self.line, f"{self.path}: {sentence}")
+    def bad_file(self, member: str, sentence: str) -> BadFile:
+        return BadFile(self.members[member].line if member in self.members else self.line, f"{self.path}: {sentence}")
 
 
-def named(member: str, sentence: str) -> str:
+def prefix_member(member: str, sentence: str) -> str:
     return f"“{member}”: {sentence}" if member else sentence
 
 
-def shown(value: Any) -> str:
+def abbreviate(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    return f"{text[:SHOWN]}…" if len(text) > SHOWN else text or "nothing"
+    return f"{text[:REPORTED_LENGTH]}…" if len(text) > REPORTED_LENGTH else text or "nothing"

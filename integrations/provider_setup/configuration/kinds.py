@@ -1,6 +1,6 @@
-"""Which rows make up the set-up, what each is known by, and what leads from one to another. Data, for both directions.
+"""The kinds of rows that make up the set-up, their natural keys and their links. Used by export and import alike.
 
-A kind's plain columns are those that a model lets people edit, so that a new one is exported as soon as it is there.
+A kind's plain columns are the editable fields of its model, so that a new field is exported without a change here.
 """
 
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ Column: TypeAlias = "models.Field[Any, Any]"
 
 @dataclass(frozen=True, kw_only=True)
 class Link:
-    """Another row, by what it is known by. `beside`: only among those that hang on the same parent."""
+    """A link to another row by its natural key. `beside`: only to rows with the same parent."""
 
     model: type[models.Model]
     by: tuple[str, ...] = ("name",)
@@ -37,7 +37,7 @@ class Link:
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """`mark` is what only one of the rows of a parent bears; `only` leaves out rows that come from elsewhere."""
+    """One kind of rows. `mark`: a boolean that only one row of a parent may have; `only`: a filter of rows."""
 
     name: str
     model: type[models.Model]
@@ -57,20 +57,20 @@ class Kind:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        return tuple(each.name for each in self.model._meta.concrete_fields if isinstance(each, EncryptedField))
+        return tuple(column.name for column in self.model._meta.concrete_fields if isinstance(column, EncryptedField))
 
     @property
     def columns(self) -> dict[str, Column]:
-        taken = {self.parent, *self.links, *self.secrets}
-        plain = [each for each in self.model._meta.concrete_fields if each.editable and not each.primary_key]
-        return {each.name: each for each in plain if each.name not in taken}
+        other_names = {self.parent, *self.links, *self.secrets}
+        plain = [column for column in self.model._meta.concrete_fields if column.editable and not column.primary_key]
+        return {column.name: column for column in plain if column.name not in other_names}
 
     @property
     def members(self) -> tuple[str, ...]:
-        """What a row of this kind may say, the key first."""
-        below = tuple(child.name for child in self.children)
-        named = (self.key, *self.columns, *self.links, *self.secrets, *self.pictures, *self.many, *below)
-        return tuple(dict.fromkeys(named))
+        """The names that a row of this kind may have in a file, the key first."""
+        children = tuple(child.name for child in self.children)
+        names = (self.key, *self.columns, *self.links, *self.secrets, *self.pictures, *self.many, *children)
+        return tuple(dict.fromkeys(names))
 
 
 GROUPS = Link(model=Group)

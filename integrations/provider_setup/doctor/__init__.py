@@ -1,10 +1,10 @@
-"""What can be known about an integration before anybody signs in: is it set up as the provider has it?
+"""Checks an integration's set-up against its provider, before the first sign-in.
 
-Compares rows with what the server publishes and tries each endpoint with made-up values, so that nothing is granted or
-ended. Each finding says in words whose it is to mend. Changes nothing and stores nothing.
+Compares rows with the server's published metadata, and calls each endpoint with made-up values, so that nothing is
+granted or revoked. Each finding is a sentence that says who can fix it. Read-only.
 
-    findings    what is found, and whose it is      setup       what the rows say among themselves
-    endpoints   what each endpoint answers          published   what the server says about itself
+    findings    one finding, and who can fix it     records     consistency of the rows
+    endpoints   probes of each endpoint             published   comparison with the server's metadata
 """
 
 from collections.abc import Iterator
@@ -23,28 +23,26 @@ SECONDS = 60.0  # for one registry, however many endpoints it has
 
 
 def examine_registry(registry: ApplicationRegistry, *, seconds: float = SECONDS) -> Iterator[Finding]:
-    """As they are found. An endpoint that takes all the time leaves none for those after it, which says so."""
-    yield from records.of_registry(registry)
+    """Yield findings as they are made. Endpoints that are not reached within `seconds` are reported as timed out."""
+    yield from records.check_registry(registry)
     try:
         registration = registry.registration()
     except Misconfigured as error:
         if error.code == "bad_registration":
-            return  # told already
-        yield fault(
-            Whose.OURS, _("The client secret cannot be used: %(why)s.") % {"why": error.description.rstrip(".")}
-        )
+            return  # `records` has reported it
+        yield fault(Whose.OURS, _("The Client Secret can’t be used: %(why)s.") % {"why": error.description.rstrip(".")})
         return
     with transport.deadline(seconds):
-        yield from published.compared(registry)
-        yield from endpoints.tried(registry, registration)
+        yield from published.compare_metadata(registry)
+        yield from endpoints.probe_endpoints(registry, registration)
 
 
 def examine_alias(alias: Alias, *, below: bool = True, seconds: float = SECONDS) -> Iterator[Finding]:
-    """Its own rows and its API's server, and the registry below unless that is looked at anyway."""
-    yield from records.of_alias(alias)
+    """Yield findings about an alias, its connection and, unless `below` is false, its application registry."""
+    yield from records.check_alias(alias)
     credential, connection = alias.effective_credential, alias.connection
     if connection:
         with transport.deadline(seconds):
-            yield from endpoints.api(connection.connection_url)
+            yield from endpoints.probe_api(connection.connection_url)
     if credential and below:
         yield from examine_registry(credential.registry, seconds=seconds)

@@ -1,6 +1,7 @@
-"""One thing that was found, as a sentence, and whose it is to mend.
+"""Findings of the doctor: a sentence, and who can fix it.
 
-Holds no secret. Of a server's words it repeats the reason of the last refusal alone, which is stored without secrets.
+A finding holds no secret. Of a server's words it repeats only the reason of the last refusal, which is stored without
+secrets.
 """
 
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ class Whose(TextChoices):
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """`whose` is "" where nothing has to be mended; `is_open` says that only a sign-in will show."""
+    """One result of a check. `whose` is "" if there is nothing to fix; `is_open`: only a sign-in will show."""
 
     sentence: str
     whose: str = ""
@@ -50,20 +51,20 @@ def fault(whose: Whose, sentence: str) -> Finding:
 
 
 def unreached(label: str, error: OAuthError) -> Finding | None:
-    """Where no answer came, or none that says anything but that. None where there was one."""
+    """Return a finding if the endpoint gave no usable answer; None if it answered."""
     names = {"label": label, "code": error.code, "why": error.description or error.code}
     if error.code in UNCALLABLE:
-        told = _("%(label)s: Keyrack may not call this address (%(why)s). Correct it, or see OUTBOUND_ALLOW.")
-        return fault(Whose.ADMINISTRATOR, told % names)
+        message = _("%(label)s: Keyrack may not call this address (%(why)s). Correct it, or see OUTBOUND_ALLOW.")
+        return fault(Whose.ADMINISTRATOR, message % names)
     if error.code == "redirected":
-        return fault(Whose.ADMINISTRATOR, _("%(label)s: the address leads on to another one. Enter that one.") % names)
+        return fault(Whose.ADMINISTRATOR, _("%(label)s: the address redirects to another one. Enter that one.") % names)
     if error.code == "dns_failed":
-        told = _("%(label)s: its host has no address. Look at the spelling; if it is right, the provider is to ask.")
-        return fault(Whose.ADMINISTRATOR, told % names)
+        message = _("%(label)s: its host has no address. Check the spelling; if it’s right, ask the provider.")
+        return fault(Whose.ADMINISTRATOR, message % names)
     if isinstance(error, Unreachable) and error.code != "http_403":
-        told = _("%(label)s: no proper answer (%(code)s): it is down, too slow, or its certificate is not trusted.")
-        return fault(Whose.PROVIDER, told % names)
+        message = _("%(label)s: no proper answer (%(code)s). It’s down or too slow, or its certificate isn’t trusted.")
+        return fault(Whose.PROVIDER, message % names)
     if error.status in {404, 405, 410}:
-        told = _("%(label)s: there is nothing of the kind at this address (%(code)s). Compare it with the provider’s.")
-        return fault(Whose.ADMINISTRATOR, told % names)
+        message = _("%(label)s: there’s no such endpoint at this address (%(code)s). Compare it with the provider’s.")
+        return fault(Whose.ADMINISTRATOR, message % names)
     return None

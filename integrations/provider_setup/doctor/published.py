@@ -1,4 +1,4 @@
-"""What a server says about itself (RFC 8414, OpenID discovery), beside what is set up here."""
+"""Comparison of a registry with the server's published metadata (RFC 8414, OpenID discovery)."""
 
 from collections.abc import Iterator
 
@@ -19,19 +19,19 @@ ADDRESSES = {
 }
 
 
-def compared(registry: ApplicationRegistry) -> Iterator[Finding]:
+def compare_metadata(registry: ApplicationRegistry) -> Iterator[Finding]:
     if not registry.issuer:
-        yield undecided(_("No Issuer is set, so that there is nothing published to compare with."))
+        yield undecided(_("No Issuer is set, so there’s no published metadata to compare with."))
         return
     try:
-        found = metadata.discover(registry.issuer)
+        published = metadata.discover(registry.issuer)
     except OAuthError as error:
         yield unpublished(error)
         return
-    differing = [*addresses(registry, found), *ways(registry, found)]
+    differing = [*compare_addresses(registry, published), *compare_methods(registry, published)]
     yield from differing
     if not any(finding.is_fault for finding in differing):
-        yield good(_("It is set up as the server says about itself."))
+        yield good(_("The set-up matches the server’s published metadata."))
 
 
 def unpublished(error: OAuthError) -> Finding:
@@ -42,45 +42,45 @@ def unpublished(error: OAuthError) -> Finding:
         return fault(Whose.ADMINISTRATOR, _("Issuer: %(why)s. Enter it as the server spells it.") % names)
     if error.code in {"blocked_address", "insecure_url", "bad_url"}:
         return fault(Whose.ADMINISTRATOR, _("Issuer: Keyrack may not call this address (%(why)s).") % names)
-    return undecided(_("The server publishes no metadata that could be read (%(why)s).") % names)
+    return undecided(_("The server publishes no readable metadata (%(why)s).") % names)
 
 
-def addresses(registry: ApplicationRegistry, found: Metadata) -> Iterator[Finding]:
-    """One that is set and not published is the administrator's own knowledge; one that differs is a mistake.
+def compare_addresses(registry: ApplicationRegistry, published: Metadata) -> Iterator[Finding]:
+    """Yield a fault for each address that differs from the published one. One that isn't published may still be right.
 
-    But for whose account it is an API may have an address that tells more.
+    A different Userinfo URL is no fault: an API may have an address that tells more about the account.
     """
-    for ours, theirs in ADDRESSES.items():
-        here, there = getattr(registry, ours), getattr(found, theirs)
-        label = str(ApplicationRegistry._meta.get_field(ours).verbose_name)  # type: ignore[union-attr]  # a column
-        if there and here and here != there:
-            told = _("%(label)s: set is %(here)s, the server publishes %(there)s.") % {
+    for name, published_name in ADDRESSES.items():
+        configured, address = getattr(registry, name), getattr(published, published_name)
+        label = str(ApplicationRegistry._meta.get_field(name).verbose_name)  # type: ignore[union-attr]  # a column
+        if address and configured and configured != address:
+            message = _("%(label)s: set to %(here)s, but the server publishes %(there)s.") % {
                 "label": label,
-                "here": here,
-                "there": there,
+                "here": configured,
+                "there": address,
             }
-            yield undecided(told) if ours == "userinfo_url" else fault(Whose.ADMINISTRATOR, told)
-        elif there and not here:
-            told = _("%(label)s: none is set; the server publishes %(there)s.")
-            yield undecided(told % {"label": label, "there": there})
+            yield undecided(message) if name == "userinfo_url" else fault(Whose.ADMINISTRATOR, message)
+        elif address and not configured:
+            message = _("%(label)s: not set; the server publishes %(there)s.")
+            yield undecided(message % {"label": label, "there": address})
 
 
-def ways(registry: ApplicationRegistry, found: Metadata) -> Iterator[Finding]:
-    offered = found.client_authentications
+def compare_methods(registry: ApplicationRegistry, published: Metadata) -> Iterator[Finding]:
+    offered = published.client_authentications
     if registry.send_credentials not in offered and set(offered) & set(ClientAuthentication.values):
-        told = _("Send Credentials: the server accepts %(offered)s.")
-        yield fault(Whose.ADMINISTRATOR, told % {"offered": ", ".join(offered)})
-    methods = found.code_challenge_methods
+        message = _("Send Credentials: the server accepts %(offered)s.")
+        yield fault(Whose.ADMINISTRATOR, message % {"offered": ", ".join(offered)})
+    methods = published.code_challenge_methods
     if registry.pkce_required and methods and registry.code_challenge_method not in methods:
-        told = _("Code challenge method: the server knows %(methods)s.")
-        yield fault(Whose.ADMINISTRATOR, told % {"methods": ", ".join(methods)})
+        message = _("Code challenge method: the server supports %(methods)s.")
+        yield fault(Whose.ADMINISTRATOR, message % {"methods": ", ".join(methods)})
     if "S256" in methods and not registry.pkce_required:
-        yield undecided(_("PKCE is off, and the server knows it: turn it on."))
-    if found.names_issuer and not registry.names_issuer:
-        yield undecided(_("The server promises to name itself in each answer: tick Issuer in authorization responses."))
-    if registry.names_issuer and not found.names_issuer:
-        told = _("Issuer in authorization responses is ticked, and the server does not promise it.")
-        yield fault(Whose.ADMINISTRATOR, told)
-    asked = {scope for profile in registry.profiles.all() for scope in profile.scope_values()}
-    if found.scopes and (unknown := sorted(asked - set(found.scopes))):
-        yield undecided(_("The server does not list these scopes: %(scopes)s.") % {"scopes": ", ".join(unknown)})
+        yield undecided(_("PKCE is off, but the server supports it. Turn it on."))
+    if published.names_issuer and not registry.names_issuer:
+        yield undecided(_("The server names itself in each answer. Tick Issuer in authorization responses."))
+    if registry.names_issuer and not published.names_issuer:
+        message = _("Issuer in authorization responses is ticked, but the server does not promise it.")
+        yield fault(Whose.ADMINISTRATOR, message)
+    scopes = {scope for profile in registry.profiles.all() for scope in profile.scope_values()}
+    if published.scopes and (unknown := sorted(scopes - set(published.scopes))):
+        yield undecided(_("The server doesn’t list these scopes: %(scopes)s.") % {"scopes": ", ".join(unknown)})

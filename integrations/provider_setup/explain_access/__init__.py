@@ -1,8 +1,8 @@
-"""May this person use that integration, and would a call work now? If not: which rule says no? Only reads rows.
+"""Explains whether a user may use an integration, whether a call would work now, and which rule refuses. Read-only.
 
-names        who or what an administrator means      calls        lines: would a call work now?
-access       lines: may the person use it?           explaining   all lines in order, and what follows
-results      what an explanation consists of
+names       search for users and aliases        calls       lines: would a call work now?
+access      lines: may the user use it?         explaining  all lines in order
+results     the parts of an explanation
 """
 
 from integrations.provider_setup.explain_access.explaining import explain

@@ -1,4 +1,4 @@
-"""May the person use it? One line for each rule of admission, and whether the alias is anything for persons at all."""
+"""Lines on admission: one for each rule, and one on whether the alias has a personal credential."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -26,7 +26,7 @@ CODES = {401: "invalid_token", 403: "permission_denied", 404: "not_found"}  # of
 
 @dataclass(frozen=True)
 class Subject:
-    """Whom and what the rules are about. `alias` is a complete one."""
+    """The user and the alias that the rules are about. `alias` comes from `Alias.objects.complete()`."""
 
     person: User
     alias: Alias
@@ -50,7 +50,7 @@ class Subject:
 
 
 def access_lines(person: User, alias: Alias, verdicts: Iterable[tuple[Rule, bool]]) -> list[Line]:
-    """`verdicts`: those of `admission`. Where there is no credential, rules about it are not asked."""
+    """Return one line for each rule. `verdicts` come from `admission`; without a credential its rules aren't asked."""
     subject = Subject(person, alias)
     lines = [line_of(rule, subject, passes=passes) for rule, passes in verdicts]
     return [*lines, personal_line(subject)]
@@ -76,8 +76,8 @@ def detail_of(details: dict[str, Callable[[Subject], str]], rule: Rule, subject:
 
 
 def last_sign_in(subject: Subject) -> str:
-    at = subject.person.last_login
-    return _("Last signed in to Keyrack on %(moment)s.") % {"moment": moment(at)} if at else ""
+    signed_in_at = subject.person.last_login
+    return _("Last signed in to Keyrack on %(moment)s.") % {"moment": moment(signed_in_at)} if signed_in_at else ""
 
 
 def source_of_role(subject: Subject) -> str:
@@ -113,7 +113,7 @@ def alias_off(subject: Subject) -> str:
 
 def sharing(subject: Subject) -> str:
     if not subject.alias_groups:
-        return _("No group is named, so everybody with the role may.")
+        return _("No group is named, so everyone with the role may use it.")
     common = [group for group in subject.alias_groups if group in subject.groups]
     sentence = _("May use it: %(groups)s. %(person)s is in: %(common)s.")
     names = {"groups": listed(subject.alias_groups), "person": name_of(subject.person), "common": listed(common)}
@@ -139,7 +139,7 @@ def registry_name(subject: Subject) -> str:
     return subject.credential.registry.name if subject.credential else ""
 
 
-# By the code of the rule. A rule without an entry is explained by its own words.
+# By rule code. A rule without an entry is explained by its own text.
 CONFIRMED: dict[str, Callable[[Subject], str]] = {
     "deactivated": last_sign_in,
     "no_role": source_of_role,
@@ -162,7 +162,7 @@ REFUSED: dict[str, Callable[[Subject], str]] = {
 
 
 def places_of(rule: Rule, subject: Subject) -> tuple[Place, ...]:
-    """Pages of the rows that the rule reads."""
+    """Return the admin pages of the rows that the rule reads."""
     person, alias, credential = subject.person, subject.alias, subject.credential
     account = Place(label=_("User: %(name)s") % {"name": person.get_username()}, row=person)
     the_alias = Place(label=_("Alias: %(name)s") % {"name": alias.name}, row=alias)
@@ -181,8 +181,8 @@ def places_of(rule: Rule, subject: Subject) -> tuple[Place, ...]:
 
 
 def personal_line(subject: Subject) -> Line:
-    """An alias without a connection or with a System credential is on nobody's dashboard."""
-    title, credential = _("Leads to a credential of each person"), subject.credential
+    """Return the line on the credential: without a personal one the alias is on no dashboard."""
+    title, credential = _("Has a personal credential"), subject.credential
     if credential and credential.is_personal:
         detail = _("Credential: %(name)s, Integration Type Personal.") % {"name": credential.name}
         return Line(title=title, verdict=Verdict.YES, detail=detail)
@@ -195,7 +195,7 @@ def why_not_personal(alias: Alias, credential: OAuth2Credential | None) -> tuple
     the_alias = Place(label=_("Alias: %(name)s") % {"name": alias.name}, row=alias)
     if credential:
         place = Place(label=_("Credential: %(name)s") % {"name": credential.name}, row=credential)
-        detail = _("The credential %(name)s has the Integration Type System: it is not for persons.")
+        detail = _("The credential %(name)s has the Integration Type System, so people can’t use it.")
         return detail % {"name": credential.name}, place
     connection = alias.connection
     if connection:

@@ -1,4 +1,4 @@
-"""Would a call work now, as far as the rows say? One line each for the sign-in, the addresses and the provider."""
+"""Lines on whether a call would work now, from rows alone: the sign-in, the addresses, the provider."""
 
 from datetime import datetime
 
@@ -27,7 +27,7 @@ def call_lines(integration: Integration, person_name: str, *, shows_account: boo
 
 def lines_not_asked(title: str) -> list[Line]:
     titles = (sign_in_title(title), address_title(), provider_title(title))
-    return [Line(title=each, verdict=Verdict.NOT_ASKED) for each in titles]
+    return [Line(title=line_title, verdict=Verdict.NOT_ASKED) for line_title in titles]
 
 
 def sign_in_title(title: str) -> str:
@@ -55,12 +55,12 @@ def sign_in_line(integration: Integration, person_name: str, *, shows_account: b
             verdict=Verdict.NOT_YET,
             detail=_("The token is stored, but its key is missing from TOKEN_ENCRYPTION_KEYS."),
             answer=NOT_SIGNED_IN,
-            note=_("Whoever runs this server can put the key back; nobody has to sign in again then."),
+            note=_("The site’s operator can restore the key. Then nobody has to sign in again."),
         )
     note = _("Only %(person)s can sign in there.") % {"person": person_name}
     sentences, places = [ended(token) if token else never_signed_in(integration)], []
     if integration.attempt:
-        sentences.append(_("A sign-in is under way."))
+        sentences.append(_("A sign-in is in progress."))
     if integration.sign_in_may_fail:
         sentences.append(refuses_us(integration.registry))
         places.append(registry_place(integration))
@@ -83,7 +83,7 @@ def signed_in(token: Token, *, shows_account: bool) -> str:
     if token.renews_itself:
         sentences.append(_("Keyrack renews it."))
     elif token.expires_at:
-        sentences.append(_("Nothing renews it; it ends on %(moment)s.") % {"moment": moment(token.expires_at)})
+        sentences.append(_("It isn’t renewed; it expires on %(moment)s.") % {"moment": moment(token.expires_at)})
     return " ".join(sentences)
 
 
@@ -111,7 +111,7 @@ def never_signed_in(integration: Integration) -> str:
 def address_line(integration: Integration, person_name: str) -> Line:
     title, token = address_title(), integration.token
     if token is None or not token.is_valid:
-        detail = _("Signing in is agreeing to the addresses of that moment.")
+        detail = _("A sign-in also confirms the addresses.")
         return Line(title=title, verdict=Verdict.NOT_ASKED, detail=detail)
     if not integration.address_changes:
         url = integration.connection_url
@@ -150,7 +150,7 @@ def changed_rows(integration: Integration) -> tuple[Place, ...]:
 
 
 def provider_line(integration: Integration) -> Line:
-    """A token that lives is used as it is: only one that has to be renewed needs the token endpoint for a call."""
+    """Return the line on the provider. The token endpoint matters only if the token has to be renewed for the call."""
     title, registry, token = provider_title(integration.title), integration.registry, integration.token
     needs_renewal = bool(token and token.is_valid and not token.lives_for())
     url = integration.connection_url
@@ -161,7 +161,7 @@ def provider_line(integration: Integration) -> Line:
             detail=away(registry),
             answer=UNREACHABLE,
             places=(registry_place(integration),),
-            note=_("Nobody has to do anything here: Keyrack asks again by itself."),
+            note=_("Nothing to do here: Keyrack tries again by itself."),
         )
     if needs_renewal and registry.cannot_renew:
         detail = f"{refuses_us(registry)} {_('The sign-in is kept and cannot be renewed until that is fixed.')}"
@@ -171,7 +171,7 @@ def provider_line(integration: Integration) -> Line:
 
 
 def troubles(integration: Integration) -> list[str]:
-    """What is wrong there and does not stop a call."""
+    """Return sentences on problems that do not stop a call."""
     registry, token = integration.registry, integration.token
     sentences = []
     if registry.is_down_at(registry.token_url):
@@ -179,9 +179,9 @@ def troubles(integration: Integration) -> list[str]:
     if registry.cannot_renew and token and token.renews_itself:
         sentences.append(refuses_us(registry))
     if sentences and token and token.expires_at:
-        until = _("The present access token is used until %(moment)s.")
+        until = _("The current access token works until %(moment)s.")
         sentences.append(until % {"moment": moment(token.expires_at)})
-    return sentences or [_("No failure is on record. No call was made to try it.")]
+    return sentences or [_("No failure is recorded. Keyrack made no call to check.")]
 
 
 def away(registry: ApplicationRegistry) -> str:

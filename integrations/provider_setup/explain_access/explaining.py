@@ -1,4 +1,4 @@
-"""All rules in the order in which they are asked, and what follows for the person and their programs."""
+"""An explanation: all rules in order, and what the user and their programs see."""
 
 from collections.abc import Sequence
 
@@ -16,9 +16,9 @@ from integrations.provider_setup.explain_access.results import Explanation, Line
 
 
 def explain(person: User, alias: Alias, *, shows_account: bool = True) -> Explanation:
-    """Why this person may use that integration or not. A fixed number of statements; nothing is written or called.
+    """Explain whether a user may use an integration. Read-only, in a fixed number of SQL statements.
 
-    `alias`: a complete one. `shows_account`: whether the account at the provider is named.
+    `alias` comes from `Alias.objects.complete()`. `shows_account`: name the account at the provider.
     """
     verdicts = admission.verdicts(person.pk, alias)
     access = access_lines(person, alias, verdicts)
@@ -39,14 +39,14 @@ def explain(person: User, alias: Alias, *, shows_account: bool = True) -> Explan
 
 
 def after_refusal(lines: Sequence[Line]) -> list[Line]:
-    """The first "no" decides: what comes behind it is not asked."""
-    number = next((number for number, line in enumerate(lines) if line.verdict == Verdict.NO), len(lines))
-    later = [Line(title=line.title, verdict=Verdict.NOT_ASKED) for line in lines[number + 1 :]]
-    return [*lines[: number + 1], *later]
+    """Mark the lines after the first "no" as not asked: it decides."""
+    index = next((index for index, line in enumerate(lines) if line.verdict == Verdict.NO), len(lines))
+    later = [Line(title=line.title, verdict=Verdict.NOT_ASKED) for line in lines[index + 1 :]]
+    return [*lines[: index + 1], *later]
 
 
 def what_person_sees(integration: Integration | None, alias: Alias, refusing: Sequence[Rule]) -> str:
-    """`refusing`: all rules that do, as one that hides the card does so wherever it stands."""
+    """Describe what the user sees. `refusing`: all rules that refuse, since any of them may hide the card."""
     names = {"integration": alias.title}
     if any(rule.about == About.PERSON for rule in refusing):
         return _("No dashboard at all.")

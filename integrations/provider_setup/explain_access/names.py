@@ -1,4 +1,4 @@
-"""Who or what an administrator means by the words that they type."""
+"""Search for users and aliases by what an administrator types."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,15 +14,15 @@ from integrations.models.registry import Alias
 
 Row = TypeVar("Row", bound=Model)
 SUGGESTIONS = 3
-COMPARED = 500  # rows at most that a suggestion is chosen from
-CHOICES = 20  # of the same name
-PREFIX = 3  # letters of a word with which a similar one begins, too
+COMPARED = 500  # rows that a suggestion is chosen from, at most
+CHOICES = 20  # with the same name
+PREFIX = 3  # first letters that a word and a similar one share
 SIMILAR = 0.6
 
 
 @dataclass(frozen=True, kw_only=True)
 class Search(Generic[Row]):
-    """`rows`: who or what has this name, at most `CHOICES`. `suggestions`: similar names, where nothing has it."""
+    """The result of a search. `rows`: exact matches, at most `CHOICES`; `suggestions`: similar names, else."""
 
     text: str
     rows: Sequence[Row]
@@ -34,7 +34,7 @@ class Search(Generic[Row]):
 
 
 def may_explain(user: User) -> bool:
-    """Whether this administrator may look at people and at aliases."""
+    """Tell whether an administrator may view users and aliases."""
     return all(
         any(user.has_perm(f"{opts.app_label}.{get_permission_codename(action, opts)}") for action in ("view", "change"))
         for opts in (User._meta, Alias._meta)
@@ -42,7 +42,7 @@ def may_explain(user: User) -> bool:
 
 
 def find_people(text: str) -> Search[User]:
-    """By username; if nobody has it, by email address or full name."""
+    """Find users by username, else by email address or full name."""
     name = " ".join(text.split())
     named = User.objects.annotate(full_name=Concat("first_name", Value(" "), "last_name")).order_by("username")
     rows = list(named.filter(username=text.strip()))
@@ -56,12 +56,12 @@ def find_people(text: str) -> Search[User]:
     return Search(
         text=text,
         rows=[],
-        suggestions=closest(name, [(each, (each.username, each.get_full_name(), each.email)) for each in candidates]),
+        suggestions=closest(name, [(user, (user.username, user.get_full_name(), user.email)) for user in candidates]),
     )
 
 
 def find_aliases(text: str) -> Search[Alias]:
-    """By name or id; if none has it, by label."""
+    """Find aliases by name or id, else by label."""
     name = " ".join(text.split())
     aliases = Alias.objects.complete().order_by("name")
     rows = list(aliases.named(name)) or list(aliases.filter(Q(name__iexact=name) | Q(label__iexact=name))[:CHOICES])
@@ -69,12 +69,12 @@ def find_aliases(text: str) -> Search[Alias]:
         return Search(text=text, rows=rows if name else [])
     candidates = similar(aliases, ("name", "label"), name)
     return Search(
-        text=text, rows=[], suggestions=closest(name, [(each, (each.name, each.label)) for each in candidates])
+        text=text, rows=[], suggestions=closest(name, [(alias, (alias.name, alias.label)) for alias in candidates])
     )
 
 
 def similar(rows: QuerySet[Row], columns: Sequence[str], name: str) -> QuerySet[Row]:
-    """Those in which a word of the name, or its beginning, occurs."""
+    """Return rows that contain a word of the name, or its first letters."""
     condition = Q()
     for word in name.split()[:5]:
         for column in columns:
@@ -84,7 +84,7 @@ def similar(rows: QuerySet[Row], columns: Sequence[str], name: str) -> QuerySet[
 
 def closest(name: str, candidates: Sequence[tuple[Row, Sequence[str]]]) -> list[Row]:
     def likeness(names: Sequence[str]) -> float:
-        return max(SequenceMatcher(None, name.casefold(), each.casefold()).ratio() for each in names)
+        return max(SequenceMatcher(None, name.casefold(), candidate.casefold()).ratio() for candidate in names)
 
     ranked = sorted(((likeness(names), row) for row, names in candidates), key=lambda pair: pair[0], reverse=True)
     return [row for ratio, row in ranked[:SUGGESTIONS] if ratio >= SIMILAR]

@@ -1,4 +1,4 @@
-"""What an explanation consists of. Sentences are in the language of whoever asks."""
+"""The parts of an explanation. Sentences are in the language of the current request."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ VERDICTS: dict[Verdict, Any] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """An admin page on which something can be changed, and what."""
+    """An admin page on which something can be changed, with a label."""
 
     label: str
     row: Model
@@ -46,7 +46,7 @@ class Place:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What the REST API refuses with: HTTP status and error code."""
+    """A refusal of the REST API: HTTP status and error code."""
 
     status: int
     code: str
@@ -62,7 +62,7 @@ EXPORT_REFUSED = Answer(status=403, code="export_not_allowed")
 class Line:
     """One rule and its verdict. The rest is empty unless it says no or not yet.
 
-    `answer`: of the API, if this line decides. `note`: who can change it where no page of the admin can.
+    `answer`: of the API, if this line decides. `note`: who can change it, if no admin page can.
     """
 
     title: str
@@ -83,19 +83,19 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Explanation:
-    """Every rule in the order in which they are asked, and what follows from them at `at`."""
+    """All rules in the order in which they are asked, and their result at `at`."""
 
     person: User
     alias: Alias
     lines: tuple[Line, ...]
     sees: str  # what the person sees
-    has_connection: bool  # for calls; without one there is only the token to be had
-    account: str  # as whom a call would run there, where that is known
+    has_connection: bool  # without one, programs can only read the token
+    account: str  # the account at the provider, if known
     at: datetime
 
     @property
     def deciding(self) -> Line | None:
-        """The first line that says no, or else the first that holds calls back."""
+        """The first line that says no, else the first that holds calls back."""
         for verdict in (Verdict.NO, Verdict.NOT_YET):
             for line in self.lines:
                 if line.verdict == verdict:
@@ -104,7 +104,7 @@ class Explanation:
 
     @property
     def number(self) -> int:
-        """Of the deciding rule, from 1; 0 if there is none."""
+        """Number of the deciding rule, from 1; 0 if there is none."""
         return self.lines.index(self.deciding) + 1 if self.deciding else 0
 
     @property
@@ -113,7 +113,7 @@ class Explanation:
 
     @property
     def works_now(self) -> bool:
-        """As far as is known: nothing was called."""
+        """Would a call work, as far as is known? Nothing was called."""
         return self.deciding is None
 
     @property
@@ -130,12 +130,12 @@ class Explanation:
 
     @property
     def programs(self) -> str:
-        """What programs are answered that call as this person, as a sentence."""
+        """A sentence on what programs get that call as this user."""
         person = {"person": name_of(self.person)}
         if self.answer:
             return _("Programs that call as %(person)s get %(answer)s.") % {**person, "answer": self.answer}
         if self.has_connection:
-            return _("Calls of programs that may use it as %(person)s are passed on.") % person
+            return _("Calls by programs that may use it as %(person)s are passed on.") % person
         return _("Programs that may use it as %(person)s can read the token; there is no connection to call.") % person
 
     @property
@@ -151,7 +151,7 @@ class Explanation:
 
     @property
     def reason_label(self) -> str:
-        """What introduces the reason: which rule it is."""
+        """The words before the reason: which rule decides."""
         if not self.deciding:
             return ""
         label = _("Rule %(number)d holds calls back:") if self.may_use else _("Rule %(number)d says no:")
@@ -176,9 +176,9 @@ def name_of(person: User) -> str:
     return person.get_full_name() or person.get_username()
 
 
-def moment(at: datetime) -> str:
-    """A sentence may end with it: no full stop of "p.m." at its end."""
-    local = timezone.localtime(at)
+def moment(value: datetime) -> str:
+    """Format a moment so that a sentence may end with it: without the full stop of "p.m."."""
+    local = timezone.localtime(value)
     return f"{date_format(local, 'DATE_FORMAT')}, {local:%H:%M}"
 
 
