@@ -1,1 +1,1 @@
-"""The project: settings, addresses, processes. Empty on purpose: manage.py imports from here before any install."""
+"""The project: settings, URLs, processes. Stays empty: manage.py imports from here before anything is installed."""

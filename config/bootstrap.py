@@ -1,11 +1,11 @@
-"""The prelude behind manage.py: a Python that has exactly the locked packages, made in .venv on first use.
+"""Finds or makes a Python with exactly the locked packages, before manage.py imports Django.
 
-It knows the locks and nothing of Django. The running Python is taken as it is if every version in it is the locked one:
-true where somebody filled a container or a virtual environment from the lock, never of a system Python that happens to
-have another Django. Otherwise it is .venv beside manage.py. `python3 config/bootstrap.py dev` prints which.
+The running Python is used if all its versions match the lock, as in a container or virtual environment that was
+installed from it; a system Python with another Django does not. Otherwise .venv beside manage.py is used, and made on
+first use. `python3 config/bootstrap.py dev` prints the path of the Python.
 
-.venv is a link to an environment that is complete. Another lock gets an environment of its own beside it, and the link
-moves when that one is complete too: a failed installation changes nothing, and a running process keeps its packages.
+.venv is a link to a complete environment. A changed lock gets a new environment beside it, and the link moves when that
+one is complete: a failed installation changes nothing, and a running process keeps its packages.
 """
 
 import fcntl
@@ -23,29 +23,32 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 STAMP = "installed.txt"  # written last into an environment
-KEPT_DAYS = 7  # how long a replaced environment stays for the processes that run in it
-LOCKS = {name: ROOT / f"requirements/{name}.txt" for name in ("base", "test", "dev")}  # each holds the one before
+KEPT_DAYS = 7  # a replaced environment stays for the processes that still run in it
+LOCKS = {name: ROOT / f"requirements/{name}.txt" for name in ("base", "test", "dev")}  # each includes the one before
 PIN = r"^([\w.-]+)(?:\[.*\])?==(\S+) \\$"  # name[extra, extra]==version, without a condition
 CAUSES = {
     "No space left": "the disk is full; about 500 MB are needed.",
-    "No module named pip": "neither pip nor uv is here. On Debian and Ubuntu: apt-get install python3-pip",
+    "No module named pip": "there is neither pip nor uv. On Debian and Ubuntu: apt-get install python3-pip",
     "resolution|resolve|[Cc]onnect|unreachable|timed out": "no package index answers; the first use needs a network.",
 }
 
 
 def enter(lock: str) -> None:
-    """Go on in a Python that has the packages of `lock`: return in this one, or start over in the other."""
+    """Continue in a Python with the packages of `lock`: return if this is one, else execute the command in it."""
     if not has(lock) and (python := interpreter(lock)) != sys.executable:
         os.execv(python, [python, *sys.orig_argv[1:]])  # noqa: S606  our own command line
 
 
 def interpreter(lock: str) -> str:
-    """Its path. Installs where none is ready, one process at a time: manage.py is what they lock."""
+    """Return the path of a Python with the packages of `lock`.
+
+    Installs them if needed, one process at a time; manage.py is the lock file.
+    """
     if has(lock):
         return sys.executable
     try:
         with (ROOT / "manage.py").open("rb") as gate:
-            os.set_inheritable(gate.fileno(), True)  # an installer that outlives us keeps others waiting
+            os.set_inheritable(gate.fileno(), True)  # an installer that outlives us keeps the lock
             fcntl.flock(gate, fcntl.LOCK_EX)
             home = VENV.resolve()
             if not ready(home, lock):
@@ -60,7 +63,7 @@ def interpreter(lock: str) -> str:
 
 def has(lock: str) -> bool:
     home = Path(sys.prefix)
-    if (home / STAMP).exists():  # versions alone would not tell that an installation broke off
+    if (home / STAMP).exists():  # versions alone don't show an interrupted installation
         return ready(home, lock) and home == home.resolve()  # the link may move while we run
     try:
         pins = re.findall(PIN, LOCKS[lock].read_text(), re.MULTILINE)
@@ -75,16 +78,19 @@ def ready(home: Path, lock: str) -> bool:
 
 
 def mark(lock: str) -> str:
-    """What is stamped into an environment. The stamp of a larger lock begins with that of a smaller one."""
-    held = list(LOCKS.values())[: list(LOCKS).index(lock) + 1]
-    return "\n".join(["{}.{}".format(*sys.version_info), *(sha256(path.read_bytes()).hexdigest() for path in held)])
+    """Return the stamp of an environment. A larger lock's stamp begins with the smaller one's."""
+    paths = list(LOCKS.values())[: list(LOCKS).index(lock) + 1]
+    return "\n".join(["{}.{}".format(*sys.version_info), *(sha256(path.read_bytes()).hexdigest() for path in paths)])
 
 
 def install(home: Path, lock: str) -> None:
-    """Make the environment, or nothing."""
+    """Make the environment, or leave nothing behind."""
     print(f"Keyrack: installing its packages into {VENV}, about a minute …", file=sys.stderr, flush=True)
-    outer, python = str(vars(sys)["_base_executable"]), str(home / "bin/python")  # the Python around ours, if any
-    shutil.rmtree(home, ignore_errors=True)  # what a killed installer left
+    outer, python = (
+        str(vars(sys)["_base_executable"]),
+        str(home / "bin/python"),
+    )  # the base Python, if this is a virtual environment
+    shutil.rmtree(home, ignore_errors=True)  # left by a killed installer
     try:
         run(outer, "-m", "venv", "--without-pip", str(home))
         pip = [python, "-m", "pip", "install"]
@@ -100,9 +106,9 @@ def install(home: Path, lock: str) -> None:
 
 
 def replace(home: Path) -> None:
-    """Point .venv at this environment, and delete those that were replaced long ago or never completed."""
+    """Point .venv at this environment. Delete those that were replaced long ago or never completed."""
     now, before = time.time(), VENV.resolve()
-    if VENV.exists() and not VENV.is_symlink():  # of an older Keyrack, or somebody's own: never deleted
+    if VENV.exists() and not VENV.is_symlink():  # made by an older Keyrack, or by hand: never deleted
         before = Path(tempfile.mkdtemp(prefix=".venv-" if (VENV / STAMP).exists() else ".venv.own-", dir=ROOT))
         VENV.rename(before)
     if (before / STAMP).exists():

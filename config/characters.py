@@ -1,9 +1,8 @@
-"""Requests that hold what no database column and no form of ours does, or that break off: 400 before a view sees them.
+"""Middleware that answers 400 to requests with NUL characters, unknown character sets or incomplete bodies.
 
-PostgreSQL refuses NUL in a text, and so does everything that is written in C. It can come percent-encoded in a path,
-query or form, escaped in a quoted cookie, or within Basic credentials. The views of `integrations` and the API say in
-their own words what is not there; to them a name, state or search with NUL is one that nobody has. And what the proxy
-passes on is the third party's to read.
+PostgreSQL refuses NUL in a text, and C libraries end a text there. It can come percent-encoded in a path, query or
+form, escaped in a quoted cookie, or within Basic credentials. The views of `integrations` and the API are exempt: they
+answer that there is no such name, state or search result. The proxy passes bodies on, for the third party to judge.
 """
 
 from base64 import b64decode
@@ -19,19 +18,19 @@ from django.utils.datastructures import MultiValueDict
 from config import failures
 
 API = "/api/"
-ANSWER_THEMSELVES = (API, "/integrations/", "/remote-tables/", "/oauth_")
+EXEMPT = (API, "/integrations/", "/remote-tables/", "/oauth_")
 NUL = "\0"
-# Looked at by forms of Django's, which say so beside the field. A password is only ever hashed, with whatever is in it.
+# Django's forms check these and show the error beside the field. A password is only hashed, so any character will do.
 IN_SIGN_IN_FORMS = frozenset({"username", "login", "password", "oldpassword", "password1", "password2"})
 IN_TOKEN_REQUESTS = frozenset({"password"})
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
-# Django logs these as errors, with a mail to administrators for each; and anybody may send them.
+# Anyone can cause these, and Django would log each as an error and mail it to administrators.
 TOO_MUCH = (RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent)
-CHARSETS = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})  # those in which `config.requests` reads
+CHARSETS = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})  # that `config.requests` decodes correctly
 
 
 class RefuseNul:
-    """Middleware. Stands before whatever looks something up by a cookie, a header or an address."""
+    """The middleware. Comes before everything that looks something up by a cookie, a header or a path."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -45,8 +44,8 @@ class RefuseNul:
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, view: Any, _arguments: Any, _names: Any) -> HttpResponseBase | None:
-        """Forms are read here, before the check of their CSRF token reads them."""
-        if answers_itself(request) or request.method != "POST" or request.content_type not in FORMS:
+        """Check form fields, before the CSRF check reads them."""
+        if is_exempt(request) or request.method != "POST" or request.content_type not in FORMS:
             return None
         if (request.content_params or {}).get("charset", "utf-8").lower() not in CHARSETS:
             return failures.bad_request(request, BadRequest("charset"))
@@ -57,14 +56,14 @@ class RefuseNul:
             UnreadablePostError,
             LookupError,
             ValueError,
-        ) as error:  # also a part's header that cannot be parsed
+        ) as error:  # includes a part whose header cannot be parsed
             return failures.bad_request(request, error)
         return failures.bad_request(request, BadRequest(NUL)) if has_nul else None
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponseBase | None:
-        """A caller who hangs up in the middle of a body, or sends too much, is no fault of ours to be mailed about."""
-        is_theirs = isinstance(error, (*TOO_MUCH, UnreadablePostError))
-        return failures.bad_request(request, error) if is_theirs else None
+        """Answer 400 to a caller that hangs up or sends too much: no error to mail to administrators."""
+        is_caused_by_caller = isinstance(error, (*TOO_MUCH, UnreadablePostError))
+        return failures.bad_request(request, error) if is_caused_by_caller else None
 
 
 def is_refused(request: HttpRequest) -> bool:
@@ -73,28 +72,28 @@ def is_refused(request: HttpRequest) -> bool:
         return True
     if any(NUL in f"{name}{value}" for name, value in request.COOKIES.items()):
         return True
-    return not answers_itself(request) and (NUL in request.path or any(NUL in text for text in texts_in(request.GET)))
+    return not is_exempt(request) and (NUL in request.path or any(NUL in text for text in texts_in(request.GET)))
 
 
-def answers_itself(request: HttpRequest) -> bool:
-    return request.path.startswith(ANSWER_THEMSELVES)
+def is_exempt(request: HttpRequest) -> bool:
+    return request.path.startswith(EXEMPT)
 
 
 def names_of_files(request: HttpRequest) -> Iterable[str]:
     return (file.name or "" for _name, files in request.FILES.lists() for file in files)
 
 
-def texts_in(told: "MultiValueDict[str, str]") -> Iterable[str]:
-    for name, values in told.lists():
+def texts_in(parameters: "MultiValueDict[str, str]") -> Iterable[str]:
+    for name, values in parameters.lists():
         yield name
         yield from values
 
 
 def texts_in_form(request: HttpRequest) -> Iterable[str]:
-    free = IN_TOKEN_REQUESTS if request.path.startswith("/o/") else IN_SIGN_IN_FORMS
+    exempt_names = IN_TOKEN_REQUESTS if request.path.startswith("/o/") else IN_SIGN_IN_FORMS
     for name, values in request.POST.lists():
         yield name
-        yield from values if name not in free else ()
+        yield from values if name not in exempt_names else ()
 
 
 def has_nul_in_credentials(request: HttpRequest) -> bool:

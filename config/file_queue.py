@@ -1,8 +1,8 @@
-"""The embedded queue: kombu's folder of messages, made to survive what lies in it.
+"""The embedded queue: kombu's filesystem transport, with atomic writes and tolerance for unreadable files.
 
-kombu's own writes a message under its final name bit by bit, reads whatever it finds, and lets what it cannot read end
-the worker. Here a message appears whole or not at all, and what is none is put away with a word in the log: the rows
-hold the promises, so a lost message costs seconds. Knows nothing of tasks.
+kombu's transport writes a message in place, and a file that it cannot parse ends the worker. Here a message appears
+whole or not at all, and an unreadable file is removed and logged. What has to be done is stored in rows, so a lost
+message costs seconds. Knows nothing of tasks.
 """
 
 import logging
@@ -22,32 +22,32 @@ logger = logging.getLogger(__name__)
 
 
 class Channel(filesystem.Channel):
-    def _put(self, queue: str, message: Any, **_options: Any) -> None:  # type: ignore[override]  # as its own base
+    def _put(self, queue: str, message: Any, **_options: Any) -> None:  # type: ignore[override]  # like its base class
         name = f"{round(time.monotonic() * 1000)}_{uuid.uuid4()}.{queue}.msg"
-        unseen = Path(self.data_folder_out, f".{name}")
+        hidden = Path(self.data_folder_out, f".{name}")
         try:
-            unseen.write_text(dumps(message))
-            unseen.rename(Path(self.data_folder_out, name))
+            hidden.write_text(dumps(message))
+            hidden.rename(Path(self.data_folder_out, name))
         except OSError as error:
             raise ChannelError(f"The queue's folder cannot be written: {type(error).__name__}") from error
 
     def _get(self, queue: str, timeout: float | None = None) -> dict[str, Any]:
-        """The oldest message. A folder that is away for a while is empty, not the worker's end."""
+        """Return the oldest message. A missing folder counts as an empty one, so that the worker survives it."""
         for name in sorted(self._names(queue)):
             claimed = Path(self.processed_folder, name)
             try:
-                Path(self.data_folder_in, name).rename(claimed)  # for exactly one worker
+                Path(self.data_folder_in, name).rename(claimed)  # succeeds for one worker only
                 content = claimed.read_bytes()
                 claimed.unlink()
             except OSError:
                 continue
-            if (message := self._parsed(content)) is not None:
+            if (message := self._parse(content)) is not None:
                 return message
-            logger.error("Put away a file in the queue that is no message: %s", name)
+            logger.error("Removed a file from the queue that is no message: %s", name)
         raise Empty
 
-    def _parsed(self, content: bytes) -> dict[str, Any] | None:
-        """A message that kombu can take on from here, or None."""
+    def _parse(self, content: bytes) -> dict[str, Any] | None:
+        """Return the message, or None if kombu could not read it."""
         try:
             message: dict[str, Any] = loads(content.decode())
             self.Message(message, channel=self)
@@ -67,5 +67,5 @@ class Transport(filesystem.Transport):
 
 
 def install() -> None:
-    """From now on filesystem:// means this."""
+    """Make this the transport for filesystem:// URLs."""
     transport.TRANSPORT_ALIASES["filesystem"] = f"{__name__}:Transport"

@@ -1,4 +1,4 @@
-"""Response headers that no other middleware sets: what pages may use, and who may load them."""
+"""Middleware for response headers: Permissions-Policy, Cross-Origin-Resource-Policy, Cache-Control."""
 
 from collections.abc import Callable
 
@@ -10,20 +10,20 @@ EVERYWHERE = {
 }
 
 
-def is_somebodys(request: HttpRequest, response: HttpResponse) -> bool:
-    """It may have a person's name in it, or more."""
+def may_be_personal(request: HttpRequest, response: HttpResponse) -> bool:
+    """Tell whether a response may hold personal data: HTML and answers of the API."""
     return request.path.startswith("/api/") or response.headers.get("Content-Type", "").startswith("text/html")
 
 
 def page_headers(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """Neither pages, error pages included, nor answers of the API are kept by a cache; what says otherwise stays."""
+    """Set the headers unless a view has. Pages, including error pages, and answers of the API are never cached."""
 
-    def answer(request: HttpRequest) -> HttpResponse:
+    def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
         for name, value in EVERYWHERE.items():
             response.headers.setdefault(name, value)
-        if is_somebodys(request, response):
+        if may_be_personal(request, response):
             response.headers.setdefault("Cache-Control", "no-store")
         return response
 
-    return answer
+    return middleware

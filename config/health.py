@@ -1,4 +1,4 @@
-"""Is this process alive, and can it do its work? For load balancers and for `manage.py demo`."""
+"""Liveness and readiness, for load balancers and for `manage.py demo`."""
 
 import os
 from collections.abc import Callable, Iterable, Mapping
@@ -18,20 +18,20 @@ from django.views.decorators.http import require_safe
 from foundation import secrets_at_rest
 from foundation.secrets_at_rest import rotation
 
-SECONDS = 2  # until a part that has not answered counts as failing
-SURVIVED = {"broker"}  # the site goes on without it: what has to be done is in the database
+SECONDS = 2  # after which a part without an answer counts as failing
+DISPENSABLE = {"broker"}  # the site runs without it: what has to be done is stored in the database
 HEALTHZ = "/healthz"
 
 
 @never_cache
 @require_safe
 def healthz(request: HttpRequest) -> HttpResponse:
-    """The process answers. Asks nobody."""
+    """Answer "ok", without database or other parts."""
     return HttpResponse("ok", content_type="text/plain")
 
 
 def answer_healthz_first(application: WSGIApplication) -> WSGIApplication:
-    """Answer /healthz in front of Django, which looks after its database connection before and after each request."""
+    """Answer /healthz before Django, which checks its database connections around each request."""
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if environ.get("PATH_INFO") != HEALTHZ or environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
@@ -46,41 +46,41 @@ def answer_healthz_first(application: WSGIApplication) -> WSGIApplication:
 @never_cache
 @require_safe
 def readyz(request: HttpRequest) -> HttpResponse:
-    """503 if a part fails that a request needs, 200 otherwise; names the parts, without their details."""
-    parts = {name: "ok" if works else "failing" for name, works in ask(PARTS).items()}
+    """Answer 503 if a part fails that a request needs, else 200. Names the parts, without details."""
+    parts = {name: "ok" if works else "failing" for name, works in check_parts(PARTS).items()}
     failing = {name for name, state in parts.items() if state != "ok"}
-    status = "failing" if failing - SURVIVED else "degraded" if failing else "ok"
+    status = "failing" if failing - DISPENSABLE else "degraded" if failing else "ok"
     return JsonResponse({"status": status, **parts}, status=503 if status == "failing" else 200)
 
 
 # Ask ------------------------------------------------------------------------------------------------------------------
 
-_asked: dict[str, Future[bool]] = {}
+_checks: dict[str, Future[bool]] = {}
 _lock = Lock()
-_threads = ThreadPoolExecutor(thread_name_prefix="readyz")  # replaced in a forked child, which has no threads of ours
+_threads = ThreadPoolExecutor(thread_name_prefix="readyz")  # replaced in a forked child, where no threads exist
 
 
-def ask(parts: Mapping[str, Callable[[], bool]]) -> dict[str, bool]:
-    """Ask all parts at once. One that does not answer in time has failed; it is not asked a second time meanwhile."""
+def check_parts(parts: Mapping[str, Callable[[], bool]]) -> dict[str, bool]:
+    """Check all parts at once. One that does not answer in time has failed, and is not checked again until it does."""
     with _lock:
-        for name, works in parts.items():
-            if name not in _asked or _asked[name].done():
-                _asked[name] = answered(works) if is_local(works) else _threads.submit(works)
-        asked = {name: _asked[name] for name in parts}
-    wait(asked.values(), timeout=SECONDS)
-    return {name: future.done() and not future.exception() and future.result() for name, future in asked.items()}
+        for name, check in parts.items():
+            if name not in _checks or _checks[name].done():
+                _checks[name] = run_check(check) if is_local(check) else _threads.submit(check)
+        futures = {name: _checks[name] for name in parts}
+    wait(futures.values(), timeout=SECONDS)
+    return {name: future.done() and not future.exception() and future.result() for name, future in futures.items()}
 
 
-def is_local(works: Callable[[], bool]) -> bool:
-    """SQLite is a file: nothing to wait for, and a test's connection holds what nobody else sees."""
-    return works in (database_answers, keys_open) and connection.vendor == "sqlite"
+def is_local(check: Callable[[], bool]) -> bool:
+    """Tell whether to check in this thread: SQLite answers at once, and only a test's own connection has its rows."""
+    return check in (database_answers, keys_open) and connection.vendor == "sqlite"
 
 
-def answered(works: Callable[[], bool]) -> Future[bool]:
+def run_check(check: Callable[[], bool]) -> Future[bool]:
     future: Future[bool] = Future()
     try:
-        future.set_result(works())
-    except Exception as error:  # noqa: BLE001  any failure is the answer
+        future.set_result(check())
+    except Exception as error:  # noqa: BLE001  any failure is a result
         future.set_exception(error)
     return future
 
@@ -88,7 +88,7 @@ def answered(works: Callable[[], bool]) -> Future[bool]:
 def _after_fork() -> None:
     global _threads
     _threads = ThreadPoolExecutor(thread_name_prefix="readyz")
-    _asked.clear()
+    _checks.clear()
 
 
 os.register_at_fork(after_in_child=_after_fork)
@@ -97,25 +97,28 @@ os.register_at_fork(after_in_child=_after_fork)
 # Parts ----------------------------------------------------------------------------------------------------------------
 
 
-def outside_the_pool(works: Callable[[], bool]) -> Callable[[], bool]:
-    """Ask on a connection of its own: the pool may be used up, and its connections may hang."""
+def outside_the_pool(check: Callable[[], bool]) -> Callable[[], bool]:
+    """Run a check on a database connection of its own: the pool may be exhausted, and its connections may hang."""
 
-    def ask_there() -> bool:
-        own = connection.copy()
-        options = own.settings_dict["OPTIONS"]
+    def check_there() -> bool:
+        fresh = connection.copy()
+        options = fresh.settings_dict["OPTIONS"]
         options.pop("pool", None)
         options["connect_timeout"] = SECONDS
-        before = connections["default"]
-        connections["default"] = own
+        pooled = connections["default"]
+        connections["default"] = fresh
         try:
-            with transaction.atomic(), own.cursor() as cursor:  # no option of the connection: PgBouncer refuses those
+            with (
+                transaction.atomic(),
+                fresh.cursor() as cursor,
+            ):  # not an option of the connection: PgBouncer refuses those
                 cursor.execute(f"SET LOCAL statement_timeout = '{SECONDS}s'")
-                return works()
+                return check()
         finally:
-            own.close()
-            connections["default"] = before
+            fresh.close()
+            connections["default"] = pooled
 
-    return works if connection.vendor == "sqlite" else ask_there
+    return check if connection.vendor == "sqlite" else check_there
 
 
 def database_answers() -> bool:
@@ -124,7 +127,7 @@ def database_answers() -> bool:
 
 
 def keys_open() -> bool:
-    """There is a key, and it is the right one: also other bytes under the same id are found out."""
+    """Tell whether the keys open stored values. Other bytes under a known id fail too."""
     try:
         secrets_at_rest.keyring()
         return rotation.most_open()
@@ -132,13 +135,13 @@ def keys_open() -> bool:
         return False
 
 
-def cache_keeps() -> bool:
+def cache_stores() -> bool:
     cache.set("readyz", "1", 5)
     return bool(cache.get("readyz") == "1")
 
 
-def broker_takes() -> bool:
-    """A message could be sent now. The queue of files is a folder that we can write into."""
+def broker_accepts() -> bool:
+    """Tell whether a message could be sent now. For the embedded queue: is its folder writable?"""
     if settings.CELERY_BROKER_URL.startswith("filesystem"):
         return os.access(str(settings.CELERY_BROKER_TRANSPORT_OPTIONS["data_folder_out"]), os.W_OK)
     with current_app.connection_for_write() as broker:
@@ -149,6 +152,6 @@ def broker_takes() -> bool:
 PARTS: dict[str, Callable[[], bool]] = {
     "database": outside_the_pool(database_answers),
     "keys": outside_the_pool(keys_open),
-    "cache": cache_keeps,
-    "broker": broker_takes,
+    "cache": cache_stores,
+    "broker": broker_accepts,
 }

@@ -5,18 +5,18 @@ import os
 import stat
 from pathlib import Path
 
-EVERYBODY_ELSE = 0o077
+GROUP_AND_OTHERS = 0o077
 
 
 def make_private_folder(path: Path) -> None:
-    """Make it with mode 0700, or take the others' permissions from one that is ours. Leaves a shared /tmp alone."""
+    """Make a folder with mode 0700, or remove other users' permissions from our own. Leaves a shared /tmp alone."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not path.stat().st_mode & stat.S_ISVTX:
         close_to_others(path)
 
 
 def make_private_database(path: Path) -> None:
-    """Make the file with mode 0600 before SQLite would, which gives -wal and -shm the mode of their database."""
+    """Make the database file with mode 0600 before SQLite does. -wal and -shm files take its mode."""
     if not path.parent.is_dir():
         return
     with contextlib.suppress(FileExistsError):
@@ -27,7 +27,7 @@ def make_private_database(path: Path) -> None:
 
 
 def close_to_others(path: Path) -> None:
-    """Nothing happens to what belongs to another user: its owner decides."""
+    """Remove other users' permissions. Leaves files of another owner alone."""
     status = path.stat()
-    if status.st_uid == os.geteuid() and status.st_mode & EVERYBODY_ELSE:
-        path.chmod(stat.S_IMODE(status.st_mode) & ~EVERYBODY_ELSE)
+    if status.st_uid == os.geteuid() and status.st_mode & GROUP_AND_OTHERS:
+        path.chmod(stat.S_IMODE(status.st_mode) & ~GROUP_AND_OTHERS)

@@ -1,7 +1,7 @@
-"""What an error report may hold: where it happened and which names were there, never what they held.
+"""Error reports without values: the traceback and the names of variables, never what they held.
 
-Django hides what looks like a secret by its name. Here a code in an address, a token in a local variable or a password
-in a form would be one, so nothing is shown that is not the code's own.
+Django hides what looks like a secret by its name. Here, any value may be one (a code in a query, a token in a local
+variable), so reports show none.
 """
 
 import re
@@ -13,11 +13,13 @@ from django.http import HttpRequest, QueryDict
 from django.views.debug import ExceptionReporter, SafeExceptionReporterFilter
 
 HIDDEN = "********************"
-TELLING = "API|AUTH|TOKEN|KEY|SECRET|PASS|SIGNATURE|COOKIE|QUERY|REQUEST_URI|REFERER|BROKER|CACHE|DATABASE|EMAIL|ADMINS"
+SENSITIVE_SETTINGS = (
+    "API|AUTH|TOKEN|KEY|SECRET|PASS|SIGNATURE|COOKIE|QUERY|REQUEST_URI|REFERER|BROKER|CACHE|DATABASE|EMAIL|ADMINS"
+)
 
 
 class NamesOnly(SafeExceptionReporterFilter):
-    hidden_settings = re.compile(TELLING, re.IGNORECASE)
+    hidden_settings = re.compile(SENSITIVE_SETTINGS, re.IGNORECASE)
 
     def is_active(self, request: HttpRequest | None) -> bool:
         return True  # a site in DEBUG has real people's tokens too
@@ -34,15 +36,15 @@ class NamesOnly(SafeExceptionReporterFilter):
 
 class Reporter(ExceptionReporter):
     def get_traceback_data(self) -> dict[str, Any]:
-        found: dict[str, Any] = super().get_traceback_data()
+        data: dict[str, Any] = super().get_traceback_data()
         if self.request is not None:
-            found["request_GET_items"] = dict.fromkeys(self.request.GET, HIDDEN).items()
-            found["request_insecure_uri"] = found["request_insecure_uri"].partition("?")[0]
-            found["request"] = without_query(self.request)
-        return found
+            data["request_GET_items"] = dict.fromkeys(self.request.GET, HIDDEN).items()
+            data["request_insecure_uri"] = data["request_insecure_uri"].partition("?")[0]
+            data["request"] = without_query(self.request)
+        return data
 
 
 def without_query(request: HttpRequest) -> HttpRequest:
-    """For the page that DEBUG shows, which asks the request itself."""
+    """Remove the query from the request, which the DEBUG page reads itself."""
     request.GET = QueryDict()
     return request

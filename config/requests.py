@@ -1,9 +1,8 @@
-"""Requests whose texts are UTF-8, whatever character set their Content-Type names.
+"""Request classes that decode texts as UTF-8, whatever character set the Content-Type names.
 
-Django decodes query and form with any codec of Python's that the caller names, while it builds the request: `zlib` and
-`undefined` end in an exception that no middleware sees, `unicode_escape` and `utf-7` in halves of surrogate pairs.
-Forms in another character set are refused by `config.characters`; what the proxy passes on is the third party's to
-read.
+Django decodes query and form with any Python codec that the caller names, before middleware runs: `zlib` and
+`undefined` raise an exception that no middleware sees, `unicode_escape` and `utf-7` produce lone surrogates.
+`config.characters` refuses forms in another character set; the proxy passes bodies on as they are.
 """
 
 from collections.abc import Mapping
@@ -19,7 +18,7 @@ class Utf8:
     content_params: dict[str, str] | None
 
     def _set_content_type_params(self, meta: Mapping[str, Any]) -> None:
-        """Django's, without setting `encoding` by it. What cannot be parsed is no type that we read."""
+        """Parse the Content-Type as Django does, without setting `encoding`. An invalid one counts as none."""
         try:
             self.content_type, self.content_params = parse_header_parameters(meta.get("CONTENT_TYPE", ""))
         except (LookupError, ValueError):

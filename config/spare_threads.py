@@ -1,8 +1,8 @@
-"""Threads of a WSGI server that are kept for /healthz, which must be answered when all others wait for something.
+"""WSGI middleware that keeps threads free for /healthz, which must be answered even if all others hang.
 
-A request that would take the last threads waits as long as other requests end, which is a moment on a busy site. Where
-none has ended for a quarter of a second and the process neither works nor waits for a processor, all threads hang, and
-it is answered with 503. So it is in any case where none has ended for ten seconds: /healthz waits behind it.
+A request that would take the last threads waits while other requests end, which takes a moment on a busy site. If none
+has ended for a quarter of a second, and the process neither works nor waits for a processor, then all threads hang and
+the request is answered with 503. The same happens after ten seconds in any case, because /healthz waits behind it.
 """
 
 import contextlib
@@ -18,9 +18,9 @@ from pathlib import Path
 from threading import Condition
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-PATIENCE = 0.25  # seconds without the end of any request
-LONGEST_WAIT = 10.0  # seconds without the end of any request, while the process works or waits for a processor
-BUSY_SHARE = 0.05  # of a processor: a process that uses less hangs, or gets no more
+PATIENCE = 0.25  # seconds in which no request has ended
+LONGEST_WAIT = 10.0  # the same, while the process works or waits for a processor
+BUSY_SHARE = 0.05  # of a processor: a process that uses less hangs or is starved
 THREADS_OF_PROCESS = Path("/proc/self/task")  # on Linux
 BUSY = b"The site is busy. Try again in a moment.\n"
 BUSY_IN_JSON = {
@@ -31,26 +31,26 @@ BUSY_IN_JSON = {
 
 
 def server_threads() -> int:
-    """How many threads Granian or gunicorn was told to use for one process; 0 if this is neither."""
+    """Return the number of threads per process of Granian or gunicorn; 0 under another server."""
     words = [*sys.argv, *shlex.split(os.environ.get("GUNICORN_CMD_ARGS", ""))]
     option = re.search(r"(?:^|\s)--(?:blocking-threads|threads)[= ](\d+)", " ".join(words))
     return int(option[1] if option else os.environ.get("GRANIAN_BLOCKING_THREADS", 0))
 
 
 def refuse(path: str, start_response: StartResponse) -> list[bytes]:
-    """503: in JSON where programs ask, as text elsewhere."""
-    told = next((told for begin, told in BUSY_IN_JSON.items() if path.startswith(begin)), None)
-    body = json.dumps(told).encode() if told else BUSY
-    content_type = "application/json" if told else "text/plain"
+    """Answer 503, in JSON on addresses for programs and as text elsewhere."""
+    content = next((content for prefix, content in BUSY_IN_JSON.items() if path.startswith(prefix)), None)
+    body = json.dumps(content).encode() if content else BUSY
+    content_type = "application/json" if content else "text/plain"
     headers = [("Content-Type", content_type), ("Content-Length", str(len(body)))]
     start_response("503 Service Unavailable", [*headers, ("Retry-After", "1"), ("Cache-Control", "no-store")])
     return [body]
 
 
 def has_ready_thread(besides: set[int]) -> bool:
-    """Whether a thread of this process could run now. On a busy machine it may not get a processor for long.
+    """Tell whether a thread of this process is ready to run, but may be waiting for a processor.
 
-    Only Linux says so; elsewhere it is False.
+    Always False on systems other than Linux.
     """
     with contextlib.suppress(OSError):
         return any(is_ready(thread) for thread in THREADS_OF_PROCESS.iterdir() if int(thread.name) not in besides)
@@ -58,7 +58,7 @@ def has_ready_thread(besides: set[int]) -> bool:
 
 
 def is_ready(thread: Path) -> bool:
-    with contextlib.suppress(OSError):  # it has ended meanwhile
+    with contextlib.suppress(OSError):  # the thread has ended meanwhile
         return (thread / "stat").read_text().rpartition(")")[2].split()[0] == "R"
     return False
 
@@ -73,8 +73,8 @@ class SpareThreads:
         self.waiting: set[int] = set()  # threads whose requests wait here
         self.unchanged_since = 0.0  # since when all threads are taken and no request has ended
         self.measured_from = 0.0  # the same, or when the process was last seen to work
-        self.processor_then = 0.0  # seconds that the process had used by then
-        self.hangs = False  # since then
+        self.processor_then = 0.0  # processor seconds used by then
+        self.hangs = False
         self.ended = Condition()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -126,7 +126,7 @@ class SpareThreads:
         self.measured_from, self.processor_then = time.monotonic(), time.process_time()
 
     def works(self) -> bool:
-        """The process works on its requests, as when many hash passwords, or would if others left it a processor."""
+        """Tell whether the process makes progress, e.g. hashes passwords, or would if it got a processor."""
         used = time.process_time() - self.processor_then
         is_busy = used >= BUSY_SHARE * (time.monotonic() - self.measured_from)
         return is_busy or has_ready_thread(besides=self.waiting)
@@ -139,10 +139,10 @@ class SpareThreads:
 
 
 class Request:
-    """The body of one answer; counts as running until the server closes it.
+    """The body of one response. The request counts as running until the server closes it.
 
-    Granian and gunicorn do that also when the caller hangs up or the body raises. No `__del__`: with one, Granian's
-    process ends with a segmentation fault at one of its first pages, about every second time.
+    Granian and gunicorn close it even if the caller hangs up or the body raises. No `__del__`: it makes Granian's
+    process crash with a segmentation fault on one of its first pages, about every second time.
     """
 
     def __init__(self, leave: Callable[[], None]) -> None:

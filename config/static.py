@@ -1,12 +1,12 @@
-"""Which static files of the libraries are collected: those that a page of ours asks for."""
+"""Static files: leaves out those of libraries that no page uses."""
 
 from django.contrib.staticfiles.apps import StaticFilesConfig
 
 UNUSED = [
-    "redoc",  # the API's pages are Swagger UI's
-    "oauth2-redirect.*",  # ... and sign nobody in
-    "rest_framework",  # it answers in JSON only
-    "oauth2_provider",  # its pages are ours
+    "redoc",  # the API's pages use Swagger UI
+    "oauth2-redirect.*",  # ... without its sign-in
+    "rest_framework",  # its browsable API is off
+    "oauth2_provider",  # its pages have templates of ours
 ]
 
 

@@ -1,4 +1,4 @@
-"""What a WSGI server runs: `gunicorn config.wsgi`."""
+"""The WSGI application: `gunicorn config.wsgi`."""
 
 import os
 
@@ -7,7 +7,7 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django.setup(set_prefix=False)
 
-from config.health import answer_healthz_first  # noqa: E402 - has models, which can be imported now that Django is set up
+from config.health import answer_healthz_first  # noqa: E402 - imports models, so it needs Django set up
 from config.requests import WSGIApplication  # noqa: E402
 from config.spare_threads import SpareThreads, server_threads  # noqa: E402
 from integrations.connections import renewal  # noqa: E402

@@ -219,7 +219,7 @@ def limit():
     with connections["default"].cursor() as cursor:
         cursor.execute("SHOW statement_timeout")
         return cursor.fetchone() == ("2s",)
-print(health.ask({"database": health.outside_the_pool(limit)}))
+print(health.check_parts({"database": health.outside_the_pool(limit)}))
 """
 
 
