@@ -1,4 +1,4 @@
-"""Set-up and supervision in Django's own admin. Translates forms into rows; what a token goes through is told below."""
+"""Admin pages for set-up and supervision. Translates forms into rows; the life of tokens is implemented below."""
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
@@ -18,8 +18,8 @@ from integrations.admin import (
 
 __all__ = ["aliases", "credentials", "flows", "registries", "remote_tables", "revocations", "templates", "tokens"]
 
-# One door for everybody: whatever the site's own sign-in asks for, nobody gets around it here.
-admin.site.login = sign_in.login  # type: ignore[method-assign]  # less than an AdminSite of our own
+# The admin has no sign-in of its own, so that nobody gets around what the site's sign-in asks for.
+admin.site.login = sign_in.login  # type: ignore[method-assign]  # simpler than a custom AdminSite
 admin.site.password_change = sign_in.password_change  # type: ignore[assignment,method-assign]  # as above
-# Every list, also those of other apps.
+# For every list, including those of other apps.
 ChangeList.search_form_class = searching.SearchForm

@@ -1,4 +1,4 @@
-"""Addresses that administrators type in: refused where the transport would refuse them, in words."""
+"""Form fields for addresses: refuse what the transport would refuse, with a message."""
 
 from urllib.parse import urlsplit
 
@@ -12,7 +12,7 @@ from foundation.oauth_client.errors import OAuthError, Unreachable
 
 __all__ = ["AddressField", "AddressInput", "BaseAddressField", "LinkField", "check", "check_base", "origin"]
 
-SECONDS = 3.0  # for looking a name up; nothing is connected to
+SECONDS = 3.0  # for the name lookup; no connection is made
 NOT_HTTPS = _("Enter an https:// address. Plain http works only for networks that OUTBOUND_ALLOW names.")
 REFUSED = {
     "insecure_url": NOT_HTTPS,
@@ -22,7 +22,7 @@ BAD = _("Enter a full https:// address: a host and a path, without user name, fr
 
 
 def check(url: str) -> None:
-    """A name that cannot be looked up now may be there tomorrow: only plain http has to show at once where it leads."""
+    """Validate an address for calls. A host that can't be resolved now is accepted, unless it's plain http."""
     try:
         with transport.deadline(SECONDS):
             transport.check(url)
@@ -34,21 +34,21 @@ def check(url: str) -> None:
 
 
 def check_base(url: str) -> None:
-    """An address that something is put behind: it has no query."""
+    """Validate an address that a path is appended to: it has no query."""
     if "?" in url:
         raise ValidationError(_("This address has no query (?)."), code="query")
 
 
 def check_link(url: str) -> None:
-    """For people to open: nobody here calls it, and it may lead to a part of a page."""
+    """Validate an address that people open. Keyrack never calls it, and it may have a fragment."""
     try:
         transport.check_spelling(url.partition("#")[0])
     except OAuthError:
-        raise ValidationError(_("Enter a full address, as people open it: https:// and a host."), code="link") from None
+        raise ValidationError(_("Enter a full web address, starting with https:// and a host."), code="link") from None
 
 
 class AddressInput(forms.URLInput):
-    """Without the noise of the admin's own URL widget."""
+    """A URL input without the "Currently" link of the admin's widget."""
 
     def __init__(self) -> None:
         super().__init__(attrs={"class": "vURLField", "autocapitalize": "none", "spellcheck": "false"})

@@ -1,4 +1,4 @@
-"""What an alias and its connections must look like."""
+"""Forms of aliases and their connections."""
 
 from typing import Any
 
@@ -27,14 +27,14 @@ class AliasForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable
     def clean(self) -> dict[str, Any]:
         fields = super().clean() or self.cleaned_data
         if fields.get("type") == AliasType.CONNECTION_AND_CREDENTIAL and fields.get("credential"):
-            told = _("With the type Connection and Credential, the connection below names the credential.")
-            self.add_error("credential", told)
+            message = _("With the type Connection and Credential, the connection below names the credential.")
+            self.add_error("credential", message)
         if not fields.get("active") and not fields.get("inactive_reason"):
-            self.add_error("inactive_reason", _("Say why it is off: people read it on their card."))
+            self.add_error("inactive_reason", _("Say why it’s off. People read this on their card."))
         return fields
 
     def save(self, commit: bool = True) -> Any:
-        """The moment it was turned off stays until it is on again."""
+        """Keep the moment it was turned off until it is on again."""
         if self.instance.active:
             self.instance.deactivated_at, self.instance.inactive_reason = None, ""
         elif self.instance.deactivated_at is None:
@@ -43,11 +43,15 @@ class AliasForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable
 
 
 class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]
-    """Another host takes somebody who may change the registry and knows its secret; and then each person's yes."""
+    """Form of a connection.
+
+    To send existing tokens to another host, an administrator must be allowed to change the registry and know its
+    secret. Each user is then asked to confirm the new address.
+    """
 
     same_provider = move_confirmation.SameProviderField()
     client_secret = move_confirmation.SecretAgainField()
-    user: Any = None  # who fills it in; set by the admin
+    user: Any = None  # the administrator; set by the admin
     is_proved = False  # the secret was typed again, or there is none
 
     class Meta:
@@ -65,33 +69,36 @@ class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]
         return fields
 
     def check_host(self, credential: OAuth2Credential, url: str) -> None:
-        """Whether the credential's tokens may be led to a host that they don't go to so far."""
+        """Check whether the credential's tokens may go to a host that they don't go to yet."""
         in_use = credential.connections.filter(active=True).values_list("connection_url", flat=True)
-        known = {origin(each) for each in in_use}
+        known_origins = {origin(address) for address in in_use}
         has_tokens = Token.objects.filter(credential=credential).exists()
-        if origin(url) in known or not (has_tokens or credential.connections.exists()):
+        if origin(url) in known_origins or not (has_tokens or credential.connections.exists()):
             return
         if not self.user.has_perm(move_confirmation.OWNER):
-            told = _("Only who may change the application registry “%(registry)s” may lead its tokens to another host.")
-            self.add_error("connection_url", told % {"registry": credential.registry.name})
+            message = _(
+                "To send its tokens to another host, you need permission to change the application registry "
+                "“%(registry)s”."
+            )
+            self.add_error("connection_url", message % {"registry": credential.registry.name})
         elif has_tokens:
-            self.check_proof(credential.registry, origin(url), known)
+            self.check_proof(credential.registry, origin(url), known_origins)
 
-    def check_proof(self, registry: ApplicationRegistry, new: str, known: set[str]) -> None:
+    def check_proof(self, registry: ApplicationRegistry, new_origin: str, known_origins: set[str]) -> None:
         if move_confirmation.has_secret(registry):
             self.is_proved = move_confirmation.is_secret_of(
                 registry, self.cleaned_data.get(move_confirmation.SECRET, "")
             )
             if not self.is_proved:
-                move_confirmation.ask_for_secret(self, {new}, known)
+                move_confirmation.ask_for_secret(self, {new_origin}, known_origins)
         elif not self.cleaned_data.get(move_confirmation.SAME_PROVIDER):
-            move_confirmation.ask(self, {new}, known)
+            move_confirmation.ask_for_confirmation(self, {new_origin}, known_origins)
         else:
             self.is_proved = True
 
 
 def for_user(form: type[Any], user: Any) -> type[Any]:
-    """The same form, which knows who fills it in."""
+    """Return a subclass of the form that knows the administrator."""
     return type(form.__name__, (form,), {"user": user})
 
 

@@ -1,4 +1,4 @@
-"""Connection & Credential Aliases: the names that callers use, and where their connections lead."""
+"""Admin of Connection & Credential Aliases and HTTP(s) Connections."""
 
 from typing import Any
 
@@ -10,25 +10,27 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
 
 from integrations.admin.alias_form import AliasForm, ConnectionForm, ConnectionFormSet, ConnectionRowForm, for_user
-from integrations.admin.base import NOTHING, Choosing, Page, whom_it_hits
+from integrations.admin.base import NOTHING, Choosing, Page, affected_sign_ins
 from integrations.admin.credentials import initiator_text
 from integrations.connections import authorization
 from integrations.models.registry import Alias, CredentialQuerySet, HttpConnection, OAuth2Credential
 from integrations.models.tokens import Token
 
-ENDS = gettext_lazy("Nothing else stands on their credential: they end, and the provider is told to cancel the tokens.")
-STAYS = gettext_lazy("It no longer serves them; their sign-ins stay, for what else stands on the credential.")
+ENDS = gettext_lazy("Nothing else uses their credential. They end, and the tokens are revoked at the provider.")
+STAYS = gettext_lazy("They lose this alias only. Their sign-ins stay, because something else uses the credential.")
 
 
-def whom_it_hits_below(named: CredentialQuerySet, alone: CredentialQuerySet) -> list[str]:
-    """Those whose sign-ins end, and those who only lose this way to use theirs."""
-    ending = Token.objects.filter(credential__in=alone.values("pk"))
-    below = Token.objects.filter(credential__in=named.values("pk"))
-    return whom_it_hits(ending, str(ENDS)) + whom_it_hits(below.exclude(pk__in=ending.values("pk")), str(STAYS))
+def affected_sign_ins_of(named: CredentialQuerySet, left_alone: CredentialQuerySet) -> list[str]:
+    """Return lines on users whose sign-ins end, and on those who only lose an alias. `alone`: unused credentials."""
+    ending = Token.objects.filter(credential__in=left_alone.values("pk"))
+    tokens = Token.objects.filter(credential__in=named.values("pk"))
+    return affected_sign_ins(ending, str(ENDS)) + affected_sign_ins(
+        tokens.exclude(pk__in=ending.values("pk")), str(STAYS)
+    )
 
 
-def agree_for_system(form: Any) -> None:
-    """Nobody else could agree for the system's own tokens than who may move them and has shown it."""
+def confirm_for_system(form: Any) -> None:
+    """Confirm the new address for the system's own tokens, if the administrator has proved that they may move them."""
     if getattr(form, "is_proved", False):
         authorization.confirm_for_system(form.instance.credential.registry)
 
@@ -77,11 +79,11 @@ class AliasAdmin(Page):
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         super().save_formset(request, form, formset, change)
         for row in formset.forms:
-            agree_for_system(row)
+            confirm_for_system(row)
 
-    def whom_a_deletion_hits(self, objs: Any) -> list[str]:
+    def affected_by_deletion(self, objs: Any) -> list[str]:
         named = OAuth2Credential.objects.named_by(aliases=objs)
-        return whom_it_hits_below(named, named.left_alone(aliases=objs))
+        return affected_sign_ins_of(named, named.left_alone(aliases=objs))
 
     @admin.display(description=gettext_lazy("Label"), ordering="label")
     def title(self, alias: Alias) -> str:
@@ -117,8 +119,8 @@ class ConnectionAdmin(Page):
 
     def save_model(self, request: HttpRequest, obj: HttpConnection, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
-        agree_for_system(form)
+        confirm_for_system(form)
 
-    def whom_a_deletion_hits(self, objs: Any) -> list[str]:
+    def affected_by_deletion(self, objs: Any) -> list[str]:
         named = OAuth2Credential.objects.named_by(connections=objs)
-        return whom_it_hits_below(named, named.left_alone(connections=objs))
+        return affected_sign_ins_of(named, named.left_alone(connections=objs))

@@ -1,4 +1,4 @@
-"""What every page of the admin keeps to: no secret can be searched for, and a deletion names whom it hits."""
+"""Base classes of admin pages: no search by secrets, and deletions name the users that they affect."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -24,7 +24,7 @@ NOTHING = "–"
 
 
 class Choosing:
-    """Choosing another record is no place to delete it."""
+    """Mixin that removes the button to delete the record that a field refers to."""
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
         field = super().formfield_for_dbfield(db_field, request, **options)  # type: ignore[misc]  # an admin's
@@ -34,7 +34,7 @@ class Choosing:
 
 
 class RowForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
-    """A line of a table, whose heading is no label to a screen reader."""
+    """Form of a table row. Labels its fields, since screen readers don't take column headings for labels."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -43,22 +43,24 @@ class RowForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable a
 
 
 class RowFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
-    """The box that deletes a line stands under such a heading, too."""
+    """Formset that labels the box to delete a row too."""
 
     def get_deletion_widget(self) -> forms.Widget:  # type: ignore[override]  # Django takes a class or one of it
         return forms.CheckboxInput(attrs={"aria-label": _("Delete")})
 
 
 class Page(Choosing, admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable at run time
-    tokens_below = ""  # how a token leads to this page's rows
-    deletion_note: Any = ""  # what becomes of those tokens
+    """An admin page. `tokens_below` is the lookup from a token to this page's rows, "" if there is none."""
+
+    tokens_below = ""
+    deletion_note: Any = ""  # what happens to those tokens
 
     class Media:
         css = {"all": ["keyrack/admin-pages.css"]}
         js = ["keyrack/admin.js"]
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
-        """Sealed or not: bytes are no search criterion, and guessing by prefix is guessing."""
+        """Forbid filters on binary columns: a prefix filter would let a secret be guessed byte by byte."""
         try:
             field = self.opts.get_field(lookup.partition("__")[0])
         except FieldDoesNotExist:
@@ -71,11 +73,11 @@ class Page(Choosing, admin.ModelAdmin):  # type: ignore[type-arg]  # not subscri
         self, objs: Any, request: HttpRequest
     ) -> tuple[list[Any], dict[str, int], set[str], list[str]]:
         deleted, counts, lacking, protected = super().get_deleted_objects(objs, request)
-        hit = self.whom_a_deletion_hits(objs)
-        return [*hit, *deleted], counts, lacking, [*hit, *protected] if protected else []
+        affected = self.affected_by_deletion(objs)
+        return [*affected, *deleted], counts, lacking, [*affected, *protected] if protected else []
 
-    def whom_a_deletion_hits(self, objs: Iterable[Any]) -> list[str]:
-        return whom_it_hits(self.tokens_of(objs), self.deletion_note)
+    def affected_by_deletion(self, objs: Iterable[Any]) -> list[str]:
+        return affected_sign_ins(self.tokens_of(objs), self.deletion_note)
 
     def tokens_of(self, objs: Iterable[Any]) -> TokenQuerySet:
         if not self.tokens_below:
@@ -84,7 +86,7 @@ class Page(Choosing, admin.ModelAdmin):  # type: ignore[type-arg]  # not subscri
 
 
 class ReadOnly(Page):
-    """Rows that write themselves."""
+    """Admin of rows that only Keyrack writes."""
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -93,24 +95,24 @@ class ReadOnly(Page):
         return False
 
 
-def whom_it_hits(tokens: TokenQuerySet, note: str) -> list[str]:
-    """One line with the people behind some tokens; none when there are none."""
+def affected_sign_ins(tokens: TokenQuerySet, note: str) -> list[str]:
+    """Return one line that names the owners of some tokens; no line if there are none."""
     names = [name or _("System") for name in tokens.order_by("user__username").values_list("user__username", flat=True)]
     if not names:
         return []
-    shown = ", ".join(names[:NAMES_SHOWN]) + (", …" if len(names) > NAMES_SHOWN else "")
+    listed = ", ".join(names[:NAMES_SHOWN]) + (", …" if len(names) > NAMES_SHOWN else "")
     one, more = "%(count)d sign-in is affected: %(names)s.", "%(count)d sign-ins are affected: %(names)s."
-    told = ngettext(one, more, len(names)) % {"count": len(names), "names": shown}
-    return [f"{told} {note}".strip()]
+    sentence = ngettext(one, more, len(names)) % {"count": len(names), "names": listed}
+    return [f"{sentence} {note}".strip()]
 
 
-def quietly(loud: str, quiet: str) -> SafeString:
-    """A cell with a second line; only the first when there is nothing for it."""
-    return format_html('{}<span class="quiet">{}</span>', loud, quiet) if quiet else format_html("{}", loud)
+def with_note(text: str, note: str) -> SafeString:
+    """Return a cell with a second, quiet line, if there is one."""
+    return format_html('{}<span class="quiet">{}</span>', text, note) if note else format_html("{}", text)
 
 
 def copyable(value: str, name: str) -> SafeString:
-    """A value with a button that copies it; without JavaScript it is text to select."""
+    """Return a value with a button to copy it. Without JavaScript it is text to select."""
     return format_html(
         '<span class="copyable"><code>{}</code> <button type="button" class="button" data-copy data-copied="{}"'
         ' data-failed="{}">{}<span class="visually-hidden"> {}</span></button> <span role="status"></span></span>',

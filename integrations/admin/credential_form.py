@@ -1,4 +1,4 @@
-"""What an OAuth 2.0 Credential must look like once people stand on it."""
+"""Form of OAuth 2.0 Credentials."""
 
 from typing import Any
 
@@ -19,12 +19,14 @@ class CredentialForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscrip
     def clean(self) -> dict[str, Any]:
         fields = super().clean() or self.cleaned_data
         if self.moves_to_another_registry(fields.get("profile")):
-            told = _("It belongs to another application registry. Revoke the tokens first, or make a new credential.")
-            self.add_error("profile", told)
+            message = _(
+                "It belongs to another application registry. Revoke the tokens first, or make a new credential."
+            )
+            self.add_error("profile", message)
         return fields
 
     def moves_to_another_registry(self, profile: OAuthEntityProfile | None) -> bool:
-        """Tokens of one provider must not be shown to another."""
+        """Tell whether existing tokens would be sent to another provider."""
         if profile is None or self.instance._state.adding or not self.tokens().exists():
             return False
         before = OAuthEntityProfile.objects.get(pk=self.initial["profile"])
@@ -33,8 +35,8 @@ class CredentialForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscrip
     def tokens(self) -> Any:
         return Token.objects.filter(credential=self.instance.pk)
 
-    def ends(self) -> int:
-        """How many sign-ins are over when this is saved: those of the other type."""
+    def count_ending_sign_ins(self) -> int:
+        """Return how many sign-ins end if this is saved: those of the other integration type."""
         if self.instance._state.adding or "integration_type" not in self.changed_data:
             return 0
         count: int = self.tokens().exclude(integration_type=self.cleaned_data["integration_type"]).count()

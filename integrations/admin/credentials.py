@@ -1,4 +1,4 @@
-"""OAuth 2.0 Credentials: which profile a connection authenticates with, for the system or for each person."""
+"""Admin of OAuth 2.0 Credentials: the profile of a connection, for the system or for each person."""
 
 from typing import Any, cast
 
@@ -35,7 +35,7 @@ STATE = ["connected", "signed_out", "last_error", "redirect_url", "initiator"]
 
 
 def alive(prefix: str = "") -> Q:
-    """`Token.is_valid` for the database."""
+    """`Token.is_valid` as a query condition."""
     now = timezone.now()
     lives = Q(**{f"{prefix}expires_at__isnull": True}) | Q(**{f"{prefix}expires_at__gt": now})
     lasts = Q(**{f"{prefix}refresh_expires_at__isnull": True}) | Q(**{f"{prefix}refresh_expires_at__gt": now})
@@ -54,7 +54,7 @@ class CredentialAdmin(Page):
     ordering = ["name"]
     readonly_fields = ["scopes", *STATE]
     tokens_below = "credential"
-    deletion_note = gettext_lazy("They end, and the provider is told to cancel the tokens.")
+    deletion_note = gettext_lazy("They end, and the tokens are revoked at the provider.")
 
     class Media:
         js = [forms.Script("keyrack/connect.js", type="module")]
@@ -80,8 +80,8 @@ class CredentialAdmin(Page):
     ) -> HttpResponse:
         if request.method == "POST" and object_id and CONFIRMED not in request.POST:
             credential = self.get_object(request, unquote(object_id))
-            if credential and (question := self.question(request, credential)):
-                return question
+            if credential and (page := self.confirmation_page(request, credential)):
+                return page
         return super().changeform_view(request, object_id, form_url, extra_context)
 
     def get_urls(self) -> list[URLPattern]:
@@ -102,13 +102,13 @@ class CredentialAdmin(Page):
             raise PermissionDenied from None
         return redirect("admin:integrations_oauth2credential_change", credential.pk)
 
-    def question(self, request: HttpRequest, credential: OAuth2Credential) -> HttpResponse | None:
-        """The page that asks before sign-ins end; None where none do."""
+    def confirmation_page(self, request: HttpRequest, credential: OAuth2Credential) -> HttpResponse | None:
+        """Return a page that asks for confirmation if sign-ins would end, else None."""
         if not self.has_change_permission(request, credential):
             return None
         before = IntegrationType(credential.integration_type)
         form = self.get_form(request, credential, change=True)(request.POST, instance=credential)
-        if not form.is_valid() or not (count := cast(CredentialForm, form).ends()):
+        if not form.is_valid() or not (count := cast(CredentialForm, form).count_ending_sign_ins()):
             return None
         context = {
             **self.admin_site.each_context(request),
@@ -122,7 +122,7 @@ class CredentialAdmin(Page):
         return TemplateResponse(request, "admin/integrations/oauth2credential/confirm_type.html", context)
 
     def save_model(self, request: HttpRequest, obj: OAuth2Credential, form: Any, change: bool) -> None:
-        """No token outlives the type it was granted for; the promises are made while the old set-up still stands."""
+        """End the sign-ins of the other integration type first: revocations are stored with the old set-up."""
         others = Token.objects.filter(credential=obj.pk).exclude(integration_type=obj.integration_type)
         detail = BY % {"username": request.user.get_username()}
         authorization.end_all(others, reason="integration_type_changed", detail=detail)
@@ -179,7 +179,7 @@ class CredentialAdmin(Page):
 
 
 def initiator_text(credential: OAuth2Credential | None) -> str:
-    """The address that starts a sign-in, to hand out; empty where no person signs in."""
+    """Return the address that starts a sign-in, with a button to copy it; "" if people don't sign in."""
     if credential is None or not credential.is_personal or not can_be_signed_in_to(credential):
         return ""
     return copyable(f"{settings.SITE_URL}{initiator_url(credential)}", _("Initiator URL"))
@@ -190,7 +190,7 @@ def can_be_signed_in_to(credential: OAuth2Credential) -> bool:
 
 
 def usable_by(user: Any, credential: OAuth2Credential) -> Integration | None:
-    """What this administrator could get a token for: as anybody else would, or for the system."""
+    """Return the integration for which this administrator may get a token, for themselves or for the system."""
     if not can_be_signed_in_to(credential):
         return None
     try:

@@ -1,4 +1,4 @@
-"""Explain access: a page for administrators who may look at people and at aliases. Changes nothing."""
+"""The page Explain access, for administrators who may view users and aliases. Read-only."""
 
 from typing import Any
 
@@ -16,8 +16,8 @@ from integrations.provider_setup.explain_access import Explanation, Place
 
 @require_safe
 def explain(request: HttpRequest) -> HttpResponse:
-    """Which person and which integration is in the address."""
-    if not explain_access.may_explain(request.user):  # type: ignore[arg-type]  # admin_view lets in nobody else
+    """Show the page. The query names user and integration."""
+    if not explain_access.may_explain(request.user):  # type: ignore[arg-type]  # admin_view admits users only
         raise PermissionDenied
     people = explain_access.find_people(request.GET.get("person", ""))
     aliases = explain_access.find_aliases(request.GET.get("integration", ""))
@@ -25,7 +25,7 @@ def explain(request: HttpRequest) -> HttpResponse:
     if people.only and aliases.only:
         shows_account = may_view(request, Token)
         explanation = explain_access.explain(people.only, aliases.only, shows_account=shows_account)
-        context |= {"explanation": explanation, "places": linked(request, explanation)}
+        context |= {"explanation": explanation, "places": places_of(request, explanation)}
     return TemplateResponse(request, "admin/explain_access.html", context)
 
 
@@ -36,6 +36,6 @@ def may_view(request: HttpRequest, model: type[Any]) -> bool:
     return admin.site.get_model_admin(model).has_view_permission(request)
 
 
-def linked(request: HttpRequest, explanation: Explanation) -> list[tuple[Place, bool]]:
-    """Each place, and whether this administrator may open it."""
+def places_of(request: HttpRequest, explanation: Explanation) -> list[tuple[Place, bool]]:
+    """Return each place, and whether this administrator may open it."""
     return [(place, may_view(request, type(place.row))) for place in explanation.places]

@@ -1,4 +1,4 @@
-"""What actions, their steps and subflows must look like: each template names only what is there at its place."""
+"""Forms of actions, their steps and subflows: expressions may only name what is defined before them."""
 
 from typing import Any
 
@@ -13,34 +13,32 @@ from integrations.models.flows import Action, RestStep, Subflow, SubflowAction
 from integrations.models.flows.declared import check_beginnings, check_inputs, check_outputs
 
 INPUTS = gettext_lazy(
-    "One for each line: name: type = default. Types: text, integer, number, boolean, json. Without a default it must be"
-    " given."
+    "One per line: name: type = default. Types: text, integer, number, boolean, json. An input without a default is"
+    " required."
 )
 OUTPUTS_OF_ACTION = gettext_lazy(
-    "One for each line: name = path (JMESPath), such as incidents = steps.list.body.result[*].number. Of each step"
-    " there are status, headers and body."
+    "One per line: name = path (JMESPath), such as incidents = steps.list.body.result[*].number. Each step has status,"
+    " headers and body."
 )
-OUTPUTS_OF_SUBFLOW = gettext_lazy(
-    "One for each line: name = path (JMESPath), such as numbers = actions.list.incidents."
-)
+OUTPUTS_OF_SUBFLOW = gettext_lazy("One per line: name = path (JMESPath), such as numbers = actions.list.incidents.")
 PAIRS = gettext_lazy(
-    "One for each line: name = value. A value may hold templates, such as {{ inputs.limit }} or"
-    " {{ steps.first.body.id }}; one that comes out as null is left out."
+    "One per line: name = value. A value may contain expressions, such as {{ inputs.limit }} or"
+    " {{ steps.first.body.id }}. A value that evaluates to null is left out."
 )
-HEADERS = gettext_lazy("One for each line: Name: value. Keyrack adds the Authorization header itself.")
+HEADERS = gettext_lazy("One per line: Name: value. Keyrack adds the Authorization header itself.")
 BODY = gettext_lazy(
-    'JSON whose texts may hold templates: {"limit": "{{ inputs.limit }}"}. A text that is one template keeps its type.'
+    'JSON whose texts may contain expressions: {"limit": "{{ inputs.limit }}"}. A single expression keeps its type.'
 )
 PATH = gettext_lazy(
-    "Below the Connection URL, such as table/incident/{{ inputs.id }}. A value never leaves its segment."
+    "Relative to the Connection URL, such as table/incident/{{ inputs.id }}. A value stays within its segment."
 )
 RETRIES = gettext_lazy(
-    "How often GET, HEAD, OPTIONS, PUT and DELETE are repeated, at most 5 times, while nobody answers or the server"
-    " asks for patience (429, 502, 503, 504)."
+    "How often GET, HEAD, OPTIONS, PUT and DELETE are repeated, at most 5 times, if there is no answer or the server"
+    " asks to wait (429, 502, 503, 504)."
 )
-SCOPES = gettext_lazy("Separated by spaces. Looked at before anything is called.")
-GIVEN = gettext_lazy(
-    "What the action is given. One for each line: name = value, such as limit = {{ inputs.limit }} or"
+SCOPES = gettext_lazy("Separated by spaces. Checked before the call is made.")
+ACTION_INPUTS = gettext_lazy(
+    "Inputs of the action. One per line: name = value, such as limit = {{ inputs.limit }} or"
     " number = {{ actions.first.number }}."
 )
 
@@ -63,7 +61,7 @@ class StepForm(forms.ModelForm):  # type: ignore[type-arg]
         ]  # fmt: skip
         field_classes = {"query": LinesField, "headers": HeadersField}
         help_texts = {
-            "name": gettext_lazy("Later steps call it by this name."),
+            "name": gettext_lazy("Later steps refer to it by this name."),
             "path": PATH, "query": PAIRS, "headers": HEADERS, "body": BODY, "scopes": SCOPES,
             "timeout": gettext_lazy("Seconds, for all tries together."),
             "retries": RETRIES,
@@ -75,12 +73,12 @@ class StepForm(forms.ModelForm):  # type: ignore[type-arg]
         }
 
     def clean_headers(self) -> Any:
-        """Others would be dropped when the call is made."""
-        given = self.cleaned_data["headers"]
-        for row in given if isinstance(given, list) else []:
+        """Refuse headers that the header policy would drop from the call."""
+        headers = self.cleaned_data["headers"]
+        for row in headers if isinstance(headers, list) else []:
             if isinstance(row, list) and row and isinstance(row[0], str) and not calls.may_say(row[0]):
-                raise ValidationError(_("The header “%(name)s” is not for steps to set.") % {"name": row[0]})
-        return given
+                raise ValidationError(_("Steps can’t set the header “%(name)s”.") % {"name": row[0]})
+        return headers
 
 
 class SubflowForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -91,19 +89,19 @@ class SubflowForm(forms.ModelForm):  # type: ignore[type-arg]
         help_texts = {
             "inputs": INPUTS,
             "outputs": OUTPUTS_OF_SUBFLOW,
-            "run_as": gettext_lazy("As System User, steps with a personal credential answer 401."),
+            "run_as": gettext_lazy("As System User, steps with a Personal credential fail with 401."),
         }
         widgets = {"description": forms.Textarea(attrs={"class": "vLargeTextField", "rows": 3})}
 
 
 class PlacedForm(forms.ModelForm):  # type: ignore[type-arg]
-    """An action of a subflow is called by its own name unless it is given another."""
+    """Form of an action within a subflow. Its name defaults to the action's."""
 
     class Meta:
         model = SubflowAction
         fields = ["order", "name", "action", "inputs"]
         field_classes = {"inputs": LinesField}
-        help_texts = {"inputs": GIVEN, "name": gettext_lazy("Empty: the action’s own name.")}
+        help_texts = {"inputs": ACTION_INPUTS, "name": gettext_lazy("Empty: the action’s own name.")}
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -117,30 +115,30 @@ class PlacedForm(forms.ModelForm):  # type: ignore[type-arg]
         return fields
 
 
-class InOrder(forms.BaseInlineFormSet):  # type: ignore[type-arg]
-    """Rows that may name those before them."""
+class OrderedFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
+    """Formset of rows whose expressions may name earlier rows."""
 
     root: str
     _should_delete_form: Any
 
     def clean(self) -> None:
         super().clean()
-        if any(self.errors) or not self.is_above_sound():
+        if any(self.errors) or not self.has_valid_parent():
             return
         rows = [
             form for form in self.forms if form.has_changed() or (form.instance.pk and not form.instance._state.adding)
         ]
-        kept = [form for form in rows if form not in self.deleted_forms]
-        earlier: set[str] = set()
-        for form in sorted(kept, key=lambda form: form.instance.order):
-            self.check(form, earlier)
-            if form.instance.name in earlier:
+        remaining_forms = [form for form in rows if form not in self.deleted_forms]
+        earlier_names: set[str] = set()
+        for form in sorted(remaining_forms, key=lambda form: form.instance.order):
+            self.check(form, earlier_names)
+            if form.instance.name in earlier_names:
                 form.add_error("name", _("“%(name)s” is there twice.") % {"name": form.instance.name})
-            earlier.add(form.instance.name)
-        self.check_outputs(earlier)
+            earlier_names.add(form.instance.name)
+        self.check_outputs(earlier_names)
 
-    def is_above_sound(self) -> bool:
-        """What is wrong above is told there; it cannot be compared with."""
+    def has_valid_parent(self) -> bool:
+        """Tell whether inputs and outputs are valid. If not, their own fields show it, and rows can't be checked."""
         try:
             check_inputs(self.instance.inputs)
             check_outputs(self.instance.outputs)
@@ -149,9 +147,9 @@ class InOrder(forms.BaseInlineFormSet):  # type: ignore[type-arg]
         return True
 
     def check(self, form: Any, earlier: set[str]) -> None:
-        known = {"inputs": self.instance.input_names, self.root: set(earlier)}
+        defined_names = {"inputs": self.instance.input_names, self.root: set(earlier)}
         try:
-            form.instance.check_references(**known)
+            form.instance.check_references(**defined_names)
         except ValidationError as error:
             form.add_error(None, error)
 
@@ -159,9 +157,9 @@ class InOrder(forms.BaseInlineFormSet):  # type: ignore[type-arg]
         check_beginnings(self.instance.outputs, {"inputs": self.instance.input_names, self.root: names})
 
 
-class StepFormSet(InOrder):
+class StepFormSet(OrderedFormSet):
     root = "steps"
 
 
-class PlacedFormSet(InOrder):
+class PlacedFormSet(OrderedFormSet):
     root = "actions"

@@ -1,4 +1,4 @@
-"""The Test button: the inputs as a form, one run in the foreground, and how each step went. Bodies are not shown."""
+"""The Test page of actions and subflows: a form of inputs, a foreground run, and its steps. Shows no bodies."""
 
 import json
 from collections.abc import Iterable
@@ -22,10 +22,14 @@ LABELS = dict(InputType.choices)
 
 
 def field_of(declared: dict[str, Any]) -> forms.Field:
-    """Nothing is required here: an empty field is an input that is not given."""
+    """Return the form field of an input. It is never required: an empty field leaves the input out."""
     kind, default = declared["type"], declared.get("default")
-    needed = _("Needed.") if "default" not in declared else ""
-    options: dict[str, Any] = {"label": declared["name"], "required": False, "help_text": f"{LABELS[kind]}. {needed}"}
+    requirement = _("Required.") if "default" not in declared else ""
+    options: dict[str, Any] = {
+        "label": declared["name"],
+        "required": False,
+        "help_text": f"{LABELS[kind]}. {requirement}",
+    }
     if kind == InputType.BOOLEAN:
         return forms.BooleanField(**options, initial=bool(default))
     if kind == InputType.JSON:
@@ -41,8 +45,8 @@ class InputsForm(forms.Form):
         self.declared = list(declared)
         self.fields = {row["name"]: field_of(row) for row in self.declared}
 
-    def given(self) -> dict[str, Any]:
-        """Raises `BadInputs`."""
+    def inputs(self) -> dict[str, Any]:
+        """Return the typed inputs. Raises `BadInputs`."""
         texts = {name: value for name, value in self.cleaned_data.items() if value != ""}
         kinds = {row["name"]: row["type"] for row in self.declared}
         ticked = {name: value for name, value in texts.items() if kinds[name] == InputType.BOOLEAN}
@@ -51,81 +55,81 @@ class InputsForm(forms.Form):
 
 
 class Tester:
-    """One page: GET shows the form, POST runs and shows how it went below it."""
+    """The page. GET shows the form; POST runs it and shows the result below."""
 
     def __init__(self, page: Any) -> None:
         self.page = page
 
     @method_decorator(sensitive_post_parameters())
     def view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        found = self.page.get_object(request, unquote(object_id))
-        if found is None:
+        record = self.page.get_object(request, unquote(object_id))
+        if record is None:
             raise Http404
-        if not self.page.has_change_permission(request, found):
+        if not self.page.has_change_permission(request, record):
             raise PermissionDenied
-        form = InputsForm(found.inputs, request.POST if request.method == "POST" else None)
-        result = self.tried(request, found, form) if request.method == "POST" else None
+        form = InputsForm(record.inputs, request.POST if request.method == "POST" else None)
+        result = self.try_run(request, record, form) if request.method == "POST" else None
         context = {
             **self.page.admin_site.each_context(request),
-            "title": _("Test %(name)s") % {"name": found.title},
+            "title": _("Test %(name)s") % {"name": record.title},
             "opts": self.page.opts,
-            "original": found,
+            "original": record,
             "form": form,
-            "note": self.note_for(found),
+            "note": self.note_for(record),
             "result": result,
         }
         return TemplateResponse(request, "admin/integrations/action/test.html", context)
 
-    def tried(self, request: HttpRequest, found: Any, form: InputsForm) -> dict[str, Any] | None:
+    def try_run(self, request: HttpRequest, record: Any, form: InputsForm) -> dict[str, Any] | None:
         if not form.is_valid():
             return None
         try:
-            return self.run(cast(User, request.user), found, form.given())
+            return self.run(cast(User, request.user), record, form.inputs())
         except actions.BadInputs as error:
             form.add_error(None, str(error))
             return None
 
-    def note_for(self, found: Any) -> str:
+    def note_for(self, record: Any) -> str:
         raise NotImplementedError
 
-    def run(self, user: User, found: Any, given: dict[str, Any]) -> dict[str, Any]:
+    def run(self, user: User, record: Any, inputs: dict[str, Any]) -> dict[str, Any]:
         raise NotImplementedError
 
 
 class ActionTester(Tester):
-    def note_for(self, found: Action) -> str:
+    def note_for(self, action: Action) -> str:
         return _(
-            "On its own, an action runs as System User: a step whose credential is Personal answers 401. Add it to a"
-            " subflow that runs as User who initiates session, and test that."
+            "On its own, an action runs as System User, and a step with a Personal credential fails with 401. Add it to"
+            " a subflow that runs as User who initiates session, and test that."
         )
 
-    def run(self, user: User, found: Action, given: dict[str, Any]) -> dict[str, Any]:
-        done = actions.run(found, user=None, inputs=given, used_by="Test")
+    def run(self, user: User, action: Action, inputs: dict[str, Any]) -> dict[str, Any]:
+        result = actions.run(action, user=None, inputs=inputs, used_by="Test")
         steps = [
             {
-                "step": each.step, "alias": each.alias, "method": each.method, "http_status": each.http_status,
-                "milliseconds": each.milliseconds, "error": each.failure.sentence if each.failure else "",
+                "step": step.step, "alias": step.alias, "method": step.method, "http_status": step.http_status,
+                "milliseconds": step.milliseconds, "error": step.failure.sentence if step.failure else "",
             }
-            for each in done.steps
+            for step in result.steps
         ]  # fmt: skip
-        status = RunState.SUCCEEDED if done.is_ok else RunState.FAILED
-        error = done.failure.sentence if done.failure else ""
-        return shown(status, error, steps, done.outputs)
+        status = RunState.SUCCEEDED if result.is_ok else RunState.FAILED
+        error = result.failure.sentence if result.failure else ""
+        return result_context(status, error, steps, result.outputs)
 
 
 class SubflowTester(Tester):
-    def note_for(self, found: Subflow) -> str:
-        if found.runs_as_person:
-            return _("It runs as you: with your own tokens.")
-        return _("It runs as System User: a step whose credential is Personal answers 401.")
+    def note_for(self, subflow: Subflow) -> str:
+        if subflow.runs_as_person:
+            return _("It runs as you, with your own tokens.")
+        return _("It runs as System User, so a step with a Personal credential fails with 401.")
 
-    def run(self, user: User, found: Subflow, given: dict[str, Any]) -> dict[str, Any]:
-        run = flows.try_out(found, user=user, inputs=given)
-        told = shown(RunState(run.status), run.error, list(run.steps.all()), run.outputs)
-        return {**told, "initiator_url": run.initiator_url}
+    def run(self, user: User, subflow: Subflow, inputs: dict[str, Any]) -> dict[str, Any]:
+        run = flows.try_out(subflow, user=user, inputs=inputs)
+        result = result_context(RunState(run.status), run.error, list(run.steps.all()), run.outputs)
+        return {**result, "initiator_url": run.initiator_url}
 
 
-def shown(status: RunState, error: str, steps: list[Any], outputs: dict[str, Any]) -> dict[str, Any]:
+def result_context(status: RunState, error: str, steps: list[Any], outputs: dict[str, Any]) -> dict[str, Any]:
     return {
         "is_ok": status == RunState.SUCCEEDED,
         "status": status.label,

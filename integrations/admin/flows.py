@@ -1,4 +1,4 @@
-"""Actions, Subflows, Subflow Runs: set up, tried out with the Test button, and watched."""
+"""Admin of Actions, Subflows and Subflow Runs, with the Test button."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from integrations.admin.base import NOTHING, Choosing, Page, ReadOnly, quietly
+from integrations.admin.base import NOTHING, Choosing, Page, ReadOnly, with_note
 from integrations.admin.flow_forms import ActionForm, PlacedForm, PlacedFormSet, StepForm, StepFormSet, SubflowForm
 from integrations.admin.flow_tests import ActionTester, SubflowTester
 from integrations.models.flows import Action, RestStep, RunState, StepRun, Subflow, SubflowAction, SubflowRun
@@ -46,7 +46,7 @@ class PlacedInline(RowsInline):
 
 
 class Testable(Page):
-    """What has a Test button."""
+    """Base of admin pages with a Test button."""
 
     tester: Any
     change_form_template = "admin/integrations/action/change_form.html"
@@ -57,14 +57,14 @@ class Testable(Page):
         return [path("<path:object_id>/test/", view, name=name), *super().get_urls()]
 
     def render_change_form(self, request: HttpRequest, context: Any, *arguments: Any, **options: Any) -> Any:
-        found = context["original"]
-        if found and self.has_change_permission(request, found):
-            context["test_url"] = reverse(f"admin:integrations_{self.opts.model_name}_test", args=[found.pk])
+        record = context["original"]
+        if record and self.has_change_permission(request, record):
+            context["test_url"] = reverse(f"admin:integrations_{self.opts.model_name}_test", args=[record.pk])
         return super().render_change_form(request, context, *arguments, **options)
 
     @admin.display(description=gettext_lazy("Label"), ordering="label")
     def title(self, row: Any) -> SafeString:
-        return quietly(row.title, row.name if row.label else "")
+        return with_note(row.title, row.name if row.label else "")
 
 
 @admin.register(Action)
@@ -82,11 +82,11 @@ class ActionAdmin(Testable):
         return rows.annotate(uses=Count("subflows__subflow", distinct=True)).prefetch_related("steps__alias")
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        """A subflow that gives this action what it no longer takes is named at once."""
+        """Warn about subflows whose inputs no longer match this action."""
         super().save_related(request, form, formsets, change)
         for placed in form.instance.subflows.select_related("subflow", "action"):
-            for told in placed.wrong_with_names():
-                messages.warning(request, _("Subflow “%(name)s”: %(told)s") % {"name": placed.subflow, "told": told})
+            for fault in placed.wrong_with_names():
+                messages.warning(request, _("Subflow “%(name)s”: %(fault)s") % {"name": placed.subflow, "fault": fault})
 
     @admin.display(description=gettext_lazy("Calls"), empty_value=NOTHING)
     def calls(self, action: Action) -> str:
@@ -133,7 +133,7 @@ class StepRunInline(admin.TabularInline):  # type: ignore[type-arg]
 
 @admin.register(SubflowRun)
 class SubflowRunAdmin(ReadOnly):
-    """What went in and came out is the person's and is shown to nobody here."""
+    """Admin of runs. Shows neither inputs nor outputs: they are the user's."""
 
     inlines = [StepRunInline]
     list_display = ["created_at", "name", "user", "status", "why", "origin"]

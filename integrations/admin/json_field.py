@@ -1,4 +1,4 @@
-"""A field that takes JSON, and refuses what cannot be read or stored beside itself."""
+"""Form field for JSON that refuses what the database can't store."""
 
 import json
 from typing import Any
@@ -11,16 +11,16 @@ from integrations.models.stored_json import check_kept
 
 class Decoder(json.JSONDecoder):
     def decode(self, text: str, *arguments: Any) -> Any:
-        """Besides what is no JSON, refuses what is nested too deeply, or has a number or a text that nothing holds.
+        """Decode JSON. Also refuses deep nesting, and numbers and texts that the database can't store.
 
-        Django decodes a second time to show the form again, so the field shows what was typed.
+        Django decodes again to show an invalid form, and shows the typed text if this raises.
         """
         try:
-            found = super().decode(text, *arguments)
-            check_kept(found)
+            value = super().decode(text, *arguments)
+            check_kept(value)
         except (RecursionError, ValueError, ValidationError):
             raise json.JSONDecodeError("cannot be read or stored", "", 0) from None
-        return found
+        return value
 
 
 class JsonField(forms.JSONField):

@@ -1,4 +1,4 @@
-"""Lists that administrators type one line for each: inputs, outputs, query parameters, headers. Stored as JSON."""
+"""Form fields of one entry per line: inputs, outputs, query parameters, headers. Stored as JSON."""
 
 import json
 from typing import Any
@@ -12,7 +12,7 @@ from integrations.models.stored_json import check_kept
 
 
 class LinesField(forms.CharField):
-    """Also takes the JSON that is stored, as somebody may copy it from elsewhere."""
+    """Field of lines "name = value". Also accepts the stored JSON, e.g. copied from another record."""
 
     widget = forms.Textarea
     sign = "="
@@ -34,17 +34,17 @@ class LinesField(forms.CharField):
 
     def from_json(self, text: str) -> Any:
         try:
-            found = json.loads(text)
+            rows = json.loads(text)
         except (ValueError, RecursionError):
-            raise ValidationError(_("This is no JSON.")) from None
-        check_kept(found)
-        return [self.row(name, value) for name, value in found.items()] if isinstance(found, dict) else found
+            raise ValidationError(_("This isn’t valid JSON.")) from None
+        check_kept(rows)
+        return [self.row(name, value) for name, value in rows.items()] if isinstance(rows, dict) else rows
 
     def from_line(self, number: int, line: str) -> Any:
         name, sign, value = line.partition(self.sign)
         if not sign or not name.strip():
-            told = _("Line %(number)d: write name %(sign)s value.")
-            raise ValidationError(told % {"number": number, "sign": self.sign})
+            message = _("Line %(number)d: write name %(sign)s value.")
+            raise ValidationError(message % {"number": number, "sign": self.sign})
         return self.row(name.strip(), value.strip())
 
     def row(self, name: str, value: Any) -> Any:
@@ -80,7 +80,7 @@ class OutputsField(LinesField):
 
 
 class InputsField(LinesField):
-    """name: type = default"""
+    """Field of lines "name: type = default"."""
 
     def from_line(self, number: int, line: str) -> Any:
         declared, sign, default = line.partition("=")
@@ -103,9 +103,9 @@ def default_of(number: int, kind: str, text: str) -> Any:
     if kind == InputType.TEXT:
         return text
     try:
-        found = json.loads(text or "null")
+        default = json.loads(text or "null")
     except (ValueError, RecursionError):
-        told = _("Line %(number)d: write the default as JSON: 5, true, null, [1, 2].")
-        raise ValidationError(told % {"number": number}) from None
-    check_kept(found)
-    return found
+        message = _("Line %(number)d: write the default as JSON: 5, true, null, [1, 2].")
+        raise ValidationError(message % {"number": number}) from None
+    check_kept(default)
+    return default

@@ -1,6 +1,6 @@
-"""A question that a form asks only when it matters: may tokens that are already there go to a new address?
+"""Confirmation in a form that existing tokens may go to a new address. Asked only if there are such tokens.
 
-Staff may say that it is the same provider. Whether a person's token goes there is for the person to say.
+An administrator confirms that it is the same provider. Each user decides for their own token.
 """
 
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ OWNER = "integrations.change_applicationregistry"
 
 
 class SameProviderField(forms.BooleanField):
-    """Hidden until the form has a reason to ask."""
+    """Checkbox that stays hidden until the form asks."""
 
     widget = forms.HiddenInput
 
@@ -29,7 +29,7 @@ class SameProviderField(forms.BooleanField):
 
 
 class SecretAgainField(forms.CharField):
-    """The client secret of the registry, to show that whoever moves its tokens knows it. Hidden until needed."""
+    """Client secret of the registry, to prove that the administrator knows it. Hidden until the form asks."""
 
     widget = forms.HiddenInput
 
@@ -37,24 +37,24 @@ class SecretAgainField(forms.CharField):
         super().__init__(required=False, strip=False, max_length=2000, label=gettext_lazy("Client Secret"))
 
 
-def ask(form: Any, new: Iterable[str], known: Iterable[str]) -> None:
-    """Refuse the form and show the question, with both hosts by name."""
+def ask_for_confirmation(form: Any, new_hosts: Iterable[str], current: Iterable[str]) -> None:
+    """Add an error that asks for confirmation and names both hosts."""
     form.fields[SAME_PROVIDER].widget = forms.CheckboxInput()
-    told = _("People are signed in, and their tokens would go to %(new)s. So far they go to %(known)s. Confirm below.")
-    form.add_error(SAME_PROVIDER, told % hosts(new, known))
+    message = _("People are signed in, and their tokens would go to %(new)s. They go to %(known)s now. Confirm below.")
+    form.add_error(SAME_PROVIDER, message % hosts(new_hosts, current))
 
 
-def ask_for_secret(form: Any, new: Iterable[str], known: Iterable[str]) -> None:
+def ask_for_secret(form: Any, new_hosts: Iterable[str], current: Iterable[str]) -> None:
     form.fields[SECRET].widget = forms.PasswordInput(attrs={"class": "vTextField", "autocomplete": "new-password"})
-    told = _(
-        "People are signed in, and their tokens would go to %(new)s. So far they go to %(known)s. Enter the Client "
+    message = _(
+        "People are signed in, and their tokens would go to %(new)s. They go to %(known)s now. Enter the Client "
         "Secret of the application registry. Each person is then asked to confirm the new address."
     )
-    form.add_error(SECRET, told % hosts(new, known))
+    form.add_error(SECRET, message % hosts(new_hosts, current))
 
 
-def hosts(new: Iterable[str], known: Iterable[str]) -> dict[str, str]:
-    return {"new": ", ".join(sorted(new)), "known": ", ".join(sorted(known)) or _("nowhere")}
+def hosts(new_hosts: Iterable[str], current: Iterable[str]) -> dict[str, str]:
+    return {"new": ", ".join(sorted(new_hosts)), "known": ", ".join(sorted(current)) or _("nowhere")}
 
 
 def has_secret(registry: ApplicationRegistry) -> bool:

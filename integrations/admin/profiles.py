@@ -1,4 +1,4 @@
-"""Scopes and profiles of a registry: as rows on its page, and on pages of their own."""
+"""Admin of OAuth Entity Scopes and Profiles, inline on the registry's page and on their own pages."""
 
 from typing import Any, cast
 
@@ -16,7 +16,7 @@ AS_THE_REGISTRY = [("", _("As the Default Grant Type"))]
 
 
 class ProfileForm(Markable, forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
-    """A profile asks for scopes of its own registry only."""
+    """Form of a profile. Offers the scopes of its own registry only."""
 
     mark = "is_default"
     scopes = forms.ModelMultipleChoiceField(
@@ -30,13 +30,13 @@ class ProfileForm(Markable, forms.ModelForm):  # type: ignore[type-arg]  # not s
     def __init__(self, *arguments: Any, registry: Any = None, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.registry = registry
-        owner = registry.pk if registry else self.instance.registry_id
-        offered = cast("forms.ModelMultipleChoiceField[OAuthEntityScope]", self.fields["scopes"])
-        offered.queryset = OAuthEntityScope.objects.filter(registry=owner).order_by("name")
+        registry_id = registry.pk if registry else self.instance.registry_id
+        field = cast("forms.ModelMultipleChoiceField[OAuthEntityScope]", self.fields["scopes"])
+        field.queryset = OAuthEntityScope.objects.filter(registry=registry_id).order_by("name")
 
 
 class ProfileRowForm(ProfileForm):
-    """A new row takes the registry's grant type unless it names one."""
+    """Form of a profile's row. A new row defaults to the registry's grant type."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -50,8 +50,8 @@ class ProfileRowForm(ProfileForm):
         return str(self.cleaned_data["grant_type"] or self.registry.default_grant_type)
 
 
-class OfReserved:
-    """Rows of a registry that is being added: Django would forget the id that its form has reserved."""
+class KeepsReservedId:
+    """Formset mixin that keeps the reserved id of a new registry, which Django would reset."""
 
     instance: ApplicationRegistry
 
@@ -61,11 +61,11 @@ class OfReserved:
         self.instance.pk = reserved
 
 
-class ScopeFormSet(OfReserved, RowFormSet):
-    """Its scopes."""
+class ScopeFormSet(KeepsReservedId, RowFormSet):
+    """Formset of scopes."""
 
 
-class ProfileFormSet(OfReserved, OneOfFormSet):
+class ProfileFormSet(KeepsReservedId, OneOfFormSet):
     mark = "is_default"
     too_many = _("Only one profile of a registry can be the default.")
 
@@ -83,8 +83,8 @@ class ProfileInline(admin.StackedInline):  # type: ignore[type-arg]
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         line = ("name", "grant_type", "is_default")
         if obj is None:
-            first = _("Saved for the first time, the default profile asks for all scopes above; then choose for each.")
-            return [(None, {"fields": [line], "description": first})]
+            note = _("When first saved, the default profile gets all scopes above. You can change that afterwards.")
+            return [(None, {"fields": [line], "description": note})]
         return [(None, {"fields": [line, "scopes"]})]
 
     def get_extra(self, request: HttpRequest, obj: Any = None, **options: Any) -> int:
@@ -103,7 +103,7 @@ class ScopeInline(admin.TabularInline):  # type: ignore[type-arg]
 
 
 class BelongsToRegistry(Page):
-    """What hangs on a registry stays there: credentials and tokens stand on it."""
+    """Admin of rows that can't move to another registry, because credentials and tokens depend on them."""
 
     list_select_related = ["registry"]
     ordering = ["registry__name", "name"]
@@ -127,13 +127,13 @@ class ProfileAdmin(BelongsToRegistry):
     list_filter = ["registry", "grant_type"]
     search_fields = ["name", "registry__name"]
     tokens_below = "credential__profile"
-    deletion_note = _("Delete or move its credentials first; that ends these sign-ins.")
+    deletion_note = _("Delete or move its credentials first. That ends these sign-ins.")
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         return ["registry", "name", "grant_type", "is_default", *(["scopes"] if obj else [])]
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
-        """On to the page where its scopes can be chosen; before, it was not known whose."""
+        """Continue to the change page, where its scopes can be chosen: they depend on the registry."""
         if not {"_addanother", "_popup"} & request.POST.keys():
             typed = request.POST.copy()
             typed["_continue"] = "1"
@@ -141,20 +141,20 @@ class ProfileAdmin(BelongsToRegistry):
         return super().response_add(request, obj, post_url_continue)
 
     def save_model(self, request: HttpRequest, obj: OAuthEntityProfile, form: Any, change: bool) -> None:
-        """The new default takes over from the old one."""
+        """Clear the old default first: the database allows one per registry."""
         if obj.is_default:
-            for other in others_of(obj):
+            for other in other_defaults(obj):
                 other.is_default = False
                 other.save(update_fields=["is_default"])  # one by one, for the audit log
         super().save_model(request, obj, form, change)
 
 
-def others_of(profile: OAuthEntityProfile) -> QuerySet[OAuthEntityProfile]:
+def other_defaults(profile: OAuthEntityProfile) -> QuerySet[OAuthEntityProfile]:
     return OAuthEntityProfile.objects.filter(registry=profile.registry, is_default=True).exclude(pk=profile.pk)
 
 
-def settle_profiles(registry: ApplicationRegistry) -> None:
-    """A new registry is usable at once: it has a default profile, and that one asks for all scopes entered with it."""
+def set_default_profile(registry: ApplicationRegistry) -> None:
+    """Give a new registry a default profile with all its scopes, so that it is usable at once."""
     profile = registry.profiles.order_by("-is_default", "name").first()
     if profile is None:
         profile = OAuthEntityProfile(registry=registry, name="Default", grant_type=registry.default_grant_type)

@@ -1,4 +1,4 @@
-"""Application Registries: our client registrations at other people's authorization servers."""
+"""Admin of Application Registries: our client registrations at authorization servers."""
 
 import hashlib
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ from foundation.oauth_client.errors import OAuthError, Unreachable
 from foundation.oauth_client.metadata import Metadata
 from integrations import registration_health
 from integrations.admin.base import NOTHING, Page, copyable, moment
-from integrations.admin.profiles import ProfileInline, ScopeInline, settle_profiles
+from integrations.admin.profiles import ProfileInline, ScopeInline, set_default_profile
 from integrations.admin.registry_form import FILL, RegistryForm
 from integrations.admin.typed_secret import keep_secret
 from integrations.connections import authorization
@@ -52,9 +52,9 @@ PARTICULARS = [
 ]  # fmt: skip
 OFFERED_AT_MOST = 200
 OFFER = ("found_scopes", "offered_scopes")
-CHECK_SECONDS = 25.0  # a browser waits
-# What somebody who may only look sees instead of the fields to type into.
-ONLY_TO_TYPE = {
+CHECK_SECONDS = 25.0  # a browser is waiting
+# Read-only fields that replace the inputs for administrators who may only view.
+READ_ONLY_REPLACEMENTS = {
     "client_secret": "secret_state",
     **dict.fromkeys(("reserved_id", "kept_secret", "fill_from_metadata", "same_provider", "logo", "remove_logo"), ""),
 }
@@ -70,7 +70,7 @@ class RegistryAdmin(Page):
     ordering = ["name"]
     readonly_fields = ["fill_from_metadata", "redirect_url", "logo_now", "secret_state", "problem"]
     tokens_below = "credential__profile__registry"
-    deletion_note = gettext_lazy("Delete its credentials first: that ends these sign-ins and tells the provider.")
+    deletion_note = gettext_lazy("Delete its credentials first. That ends these sign-ins and revokes the tokens.")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ApplicationRegistry]:
         below = "profiles__credentials"
@@ -81,12 +81,12 @@ class RegistryAdmin(Page):
         )
 
     def get_fieldsets(self, request: HttpRequest, obj: ApplicationRegistry | None = None) -> Any:
-        """Fields to type a secret into are for those who may change it: to others they would show what is stored."""
+        """Leave out inputs for secrets if the user may only view: read-only they would show the stored value."""
         main = ["problem", *MAIN] if obj and self.problem(obj) else MAIN
         if obj and not self.has_change_permission(request, obj):
-            main = [name for field in main if (name := ONLY_TO_TYPE.get(field, field))]
+            main = [name for field in main if (name := READ_ONLY_REPLACEMENTS.get(field, field))]
         if request.POST.get("found_scopes"):
-            main = [each for name in main for each in (name, *(OFFER if name == "fill_from_metadata" else ()))]
+            main = [field for name in main for field in (name, *(OFFER if name == "fill_from_metadata" else ()))]
         if not (obj and obj.logo_type):
             main = [name for name in main if name not in {"logo_now", "remove_logo"}]
         particulars = {"fields": PARTICULARS, "classes": ["collapse"]}
@@ -95,13 +95,13 @@ class RegistryAdmin(Page):
     def get_urls(self) -> list[URLPattern]:
         address = path(
             "<path:object_id>/check/",
-            self.admin_site.admin_view(require_POST(self.check_up)),
+            self.admin_site.admin_view(require_POST(self.check_view)),
             name="integrations_applicationregistry_check",
         )
         return [address, *super().get_urls()]
 
-    def check_up(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """What `manage.py doctor` would say, on a page. For those who may change what it finds: it calls the server."""
+    def check_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Show the doctor's findings. Needs the change permission, because it calls the server."""
         registry = self.get_object(request, unquote(object_id))
         if registry is None:
             raise Http404
@@ -110,7 +110,7 @@ class RegistryAdmin(Page):
         if registry.renewals_held_until is not None:
             registration_health.check_registration(
                 registry, again=True
-            )  # where the provider accepts us, renewals go on
+            )  # renewals continue if the provider accepts our client
         context = {
             **self.admin_site.each_context(request),
             "title": _("Check of %(name)s") % {"name": registry.name},
@@ -132,21 +132,21 @@ class RegistryAdmin(Page):
             if request.POST.get("send_credentials") != ClientAuthentication.NONE:
                 request.POST = cast(Any, keep_secret(request, object_id))
             if FILL in request.POST:
-                request.POST = cast(Any, fill(request))
+                request.POST = cast(Any, fill_in(request))
         return super().changeform_view(request, object_id, form_url, extra_context)
 
     def may_fill(self, request: HttpRequest, object_id: str | None) -> bool:
         return self.has_change_permission(request) if object_id else self.has_add_permission(request)
 
     def render_change_form(self, request: HttpRequest, context: Any, *arguments: Any, **options: Any) -> HttpResponse:
-        """Say of a form that comes back that the secret is kept, although it is not shown."""
+        """Say on a form with errors that the typed secret is kept, although it isn't shown."""
         form = context["adminform"].form
         if request.method == "POST" and request.POST.get("client_secret") and "client_secret" in form.fields:
             if request.POST.get("kept_secret"):
-                told = _("Kept. Leave this empty to use what you typed: a secret is never shown again.")
-                form.fields["client_secret"].help_text = told
+                help_text = _("Kept. Leave this empty to use what you typed. A secret is never shown again.")
+                form.fields["client_secret"].help_text = help_text
             else:
-                form.add_error("client_secret", _("Enter it once more: a secret is never shown again."))
+                form.add_error("client_secret", _("Enter it again. A secret is never shown again."))
         return super().render_change_form(request, context, *arguments, **options)
 
     def save_model(self, request: HttpRequest, obj: ApplicationRegistry, form: Any, change: bool) -> None:
@@ -159,7 +159,7 @@ class RegistryAdmin(Page):
         if request.user.has_perm("integrations.add_oauthentityscope"):
             add_scopes(form.instance, form.cleaned_data["offered_scopes"])
         if not change:
-            settle_profiles(form.instance)
+            set_default_profile(form.instance)
         for shortcoming, _code in validation.shortcomings(form.instance):
             messages.warning(request, shortcoming)
 
@@ -171,13 +171,13 @@ class RegistryAdmin(Page):
 
     @admin.display(description=gettext_lazy("Problem"), ordering="misconfigured_at", empty_value=NOTHING)
     def problem(self, registry: ApplicationRegistry) -> str:
-        found = []
+        problems = []
         if registry.misconfigured_code:
             reason = f": {registry.misconfigured_reason}" if registry.misconfigured_reason else ""
-            found.append(f"{registry.misconfigured_code}{reason} ({moment(registry.misconfigured_at)})")
+            problems.append(f"{registry.misconfigured_code}{reason} ({moment(registry.misconfigured_at)})")
         if registry.down_since:
-            found.append(_("Not answering since %(moment)s") % {"moment": moment(registry.down_since)})
-        return " · ".join(found)
+            problems.append(_("Not answering since %(moment)s") % {"moment": moment(registry.down_since)})
+        return " · ".join(problems)
 
     @admin.display(description=gettext_lazy("Redirect URL"))
     def redirect_url(self, registry: ApplicationRegistry) -> SafeString:
@@ -194,7 +194,7 @@ class RegistryAdmin(Page):
             ' <span class="help">{}</span>',
             FILL,
             _("Fill from metadata"),
-            _("Reads what the issuer publishes (RFC 8414, OpenID discovery). Nothing is saved by it."),
+            _("Reads what the issuer publishes (RFC 8414, OpenID discovery). Saves nothing."),
         )
 
     @admin.display(description=gettext_lazy("Logo now"))
@@ -204,40 +204,40 @@ class RegistryAdmin(Page):
         return format_html('<img src="{}?{}" alt="{}" width="40" height="40">', address, version, _("Logo"))
 
 
-def fill(request: HttpRequest) -> QueryDict:
-    """What was typed, with what the issuer publishes about itself in its place."""
+def fill_in(request: HttpRequest) -> QueryDict:
+    """Return the form's data, with the values that the issuer publishes."""
     typed = request.POST.copy()
     issuer = typed.get("issuer", "").strip()
     if not issuer:
         messages.error(request, _("Enter the Issuer first."))
         return typed
     try:
-        found = metadata.discover(issuer)
+        published = metadata.discover(issuer)
     except OAuthError as error:
-        messages.error(request, why_not(issuer, error))
+        messages.error(request, metadata_error(issuer, error))
         return typed
-    write_into(typed, found)
-    told = _("Filled in from %(issuer)s. Look it over and save.") % {"issuer": issuer}
-    typed["found_scopes"] = " ".join(new_scopes(found, typed))
-    messages.info(request, told + words_about_scopes(found.scopes))
+    copy_metadata(typed, published)
+    message = _("Filled in from %(issuer)s. Check the form and save it.") % {"issuer": issuer}
+    typed["found_scopes"] = " ".join(new_scopes(published, typed))
+    messages.info(request, message + scopes_sentence(published.scopes))
     return typed
 
 
-def words_about_scopes(scopes: Sequence[str]) -> str:
-    """The message is kept until it is shown, so it names no more than can be offered."""
+def scopes_sentence(scopes: Sequence[str]) -> str:
+    """Return a sentence on the scopes. Limited, because a message is stored until it is shown."""
     if not scopes:
         return ""
     names = {"count": len(scopes), "scopes": ", ".join(scopes[:OFFERED_AT_MOST])}
     if len(scopes) > OFFERED_AT_MOST:
-        return _(" It names %(count)d scopes, first these: %(scopes)s.") % names
+        return _(" It names %(count)d scopes, the first of which are: %(scopes)s.") % names
     return _(" It names these scopes: %(scopes)s.") % names
 
 
-def new_scopes(found: Metadata, typed: QueryDict) -> list[str]:
-    """Those that can be rows and are none yet, saved or typed."""
-    rows = {value for name, value in typed.items() if name.startswith("scopes-") and name.endswith("-scope")}
-    new = (scope for scope in dict.fromkeys(found.scopes) if scope not in rows and is_scope(scope))
-    return list(islice(new, OFFERED_AT_MOST))
+def new_scopes(published: Metadata, typed: QueryDict) -> list[str]:
+    """Return valid scopes that are in no row of the form yet."""
+    typed_scopes = {value for name, value in typed.items() if name.startswith("scopes-") and name.endswith("-scope")}
+    scopes = (scope for scope in dict.fromkeys(published.scopes) if scope not in typed_scopes and is_scope(scope))
+    return list(islice(scopes, OFFERED_AT_MOST))
 
 
 def is_scope(text: str) -> bool:
@@ -253,32 +253,32 @@ def add_scopes(registry: ApplicationRegistry, chosen: list[str]) -> None:
         OAuthEntityScope.objects.get_or_create(registry=registry, scope=scope, defaults={"name": scope[:100]})
 
 
-def why_not(issuer: str, error: OAuthError) -> str:
+def metadata_error(issuer: str, error: OAuthError) -> str:
     names = {"issuer": issuer, "code": error.code, "description": error.description or error.code}
     if isinstance(error, Unreachable):
         return _("No answer from %(issuer)s (%(code)s). Nothing was filled in.") % names
     if error.code == "issuer_mismatch":
         return _("Nothing was filled in, because %(description)s. Enter the Issuer as the server spells it.") % names
-    return _("No metadata could be read at %(issuer)s: %(description)s.") % names
+    return _("There’s no readable metadata at %(issuer)s: %(description)s.") % names
 
 
-def write_into(typed: QueryDict, found: Metadata) -> None:
-    """Only what is published; the safer choice stays where the server leaves one."""
-    published = {
-        "authorization_url": found.authorization_url,
-        "token_url": found.token_url,
-        "token_revocation_url": found.revocation_url,
-        "token_introspection_url": found.introspection_url,
-        "userinfo_url": found.userinfo_url,
-        "names_issuer": "on" if found.names_issuer else "",
+def copy_metadata(typed: QueryDict, published: Metadata) -> None:
+    """Copy published values into the form's data. Keeps the safer choice if the server supports both."""
+    values = {
+        "authorization_url": published.authorization_url,
+        "token_url": published.token_url,
+        "token_revocation_url": published.revocation_url,
+        "token_introspection_url": published.introspection_url,
+        "userinfo_url": published.userinfo_url,
+        "names_issuer": "on" if published.names_issuer else "",
     }
-    for name, value in published.items():
+    for name, value in values.items():
         if value:
             typed[name] = value
-    if CodeChallengeMethod.S256 in found.code_challenge_methods:
+    if CodeChallengeMethod.S256 in published.code_challenge_methods:
         typed["pkce_required"], typed["code_challenge_method"] = "on", str(CodeChallengeMethod.S256)
-    elif CodeChallengeMethod.PLAIN in found.code_challenge_methods:
+    elif CodeChallengeMethod.PLAIN in published.code_challenge_methods:
         typed["code_challenge_method"] = str(CodeChallengeMethod.PLAIN)
-    if typed.get("send_credentials") not in found.client_authentications:
-        offered = [way for way in ClientAuthentication.values if way in found.client_authentications]
-        typed["send_credentials"] = offered[0] if offered else typed.get("send_credentials", "")
+    if typed.get("send_credentials") not in published.client_authentications:
+        supported = [method for method in ClientAuthentication.values if method in published.client_authentications]
+        typed["send_credentials"] = supported[0] if supported else typed.get("send_credentials", "")

@@ -1,4 +1,4 @@
-"""What an application registry must look like, and who may lead its secret elsewhere: only who can type it again."""
+"""Form of application registries. To send the stored secret elsewhere, it must be typed again."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -32,7 +32,7 @@ from integrations.models.registry import (
 from integrations.models.registry.validation import ADDRESSES, LINKS, picture_type
 from integrations.models.tokens import Token
 
-FILL = "_fill"  # the button that only fills the form in
+FILL = "_fill"  # the button that fills in the form without saving it
 RESERVED_ID = "reserved-registry-id"
 SEPARATORS = [(" ", gettext_lazy("Space")), (",", gettext_lazy("Comma"))]
 DEFAULTS = {
@@ -43,8 +43,8 @@ HAS_DEFAULT = ("scope_separator", "account_id_path", "account_label_path", "revo
 
 
 @contextmanager
-def sentences() -> Iterator[None]:
-    """What is wrong with a dialect, at the field where it was typed in."""
+def dialect_errors() -> Iterator[None]:
+    """Translate `BadDialect` into `ValidationError`, so that the field shows it."""
     try:
         yield
     except BadDialect as error:
@@ -59,7 +59,7 @@ class RegistryForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
         label=gettext_lazy("Scopes found"),
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        help_text=gettext_lazy("Tick what people should be asked for. The ticked scopes are added when you save."),
+        help_text=gettext_lazy("Select the scopes that people are asked for. They’re added when you save."),
     )
     client_secret = forms.CharField(
         label=gettext_lazy("Client Secret"),
@@ -72,7 +72,7 @@ class RegistryForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
         label=gettext_lazy("Scope separator"),
         choices=SEPARATORS,
         required=False,
-        help_text=gettext_lazy("What stands between scopes in a request; a space unless the provider says otherwise."),
+        help_text=gettext_lazy("The separator of scopes in a request: a space unless the provider says otherwise."),
     )
     logo = forms.FileField(
         label=gettext_lazy("Logo"),
@@ -82,12 +82,12 @@ class RegistryForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
     )
     remove_logo = forms.BooleanField(label=gettext_lazy("Remove the logo"), required=False)
     same_provider = move_confirmation.SameProviderField()
-    secret_proved = False  # the stored secret was typed again, and not another one
+    secret_proved = False  # the stored secret was typed again
 
     class Meta:
         model = ApplicationRegistry
         fields = "__all__"  # noqa: DJ007 - the admin's fieldsets name them one by one
-        exclude = ["client_secret", "logo"]  # noqa: DJ006 - not editable; the fields above take their place
+        exclude = ["client_secret", "logo"]  # noqa: DJ006 - not editable; replaced by the fields above
         field_classes = (
             dict.fromkeys(ADDRESSES, AddressField)
             | dict.fromkeys(LINKS, LinkField)
@@ -109,18 +109,18 @@ class RegistryForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
                 self.fields[name].required = False
 
     def offer_scopes(self) -> None:
-        """Those that the metadata name, or nothing."""
+        """Offer the scopes that the metadata name."""
         choices = cast(forms.MultipleChoiceField, self.fields["offered_scopes"])
         choices.choices = [(scope, scope) for scope in self.data.get("found_scopes", "").split()]
 
     def reserve_id(self) -> None:
-        """The id is fixed when the empty form is shown, so that the Redirect URL on it is the one that will hold."""
+        """Choose the id when the empty form is shown, so that the Redirect URL on it stays valid."""
         with suppress(signing.BadSignature):
             self.instance.pk = UUID(signing.loads(self.data.get("reserved_id", ""), salt=RESERVED_ID))
         self.initial["reserved_id"] = signing.dumps(self.instance.hex, salt=RESERVED_ID)
 
     def full_clean(self) -> None:
-        """Filling in is not saving: what is missing yet is no error."""
+        """Skip validation when the form is only filled in."""
         if self.is_bound and FILL in self.data:
             self._errors, self.cleaned_data = ErrorDict(), {}
         else:
@@ -135,49 +135,49 @@ class RegistryForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
             keyring()
         except NoKeys as error:
             if typed:
-                told = _("Keyrack cannot store a secret: %(why)s Nothing was saved.")
-                raise ValidationError(told % {"why": error}) from None
+                message = _("Keyrack can’t store a secret: %(why)s Nothing was saved.")
+                raise ValidationError(message % {"why": error}) from None
         return typed
 
     def clean_client_id(self) -> str:
         typed: str = self.cleaned_data["client_id"]
-        if wrong := validation.wrong_name(typed):
-            raise ValidationError(wrong)
+        if fault := validation.wrong_name(typed):
+            raise ValidationError(fault)
         return typed
 
     def clean_authorization_parameters(self) -> dict[str, str]:
-        return self.parameters("authorization_parameters")
+        return self.clean_parameters("authorization_parameters")
 
     def clean_token_parameters(self) -> dict[str, str]:
-        return self.parameters("token_parameters")
+        return self.clean_parameters("token_parameters")
 
-    def parameters(self, name: str) -> dict[str, str]:
+    def clean_parameters(self, name: str) -> dict[str, str]:
         typed = self.cleaned_data[name] or {}
-        if wrong := validation.wrong_parameters(typed, validation.PARAMETERS[name]):
-            raise ValidationError(wrong)
+        if fault := validation.wrong_parameters(typed, validation.PARAMETERS[name]):
+            raise ValidationError(fault)
         return dict(typed)
 
     def clean_call_headers(self) -> dict[str, str]:
-        return self.request("call_headers")
+        return self.clean_request("call_headers")
 
     def clean_userinfo_request(self) -> dict[str, Any]:
-        return self.request("userinfo_request")
+        return self.clean_request("userinfo_request")
 
-    def request(self, name: str) -> dict[str, Any]:
+    def clean_request(self, name: str) -> dict[str, Any]:
         typed = self.cleaned_data[name] or {}
-        if wrong := validation.wrong_request(validation.REQUESTS[name], typed):
-            raise ValidationError(wrong)
+        if fault := validation.wrong_request(validation.REQUESTS[name], typed):
+            raise ValidationError(fault)
         return dict(typed)
 
     def clean_revocation_request(self) -> dict[str, Any]:
         typed = self.cleaned_data["revocation_request"] or {}
-        with sentences():
+        with dialect_errors():
             revocation_requests.read(typed)
         return dict(typed)
 
     def clean_token_revocation_url(self) -> str:
         url: str = self.cleaned_data["token_revocation_url"]
-        with sentences():
+        with dialect_errors():
             revocation_requests.check_url(url)
         return url
 
@@ -201,7 +201,7 @@ class RegistryForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
     def clean(self) -> dict[str, Any]:
         fields = super().clean() or self.cleaned_data
         if self.instance._state.adding and ApplicationRegistry.objects.filter(pk=self.instance.pk).exists():
-            raise ValidationError(_("This page was saved already. Open the registry from the list."))
+            raise ValidationError(_("This page was already saved. Open the registry from the list."))
         if not self.errors:
             self.check_revocation(fields)
             self.check_base_url(fields)
@@ -210,7 +210,7 @@ class RegistryForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
         return fields
 
     def check_revocation(self, fields: dict[str, Any]) -> None:
-        """Address and request belong together: one may have a placeholder that the other lacks."""
+        """Check address and request of the revocation together: placeholders must match."""
         dialect, url = revocation_requests.read(fields["revocation_request"]), fields["token_revocation_url"]
         try:
             if url:
@@ -219,56 +219,56 @@ class RegistryForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
             self.add_error("revocation_request", str(error))
 
     def check_base_url(self, fields: dict[str, Any]) -> None:
-        if wrong := validation.wrong_hosts(fields["base_url_path"], fields["base_url_hosts"]):
-            self.add_error("base_url_hosts", wrong)
+        if fault := validation.wrong_hosts(fields["base_url_path"], fields["base_url_hosts"]):
+            self.add_error("base_url_hosts", fault)
         if fields["scope_parameter"] in validation.OURS_TO_SEND - {"scope"}:
-            told = _("Keyrack sets this itself: %(names)s.")
-            self.add_error("scope_parameter", told % {"names": fields["scope_parameter"]})
+            message = _("Keyrack sets this itself: %(names)s.")
+            self.add_error("scope_parameter", message % {"names": fields["scope_parameter"]})
 
     @sensitive_variables("typed")
     def check_secret(self, fields: dict[str, Any]) -> None:
-        """Whoever changes where the secret goes, or for whom it speaks, must know it."""
+        """Require the secret again if a change decides who receives it, or people's tokens."""
         typed = bool(fields["client_secret"])
         if fields["send_credentials"] == ClientAuthentication.NONE:
             if typed:
                 self.add_error("client_secret", _("A public client has no secret. Leave this empty."))
         elif self.has_secret and not typed and (changed := self.leading_elsewhere(fields)):
             labels = ", ".join(str(self.fields[name].label) for name in changed)
-            told = _(
+            message = _(
                 "Enter the Client Secret again: these changes decide who receives it, or people’s tokens (%(labels)s)."
             )
-            self.add_error("client_secret", told % {"labels": labels})
+            self.add_error("client_secret", message % {"labels": labels})
 
     def leading_elsewhere(self, fields: dict[str, Any]) -> list[str]:
         endpoints = validation.leading_elsewhere(self.initial, fields)
         return [*endpoints, *validation.leading_people_elsewhere(self.initial, fields)]
 
     def check_tokens(self, fields: dict[str, Any]) -> None:
-        """People's tokens would follow, where no secret has to be typed again for it."""
+        """Ask for confirmation if tokens would go to another server, and no secret has to be typed for it."""
         if fields[move_confirmation.SAME_PROVIDER] or self.instance._state.adding or self.has_secret:
             return
-        new, known = validation.new_receivers(self.initial, fields)
+        receivers, current_receivers = validation.new_receivers(self.initial, fields)
         if "call_headers" in validation.leading_people_elsewhere(self.initial, fields):
-            new |= {_("a place that Headers of calls name")}
-        if new and Token.objects.filter(credential__profile__registry=self.instance).exists():
-            move_confirmation.ask(self, new, known)
+            receivers |= {_("a place that Headers of calls name")}
+        if receivers and Token.objects.filter(credential__profile__registry=self.instance).exists():
+            move_confirmation.ask_for_confirmation(self, receivers, current_receivers)
 
     def save(self, commit: bool = True) -> Any:
         self.secret_proved = move_confirmation.is_secret_of(self.instance, self.cleaned_data["client_secret"])
-        self.take_secret()
-        self.take_logo()
-        self.take_defaults()
+        self.set_secret()
+        self.set_logo()
+        self.set_defaults()
         if self.has_changed():
-            self.instance.note_misconfigured("", use=Use.SIGN_IN)  # forgets any problem; the next call will tell
+            self.instance.note_misconfigured("", use=Use.SIGN_IN)  # clear the problem; the next call will show
         return super().save(commit)
 
-    def take_secret(self) -> None:
+    def set_secret(self) -> None:
         if self.cleaned_data["send_credentials"] == ClientAuthentication.NONE:
             self.instance.client_secret = ""
         elif self.cleaned_data["client_secret"]:
             self.instance.client_secret = self.cleaned_data["client_secret"]
 
-    def take_logo(self) -> None:
+    def set_logo(self) -> None:
         picture = self.cleaned_data["logo"]
         if picture:
             self.instance.logo = picture.read()
@@ -276,7 +276,7 @@ class RegistryForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
         elif self.cleaned_data.get("remove_logo"):
             self.instance.logo, self.instance.logo_type = None, ""
 
-    def take_defaults(self) -> None:
+    def set_defaults(self) -> None:
         for name in DEFAULTS:
             if not self.cleaned_data.get(name):
                 setattr(self.instance, name, DEFAULTS[name])

@@ -1,4 +1,4 @@
-"""Remote Tables: what is read where, which columns show it, and how that looks to the administrator."""
+"""Admin of Remote Tables, with a preview."""
 
 from typing import Any, cast
 
@@ -26,8 +26,8 @@ from integrations.remote_tables import Source
 
 ROWS_PREVIEWED = 10
 REASONS = {
-    "http_401": gettext_lazy("The third party does not accept your token. Authenticate again."),
-    "not_connected": gettext_lazy("You are not signed in there yourself. Authenticate to see the preview."),
+    "http_401": gettext_lazy("The third party doesn’t accept your token. Authenticate again."),
+    "not_connected": gettext_lazy("You aren’t signed in there. Authenticate to see the preview."),
 }
 
 
@@ -69,15 +69,15 @@ class RemoteTableAdmin(Page):
         return [address, *super().get_urls()]
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        """An alias may follow later, or become Personal later; until then the table shows nothing, and says so here."""
+        """Warn if an alias is missing or not Personal yet: until then the table shows nothing."""
         super().save_related(request, form, formsets, change)
         alias_ids = form.instance.alias_ids
         if not alias_ids or Alias.objects.filter(pk__in=alias_ids).personal().count() < len(alias_ids):
-            told = _("Nobody sees rows yet: each alias needs an active connection whose credential is Personal.")
-            messages.warning(request, told)
+            message = _("Nobody sees rows yet. Each alias needs an active connection whose credential is Personal.")
+            messages.warning(request, message)
 
     def preview(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """The first rows as the administrator's own account sees them, or what is in the way."""
+        """Show the first rows, read with the administrator's own sign-in, or why there are none."""
         table = self.get_object(request, unquote(object_id))
         if table is None:
             raise Http404
@@ -99,7 +99,7 @@ class RemoteTableAdmin(Page):
 def preview_of(table: RemoteTable, user: User, source: Source) -> dict[str, Any]:
     columns = list(table.columns.all())
     if not RemoteTable.objects.readable_by(user).filter(pk=table.pk).exists():
-        return {"trouble": _("To read as yourself you need the role, and a group that may use each alias.")}
+        return {"trouble": _("To see rows you need the role, and a group that may use each alias.")}
     try:
         answer = remote_tables.read(table, user, source, fresh=True)
     except NoUsableToken as error:
@@ -107,15 +107,15 @@ def preview_of(table: RemoteTable, user: User, source: Source) -> dict[str, Any]
     except remote_tables.TurnedOff:
         return {"trouble": _("The alias, its credential or its registry is not active.")}
     except OAuthError as error:
-        return {"trouble": error.description or _("It did not work: %(code)s.") % {"code": error.code}}
-    found = remote_tables.arranged(answer, table)
-    page = found.page(1, size=ROWS_PREVIEWED)
-    told = {"columns": columns, "page": page, "found": found.count, "is_cut": answer.is_cut}
-    return told | {"empty_columns": empty(columns, found)}
+        return {"trouble": error.description or _("It didn’t work: %(code)s.") % {"code": error.code}}
+    rows = remote_tables.arranged(answer, table)
+    page = rows.page(1, size=ROWS_PREVIEWED)
+    context = {"columns": columns, "page": page, "found": rows.count, "is_cut": answer.is_cut}
+    return context | {"empty_columns": empty_columns(columns, rows)}
 
 
-def empty(columns: list[RemoteTableColumn], found: remote_tables.Arranged) -> list[str]:
-    """Columns that found nothing in any row: most likely their path is wrong."""
-    if not found.rows:
+def empty_columns(columns: list[RemoteTableColumn], arranged: remote_tables.Arranged) -> list[str]:
+    """Return the labels of columns that are empty in every row: their path is probably wrong."""
+    if not arranged.rows:
         return []
-    return [column.label for place, column in enumerate(columns) if all(row[place].is_empty for row in found.rows)]
+    return [column.label for index, column in enumerate(columns) if all(row[index].is_empty for row in arranged.rows)]

@@ -1,4 +1,4 @@
-"""Promises to revoke and what came of them. They write themselves, nobody edits them."""
+"""Admin of Token Revocations. Read-only, with the action Try again."""
 
 from typing import Any
 
@@ -9,20 +9,20 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from integrations.admin.base import ReadOnly, day, hour, quietly
+from integrations.admin.base import ReadOnly, day, hour, with_note
 from integrations.connections import tasks
 from integrations.models.tokens import Revocation, RevocationQuerySet
 
 
-class Kept(ReadOnly):
-    """Not to be deleted either: it is the only memory of what was promised or happened."""
+class Undeletable(ReadOnly):
+    """Admin of rows that can't be deleted either: they are the only record of what happened."""
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
 
 @admin.register(Revocation)
-class RevocationAdmin(Kept):
+class RevocationAdmin(Undeletable):
     list_display = ["provider", "whose", "reason", "state", "attempts", "last_answer", "promised"]
     list_filter = ["state", "registry", "created_at"]
     search_fields = ["username", "account_label", "provider"]
@@ -48,22 +48,25 @@ class RevocationAdmin(Kept):
 
     @admin.display(description=gettext_lazy("User"), ordering="username")
     def whose(self, revocation: Revocation) -> SafeString:
-        return quietly(revocation.username or _("System"), revocation.account_label)
+        return with_note(revocation.username or _("System"), revocation.account_label)
 
     @admin.display(description=gettext_lazy("Promised"), ordering="created_at")
     def promised(self, revocation: Revocation) -> SafeString:
-        return quietly(day(revocation.created_at), hour(revocation.created_at))
+        return with_note(day(revocation.created_at), hour(revocation.created_at))
 
     def has_retry_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("integrations.change_revocation")
 
     @admin.action(description=gettext_lazy("Try again"), permissions=["retry"])
     def try_again(self, request: HttpRequest, queryset: RevocationQuerySet) -> None:
-        """Start over with those that are not settled or not proved, and whose copies are there."""
+        """Restart revocations that are unsettled or unproved, and whose token copies still exist."""
         with transaction.atomic():
             started = [revocation for revocation in queryset.retryable().with_registry() if revocation.start_over()]
             for revocation in started:
                 tasks.hurry(revocation)
-        one, more = "Asking %(count)d provider again.", "Asking again for %(count)d revocations."
-        told = ngettext(one, more, len(started)) % {"count": len(started)}
-        self.message_user(request, told, messages.SUCCESS if started else messages.WARNING)
+        singular, plural = (
+            "Asking the provider again for %(count)d revocation.",
+            "Asking the providers again for %(count)d revocations.",
+        )
+        message = ngettext(singular, plural, len(started)) % {"count": len(started)}
+        self.message_user(request, message, messages.SUCCESS if started else messages.WARNING)

@@ -1,4 +1,4 @@
-"""What may be searched for in a list of the admin."""
+"""Search form of the admin's lists."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ LONGEST_SEARCH = 500  # characters
 
 
 class SearchForm(ChangeListSearchForm):
-    """Django's, with an end: SQLite fails at long patterns and at thousands of words, and others are slow."""
+    """Django's form with a length limit: SQLite fails on long patterns and thousands of words, others are slow."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)

@@ -1,4 +1,4 @@
-"""The admin has no sign-in of its own. Its door leads to the site's, so nobody gets around what that asks for."""
+"""Redirects from the admin's sign-in to the site's, so that nobody gets around what that asks for."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from django.views.decorators.cache import never_cache
 
 @never_cache
 def login(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-    """Somebody who is signed in and still may not come in is told so, instead of being sent in a circle."""
+    """Redirect to the site's sign-in. A signed-in user without access gets 403, not a redirect loop."""
     if admin.site.has_permission(request):
         return HttpResponseRedirect(reverse("admin:index"))
     if request.user.is_authenticated:

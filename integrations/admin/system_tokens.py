@@ -1,4 +1,4 @@
-"""Get OAuth Token where the system gets one without anybody signing in: one press, and in words how it went."""
+"""The button Get OAuth Token for grants without a sign-in, and its messages."""
 
 from typing import cast
 
@@ -16,42 +16,43 @@ from integrations.models.tokens import Token, consent
 
 
 def get_token(request: HttpRequest, credential: OAuth2Credential) -> None:
-    """Raises `authorization.NotAvailable` where there is none to get this way, or not for this administrator."""
+    """Get a token for the system and show the result as a message.
+
+    Raises `authorization.NotAvailable` if the grant needs a sign-in, or the administrator may not do this.
+    """
     try:
         token = authorization.get_own_token(cast(User, request.user), credential)
     except NoUsableToken as error:
-        messages.error(request, refused(credential, error.code))
+        messages.error(request, refusal_message(credential, error.code))
     except OAuthError as error:
-        messages.error(request, failed(credential, error))
+        messages.error(request, failure_message(credential, error))
     else:
-        messages.success(request, there_it_is(credential, token))
+        messages.success(request, success_message(credential, token))
 
 
-def there_it_is(credential: OAuth2Credential, token: Token) -> str:
+def success_message(credential: OAuth2Credential, token: Token) -> str:
     names = {"provider": credential.registry.name, "until": moment(token.expires_at)}
     if token.expires_at is None:
-        return _("Keyrack has a token of its own at %(provider)s, which named no end for it.") % names
-    return _("Keyrack has a token of its own at %(provider)s (until %(until)s) and renews it by itself.") % names
+        return _("Keyrack has its own token at %(provider)s. The provider gave no expiry.") % names
+    return _("Keyrack has its own token at %(provider)s (until %(until)s) and renews it by itself.") % names
 
 
-def failed(credential: OAuth2Credential, error: OAuthError) -> str:
+def failure_message(credential: OAuth2Credential, error: OAuthError) -> str:
     names = {"provider": credential.registry.name, "code": error.code}
     if error.code == "renewal_postponed":
-        return _("%(provider)s was asked a moment ago and gave nothing. Try again in a few seconds.") % names
+        return _("%(provider)s was asked a moment ago and gave no token. Try again in a few seconds.") % names
     if isinstance(error, Unreachable):
-        return _("%(provider)s does not answer (%(code)s). Try again in a few minutes.") % names
+        return _("%(provider)s doesn’t answer (%(code)s). Try again in a few minutes.") % names
     if isinstance(error, Misconfigured):
-        told = _(
-            "%(provider)s does not know us as we are set up (%(code)s). Look at Client ID, Client Secret and URLs."
-        )
-        return told % names
-    return refused(credential, error.code)
+        message = _("%(provider)s rejects our client (%(code)s). Check Client ID, Client Secret and URLs.")
+        return message % names
+    return refusal_message(credential, error.code)
 
 
-def refused(credential: OAuth2Credential, code: str) -> str:
+def refusal_message(credential: OAuth2Credential, code: str) -> str:
     if code == "unreadable":
-        return _("The stored token cannot be opened: its key is missing from TOKEN_ENCRYPTION_KEYS.")
+        return _("The stored token can’t be opened: its key is missing from TOKEN_ENCRYPTION_KEYS.")
     if code == consent.CHANGED:
-        return _("An address was changed. Somebody who may change the application registry must get the token.")
+        return _("An address was changed. An administrator who may change the application registry must get the token.")
     names = {"provider": credential.registry.name, "code": code}
-    return _("%(provider)s gave no token (%(code)s). Look at the grant type and the scopes of the profile.") % names
+    return _("%(provider)s gave no token (%(code)s). Check the grant type and the scopes of the profile.") % names

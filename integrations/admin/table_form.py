@@ -1,4 +1,4 @@
-"""What a remote table must look like. What only an answer of the third party shows is for the preview."""
+"""Forms of remote tables and their columns. What only an answer can show is checked by the preview."""
 
 import re
 from typing import Any
@@ -13,7 +13,7 @@ from integrations.flows import actions
 from integrations.models.flows import Action
 from integrations.models.remote_tables import RemoteTable, RemoteTableColumn, name_from
 
-ANYWHERE = "https://api.example"  # a path leaves one origin as it leaves any other
+ANYWHERE = "https://api.example"  # a path that leaves one origin leaves any
 
 
 class TableForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
@@ -33,11 +33,11 @@ class TableForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable
         return fields
 
     def check_action(self, action: Action, inputs: Any) -> None:
-        """It only reads, takes what it is given, and each look at the table runs it."""
+        """Check that the action only reads and accepts its inputs: each view of the table runs it."""
         for step in action.steps.all():
             if step.method not in remote_tables.READS:
-                told = _("Its step “%(step)s” changes something (%(method)s); looking at a table must not.")
-                self.add_error("action", told % {"step": step.name, "method": step.method})
+                message = _("Its step “%(step)s” changes something (%(method)s). Viewing a table must not.")
+                self.add_error("action", message % {"step": step.name, "method": step.method})
         try:
             actions.taken(action.inputs, inputs if isinstance(inputs, dict) else {})
         except actions.BadInputs as error:
@@ -52,7 +52,7 @@ class TableForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable
     def clean_path(self) -> str:
         path = str(self.cleaned_data["path"])
         if "?" in path:
-            raise forms.ValidationError(_("What follows the question mark belongs into Query."))
+            raise forms.ValidationError(_("What follows the question mark belongs in Query."))
         try:
             calls.target(ANYWHERE, path)
         except calls.BadPath as error:
@@ -62,7 +62,7 @@ class TableForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable
     def clean_query(self) -> str:
         query = str(self.cleaned_data["query"]).strip().removeprefix("?")
         if query and not all(re.fullmatch(r"[^=&#\s]+(=[^&#\s]*)?", pair) for pair in query.split("&")):
-            raise forms.ValidationError(_("Write name=value, with & between several; spaces as %20."))
+            raise forms.ValidationError(_("Write name=value, separated by &. Write spaces as %20."))
         return query
 
 
@@ -75,15 +75,15 @@ class ColumnForm(RowForm):
         }
 
     def clean_name(self) -> str:
-        """Here, so that two columns of one name are told apart from the rest of the form."""
+        """Derive the name here, so that the formset can find duplicates."""
         return str(self.cleaned_data["name"] or name_from(self.cleaned_data.get("label", "")))
 
 
 class ColumnFormSet(RowFormSet):
     def clean(self) -> None:
         super().clean()
-        if not any(form.has_changed() or form.instance.pk for form in self.staying()):
+        if not any(form.has_changed() or form.instance.pk for form in self.remaining_forms()):
             raise forms.ValidationError(_("A table needs at least one column."))
 
-    def staying(self) -> list[Any]:
+    def remaining_forms(self) -> list[Any]:
         return [form for form in self.forms if not (self.can_delete and self._should_delete_form(form))]  # type: ignore[attr-defined]  # Django's own

@@ -1,4 +1,4 @@
-"""What is asked before something is made from a configuration template: only what varies."""
+"""Form for a new integration from a configuration template: asks only for what varies."""
 
 from contextlib import suppress
 from typing import Any, cast
@@ -30,7 +30,7 @@ from integrations.provider_setup import from_template
 from integrations.provider_setup.from_template import Wanted
 
 CALLED = tuple(name for name in dict.fromkeys((*BOUND_TO_SECRET, *GET_SECRETS)) if name.endswith("_url"))
-SHOWN = 60  # characters of what somebody typed, in a sentence about it
+QUOTED_LENGTH = 60  # characters of typed text in an error message
 
 
 class FromTemplateForm(forms.Form):
@@ -51,33 +51,33 @@ class FromTemplateForm(forms.Form):
     other_scopes = forms.CharField(
         label=gettext_lazy("Other scopes"),
         required=False,
-        help_text=gettext_lazy("One on each line; behind a space, what people read: “notes:read Read notes”."),
+        help_text=gettext_lazy("One per line, followed by a space and its label: “notes:read Read notes”."),
         widget=forms.Textarea(attrs={"rows": 3, "class": "vLargeTextField", "spellcheck": "false"}),
     )
     name = forms.CharField(
         label=gettext_lazy("Name"),
         max_length=100,
-        help_text=gettext_lazy("Of the registry and the credential, and what people read on their card."),
+        help_text=gettext_lazy("Name of the registry and the credential. People see it on their card."),
         widget=forms.TextInput(attrs={"class": "vTextField"}),
     )
     alias = forms.CharField(
         label=gettext_lazy("Alias"),
         max_length=80,
         validators=Alias._meta.get_field("name").validators,
-        help_text=gettext_lazy("What programs call it by: letters, digits and underscores."),
+        help_text=gettext_lazy("The name that programs use: letters, digits and underscores."),
         widget=forms.TextInput(attrs={"class": "vTextField"}),
     )
     integration_type = forms.ChoiceField(
         label=gettext_lazy("Integration Type"),
         choices=IntegrationType.choices,
         initial=IntegrationType.PERSONAL,
-        help_text=gettext_lazy("Personal: everybody signs in as themselves. System: one sign-in for all."),
+        help_text=gettext_lazy("Personal: each person signs in. System: one sign-in for all."),
     )
 
     def __init__(self, template: ConfigurationTemplate, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.template, self.definition = template, template.read
-        self.registry_id = self.reserved()
+        self.registry_id = self.reserve_id()
         self.initial["name"] = template.name[:100]
         self.initial["alias"] = alias_name(template.key or template.name)
         self.initial["reserved_id"] = signing.dumps(self.registry_id.hex, salt=RESERVED_ID)
@@ -87,21 +87,21 @@ class FromTemplateForm(forms.Form):
         if self.definition.registry.get("send_credentials") == ClientAuthentication.NONE:
             del self.fields["client_secret"]
 
-    def reserved(self) -> UUID:
-        """Fixed when the empty form is shown, so that the Redirect URL on it is the one that will hold."""
+    def reserve_id(self) -> UUID:
+        """Choose the id when the empty form is shown, so that the Redirect URL on it stays valid."""
         with suppress(signing.BadSignature):
             return UUID(signing.loads(self.data.get("reserved_id", ""), salt=RESERVED_ID))
         return uuid4()
 
     def offer_scopes(self) -> None:
         field = cast(forms.MultipleChoiceField, self.fields["scopes"])
-        offered = [each for each in self.definition.scopes if not each.required]
-        field.choices = [(each.scope, f"{each.name} ({each.scope})") for each in offered]
-        self.initial["scopes"] = [each.scope for each in offered if each.chosen]
-        always = ", ".join(each.scope for each in self.definition.scopes if each.required)
-        if always:
-            field.help_text = _("Always asked for: %(scopes)s.") % {"scopes": always}
-        if not offered:
+        optional = [scope for scope in self.definition.scopes if not scope.required]
+        field.choices = [(scope.scope, f"{scope.name} ({scope.scope})") for scope in optional]
+        self.initial["scopes"] = [scope.scope for scope in optional if scope.chosen]
+        required = ", ".join(scope.scope for scope in self.definition.scopes if scope.required)
+        if required:
+            field.help_text = _("Always requested: %(scopes)s.") % {"scopes": required}
+        if not optional:
             del self.fields["scopes"]
 
     @property
@@ -112,11 +112,11 @@ class FromTemplateForm(forms.Form):
         try:
             keyring()
         except NoKeys as error:
-            told = _("Keyrack cannot store a secret: %(why)s Nothing was saved.")
-            raise ValidationError(told % {"why": error}) from None
+            message = _("Keyrack can’t store a secret: %(why)s Nothing was saved.")
+            raise ValidationError(message % {"why": error}) from None
         typed = str(self.cleaned_data["client_secret"])
         if not typed.strip():
-            raise ValidationError(_("This is empty: there are only spaces in it."))
+            raise ValidationError(_("Enter a secret. This is only spaces."))
         return typed
 
     def clean_other_scopes(self) -> list[tuple[str, str]]:
@@ -125,7 +125,7 @@ class FromTemplateForm(forms.Form):
             try:
                 OAuthEntityScope(scope=scope, name=words or scope[:100]).clean_fields(exclude=["registry"])
             except ValidationError as error:
-                raise ValidationError(f"{scope[:SHOWN]}: {' '.join(error.messages)}") from None
+                raise ValidationError(f"{scope[:QUOTED_LENGTH]}: {' '.join(error.messages)}") from None
         return [(scope, words.strip() or scope[:100]) for scope, _space, words in lines]
 
     def clean(self) -> dict[str, Any]:
@@ -134,10 +134,10 @@ class FromTemplateForm(forms.Form):
             answer = str(fields.get(answer_name(question), "")).rstrip("/")
             if answer and not question.fits(answer):
                 self.add_error(answer_name(question), MISSPELT[question.kind])
-        for name, told in from_template.in_the_way(fields.get("name", ""), fields.get("alias", "")):
-            self.add_error(name, told)
+        for name, message in from_template.find_taken_names(fields.get("name", ""), fields.get("alias", "")):
+            self.add_error(name, message)
         if ApplicationRegistry.objects.filter(pk=self.registry_id).exists():
-            raise ValidationError(_("This page was saved already. Open the registry from the list."))
+            raise ValidationError(_("This page was already saved. Open the registry from the list."))
         if not self.errors:
             self.check_rows()
         if not self.errors:
@@ -145,13 +145,13 @@ class FromTemplateForm(forms.Form):
         return fields
 
     def check_rows(self) -> None:
-        """What would be made, as the forms of the rows would take it."""
-        for name, wrong in validation.faults(from_template.registry_of(self.definition, self.wanted())):
-            self.add_error(name if name in self.fields else None, wrong)
+        """Validate the registry that would be created."""
+        for name, fault in validation.faults(from_template.registry_of(self.definition, self.answers())):
+            self.add_error(name if name in self.fields else None, fault)
 
     def check_addresses(self) -> None:
-        """Each server once: the answers decide where the secret and people's tokens go."""
-        answers = self.wanted().answers
+        """Check each server once: the answers decide where the secret and people's tokens go."""
+        answers = self.answers().answers
         texts = [*(self.definition.registry.get(name, "") for name in CALLED), self.definition.connection_url]
         urls = {text: str(answered(text, answers)) for text in texts if text}
         for text in {origin(url): text for text, url in urls.items()}.values():
@@ -162,7 +162,7 @@ class FromTemplateForm(forms.Form):
                 self.add_error(answer_name(question) if question else None, error)
 
     @sensitive_variables("fields")
-    def wanted(self) -> Wanted:
+    def answers(self) -> Wanted:
         fields = self.cleaned_data
         questions = self.definition.questions
         return Wanted(
@@ -170,16 +170,18 @@ class FromTemplateForm(forms.Form):
             alias=fields["alias"],
             client_id=fields["client_id"],
             client_secret=fields.get("client_secret", ""),
-            answers={each.name: str(fields[answer_name(each)]).rstrip("/") for each in questions},
+            answers={question.name: str(fields[answer_name(question)]).rstrip("/") for question in questions},
             scopes=self.chosen_scopes(),
             registry_id=self.registry_id,
             integration_type=fields["integration_type"],
         )
 
     def chosen_scopes(self) -> tuple[tuple[str, str], ...]:
-        """What is offered and chosen, and what was typed; each once."""
+        """Return required, chosen and typed scopes, each once."""
         chosen = self.cleaned_data.get("scopes", [])
-        offered = [(each.scope, each.name) for each in self.definition.scopes if each.required or each.scope in chosen]
+        offered = [
+            (scope.scope, scope.name) for scope in self.definition.scopes if scope.required or scope.scope in chosen
+        ]
         return tuple({**dict(self.cleaned_data["other_scopes"]), **dict(offered)}.items())
 
 
@@ -204,4 +206,4 @@ def answer_field(question: Question) -> forms.CharField:
 
 
 def alias_name(text: str) -> str:
-    return "_".join("".join(each if each.isascii() and each.isalnum() else " " for each in text).lower().split())[:80]
+    return "_".join("".join(char if char.isascii() and char.isalnum() else " " for char in text).lower().split())[:80]

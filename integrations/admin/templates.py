@@ -1,4 +1,4 @@
-"""Configuration Templates: what each makes, and a form that asks only for what varies."""
+"""Admin of Configuration Templates, and the page New from template."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -28,14 +28,14 @@ from integrations.models.registry import ApplicationRegistry
 from integrations.models.template_definitions import BadDefinition, Definition
 from integrations.provider_setup import from_template
 
-PREVIEW = "_preview"  # the button that only shows what would be made
+PREVIEW = "_preview"  # the button that only shows a preview
 PAGES = "admin/integrations/configurationtemplate"
 MAKES = ("applicationregistry", "oauthentityprofile", "oauthentityscope", "oauth2credential", "alias", "httpconnection")
 ROTATION = {
-    "always": gettext_lazy("Replaced at each renewal; the old one dies."),
-    "never": gettext_lazy("The same one stays good."),
-    "sometimes": gettext_lazy("Replaced now and then; what comes back is kept."),
-    "none": gettext_lazy("There are none: people sign in again when the access token ends, if it does."),
+    "always": gettext_lazy("Replaced at each renewal. The old one stops working."),
+    "never": gettext_lazy("The same one stays valid."),
+    "sometimes": gettext_lazy("Sometimes replaced. A new one is stored."),
+    "none": gettext_lazy("There are none. People sign in again when the access token expires, if it does."),
     "unknown": gettext_lazy("Not known."),
 }
 
@@ -52,7 +52,7 @@ class TemplateAdmin(Page):
         return ["name", "definition"] if obj is None or not obj.is_shipped else ["name"]
 
     def has_change_permission(self, request: HttpRequest, obj: ConfigurationTemplate | None = None) -> bool:
-        """What comes with Keyrack is copied, not changed: the next release would write over it."""
+        """Forbid changes of shipped templates: the next release would overwrite them."""
         return not (obj and obj.is_shipped) and super().has_change_permission(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: ConfigurationTemplate | None = None) -> bool:
@@ -70,7 +70,7 @@ class TemplateAdmin(Page):
     @method_decorator(sensitive_post_parameters("client_secret"))
     @method_decorator(sensitive_variables("form"))
     def new_from(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        template = self.existing(request, object_id)
+        template = self.get_template(request, object_id)
         if not may_make(request):
             raise PermissionDenied
         try:
@@ -79,21 +79,23 @@ class TemplateAdmin(Page):
             messages.error(request, str(error))
             return redirect("admin:integrations_configurationtemplate_change", template.pk)
         is_order = request.method == "POST" and PREVIEW not in request.POST
-        if is_order and form.is_valid() and (answer := self.made(request, form)):
-            return answer
+        if is_order and form.is_valid() and (response := self.create(request, form)):
+            return response
         return self.page(request, template, form)
 
     @sensitive_variables("form")
-    def made(self, request: HttpRequest, form: FromTemplateForm) -> HttpResponse | None:
-        """All rows, or none and a sentence."""
+    def create(self, request: HttpRequest, form: FromTemplateForm) -> HttpResponse | None:
+        """Create all rows and redirect; on a conflict create none and add an error to the form."""
         try:
-            alias = from_template.create(form.definition, form.wanted())
-        except IntegrityError:  # somebody else was quicker
+            alias = from_template.create(form.definition, form.answers())
+        except IntegrityError:  # taken by a concurrent request
             form.add_error(None, _("One of these names was taken a moment ago. Choose others."))
             return None
         self.log_addition(request, alias, [{"added": {}}])
-        told = _("%(name)s is set up. If you have not done so yet, register its Redirect URL at the provider: %(url)s")
-        messages.success(request, told % {"name": alias.title, "url": form.redirect_url})
+        message = _(
+            "%(name)s is set up. If you haven’t done so yet, register its Redirect URL at the provider: %(url)s"
+        )
+        messages.success(request, message % {"name": alias.title, "url": form.redirect_url})
         return redirect("admin:integrations_alias_change", alias.pk)
 
     def page(self, request: HttpRequest, template: ConfigurationTemplate, form: FromTemplateForm) -> HttpResponse:
@@ -106,23 +108,25 @@ class TemplateAdmin(Page):
             "definition": form.definition,
             "form": form,
             "redirect_url": copyable(form.redirect_url, _("Redirect URL")),
-            "console_url": form.definition.console({each.name: each.default for each in form.definition.questions}),
-            "preview": list(previewed(form)) if form.is_bound and form.is_valid() else [],
+            "console_url": form.definition.console(
+                {question.name: question.default for question in form.definition.questions}
+            ),
+            "preview": list(preview_rows(form)) if form.is_bound and form.is_valid() else [],
             "secret_typed": bool(request.POST.get("client_secret")) and not is_partial,
         }
         return TemplateResponse(request, f"{PAGES}/{'_preview' if is_partial else 'new'}.html", context)
 
     def copy(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        template = self.existing(request, object_id)
+        template = self.get_template(request, object_id)
         if not self.has_add_permission(request):
             raise PermissionDenied
         name = free_name(template.name)
-        own = ConfigurationTemplate.objects.create(name=name, definition=template.definition)
-        self.log_addition(request, own, [{"added": {}}])
-        messages.success(request, _("This copy is yours: change what your organization does differently."))
-        return redirect("admin:integrations_configurationtemplate_change", own.pk)
+        copy = ConfigurationTemplate.objects.create(name=name, definition=template.definition)
+        self.log_addition(request, copy, [{"added": {}}])
+        messages.success(request, _("This copy is yours. Change what your organization does differently."))
+        return redirect("admin:integrations_configurationtemplate_change", copy.pk)
 
-    def existing(self, request: HttpRequest, object_id: str) -> ConfigurationTemplate:
+    def get_template(self, request: HttpRequest, object_id: str) -> ConfigurationTemplate:
         template: ConfigurationTemplate | None = self.get_object(request, unquote(object_id))
         if template is None:
             raise Http404
@@ -132,7 +136,7 @@ class TemplateAdmin(Page):
 
     def render_change_form(self, request: HttpRequest, context: Any, *arguments: Any, **options: Any) -> HttpResponse:
         if template := context["original"]:
-            context |= {"may_make": may_make(request), **told_of(template)}
+            context |= {"may_make": may_make(request), **template_context(template)}
         return super().render_change_form(request, context, *arguments, **options)
 
     @admin.display(description=gettext_lazy("Description"))
@@ -159,49 +163,51 @@ def may_make(request: HttpRequest) -> bool:
 
 
 def free_name(name: str) -> str:
-    """Of the first copy that nobody has made yet."""
+    """Return the first unused name for a copy."""
     base = _("%(name)s (own)") % {"name": name[:85]}
     taken = set(ConfigurationTemplate.objects.filter(key="").values_list("name", flat=True))
-    return next(each for each in (base, *(f"{base} {n}" for n in range(2, len(taken) + 3))) if each not in taken)
+    return next(
+        candidate for candidate in (base, *(f"{base} {n}" for n in range(2, len(taken) + 3))) if candidate not in taken
+    )
 
 
-def told_of(template: ConfigurationTemplate) -> dict[str, Any]:
-    """What its page says. Nothing where somebody wrote nonsense into the table: the form says what is wrong."""
+def template_context(template: ConfigurationTemplate) -> dict[str, Any]:
+    """Return the context of a template's page; nothing if its definition is invalid, which the form shows."""
     try:
         definition = template.read
     except BadDefinition:
         return {}
-    own = {question.name: f"{{{question.name}}}" for question in definition.questions}
-    registry = ApplicationRegistry(**definition.registry_fields(own))
-    rows = [*values(definition, registry), connection(definition, definition.base(own))]
+    placeholders = {question.name: f"{{{question.name}}}" for question in definition.questions}
+    registry = ApplicationRegistry(**definition.registry_fields(placeholders))
+    rows = [*registry_rows(definition, registry), connection_row(definition, definition.base(placeholders))]
     return {"definition": definition, "rows": rows, "rotation": ROTATION[definition.rotation]}
 
 
-def previewed(form: FromTemplateForm) -> Iterator[tuple[str, str, bool]]:
-    """Label, value, and whether no page of the provider has confirmed it. Never the secret."""
-    wanted = form.wanted()
-    yield _("Application Registry"), wanted.name, False
-    yield _("Client ID"), wanted.client_id, False
-    yield from values(form.definition, from_template.registry_of(form.definition, wanted))
-    scopes = ", ".join(scope for scope, _words in wanted.scopes)
+def preview_rows(form: FromTemplateForm) -> Iterator[tuple[str, str, bool]]:
+    """Yield label, value and whether the value is unverified. Never the secret."""
+    answers = form.answers()
+    yield _("Application Registry"), answers.name, False
+    yield _("Client ID"), answers.client_id, False
+    yield from registry_rows(form.definition, from_template.registry_of(form.definition, answers))
+    scopes = ", ".join(scope for scope, _words in answers.scopes)
     yield _("OAuth Entity Profile"), f"{from_template.PROFILE}: {scopes or '–'}", False
-    kind = dict(form.fields["integration_type"].choices)[wanted.integration_type]  # type: ignore[attr-defined]  # it has
-    yield _("OAuth 2.0 Credential"), f"{wanted.name} ({kind})", False
-    yield _("Alias"), wanted.alias, False
-    yield connection(form.definition, form.definition.base(wanted.answers))
+    integration_type = dict(form.fields["integration_type"].choices)[answers.integration_type]  # type: ignore[attr-defined]  # it has
+    yield _("OAuth 2.0 Credential"), f"{answers.name} ({integration_type})", False
+    yield _("Alias"), answers.alias, False
+    yield connection_row(form.definition, form.definition.base(answers.answers))
 
 
-def values(definition: Definition, registry: ApplicationRegistry) -> Iterator[tuple[str, str, bool]]:
+def registry_rows(definition: Definition, registry: ApplicationRegistry) -> Iterator[tuple[str, str, bool]]:
     for name in definition.registry:
         field = ApplicationRegistry._meta.get_field(name)
-        yield str(getattr(field, "verbose_name", name)), shown(registry, field), name in definition.unverified
+        yield str(getattr(field, "verbose_name", name)), display_value(registry, field), name in definition.unverified
 
 
-def connection(definition: Definition, url: str) -> tuple[str, str, bool]:
+def connection_row(definition: Definition, url: str) -> tuple[str, str, bool]:
     return _("Connection URL"), url, "connection_url" in definition.unverified
 
 
-def shown(registry: ApplicationRegistry, field: Any) -> str:
+def display_value(registry: ApplicationRegistry, field: Any) -> str:
     value = getattr(registry, field.name)
     if field.choices:
         return str(getattr(registry, f"get_{field.name}_display")())

@@ -1,4 +1,4 @@
-"""Manage Tokens: who is signed in where, and for how long. Never what the token is; deleting is revoking."""
+"""Admin of OAuth Tokens ("Manage Tokens"). Never shows a token; deleting one revokes it."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from integrations.admin.base import NOTHING, ReadOnly, day, hour, moment, quietly
+from integrations.admin.base import NOTHING, ReadOnly, day, hour, moment, with_note
 from integrations.connections import authorization
 from integrations.models.registry import OAuth2Credential
 from integrations.models.tokens import Token, TokenQuerySet
@@ -26,7 +26,7 @@ class TokenAdmin(ReadOnly):
     list_filter = ["state", "integration_type", "credential__profile__registry", "credential"]
     list_select_related = ["user", "credential"]
     search_fields = ["user__username", "user__email", "account_label", "credential__name"]
-    search_help_text = gettext_lazy("Search by username, e-mail address, account or credential.")
+    search_help_text = gettext_lazy("Search by username, email address, account or credential.")
     ordering = ["user__username"]
     list_per_page = 50
     fieldsets = [
@@ -35,7 +35,7 @@ class TokenAdmin(ReadOnly):
             gettext_lazy("What was granted"),
             {
                 "fields": ["kind", "token_type", *SCOPES, "expires_at", "refresh_expires_at"],
-                "description": gettext_lazy("The token itself is shown to nobody."),
+                "description": gettext_lazy("The token itself is never shown."),
             },
         ),
         (
@@ -44,18 +44,18 @@ class TokenAdmin(ReadOnly):
         ),
     ]
     tokens_below = "pk"
-    deletion_note = gettext_lazy("The provider is told to cancel the tokens; each person can authenticate again.")
+    deletion_note = gettext_lazy("The tokens are revoked at the provider. Each person can authenticate again.")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Token]:
         return super().get_queryset(request).prefetch_related("credential__aliases", "credential__connections__alias")
 
     @admin.display(description=gettext_lazy("User"), ordering="user__username")
     def who_as_whom(self, token: Token) -> SafeString:
-        return quietly(self.who(token), token.account_label)
+        return with_note(self.who(token), token.account_label)
 
     @admin.display(description=gettext_lazy("Alias"), ordering="credential__name")
     def what_for(self, token: Token) -> SafeString:
-        return quietly(self.aliases(token) or NOTHING, token.credential.name)
+        return with_note(self.aliases(token) or NOTHING, token.credential.name)
 
     @admin.display(description=gettext_lazy("User"))
     def who(self, token: Token) -> str:
@@ -84,12 +84,14 @@ class TokenAdmin(ReadOnly):
     @admin.display(description=gettext_lazy("Expires"), ordering="expires_at")
     def expires(self, token: Token) -> SafeString:
         if token.expires_at is None:
-            return quietly(_("No expiry given"), "")
-        return quietly(day(token.expires_at), _("Renews by itself") if token.renews_itself else hour(token.expires_at))
+            return with_note(_("No expiry given"), "")
+        return with_note(
+            day(token.expires_at), _("Renews by itself") if token.renews_itself else hour(token.expires_at)
+        )
 
     @admin.display(description=gettext_lazy("Last used"), ordering="last_used_at")
     def used(self, token: Token) -> SafeString:
-        return quietly(day(token.last_used_at) if token.last_used_at else _("Never"), token.last_used_by)
+        return with_note(day(token.last_used_at) if token.last_used_at else _("Never"), token.last_used_by)
 
     @admin.display(description=gettext_lazy("Last used"))
     def last_used(self, token: Token) -> str:
@@ -97,14 +99,14 @@ class TokenAdmin(ReadOnly):
         return f"{moment(token.last_used_at)}{by}" if token.last_used_at else _("Never")
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        """The same action under the name of what it does."""
+        """Rename the action to delete rows: it revokes tokens."""
         actions: dict[str, Any] = super().get_actions(request)
-        if found := actions.get("delete_selected"):
-            actions["delete_selected"] = (*found[:2], _("Revoke selected OAuth Tokens"))
+        if action := actions.get("delete_selected"):
+            actions["delete_selected"] = (*action[:2], _("Revoke selected OAuth Tokens"))
         return actions
 
     def change_view(self, request: HttpRequest, object_id: str, *arguments: Any, **options: Any) -> HttpResponse:
-        """Looking at somebody else's sign-in leaves a line in its history."""
+        """Record in the history when an administrator views another user's sign-in."""
         token = self.get_object(request, object_id)
         if token and token.user != request.user and self.has_view_permission(request, token):
             self.log_change(request, token, LOOKED_AT)
@@ -127,6 +129,6 @@ class TokenAdmin(ReadOnly):
 
 
 def aliases_of(credential: OAuth2Credential) -> list[str]:
-    """The aliases that stand on a credential, by either way; no query where they were prefetched."""
+    """Return the titles of all aliases that use a credential. No query if they were prefetched."""
     by_connection = [connection.alias for connection in credential.connections.all()]
     return sorted({alias.title for alias in [*credential.aliases.all(), *by_connection]})

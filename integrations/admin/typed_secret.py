@@ -1,6 +1,6 @@
-"""Keep a secret that was typed into a form which comes back, without showing it: sealed in a hidden field, for an hour.
+"""Keeps a typed secret while a form has errors: sealed in a hidden field, for an hour.
 
-It opens for the same person and the same record only.
+It opens only for the same user and the same record.
 """
 
 import base64
@@ -19,17 +19,17 @@ PURPOSE = SALT = "secret typed into a form"
 
 @sensitive_variables()
 def keep_secret(request: HttpRequest, object_id: str | None) -> QueryDict:
-    """The form's data: a typed secret is kept for the next time, a kept one takes the place of an empty field."""
+    """Return the form's data: a typed secret is sealed, and a sealed one fills an empty field."""
     data = request.POST.copy()
     context = f"{request.user.pk} {object_id or 'new'}"
-    secret = str(data.get(SECRET) or opened(str(data.get(FIELD, "")), context))
-    data[SECRET], data[FIELD] = secret, sealed(secret, context) if secret else ""
+    secret = str(data.get(SECRET) or unseal(str(data.get(FIELD, "")), context))
+    data[SECRET], data[FIELD] = secret, seal(secret, context) if secret else ""
     return data
 
 
 @sensitive_variables()
-def sealed(secret: str, context: str) -> str:
-    """ "" without keys: the form says what is missing."""
+def seal(secret: str, context: str) -> str:
+    """Return "" without keys: the form says what is missing."""
     try:
         value = secrets_at_rest.seal(secret, purpose=PURPOSE, context=context)
     except secrets_at_rest.NoKeys:
@@ -38,10 +38,10 @@ def sealed(secret: str, context: str) -> str:
 
 
 @sensitive_variables()
-def opened(kept: str, context: str) -> str:
-    """ "" for one that is too old, somebody else's or of another record."""
+def unseal(sealed: str, context: str) -> str:
+    """Return "" if the sealed value is too old, or is of another user or record."""
     try:
-        value = signing.loads(kept, salt=SALT, max_age=SECONDS)
+        value = signing.loads(sealed, salt=SALT, max_age=SECONDS)
         return secrets_at_rest.unseal(base64.b64decode(value), purpose=PURPOSE, context=context)
     except (signing.BadSignature, binascii.Error, secrets_at_rest.Unreadable, secrets_at_rest.NoKeys):
         return ""

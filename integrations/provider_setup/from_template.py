@@ -75,7 +75,7 @@ def definition_of(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name not in {"key", "name"}}
 
 
-def in_the_way(name: str, alias: str) -> Iterator[tuple[str, str]]:
+def find_taken_names(name: str, alias: str) -> Iterator[tuple[str, str]]:
     """Yield field and message for each name that is taken."""
     if ApplicationRegistry.objects.filter(name=name).exists():
         yield "name", _("There’s already an application registry with this name.")

@@ -54,7 +54,7 @@ def test_the_active_connection_changes_in_one_go(as_admin: Client, northwind: Al
 
 def test_turning_off_needs_a_reason_and_turning_on_forgets_it(as_admin: Client, northwind: Alias) -> None:
     refused = submitted(as_admin, page_of(northwind), {"Active": []})
-    assert complaints(refused) == ["Say why it is off: people read it on their card."]
+    assert complaints(refused) == ["Say why it’s off. People read this on their card."]
     submitted(as_admin, page_of(northwind), {"Active": [], "Reason when off": "Contract ended"})
     off = Alias.objects.get()
     assert (off.active, off.inactive_reason) == (False, "Contract ended")
@@ -163,7 +163,7 @@ def test_deleting_the_last_that_stands_on_a_credential_ends_its_sign_ins_and_say
 ) -> None:
     address = page_to_delete(what(northwind))
     page = opened(as_admin, address).text
-    assert "1 sign-in is affected: amira. Nothing else stands on their credential: they end" in page
+    assert "1 sign-in is affected: amira. Nothing else uses their credential. They end" in page
     as_admin.post(address, {"post": "yes"})
     assert not Token.objects.exists()
     revocation = Revocation.objects.get()
@@ -191,7 +191,7 @@ def test_deleting_one_of_two_that_stand_on_a_credential_keeps_its_sign_ins(
 ) -> None:
     also(northwind)
     page = opened(as_admin, page_to_delete(northwind)).text
-    assert "their sign-ins stay, for what else stands on the credential" in page
+    assert "Their sign-ins stay, because something else uses the credential" in page
     assert "they end" not in page
     as_admin.post(page_to_delete(northwind), {"post": "yes"})
     assert Token.objects.exists()

@@ -142,10 +142,10 @@ def test_get_oauth_token_for_the_system_asks_the_provider_and_says_until_when(
     as_admin: Client, admin: User, system: OAuth2Credential, server: HostileServer
 ) -> None:
     server.on("POST /token").answer(json={"access_token": "CANARY-1", "token_type": "Bearer", "expires_in": 3600})
-    assert "Keyrack has a token of its own at Northwind (until" in get_token(as_admin, system)
+    assert "Keyrack has its own token at Northwind (until" in get_token(as_admin, system)
     assert (Token.objects.get().user, Token.objects.get().access_token) == (None, "CANARY-1")
     assert Event.objects.get().whose == admin
-    assert "Keyrack has a token of its own" in get_token(as_admin, system)
+    assert "Keyrack has its own token" in get_token(as_admin, system)
     assert len(server.calls) == 1
     assert Event.objects.count() == 1
 
@@ -153,9 +153,9 @@ def test_get_oauth_token_for_the_system_asks_the_provider_and_says_until_when(
 @pytest.mark.parametrize(
     ("answer", "told"),
     [
-        ({"status": 401, "json": {"error": "invalid_client"}}, "does not know us as we are set up (invalid_client)"),
+        ({"status": 401, "json": {"error": "invalid_client"}}, "rejects our client (invalid_client)"),
         ({"status": 400, "json": {"error": "invalid_scope"}}, "invalid_scope"),
-        ({"status": 503}, "does not answer (http_503). Try again in a few minutes."),
+        ({"status": 503}, "doesn’t answer (http_503). Try again in a few minutes."),
         ({"json": {"access_token": ""}}, "gave no token"),
     ],
 )
@@ -170,10 +170,10 @@ def test_after_a_refusal_the_system_can_be_given_a_token_again(
     as_admin: Client, system: OAuth2Credential, server: HostileServer
 ) -> None:
     server.on("POST /token").answer(status=400, json={"error": "access_denied"})
-    assert "does not know us as we are set up (access_denied)" in get_token(as_admin, system)
+    assert "rejects our client (access_denied)" in get_token(as_admin, system)
     Token.objects.update(lease_expires_at=None)  # a moment later
     server.on("POST /token").answer(json={"access_token": "CANARY-2", "token_type": "Bearer", "expires_in": 3600})
-    assert "Keyrack has a token of its own" in get_token(as_admin, system)
+    assert "Keyrack has its own token" in get_token(as_admin, system)
 
 
 def test_only_who_may_change_a_credential_gets_the_system_a_token(

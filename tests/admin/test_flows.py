@@ -150,7 +150,7 @@ REFUSED: list[tuple[Typed, str]] = [
         "can contain only expressions in {{ }}, not “for”.",
     ),
     ({("steps-0", "Body"): '{"a": "{{ inputs.limit.real.__class__() }}"}'}, "A template can’t call anything"),
-    ({("steps-0", "Headers"): "Authorization: Bearer x"}, "The header “Authorization” is not for steps to set."),
+    ({("steps-0", "Headers"): "Authorization: Bearer x"}, "Steps can’t set the header “Authorization”."),
     ({("steps-0", "Headers"): "Accept"}, "Line 1: write name : value."),
     ({("steps-0", "Name"): "a b"}, "Letters, digits and underscores only"),
     ({"Outputs": "numbers = steps.list.body[?"}, "Output “numbers”: The path cannot be read (JMESPath)"),

@@ -180,7 +180,7 @@ def test_filling_in_from_metadata_saves_nothing(
     assert fields["token_url"].value() == f"{server.url}/tokens"
     assert fields["send_credentials"].value() == "client_secret_post"
     assert "CANARY" not in response.content.decode()
-    assert "a secret is never shown again" in response.content.decode()
+    assert "A secret is never shown again" in response.content.decode()
     assert stored(registry).endpoints() == registry.endpoints()
 
 

@@ -44,4 +44,4 @@ def test_the_page_where_people_remove_access_is_for_browsers(
 ) -> None:
     told = complaints(submitted(as_admin, page_of(registry), {"Account settings URL": url}))
     assert stored(registry).account_settings_url == (url if is_taken else "")
-    assert [each for each in told if "as people open it" in each] or is_taken
+    assert [each for each in told if "a full web address" in each] or is_taken

@@ -50,7 +50,7 @@ def test_a_table_is_made_in_one_form(as_admin: Client, northwind: Alias) -> None
         ("Name", "a b", "Letters, digits, underscores and hyphens only."),
         ("Path", "../admin", "dot segments"),
         ("Path", "https://evil.example/", "not a full URL"),
-        ("Path", "a?b=c", "belongs into Query"),
+        ("Path", "a?b=c", "belongs in Query"),
         ("Query", "a b", "name=value"),
         ("JMESPath to the rows", "items[", "cannot be read"),
         ("JMESPath to the rows", "nope(@)", "no function “nope”"),
@@ -108,7 +108,7 @@ def test_the_preview_shows_the_first_rows_as_the_administrator(
     table = tables.incidents(alias, active=False)
     assert f'href="{page_of(table, "preview")}"' in walks.words(as_admin.get(page_of(table)))
     asked = walks.words(as_admin.get(page_of(table, "preview")))
-    assert "You are not signed in there yourself." in asked
+    assert "You aren’t signed in there." in asked
     assert "data-connect" in asked
     assert server.calls == []
     cast.signed_in(admin, alias)

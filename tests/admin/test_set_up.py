@@ -76,7 +76,7 @@ def test_one_empty_form_makes_one_registry(as_admin: Client) -> None:
     fields = {**page.fields, **{page.named(label): text for label, text in TYPED.items()}}
     as_admin.post(f"{REGISTRY}/add/", fields)
     again = as_admin.post(f"{REGISTRY}/add/", {**fields, "name": "Another"})
-    assert "This page was saved already. Open the registry from the list." in complaints(again)
+    assert "This page was already saved. Open the registry from the list." in complaints(again)
     assert ApplicationRegistry.objects.count() == 1
 
 

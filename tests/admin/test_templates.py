@@ -174,7 +174,7 @@ def test_one_empty_form_makes_one_integration(as_admin: Client) -> None:
     fields = {**page.fields, **{page.named(label): text for label, text in TYPED.items()}}
     as_admin.post(new_page(), fields)
     again = as_admin.post(new_page(), {**fields, "name": "Another", "alias": "another"})
-    assert "This page was saved already." in again.content.decode()
+    assert "This page was already saved." in again.content.decode()
     assert Alias.objects.count() == 1
 
 

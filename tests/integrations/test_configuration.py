@@ -211,7 +211,7 @@ NORTHWIND = {"name": "Northwind", "client_id": "keyrack", "token_url": "https://
         (row("credentials", name="c"), "cannot be null"),
         (row("aliases", name="no good"), "Letters, digits and underscores only"),
         (row("aliases", name="a", groups=["Nobody"]), "There is no group “Nobody”"),
-        (row("aliases", name="a", active=False), "Say why it is off"),
+        (row("aliases", name="a", active=False), "Say why it’s off"),
         (row("aliases", name="a", connections=[{"name": "c", "connection_url": "https://a.example?x=1"}]), "no query"),
         (row("remote_tables", name="t"), "Choose an alias or an action"),
         (row("templates", name="t", definition={"a": 1}), "can’t contain “a”"),

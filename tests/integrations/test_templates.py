@@ -34,7 +34,7 @@ DEMO = "OAuth Authorization Code Demo Configuration"
 
 
 def definition_of(key: str) -> Definition:
-    return template_definitions.read(from_template.defined(SHIPPED[key]))
+    return template_definitions.read(from_template.definition_of(SHIPPED[key]))
 
 
 def wanted(definition: Definition, name: str = "Sample", **fields: Any) -> Wanted:
@@ -118,7 +118,7 @@ def test_a_clash_leaves_nothing_behind() -> None:
 @pytest.mark.django_db
 def test_a_release_brings_its_templates_up_to_date_and_leaves_ones_own_alone() -> None:
     rows = ConfigurationTemplate.objects
-    own = rows.create(name="GitHub", definition=from_template.defined(SHIPPED["github"]))
+    own = rows.create(name="GitHub", definition=from_template.definition_of(SHIPPED["github"]))
     rows.filter(key="github").update(name="Old name")
     rows.filter(key="gitlab").delete()
     rows.create(key="gone", name="Gone", definition={})
@@ -155,7 +155,7 @@ def test_a_release_brings_its_templates_up_to_date_and_leaves_ones_own_alone() -
     ],
 )
 def test_a_template_that_could_not_work_is_refused_in_words(change: dict[str, Any], sentence: str) -> None:
-    sound = from_template.defined(SHIPPED["github"])
+    sound = from_template.definition_of(SHIPPED["github"])
     with pytest.raises(BadDefinition) as caught:
         template_definitions.read({**sound, **change})
     assert sentence in str(caught.value)

@@ -90,7 +90,7 @@ def set_deactivation(row: Alias) -> None:
     if row.active:
         row.deactivated_at, row.inactive_reason = None, ""
     elif not row.inactive_reason:
-        raise Refused("inactive_reason", "Say why it is off: people read it on their card.")
+        raise Refused("inactive_reason", "Say why it’s off. People read this on their card.")
     else:
         row.deactivated_at = row.deactivated_at or timezone.now()
 
