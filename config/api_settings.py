@@ -1,4 +1,4 @@
-"""Settings of django-rest-framework and of the API's description."""
+"""Settings of django-rest-framework and drf-spectacular."""
 
 from config.environment import env
 
@@ -16,21 +16,21 @@ REST_FRAMEWORK = {
         "known": f"{env.int('API_CALLS_PER_MINUTE', default=1200)}/min",
         "anonymous": f"{env.int('API_ANONYMOUS_CALLS_PER_MINUTE', default=300)}/min",
     },
-    "DEFAULT_METADATA_CLASS": None,  # what is there, the schema says; and no other site's page may ask beforehand
+    "DEFAULT_METADATA_CLASS": None,  # no OPTIONS: the schema describes the API; no preflight answers
     "URL_FORMAT_OVERRIDE": None,
-    "DEFAULT_SCHEMA_CLASS": "integrations.api.schema.Described",
-    "EXCEPTION_HANDLER": "integrations.api.errors.in_one_shape",
+    "DEFAULT_SCHEMA_CLASS": "integrations.api.schema.ApiSchema",
+    "EXCEPTION_HANDLER": "integrations.api.errors.handle_exception",
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Keyrack",
-    "DESCRIPTION": "What a person has connected, for programs that work in that person's name.",
+    "DESCRIPTION": "The integrations that a person has connected, for programs that act for that person.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "integrations.api.schema.with_refusals",
+        "integrations.api.schema.add_components",
     ],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

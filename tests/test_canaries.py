@@ -233,7 +233,7 @@ def test_the_error_page_tells_nothing(
     monkeypatch.setattr(authorization.storage, "account_of", broken_in_the_middle)
     walks.grants(server)
     page = walks.words(come_back(browser, alias))
-    assert "The fault is Keyrack’s" in page
+    assert "This is an error in Keyrack" in page
     assert "ValueError" not in page
     assert "defect" not in page
     assert "Traceback" not in page

@@ -1,1 +1,1 @@
-"""The REST API: what a program may ask, as the person whose token it shows."""
+"""The REST API. A program acts as the user whose token it presents."""

@@ -1,4 +1,4 @@
-"""What `manage.py check` says of the API."""
+"""System checks of the API."""
 
 from typing import Any
 
@@ -6,11 +6,11 @@ from django.core.checks import CheckMessage, Warning, register
 
 
 @register
-def fast_path_is_on(**_options: Any) -> list[CheckMessage]:
-    """A middleware that the fast path does not know turns it off: it must hold for all calls."""
+def check_fast_path(**_options: Any) -> list[CheckMessage]:
+    """Warn if unknown middleware turns the fast path off: the middleware must apply to all calls."""
     from integrations.api.fast_path import unknown_middleware  # needs the URL configuration
 
-    hint = "Calls are right, and slower. Put it in front of for_programs, or name it in fast_path.SKIPPED_MIDDLEWARE."
+    hint = "Calls work, but slower. Put it before for_programs, or name it in fast_path.SKIPPED_MIDDLEWARE."
     return [
         Warning("The fast path of the API is off.", hint=hint, obj=name, id="keyrack.W004")
         for name in unknown_middleware()

@@ -1,6 +1,6 @@
-"""Every refusal of the API as its description has it: status, when, the headers with it, and an example.
+"""Refusals of the API for its OpenAPI description: status, cause, headers and examples.
 
-Only facts; the sentences are those that the API says.
+Data only. The sentences are the constants that the API answers with.
 """
 
 from collections.abc import Sequence
@@ -21,31 +21,31 @@ from integrations.api.errors import (
 TEXT = {"type": "string"}
 
 
-def an_object(**properties: Any) -> dict[str, Any]:
+def object_schema(**properties: Any) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": sorted(properties)}
 
 
 ERRORS: dict[str, Any] = {
-    "Error": an_object(
+    "Error": object_schema(
         error={**TEXT, "description": "A code for programs."},
         error_description={**TEXT, "description": "A sentence for people. It may change."},
     ),
-    "NotSignedInError": an_object(
+    "NotSignedInError": object_schema(
         error={**TEXT, "enum": ["integration_not_authenticated"]},
         error_description=TEXT,
-        initiator_url={**TEXT, "description": "Where the person authenticates, as a path of this site."},
+        initiator_url={**TEXT, "description": "Path of this site where the person authenticates."},
     ),
 }
-ERRORS["AddressChangedError"] = an_object(
+ERRORS["AddressChangedError"] = object_schema(
     error={**TEXT, "enum": ["address_changed"]},
     error_description=TEXT,
-    initiator_url={**TEXT, "description": "Where the person may sign in again, as a path of this site."},
+    initiator_url={**TEXT, "description": "Path of this site where the person can sign in again."},
 )
 HEADERS: dict[str, Any] = {
-    "Challenge": {"description": "`Bearer`, with what is wrong (RFC 6750 §3).", "schema": TEXT},
+    "Challenge": {"description": "`Bearer`, with the error (RFC 6750 §3).", "schema": TEXT},
     "RetryAfter": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 0}},
     "Link": {
-        "description": "The other pages: `first`, `prev`, `next` and `last`, as far as there are any (RFC 8288).",
+        "description": "Other pages, if there are any: `first`, `prev`, `next` and `last` (RFC 8288).",
         "schema": TEXT,
     },
 }
@@ -57,7 +57,7 @@ def reference(kind: str, name: str) -> dict[str, str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Refusal:
-    """`examples`: code and sentence of each way to meet it."""
+    """One refusal. `examples` are its codes, each with a sentence."""
 
     name: str
     when: str
@@ -65,31 +65,34 @@ class Refusal:
     headers: Sequence[tuple[str, str]] = ()
     schemas: Sequence[str] = ("Error",)
 
-    def described(self) -> dict[str, Any]:
-        choice = [reference("schemas", name) for name in self.schemas]
+    def as_response(self) -> dict[str, Any]:
+        references = [reference("schemas", name) for name in self.schemas]
         content = {
-            "schema": choice[0] if len(choice) == 1 else {"anyOf": choice},
+            "schema": references[0] if len(references) == 1 else {"anyOf": references},
             "examples": {code: {"value": example(code, words)} for code, words in self.examples},
         }
-        told = {"description": self.when, "content": {"application/json": content}}
+        response = {"description": self.when, "content": {"application/json": content}}
         headers = {name: reference("headers", header) for name, header in self.headers}
-        return {**told, "headers": headers} if headers else told
+        return {**response, "headers": headers} if headers else response
 
 
-def example(code: str, words: str) -> dict[str, str]:
-    told = {"error": code, "error_description": words}
+def example(code: str, sentence: str) -> dict[str, str]:
+    body = {"error": code, "error_description": sentence}
     if code not in {"integration_not_authenticated", "address_changed"}:
-        return told
-    return {**told, "initiator_url": "/oauth_initiator.do?oauth_requestor_context=oauth_2_0_credentials&…"}
+        return body
+    return {**body, "initiator_url": "/oauth_initiator.do?oauth_requestor_context=oauth_2_0_credentials&…"}
 
 
 PASSED_ON = "PassedOn"
 
 
-def passed_on() -> dict[str, Any]:
-    """What stands for every status of a call that is passed on."""
-    own = "401, 403, 404, 405, 409, 429, 502 and 504 may also be Keyrack's own, in the shape of all its refusals."
-    return {"description": f"What the third party said, whatever it is. {own}", "content": {"*/*": {"schema": {}}}}
+def passed_on_response() -> dict[str, Any]:
+    """Return the description of any response that the proxy passes on."""
+    ours = "401, 403, 404, 405, 409, 429, 502 and 504 may also be Keyrack's own, in its usual error format."
+    return {
+        "description": f"The third party's response, unchanged in status and body. {ours}",
+        "content": {"*/*": {"schema": {}}},
+    }
 
 
 CHALLENGED = (("WWW-Authenticate", "Challenge"),)
@@ -102,25 +105,25 @@ NO_ANSWER = ("provider_unreachable", UNREACHABLE)
 REFUSALS: dict[str, Refusal] = {
     "400": Refusal(
         name="Invalid",
-        when="What was sent cannot be used.",
+        when="The request is invalid.",
         examples=[("invalid_request", "page: A valid integer is required.")],
     ),
     "401": Refusal(
         name="NotAuthenticated",
-        when="No session and no living token.",
+        when="No session and no valid token.",
         examples=[NO_TOKEN, DEAD_TOKEN],
         headers=CHALLENGED,
     ),
     "401 there": Refusal(
         name="NotSignedIn",
-        when="No session and no living token; or the person has no usable token at the third party.",
+        when="No session and no valid token; or the person has no usable token for the third party.",
         examples=[NO_TOKEN, DEAD_TOKEN, NOT_SIGNED_IN],
         headers=CHALLENGED,
         schemas=("NotSignedInError", "Error"),
     ),
     "403": Refusal(
         name="Forbidden",
-        when="The token lacks a scope; the person may not; or a session came without its CSRF token.",
+        when="The token lacks a scope; the person may not do this; or a session came without its CSRF token.",
         examples=[
             ("insufficient_scope", "The access token lacks: integrations:read."),
             ("permission_denied", "You may not use integrations here."),
@@ -129,28 +132,28 @@ REFUSALS: dict[str, Refusal] = {
     ),
     "404": Refusal(
         name="NotFound",
-        when="Not there, not this person's, or not active: which of them, nobody is told.",
+        when="It doesn't exist, isn't this person's, or isn't active. The answer doesn't say which.",
         examples=[("not_found", NOT_THERE)],
     ),
     "405": Refusal(
         name="MethodNotAllowed",
-        when="No such method here.",
+        when="This address doesn't support the method.",
         examples=[("method_not_allowed", 'Method "PUT" not allowed.')],
     ),
     "406": Refusal(
         name="NotAcceptable",
-        when="The Accept header asks for something else.",
+        when="The Accept header doesn't allow JSON.",
         examples=[("not_acceptable", "Could not satisfy the request Accept header.")],
     ),
     "409": Refusal(
         name="AddressChanged",
-        when="The integration was moved to another address, to which the person has not agreed yet.",
+        when="The integration was moved to another address, which the person hasn't confirmed yet.",
         examples=[("address_changed", ADDRESS_CHANGED)],
         schemas=("AddressChangedError",),
     ),
     "413": Refusal(
         name="RequestTooLarge",
-        when="The body is larger than this site reads.",
+        when="The body is larger than this site accepts.",
         examples=[("request_too_large", TOO_LARGE % {"limit": 2_621_440})],
     ),
     "415": Refusal(
@@ -166,12 +169,12 @@ REFUSALS: dict[str, Refusal] = {
     ),
     "500": Refusal(
         name="OurFault",
-        when="The fault is Keyrack's.",
-        examples=[("server_error", "The fault is ours. It has been noted.")],
+        when="An error in Keyrack.",
+        examples=[("server_error", "Something went wrong on our side. The error has been logged.")],
     ),
     "502": Refusal(
         name="ProviderFailed",
-        when="The third party does not answer, or not in a way that can be used.",
+        when="The third party doesn't answer, or its answer can't be used.",
         examples=[
             NO_ANSWER,
             ("provider_unusable", UNUSABLE),

@@ -1,4 +1,4 @@
-"""Everything that goes wrong, in one shape: `{"error": code, "error_description": sentence}`. No bodies, no secrets."""
+"""Error responses of the API: `{"error": code, "error_description": sentence}`, without bodies or secrets."""
 
 from typing import Any
 
@@ -21,39 +21,39 @@ NOT_THERE = "There is no such integration for you."
 NOT_CONNECTED = "The person is not signed in to this integration. Send them to initiator_url."
 ADDRESS_CHANGED = "The integration was moved to another address. The person must confirm it, or sign in again."
 UNREACHABLE = "The third party does not answer. Try again later."
-UNUSABLE = "The third party answered in a way that cannot be used."
-MISCONFIGURED = "The integration is set up wrongly. An administrator must mend it."
+UNUSABLE = "The third party's answer can't be used."
+MISCONFIGURED = "The integration is misconfigured. An administrator must fix it."
 CODES = {400: "invalid_request", 403: "permission_denied", 404: "not_found", 405: "method_not_allowed"}
 CODES |= {406: "not_acceptable", 413: "request_too_large", 415: "unsupported_media_type", 429: "too_many_requests"}
 TOO_LARGE = "The body is larger than %(limit)d bytes."
 OWN_CODES = ("insufficient_scope", "invalid_token", "export_not_allowed", "provider_forbids")
-REFUSED_AT_THE_DOOR = (exceptions.NotAuthenticated, exceptions.AuthenticationFailed)
+UNAUTHENTICATED = (exceptions.NotAuthenticated, exceptions.AuthenticationFailed)
 
 
 class TooLarge(exceptions.APIException):
     status_code = 413
 
 
-def in_one_shape(error: Exception, context: dict[str, Any]) -> Response | None:
-    """What django-rest-framework answers instead of an exception. None: it is a bug, and goes where bugs go."""
+def handle_exception(error: Exception, context: dict[str, Any]) -> Response | None:
+    """Exception handler of django-rest-framework. Returns None for an unexpected exception, which is then raised."""
     if isinstance(error, NotAuthenticated):
-        told = {"initiator_url": error.initiator_url}
+        sign_in = {"initiator_url": error.initiator_url}
         if error.code == consent.CHANGED:
-            return Response({**shape("address_changed", ADDRESS_CHANGED), **told}, status=409)
-        return Response({**shape("integration_not_authenticated", NOT_CONNECTED), **told}, status=401)
+            return Response({**shape("address_changed", ADDRESS_CHANGED), **sign_in}, status=409)
+        return Response({**shape("integration_not_authenticated", NOT_CONNECTED), **sign_in}, status=401)
     if isinstance(error, OAuthError):
-        return provider_failed(error)
-    error = of_the_framework(error, context)
-    speak_json(context.get("request"))
+        return provider_error(error)
+    error = to_api_exception(error, context)
+    force_json(context.get("request"))
     response = exception_handler(error, context)
     if response is not None and isinstance(error, exceptions.APIException):
-        response.data = shape(code_of(error, response.status_code), words_of(error))
-        explain(response, error)
+        response.data = shape(error_code(error, response.status_code), error_sentence(error))
+        add_challenge(response, error)
     return response
 
 
-def of_the_framework(error: Exception, context: dict[str, Any]) -> Exception:
-    """Django's exceptions in django-rest-framework's words; and who is refused at the door too often has to wait."""
+def to_api_exception(error: Exception, context: dict[str, Any]) -> Exception:
+    """Translate Django's exceptions to django-rest-framework's, and throttle failed authentication."""
     if isinstance(error, BadPath):
         return exceptions.ParseError(str(error))
     if isinstance(error, RequestDataTooBig):
@@ -62,32 +62,32 @@ def of_the_framework(error: Exception, context: dict[str, Any]) -> Exception:
         return exceptions.NotFound(NOT_THERE)
     if isinstance(error, PermissionDenied):
         return exceptions.PermissionDenied()
-    if isinstance(error, REFUSED_AT_THE_DOOR):
+    if isinstance(error, UNAUTHENTICATED):
         wait = wait_of_the_refused(context["request"], context["view"])
         return error if wait is None else exceptions.Throttled(wait)
     return error
 
 
-def speak_json(request: Any) -> None:
-    """Also where the answer itself would have been something else."""
+def force_json(request: Any) -> None:
+    """Render errors as JSON, even if the view would have answered in another format."""
     if request is not None:
         request.accepted_renderer, request.accepted_media_type = JSONRenderer(), JSONRenderer.media_type
 
 
-def answered(error: Exception) -> JsonResponse:
-    """The same without the framework, for errors that it would know."""
-    told = in_one_shape(error, {})
-    if told is None:
+def error_response(error: Exception) -> JsonResponse:
+    """Return the error response outside django-rest-framework. Raises unexpected errors again."""
+    response = handle_exception(error, {})
+    if response is None:
         raise error
-    headers = {name: value for name, value in told.headers.items() if name != "Content-Type"}
-    return JsonResponse(told.data, status=told.status_code, headers=headers)
+    headers = {name: value for name, value in response.headers.items() if name != "Content-Type"}
+    return JsonResponse(response.data, status=response.status_code, headers=headers)
 
 
 def shape(code: str, description: str) -> dict[str, str]:
     return {"error": code, "error_description": description}
 
 
-def provider_failed(error: OAuthError) -> Response:
+def provider_error(error: OAuthError) -> Response:
     if isinstance(error, Misconfigured):
         return Response(shape("integration_misconfigured", MISCONFIGURED), status=502)
     if not isinstance(error, Unreachable):
@@ -97,26 +97,26 @@ def provider_failed(error: OAuthError) -> Response:
     return Response(shape("provider_unreachable", UNREACHABLE), status=status, headers=headers)
 
 
-def explain(response: Response, error: exceptions.APIException) -> None:
-    """To programs, in the header that RFC 6750 §3 names for it."""
+def add_challenge(response: Response, error: exceptions.APIException) -> None:
+    """Add the WWW-Authenticate header (RFC 6750 §3)."""
     if isinstance(error, InsufficientScope):
         scope = " ".join(error.needed)
         response["WWW-Authenticate"] = challenge(error="insufficient_scope", scope=scope)
     elif error.get_codes() == "invalid_token":
-        response["WWW-Authenticate"] = challenge(error="invalid_token", error_description=words_of(error))
+        response["WWW-Authenticate"] = challenge(error="invalid_token", error_description=error_sentence(error))
 
 
-def code_of(error: exceptions.APIException, status: int) -> str:
-    """The code that whoever raised it chose; django-rest-framework's own are not for programs."""
+def error_code(error: exceptions.APIException, status: int) -> str:
+    """Return the error code. Of an exception's own codes only ours are used: those of the framework aren't stable."""
     codes = error.get_codes()
     if codes in OWN_CODES:
         return str(codes)
     return "not_authenticated" if status == 401 else CODES.get(status, "invalid_request")
 
 
-def words_of(error: exceptions.APIException) -> str:
-    """One sentence, also of a form's many."""
+def error_sentence(error: exceptions.APIException) -> str:
+    """Return the sentences of an error as one."""
     detail = error.detail
     if isinstance(detail, dict):
-        return " ".join(f"{name}: {' '.join(map(str, told))}" for name, told in detail.items())
+        return " ".join(f"{name}: {' '.join(map(str, sentences))}" for name, sentences in detail.items())
     return " ".join(map(str, detail)) if isinstance(detail, list) else str(detail)

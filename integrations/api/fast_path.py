@@ -1,9 +1,9 @@
-"""Fast path of the calls that programs make again and again: `token/`, `token-valid/` and the proxy.
+"""Fast path of the calls that programs make most: `token/`, `token-valid/` and the proxy.
 
-Middleware that stands behind Django's SecurityMiddleware and skips sessions, messages and most of the framework. One
-statement finds the caller and the person's token (`tokens.ready_call_for`); the view's own permission and throttle
-classes are asked as ever. Where anything is out of the ordinary, nothing has happened yet and no body has been read:
-the request goes on to the view. If a middleware is installed that this does not know, it is off.
+Middleware behind Django's SecurityMiddleware that skips sessions, messages and most of the framework. One SQL statement
+finds the caller and the user's token (`renewal.ready_call_for`); the view's own permission and throttle classes apply.
+If anything is unusual, the request goes on to the view: nothing has happened by then and no body has been read. Unknown
+middleware turns the fast path off.
 """
 
 import json
@@ -23,15 +23,15 @@ from accounts.api.authentication import BearerToken
 from accounts.api.bearer_tokens import Bearer
 from foundation.oauth_client.errors import OAuthError
 from integrations.api import proxy
-from integrations.api.errors import answered
+from integrations.api.errors import error_response
 from integrations.api.views import ApiView, MayUseIntegrations, Token, TokenValid, program_of
 from integrations.calls import NEVER_SENT, BadPath
 from integrations.connections import renewal
 from integrations.connections.renewal import ReadyCall
 from integrations.personal_auth import NotAuthenticated, exported
 
-LONGEST = 86_400.0  # seconds for which a token may be asked
-# Skipped for these calls. They concern pages, sessions and static files; `proxy.PLAIN` has the headers they would add.
+LONGEST = 86_400.0  # seconds that `minimum_seconds` may be
+# Skipped for these calls: they concern pages, sessions and static files. `proxy.PLAIN` has the headers they would set.
 SKIPPED_MIDDLEWARE = frozenset({
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -55,41 +55,41 @@ GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 
 def for_programs(get_response: GetResponse) -> GetResponse:
-    """The middleware."""
+    """Middleware of the fast path."""
     if unknown_middleware():
         return get_response
 
-    def answer(request: HttpRequest) -> HttpResponseBase:
+    def middleware(request: HttpRequest) -> HttpResponseBase:
         return fast_answer(request) or get_response(request)
 
-    return answer
+    return middleware
 
 
 def unknown_middleware() -> list[str]:
-    """What is installed behind this middleware and would be skipped without anybody having thought of it."""
+    """Return installed middleware that would be skipped but is not in `SKIPPED_MIDDLEWARE`."""
     name = f"{__name__}.{for_programs.__name__}"
     installed = list(settings.MIDDLEWARE)
     behind = installed[installed.index(name) + 1 :] if name in installed else []
-    return [each for each in behind if each not in SKIPPED_MIDDLEWARE]
+    return [path for path in behind if path not in SKIPPED_MIDDLEWARE]
 
 
 def fast_answer(request: HttpRequest) -> HttpResponseBase | None:
-    """The whole answer, or None where the view has to be asked."""
+    """Return the response, or None if the view has to answer."""
     if "HTTP_AUTHORIZATION" not in request.META:
         return None
-    match = call_addresses().fullmatch(request.path_info)
+    match = call_pattern().fullmatch(request.path_info)
     if match is None:
         return None
-    request.get_host()  # refuses other names than the site's, as the middleware behind would
+    request.get_host()  # refuses unknown hosts, as the skipped CommonMiddleware would
     view_class, answer = ANSWERS[match["call"] or "proxy"]
     presented = bearer_tokens.presented(request)
     seconds = minimum_seconds(request) if match["call"] == "token" else 0
     if presented is None or seconds is None:
         return None
-    found = renewal.ready_call_for(presented, match["alias"], minimum_seconds=seconds)
-    if found is None:
+    caller_and_call = renewal.ready_call_for(presented, match["alias"], minimum_seconds=seconds)
+    if caller_and_call is None:
         return None
-    bearer, call = found
+    bearer, call = caller_and_call
     if not is_ordinary(request, match["call"], call) or not may_answer(request, view_class, bearer, call):
         return None
     bearer_tokens.note_use(presented, bearer)
@@ -97,33 +97,34 @@ def fast_answer(request: HttpRequest) -> HttpResponseBase | None:
 
 
 def is_ordinary(request: HttpRequest, name: str | None, call: ReadyCall) -> bool:
-    """Whether the call can be answered with the token, once its caller may have it."""
+    """Tell whether the fast path can answer this call, if the caller may have the token."""
     if name is None:
         return bool(call.connection_url) and str(request.method).upper() not in NEVER_SENT
     return request.method == "GET" and (name == "token-valid" or call.allow_export)
 
 
 def may_answer(request: HttpRequest, view_class: type[ApiView], bearer: Bearer, call: ReadyCall) -> bool:
-    """Whether the view's own classes let the call pass. Throttles come last, so that a call that goes on to the view
-    is not counted twice.
+    """Apply the view's permissions and throttles.
+
+    Throttles come last, so that a call that goes on to the view is not counted twice.
     """
     view = view_class()
     if view.authentication_classes[0] is not BearerToken:
         return False
-    view.request = asked = Request(request)
+    view.request = api_request = Request(request)
     view.kwargs, view.alias_name = {"alias": call.alias}, call.alias
-    asked.user, asked.auth = bearer.user, bearer.auth
+    api_request.user, api_request.auth = bearer.user, bearer.auth
     try:
-        # `MayUseIntegrations` asks the rules of admission, which were part of the statement.
-        permissions = [each for each in view.get_permissions() if type(each) is not MayUseIntegrations]
-        if not all(each.has_permission(asked, view) for each in permissions):
+        # `MayUseIntegrations` applies rules of admission, which the SQL statement contained.
+        permissions = [rule for rule in view.get_permissions() if type(rule) is not MayUseIntegrations]
+        if not all(rule.has_permission(api_request, view) for rule in permissions):
             return False
     except APIException:
         return False
-    return all(throttle.allow_request(asked, view) for throttle in view.get_throttles())
+    return all(throttle.allow_request(api_request, view) for throttle in view.get_throttles())
 
 
-def hand_out_token(request: HttpRequest, bearer: Bearer, call: ReadyCall, _path: str) -> HttpResponse:
+def answer_token(request: HttpRequest, bearer: Bearer, call: ReadyCall, _path: str) -> HttpResponse:
     renewal.note_use(call, program_of(bearer.auth))
     token = exported(call)
     return json_response(
@@ -136,28 +137,28 @@ def hand_out_token(request: HttpRequest, bearer: Bearer, call: ReadyCall, _path:
     )
 
 
-def say_valid(_request: HttpRequest, _bearer: Bearer, _call: ReadyCall, _path: str) -> HttpResponse:
+def answer_token_valid(_request: HttpRequest, _bearer: Bearer, _call: ReadyCall, _path: str) -> HttpResponse:
     return json_response({"token_valid": True})
 
 
-def pass_on(request: HttpRequest, bearer: Bearer, call: ReadyCall, path: str) -> HttpResponseBase:
-    """Once anything was sent, this is the answer."""
+def answer_proxy(request: HttpRequest, bearer: Bearer, call: ReadyCall, path: str) -> HttpResponseBase:
+    """Make the call. Its errors are answered here: once anything was sent, the view must not send it again."""
     try:
-        return proxy.passed_on(request, bearer.user, call.alias, path, used_by=program_of(bearer.auth), call=call)
+        return proxy.pass_on(request, bearer.user, call.alias, path, used_by=program_of(bearer.auth), call=call)
     except (NotAuthenticated, BadPath, OAuthError) as error:
-        return answered(error)
+        return error_response(error)
 
 
 Answer = Callable[[HttpRequest, Bearer, ReadyCall, str], HttpResponseBase]
 ANSWERS: dict[str, tuple[type[ApiView], Answer]] = {
-    "token": (Token, hand_out_token),
-    "token-valid": (TokenValid, say_valid),
-    "proxy": (proxy.Proxy, pass_on),
+    "token": (Token, answer_token),
+    "token-valid": (TokenValid, answer_token_valid),
+    "proxy": (proxy.Proxy, answer_proxy),
 }
 
 
 def minimum_seconds(request: HttpRequest) -> float | None:
-    """None: not a number that can be meant."""
+    """Return the parameter, or None if it is invalid."""
     if not request.META.get("QUERY_STRING"):
         return 0
     try:
@@ -168,13 +169,13 @@ def minimum_seconds(request: HttpRequest) -> float | None:
 
 
 def json_response(content: dict[str, Any]) -> HttpResponse:
-    body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()  # as the framework writes it
+    body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()  # in the framework's format
     headers = {**proxy.PLAIN, "Content-Length": str(len(body))}
     return HttpResponse(body, content_type="application/json", headers=headers)
 
 
 @cache
-def call_addresses() -> re.Pattern[str]:
-    """Those of the URL configuration, in one expression."""
-    before = re.escape(reverse("api:token", args=["ALIAS"]).removesuffix("ALIAS/token/"))
-    return re.compile(rf"{before}(?P<alias>[^/\x00]+)/(?:(?P<call>token|token-valid)/|proxy/(?P<path>[\s\S]*))")
+def call_pattern() -> re.Pattern[str]:
+    """Return one pattern for the addresses of these calls, derived from the URL configuration."""
+    prefix = re.escape(reverse("api:token", args=["ALIAS"]).removesuffix("ALIAS/token/"))
+    return re.compile(rf"{prefix}(?P<alias>[^/\x00]+)/(?:(?P<call>token|token-valid)/|proxy/(?P<path>[\s\S]*))")

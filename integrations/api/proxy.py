@@ -1,7 +1,7 @@
-"""Any call to a third party in the person's name: passed on as it comes, answered as it comes.
+"""The proxy: passes a call on to the third party with the user's token, and streams the response back.
 
-What a third party says is never at home here. Its answer may not set cookies, run anything, lead a browser elsewhere or
-stay in a cache; `rest.borders` says what may come back, and `SANDBOX` what a browser makes of it.
+A response must not set cookies, run scripts, redirect a browser or be cached: the header policy of `calls` filters its
+headers, and `SANDBOX` adds ours.
 """
 
 from collections.abc import Callable
@@ -19,14 +19,14 @@ from accounts.api.authentication import BearerToken
 from accounts.models import User
 from foundation.oauth_client.errors import Unusable
 from integrations import calls
-from integrations.api.raw_paths import asked_for
+from integrations.api.raw_paths import requested_path
 from integrations.api.session_authentication import SessionOfOwnPages
 from integrations.api.views import SERVICE, ApiView, program_of
 from integrations.calls import BadPath
 from integrations.personal_auth import PersonalAuthAPI
 
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")  # those with a name in the schema; others work as well
-PLAIN = {  # what the middleware would add
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")  # those in the OpenAPI description; others work too
+PLAIN = {  # headers that the skipped middleware would set
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -37,19 +37,19 @@ PLAIN = {  # what the middleware would add
 SANDBOX = {
     **PLAIN,
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
-    "X-Accel-Buffering": "no",  # of our own reverse proxy
+    "X-Accel-Buffering": "no",  # nginx must not buffer the stream
 }
-AT_ONCE = 64 << 10  # bytes; an answer of no more is read before it is passed on, and a third party that breaks off seen
+AT_ONCE = 64 << 10  # bytes; a response up to this size is read whole, so that a broken one becomes an error
 RETRIES = OpenApiParameter(
     "Keyrack-Retries",
     int,
     OpenApiParameter.HEADER,
-    description="How often, 0 to 5, an idempotent call is repeated while the third party is away or asks for patience.",
+    description="How often (0 to 5) an idempotent call is repeated if the third party doesn't answer or asks to wait.",
 )
 
 
-class Anything(BaseContentNegotiation):
-    """What the caller accepts, the third party is asked for; errors of ours are JSON."""
+class PassOnNegotiation(BaseContentNegotiation):
+    """Passes the Accept header on to the third party. Our own errors are JSON."""
 
     def select_parser(self, request: Request, parsers: Any) -> Any:
         return None
@@ -62,9 +62,9 @@ PATH = OpenApiParameter(
     "path",
     {"type": "string", "pattern": r"^[^\x00-\x1f\x7f\\]*$"},
     OpenApiParameter.PATH,
-    description="Below the connection URL, with slashes. 400 where it would lead out of it, by dots or an address.",
+    description="Path below the connection URL, with slashes. 400 if it leads elsewhere, by dots or a full address.",
 )
-AUTH: Any = [{"bearer": []}, {"session": []}]  # the session is the same, and only asked more strictly
+AUTH: Any = [{"bearer": []}, {"session": []}]  # the session has additional checks here
 
 
 @extend_schema(
@@ -74,10 +74,10 @@ AUTH: Any = [{"bearer": []}, {"session": []}]  # the session is the same, and on
     responses={(200, "*/*"): OpenApiTypes.BINARY},
 )
 class Proxy(ApiView):
-    """The third party is asked with the person's token, and its answer is passed on."""
+    """Call the third party with the person's token, and return its response."""
 
     authentication_classes = [BearerToken, SessionOfOwnPages]
-    content_negotiation_class = Anything
+    content_negotiation_class = PassOnNegotiation
     parser_classes = []
     scopes = {method: [SERVICE] for method in METHODS}
     passes_on = True
@@ -89,40 +89,40 @@ class Proxy(ApiView):
     def forward(self, request: Request, alias: str, path: str = "") -> HttpResponseBase:
         if str(request.method).upper() in calls.NEVER_SENT:
             raise MethodNotAllowed(str(request.method))
-        user: User = request.user  # type: ignore[assignment]  # HasScopes lets in nobody else
-        return passed_on(request._request, user, alias, path, used_by=program_of(request.auth))
+        user: User = request.user  # type: ignore[assignment]  # HasScopes admits users only
+        return pass_on(request._request, user, alias, path, used_by=program_of(request.auth))
 
     get = head = post = put = patch = delete = options = http_method_not_allowed = forward  # type: ignore[assignment]  # any
 
 
-def passed_on(request: HttpRequest, user: User, alias: str, path: str, **told: Any) -> HttpResponseBase:
-    answer = PersonalAuthAPI(user).stream(
+def pass_on(request: HttpRequest, user: User, alias: str, path: str, **options: Any) -> HttpResponseBase:
+    streamed = PersonalAuthAPI(user).stream(
         alias,
         str(request.method),
-        asked_for(request, path),
+        requested_path(request, path),
         headers=request.headers,
         body=body_of(request),
         retries=retries_of(request),
-        **told,
+        **options,
     )
-    return answer_of(answer, has_body=request.method != "HEAD" and answer.status_code not in (204, 304))
+    return response_of(streamed, has_body=request.method != "HEAD" and streamed.status_code not in (204, 304))
 
 
 def body_of(request: HttpRequest) -> calls.Body | None:
-    """Framed anew when it is passed on: two readings of where it ends would be one too many (RFC 9112 §11.2)."""
+    """Return the body, to be framed anew: two readings of its end would allow request smuggling (RFC 9112 §11.2)."""
     read, coding = reader_of(request.META["wsgi.input"]), request.META.get("HTTP_TRANSFER_ENCODING", "")
     if coding:
         if coding.strip().lower() != "chunked" or not request.META.get("wsgi.input_terminated"):
-            raise BadPath("Send a Content-Length: a body in another framing cannot be read here.")
+            raise BadPath("Send a Content-Length. A body with another framing can't be read here.")
         return calls.Body(read, length=None)
     length = str(request.META.get("CONTENT_LENGTH") or "")
     if length and not (length.isascii() and length.isdigit() and len(length) < 19):
-        raise BadPath("A Content-Length is a number.")
+        raise BadPath("Content-Length must be a number.")
     return calls.Body(read, length=int(length)) if length else None
 
 
 def reader_of(stream: Any) -> Callable[[int], bytes]:
-    """Gunicorn finds out that chunks are malformed while they are read, and has exceptions of its own for it."""
+    """Return a read function that raises `OSError` for malformed chunks, instead of gunicorn's exceptions."""
 
     def read(size: int) -> bytes:
         try:
@@ -134,33 +134,33 @@ def reader_of(stream: Any) -> Callable[[int], bytes]:
 
 
 def retries_of(request: HttpRequest) -> int:
-    told = request.headers.get("Keyrack-Retries", "0")
-    if told not in {str(number) for number in range(calls.MOST_RETRIES + 1)}:
-        raise BadPath("Keyrack-Retries is a number from 0 to 5.")
-    return int(told)
+    value = request.headers.get("Keyrack-Retries", "0")
+    if value not in {str(number) for number in range(calls.MOST_RETRIES + 1)}:
+        raise BadPath("Keyrack-Retries must be a number from 0 to 5.")
+    return int(value)
 
 
-def answer_of(answer: calls.Streamed, *, has_body: bool) -> HttpResponseBase:
-    if not 200 <= answer.status_code <= 599:
-        answer.close()
+def response_of(streamed: calls.Streamed, *, has_body: bool) -> HttpResponseBase:
+    if not 200 <= streamed.status_code <= 599:
+        streamed.close()
         raise Unusable("bad_status", "the status is none")
-    if has_body and answer.length is not None and answer.length <= AT_ONCE:
-        response: HttpResponseBase = HttpResponse(b"".join(answer.body), status=answer.status_code)
+    if has_body and streamed.length is not None and streamed.length <= AT_ONCE:
+        response: HttpResponseBase = HttpResponse(b"".join(streamed.body), status=streamed.status_code)
     else:
-        response = StreamingHttpResponse(answer.body, status=answer.status_code)
+        response = StreamingHttpResponse(streamed.body, status=streamed.status_code)
     response.headers["Content-Type"] = "application/octet-stream"
-    if answer.length is not None and answer.status_code != 204:
-        response.headers["Content-Length"] = str(answer.length)
-    for name, values in by_name(answer.headers).items():
+    if streamed.length is not None and streamed.status_code != 204:
+        response.headers["Content-Length"] = str(streamed.length)
+    for name, values in by_name(streamed.headers).items():
         response.headers[name] = ", ".join(values)
     for name, value in SANDBOX.items():
         response.headers[name] = value
-    response._has_been_logged = True  # type: ignore[attr-defined]  # else Django mails their 500 to our administrators
+    response._has_been_logged = True  # type: ignore[attr-defined]  # else Django mails a third party's 500 to our administrators
     return response
 
 
 def by_name(headers: list[tuple[str, str]]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+    values_by_name: dict[str, list[str]] = {}
     for name, value in headers:
-        found.setdefault(name.title(), []).append(value)
-    return found
+        values_by_name.setdefault(name.title(), []).append(value)
+    return values_by_name

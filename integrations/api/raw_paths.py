@@ -1,7 +1,7 @@
-"""The path that a program wrote behind `proxy/`, as it wrote it: where "%2F" is no slash.
+"""The raw path behind `proxy/`, in which "%2F" is no slash.
 
-WSGI hands over a path that is decoded already (PEP 3333), and most servers the raw one beside it. What the two do not
-agree about is refused: one of them was looked at, the other would be sent.
+WSGI passes a decoded path (PEP 3333); most servers pass the raw one too. If the two differ, the request is refused: one
+of them was routed and checked, and the other would be sent.
 """
 
 import re
@@ -12,30 +12,30 @@ from django.utils.encoding import repercent_broken_unicode
 
 from integrations.calls import BadPath
 
-PLAIN = "/:@!$&'()*+,;=-._~"  # what a path may hold as it is (RFC 3986 §3.3)
+PLAIN = "/:@!$&'()*+,;=-._~"  # characters that need no encoding in a path (RFC 3986 §3.3)
 IN_QUERY = PLAIN + '%?[]|^`{}"<>'
-LONELY = re.compile(r"%(?![0-9A-Fa-f]{2})")  # begins no encoding; urllib3 would encode all others once more
-ORIGIN = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://[^/?]*")  # of the absolute form (RFC 9112 §3.2.2)
+BARE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")  # a % that starts no escape; urllib3 would encode all others again
+ORIGIN = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://[^/?]*")  # in the absolute form of a request target (RFC 9112 §3.2.2)
 
 
-def asked_for(request: HttpRequest, path: str) -> str:
-    """`path`, the decoded end of the address, as it was sent, with its query."""
+def requested_path(request: HttpRequest, path: str) -> str:
+    """Return the raw form of `path`, the decoded end of the address, with its query."""
     query = quote(str(request.META.get("QUERY_STRING", "")).encode("latin-1"), safe=IN_QUERY)
-    return LONELY.sub("%25", raw_path(request, path) + (f"?{query}" if query else ""))
+    return BARE_PERCENT.sub("%25", raw_path(request, path) + (f"?{query}" if query else ""))
 
 
 def raw_path(request: HttpRequest, path: str) -> str:
-    """Without a raw address, what was decoded is encoded again."""
+    """Return the raw form of `path`. If the server passes no raw address, encode the decoded one."""
     raw = ORIGIN.sub("", str(request.META.get("RAW_URI") or request.META.get("REQUEST_URI") or "").partition("?")[0])
     if not raw:
         return quote(path, safe=PLAIN)
     slashes = request.path.removesuffix(path).count("/")
     *before, tail = raw.split("/", slashes)
     if decoded(raw) != request.path or decoded(tail) != path or len(before) != slashes:
-        raise BadPath("The address can be read in two ways.")
+        raise BadPath("The address is ambiguous.")
     return quote(tail.encode("latin-1"), safe=PLAIN + "%")
 
 
 def decoded(raw: str) -> str:
-    """As Django reads PATH_INFO."""
+    """Decode a path as Django decodes PATH_INFO."""
     return repercent_broken_unicode(unquote_to_bytes(raw.encode("latin-1"))).decode()

@@ -1,4 +1,4 @@
-"""The rows of a remote table, for programs."""
+"""API view of a remote table's rows."""
 
 from typing import Any
 
@@ -19,13 +19,13 @@ from integrations.personal_auth import NotAuthenticated
 from integrations.remote_tables import Answer, Arranged, Source
 
 ROWS = 100
-LONGEST_WISH = 200  # characters
+LONGEST_PARAMETER = 200  # characters
 PARAMETERS: list[OpenApiParameter | type[RemoteTablePageSerializer]] = [
-    OpenApiParameter("q", str, description="Only rows in which each of these words stands."),
+    OpenApiParameter("q", str, description="Only rows that contain all of these words."),
     OpenApiParameter(
         "sort",
         str,
-        description="A column’s name; with “-” before it in the other direction. Else the order is the third party’s.",
+        description="A column’s name, with “-” before it for descending order. Default: the third party’s order.",
     ),
     RemoteTablePageSerializer,
 ]
@@ -37,18 +37,18 @@ class RemoteTableRows(ApiView):
 
     @extend_schema(operation_id="remote_table_rows", parameters=PARAMETERS, responses=RemoteRowsSerializer)
     def get(self, request: Request, name: str) -> Response:
-        """One page of the rows that the third party shows to this person."""
-        table = found(request, name)
-        asked = RemoteTablePageSerializer(data=request.query_params)
-        asked.is_valid(raise_exception=True)
+        """One page of the rows that the third party returns for this person."""
+        table = get_table(request, name)
+        parameters = RemoteTablePageSerializer(data=request.query_params)
+        parameters.is_valid(raise_exception=True)
         user = api_of(request).user
         answer = rows_of(table, user, remote_tables.source_of(table, user))
-        rows = remote_tables.arranged(answer, table, **wishes(request))
-        told = told_of(request, table, answer, rows, asked.validated_data["page"])
-        return Response(RemoteRowsSerializer(told).data, headers={"Cache-Control": "no-store, private"})
+        rows = remote_tables.arranged(answer, table, **search_parameters(request))
+        body = body_of(request, table, answer, rows, parameters.validated_data["page"])
+        return Response(RemoteRowsSerializer(body).data, headers={"Cache-Control": "no-store, private"})
 
 
-def found(request: Request, name: str) -> RemoteTable:
+def get_table(request: Request, name: str) -> RemoteTable:
     tables = RemoteTable.objects.available_to(request.user).whole()
     table = None if "\0" in name else tables.filter(name=name).first()
     if table is None:
@@ -57,7 +57,7 @@ def found(request: Request, name: str) -> RemoteTable:
 
 
 def rows_of(table: RemoteTable, user: Any, source: Source) -> Answer:
-    """What is turned off is not there; an `OAuthError` is told by the one place that tells all of them."""
+    """Read the rows. Answers 404 for what is turned off; lets `OAuthError` through to the exception handler."""
     try:
         return remote_tables.read(table, user, source)
     except NoUsableToken as error:
@@ -65,27 +65,27 @@ def rows_of(table: RemoteTable, user: Any, source: Source) -> Answer:
     except remote_tables.TurnedOff:
         raise Http404 from None
     except remote_tables.NotAllowed:
-        told = "The third party does not let this person's account read this."
-        raise PermissionDenied(told, code="provider_forbids") from None
+        message = "The third party doesn't allow this person's account to read this."
+        raise PermissionDenied(message, code="provider_forbids") from None
 
 
-def told_of(request: Request, table: RemoteTable, answer: Answer, rows: Arranged, number: int) -> dict[str, Any]:
+def body_of(request: Request, table: RemoteTable, answer: Answer, rows: Arranged, number: int) -> dict[str, Any]:
     page, columns = rows.page(number, size=ROWS), list(table.columns.all())
-    shown, following = (page.rows, page.next) if number <= page.pages else ([], None)
+    page_rows, next_page = (page.rows, page.next) if number <= page.pages else ([], None)
     return {
         "columns": columns,
-        "rows": [{column.name: cell.value for column, cell in zip(columns, row, strict=True)} for row in shown],
+        "rows": [{column.name: cell.value for column, cell in zip(columns, row, strict=True)} for row in page_rows],
         "count": rows.count,
-        "next": address(request, following) if following else None,
+        "next": page_url(request, next_page) if next_page else None,
         "loaded_at": answer.read_at,
         "limited": answer.is_cut,
     }
 
 
-def wishes(request: Request) -> dict[str, str]:
-    return {name: request.query_params.get(name, "")[:LONGEST_WISH] for name in ("q", "sort")}
+def search_parameters(request: Request) -> dict[str, str]:
+    return {name: request.query_params.get(name, "")[:LONGEST_PARAMETER] for name in ("q", "sort")}
 
 
-def address(request: Request, number: int) -> str:
-    kept = {name: wish for name, wish in wishes(request).items() if wish}
-    return f"{settings.SITE_URL}{request.path}?{urlencode(kept | {'page': str(number)})}"
+def page_url(request: Request, number: int) -> str:
+    parameters = {name: value for name, value in search_parameters(request).items() if value}
+    return f"{settings.SITE_URL}{request.path}?{urlencode(parameters | {'page': str(number)})}"

@@ -1,7 +1,7 @@
-"""How the API describes itself: what every call has in common is said here once, and not at each view.
+"""OpenAPI description of the API: adds scopes and refusals to every operation.
 
-Scopes come from the view's own declaration. Which refusals a call can meet follows from what it is: one with an alias
-in its address can meet 404, one that takes something 400, one that asks a provider 502 and 504.
+Scopes come from the view. Refusals follow from the operation: a path parameter means 404, a query or body 400, a call
+to a provider 502 and 504.
 """
 
 from http import HTTPStatus
@@ -9,23 +9,26 @@ from typing import Any
 
 from drf_spectacular.openapi import AutoSchema
 
-from integrations.api.error_responses import ERRORS, HEADERS, PASSED_ON, REFUSALS, passed_on, reference
+from integrations.api.error_responses import ERRORS, HEADERS, PASSED_ON, REFUSALS, passed_on_response, reference
 
 ALWAYS = ("405", "406", "429", "500")
-AT_THE_DOOR = ("401", "403")
+OF_AUTHENTICATION = ("401", "403")
 ASKS_A_PROVIDER = ("502", "504")
 
 
-class Described(AutoSchema):
-    """A view may say of itself: `asks_a_provider`, `is_paged`, `passes_on` (another's answers, so that any status
-    may have any body), and `needs_sign_in`, namely to the integration."""
+class ApiSchema(AutoSchema):
+    """Schema of a view, from its attributes.
+
+    `asks_a_provider`, `is_paged`, `needs_sign_in` (to the integration), and `passes_on`: the response is the third
+    party's, so any status may have any body.
+    """
 
     def get_operation(self, *arguments: Any, **options: Any) -> dict[str, Any] | None:
         operation: dict[str, Any] | None = super().get_operation(*arguments, **options)
         if operation is None:
             return None
-        self.tell_scopes(operation)
-        self.tell_success(operation)
+        self.add_scopes(operation)
+        self.describe_success(operation)
         if getattr(self.view, "passes_on", False):
             operation["responses"] = dict.fromkeys(("200", "default"), reference("responses", PASSED_ON))
             return operation
@@ -37,38 +40,38 @@ class Described(AutoSchema):
         operation["responses"] = dict(sorted(operation["responses"].items()))
         return operation
 
-    def tell_scopes(self, operation: dict[str, Any]) -> None:
+    def add_scopes(self, operation: dict[str, Any]) -> None:
         scopes = getattr(self.view, "scopes", {}).get(self.method)
         if scopes:
             words = ", ".join(f"`{scope}`" for scope in scopes)
             operation["description"] = f"{operation.get('description', '')}\n\nScopes: {words}.".strip()
             operation["x-required-scopes"] = list(scopes)
 
-    def tell_success(self, operation: dict[str, Any]) -> None:
+    def describe_success(self, operation: dict[str, Any]) -> None:
         for status, answer in operation["responses"].items():
             answer["description"] = answer.get("description") or HTTPStatus(int(status)).phrase
             if getattr(self.view, "is_paged", False):
                 answer["headers"] = {"Link": reference("headers", "Link")}
 
     def refusals(self, operation: dict[str, Any]) -> list[str]:
-        places = {parameter["in"] for parameter in operation.get("parameters", [])}
-        found = [*ALWAYS, *(AT_THE_DOOR if self.view.get_authenticators() else ())]
-        if "path" in places:
-            found.append("404")
-        if "query" in places or "requestBody" in operation:
-            found.append("400")
+        parameter_kinds = {parameter["in"] for parameter in operation.get("parameters", [])}
+        statuses = [*ALWAYS, *(OF_AUTHENTICATION if self.view.get_authenticators() else ())]
+        if "path" in parameter_kinds:
+            statuses.append("404")
+        if "query" in parameter_kinds or "requestBody" in operation:
+            statuses.append("400")
         if "requestBody" in operation:
-            found += ["413", "415"]
+            statuses += ["413", "415"]
         if getattr(self.view, "asks_a_provider", False):
-            found.extend(ASKS_A_PROVIDER)
-        return found
+            statuses.extend(ASKS_A_PROVIDER)
+        return statuses
 
 
-def with_refusals(result: dict[str, Any], **_options: Any) -> dict[str, Any]:
-    """A hook of drf-spectacular: what `Described` refers to."""
+def add_components(result: dict[str, Any], **_options: Any) -> dict[str, Any]:
+    """Postprocessing hook of drf-spectacular: add the components that `ApiSchema` refers to."""
     components = result["components"]
     components["schemas"] = dict(sorted({**components.get("schemas", {}), **ERRORS}.items()))
     components["headers"] = HEADERS
-    components["responses"] = {refusal.name: refusal.described() for refusal in REFUSALS.values()}
-    components["responses"][PASSED_ON] = passed_on()
+    components["responses"] = {refusal.name: refusal.as_response() for refusal in REFUSALS.values()}
+    components["responses"][PASSED_ON] = passed_on_response()
     return result

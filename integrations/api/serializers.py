@@ -1,4 +1,4 @@
-"""What the REST API says, field by field. Nothing that is not named here leaves."""
+"""Serializers of the API. Only the fields named here are sent."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ INITIATOR_URL = (
 
 
 def example(**fields: Any) -> Any:
-    """An answer as it comes, for whoever reads the description."""
+    """Decorator that adds an example to the OpenAPI description."""
     return extend_schema_serializer(examples=[OpenApiExample("As it comes", value=fields)])
 
 
@@ -43,23 +43,23 @@ class IntegrationSerializer(serializers.Serializer[Any]):
     name = serializers.CharField(source="title", help_text="What people read on the card.")
     section = serializers.ChoiceField(choices=SECTIONS, help_text="“my”: there is a valid token.")
     state = serializers.ChoiceField(choices=[str(state) for state in State])
-    account = serializers.CharField(help_text="Whom the person is signed in as there; empty if not told.")
-    scopes = serializers.SerializerMethodField(help_text="What was granted.")
+    account = serializers.CharField(help_text="The person's account there; empty if the provider doesn't say.")
+    scopes = serializers.SerializerMethodField(help_text="The granted scopes.")
     expires_at = serializers.DateTimeField(
         allow_null=True, help_text="End of the access token; null if there is none or the provider doesn’t say."
     )
     renews_itself = serializers.BooleanField(
-        help_text="A new access token is got without the person; where `state` is misconfigured, not_renewed or "
-        "provider_down, as soon as that has ended."
+        help_text="Keyrack gets a new access token without the person; if `state` is misconfigured, not_renewed or "
+        "provider_down, as soon as that is over."
     )
     sign_in_again_by = serializers.DateTimeField(
         allow_null=True,
-        help_text="When the person has to sign in again at the latest: the refresh token’s end, or the access token’s "
-        "where nothing renews it. In the past if they have to now; null if not known. Some providers move it with each "
-        "renewal.",
+        help_text="When the person has to sign in again at the latest: when the refresh token expires, or the access "
+        "token if it isn’t renewed. In the past if they have to now; null if unknown. Some providers extend it with "
+        "each renewal.",
     )
     last_used_at = serializers.DateTimeField(allow_null=True)
-    initiator_url = serializers.CharField(help_text="Where the person authenticates, as a path of this site.")
+    initiator_url = serializers.CharField(help_text="Path of this site where the person authenticates.")
 
     def get_scopes(self, integration: Any) -> list[str]:
         return list(integration.token.scopes) if integration.token else []
@@ -67,7 +67,7 @@ class IntegrationSerializer(serializers.Serializer[Any]):
 
 @example(initiator_url=INITIATOR_URL)
 class InitiatorUrlSerializer(serializers.Serializer[Any]):
-    initiator_url = serializers.CharField(help_text="A path of this site; empty where nobody can sign in.")
+    initiator_url = serializers.CharField(help_text="Path of this site; empty if there is no sign-in.")
 
 
 @example(token_valid=True)
@@ -88,29 +88,29 @@ class RevokeResultSerializer(serializers.Serializer[Any]):
     is_authenticated = serializers.BooleanField()
     credential_id = serializers.CharField()
     remote_revocation = serializers.CharField(
-        help_text="What the provider has done: pending, confirmed (it accepted the revocation; that does not prove the "
+        help_text="State at the provider: pending, confirmed (it accepted the revocation, which doesn't prove the "
         "token dead), failed, unsupported, superseded, or empty."
     )
 
 
 class PageSerializer(serializers.Serializer[Any]):
-    """Which part of a long list."""
+    """Page of a long list."""
 
     page = serializers.IntegerField(default=1, min_value=1, max_value=1_000_000)
     page_size = serializers.IntegerField(default=100, min_value=1, max_value=500)
 
 
 class MinimumSecondsSerializer(serializers.Serializer[Any]):
-    """For how long the caller needs the token."""
+    """How long the token must remain valid."""
 
     minimum_seconds = serializers.FloatField(default=0, min_value=0, max_value=86_400)
 
 
-@example(access_token="…", token_type="Bearer", expires_in=3540, scope="contacts.read")  # noqa: S106 - none
+@example(access_token="…", token_type="Bearer", expires_in=3540, scope="contacts.read")  # noqa: S106 - not a password
 class AccessTokenSerializer(serializers.Serializer[Any]):
     access_token = serializers.CharField()
     token_type = serializers.CharField()
-    expires_in = serializers.IntegerField(allow_null=True, help_text="Seconds; null when the provider doesn't say.")
+    expires_in = serializers.IntegerField(allow_null=True, help_text="Seconds; null if the provider doesn't say.")
     scope = serializers.SerializerMethodField()
 
     def get_scope(self, token: Any) -> str:
@@ -123,7 +123,7 @@ class RemoteTablePageSerializer(serializers.Serializer[Any]):
 
 class RemoteColumnSerializer(serializers.Serializer[Any]):
     name = serializers.CharField(help_text="The key in each row.")
-    label = serializers.CharField(help_text="What people read above the column.")  # type: ignore[assignment]  # a field's own
+    label = serializers.CharField(help_text="Heading of the column.")  # type: ignore[assignment]  # a field's own
     type = serializers.ChoiceField(choices=ColumnType.values)
 
 
@@ -131,38 +131,38 @@ class RemoteRowsSerializer(serializers.Serializer[Any]):
     columns = RemoteColumnSerializer(many=True)
     rows = serializers.ListField(
         child=serializers.DictField(allow_null=True),
-        help_text="Each with a value for each column’s name; null where nothing was found.",
+        help_text="Values by column name; null if the column’s path found nothing.",
     )
-    count = serializers.IntegerField(help_text="Of all rows found, not of this page.")
-    next = serializers.CharField(allow_null=True, help_text="Address of the next page; null at the end.")
-    loaded_at = serializers.DateTimeField(help_text="When the third party was asked.")
+    count = serializers.IntegerField(help_text="Number of all matching rows, not only of this page.")
+    next = serializers.CharField(allow_null=True, help_text="URL of the next page; null on the last page.")
+    loaded_at = serializers.DateTimeField(help_text="When the rows were read from the third party.")
     limited = serializers.BooleanField(help_text="There are more rows than the table reads.")
 
 
 class StartSerializer(serializers.Serializer[Any]):
-    """What a subflow is given, and whether to wait for it."""
+    """Inputs of a run, and whether to wait for it."""
 
     inputs = serializers.DictField(default=dict, help_text="By name, as the subflow declares them.")
-    background = strict_fields.YesOrNo(default=False, help_text="Have a worker run it; ask for the run later.")
+    background = strict_fields.YesOrNo(default=False, help_text="Let a worker run it; read the run later.")
 
 
 class RunErrorSerializer(serializers.Serializer[Any]):
-    """Why it failed or was cancelled."""
+    """Why the run failed or was cancelled."""
 
     error = serializers.CharField(source="error_code")
     error_description = serializers.CharField(source="error")
     status = serializers.IntegerField(
         source="http_status",
         allow_null=True,
-        help_text="What the third party answered; 401 also where the person has no token for it.",
+        help_text="The third party’s status; also 401 if the person has no token for it.",
     )
-    initiator_url = serializers.CharField(help_text="Where the person authenticates, as a path of this site; or empty.")
+    initiator_url = serializers.CharField(help_text="Path of this site where the person authenticates, or empty.")
 
 
 class SubflowRunSerializer(serializers.Serializer[Any]):
     id = serializers.CharField(source="hex", help_text="32 hexadecimal digits.")
     status = serializers.ChoiceField(choices=RunState.values)
-    outputs = serializers.DictField(help_text="By name; empty until it has succeeded.")
+    outputs = serializers.DictField(help_text="By name; empty until the run has succeeded.")
     error = serializers.SerializerMethodField(help_text="Null unless it failed or was cancelled.")
 
     @extend_schema_field(RunErrorSerializer(allow_null=True))

@@ -1,4 +1,4 @@
-"""Running subflows over REST, and reading how they went. Each person sees their own runs only."""
+"""API views to run subflows and read their runs. Users see only their own runs."""
 
 from typing import cast
 
@@ -15,11 +15,11 @@ from integrations.models.flows import SubflowRun
 from integrations.models.registry.aliases import id_in
 
 NO_SUBFLOW = "There is no such subflow for you."
-NO_RUN = "There is no such run of yours."
+NO_RUN = "You have no such run."
 
 
-def told(run: SubflowRun, *, status: int) -> Response:
-    """Outputs are the person's: no cache keeps them."""
+def run_response(run: SubflowRun, *, status: int) -> Response:
+    """Return a run, uncached: its outputs are the user's."""
     return Response(SubflowRunSerializer(run).data, status=status, headers={"Cache-Control": "no-store"})
 
 
@@ -32,10 +32,10 @@ class Runs(ApiView):
         responses={201: SubflowRunSerializer, 202: SubflowRunSerializer},
     )
     def post(self, request: Request, name: str) -> Response:
-        """Run a subflow: now, and 201 says how it went; or in the background, and 202 says under which id to ask."""
-        asked = StartSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        in_background, inputs = asked.validated_data["background"], asked.validated_data["inputs"]
+        """Run a subflow. 201 has its result; in the background, 202 has the id to read it by."""
+        parameters = StartSerializer(data=request.data)
+        parameters.is_valid(raise_exception=True)
+        in_background, inputs = parameters.validated_data["background"], parameters.validated_data["inputs"]
         start = flows.start_subflow if in_background else flows.run_subflow
         try:
             run = start(name, user=cast(User, request.user), inputs=inputs, origin="REST API")
@@ -43,7 +43,7 @@ class Runs(ApiView):
             raise NotFound(NO_SUBFLOW) from None
         except flows.BadInputs as error:
             raise ValidationError(str(error)) from None
-        return told(run, status=202 if in_background else 201)
+        return run_response(run, status=202 if in_background else 201)
 
 
 class OneRun(ApiView):
@@ -51,10 +51,10 @@ class OneRun(ApiView):
 
     @extend_schema(operation_id="subflow_runs_retrieve", responses=SubflowRunSerializer)
     def get(self, request: Request, run_id: str) -> Response:
-        """How a run went so far. Outputs are kept for a time only."""
-        found = id_in(run_id)
-        mine = SubflowRun.objects.filter(user=cast(User, request.user))
-        run = mine.filter(pk=found).first() if found else None
+        """State and result of a run. Outputs are stored for a limited time."""
+        run_pk = id_in(run_id)
+        runs = SubflowRun.objects.filter(user=cast(User, request.user))
+        run = runs.filter(pk=run_pk).first() if run_pk else None
         if run is None:
             raise NotFound(NO_RUN)
-        return told(run, status=200)
+        return run_response(run, status=200)

@@ -1,4 +1,4 @@
-"""Addresses below /api/v1/."""
+"""URLs below /api/v1/."""
 
 from django.contrib.auth.decorators import login_required
 from django.urls import path, re_path

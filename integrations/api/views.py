@@ -1,4 +1,4 @@
-"""One view for each call: say what it needs, load, one call, answer."""
+"""API views of integrations."""
 
 from typing import Any, ClassVar
 
@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 
 from accounts.api.authentication import HasScopes
 from accounts.models import User
-from integrations.api.pagination import paged
+from integrations.api.pagination import page_response
 from integrations.api.serializers import (
     AccessTokenSerializer,
     InitiatorUrlSerializer,
@@ -27,11 +27,11 @@ from integrations.models import admission
 from integrations.models.card import Integration, integration_named, integrations_of
 from integrations.personal_auth import PersonalAuthAPI
 
-SERVICE = "service:{alias}"  # stands for the alias of the address
+SERVICE = "service:{alias}"  # with the alias of the address
 
 
 class MayUseIntegrations(BasePermission):
-    """The rules of admission about the person, whichever integration it is."""
+    """The rules of admission about the user, for any integration."""
 
     message = "You may not use integrations here."
 
@@ -40,7 +40,7 @@ class MayUseIntegrations(BasePermission):
 
 
 class ApiView(APIView):
-    """`scopes`: what a token must hold, by method. The others are for the API's description."""
+    """Base of API views. `scopes`: needed scopes by method. The other attributes are for the OpenAPI description."""
 
     permission_classes = [MayUseIntegrations, HasScopes]
     scopes: ClassVar[dict[str, list[str]]]
@@ -48,17 +48,17 @@ class ApiView(APIView):
     alias_name = ""  # of the alias in the address, once it is known
 
     def needed_scopes(self, method: str) -> list[str]:
-        """A method without scopes is not there. HEAD is GET without its body."""
+        """Return the scopes of a method. One without scopes is not allowed; HEAD needs those of GET."""
         needed = self.scopes.get("GET" if method == "HEAD" else method, [])
         if SERVICE not in needed:
             return needed
-        if not self.alias_name:  # a scope names it by name, an address may by id
-            self.alias_name = found(self.request.user, self.kwargs["alias"]).alias.name
+        if not self.alias_name:  # a scope has the alias's name, the address may have its id
+            self.alias_name = get_integration(self.request.user, self.kwargs["alias"]).alias.name
         return [scope.replace("{alias}", self.alias_name) for scope in needed]
 
 
-def found(user: Any, reference: str) -> Integration:
-    """By name or id. Not there, not theirs and turned off look alike."""
+def get_integration(user: Any, reference: str) -> Integration:
+    """Return an integration by name or id; 404 if it doesn't exist, isn't the user's or is turned off."""
     integration = integration_named(user, reference)
     if integration is None:
         raise Http404
@@ -66,12 +66,12 @@ def found(user: Any, reference: str) -> Integration:
 
 
 def program_of(auth: Any) -> str:
-    """What a token was last used by, in words for its owner."""
+    """Return a name of the program for the token's owner."""
     return f"REST ({auth.name or auth.client_id})" if auth else "REST"
 
 
 def api_of(request: Request) -> PersonalAuthAPI:
-    user: User = request.user  # type: ignore[assignment]  # HasScopes lets in nobody else
+    user: User = request.user  # type: ignore[assignment]  # HasScopes admits users only
     return PersonalAuthAPI(user)
 
 
@@ -83,8 +83,8 @@ class Integrations(ApiView):
         operation_id="integrations_list", parameters=[PageSerializer], responses=IntegrationSerializer(many=True)
     )
     def get(self, request: Request) -> Response:
-        """Every integration that the person can use, by title."""
-        return paged(request, integrations_of(api_of(request).user), IntegrationSerializer)
+        """All integrations that the person can use, by title."""
+        return page_response(request, integrations_of(api_of(request).user), IntegrationSerializer)
 
 
 class OneIntegration(ApiView):
@@ -93,7 +93,7 @@ class OneIntegration(ApiView):
     @extend_schema(operation_id="integrations_retrieve", responses=IntegrationSerializer)
     def get(self, request: Request, alias: str) -> Response:
         """One integration, by the alias's name or id."""
-        return Response(IntegrationSerializer(found(request.user, alias)).data)
+        return Response(IntegrationSerializer(get_integration(request.user, alias)).data)
 
 
 class InitiatorUrl(ApiView):
@@ -101,7 +101,7 @@ class InitiatorUrl(ApiView):
 
     @extend_schema(operation_id="integrations_initiator_url", responses=InitiatorUrlSerializer)
     def get(self, request: Request, alias: str) -> Response:
-        """Where the person authenticates. Empty for an integration that is not there for them."""
+        """Where the person authenticates. Empty for an integration that they can't use."""
         return Response({"initiator_url": api_of(request).get_initiator_url(alias)})
 
 
@@ -110,8 +110,8 @@ class TokenValid(ApiView):
 
     @extend_schema(operation_id="integrations_token_valid", responses=TokenValidSerializer)
     def get(self, request: Request, alias: str) -> Response:
-        """Whether the person has a token that can be used or renewed. Asks nobody outside."""
-        found(request.user, alias)
+        """Whether the person has a token that can be used or renewed. Makes no call to the provider."""
+        get_integration(request.user, alias)
         return Response({"token_valid": api_of(request).is_token_valid(alias)})
 
 
@@ -120,8 +120,8 @@ class Revoke(ApiView):
 
     @extend_schema(operation_id="integrations_revoke", request=None, responses=RevokeResultSerializer)
     def post(self, request: Request, alias: str) -> Response:
-        """End the person's tokens: here at once, at the provider as soon as it answers. Safe to repeat."""
-        found(request.user, alias)
+        """Revoke the person's tokens: here at once, at the provider as soon as it answers. Safe to repeat."""
+        get_integration(request.user, alias)
         return Response(RevokeResultSerializer(api_of(request).revoke_token(alias)).data)
 
 
@@ -135,13 +135,13 @@ class Token(ApiView):
         responses=AccessTokenSerializer,
     )
     def get(self, request: Request, alias: str) -> Response:
-        """An access token of the person for the third party, renewed if need be."""
-        asked = MinimumSecondsSerializer(data=request.query_params)
-        asked.is_valid(raise_exception=True)
-        integration = found(request.user, alias)
+        """An access token of the person for the third party, renewed if necessary."""
+        parameters = MinimumSecondsSerializer(data=request.query_params)
+        parameters.is_valid(raise_exception=True)
+        integration = get_integration(request.user, alias)
         if not integration.alias.allow_token_export:
             raise PermissionDenied("This integration doesn't hand out tokens.", code="export_not_allowed")
-        token = api_of(request).get_token(alias, minimum_seconds=asked.validated_data["minimum_seconds"])
+        token = api_of(request).get_token(alias, minimum_seconds=parameters.validated_data["minimum_seconds"])
         if integration.token:
             note_use(integration.token, program_of(request.auth))
         return Response(AccessTokenSerializer(token).data)

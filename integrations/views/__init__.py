@@ -1,1 +1,1 @@
-"""Pages. A view loads, makes one call downwards, and answers."""
+"""HTML views. A view loads its rows, makes one call to the layer below, and responds."""

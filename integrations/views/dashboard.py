@@ -26,17 +26,17 @@ def dashboard(request: Request) -> HttpResponse:
 
 
 def show(request: Request) -> HttpResponse:
-    """Both sections; for htmx only the part that moves, or 304 when nothing has. A button always gets its answer."""
+    """Render both sections; for htmx only the changing part. A poll gets 304 if nothing has changed, a button never."""
     integrations = integrations_of(request.user)
     etag = etag_of(integrations)
-    is_looking = request.htmx and request.method == "GET"
-    if is_looking and request.headers.get("If-None-Match") == etag:
+    is_poll = request.htmx and request.method == "GET"
+    if is_poll and request.headers.get("If-None-Match") == etag:
         return HttpResponse(status=304)
     query = request.GET.get("q", "").strip()
-    shown = [row for row in integrations if query.casefold() in row.title.casefold()]
+    matching = [row for row in integrations if query.casefold() in row.title.casefold()]
     context = {
-        "mine": [row for row in shown if row.section == "my"],
-        "available": [row for row in shown if row.section == "available"],
+        "mine": [row for row in matching if row.section == "my"],
+        "available": [row for row in matching if row.section == "available"],
         "attention": [row for row in integrations if row.needs_the_person],
         "count": len(integrations),
         "query": query,
@@ -47,12 +47,12 @@ def show(request: Request) -> HttpResponse:
 
 
 def etag_of(integrations: list[Integration]) -> str:
-    """Changes when any card does; not with the seconds that pass."""
-    seen = [
+    """Return an ETag that changes when any card does, but not with time."""
+    versions = [
         (row.alias.hex, row.state, row.token and row.token.version, row.revocation and row.revocation.attempts)
         for row in integrations
     ]
-    return f'"{hashlib.sha256(repr(seen).encode()).hexdigest()[:16]}"'
+    return f'"{hashlib.sha256(repr(versions).encode()).hexdigest()[:16]}"'
 
 
 @require_safe
@@ -68,7 +68,7 @@ def detail(request: Request, integration: Integration) -> HttpResponse:
 
 
 def uses_of(user: User, alias: Alias) -> list[str]:
-    """What of this person's stops without their token, by name."""
+    """Return the names of the user's subflows and tables that need their token."""
     return [*flows.uses_of(user, alias), *remote_tables.uses_of(user, alias)]
 
 
@@ -76,7 +76,7 @@ def uses_of(user: User, alias: Alias) -> list[str]:
 @login_required
 @cache_control(private=True, max_age=3600)
 def logo(request: HttpRequest, registry_id: UUID) -> HttpResponse:
-    """A picture that an administrator uploaded; never anything a browser would run."""
+    """Serve a logo that an administrator uploaded, sandboxed."""
     registry = get_object_or_404(ApplicationRegistry, pk=registry_id, logo__isnull=False)
     return HttpResponse(
         bytes(registry.logo or b""),

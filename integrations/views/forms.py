@@ -1,11 +1,11 @@
-"""What input must look like."""
+"""Forms of the pages."""
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
 
 class PasswordForm(forms.Form):
-    """The name and password of the person's account at the other service. Never bound to anything that is stored."""
+    """Username and password at the provider. Never bound to anything that is stored."""
 
     username = forms.CharField(
         label=_("Username"),

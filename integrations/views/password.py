@@ -1,4 +1,4 @@
-"""Username, Password, Get OAuth Token: the window for integrations with the password grant."""
+"""View of the window "Get OAuth Token", for integrations with the password grant."""
 
 from http import HTTPStatus
 
@@ -34,7 +34,7 @@ def password(request: Request) -> HttpResponse:
     form = PasswordForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         return sign_in(request, form, integration, credential)
-    return window(request, form, integration)
+    return render_window(request, form, integration)
 
 
 @sensitive_variables()
@@ -53,36 +53,36 @@ def sign_in(
             address=client_address(request),
         )
     except authorization.TooManyStarts:
-        return window(request, form, integration, too_many(integration), status=429)
+        return render_window(request, form, integration, too_many_tries_message(integration), status=429)
     except authorization.NotAvailable as error:
         raise Http404 from error
     if attempt.status == AttemptStatus.FAILED and attempt.failure_code in REFUSALS:
         words, status = REFUSALS[attempt.failure_code]
-        return window(request, form, integration, words(integration), status=status)
+        return render_window(request, form, integration, words(integration), status=status)
     return HttpResponseRedirect(done_url(attempt), status=303)
 
 
-def not_accepted(integration: Integration) -> str:
-    told = _("%(title)s didn’t accept that username and password. Check both and try again.")
-    return told % {"title": integration.title}
+def wrong_password_message(integration: Integration) -> str:
+    message = _("%(title)s didn’t accept that username and password. Check both and try again.")
+    return message % {"title": integration.title}
 
 
-def too_many(_integration: Integration) -> str:
+def too_many_tries_message(_integration: Integration) -> str:
     return _("Too many tries. Wait 15 minutes, or ask your administrator.")
 
 
-def has_second_step(_integration: Integration) -> str:
-    return _("You have two-step sign-in on: make an application password under Account security, and enter that here.")
+def second_step_message(_integration: Integration) -> str:
+    return _("You use two-step sign-in. Create an application password under Account security and enter it here.")
 
 
 REFUSALS = {
-    "invalid_grant": (not_accepted, HTTPStatus.BAD_REQUEST),
-    "locked_out": (too_many, HTTPStatus.TOO_MANY_REQUESTS),
-    "second_factor_is_on": (has_second_step, HTTPStatus.BAD_REQUEST),
+    "invalid_grant": (wrong_password_message, HTTPStatus.BAD_REQUEST),
+    "locked_out": (too_many_tries_message, HTTPStatus.TOO_MANY_REQUESTS),
+    "second_factor_is_on": (second_step_message, HTTPStatus.BAD_REQUEST),
 }
 
 
-def window(
+def render_window(
     request: Request, form: PasswordForm, integration: Integration, alert: str = "", *, status: int = 200
 ) -> HttpResponse:
     context = {"form": form, "integration": integration, "alert": alert}

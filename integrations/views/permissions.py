@@ -1,4 +1,4 @@
-"""Who may see the pages of this app, and what every one of them loads first."""
+"""Decorators of views: permissions, audit log, and loading the integration."""
 
 import secrets
 from collections.abc import Callable
@@ -23,33 +23,36 @@ BINDING = "authorization_binding"
 
 
 class Request(HttpRequest):
-    """A request behind `for_people`: somebody is signed in and has the role."""
+    """A request behind `for_people`: the user is signed in and has the role."""
 
     user: User
     htmx: HtmxDetails
 
 
 def for_people(view: Any) -> Any:
-    """Signed in, with the role, never cached."""
-    return never_cache(login_required(user_passes_test(may_use_integrations)(noted(view))))
+    """Decorator: requires sign-in and the role; never cached."""
+    return never_cache(login_required(user_passes_test(may_use_integrations)(with_audit_log(view))))
 
 
 def for_signing_in(view: Any) -> Any:
-    """The same, and those who sign in for the system. Who may sign in to what is asked further down."""
-    return never_cache(login_required(user_passes_test(may_sign_in)(noted(view))))
+    """Like `for_people`, but also for administrators who sign in for the system.
+
+    Which credential the user may sign in to is checked further down.
+    """
+    return never_cache(login_required(user_passes_test(may_sign_in)(with_audit_log(view))))
 
 
-def noted(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """What comes of it says in the diary who did it, and from where."""
+def with_audit_log(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Decorator: entries in the audit log name the user and their address."""
 
     @wraps(view)
-    def by_the_person(request: Request, *arguments: Any, **names: Any) -> HttpResponse:
+    def wrapper(request: Request, *arguments: Any, **names: Any) -> HttpResponse:
         if not request.user.is_authenticated:
             return view(request, *arguments, **names)
         with log.by(request.user, client_address(request)):
             return view(request, *arguments, **names)
 
-    return by_the_person
+    return wrapper
 
 
 def may_use_integrations(user: Any) -> bool:
@@ -63,13 +66,13 @@ def may_sign_in(user: Any) -> bool:
 
 
 def with_integration(view: Callable[..., HttpResponse]) -> Any:
-    """The integration of this person at this alias id, or 404: not there and not yours look alike."""
+    """Decorator: pass the user's integration for the alias id, or answer 404 if it isn't theirs or doesn't exist."""
 
     @wraps(view)
-    def loaded(request: Request, alias_id: UUID) -> HttpResponse:
+    def wrapper(request: Request, alias_id: UUID) -> HttpResponse:
         return view(request, own_integration(request.user, alias_id))
 
-    return for_people(loaded)
+    return for_people(wrapper)
 
 
 def own_integration(user: User, alias_id: UUID) -> Integration:
@@ -80,7 +83,7 @@ def own_integration(user: User, alias_id: UUID) -> Integration:
 
 
 def session_binding(request: HttpRequest) -> str:
-    """One random mark for each browser session, however many sign-ins it begins. It ends with the session."""
+    """Return a random value that binds sign-ins to this browser session. It lasts as long as the session."""
     if BINDING not in request.session:
         request.session[BINDING] = secrets.token_urlsafe(32)
     return str(request.session[BINDING])

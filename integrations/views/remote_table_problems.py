@@ -1,4 +1,4 @@
-"""Why a remote table shows no rows, in words: to the person what happened, to the administrator what to mend."""
+"""Messages on why a remote table shows no rows, for the user and for administrators."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +13,7 @@ from integrations.models.remote_tables import RemoteTable
 from integrations.models.tokens import consent
 from integrations.remote_tables import LIMITED, NotAllowed, SetUpWrongly, TurnedOff
 
-OF_REGISTRY = "integration_misconfigured"  # an action's code for it
+OF_REGISTRY = "integration_misconfigured"  # the code of an action
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +25,7 @@ class Trouble:
     text: str
     for_administrator: str = ""
     wait_seconds: int = 0
-    is_of_registry: bool = False  # what to mend is the Application Registry, not the table
+    is_of_registry: bool = False  # the Application Registry has to be fixed, not the table
 
     @property
     def asks_to_sign_in(self) -> bool:
@@ -59,10 +59,9 @@ def trouble_of(error: Exception, table: RemoteTable, source: Integration | None)
 
 
 def is_of_registry(error: Exception, registry: ApplicationRegistry) -> bool:
-    """The provider refuses our registration, met by the table itself or by a step of its action.
+    """Tell whether the provider refuses our registration, to the table itself or to a step of its action.
 
-    A renewal that meets this writes it down, so the row is read once more. Anything else is wrong with the table or
-    with its connection.
+    A renewal records this, so the row is read again. Anything else is a fault of the table or its connection.
     """
     is_of_table = isinstance(error, SetUpWrongly) and error.code != OF_REGISTRY
     if not isinstance(error, Misconfigured) or is_of_table:
@@ -94,7 +93,7 @@ def signed_out(source: Integration, names: dict[str, str]) -> Trouble:
             kind="revoking",
             icon="spin",
             heading=_("%(provider)s is being told to cancel your token") % names,
-            text=_("You can authenticate again when that has finished; it takes a few seconds."),
+            text=_("You can authenticate again when that has finished. It takes a few seconds."),
         )
     if source.has_token:
         return Trouble(
@@ -103,12 +102,12 @@ def signed_out(source: Integration, names: dict[str, str]) -> Trouble:
             heading=_("%(provider)s no longer accepts your sign-in") % names,
             text=_("Authenticate again to see %(table)s. Your search is kept.") % names,
         )
-    told = _(
-        "This table is read from %(provider)s with your own account, so it shows what you may see there. It takes"
-        " about a minute."
+    message = _(
+        "This table is read from %(provider)s with your own account, so it shows what you may see there."
+        " Connecting takes about a minute."
     )
     heading = _("Connect %(provider)s to see %(table)s") % names
-    return Trouble(kind="connect", icon="key", heading=heading, text=told % names)
+    return Trouble(kind="connect", icon="key", heading=heading, text=message % names)
 
 
 def moved(names: dict[str, str]) -> Trouble:
@@ -116,7 +115,8 @@ def moved(names: dict[str, str]) -> Trouble:
         kind="address_changed",
         icon="moved",
         heading=_("%(provider)s was moved to another address") % names,
-        text=_("Nothing of yours is sent there until you agree. Then you see %(table)s again.") % names,
+        text=_("Nothing of yours is sent there until you confirm the new address. Then you’ll see %(table)s again.")
+        % names,
     )
 
 
@@ -135,7 +135,7 @@ def unreachable(error: Unreachable, names: dict[str, str]) -> Trouble:
             kind="wait",
             icon="clock",
             heading=_("%(provider)s asks us to wait") % names,
-            text=_("It was asked too often just now. Your sign-in is fine."),
+            text=_("We’ve asked it too often. Your sign-in is fine."),
             wait_seconds=int(error.retry_after or 0),
         )
     return Trouble(
@@ -152,7 +152,7 @@ def unusable(error: Unusable, names: dict[str, str]) -> Trouble:
         kind="unusable",
         icon="alert",
         heading=_("%(provider)s answered in a way that Keyrack can’t read") % names,
-        text=_("Try again. If it stays like this, tell your administrator."),
+        text=_("Try again. If that doesn’t help, tell your administrator."),
         for_administrator=sentence(error),
     )
 
@@ -168,5 +168,5 @@ def wrong(error: Any) -> Trouble:
 
 
 def sentence(error: Any) -> str:
-    told = error.description if isinstance(error, Misconfigured | Unusable) else ""
-    return told or _("Code: %(code)s") % {"code": getattr(error, "code", type(error).__name__)}
+    description = error.description if isinstance(error, Misconfigured | Unusable) else ""
+    return description or _("Code: %(code)s") % {"code": getattr(error, "code", type(error).__name__)}

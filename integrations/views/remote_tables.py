@@ -1,4 +1,4 @@
-"""Remote tables as pages: load, read the rows as the person, show them or say why there are none."""
+"""Views of remote tables: rows read as the user, or the reason why there are none."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -19,35 +19,35 @@ from integrations.views.permissions import Request, for_people
 from integrations.views.remote_table_problems import Trouble, trouble_of
 
 ROWS_SHOWN = 25
-LONGEST_NEXT = 500  # characters, as a sign-in remembers them
+LONGEST_NEXT = 500  # characters, the limit of a sign-in's `next`
 FAILURES = (NoUsableToken, remote_tables.TurnedOff, OAuthError)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Look:
-    """What one look at a table came to: rows, a trouble, or with a kept answer both."""
+class Reading:
+    """The result of reading a table: rows, a problem, or both if the rows are from the cache."""
 
     source: Integration | None
     answer: Answer | None
     trouble: Trouble | None
 
 
-def found(request: Request, name: str) -> RemoteTable:
-    """Not there, turned off and not for this person look alike."""
+def get_table(request: Request, name: str) -> RemoteTable:
+    """Return a table by name; 404 if it doesn't exist, is turned off or isn't available to the user."""
     table = RemoteTable.objects.available_to(request.user).whole().filter(name=name).first()
     if table is None:
         raise Http404
     return table
 
 
-def look(request: Request, table: RemoteTable) -> Look:
+def read_table(request: Request, table: RemoteTable) -> Reading:
     source = remote_tables.source_of(table, request.user)
     try:
         answer = remote_tables.read(table, request.user, source, fresh="fresh" in request.GET)
     except FAILURES as error:
-        older = remote_tables.kept(table, source) if isinstance(error, Unreachable) else None
-        return Look(source=source.main, answer=older, trouble=trouble_of(error, table, source.main))
-    return Look(source=source.main, answer=answer, trouble=None)
+        cached = remote_tables.kept(table, source) if isinstance(error, Unreachable) else None
+        return Reading(source=source.main, answer=cached, trouble=trouble_of(error, table, source.main))
+    return Reading(source=source.main, answer=answer, trouble=None)
 
 
 @require_safe
@@ -62,34 +62,34 @@ def remote_table_list(request: Request) -> HttpResponse:
 @require_safe
 @for_people
 def remote_table(request: Request, name: str) -> HttpResponse:
-    """For htmx the rows alone; where there are none, all that tells why. Nothing while still nobody has signed in."""
-    table = found(request, name)
-    seen = look(request, table)
+    """Show a table; to htmx only its changing part. Answers 204 while the problem that htmx shows remains."""
+    table = get_table(request, name)
+    reading = read_table(request, table)
     is_part = bool(request.htmx) and not request.htmx.history_restore_request
-    if is_part and seen.trouble and seen.trouble.kind == request.headers.get("Keyrack-Seen"):
+    if is_part and reading.trouble and reading.trouble.kind == request.headers.get("Keyrack-Seen"):
         return HttpResponse(status=204)
     context = {
         "table": table,
-        "source": seen.source,
-        "trouble": seen.trouble,
-        "answer": seen.answer,
-        "sign_in_url": sign_in_url(request, seen.source),
+        "source": reading.source,
+        "trouble": reading.trouble,
+        "answer": reading.answer,
+        "sign_in_url": sign_in_url(request, reading.source),
     }
-    if seen.answer:
-        context |= arranged(request, table, seen.answer)
-    return partly(request, context) if is_part else render(request, "integrations/remote_table.html", context)
+    if reading.answer:
+        context |= rows_context(request, table, reading.answer)
+    return partial_response(request, context) if is_part else render(request, "integrations/remote_table.html", context)
 
 
 def sign_in_url(request: Request, source: Integration | None) -> str:
-    """Which leads back to this table, with what was searched for."""
+    """Return the sign-in's address. It leads back to this table and its search."""
     here = request.get_full_path()
     if source is None:
         return ""
     return f"{source.initiator_url}&{urlencode({'next': here})}" if len(here) <= LONGEST_NEXT else source.initiator_url
 
 
-def partly(request: Request, context: dict[str, Any]) -> HttpResponse:
-    """The rows fit into the page that shows rows; everything else takes the place of the whole."""
+def partial_response(request: Request, context: dict[str, Any]) -> HttpResponse:
+    """Return only the rows to a page that shows rows, else its whole changing part."""
     if request.htmx.target == "rows" and context["answer"] and not context["trouble"]:
         return render(request, "integrations/_remote_rows.html", {**context, "alone": True})
     response = render(request, "integrations/remote_table.html#live", context)
@@ -97,20 +97,20 @@ def partly(request: Request, context: dict[str, Any]) -> HttpResponse:
     return response
 
 
-def arranged(request: Request, table: RemoteTable, answer: Answer) -> dict[str, Any]:
+def rows_context(request: Request, table: RemoteTable, answer: Answer) -> dict[str, Any]:
     q, sort = request.GET.get("q", "").strip()[:200], request.GET.get("sort", "")
     rows = remote_tables.arranged(answer, table, q=q, sort=sort)
-    page, columns = rows.page(number_in(request.GET.get("page", "")), size=ROWS_SHOWN), heads(table, sort)
+    page, columns = rows.page(page_number(request.GET.get("page", "")), size=ROWS_SHOWN), column_heads(table, sort)
     lines = [list(zip(columns, row, strict=True)) for row in page.rows]
     return {"q": q, "page": page, "lines": lines, "heads": columns, "found": rows.count, "total": rows.total}
 
 
-def number_in(text: str) -> int:
+def page_number(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 1
 
 
-def heads(table: RemoteTable, sort: str) -> list[dict[str, Any]]:
-    """Each column with the order that it is in, and the one that pressing it leads to."""
+def column_heads(table: RemoteTable, sort: str) -> list[dict[str, Any]]:
+    """Return each column with its current order and the one that a click leads to."""
     orders = {True: "ascending", False: "descending"}
     return [
         {
@@ -125,14 +125,14 @@ def heads(table: RemoteTable, sort: str) -> list[dict[str, Any]]:
 @require_safe
 @for_people
 def remote_table_csv(request: Request, name: str) -> HttpResponse | StreamingHttpResponse:
-    """The rows that were found, all of them. Where there are none to have, the page says why."""
-    table = found(request, name)
-    seen = look(request, table)
-    if seen.answer is None or seen.trouble:
+    """Return all matching rows as CSV. If there are none to read, redirect to the page, which says why."""
+    table = get_table(request, name)
+    reading = read_table(request, table)
+    if reading.answer is None or reading.trouble:
         query = urlencode({name: str(request.GET[name]) for name in ("q", "sort") if name in request.GET})
         return redirect(f"{reverse('integrations:remote_table', args=[table.name])}?{query}".rstrip("?"))
     q, sort = request.GET.get("q", "").strip()[:200], request.GET.get("sort", "")
-    rows = remote_tables.arranged(seen.answer, table, q=q, sort=sort).rows
+    rows = remote_tables.arranged(reading.answer, table, q=q, sort=sort).rows
     disposition = content_disposition_header(True, f"{table.name}.csv") or "attachment"
     return StreamingHttpResponse(
         remote_tables.csv_lines(table.columns.all(), rows),

@@ -1,4 +1,4 @@
-"""Leaving for the provider and coming back: the addresses of the seed."""
+"""Views of a sign-in: the initiator, the callback and the page where it ends."""
 
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from integrations.models.card import Ending, compose
 from integrations.models.registry import OAuth2Credential
 from integrations.models.sign_in_urls import mend_url
 from integrations.models.tokens import AuthorizationAttempt
-from integrations.views.permissions import BINDING, Request, for_signing_in, noted, session_binding
+from integrations.views.permissions import BINDING, Request, for_signing_in, session_binding, with_audit_log
 
 CONFIRMATION_SECONDS = 600
 
@@ -25,13 +25,13 @@ CONFIRMATION_SECONDS = 600
 @for_signing_in
 @leaves_site
 def initiator(request: Request) -> HttpResponse:
-    """Start a sign-in: a link of our own pages goes straight to the provider, other ways show the start page first."""
+    """Start a sign-in. A link on our own pages leads straight to the provider, any other to the start page first."""
     credential = requested_credential(request, "oauth_requestor", "oauth_provider_profile", "personal")
     try:
         if not is_from_here(request):
             integration = authorization.integration_for(request.user, credential)
             return render(
-                request, "integrations/start.html", {"integration": integration, "continue_url": confirmed(request)}
+                request, "integrations/start.html", {"integration": integration, "continue_url": confirmed_url(request)}
             )
         url = authorization.begin(
             request.user,
@@ -58,7 +58,7 @@ def too_many(request: Request) -> HttpResponse:
 def requested_credential(request: Request, requestor: str, profile: str, personal: str) -> OAuth2Credential:
     """The credential that the address names, with its profile as a cross-check; 404 for anything else.
 
-    An address that was given out to people leads nobody to the system's sign-in.
+    An address for people (`personal=true`) does not start a sign-in for the system.
     """
     try:
         credential_id, profile_id = UUID(request.GET[requestor]), UUID(request.GET[profile])
@@ -72,32 +72,32 @@ def requested_credential(request: Request, requestor: str, profile: str, persona
 
 
 def is_from_here(request: Request) -> bool:
-    """Whether the person pressed a link of ours: the start page's, or one on a page of this origin (Fetch Metadata).
+    """Tell whether the user clicked a link on the start page or another page of this origin (Fetch Metadata).
 
-    A redirect of ours, as after signing in, is no press: its target may come from a foreign page's `?next=`.
+    A redirect of ours, e.g. after signing in, doesn't count: its target may come from a foreign page's `?next=`.
     """
     is_same_origin = request.headers.get("Sec-Fetch-Site") == "same-origin"
     return is_confirmed(request) or (is_same_origin and not was_redirected(request))
 
 
-def confirmed(request: Request) -> str:
-    """This address once more, with proof that it was our page that showed it in this session."""
+def confirmed_url(request: Request) -> str:
+    """Return this address with a signature that proves that our page showed it in this session."""
     query = request.GET.copy()
     query["confirm"] = signing.dumps(confirmation(request), salt="start")
     return f"{request.path}?{query.urlencode()}"
 
 
 def confirmation(request: Request) -> str:
-    """What the start page signs. A later redirect to the initiator makes it void: that one must be confirmed anew."""
+    """Return what the start page signs. A later redirect to the initiator invalidates it."""
     return f"{session_binding(request)} {request.session.get(REDIRECTED_AT, '')}"
 
 
 def is_confirmed(request: Request) -> bool:
     try:
-        shown_to = signing.loads(request.GET.get("confirm", ""), salt="start", max_age=CONFIRMATION_SECONDS)
+        signed = signing.loads(request.GET.get("confirm", ""), salt="start", max_age=CONFIRMATION_SECONDS)
     except signing.BadSignature:
         return False
-    return constant_time_compare(str(shown_to), confirmation(request))
+    return constant_time_compare(str(signed), confirmation(request))
 
 
 def without_referrer(response: HttpResponse) -> HttpResponse:
@@ -107,9 +107,9 @@ def without_referrer(response: HttpResponse) -> HttpResponse:
 
 @never_cache
 @require_GET
-@noted
+@with_audit_log
 def callback(request: HttpRequest, registry_id: UUID) -> HttpResponse:
-    """The provider's answer. Ends at a page whose address holds neither code nor state."""
+    """Handle the authorization response. Redirects to an address without code and state."""
     try:
         if not request.user.is_authenticated:
             raise authorization.OfAnotherBrowser
@@ -120,12 +120,12 @@ def callback(request: HttpRequest, registry_id: UUID) -> HttpResponse:
             session_binding=request.session.get(BINDING, ""),
         )
     except (authorization.BadCallback, authorization.NotAvailable) as error:
-        return no_sign_in_of_yours(request, error, status=400)
+        return bad_callback(request, error, status=400)
     return without_referrer(HttpResponseRedirect(done_url(attempt), status=303))
 
 
-def no_sign_in_of_yours(request: HttpRequest, error: Exception, *, status: int) -> HttpResponse:
-    """Says why the link leads no further, and what to do. It names nobody."""
+def bad_callback(request: HttpRequest, error: Exception, *, status: int) -> HttpResponse:
+    """Explain why the sign-in can't continue, and what to do. Names no user."""
     context = {
         "is_of_another_person": isinstance(error, authorization.OfAnotherPerson),
         "is_of_another_browser": isinstance(error, authorization.OfAnotherBrowser),
@@ -141,13 +141,13 @@ def done_url(attempt: AuthorizationAttempt) -> str:
 @require_http_methods(["GET", "POST"])
 @never_cache
 @login_required
-@noted
+@with_audit_log
 def done(request: Request, attempt_id: UUID) -> HttpResponse:
-    """How the sign-in ended; with another account than before, the place to choose."""
+    """Show how the sign-in ended. If it is another account than before, let the user choose."""
     attempts = AuthorizationAttempt.objects.select_related("user", "registry", "credential__profile__registry")
     attempt = get_object_or_404(attempts, pk=attempt_id)
     if attempt.user_id != request.user.pk:
-        return no_sign_in_of_yours(request, authorization.OfAnotherPerson(), status=404)
+        return bad_callback(request, authorization.OfAnotherPerson(), status=404)
     if request.method == "POST":
         authorization.choose(request.user, attempt, switch=request.POST.get("choice") == "switch")
         return without_referrer(HttpResponseRedirect(request.path, status=303))
@@ -156,8 +156,8 @@ def done(request: Request, attempt_id: UUID) -> HttpResponse:
     except authorization.NotAvailable as error:
         raise Http404 from error
     registry_url = mend_url(integration.registry, request.user)
-    asked = authorization.was_asked_to_cancel(attempt)
-    outcome = compose(integration, attempt, registry_url=registry_url, asked_to_cancel=asked)
+    was_asked_to_cancel = authorization.was_asked_to_cancel(attempt)
+    outcome = compose(integration, attempt, registry_url=registry_url, asked_to_cancel=was_asked_to_cancel)
     context = {
         "outcome": outcome,
         "integration": integration,
@@ -166,5 +166,5 @@ def done(request: Request, attempt_id: UUID) -> HttpResponse:
         "reference": f"{attempt.hex[:4]}-{attempt.hex[4:8]}",
     }
     response = render(request, "integrations/done.html", context)
-    # With no-referrer a browser sends the form as coming from nowhere ("Origin: null"), and it is refused as forged.
+    # With no-referrer, a browser sends the form with "Origin: null", and the CSRF check refuses it.
     return response if outcome.ending == Ending.OTHER_ACCOUNT else without_referrer(response)

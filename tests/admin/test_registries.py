@@ -65,7 +65,7 @@ def test_who_leads_the_secret_elsewhere_must_know_it(
     as_admin: Client, registry: ApplicationRegistry, label: str, value: str
 ) -> None:
     refused = submitted(as_admin, page_of(registry), {label: value})
-    assert [told for told in complaints(refused) if AGAIN in told and label in told]
+    assert [text for text in complaints(refused) if AGAIN in text and label in text]
     assert stored(registry).endpoints() == registry.endpoints()
     taken = submitted(as_admin, page_of(registry), {label: value, "Client Secret": "known"})
     assert not complaints(taken)
@@ -85,7 +85,7 @@ def test_tokens_of_a_public_client_do_not_follow_to_a_new_host_unasked(
     ApplicationRegistry.objects.update(client_secret=None, send_credentials="none")
     moved = {"Token URL": "https://new.example/token"}
     refused = submitted(as_admin, page_of(registry), moved)
-    assert [told for told in complaints(refused) if "https://new.example:443" in told]
+    assert [text for text in complaints(refused) if "https://new.example:443" in text]
     submitted(as_admin, page_of(registry), moved, also={"same_provider": "on"})
     assert stored(registry).token_url == "https://new.example/token"
 
@@ -209,14 +209,14 @@ def test_a_kept_secret_opens_for_the_same_person_record_and_hour_alone(
 ) -> None:
     published(server, server.url)
     filled = submitted(as_admin, ADD, {"Issuer": server.url, "Client Secret": "CANARY-typed"}, button="_fill")
-    kept = {"kept_secret": filled.context["adminform"].form["kept_secret"].value()}
+    sealed = {"kept_secret": filled.context["adminform"].form["kept_secret"].value()}
     elsewhere = {"Token URL": "https://evil.example/token"}
-    assert AGAIN in str(complaints(submitted(as_admin, page_of(registry), elsewhere, also=kept)))
+    assert AGAIN in str(complaints(submitted(as_admin, page_of(registry), elsewhere, also=sealed)))
     other = User.objects.create_superuser("other", "", cast.PASSWORD)
     typed = {"Client ID": "k", "Authorization URL": f"{server.url}/auth", "Token URL": f"{server.url}/token"}
-    submitted(client_of(other), ADD, {"Name": "N", **typed}, also=kept)
+    submitted(client_of(other), ADD, {"Name": "N", **typed}, also=sealed)
     with time_machine.travel(timezone.now() + timedelta(hours=1, seconds=2)):
-        submitted(as_admin, ADD, {"Name": "L", **typed}, also=kept)
+        submitted(as_admin, ADD, {"Name": "L", **typed}, also=sealed)
     made = ApplicationRegistry.objects.exclude(pk=registry.pk)
     assert [row.client_secret for row in made] == ["", ""]
 
@@ -319,7 +319,7 @@ def test_a_registry_that_is_in_use_cannot_be_deleted_and_the_page_names_the_peop
     address = page_of(registry).replace("change", "delete")
     text = opened(as_admin, address).text
     assert "1 sign-in is affected: amira." in text
-    assert "Those records stand on it." in text
+    assert "Those records depend on it." in text
     as_admin.post(address, {"post": "yes"})
     assert ApplicationRegistry.objects.exists()
 
@@ -351,8 +351,8 @@ def test_a_dialect_is_stored_with_an_address_that_has_placeholders(
     as_admin: Client, registry: ApplicationRegistry
 ) -> None:
     url = "https://northwind.example/v1/{account_id}/permissions"
-    told = submitted(as_admin, page_of(registry), {"Revocation request": DIALECT, "Token Revocation URL": url})
-    assert not complaints(told)
+    response = submitted(as_admin, page_of(registry), {"Revocation request": DIALECT, "Token Revocation URL": url})
+    assert not complaints(response)
     assert stored(registry).revocation_request["method"] == "DELETE"
     assert stored(registry).token_revocation_url == url
     submitted(as_admin, page_of(registry), {"Revocation request": "", "Token Revocation URL": ""})
@@ -383,7 +383,7 @@ def test_a_dialect_that_cannot_work_is_refused_at_its_field(
 ) -> None:
     before = stored(registry)
     refused = submitted(as_admin, page_of(registry), typed)
-    assert [told for told in complaints(refused) if sentence in told]
+    assert [text for text in complaints(refused) if sentence in text]
     after = stored(registry)
     assert (after.revocation_request, after.token_revocation_url) == (
         before.revocation_request,
@@ -393,4 +393,4 @@ def test_a_dialect_that_cannot_work_is_refused_at_its_field(
 
 def test_a_placeholder_does_not_hide_another_host(as_admin: Client, registry: ApplicationRegistry) -> None:
     refused = submitted(as_admin, page_of(registry), {"Token Revocation URL": "https://evil.example/{refresh_token}"})
-    assert [told for told in complaints(refused) if AGAIN in told]
+    assert [text for text in complaints(refused) if AGAIN in text]

@@ -57,8 +57,8 @@ def test_the_list_names_each_template_and_where_it_leads(as_admin: Client) -> No
 
 def test_a_few_answers_make_everything_a_person_needs(as_admin: Client) -> None:
     page = opened(as_admin, new_page())
-    shown = re.search(r"https?://\S+/oauth_redirect\.do/[0-9a-f]{32}", page.text)
-    assert shown
+    redirect_url = re.search(r"https?://\S+/oauth_redirect\.do/[0-9a-f]{32}", page.text)
+    assert redirect_url
     chosen = {"scopes": ["openid", "notes:read"]}
     typed = {page.named(label): text for label, text in TYPED.items()}
     other = {"other_scopes": "offline_access Stay signed in\nphone"}
@@ -72,11 +72,11 @@ def test_a_few_answers_make_everything_a_person_needs(as_admin: Client) -> None:
     assert connection.connection_url == "https://login.northwind.example/api/"
     assert (registry.client_id, registry.client_secret) == ("keyrack-1", SECRET)
     assert registry.token_url == "https://login.northwind.example/o/token/"
-    assert registry.redirect_url == shown[0]
+    assert registry.redirect_url == redirect_url[0]
     assert connection.credential.is_personal
     assert connection.credential.profile.scope_values() == ["notes:read", "offline_access", "openid", "phone"]
     assert registry.scopes.get(scope="offline_access").name == "Stay signed in"
-    assert shown[0] in response.content.decode()
+    assert redirect_url[0] in response.content.decode()
     assert SECRET not in response.content.decode()
 
 
@@ -84,11 +84,11 @@ def test_a_preview_shows_what_would_be_made_and_never_the_secret(as_admin: Clien
     response = submitted(as_admin, new_page(), TYPED, button="_preview")
     html = response.content.decode()
     assert "https://login.northwind.example/o/token/" in html
-    assert "Enter it once more" in html
+    assert "Enter it again" in html
     page = opened(as_admin, new_page())
     fields = {**page.fields, **{page.named(label): text for label, text in TYPED.items()}, "_preview": "1"}
     partial = as_admin.post(new_page(), fields, headers={"HX-Request": "true"}).content.decode()
-    assert "What will be made" in partial
+    assert "What will be created" in partial
     assert "<form" not in partial
     assert made() == 0
     assert SECRET not in html + partial
@@ -103,7 +103,7 @@ def test_what_no_page_of_the_provider_confirms_is_marked(as_admin: Client) -> No
 
 
 @pytest.mark.parametrize(
-    ("typed", "told"),
+    ("typed", "sentence"),
     [
         ({"Name": "Northwind"}, "There’s already an application registry with this name."),
         ({"Name": "taken"}, "There’s already an OAuth 2.0 credential with this name."),
@@ -117,13 +117,13 @@ def test_what_no_page_of_the_provider_confirms_is_marked(as_admin: Client) -> No
     ],
 )
 def test_what_cannot_be_made_is_said_in_words_and_nothing_is_made(
-    typed: dict[str, str], told: str, as_admin: Client, registry: ApplicationRegistry
+    typed: dict[str, str], sentence: str, as_admin: Client, registry: ApplicationRegistry
 ) -> None:
     cast.integration_at(registry, name="taken")
     before = made()
-    wanted = {**TYPED, "Name": "Fresh", "Alias": "fresh", **typed}
-    response = submitted(as_admin, new_page(), wanted, button="_create")
-    assert told in response.content.decode()
+    answers = {**TYPED, "Name": "Fresh", "Alias": "fresh", **typed}
+    response = submitted(as_admin, new_page(), answers, button="_create")
+    assert sentence in response.content.decode()
     assert made() == before
     assert SECRET not in response.content.decode()
 
@@ -132,7 +132,7 @@ HOST, ADDRESS = "Enter a host alone", "Enter an address"
 
 
 @pytest.mark.parametrize(
-    ("name", "label", "text", "told"),
+    ("name", "label", "text", "sentence"),
     [
         *(("Salesforce", "Login host", text, HOST) for text in ("a.example/path", "https://a.example", "a..example")),
         *(
@@ -150,14 +150,14 @@ HOST, ADDRESS = "Enter a host alone", "Enter an address"
 )
 @pytest.mark.parametrize("button", ["_create", "_preview"])
 def test_a_bad_answer_is_told_beside_its_field(
-    button: str, name: str, label: str, text: str, told: str, as_admin: Client
+    button: str, name: str, label: str, text: str, sentence: str, as_admin: Client
 ) -> None:
     page = opened(as_admin, new_page(name))
     typed = {"Client ID": "k", "Client Secret": SECRET, label: text}
     response = submitted(as_admin, new_page(name), typed, button=button)
     errors = response.context["form"].errors
     assert list(errors) == [page.named(label)]
-    assert told in " ".join(errors[page.named(label)])
+    assert sentence in " ".join(errors[page.named(label)])
     assert made() == 0
     assert SECRET not in response.content.decode()
 
@@ -201,13 +201,13 @@ def test_what_comes_with_keyrack_is_copied_and_not_changed(as_admin: Client) -> 
 
     for _ in range(2):
         copied = as_admin.post(f"{address}copy/", follow=True)
-    own = ConfigurationTemplate.objects.filter(key="").order_by("name")
-    assert [each.name for each in own] == ["GitLab (own)", "GitLab (own) 2"]
+    copies = ConfigurationTemplate.objects.filter(key="").order_by("name")
+    assert [each.name for each in copies] == ["GitLab (own)", "GitLab (own) 2"]
     assert not complaints(copied)
-    definition = {**own[0].definition, "connection_url": "{base}/api/v5"}
-    page = f"{LIST}{own[0].pk}/change/"
+    definition = {**copies[0].definition, "connection_url": "{base}/api/v5"}
+    page = f"{LIST}{copies[0].pk}/change/"
     assert not complaints(submitted(as_admin, page, {"Definition": json.dumps(definition)}))
-    submitted(as_admin, f"{LIST}{own[0].pk}/new/", {**TYPED_OWN}, button="_create")
+    submitted(as_admin, f"{LIST}{copies[0].pk}/new/", {**TYPED_OWN}, button="_create")
     assert HttpConnection.objects.get().connection_url == "https://git.northwind.example/api/v5"
 
     bad = submitted(as_admin, page, {"Definition": json.dumps({**definition, "surprise": 1})})

@@ -266,7 +266,7 @@ def test_a_form_that_is_too_old(everything: Page) -> None:
     everything.context.clear_cookies(name="keyrack-csrf")
     everything.locator("#account-menu-open").click()
     everything.get_by_role("button", name="Sign out").click()
-    expect(everything.get_by_role("heading", level=1)).to_have_text("Please send that once more")
+    expect(everything.get_by_role("heading", level=1)).to_have_text("Please send that again")
     expect_good_looks(everything)
 
 

@@ -244,7 +244,7 @@ def test_what_was_not_shown_is_not_confirmed(
     fingerprint = shown_on(as_amira, northwind)
     moved(northwind, stranger)
     answer = as_amira.post(page_of(northwind), {"shown": fingerprint}, follow=True)
-    assert "moved again meanwhile" in walks.words(answer)
+    assert "has moved again" in walks.words(answer)
     assert not PersonalAuthAPI(amira).is_token_valid("northwind")
 
 

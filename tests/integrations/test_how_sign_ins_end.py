@@ -120,7 +120,7 @@ def test_two_accounts_of_one_name_are_told_apart(as_amira: Client, alias: Alias,
     is_known_as(server, first, second)
     ended(as_amira, alias)
     page = ended(as_amira, alias)
-    for words in ("has the same name", "u-7001", "u-9002", "Keep the account so far", "Switch to the new account"):
+    for words in ("has the same name", "u-7001", "u-9002", "Keep the previous account", "Switch to the new account"):
         assert words in page
     place = f"/integrations/done/{AuthorizationAttempt.objects.get(status='other_account').hex}/"
     as_amira.post(place, {"choice": "switch"})

@@ -102,7 +102,7 @@ def test_with_two_step_sign_in_the_window_asks_for_an_application_password(
     proofs.app_of(amira)
     response = enter(as_amira, alias, cast.PASSWORD)
     assert response.status_code == 400
-    assert "make an application password" in walks.words(response)
+    assert "Create an application password" in walks.words(response)
     of_another = enter(client_of(bob), alias, WRONG)
     assert "application password" not in walks.words(of_another)
     _row, shown = operations.make_application_password(amira, name="Keyrack", scopes=["integrations:read"])

@@ -100,7 +100,7 @@ def test_refresh_asks_anew_and_what_was_kept_helps_while_nobody_answers(
     assert len(server.calls) == 2
     server.on(ROWS).always(status=503)
     html = page(as_amira, "?fresh=1")
-    assert "These are the rows from before." in html
+    assert "These are the previous rows." in html
     assert numbers(html) == ["INC3", "INC1", "INC2"]
 
 
