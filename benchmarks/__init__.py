@@ -1,9 +1,10 @@
 """Performance against peers, as ratios; run by hand, never by tests or CI. docs/performance.md says how.
 
 stampede, token_read, mass_revocation     what is measured: python3 -m benchmarks NAME
-setting, authority                        throw-away sites, and the authorization server that all of them ask
-callers, readers, revokers                what runs in a process of such a site
-keyrack, keyrack_current, revoking        how Keyrack is used there, and
-peers                                     how everybody else is, in a Python of their own
-filling, report                           a million rows, and the table
+setting, authority                        temporary sites, and the authorization server that all of them call
+callers, readers, revokers, fillers       programs that run in a process of such a site
+keyrack, keyrack_current, revoking        how Keyrack is used there
+peers                                     how the peers are used, in a Python of their own
+serving                                   what is served over HTTP
+filling, hammering, report                many rows, many requests, and the table of results
 """

@@ -1,7 +1,7 @@
-"""An authorization server for one connection: each refresh takes its time, rotates, and a second use ends everything.
+"""Authorization server for one connection, with slow refreshes and refresh token rotation.
 
-A refresh token works once (RFC 9700 §4.14.2); whoever shows a spent one has the whole family revoked. It is a process
-of its own, counts calls by address, and keeps up with two hundred at once. Knows nothing of who asks.
+A refresh token works once (RFC 9700 §4.14.2); reuse revokes the whole family. Runs in its own process, counts calls by
+path, and handles two hundred at once.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ Answer = tuple[HTTPStatus, dict[str, Any]]
 
 
 class Family:
-    """All tokens that come from one sign-in."""
+    """The token family of one sign-in."""
 
     def __init__(self) -> None:
         self.current = FIRST_REFRESH_TOKEN
@@ -69,7 +69,7 @@ class Authority:
         return HTTPStatus.OK, dict(self.calls) if path == "/calls" else {}
 
     async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """HTTP/1.1 with keep-alive, as far as the clients here go."""
+        """Serve HTTP/1.1 with keep-alive, as far as the clients here need it."""
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
                 status, content = await self.answer(*await request(reader, head.decode("latin-1")))
@@ -83,7 +83,7 @@ class Authority:
 
 
 async def request(reader: asyncio.StreamReader, head: str) -> tuple[str, str, dict[str, str]]:
-    """Path, Authorization and form."""
+    """Return path, Authorization header and form."""
     first, *lines = head.split("\r\n")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     body = await reader.readexactly(int(headers.get("content-length", 0)))
@@ -92,7 +92,7 @@ async def request(reader: asyncio.StreamReader, head: str) -> tuple[str, str, di
 
 
 class Client:
-    """What a benchmark asks the authority itself."""
+    """Calls of the benchmark itself to the authority."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -106,7 +106,7 @@ class Client:
         return requests.get(f"{self.url}/api", headers=headers, timeout=10).ok
 
     def renew(self, refresh_token: str) -> dict[str, str]:
-        """The new tokens, or none."""
+        """Return the new tokens, or none."""
         form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
         answer = requests.post(f"{self.url}/token", data=form, timeout=10)
         granted: dict[str, str] = answer.json()
@@ -115,7 +115,7 @@ class Client:
 
 @contextmanager
 def asked(*, seconds: float) -> Iterator[Client]:
-    """A fresh one, in a process of its own, that takes so long for each refresh and each revocation."""
+    """Run an authority in its own process. `seconds`: duration of each refresh and each revocation."""
     listening = running.listening_socket()
     host, port = listening.getsockname()
     command = [sys.executable, "-m", "benchmarks.authority"]
@@ -127,9 +127,9 @@ async def serve(listening: socket.socket, seconds: float) -> None:
     listening.listen(1024)
     server = await asyncio.start_server(Authority(seconds).converse, sock=listening, backlog=1024)
     async with server:
-        await asyncio.to_thread(sys.stdin.read)  # until whoever started us is gone
+        await asyncio.to_thread(sys.stdin.read)  # until the parent process ends
 
 
 if __name__ == "__main__":
-    told = json.loads(sys.stdin.readline())
-    asyncio.run(serve(socket.socket(fileno=told["listens_on"]), told["seconds"]))
+    options = json.loads(sys.stdin.readline())
+    asyncio.run(serve(socket.socket(fileno=options["listens_on"]), options["seconds"]))

@@ -24,7 +24,7 @@ PATIENCE = 60.0  # seconds until all are connected
 
 
 class Start:
-    """Everybody is there, connected to the database; then all are let go at once, and nobody leaves before the end."""
+    """Barrier: all callers connect to the database first, start at once, and stay until the end."""
 
     def __init__(self, threads: int) -> None:
         self.arrived = threading.Barrier(threads + 1)
@@ -42,7 +42,7 @@ class Start:
 
 
 class Caller:
-    """A thread as a web server has them: with a database connection that is open before and stays so after."""
+    """A thread as in a web server: its database connection is open before the call and stays open."""
 
     def __init__(self, contestant: Any, start: Start) -> None:
         self.contestant, self.start = contestant, start

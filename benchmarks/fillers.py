@@ -1,4 +1,4 @@
-"""A process that makes rows in an empty database and prints what is asked for: `-m benchmarks.fillers MODULE COUNT`."""
+"""A process that fills an empty database and prints the result as JSON: `-m benchmarks.fillers MODULE COUNT`."""
 
 import importlib
 import json

@@ -1,4 +1,4 @@
-"""What token reads share, Keyrack's and the peers': many rows, made in pieces, and what a reading is."""
+"""Shared by Keyrack and the peers: bulk creation of rows, and the definition of a reading."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """How a person's token at one of the providers is read."""
+    """A way to read a person's token at a provider."""
 
     name: str
     read: Callable[[Any, int], str]
@@ -31,16 +31,18 @@ def in_pieces(rows: Iterable[T]) -> Iterator[list[T]]:
 
 
 def store_like(row: models.Model, differing: Iterable[Mapping[str, object]]) -> None:
-    """One row for each mapping, like this one but for what the mapping names. A million would take the ORM too long."""
+    """Store a copy of `row` for each mapping, with its values replaced. Uses no ORM, to be fast for a million rows."""
     fields = [field for field in row._meta.concrete_fields if not isinstance(field, models.AutoField)]
     same = {field: field.get_db_prep_save(field.pre_save(row, add=True), connection) for field in fields}
     columns = ", ".join(f'"{field.column}"' for field in fields)
     places = ", ".join(["%s"] * len(fields))
     statement = f'INSERT INTO "{row._meta.db_table}" ({columns}) VALUES ({places})'  # noqa: S608 - from our own models
 
-    def values(each: Mapping[str, object]) -> list[Any]:
+    def values(replacements: Mapping[str, object]) -> list[Any]:
         return [
-            field.get_db_prep_save(each[field.attname], connection) if field.attname in each else same[field]
+            field.get_db_prep_save(replacements[field.attname], connection)
+            if field.attname in replacements
+            else same[field]
             for field in fields
         ]
 
@@ -50,7 +52,7 @@ def store_like(row: models.Model, differing: Iterable[Mapping[str, object]]) -> 
 
 
 def people(count: int) -> list[int]:
-    """Their ids. They cannot sign in; nobody needs them to."""
+    """Create users without a password, and return their ids."""
     model = get_user_model()
     store_like(model(password="!"), ({"username": f"person-{number}"} for number in range(count)))
     return list(
@@ -59,12 +61,12 @@ def people(count: int) -> list[int]:
 
 
 def each_at_each(people: Iterable[int]) -> Iterator[tuple[int, int]]:
-    """In the order in which people and providers would have come: provider after provider."""
+    """Yield pairs of person and provider, ordered by provider as they would have been created."""
     return ((person, provider) for provider in range(PROVIDERS) for person in people)
 
 
 def settled() -> None:
-    """As a database is that has had its rows for a day: PostgreSQL's planner knows them."""
+    """Update the statistics of PostgreSQL's planner, as autovacuum would."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("VACUUM ANALYZE")

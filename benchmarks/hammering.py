@@ -1,7 +1,6 @@
-"""Many connections that ask as fast as they are answered, from processes of their own.
+"""Load generator: many connections in separate processes, each sending as fast as it is answered.
 
-A client that does as little as Python can, so that the processors are left to whoever is measured. Understands a
-Content-Length and chunks, nothing else.
+A minimal client, to leave the processors to the measured server. Supports only Content-Length and chunked bodies.
 """
 
 import random
@@ -40,8 +39,8 @@ def hammer(load: Load) -> Rate:
     share = load.connections // load.processes
     with ProcessPoolExecutor(load.processes, mp_context=get_context("spawn")) as pool:
         runs = list(pool.map(crowd, [load] * load.processes, [share] * load.processes))
-    seconds = [each for found, _errors in runs for each in found]
-    errors = sum(each for _found, each in runs)
+    seconds = [each for durations, _errors in runs for each in durations]
+    errors = sum(each for _durations, each in runs)
     p50 = statistics.median(seconds) * 1000 if seconds else 0.0
     return Rate(a_second=len(seconds) / load.seconds, p50=p50, errors=errors)
 
@@ -49,13 +48,13 @@ def hammer(load: Load) -> Rate:
 def crowd(load: Load, connections: int) -> tuple[list[float], int]:
     with ThreadPoolExecutor(connections) as pool:
         runs = list(pool.map(one, [load] * connections))
-    return [each for found, _errors in runs for each in found], sum(errors for _found, errors in runs)
+    return [each for durations, _errors in runs for each in durations], sum(errors for _durations, errors in runs)
 
 
 def one(load: Load) -> tuple[list[float], int]:
-    """One connection: how long each answer took, and how many were no 200."""
+    """Run one connection. Returns the duration of each answer, and how many were not 200."""
     parts = urlsplit(load.url)
-    found, errors, until = [], 0, time.monotonic() + load.seconds
+    durations, errors, until = [], 0, time.monotonic() + load.seconds
     with socket.create_connection((parts.hostname or "", parts.port or 80), timeout=PATIENCE) as sock:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with sock.makefile("rb", 1 << 18) as answers:
@@ -64,10 +63,10 @@ def one(load: Load) -> tuple[list[float], int]:
                 began = time.perf_counter()
                 sock.sendall(question(path, parts.netloc, token))
                 if answered(answers):
-                    found.append(time.perf_counter() - began)
+                    durations.append(time.perf_counter() - began)
                 else:
                     errors += 1
-    return found, errors
+    return durations, errors
 
 
 def question(path: str, host: str, token: str) -> bytes:
@@ -76,7 +75,7 @@ def question(path: str, host: str, token: str) -> bytes:
 
 
 def answered(answers: Any) -> bool:
-    """Read to its end; whether it was a 200."""
+    """Read a response to its end, and tell whether it was a 200."""
     status, length = answers.readline(), 0
     if not status:
         raise ConnectionError("The server hung up.")

@@ -66,7 +66,7 @@ def served(place: Place, size: Size, server: str) -> Iterator[dict[str, Load]]:
 
 
 def contestants(product: str, peer: str, people: Sequence[tuple[int, str, str]], seconds: float) -> dict[str, Load]:
-    asked = {
+    targets = {
         UNIT: (peer, [(f"/plain/{person}/", "") for person, _token, _permanent in people]),
         FRAMEWORK: (peer, [("/with-authentication/", token) for _person, token, _permanent in people]),
         "**Keyrack** `token/`": (product, [(f"{API}/token/", token) for _person, token, _permanent in people]),
@@ -78,7 +78,7 @@ def contestants(product: str, peer: str, people: Sequence[tuple[int, str, str]],
     }
     return {
         name: Load(url=url, requests=requests, connections=CONNECTIONS, seconds=seconds)
-        for name, (url, requests) in asked.items()
+        for name, (url, requests) in targets.items()
     }
 
 

@@ -1,4 +1,4 @@
-"""Keyrack as a contestant: how its Python API is asked for a token, and the rows that an administrator would make."""
+"""Keyrack as a contestant: its Python API, and the rows that an administrator would make."""
 
 import os
 from collections.abc import Callable
@@ -47,7 +47,7 @@ def alias_at(name: str) -> Alias:
 
 
 def token_of(user: User, credential: OAuth2Credential, **fields: Any) -> Token:
-    """Not saved yet; fields as a sign-in would have left them."""
+    """Return an unsaved token, with fields as after a sign-in."""
     now = timezone.now()
     return Token(
         **{
@@ -68,7 +68,7 @@ def token_of(user: User, credential: OAuth2Credential, **fields: Any) -> Token:
 
 @cache
 def agreed_at(credential: OAuth2Credential) -> consent.Agreement:
-    """The addresses of a sign-in; asked for once, not for each of many thousand tokens."""
+    """Return the confirmed addresses; cached, because thousands of tokens share them."""
     return consent.agreement_now(credential, None)
 
 
@@ -112,14 +112,14 @@ def fill(people: int) -> None:
 
 
 def of_their_own(person: int, credential: OAuth2Credential) -> dict[str, object]:
-    """What differs from token to token. Only the access token is sealed anew: nobody opens the other one."""
+    """Return the values that differ between tokens. Only the access token is sealed again; the other isn't read."""
     token = Token(user_id=person, credential_id=credential.pk, access_token=ACCESS_TOKEN)
     sealed = Token._meta.get_field("access_token").pre_save(token, add=True)
     return {"id": token.pk, "user_id": person, "credential_id": credential.pk, "access_token": sealed}
 
 
 def readings() -> list[Reading]:
-    """The first is what all others are compared with."""
+    """Return the readings. All others are compared with the first."""
     credentials = [credential_of(Alias.objects.get(name=f"provider_{number}")) for number in range(PROVIDERS)]
 
     def orm_get(user: User, provider: int) -> str:
@@ -141,7 +141,7 @@ def readings() -> list[Reading]:
 
 
 def raw_cursor(credentials: list[OAuth2Credential]) -> Callable[[User, int], str]:
-    """The least that Django can do: three columns, nothing decrypted, no question about alias or person."""
+    """Return the least that Django can do: three columns, no decryption, no admission."""
     as_stored = [credential._meta.pk.get_db_prep_value(credential.pk, connection) for credential in credentials]
     query = "SELECT access_token, expires_at, state FROM integrations_token WHERE user_id = %s AND credential_id = %s"
 

@@ -1,4 +1,4 @@
-"""Keyrack's renewal alone as a contestant: `tokens.current(person, credential)`, without a question about an alias."""
+"""Keyrack's renewal alone as a contestant: `renewal.current(user, credential)`, without admission."""
 
 from collections.abc import Callable
 

@@ -28,10 +28,10 @@ QUICK = Size(revocations=20, rounds=1)
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """Of one draining and one bare loop with as many calls."""
+    """Result of draining once, and of a bare loop with as many calls."""
 
     calls: int
-    kept: int
+    confirmed: int
     seconds: float
     bare_seconds: float
 
@@ -46,10 +46,10 @@ def revoke(place: Place, size: Size, threads: int) -> list[Outcome]:
 def once(child: Child, server: authority.Client, size: Size) -> Outcome:
     before = server.calls("/revoke")
     child.tell("drain", size.revocations)
-    seconds, kept = child.answer()
+    seconds, confirmed = child.answer()
     calls = server.calls("/revoke") - before
     child.tell("bare", calls)
-    return Outcome(calls=calls, kept=kept, seconds=seconds, bare_seconds=child.answer()[0])
+    return Outcome(calls=calls, confirmed=confirmed, seconds=seconds, bare_seconds=child.answer()[0])
 
 
 def rows(outcomes: Sequence[Outcome], threads: int) -> list[dict[str, object]]:
@@ -79,7 +79,7 @@ def main(arguments: list[str]) -> None:
                 f"Mass revocation on {place.name}",
                 rows(outcomes, chosen.threads),
                 revocations=size.revocations,
-                kept=report.spread([each.kept // number for number, each in enumerate(outcomes, 1)]),
+                kept=report.spread([each.confirmed // number for number, each in enumerate(outcomes, 1)]),
                 calls=report.spread([each.calls for each in outcomes]),
                 threads=chosen.threads,
                 rounds=size.rounds,

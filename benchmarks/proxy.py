@@ -2,8 +2,8 @@
 
     python3 -m benchmarks proxy [--database sqlite|postgres|URL] [--server granian|gunicorn] [--quick]
 
-nginx passes the same requests on to the same third party, without asking who it is and with no token of anybody. Where
-it is not installed (Debian: nginx-light), Keyrack is compared with asking the third party directly.
+nginx passes the same requests on to the same third party, without authentication or tokens. If it is not installed
+(Debian: nginx-light), Keyrack is compared with direct calls to the third party.
 """
 
 import random
@@ -39,7 +39,7 @@ QUICK = Size(people=50, rounds=1, seconds=1.0, giant=64 << 20)
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """Where everybody answers, and the programs' tokens."""
+    """The addresses of all servers, and the programs' tokens."""
 
     direct: str
     through_nginx: str
@@ -55,12 +55,12 @@ def main(arguments: list[str]) -> None:
     size = QUICK if chosen.quick else Size()
     with setting.places(chosen.database) as places:
         for place in places:
-            told = f"on {place.name}, {chosen.server}"
+            place_and_server = f"on {place.name}, {chosen.server}"
             with ExitStack() as stack:
                 scene = set_up(stack, place, size, chosen.server)
-                speak_of_speed(scene, size, told)
-                speak_of_waiting(scene, size, told)
-                report.say(f"Memory {told}", list(memory(scene, size.giant)))
+                speak_of_speed(scene, size, place_and_server)
+                speak_of_waiting(scene, size, place_and_server)
+                report.say(f"Memory {place_and_server}", list(memory(scene, size.giant)))
 
 
 def set_up(stack: ExitStack, place: Place, size: Size, server: str) -> Scene:
@@ -79,22 +79,22 @@ def set_up(stack: ExitStack, place: Place, size: Size, server: str) -> Scene:
 
 
 def load(scene: Scene, who: str, path: str, **how: int | float) -> Load:
-    """`path` asked by way of this proxy."""
+    """Return the load of one path through one proxy."""
     if who in (DIRECT, NGINX):
         url = scene.direct if who == DIRECT else scene.through_nginx
         return Load(url=url, requests=[(path, "")], **how)  # type: ignore[arg-type]  # connections are whole
-    asked = [(f"{API}{path}", token) for token in scene.tokens]
+    calls = [(f"{API}{path}", token) for token in scene.tokens]
     url = scene.patient.url if path == "/slow" else scene.ours.url
-    return Load(url=url, requests=asked, **how)  # type: ignore[arg-type]
+    return Load(url=url, requests=calls, **how)  # type: ignore[arg-type]
 
 
-def speak_of_speed(scene: Scene, size: Size, told: str) -> None:
+def speak_of_speed(scene: Scene, size: Size, place_and_server: str) -> None:
     who = [DIRECT, *([NGINX] if scene.through_nginx else []), OURS]
     for what, path in (("Small answers", "/small.json"), ("1 MiB", "/large.bin")):
         loads = {each: load(scene, each, path, connections=CONNECTIONS, seconds=size.seconds) for each in who}
         rounds = measured(loads, size.rounds)
         facts = {"connections": CONNECTIONS, "processes": "2 × 4 threads", "rounds": size.rounds}
-        report.say(f"{what} {told}", list(rows(rounds, who[-2])), **facts)
+        report.say(f"{what} {place_and_server}", list(rows(rounds, who[-2])), **facts)
 
 
 def measured(loads: dict[str, Load], count: int) -> Rounds:
@@ -119,19 +119,21 @@ def rows(rounds: Rounds, unit: str) -> Iterator[dict[str, object]]:
         }
 
 
-def speak_of_waiting(scene: Scene, size: Size, told: str) -> None:
+def speak_of_waiting(scene: Scene, size: Size, place_and_server: str) -> None:
     ideal = WAITING / third_party.SLOW_SECONDS
     loads = {OURS: load(scene, OURS, "/slow", connections=WAITING, seconds=size.seconds)}
     rate = statistics.median(each[OURS].a_second for each in measured(loads, size.rounds))
-    told_of = [
+    table = [
         {"who": "ideal: clients ÷ 200 ms", "requests a second": round(ideal), "÷ ideal": report.times(1, 1)},
         {"who": OURS, "requests a second": round(rate), "÷ ideal": report.times(rate, ideal)},
     ]
-    report.say(f"A third party that takes 200 ms {told}", told_of, clients=WAITING, processes="2 × 64 threads")
+    report.say(
+        f"A third party that takes 200 ms {place_and_server}", table, clients=WAITING, processes="2 × 64 threads"
+    )
 
 
 def memory(scene: Scene, size: int) -> Iterator[dict[str, object]]:
-    """How much more the hungriest process of the site takes than before."""
+    """Yield how much the memory of the site's largest process grows."""
     headers = {"Authorization": f"Bearer {scene.tokens[0]}"}
     url = f"{scene.ours.url}{API}"
     before = scene.ours.peak_memory()
@@ -143,7 +145,7 @@ def memory(scene: Scene, size: int) -> Iterator[dict[str, object]]:
 
 
 class Sized:
-    """A body of a known length that nobody has in memory."""
+    """A generated body of known length, never whole in memory."""
 
     def __init__(self, size: int) -> None:
         self.size = size

@@ -1,4 +1,4 @@
-"""What a benchmark says in the end: a Markdown table, and what machine it comes from."""
+"""Report of a benchmark: a Markdown table, and a line about the machine."""
 
 import os
 import platform
@@ -18,18 +18,18 @@ def table(rows: Sequence[Mapping[str, object]]) -> str:
 def machine(**facts: object) -> str:
     """Cores, load and versions, and how much was measured."""
     load = " ".join(f"{value:.1f}" for value in os.getloadavg())
-    told = {
+    facts_of_machine = {
         "cores": os.cpu_count(),
         "load": load,
         "Python": platform.python_version(),
         **{name: metadata.version(name) for name in ("Django", "psycopg")},
         **facts,
     }
-    return ", ".join(f"{name} {value}" for name, value in told.items())
+    return ", ".join(f"{name} {value}" for name, value in facts_of_machine.items())
 
 
 def versions_of_peers() -> str:
-    """As they are pinned, those that are named by us."""
+    """Return the pinned versions of the peers."""
     lines = (setting.PEERS / "requirements.in").read_text().splitlines()
     return ", ".join(line.replace("==", " ") for line in lines if "==" in line)
 

@@ -1,7 +1,7 @@
-"""A process that keeps promises to revoke: `-m benchmarks.revokers CONTESTANT THREADS`.
+"""A process that delivers revocations: `-m benchmarks.revokers CONTESTANT THREADS`.
 
-For each line ["drain", count] it promises so many revocations and keeps them; for each line ["bare", count] it makes
-so many calls with the same HTTP client and nothing else. Prints the seconds, and how many promises are kept so far.
+For each line ["drain", count] it creates and delivers so many revocations; for each line ["bare", count] it makes so
+many calls with the same HTTP client and nothing else. Prints seconds, and confirmed revocations so far.
 """
 
 import importlib

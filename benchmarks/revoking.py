@@ -1,4 +1,4 @@
-"""What Keyrack does with many promises to revoke, for `benchmarks.mass_revocation`. No peer revokes what it forgets."""
+"""Keyrack's revocations, for `benchmarks.mass_revocation`. No peer revokes tokens that it deletes."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor

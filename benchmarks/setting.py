@@ -1,6 +1,6 @@
-"""Where a benchmark takes place: throw-away databases, a site with keys of its own, processes of it and of its peers.
+"""Setting of a benchmark: temporary databases, a site with its own keys, and processes of it and of its peers.
 
-Nothing of a real site is touched: every variable that settings read is told to the child processes here.
+No real site is touched: child processes get every variable that settings read from here.
 """
 
 import argparse
@@ -31,7 +31,7 @@ OF_PEERS = "benchmarks.peers."
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """A kind of database, and how to get an empty one there: by name, as DATABASE_URL."""
+    """A kind of database. `new` creates an empty one by name and returns its DATABASE_URL."""
 
     name: str
     new: Callable[[str], str]
@@ -52,16 +52,16 @@ def options(description: str) -> argparse.ArgumentParser:
 
 
 @contextmanager
-def places(wanted: list[str] | None) -> Iterator[Iterator[Place]]:
-    """One after the other, so that only one server runs at a time."""
-    wanted = wanted or ["sqlite", *([] if machine.lacks("postgres") else ["postgres"])]
+def places(names: list[str] | None) -> Iterator[Iterator[Place]]:
+    """Yield the places one after the other, so that only one server runs at a time."""
+    names = names or ["sqlite", *([] if machine.lacks("postgres") else ["postgres"])]
     temporary = tempfile.TemporaryDirectory(prefix="keyrack-benchmark-", ignore_cleanup_errors=True)
-    with temporary as folder, closing(each(wanted, Path(folder))) as found:  # its server ends before its folder does
-        yield found
+    with temporary as folder, closing(each(names, Path(folder))) as databases:  # its server ends before its folder does
+        yield databases
 
 
-def each(wanted: list[str], folder: Path) -> Generator[Place]:
-    for name in wanted:
+def each(names: list[str], folder: Path) -> Generator[Place]:
+    for name in names:
         if name == "sqlite":
             yield Place(name="SQLite", new=lambda name: f"sqlite:///{folder / name}.sqlite3", folder=folder)
         elif name == "postgres":
@@ -74,7 +74,7 @@ def each(wanted: list[str], folder: Path) -> Generator[Place]:
 
 @contextmanager
 def created(server: str) -> Iterator[Callable[[str], str]]:
-    """Creates databases there, and drops them in the end."""
+    """Yield a function that creates databases; drop them at the end."""
     mark, made = secrets.token_hex(4), []
     with psycopg.connect(server, autocommit=True) as connection:
 
@@ -92,7 +92,7 @@ def created(server: str) -> Iterator[Callable[[str], str]]:
 
 
 def peers() -> str:
-    """The Python that has the peers, made on first use; exits with a sentence where that cannot be."""
+    """Return the Python of the peers, installed on first use. Exits with a message if that fails."""
     try:
         return str(installed.environment(PEERS))
     except installed.Missing as missing:
@@ -100,7 +100,7 @@ def peers() -> str:
 
 
 class Child:
-    """A process of a site that is told lines of JSON and answers with lines of JSON; ends when its input does."""
+    """A process of a site that reads and writes lines of JSON, and ends when its input ends."""
 
     def __init__(self, command: list[str], environment: dict[str, str]) -> None:
         pipe = subprocess.PIPE
@@ -123,7 +123,7 @@ class Child:
 
 @dataclass(frozen=True, kw_only=True)
 class Site:
-    """Keyrack or a peer in a database of its own, and what its processes are started with."""
+    """Keyrack or a peer with its own database, and the environment of its processes."""
 
     contestant: str  # the module that says how it is used
     environment: dict[str, str]
@@ -139,12 +139,12 @@ class Site:
             child.end()
 
     def ask(self, program: str, *arguments: str) -> Any:
-        """The one answer of a process that needs no more than its arguments."""
+        """Return the only answer of a program that gets everything as arguments."""
         with self.running(program, *arguments) as child:
             return child.answer()
 
     def ask_of(self, program: str, *arguments: str) -> Any:
-        """The same of a program that is told everything by its arguments."""
+        """Like `ask`, for a program that takes no contestant."""
         child = Child([sys.executable, "-W", "ignore", "-m", f"benchmarks.{program}", *arguments], self.environment)
         try:
             return child.answer()
@@ -153,9 +153,9 @@ class Site:
 
 
 def site(contestant: str, place: Place, authority: str = "", *, pool: int = 0) -> Site:
-    """Empty, with random keys. `authority`: the authorization server's address; `pool`: of database connections."""
+    """Return an empty site with random keys. `authority`: its URL; `pool`: size of the database pool."""
     name = contestant.rpartition(".")[2]
-    told = {
+    variables = {
         "DATABASE_URL": place.new(f"{name}_{secrets.token_hex(2)}"),
         "DATA_DIR": str(place.folder / "data"),
         "SECRET_KEY": secrets.token_urlsafe(50),
@@ -168,5 +168,5 @@ def site(contestant: str, place: Place, authority: str = "", *, pool: int = 0) -
         "OAUTHLIB_INSECURE_TRANSPORT": "1",  # the authority speaks plain http
         "AUTHLIB_INSECURE_TRANSPORT": "1",
     }
-    kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "TMPDIR")}
-    return Site(contestant=contestant, environment={**kept, **told})
+    inherited = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "TMPDIR")}
+    return Site(contestant=contestant, environment={**inherited, **variables})

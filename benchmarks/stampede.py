@@ -1,4 +1,4 @@
-"""Two hundred callers want one expired token at the same moment: who asks the provider how often, and what is left?
+"""Two hundred callers want one expired token at the same moment: how often is the provider called?
 
     python3 -m benchmarks stampede [--database sqlite|postgres|URL] [--quick] [--only keyrack]
 
@@ -39,7 +39,7 @@ QUICK = Size(processes=2, threads=2, rounds=1)
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """Of one stampede. `working`: share of the callers whose token the provider accepts afterwards."""
+    """Result of one stampede. `working`: share of callers whose token the provider accepts afterwards."""
 
     refresh_calls: int
     seconds: list[float]
@@ -56,21 +56,21 @@ def stampede(contestant: str, place: Place, size: Size) -> Outcome:
     with authority.asked(seconds=PROVIDER_SECONDS) as server:
         site = setting.site(contestant, place, server.url)
         site.ask("callers", "prepare", authority.FIRST_REFRESH_TOKEN)
-        met = herd(site, size)
-        asked = server.calls("/token")
-        tokens = Counter(token for _seconds, token, _error in met if token)
+        results = herd(site, size)
+        refresh_calls = server.calls("/token")
+        tokens = Counter(token for _seconds, token, _error in results if token)
         working = sum(count for token, count in tokens.items() if server.admits(token))
         return Outcome(
-            refresh_calls=asked,
-            seconds=[seconds for seconds, _token, _error in met],
-            errors=Counter(error for _seconds, _token, error in met if error),
-            working=working / len(met),
+            refresh_calls=refresh_calls,
+            seconds=[seconds for seconds, _token, _error in results],
+            errors=Counter(error for _seconds, _token, error in results if error),
+            working=working / len(results),
             is_alive=bool(server.renew(site.ask("callers", "stored"))),
         )
 
 
 def herd(site: Site, size: Size) -> list[tuple[float, str, str]]:
-    """All callers, let go at once: seconds, token and error of each."""
+    """Start all callers at once. Returns seconds, token and error of each."""
     with ExitStack() as stack:
         arguments = ("call", str(size.threads))
         children = [stack.enter_context(site.running("callers", *arguments)) for _ in range(size.processes)]
@@ -82,7 +82,7 @@ def herd(site: Site, size: Size) -> list[tuple[float, str, str]]:
 
 
 def row(name: str, outcomes: Sequence[Outcome]) -> dict[str, str]:
-    """Over all rounds: the middle one of times and shares, the range of calls."""
+    """Return a row of the table, over all rounds: medians of times and shares, range of calls."""
     alive = sum(outcome.is_alive for outcome in outcomes)
     middle = [statistics.median(outcome.seconds) for outcome in outcomes]
     slowest = [max(outcome.seconds) for outcome in outcomes]
@@ -100,7 +100,7 @@ def row(name: str, outcomes: Sequence[Outcome]) -> dict[str, str]:
 
 
 def contest(names: Sequence[str], place: Place, size: Size) -> dict[str, list[Outcome]]:
-    """Round after round, so that a machine that slows down slows down everybody."""
+    """Run all contestants in each round, so that a slower machine affects all alike."""
     outcomes: dict[str, list[Outcome]] = {name: [] for name in names}
     for _ in range(size.rounds):
         for name in names:
@@ -118,12 +118,14 @@ def main(arguments: list[str]) -> None:
             outcomes = contest(chosen.only or list(CONTESTANTS), place, size)
             report.say(
                 f"Stampede on {place.name}",
-                [row(name, found) for name, found in outcomes.items()],
+                [row(name, results) for name, results in outcomes.items()],
                 callers=size.processes * size.threads,
                 processes=size.processes,
                 rounds=size.rounds,
             )
-            for name, found in outcomes.items():
-                met = sum((outcome.errors for outcome in found), Counter[str]())
-                print(f"- {name}: {', '.join(f'{error} {count}' for error, count in met.most_common()) or 'no error'}")
+            for name, results in outcomes.items():
+                errors = sum((outcome.errors for outcome in results), Counter[str]())
+                print(
+                    f"- {name}: {', '.join(f'{error} {count}' for error, count in errors.most_common()) or 'no error'}"
+                )
     print(f"\nPeers: {report.versions_of_peers()}")

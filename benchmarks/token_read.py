@@ -37,7 +37,7 @@ class Reader:
         self.statements: dict[str, int] = child.answer()
 
     def seconds(self, people: Sequence[int]) -> dict[str, list[float]]:
-        """Of one read, by reading: on the clock, and of the processor in this process."""
+        """Return wall time and CPU time of one read, by reading."""
         self.child.tell(*people)
         read: dict[str, list[float]] = self.child.answer()
         return read
@@ -45,26 +45,26 @@ class Reader:
 
 @contextmanager
 def readers(contestants: Sequence[str], place: Place, people: int) -> Iterator[list[Reader]]:
-    """They fill their databases at the same time."""
+    """Start the readers. They fill their databases at the same time."""
     with ExitStack() as stack:
         sites = [setting.site(contestant, place) for contestant in contestants]
         children = [stack.enter_context(site.running("readers", str(people))) for site in sites]
         yield [Reader(child) for child in children]
 
 
-def measured(found: Sequence[Reader], people: int, size: Size) -> list[dict[str, list[float]]]:
-    """Of each round, the seconds per read of every reading; processes take turns."""
+def measured(processes: Sequence[Reader], people: int, size: Size) -> list[dict[str, list[float]]]:
+    """Return the seconds per read of every reading, by round. Processes take turns."""
     rounds = []
     for _ in range(size.rounds):
         chosen = random.sample(range(people), min(size.reads, people))
-        in_turn = random.sample(list(found), len(found))
+        in_turn = random.sample(list(processes), len(processes))
         rounds.append({name: each for reader in in_turn for name, each in reader.seconds(chosen).items()})
     return rounds
 
 
-def rows_of(found: Sequence[Reader], rounds: Sequence[dict[str, list[float]]]) -> list[dict[str, object]]:
-    """The ratio is taken in each round, then the middle one."""
-    statements = {name: count for reader in found for name, count in reader.statements.items()}
+def rows_of(processes: Sequence[Reader], rounds: Sequence[dict[str, list[float]]]) -> list[dict[str, object]]:
+    """Return the table: the median over the rounds of each round's ratio."""
+    statements = {name: count for reader in processes for name, count in reader.statements.items()}
     unit = next(iter(statements))
     return [
         {
@@ -93,7 +93,7 @@ def main(arguments: list[str]) -> None:
 
 
 def read(place: Place, count: int, size: Size, contestants: Sequence[str]) -> None:
-    with readers(contestants, place, count // EACH) as found:
-        rounds = measured(found, count // EACH, size)
-        table = rows_of(found, rounds)
+    with readers(contestants, place, count // EACH) as processes:
+        rounds = measured(processes, count // EACH, size)
+        table = rows_of(processes, rounds)
     report.say(f"Token read on {place.name}, {count:,} rows", table, rounds=size.rounds, reads=size.reads)

@@ -1,5 +1,5 @@
-"""What a visitor needs to try Keyrack on one machine: `manage.py demo`, a real authorization server, and seed data.
+"""The demo: `manage.py demo`, a real authorization server, and seed data, for one machine.
 
-Nobody imports it but manage.py and, while KEYRACK_DEMO is set, the addresses of the site. `demo.provider` and
-`demo.browserless` know nothing of `accounts` and `integrations`: they are the other side of the wire.
+Imported only by manage.py and, while KEYRACK_DEMO is set, by the site's URLs. `demo.provider` and `demo.browserless`
+know nothing of `accounts` and `integrations`: they are the other side of the wire.
 """

@@ -1,4 +1,4 @@
-"""What Account security shows of Amira: a permanent token, a program that she approved, and a second session."""
+"""Seeds Amira's page Account security: a permanent token, an approved program, and a second session."""
 
 from datetime import timedelta
 
@@ -19,7 +19,7 @@ PHONE = (
 
 
 def seed(user: User) -> None:
-    """Safe to repeat. Needs the site to run: the session is a real one, by the demo's own link."""
+    """Seed the user's access. Safe to repeat. Needs the running site: the session comes from the demo's link."""
     if not PermanentToken.objects.filter(user=user).exists():
         expires_at = timezone.now() + timedelta(days=90)
         operations.make_token(user, name="Nightly report", scopes=SCOPES, expires_at=expires_at, by=user)
@@ -40,5 +40,5 @@ def seed(user: User) -> None:
 
 def open_on_phone(link: str) -> None:
     with requests.Session() as phone:
-        phone.trust_env = False  # a proxy has no business on loopback
+        phone.trust_env = False  # no proxy for loopback
         phone.get(link, headers={"User-Agent": PHONE}, timeout=30).raise_for_status()

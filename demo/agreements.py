@@ -1,6 +1,6 @@
-"""What people of the demo agreed to follows the demo to other ports.
+"""Updates confirmed addresses when the demo starts on other ports.
 
-They agreed to servers on this machine, and it is the demo that moves them. Anywhere else only the person can agree.
+The demo's users confirmed servers on this machine, and the demo itself moves them. Elsewhere only the user can confirm.
 """
 
 import json
@@ -9,7 +9,7 @@ from integrations.models.tokens import AuthorizationAttempt, Token
 
 
 def follow(old_url: str, new_url: str) -> None:
-    """Replace one origin in every agreement."""
+    """Replace an origin in all confirmed addresses."""
     for model in (Token, AuthorizationAttempt):
         for row in model._default_manager.exclude(agreed=None).only("agreed"):
             agreed = json.loads(json.dumps(row.agreed).replace(f"{old_url}/", f"{new_url}/"))

@@ -1,4 +1,4 @@
-"""The demo as an app of the site: its commands, its one task, its one page."""
+"""App configuration of the demo: its commands, a task and a page."""
 
 from django.apps import AppConfig
 

@@ -1,6 +1,6 @@
-"""Sign in at the demo provider and allow a client there, without a browser: requests and the HTML parser only.
+"""Signs in at the demo provider and allows a client, without a browser: with requests and an HTML parser only.
 
-It does what a person does, through the same pages, and follows no redirect to another origin.
+Uses the same pages as a person, and follows no redirect to another origin.
 """
 
 from html.parser import HTMLParser
@@ -12,7 +12,7 @@ TIMEOUT = 30
 
 
 class NotOfferedError(Exception):
-    """The page did not show the form that was looked for. Holds the status, never the page."""
+    """The page does not have the expected form. Holds the status, never the page."""
 
 
 class _Form(HTMLParser):
@@ -25,13 +25,13 @@ class _Form(HTMLParser):
         self.inside = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        told = {name: value or "" for name, value in attrs}
-        if tag == "form" and told.get("id") == self.form_id:
+        attributes = {name: value or "" for name, value in attrs}
+        if tag == "form" and attributes.get("id") == self.form_id:
             self.inside, self.fields = True, {}
-        elif tag == "input" and self.inside and self.fields is not None and told.get("type") == "hidden":
-            self.fields[told["name"]] = told.get("value", "")
-        elif tag == "input" and self.inside and self.fields is not None and told.keys() >= {"checked", "name"}:
-            self.fields.setdefault(told["name"], []).append(told.get("value", "on"))  # type: ignore[union-attr]
+        elif tag == "input" and self.inside and self.fields is not None and attributes.get("type") == "hidden":
+            self.fields[attributes["name"]] = attributes.get("value", "")
+        elif tag == "input" and self.inside and self.fields is not None and attributes.keys() >= {"checked", "name"}:
+            self.fields.setdefault(attributes["name"], []).append(attributes.get("value", "on"))  # type: ignore[union-attr]
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "form":
@@ -42,8 +42,8 @@ def sign_in(session: requests.Session, provider_url: str, username: str, passwor
     """Sign in; the session holds the cookies afterwards. Raises NotOfferedError when the provider refuses."""
     address = f"{provider_url}/login/"
     page = session.get(address, timeout=TIMEOUT)
-    sent = hidden_fields(page, "sign-in") | {"username": username, "password": password}
-    answer = session.post(address, data=sent, timeout=TIMEOUT, allow_redirects=False)
+    form = hidden_fields(page, "sign-in") | {"username": username, "password": password}
+    answer = session.post(address, data=form, timeout=TIMEOUT, allow_redirects=False)
     if answer.status_code != 302:
         raise NotOfferedError(f"sign-in answered {answer.status_code}")
 
@@ -55,9 +55,9 @@ def consent(session: requests.Session, authorization_url: str, *, allow: bool = 
     """
     page = session.get(authorization_url, timeout=TIMEOUT, allow_redirects=False)
     if page.status_code == 302:
-        return _told_address(page)
-    sent = hidden_fields(page, "consent") | ({"allow": "Allow"} if allow else {})
-    return _told_address(session.post(authorization_url, data=sent, timeout=TIMEOUT, allow_redirects=False))
+        return _redirect_target(page)
+    form = hidden_fields(page, "consent") | ({"allow": "Allow"} if allow else {})
+    return _redirect_target(session.post(authorization_url, data=form, timeout=TIMEOUT, allow_redirects=False))
 
 
 def hidden_fields(page: requests.Response, form_id: str) -> dict[str, str | list[str]]:
@@ -69,7 +69,7 @@ def hidden_fields(page: requests.Response, form_id: str) -> dict[str, str | list
     return form.fields
 
 
-def _told_address(answer: requests.Response) -> str:
+def _redirect_target(answer: requests.Response) -> str:
     if answer.status_code != 302:
         raise NotOfferedError(f"no redirect (status {answer.status_code})")
     address = urljoin(answer.url, answer.headers["Location"])

@@ -1,6 +1,6 @@
-"""The integrations of the demo. Each is a client of its own at the demo provider, and each has its own manners there.
+"""The integrations of the demo. Each is a client of the demo provider, with its own behaviour.
 
-Words and figures only: knows neither models nor the provider's tables.
+Data only: knows neither models nor the provider's tables.
 """
 
 from collections.abc import Mapping
@@ -14,13 +14,13 @@ PROFILE = OPENID | {"profile": "See your name"}
 
 @dataclass(frozen=True, kw_only=True)
 class Offer:
-    """One integration: what people read, what is asked for, and how the provider treats this client."""
+    """One integration: its texts, its scopes, and how the provider treats this client."""
 
     name: str
     label: str
     description: str
-    scopes: Mapping[str, str]  # what is asked for, in words
-    account: str = "/email"  # where the provider says what a person knows the account by
+    scopes: Mapping[str, str]  # requested scopes, with labels
+    account: str = "/email"  # path of the account's label in the userinfo response
     path: str = "/api/"
     grant_type: str = "authorization_code"
     is_revocable: bool = True

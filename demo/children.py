@@ -1,4 +1,4 @@
-"""Processes of the demo: started in groups of their own, read line by line, stopped whole.
+"""Child processes of the demo: each is started in its own process group, read line by line, and stopped as a group.
 
 Knows nothing of what they do.
 """
@@ -24,7 +24,7 @@ COLOURS = {"web": 36, "worker": 33, "provider": 35, "prepare": 34, "seed": 34}
 
 
 class Screen:
-    """Where all lines go, one at a time. Colours only for a person's eyes."""
+    """Writes whole lines from many threads. Uses colours only on a terminal."""
 
     def __init__(self, stream: TextIOWrapper) -> None:
         stream.reconfigure(errors="replace")  # a terminal that lacks a letter
@@ -37,7 +37,7 @@ class Screen:
             try:
                 self.stream.write(f"{line}\n")
                 self.stream.flush()
-            except BrokenPipeError:  # whoever read us is gone (`… | head`); what is still said goes nowhere
+            except BrokenPipeError:  # the reader has gone (`… | head`): discard the rest
                 self.is_gone = True
                 os.dup2(os.open(os.devnull, os.O_WRONLY), self.stream.fileno())
 
@@ -50,7 +50,7 @@ class Screen:
 
 
 class Guard:
-    """Our side of demo/guard.py."""
+    """The process of demo/guard.py, which ends the children if the demo is killed."""
 
     def __init__(self) -> None:
         command = [sys.executable, "-I", str(ROOT / "demo/guard.py")]
@@ -71,9 +71,9 @@ class Guard:
 
 
 class Child:
-    """One process with all that it starts. What it writes is shown.
+    """A process with its descendants. Its output is shown.
 
-    With `ends` it is a command that ends by itself; its standard output is its answer, and not shown.
+    With `ends` it is a command that ends by itself; its standard output is its result and isn't shown.
     """
 
     def __init__(
@@ -132,7 +132,7 @@ class Child:
 
     @property
     def code(self) -> int | None:
-        """How it ended, all its words read; None while it runs."""
+        """Exit code, once all output is read; None while it runs."""
         code = self.started.poll()
         if code is not None:
             for reader in self.readers:
@@ -140,7 +140,7 @@ class Child:
         return code
 
     def is_alive(self) -> bool:
-        """It, or anything that it started."""
+        """Tell whether the process or a descendant runs."""
         self.started.poll()
         try:
             os.killpg(self.group, 0)
@@ -149,7 +149,7 @@ class Child:
         return True
 
     def ask_to_stop(self) -> None:
-        """Ask the first of its group, who tells the others; or these, where he is dead."""
+        """Send SIGTERM to the process, which stops its descendants; or to these, if it is dead."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             ask = os.kill if self.started.poll() is None else os.killpg
             ask(self.group, signal.SIGTERM)
@@ -161,7 +161,7 @@ class Child:
 
 
 def stop(children: Iterable[Child], *, impatient: Callable[[], bool]) -> None:
-    """Ask all to stop; kill what hasn't after some seconds, or as soon as somebody is impatient."""
+    """Stop all children. Kills those that still run after some seconds, or once `impatient` returns true."""
     remaining = list(children)
     for child in remaining:
         child.ask_to_stop()

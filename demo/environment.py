@@ -1,7 +1,7 @@
-"""What the processes of the demo find in their environment, and demo.env, which keeps it from one start to the next.
+"""The environment of the demo's processes, and demo.env, which stores it from one start to the next.
 
-Every key and password in it is random and made here: there is no default one. Read before settings can be, so it knows
-nothing of Django.
+All its keys and passwords are random and made here; there are no defaults. Runs before settings, so it knows nothing of
+Django.
 """
 
 import base64
@@ -23,14 +23,14 @@ MADE_HERE = (
     "static",
     "demo.seeded",
     "demo.answer",
-    FILE,  # last: while it is there, the rest is known to be the demo's
+    FILE,  # last: its presence shows that the rest is the demo's
 )
-# What a shell may have set for another Keyrack. The demo must not migrate that one's database, nor use its keys.
+# The shell may have set these for another Keyrack, whose database and keys the demo must not touch.
 OF_THE_SHELL = """
     ADMIN_EMAILS ALLOWED_HOSTS BEHIND_TLS_PROXY CACHE_URL CELERY_BROKER_URL DATABASE_URL DEBUG DEFAULT_FROM_EMAIL
     DJANGO_SETTINGS_MODULE EMAIL_URL SECURE_SSL_REDIRECT SITE_URL
 """
-# Who tries a demo in a container is root there, and need not be told at each start.
+# In a container the demo runs as root; no need to warn about it at each start.
 QUIET = "ignore:You're running the worker with superuser privileges"
 
 
@@ -39,12 +39,12 @@ class NotOurs(Exception):
 
 
 def folder() -> Path:
-    """DATA_DIR, as settings read it."""
+    """Return DATA_DIR, as settings do."""
     return (ROOT / os.environ.get("DATA_DIR", "var")).resolve()
 
 
 def load(data_dir: Path) -> dict[str, str]:
-    """What demo.env holds, with a fresh secret for whatever it lacks."""
+    """Return the variables of demo.env, with fresh secrets for missing ones."""
     file = data_dir / FILE
     if not file.exists() and (data_dir / DATABASE).exists():
         raise NotOurs(
@@ -67,7 +67,7 @@ def new_secrets() -> dict[str, str]:
 
 
 def save(data_dir: Path, variables: Mapping[str, str]) -> None:
-    """Write demo.env, whole or not at all, for its owner only. `set -a; . var/demo.env` gives them to a shell."""
+    """Write demo.env atomically, for its owner only. `set -a; . var/demo.env` loads it into a shell."""
     draft = data_dir / f"{FILE}.{secrets.token_hex(4)}"
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         file.write("# Written by `manage.py demo` at each start. `manage.py demo --fresh` makes new ones.\n")
@@ -76,7 +76,7 @@ def save(data_dir: Path, variables: Mapping[str, str]) -> None:
 
 
 def empty(data_dir: Path) -> None:
-    """Delete what the demo made, and nothing else. Nothing at all where there is no demo.env."""
+    """Delete only what the demo made; nothing if there is no demo.env."""
     if not (data_dir / FILE).exists():
         return
     for name in MADE_HERE:
@@ -88,7 +88,7 @@ def empty(data_dir: Path) -> None:
 
 
 def addresses(hub_port: int, provider_port: int) -> dict[str, str]:
-    """What follows from the ports of this start. Two host names, because cookies ignore ports."""
+    """Return the variables that depend on the ports. Uses two host names, because cookies ignore ports."""
     return {
         "KEYRACK_DEMO": "1",
         "SITE_URL": f"http://127.0.0.1:{hub_port}",
@@ -99,9 +99,9 @@ def addresses(hub_port: int, provider_port: int) -> dict[str, str]:
 
 
 def for_children(data_dir: Path, variables: Mapping[str, str]) -> dict[str, str]:
-    """The whole environment of a child: the shell's, without what it says about another Keyrack."""
+    """Return a child's environment: the shell's, without variables for another Keyrack."""
     ours = {"LOG_LEVEL": os.environ.get("LOG_LEVEL", "WARNING"), "DATA_DIR": str(data_dir), **variables}
     dropped = {*OF_THE_SHELL.split(), *(f"{name}_FILE" for name in (*OF_THE_SHELL.split(), *ours))}
-    kept = {name: value for name, value in os.environ.items() if name not in dropped}
+    inherited = {name: value for name, value in os.environ.items() if name not in dropped}
     python = {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1", "PYTHONWARNINGS": QUIET}
-    return {**kept, **ours, **python}
+    return {**inherited, **ours, **python}

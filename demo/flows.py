@@ -1,4 +1,4 @@
-"""Actions and subflows of the demo, as an administrator would compose them out of what its integrations can call."""
+"""Actions and subflows of the demo, as an administrator would set them up."""
 
 from dataclasses import dataclass, field
 
@@ -11,7 +11,7 @@ WORD: Rows = [{"name": "q", "type": "text", "default": ""}]
 
 @dataclass(frozen=True, kw_only=True)
 class Composed:
-    """One call, as an action and as a subflow that gives what it gives."""
+    """One call, as an action and as a subflow with the same output."""
 
     action: str
     subflow: str
@@ -53,40 +53,40 @@ COMPOSED = (
 
 
 def rows() -> None:
-    """Safe to repeat."""
+    """Create all actions and subflows. Safe to repeat."""
     for composed in COMPOSED:
         if not Subflow.objects.filter(name=composed.subflow).exists():
             subflow(composed, action(composed))
 
 
 def action(composed: Composed) -> Action:
-    made = Action.objects.create(
+    row = Action.objects.create(
         name=composed.action,
         description=composed.description,
         inputs=composed.inputs,
         outputs=[{"name": composed.output, "path": composed.found_at}],
     )
     RestStep.objects.create(
-        action=made,
+        action=row,
         name="list",
         alias=Alias.objects.get(name=composed.alias),
         path=composed.path,
         query=handed_on(composed),
         scopes=composed.scopes,
     )
-    return made
+    return row
 
 
 def subflow(composed: Composed, first: Action) -> None:
-    made = Subflow.objects.create(
+    row = Subflow.objects.create(
         name=composed.subflow,
         label=composed.label,
         description=composed.description,
         inputs=composed.inputs,
         outputs=[{"name": composed.output, "path": f"actions.{first.name}.{composed.output}"}],
     )
-    SubflowAction.objects.create(subflow=made, action=first, name=first.name, inputs=handed_on(composed))
+    SubflowAction.objects.create(subflow=row, action=first, name=first.name, inputs=handed_on(composed))
 
 
 def handed_on(composed: Composed) -> list[list[str]]:
-    return [[each["name"], f"{{{{ inputs.{each['name']} }}}}"] for each in composed.inputs]
+    return [[row["name"], f"{{{{ inputs.{row['name']} }}}}"] for row in composed.inputs]

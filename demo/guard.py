@@ -1,7 +1,7 @@
-"""Started beside the demo, to end its processes when the demo itself is killed before it can.
+"""Ends the demo's child processes if the demo itself is killed.
 
-Reads the leaders of their groups from a pipe, one number a line. The pipe closes when the demo is gone, however it
-went; "done" before that says that nothing is left to end. Runs as a script, alone: it imports nothing of ours.
+Reads the ids of their process groups from a pipe, one per line. The pipe closes when the demo ends, in whatever way;
+"done" before that means that no children are left. Runs as a script and imports nothing of ours.
 """
 
 import contextlib
@@ -14,10 +14,10 @@ PATIENCE = 5.0
 
 
 def main() -> None:
-    told = [line.strip() for line in sys.stdin]
-    if "done" in told:
+    lines = [line.strip() for line in sys.stdin]
+    if "done" in lines:
         return
-    groups = [int(line) for line in told]
+    groups = [int(line) for line in lines]
     for number in groups:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(number, signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""Keyrack as a provider of its own: a local integration, where people sign in with their name and password here.
+"""Keyrack as its own provider: a local integration, to which people sign in with their Keyrack password.
 
 Its addresses follow the site to another port.
 """
@@ -25,7 +25,7 @@ SCOPES = {"integrations:read": "See your integrations"}
 
 
 def rows() -> None:
-    """Safe to repeat."""
+    """Create the integration. Safe to repeat."""
     if Alias.objects.filter(name=NAME).exists():
         return
     registry = registration()
@@ -40,7 +40,7 @@ def rows() -> None:
 
 
 def registration() -> ApplicationRegistry:
-    """Both sides of it: the program that the server knows, and what we know of the server."""
+    """Create both sides: the OAuth client of our server, and the registry that uses it."""
     secret = secrets.token_urlsafe(32)
     Application.objects.create(
         name=LABEL,
@@ -64,11 +64,11 @@ def registration() -> ApplicationRegistry:
 
 
 def addresses() -> dict[str, str]:
-    doors = f"{settings.SITE_URL}/o"
+    server_url = f"{settings.SITE_URL}/o"
     return {
-        "token_url": f"{doors}/token/",
-        "token_revocation_url": f"{doors}/revoke_token/",
-        "token_introspection_url": f"{doors}/introspect/",
+        "token_url": f"{server_url}/token/",
+        "token_revocation_url": f"{server_url}/revoke_token/",
+        "token_introspection_url": f"{server_url}/introspect/",
         "account_settings_url": f"{settings.SITE_URL}/accounts/security/",
     }
 
@@ -78,7 +78,7 @@ def api_url() -> str:
 
 
 def follow() -> None:
-    """Where the site has another port than at the last start."""
+    """Update addresses if the site has another port than at the last start."""
     registries = ApplicationRegistry.objects.filter(client_id=CLIENT_ID)
     for token_url in registries.values_list("token_url", flat=True):
         agreements.follow(token_url.removesuffix("/o/token/"), settings.SITE_URL)

@@ -1,4 +1,4 @@
-"""Mail of the demo: each one a file in var/mail/, and one line in the log."""
+"""Email backend of the demo: writes each email to a file in var/mail/ and one line to the log."""
 
 import logging
 import secrets

@@ -1,6 +1,6 @@
-"""Rows of the demo as an administrator would make them: people, registries, credentials, aliases, connections.
+"""Seed rows of the demo, as an administrator would make them: users, registries, credentials, aliases, connections.
 
-No token is written here. Made once in a folder; later starts only follow the demo provider to another port.
+Writes no tokens. Rows are made once per folder; later starts only update the demo provider's port.
 """
 
 import os
@@ -50,7 +50,7 @@ HOLD_ADDRESSES: dict[type[Model], tuple[str, ...]] = {
 
 
 def is_done() -> bool:
-    """Whether everything was made in this folder, by this database."""
+    """Tell whether this folder and database are fully seeded."""
     return (settings.DATA_DIR / SEEDED).exists() and User.objects.filter(username="amira").exists()
 
 
@@ -60,7 +60,7 @@ def note_done() -> None:
 
 @transaction.atomic
 def rows(provider_url: str) -> None:
-    """People and integrations. Safe to repeat."""
+    """Create users and integrations. Safe to repeat."""
     group = Group.objects.get(name=GROUP)
     for username, first_name, last_name in PEOPLE:
         person(username, group, os.environ["PEOPLE_PASSWORD"], first_name=first_name, last_name=last_name)
@@ -127,7 +127,7 @@ def registration(offer: Offer, provider_url: str) -> ApplicationRegistry:
 
 @transaction.atomic
 def follow(provider_url: str) -> None:
-    """Where the provider has another port than at the last start, so has every address that leads to it."""
+    """Update all addresses of the provider if it has another port than at the last start."""
     itself.follow()
     preset_template(provider_url)
     registries = ApplicationRegistry.objects.filter(client_id__in=[offer.client_id for offer in CATALOGUE])
@@ -135,13 +135,13 @@ def follow(provider_url: str) -> None:
     for old_url in old_urls:
         for model, fields in HOLD_ADDRESSES.items():
             for field in fields:
-                lead_there = model._default_manager.filter(**{f"{field}__startswith": old_url})
-                lead_there.update(**{field: Replace(F(field), Value(old_url), Value(provider_url))})
+                matching = model._default_manager.filter(**{f"{field}__startswith": old_url})
+                matching.update(**{field: Replace(F(field), Value(old_url), Value(provider_url))})
         agreements.follow(old_url, provider_url)
 
 
 def preset_template(provider_url: str) -> None:
-    """The demo's configuration template asks for the provider's address; this start's one is filled in."""
+    """Preset the provider's current address in the demo's configuration template."""
     template = ConfigurationTemplate.objects.get(key=TEMPLATE)
     for question in template.definition["questions"]:
         if question["name"] == "server":
@@ -150,9 +150,9 @@ def preset_template(provider_url: str) -> None:
 
 
 def clients() -> list[dict[str, Any]]:
-    """What the provider must know of us, for its `provider_seed`. Redirect URLs are those of this start."""
-    found = {registry.client_id: registry for registry in ApplicationRegistry.objects.all()}
-    return [client(offer, found[offer.client_id]) for offer in CATALOGUE if offer.client_id in found]
+    """Return our clients for the provider's `provider_seed`, with the Redirect URLs of this start."""
+    registries = {registry.client_id: registry for registry in ApplicationRegistry.objects.all()}
+    return [client(offer, registries[offer.client_id]) for offer in CATALOGUE if offer.client_id in registries]
 
 
 def client(offer: Offer, registry: ApplicationRegistry) -> dict[str, Any]:

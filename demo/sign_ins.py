@@ -1,6 +1,6 @@
-"""What the people of the demo have done: they really signed in at the provider, and it really said what it said.
+"""Seeds sign-ins of the demo's users: real ones, at the running provider.
 
-Needs the provider to run, and the worker. Safe to repeat: what is there is left alone.
+Needs the running provider and worker. Safe to repeat: leaves existing rows alone.
 """
 
 import os
@@ -28,11 +28,11 @@ WEEKS = timedelta(days=28)
 
 
 class NotSeeded(Exception):
-    """A step did not end as it should. Names the integration and the code, nothing secret."""
+    """A step failed. The message names the integration and the code, nothing secret."""
 
 
 class Visitor:
-    """One person, with a browser that is signed in at the provider."""
+    """A user with a browser session that is signed in at the provider."""
 
     def __init__(self, username: str, provider_url: str) -> None:
         self.user = User.objects.get(username=username)
@@ -42,19 +42,19 @@ class Visitor:
         browserless.sign_in(self.browser, provider_url, username, self.password)
 
     def connect(self, name: str) -> Token:
-        """Sign in to one integration as people do, unless that is done."""
+        """Sign in to an integration as people do, unless the user already has."""
         alias = Alias.objects.complete().get(name=name)
         credential = alias.effective_credential
         if credential is None:
             raise NotSeeded(f"{name}: no credential")
-        mine = Token.objects.of(self.user, credential).with_registry()
-        if not mine.exists():
+        tokens = Token.objects.of(self.user, credential).with_registry()
+        if not tokens.exists():
             binding = secrets.token_urlsafe(32)
-            leave_for = authorization.begin(self.user, credential, session_binding=binding)
-            come_back_to = urlsplit(browserless.consent(self.browser, leave_for))
-            parameters = parse_qs(come_back_to.query)
+            authorization_url = authorization.begin(self.user, credential, session_binding=binding)
+            callback_url = urlsplit(browserless.consent(self.browser, authorization_url))
+            parameters = parse_qs(callback_url.query)
             check(name, authorization.complete(self.user, credential.registry.pk, parameters, session_binding=binding))
-        return mine.get()
+        return tokens.get()
 
     def connect_by_password(self, name: str) -> None:
         alias = Alias.objects.complete().get(name=name)
@@ -71,13 +71,13 @@ class Visitor:
         check(name, attempt)
 
     def use(self, name: str, path: str) -> None:
-        """Call the third party once, so that the card knows of a use."""
+        """Call the third party once, so that the card shows a last use."""
         connection = Alias.objects.get(name=name).connection
         if connection:
             calls.send(self.user, connection, "GET", path, used_by="Demo").raise_for_status()
 
     def remove_access(self, name: str) -> None:
-        """Take it back at the provider, on its page, as one does in account settings."""
+        """Remove access on the provider's page, as one does in account settings."""
         label = next(offer.label for offer in CATALOGUE if offer.name == name)
         page = self.browser.get(f"{self.provider_url}/", timeout=TIMEOUT).text
         title = re.escape(escape(f"Keyrack for {label}"))
@@ -85,8 +85,8 @@ class Visitor:
         if row is None:
             raise NotSeeded(f"{name}: not on the provider's page")
         address = f"{self.provider_url}/clients/{row[1]}/remove-access/"
-        sent = {"csrfmiddlewaretoken": self.browser.cookies["provider_csrf"]}
-        self.browser.post(address, data=sent, timeout=TIMEOUT).raise_for_status()
+        form = {"csrfmiddlewaretoken": self.browser.cookies["provider_csrf"]}
+        self.browser.post(address, data=form, timeout=TIMEOUT).raise_for_status()
 
 
 def check(name: str, attempt: AuthorizationAttempt) -> None:
@@ -123,7 +123,7 @@ def tomas(provider_url: str) -> None:
 
 
 def revoke_without_answer(visitor: Visitor, name: str) -> None:
-    """Revoked here; the provider answers 503 each time, until the worker has asked it five times."""
+    """Revoke an integration whose provider answers 503 until the worker gives up after five attempts."""
     alias = Alias.objects.get(name=name)
     if not Revocation.objects.filter(user=visitor.user, credential=alias.effective_credential).exists():
         visitor.connect(name)
@@ -131,16 +131,16 @@ def revoke_without_answer(visitor: Visitor, name: str) -> None:
 
 
 def expire_soon(visitor: Visitor, name: str) -> None:
-    """Three days are left of a month. They are true; the sign-in is dated back, because nobody waits a month."""
+    """Leave three days of a month. They are real; only the start of the sign-in is backdated."""
     token = visitor.connect(name)
     signed_in_at = min(token.signed_in_at, timezone.now() - WEEKS)
     Token.objects.filter(pk=token.pk).update(signed_in_at=signed_in_at)
-    # The diary itself refuses to be changed.
+    # The base manager, because the audit log's own refuses changes.
     Event._base_manager.filter(whose=visitor.user, subject_id=token.credential.pk).update(at=signed_in_at)
 
 
 def lose_access(visitor: Visitor, name: str) -> None:
-    """Access was removed at the provider, and the next renewal hears of it."""
+    """Remove access at the provider, so that the next renewal is refused."""
     token = visitor.connect(name)
     if not token.is_valid:
         return
@@ -153,7 +153,7 @@ def lose_access(visitor: Visitor, name: str) -> None:
 
 
 def turn_off(visitor: Visitor, name: str) -> None:
-    """An administrator turned it off afterwards: the token is kept and not used."""
+    """Turn the alias off after the sign-in: the token is kept but not used."""
     alias = Alias.objects.get(name=name)
     if alias.active:
         visitor.connect(name)

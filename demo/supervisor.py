@@ -1,7 +1,6 @@
-"""`manage.py demo`: prepares the demo, starts its processes, says where to go, and ends all of them together.
+"""`manage.py demo`: prepares the demo, starts its processes, prints the links, and stops all of them together.
 
-Runs before Django, whose settings need the keys that are made here. Touches no database: what does is in the commands
-that it starts.
+Runs before Django, whose settings need the keys that are made here. Uses no database; the commands that it starts do.
 """
 
 import argparse
@@ -23,7 +22,7 @@ import requests
 from demo import environment, ports
 from demo.children import Child, Guard, Screen, stop
 
-PATIENCE = 60.0  # seconds for each of the three to answer
+PATIENCE = 60.0  # seconds until each of the three must answer
 SHOWN_LINES = 15
 BOLD = 1
 SERVER = (
@@ -37,11 +36,11 @@ WORKER = (
 
 
 class Stopped(Exception):
-    """Somebody pressed Ctrl+C, or sent SIGTERM."""
+    """Ctrl+C or SIGTERM was received."""
 
 
 class Failed(Exception):
-    """The demo cannot go on; says why in a sentence."""
+    """The demo cannot continue; the message says why."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -73,7 +72,7 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
 
 @contextmanager
 def only_one(data_dir: Path) -> Iterator[None]:
-    """One demo at a time in a folder. The lock goes with the process, whatever becomes of it."""
+    """Allow one demo per folder. The lock ends with the process, however it ends."""
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (data_dir / "demo.lock").open("w") as gate:
         try:
@@ -84,7 +83,7 @@ def only_one(data_dir: Path) -> Iterator[None]:
 
 
 class Demo:
-    """One start of the demo, from the first port to the last process."""
+    """One run of the demo."""
 
     def __init__(self, data_dir: Path, port: int, *, opens: bool) -> None:
         self.data_dir, self.opens = data_dir, opens
@@ -94,17 +93,17 @@ class Demo:
         self.woken = Event()
         self.hub_port = ports.free(port)
         self.provider_port = ports.free(self.hub_port + 1)
-        for asked, got in ((port, self.hub_port), (self.hub_port + 1, self.provider_port)):
-            for line in ports.moved(asked, got):
+        for requested, actual in ((port, self.hub_port), (self.hub_port + 1, self.provider_port)):
+            for line in ports.moved(requested, actual):
                 self.screen.say(line)
         self.variables = environment.load(data_dir) | environment.addresses(self.hub_port, self.provider_port)
         environment.save(data_dir, self.variables)
         self.environment = environment.for_children(data_dir, self.variables)
         self.http = requests.Session()
-        self.http.trust_env = False  # a proxy has no business on loopback
+        self.http.trust_env = False  # no proxy for loopback
 
     def run(self) -> int:
-        """0 after Ctrl+C or SIGTERM, 1 when something of it failed."""
+        """Run until stopped. Returns 0 after Ctrl+C or SIGTERM, 1 after a failure."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self.note_signal)
         self.guard = Guard()
@@ -127,7 +126,7 @@ class Demo:
         self.woken.set()
 
     def start(self) -> None:
-        """Everything until the links are printed."""
+        """Start everything and print the links."""
         self.screen.say(f"Starting the demo in {self.data_dir} …")
         prepare = self.child("prepare", "django", "demo_prepare", ends=True)
         migrate = self.child("provider", "django", "migrate", "--verbosity=0", of_provider=True, ends=True)
@@ -166,7 +165,7 @@ class Demo:
             self.children.remove(command)
 
     def look(self, *, seconds: float = 0.05) -> None:
-        """Wait a moment. Raises when somebody wants to stop, or when a child has ended that should not."""
+        """Wait a moment. Raises `Stopped` after a signal, `Failed` if a child has ended unexpectedly."""
         self.woken.wait(seconds)
         if self.signals or self.screen.is_gone:
             raise Stopped
@@ -221,11 +220,11 @@ def says_json(answer: requests.Response) -> bool:
 def obituary(child: Child) -> str:
     code = child.code or 0
     cause = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-    last = [f"  {line}" for line in list(child.last_lines)[-SHOWN_LINES:]] or ["  (it said nothing)"]
+    last = [f"  {line}" for line in list(child.last_lines)[-SHOWN_LINES:]] or ["  (no output)"]
     return "\n".join([f"{child.name} {cause}. Its last lines:", *last, "Stopping the others."])
 
 
 def open_browser(link: str) -> None:
-    """In a process without a terminal: a browser that draws on it (lynx, w3m) must not take ours."""
+    """Open a browser in a process without a terminal: lynx or w3m must not take ours."""
     command, quiet = [sys.executable, "-m", "webbrowser", link], subprocess.DEVNULL
     subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True)  # noqa: S603  ours

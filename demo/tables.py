@@ -1,4 +1,4 @@
-"""Remote tables of the demo, as an administrator would set them up: each person sees what is theirs."""
+"""Remote tables of the demo, as an administrator would set them up."""
 
 from integrations.models.flows import Action
 from integrations.models.registry import Alias
@@ -19,13 +19,13 @@ INCIDENTS = (
 
 
 def rows() -> None:
-    """One by its alias, one by an action. Safe to repeat."""
+    """Create one table that reads by its alias and one that reads by an action. Safe to repeat."""
     northwind, action = Alias.objects.get(name="northwind"), Action.objects.get(name="open_incidents")
     table("contacts", CONTACTS, label="Contacts", alias=northwind, path="contacts/", rows_path="results")
     table("incidents", INCIDENTS, label="Open incidents", action=action, rows_path="incidents", cache_seconds=60)
 
 
 def table(name: str, columns: tuple[tuple[str, str, str], ...], **fields: object) -> None:
-    made, is_new = RemoteTable.objects.get_or_create(name=name, defaults=fields)
-    for place, (label, path, kind) in enumerate(columns if is_new else ()):
-        made.columns.create(label=label, path=path, type=kind, order=place)
+    row, is_new = RemoteTable.objects.get_or_create(name=name, defaults=fields)
+    for position, (label, path, kind) in enumerate(columns if is_new else ()):
+        row.columns.create(label=label, path=path, type=kind, order=position)

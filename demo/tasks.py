@@ -1,4 +1,4 @@
-"""What tells that the worker works: it does this."""
+"""Task that shows that the worker runs."""
 
 from celery import shared_task
 from django.conf import settings
@@ -8,5 +8,5 @@ ANSWER = "demo.answer"
 
 @shared_task(name="demo.answer")
 def answer(mark: str) -> None:
-    """Write the mark where whoever sent it looks for it."""
+    """Write the mark to the file where the sender expects it."""
     (settings.DATA_DIR / ANSWER).write_text(mark, encoding="ascii")

@@ -1,4 +1,4 @@
-"""The one address of the demo. Included only while KEYRACK_DEMO is set."""
+"""URL of the demo. Included only while KEYRACK_DEMO is set."""
 
 from django.urls import path
 

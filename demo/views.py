@@ -1,4 +1,4 @@
-"""Signing the demo user in by a link that `manage.py demo` prints.
+"""View that signs the demo user in by a link that `manage.py demo` prints.
 
 The link is signed with the SECRET_KEY of the demo, which is random, and lives for a day.
 """
@@ -32,13 +32,13 @@ def link(user: User) -> str:
 @never_cache
 @require_GET
 def sign_in(request: HttpRequest, proof: str) -> HttpResponse:
-    """Straight to the dashboard as the person whom the link names."""
+    """Sign in the user that the link names, and redirect to the dashboard."""
     try:
         username = signing.loads(proof, salt=SALT, max_age=LIFETIME)
         user = User.objects.get(username=username, is_active=True, is_superuser=False)
     except (signing.BadSignature, User.DoesNotExist):
-        messages.warning(request, _("This link is no longer good. Restart the demo for a new one, or sign in here."))
+        messages.warning(request, _("This link is no longer valid. Restart the demo for a new one, or sign in here."))
         return redirect("accounts:login")
     login(request, user, backend=BACKEND)
-    UserSession.objects.create_from_request(request)  # so that it stands among those of the person
+    UserSession.objects.create_from_request(request)  # so that it is listed among the user's sessions
     return redirect("integrations:dashboard")

@@ -50,8 +50,8 @@ def call(user: Any) -> str:
         row.expires_at = datetime.fromtimestamp(token["expires_at"], UTC)
         row.save()
 
-    held = {"access_token": row.token, "refresh_token": row.token_secret, "expires_at": row.expires_at.timestamp()}
-    return sessions.with_requests_oauthlib(held, save, row.app.client_id, row.app.secret)
+    token = {"access_token": row.token, "refresh_token": row.token_secret, "expires_at": row.expires_at.timestamp()}
+    return sessions.with_requests_oauthlib(token, save, row.app.client_id, row.app.secret)
 
 
 def read(user: Any, provider: str) -> str:

@@ -62,8 +62,8 @@ def read(character: int) -> str:
 
 def read_only_valid(user: Any, character: int) -> str:
     """The other way that its documentation shows."""
-    mine = Token.objects.filter(user=user, character_id=character)
-    return str(mine.require_scopes(SCOPE).require_valid().first().access_token)
+    tokens = Token.objects.filter(user=user, character_id=character)
+    return str(tokens.require_scopes(SCOPE).require_valid().first().access_token)
 
 
 def stored() -> str:

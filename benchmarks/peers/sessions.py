@@ -13,11 +13,11 @@ TOKEN_URL, API = f"{AUTHORITY}/token", f"{AUTHORITY}/api"
 Save = Callable[[dict[str, Any]], None]
 
 
-def with_requests_oauthlib(held: dict[str, Any], save: Save, client_id: str, secret: str) -> str:
+def with_requests_oauthlib(stored: dict[str, Any], save: Save, client_id: str, secret: str) -> str:
     """`expires_in` is counted from now, as its documentation asks for."""
     session = OAuth2Session(
         client_id,
-        token={"token_type": "Bearer", **held, "expires_in": held["expires_at"] - time.time()},
+        token={"token_type": "Bearer", **stored, "expires_in": stored["expires_at"] - time.time()},
         auto_refresh_url=TOKEN_URL,
         auto_refresh_kwargs={"client_id": client_id, "client_secret": secret},
         token_updater=save,
@@ -26,11 +26,11 @@ def with_requests_oauthlib(held: dict[str, Any], save: Save, client_id: str, sec
     return str(session.token["access_token"])
 
 
-def with_authlib(held: dict[str, Any], save: Save, client_id: str, secret: str) -> str:
+def with_authlib(stored: dict[str, Any], save: Save, client_id: str, secret: str) -> str:
     session = AuthlibSession(
         client_id,
         secret,
-        token={"token_type": "Bearer", **held},
+        token={"token_type": "Bearer", **stored},
         token_endpoint=TOKEN_URL,
         update_token=lambda token, **_old: save(token),
     )

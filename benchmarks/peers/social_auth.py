@@ -15,8 +15,8 @@ LIFETIME = 86_400
 
 
 def social_of(user_id: int, provider: str, *, began: float, refresh_token: str = REFRESH_TOKEN) -> Any:
-    told = {"access_token": ACCESS_TOKEN, "refresh_token": refresh_token, "expires_in": LIFETIME}
-    extra_data = {**told, "auth_time": int(began)}
+    response = {"access_token": ACCESS_TOKEN, "refresh_token": refresh_token, "expires_in": LIFETIME}
+    extra_data = {**response, "auth_time": int(began)}
     return UserSocialAuth(user_id=user_id, provider=provider, uid=f"{user_id}-{provider}", extra_data=extra_data)
 
 

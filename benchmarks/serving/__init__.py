@@ -1,7 +1,7 @@
-"""What is served in `http`: Keyrack as it is, and beside it what a Django project would write first.
+"""What `http` and `proxy` serve: Keyrack, and what a Django project would write first.
 
 settings, urls     a site without middleware on Keyrack's database: a plain view, and one of django-rest-framework
 filled             people with tokens and programs, and a process that makes them
-nginx              the proxy that everybody knows, and a third party that is faster than any of us
-third_party        one that is slow, or large
+nginx              nginx as a proxy, and in front of a fast third party
+third_party        a third party with slow and large responses
 """

@@ -1,4 +1,4 @@
-"""People, each with a token for one alias, a program that may use it, and a permanent token for scripts."""
+"""Users, each with a token for one alias, a program that may use it, and a permanent token for scripts."""
 
 import hashlib
 import os
@@ -21,7 +21,7 @@ SCOPES = "integrations:read tokens:read service:northwind"
 
 
 def fill(count: int) -> list[tuple[int, str, str]]:
-    """Each person's id, the access token of the program, and the permanent token."""
+    """Create the rows. Returns each user's id, the access token of the program, and the permanent token."""
     ids = filling.people(count)
     group, membership = Group.objects.get(name="Personal Auth User"), User.groups.through
     filling.store_like(membership(group_id=group.pk), ({"user_id": each} for each in ids))
@@ -38,7 +38,7 @@ def fill(count: int) -> list[tuple[int, str, str]]:
 
 
 def store_permanent_tokens(ids: Iterable[int]) -> dict[int, str]:
-    """One of each person's own. They were used just now, so that no call writes that down."""
+    """Create a permanent token for each user. Their last use is in the future, so that no call records one."""
     tokens = {person: token_formats.new_token() for person in ids}
     rows = []
     for person, token in tokens.items():

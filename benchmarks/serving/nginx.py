@@ -1,4 +1,4 @@
-"""The proxy that everybody knows, and in front of our third party a file server that is faster than any of us."""
+"""nginx as a proxy, and as a fast file server in front of the third party."""
 
 import shutil
 import subprocess
@@ -46,14 +46,19 @@ def executable() -> str | None:
 
 @contextmanager
 def running(behind: str) -> Iterator[tuple[str, str]]:
-    """The addresses of the third party, and of the proxy in front of it."""
+    """Run nginx. Yields the addresses of the third party and of the proxy."""
     third_party, proxy = machine.free_port(), machine.free_port()
     with TemporaryDirectory(prefix="keyrack-nginx-") as folder:
         Path(folder).chmod(0o755)
         for name, content in (("small.json", SMALL), ("large.bin", LARGE)):
             Path(folder, name).write_bytes(content)
-        told = {"behind": behind.removeprefix("http://"), "third_party": third_party, "proxy": proxy, "folder": folder}
-        Path(folder, "nginx.conf").write_text(CONFIGURATION.format(**told))
+        values = {
+            "behind": behind.removeprefix("http://"),
+            "third_party": third_party,
+            "proxy": proxy,
+            "folder": folder,
+        }
+        Path(folder, "nginx.conf").write_text(CONFIGURATION.format(**values))
         command = [executable() or "nginx", "-p", folder, "-e", "error.log", "-c", "nginx.conf"]
         child = subprocess.Popen(command)
         try:

@@ -49,8 +49,8 @@ async def pour(writer: asyncio.StreamWriter, left: int) -> None:
 
 
 async def swallowed(reader: asyncio.StreamReader, head: bytes) -> int:
-    (told,) = (line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
-    left = length = int(told.partition(b":")[2])
+    (length_header,) = (line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+    left = length = int(length_header.partition(b":")[2])
     while left:
         left -= len(await reader.read(min(left, 1 << 18)))
     return length
@@ -58,7 +58,7 @@ async def swallowed(reader: asyncio.StreamReader, head: bytes) -> int:
 
 @contextmanager
 def asked() -> Iterator[str]:
-    """Its address."""
+    """Run a third party in its own process, and yield its address."""
     listening = running.listening_socket()
     host, port = listening.getsockname()
     with running.server([sys.executable, "-m", "benchmarks.serving.third_party"], listening, {}, "/small.json"):
@@ -69,9 +69,9 @@ async def serve(listening: socket.socket) -> None:
     listening.listen(1024)
     server = await asyncio.start_server(converse, sock=listening, backlog=1024, limit=1 << 18)
     async with server:
-        await asyncio.to_thread(sys.stdin.read)  # until whoever started us is gone
+        await asyncio.to_thread(sys.stdin.read)  # until the parent process ends
 
 
 if __name__ == "__main__":
-    told = json.loads(sys.stdin.readline())
-    asyncio.run(serve(socket.socket(fileno=told["listens_on"])))
+    options = json.loads(sys.stdin.readline())
+    asyncio.run(serve(socket.socket(fileno=options["listens_on"])))

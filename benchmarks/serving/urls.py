@@ -1,4 +1,4 @@
-"""The same token: read by a plain view that asks nobody who it is, and by django-rest-framework with authentication."""
+"""Views that read a token: one without authentication, and one of django-rest-framework with it."""
 
 import hashlib
 from typing import Any
@@ -29,10 +29,10 @@ class TokenAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[Any, Any]:
         checksum = hashlib.sha256(get_authorization_header(request)[7:]).hexdigest()
-        found = AccessToken.objects.select_related("user").filter(token_checksum=checksum).first()
-        if found is None or found.is_expired() or not found.user.is_active:
+        access_token = AccessToken.objects.select_related("user").filter(token_checksum=checksum).first()
+        if access_token is None or access_token.is_expired() or not access_token.user.is_active:
             raise AuthenticationFailed
-        return found.user, found
+        return access_token.user, access_token
 
 
 class TokenSerializer(serializers.Serializer[Any]):

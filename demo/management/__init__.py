@@ -1,4 +1,4 @@
-"""Commands that `manage.py demo` starts, and nobody else: they write people with a password into the database."""
+"""Commands for `manage.py demo` only: they write users with passwords into the database."""
 
 from django.conf import settings
 from django.core.management.base import CommandError

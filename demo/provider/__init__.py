@@ -1,4 +1,4 @@
-"""Northwind, the demo authorization server: a Django project of its own, in a process of its own.
+"""Northwind, the demo authorization server: a separate Django project in its own process.
 
-It must not know Keyrack. All that it hears of the hub comes in over HTTP or as a list of clients to seed.
+It must not know Keyrack. It learns of it only over HTTP, and from the list of clients to seed.
 """

@@ -1,4 +1,4 @@
-"""The app that makes Northwind more than a bare authorization server: notes, contacts, switches, the ledger."""
+"""App configuration of Northwind: notes, contacts, switches and the ledger."""
 
 from django.apps import AppConfig
 

@@ -1,6 +1,6 @@
-"""Who calls: what a request says of itself, and what it can prove.
+"""Identify and authenticate callers of the endpoints.
 
-`client_of` believes the request, which is enough to choose a fault; `authenticated_application` does not.
+`client_of` trusts the request, which is enough to choose a fault; `authenticated_application` does not.
 """
 
 import base64
@@ -52,8 +52,8 @@ def authenticated_application(request: HttpRequest) -> Application | None:
     """Return the client that proved itself by Basic or in the body (RFC 6749, 2.3.1)."""
     core = get_oauthlib_core()
     uri, method, body, headers = core._extract_params(request)
-    asked = Request(uri, method, body, headers)
-    return asked.client if core.server.request_validator.authenticate_client(asked) else None
+    oauth_request = Request(uri, method, body, headers)
+    return oauth_request.client if core.server.request_validator.authenticate_client(oauth_request) else None
 
 
 def _claimed_id(request: HttpRequest) -> str:

@@ -1,4 +1,4 @@
-"""Clients as they are written in a JSON document, and how such a document becomes rows."""
+"""Clients from a JSON document: parsing, and creating their rows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,8 +18,8 @@ GRANTS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """One client of the document. The optional fields are those that give a client a behaviour of its own."""
+class ClientSpec:
+    """One client of the document. The optional fields change its behaviour."""
 
     client_id: str
     client_secret: str
@@ -35,7 +35,7 @@ class Wanted:
     down: bool = False
 
 
-def read(document: object) -> list[Wanted]:
+def read(document: object) -> list[ClientSpec]:
     """Check a parsed document. Messages name the field, never a value: it may be the secret."""
     if not isinstance(document, list):
         raise CommandError("The document must be a list of clients.")
@@ -43,30 +43,30 @@ def read(document: object) -> list[Wanted]:
 
 
 @transaction.atomic
-def store(wanted: Wanted, *, reset_switches: bool) -> Client:
+def store(spec: ClientSpec, *, reset_switches: bool) -> Client:
     """Create or update one client. Switches that a visitor has set stay, unless they are reset. Safe to repeat."""
-    application = Application.objects.filter(client_id=wanted.client_id).first() or Application(
-        client_id=wanted.client_id, client_secret=""
+    application = Application.objects.filter(client_id=spec.client_id).first() or Application(
+        client_id=spec.client_id, client_secret=""
     )
-    if not (application.client_secret and check_password(wanted.client_secret, application.client_secret)):
-        application.client_secret = wanted.client_secret
-    application.name = wanted.name
+    if not (application.client_secret and check_password(spec.client_secret, application.client_secret)):
+        application.client_secret = spec.client_secret
+    application.name = spec.name
     application.client_type = Application.CLIENT_CONFIDENTIAL
-    application.authorization_grant_type = GRANTS[wanted.grant]
-    application.redirect_uris = " ".join(wanted.redirect_uris)
+    application.authorization_grant_type = GRANTS[spec.grant]
+    application.redirect_uris = " ".join(spec.redirect_uris)
     application.algorithm = Application.RS256_ALGORITHM
     application.full_clean(exclude=["client_secret"])
     application.save()
     shape: dict[str, Any] = {
-        "scopes": " ".join(wanted.scopes),
-        "scope_words": dict(wanted.scope_words),
-        "access_token_seconds": wanted.access_token_seconds,
-        "issues_refresh_token": wanted.issues_refresh_token,
+        "scopes": " ".join(spec.scopes),
+        "scope_words": dict(spec.scope_words),
+        "access_token_seconds": spec.access_token_seconds,
+        "issues_refresh_token": spec.issues_refresh_token,
     }
     switches: dict[str, Any] = {
-        "revocations_fail": wanted.revocations_fail,
-        "slow_seconds": wanted.slow_seconds,
-        "down": wanted.down,
+        "revocations_fail": spec.revocations_fail,
+        "slow_seconds": spec.slow_seconds,
+        "down": spec.down,
         "short_lived": False,
     }
     client, _ = Client.objects.update_or_create(
@@ -77,16 +77,16 @@ def store(wanted: Wanted, *, reset_switches: bool) -> Client:
     return client
 
 
-def _client(number: int, entry: object) -> Wanted:
+def _client(number: int, entry: object) -> ClientSpec:
     if not isinstance(entry, dict):
         raise CommandError(f"Client {number} is not an object.")
     try:
-        wanted = Wanted(**entry)
+        spec = ClientSpec(**entry)
     except TypeError as error:
-        fields = ", ".join(Wanted.__dataclass_fields__)
+        fields = ", ".join(ClientSpec.__dataclass_fields__)
         raise CommandError(f"Client {number} has a missing or an unknown field. Known are: {fields}.") from error
-    if wanted.grant not in GRANTS:
+    if spec.grant not in GRANTS:
         raise CommandError(f"Client {number}: grant must be one of {', '.join(GRANTS)}.")
-    if not (wanted.client_id and wanted.client_secret):
+    if not (spec.client_id and spec.client_secret):
         raise CommandError(f"Client {number}: client_id and client_secret must not be empty.")
-    return wanted
+    return spec

@@ -1,4 +1,4 @@
-"""What was handed out and what became of it. Knows checksums only, never a token."""
+"""Ledger of issued tokens and their states. Stores checksums only, never a token."""
 
 import hashlib
 import uuid
@@ -29,7 +29,7 @@ def checksum(secret: str) -> str:
 
 
 def write(*, access_token: str, refresh_token: str, code: str) -> None:
-    """Write down what one answer of the token endpoint handed out; `refresh_token` and `code` may be empty."""
+    """Record the tokens of one response of the token endpoint; `refresh_token` and `code` may be empty."""
     access = AccessToken.objects.get(token_checksum=checksum(access_token))
     refresh = RefreshToken.objects.filter(token_checksum=checksum(refresh_token), revoked=None).first()
     line = {
@@ -62,12 +62,12 @@ def end_what_came_of(code: str, application: Application) -> None:
 
 @transaction.atomic
 def remove_access(user: User, application: Application) -> None:
-    """Take back everything that a person ever allowed a client."""
-    own = {"user": user, "application": application}
-    for family in set(RefreshToken.objects.filter(**own).values_list("token_family", flat=True)):
+    """Revoke everything that a user has ever allowed a client."""
+    owner = {"user": user, "application": application}
+    for family in set(RefreshToken.objects.filter(**owner).values_list("token_family", flat=True)):
         RefreshToken.revoke_family(family)
-    AccessToken.objects.filter(**own).delete()
-    Grant.objects.filter(**own).delete()
+    AccessToken.objects.filter(**owner).delete()
+    Grant.objects.filter(**owner).delete()
 
 
 def latest(count: int) -> list[Line]:
@@ -81,9 +81,9 @@ def latest(count: int) -> list[Line]:
 
 
 def _standing(checksums: Iterable[str]) -> set[str]:
-    asked = list(checksums)
-    access = AccessToken.objects.filter(token_checksum__in=asked)
-    refresh = RefreshToken.objects.filter(token_checksum__in=asked, revoked=None, access_token__isnull=False)
+    values = list(checksums)
+    access = AccessToken.objects.filter(token_checksum__in=values)
+    refresh = RefreshToken.objects.filter(token_checksum__in=values, revoked=None, access_token__isnull=False)
     return {*access.values_list("token_checksum", flat=True), *refresh.values_list("token_checksum", flat=True)}
 
 

@@ -1,7 +1,4 @@
-"""What holds for every answer: strict headers, the switches, and a note of what came in.
-
-Both are plain functions in Django's middleware protocol. No secret is written down here.
-"""
+"""Middleware: strict headers, the switches, and a record of what arrived. Records no secrets."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""Which scopes a client may ask for: those of its profile, not all that Northwind knows."""
+"""Scopes backend: limits each client to the scopes of its profile."""
 
 from oauth2_provider.models import Application
 from oauth2_provider.scopes import SettingsScopes
@@ -13,11 +13,11 @@ class ClientScopes(SettingsScopes):
         self, application: Application | None = None, request: object = None, *args: object, **kwargs: object
     ) -> list[str]:
         """Known scopes, cut down to the client's."""
-        known = list(self.get_all_scopes())
+        scopes = list(self.get_all_scopes())
         if application is None:
-            return known
+            return scopes
         allowed = Client.objects.get(application=application).scopes.split()
-        return [scope for scope in known if scope in allowed]
+        return [scope for scope in scopes if scope in allowed]
 
     def get_default_scopes(
         self, application: Application | None = None, request: object = None, *args: object, **kwargs: object

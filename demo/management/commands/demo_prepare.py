@@ -1,4 +1,4 @@
-"""`demo_prepare`: tables, static files and rows, before anything serves. Says what the provider must know of us."""
+"""`demo_prepare`: tables, static files and rows, before servers start. Outputs our clients for the provider."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""`demo_seed`: what the people of the demo have done before the visitor comes. Ends with the link that lets him in."""
+"""`demo_seed`: sign-ins of the demo's users. Outputs the link that signs the visitor in."""
 
 import os
 import secrets
@@ -21,9 +21,9 @@ class Command(BaseCommand):
     help = "Sign the people of the demo in, once; writes the demo user's link to standard output. Safe to repeat."
 
     def handle(self, *_args: Any, **_options: Any) -> None:
-        """Needs the worker and the provider to run."""
+        """Seed sign-ins. Needs the running worker and provider."""
         refuse_elsewhere()
-        hear_from_the_worker()
+        check_worker()
         if not seed.is_done():
             try:
                 sign_ins.amira(os.environ["PROVIDER_URL"])
@@ -34,8 +34,8 @@ class Command(BaseCommand):
         self.stdout.write(views.link(User.objects.get(username="amira")))
 
 
-def hear_from_the_worker() -> None:
-    """A task goes out and its mark comes back: through the broker, whichever it is."""
+def check_worker() -> None:
+    """Send a task through the broker, and wait until the worker has written its mark."""
     mark, answer = secrets.token_hex(8), settings.DATA_DIR / tasks.ANSWER
     tasks.answer.delay(mark)
     give_up_at = time.monotonic() + PATIENCE

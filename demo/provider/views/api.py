@@ -1,6 +1,6 @@
-"""The API behind the tokens: notes, contacts, who am I. Everybody sees only what is theirs.
+"""The API: notes, contacts, whoami. Each user sees only their own rows.
 
-A bearer token in the Authorization header is the only way in; a browser session is none.
+Accepts only bearer tokens in the Authorization header, no browser sessions.
 """
 
 import json

@@ -1,6 +1,6 @@
 """The endpoints that clients call: token, revocation, introspection, metadata.
 
-django-oauth-toolkit does the work; here stands what it must not do in a race or for a stranger.
+django-oauth-toolkit does the work; this adds protection against races and foreign clients.
 """
 
 from typing import Any
@@ -76,15 +76,15 @@ def metadata(request: HttpRequest) -> HttpResponse:
 
 
 def _introspection(token: str, application: Application) -> dict[str, Any]:
-    own = {"token_checksum": ledger.checksum(token), "application": application, "user__is_active": True}
-    access = AccessToken.objects.filter(**own, expires__gt=timezone.now()).select_related("user").first()
+    conditions = {"token_checksum": ledger.checksum(token), "application": application, "user__is_active": True}
+    access = AccessToken.objects.filter(**conditions, expires__gt=timezone.now()).select_related("user").first()
     if access is not None:
         return _active(access, kind="access_token") | {"exp": int(access.expires.timestamp())}
-    refresh = RefreshToken.objects.filter(**own, revoked=None, access_token__isnull=False)
-    found = refresh.select_related("user", "access_token").first()
-    if found is None:
+    rows = RefreshToken.objects.filter(**conditions, revoked=None, access_token__isnull=False)
+    refresh = rows.select_related("user", "access_token").first()
+    if refresh is None:
         return {"active": False}
-    return _active(found.access_token, kind="refresh_token")
+    return _active(refresh.access_token, kind="refresh_token")
 
 
 def _active(access: AccessToken, *, kind: str) -> dict[str, Any]:

@@ -96,8 +96,10 @@ class Consent(AuthorizationView):
 
     def form_valid(self, form: forms.Form) -> HttpResponse:
         """Grant what was left ticked; a client always learns who signed in."""
-        asked, ticked = form.cleaned_data["scope"].split(), self.request.POST.getlist("granted")
-        form.cleaned_data["scope"] = " ".join(scope for scope in asked if scope in ticked or scope in ALWAYS_GRANTED)
+        requested, ticked = form.cleaned_data["scope"].split(), self.request.POST.getlist("granted")
+        form.cleaned_data["scope"] = " ".join(
+            scope for scope in requested if scope in ticked or scope in ALWAYS_GRANTED
+        )
         form.cleaned_data["allow"] = bool(form.cleaned_data.get("allow") and form.cleaned_data["scope"])
         response: HttpResponse = super().form_valid(form)
         return response

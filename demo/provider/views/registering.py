@@ -1,4 +1,4 @@
-"""Registering an application, as one does at any provider before a hub can sign people in there."""
+"""Form and view to register an application, as at any provider."""
 
 import secrets
 from urllib.parse import urlsplit
@@ -16,13 +16,13 @@ from demo.provider import clients
 
 
 class RegistrationForm(forms.Form):
-    """What a developer's page asks for."""
+    """Form of a new application."""
 
     name = forms.CharField(max_length=60)
     redirect_uri = forms.CharField(max_length=300)
 
     def clean_redirect_uri(self) -> str:
-        """One address, as it will be sent."""
+        """Validate the redirect URI."""
         address: str = self.cleaned_data["redirect_uri"].strip()
         parts = urlsplit(address)
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.fragment or " " in address:
@@ -32,14 +32,14 @@ class RegistrationForm(forms.Form):
 
 @require_POST
 @login_required
-@sensitive_variables("secret", "wanted")
+@sensitive_variables("secret", "spec")
 def register(request: HttpRequest) -> HttpResponse:
-    """Make a client that may ask for everything, and show its secret: once, for only a hash of it is kept."""
+    """Create a client with all scopes, and show its secret once: only its hash is stored."""
     form = RegistrationForm(request.POST)
     if not form.is_valid():
         return render(request, "provider/registered.html", {"form": form}, status=400)
     secret = secrets.token_urlsafe(32)
-    wanted = clients.Wanted(
+    spec = clients.ClientSpec(
         client_id=f"app-{secrets.token_hex(8)}",
         client_secret=secret,
         name=form.cleaned_data["name"],
@@ -47,5 +47,5 @@ def register(request: HttpRequest) -> HttpResponse:
         scopes=list(settings.OAUTH2_PROVIDER["SCOPES"]),
         redirect_uris=[form.cleaned_data["redirect_uri"]],
     )
-    client = clients.store(wanted, reset_switches=False)
+    client = clients.store(spec, reset_switches=False)
     return render(request, "provider/registered.html", {"client": client, "secret": secret})

@@ -25,13 +25,13 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Check the whole document first, then write."""
-        wanted = clients.read(_document(options["file"]))
+        specs = clients.read(_document(options["file"]))
         people.seed(settings.DEMO_PASSWORD)
         if options["fresh"]:
             _forget()
-        for client in wanted:
+        for client in specs:
             clients.store(client, reset_switches=options["fresh"])
-        self.stdout.write(f"People: {len(people.PEOPLE)}, clients: {len(wanted)}. Ready.")
+        self.stdout.write(f"People: {len(people.PEOPLE)}, clients: {len(specs)}. Ready.")
 
 
 def _document(file: str) -> object:
