@@ -1,4 +1,7 @@
-"""Celery: JSON only, ids as arguments, outcomes in our own rows. The queue speeds up what the rows promise."""
+"""Settings of Celery: JSON only, ids as arguments, outcomes in our own rows.
+
+The queue only speeds up delivery: everything that has to be done is stored in rows.
+"""
 
 from datetime import timedelta
 from pathlib import Path
@@ -8,7 +11,7 @@ from config.private_files import make_private_folder
 
 
 def broker_options(url: str, queue_dir: Path) -> dict[str, object]:
-    """What each kind of broker must be told. Who publishes tries once: a page waits for no queue."""
+    """Return the options of each kind of broker. Publishing is tried once: a page must not wait for the queue."""
     if url.startswith("redis"):
         return {"visibility_timeout": 300, "socket_connect_timeout": 2, "socket_timeout": 2, "max_retries": 0}
     if url.startswith("amqp"):
@@ -29,7 +32,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = broker_options(CELERY_BROKER_URL, DATA_DIR / "
 CELERY_BROKER_CONNECTION_TIMEOUT = 2
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a worker outlives any outage of its broker
-# Once more, on a new connection: beat would keep a broken one for ever. A page does not: it waits for no queue.
+# One retry, on a new connection, since beat would keep a broken one for ever. Pages don't retry (max_retries above).
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
 CELERY_TASK_SERIALIZER = "json"
 CELERY_RESULT_SERIALIZER = "json"
@@ -38,74 +41,74 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_TIME_LIMIT = 60
 CELERY_TASK_SOFT_TIME_LIMIT = 50
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-# After a lost connection Celery would take fewer messages until what ran has been acknowledged. That cannot be, on a
-# connection that is gone, and the worker would wait for ever.
+# After a lost connection, Celery would prefetch less until all running tasks are acknowledged. That never happens on a
+# lost connection, and the worker would wait for ever.
 CELERY_WORKER_ENABLE_PREFETCH_COUNT_REDUCTION = False
 CELERY_IMPORTS = ["integrations.flows.background"]
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
-    "deliver what was promised and is due": {
+    "deliver due revocations": {
         "task": "integrations.sweep_revocations",
         "schedule": timedelta(seconds=env.int("REVOCATION_SWEEP_SECONDS", default=10)),
         "options": {"expires": 30},
     },
-    "wipe what was given up long ago": {
+    "purge revocations given up long ago": {
         "task": "integrations.purge_revocations",
         "schedule": timedelta(hours=1),
         "options": {"expires": 600},
     },
-    "end the sign-ins of people who were deactivated": {
+    "end sign-ins of deactivated users": {
         "task": "integrations.end_sign_ins_of_deactivated",
         "schedule": timedelta(minutes=1),
         "options": {"expires": 60},
     },
-    "forget sign-ins that nobody finished": {
+    "purge unfinished sign-ins": {
         "task": "integrations.purge_attempts",
         "schedule": timedelta(minutes=1),
         "options": {"expires": 60},
     },
-    "ask the providers that did not answer": {
+    "check providers that are down": {
         "task": "integrations.check_providers",
         "schedule": timedelta(seconds=20),
         "options": {"expires": 20},
     },
-    "renew what is used before anybody waits for it": {
+    "renew tokens in use before they expire": {
         "task": "integrations.keep_tokens_alive",
         "schedule": timedelta(minutes=1),
         "options": {"expires": 60},
     },
-    "give up runs that got lost, begin those that wait": {
+    "give up lost subflow runs, start waiting ones": {
         "task": "integrations.sweep_subflow_runs",
         "schedule": timedelta(minutes=1),
         "options": {"expires": 60},
     },
-    "forget what subflows gave long ago": {
+    "purge old outputs of subflows": {
         "task": "integrations.purge_subflow_runs",
         "schedule": timedelta(hours=1),
         "options": {"expires": 600},
     },
-    "tell people about their permanent tokens": {
+    "send notices about permanent tokens": {
         "task": "accounts.send_notices",
         "schedule": timedelta(minutes=1),
         "options": {"expires": 60},
     },
-    "forget what refresh tokens were just replaced by": {
+    "purge refresh replays": {
         "task": "accounts.forget_refresh_replays",
         "schedule": timedelta(minutes=1),
         "options": {"expires": 60},
     },
-    "clear away the tokens of programs that have ended": {
+    "purge expired tokens of programs": {
         "task": "accounts.clear_expired_grants",
         "schedule": timedelta(hours=1),
         "options": {"expires": 600},
     },
-    "forget what ended long ago": {
+    "purge what ended long ago": {
         "task": "accounts.forget_long_ended",
         "schedule": timedelta(hours=1),
         "options": {"expires": 600},
     },
-    "tell people and administrators what they must do": {
+    "send notices about integrations": {
         "task": "integrations.send_notices",
         "schedule": timedelta(minutes=1),
         "options": {"expires": 60},

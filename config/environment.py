@@ -1,4 +1,4 @@
-"""The environment that settings are read from, and the folder of the site's own files."""
+"""Environment variables for settings, and the folder of the site's own files."""
 
 from pathlib import Path
 
@@ -8,11 +8,11 @@ from django.core.exceptions import ImproperlyConfigured
 from config.private_files import make_private_folder
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.FileAwareEnv()  # NAME_FILE works wherever NAME does
+env = environ.FileAwareEnv()  # also reads NAME_FILE
 
 
 def required(name: str, purpose: str) -> str:
-    """The variable's value; a clear sentence instead of a site that runs with a guessable secret."""
+    """Return a variable. Raises `ImproperlyConfigured` if it is missing: there is no default secret."""
     value: str = env.str(name, default="")
     if not value:
         raise ImproperlyConfigured(f"Set {name}: {purpose}. `python3 manage.py demo` makes one for you.")

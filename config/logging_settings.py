@@ -1,4 +1,4 @@
-"""Log format and levels. The OAuth libraries print tokens at DEBUG, and never get that level."""
+"""Log format and levels. OAuth libraries never log at DEBUG, where they print tokens."""
 
 from config.environment import env
 

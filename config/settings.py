@@ -1,6 +1,6 @@
 """Settings of the site, read from the environment and safe by default. docs/operations.md has the table.
 
-Those of Celery, logging and the API are in modules beside this one.
+Settings of Celery, logging and the API are in modules of their own.
 """
 
 import sys
@@ -29,12 +29,12 @@ CSRF_TRUSTED_ORIGINS = [SITE_URL]
 OUTBOUND_ALLOW = [str(ip_network(network)) for network in env.list("OUTBOUND_ALLOW", default=[])]
 
 INSTALLED_APPS = [
-    "integrations",  # before the admin, whose base page it dresses
+    "integrations",  # before the admin, whose base template it overrides
     "oauth2_provider",
     "allauth",
     "allauth.account",
     "allauth.mfa",
-    "allauth.usersessions",  # all these before accounts, which takes most of their pages out of the admin
+    "allauth.usersessions",  # all these before accounts, which unregisters most of their admin pages
     "accounts",
     "demo",
     "django.contrib.admin",
@@ -90,18 +90,18 @@ TEMPLATES = [
     },
 ]
 
-# Web and worker write at once: WAL lets readers go on, IMMEDIATE makes a writer wait its turn, not fail half-way.
+# Web and worker write concurrently: WAL doesn't block readers, IMMEDIATE makes a writer wait instead of failing midway.
 SQLITE_OPTIONS = {
     "transaction_mode": "IMMEDIATE",
     "timeout": 20,
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
 }
-# Statements that come again are planned once for each connection.
+# Repeated statements are planned once per connection.
 POSTGRES_OPTIONS = {"server_side_binding": True, "prepare_threshold": 5, "connect_timeout": 2}
-# A server that is gone without a word, as behind a firewall, is given up after ten seconds. Linux waits 15 minutes.
+# Give up an unresponsive server, e.g. behind a firewall, after ten seconds. Linux would wait for 15 minutes.
 POSTGRES_OPTIONS |= {"tcp_user_timeout": 10_000, "keepalives_idle": 5, "keepalives_interval": 5, "keepalives_count": 2}
 DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'keyrack.sqlite3'}")}
-# A web process has many threads, and holds a few connections for all of them. Workers fork, and have no pool.
+# The many threads of a web process share a pool of connections. Workers fork, and have no pool.
 SERVES_WEB = "config.wsgi" in sys.modules
 DATABASE_POOL = env.int("DATABASE_POOL", default=16)
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
@@ -112,7 +112,7 @@ else:
     DATABASES["default"]["OPTIONS"] = {**POSTGRES_OPTIONS, **DATABASES["default"].get("OPTIONS", {})}
     if DATABASE_POOL and SERVES_WEB:
         DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": DATABASE_POOL, "timeout": 2}
-        DATABASES["default"]["CONN_MAX_AGE"] = 0  # what Django wants of a pool: each request gives back
+        DATABASES["default"]["CONN_MAX_AGE"] = 0  # required by Django with a pool: each request returns its connection
 DATABASES["default"].setdefault("CONN_MAX_AGE", 600)
 DATABASES["default"].setdefault("CONN_HEALTH_CHECKS", True)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -125,8 +125,8 @@ EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)
 if DEMO:
     EMAIL_BACKEND = "demo.mail.MailFolder"
-EMAIL_TIMEOUT = 10  # seconds; a mail server that hangs holds up no worker
-EMAIL_SUBJECT_PREFIX = "[Keyrack] "  # of mails to administrators
+EMAIL_TIMEOUT = 10  # seconds; a hanging mail server must not block a worker
+EMAIL_SUBJECT_PREFIX = "[Keyrack] "  # of emails to administrators
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="keyrack@localhost")
 ADMINS = [("Administrator", address) for address in env.list("ADMIN_EMAILS", default=[])]
 
@@ -146,12 +146,12 @@ AUTH_PASSWORD_VALIDATORS = [
 ] + [{"NAME": "accounts.password_changes.EndsWhatProgramsHold"}]
 AUTHENTICATION_BACKENDS = ["accounts.sign_in.backends.Backend"]
 
-# Signing in, by django-allauth: no sign-up, no other sites' accounts. `accounts.sign_in.lockout` counts what was wrong.
+# Sign-in by django-allauth, without sign-up or social accounts. `accounts.sign_in.lockout` counts failed attempts.
 ACCOUNT_ADAPTER = "accounts.sign_in.adapters.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
-ACCOUNT_EMAIL_VERIFICATION = "none"  # administrators know whom they made an account for
-ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False  # nobody gets mail from here who has no account
+ACCOUNT_EMAIL_VERIFICATION = "none"  # administrators create the accounts
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False  # no email to addresses without an account
 ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = "[Keyrack] "
 ACCOUNT_FORMS = {
@@ -173,13 +173,13 @@ MFA_FORMS = {
     "add_webauthn": "accounts.sign_in.forms.NewKeyForm",
 }
 MFA_PASSKEY_LOGIN_ENABLED = True
-MFA_REAUTHENTICATION_REQUIRED = False  # accounts.sign_in.reauthentication asks, for both steps
+MFA_REAUTHENTICATION_REQUIRED = False  # accounts.sign_in.reauthentication asks for both steps
 MFA_RECOVERY_CODES_SHOW_ONCE = True
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_TOTP_ISSUER = "Keyrack"
-MFA_TOTP_TOLERANCE = 1  # a phone's clock may be half a minute off
+MFA_TOTP_TOLERANCE = 1  # allows a clock that is half a minute off
 
-# Wrong passwords: counted for each name and for each address, at every door that takes one. Right ones don't reset it.
+# Wrong passwords are counted per username and per address, wherever one is accepted. Right ones don't reset the count.
 PROXY_COUNT = env.int("PROXY_COUNT", default=1 if env.bool("BEHIND_TLS_PROXY", default=False) else 0)
 ALLAUTH_TRUSTED_PROXY_COUNT = PROXY_COUNT
 SIGN_IN_ATTEMPTS = 20
@@ -190,12 +190,12 @@ LOGIN_URL = "accounts:login"
 LOGIN_REDIRECT_URL = "integrations:dashboard"
 LOGOUT_REDIRECT_URL = "accounts:login"
 
-# Permanent tokens: how long they live if nobody says otherwise, and what people may choose.
+# Permanent tokens: their default lifetime, and what users may choose.
 PERMANENT_TOKEN_DEFAULT_DAYS = env.int("PERMANENT_TOKEN_DEFAULT_DAYS", default=90)
 PERMANENT_TOKEN_MAX_DAYS = env.int("PERMANENT_TOKEN_MAX_DAYS", default=365)
 PERMANENT_TOKEN_MAY_NEVER_EXPIRE = env.bool("PERMANENT_TOKEN_MAY_NEVER_EXPIRE", default=False)
 
-# Keyrack as an OAuth server. It has the password grant, against RFC 9700 §2.4: `validator` limits who may use it.
+# Keyrack as an OAuth server. It has the password grant, despite RFC 9700 §2.4; `validator` limits who may use it.
 OAUTH2_PROVIDER_APPLICATION_MODEL = "accounts.Application"
 REFRESH_TOKEN_FAMILY_LIFETIME = timedelta(days=180)
 REFRESH_REPLAY_SECONDS = env.int("REFRESH_REPLAY_SECONDS", default=60)  # docs/decisions/0037

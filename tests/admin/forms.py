@@ -24,28 +24,28 @@ class Page(HTMLParser):
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = {name: value or "" for name, value in attrs}
-        name = given.get("name", "")
+        attributes = {name: value or "" for name, value in attrs}
+        name = attributes.get("name", "")
         if tag == "label":
-            self._label_for = given.get("for", "")
+            self._label_for = attributes.get("for", "")
             self.labels.append(("", self._label_for))
         elif name and tag in {"input", "select", "textarea"}:
-            self.names[given.get("id", "")] = name
-            self.take(tag, name, given)
-        elif tag == "option" and self._select and "selected" in given:
-            self.fields[self._select] = [*self.fields[self._select], given.get("value", "")]
+            self.names[attributes.get("id", "")] = name
+            self.take(tag, name, attributes)
+        elif tag == "option" and self._select and "selected" in attributes:
+            self.fields[self._select] = [*self.fields[self._select], attributes.get("value", "")]
 
-    def take(self, tag: str, name: str, given: dict[str, str]) -> None:
-        kind = given.get("type", "text")
+    def take(self, tag: str, name: str, attributes: dict[str, str]) -> None:
+        kind = attributes.get("type", "text")
         self._select = name if tag == "select" else None
         self._textarea = name if tag == "textarea" else None
         if tag != "input":
             self.fields[name] = []
         elif kind in {"checkbox", "radio"}:
             self.fields.setdefault(name, [])
-            self.fields[name] += [given.get("value", "on")] if "checked" in given else []
+            self.fields[name] += [attributes.get("value", "on")] if "checked" in attributes else []
         elif kind not in {"submit", "file", "button"}:
-            self.fields[name] = [given.get("value", "")]
+            self.fields[name] = [attributes.get("value", "")]
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "label":
@@ -63,13 +63,13 @@ class Page(HTMLParser):
 
     def named(self, label: str, *, under: str = "") -> str:
         """The form field with this label; `under` is the prefix of a row ("profiles-0")."""
-        found = [
+        names = [
             self.names[field]
             for text, field in self.labels
             if text.strip().rstrip(":") == label and self.names.get(field, "").startswith(under)
         ]
-        assert found, f"no field is labelled {label!r}"
-        return found[0]
+        assert names, f"no field is labelled {label!r}"
+        return names[0]
 
 
 def opened(client: Client, address: str) -> Page:
@@ -93,10 +93,10 @@ def submitted(
 def complaints(response: Any) -> list[str]:
     """What the page says is wrong with its form and its rows; nothing where there is no form."""
     context = response.context or {}
-    rows = [shown.formset for shown in context.get("inline_admin_formsets", [])]
+    rows = [inline.formset for inline in context.get("inline_admin_formsets", [])]
     forms = [
         *([context["adminform"].form] if "adminform" in context else []),
         *(form for row in rows for form in row.forms),
     ]
-    told = [error for form in forms for errors in form.errors.values() for error in errors]
-    return told + [error for row in rows for error in row.non_form_errors()]
+    errors = [error for form in forms for texts in form.errors.values() for error in texts]
+    return errors + [error for row in rows for error in row.non_form_errors()]

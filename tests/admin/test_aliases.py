@@ -96,7 +96,8 @@ def test_tokens_do_not_follow_to_a_new_host_unasked(
     moved = {(row, "Connection URL"): "https://evil.example/api"}
     refused = submitted(as_admin, address, moved)
     assert [
-        "https://evil.example:443" in told and "https://northwind.example:443" in told for told in complaints(refused)
+        "https://evil.example:443" in complaint and "https://northwind.example:443" in complaint
+        for complaint in complaints(refused)
     ]
     assert HttpConnection.objects.get().connection_url == connection.connection_url
     assert "Enter the Client Secret of the application registry" in refused.content.decode()
@@ -134,9 +135,9 @@ def test_a_connection_url_has_no_query(as_admin: Client, northwind: Alias) -> No
 
 def test_the_initiator_url_can_be_copied_from_the_page(as_admin: Client, northwind: Alias) -> None:
     html = as_admin.get(page_of(northwind)).content.decode()
-    shown = re.search(r'<code>([^<]+)</code> <button type="button" class="button" data-copy ', html)
-    assert shown is not None
-    assert unescape(shown[1]) == f"http://127.0.0.1:8000{walks.start_url(northwind)}"
+    match = re.search(r'<code>([^<]+)</code> <button type="button" class="button" data-copy ', html)
+    assert match is not None
+    assert unescape(match[1]) == f"http://127.0.0.1:8000{walks.start_url(northwind)}"
 
 
 def test_the_list_shows_where_each_alias_leads(as_admin: Client, northwind: Alias) -> None:

@@ -28,9 +28,9 @@ def add(client: Client, **typed: Any) -> Any:
 
 
 def shown_secret(page: Any) -> str:
-    found = re.search(r'id="client-secret">([\w-]{43})<', page.content.decode())
-    assert found, page.content
-    return found[1]
+    match = re.search(r'id="client-secret">([\w-]{43})<', page.content.decode())
+    assert match, page.content
+    return match[1]
 
 
 def test_a_new_application_gets_a_secret_that_is_shown_once(as_admin: Client) -> None:

@@ -43,16 +43,16 @@ def test_a_change_in_the_admin_tells_old_and_new_who_and_from_where(
     event = Event.objects.get(kind="set_up_changed")
     assert (event.who, event.address, event.whose) == (admin, "127.0.0.1", None)
     assert event.subject == "Application Registry Northwind"
-    told = {change["field"]: (change["old"], change["new"]) for change in event.changes}
-    assert told == {"Comments": ("", "Ask Tomás."), "Refresh Token Lifespan": ("8640000", "60")}
+    values = {change["field"]: (change["old"], change["new"]) for change in event.changes}
+    assert values == {"Comments": ("", "Ask Tomás."), "Refresh Token Lifespan": ("8640000", "60")}
     assert "Refresh Token Lifespan: 8640000 → 60" in event.words
 
 
 def test_secrets_are_changed_and_no_more_is_said(as_admin: Client, registry: ApplicationRegistry) -> None:
     typed = {"Client Secret": "CANARY-new", "Headers of calls": '{"X-Api-Key": "CANARY-key"}'}
     submitted(as_admin, f"{REGISTRY}{registry.pk}/change/", typed)
-    told = {change["field"]: change for change in changes()}
-    assert {name: told[name].get("changed") for name in ("Client Secret", "Headers of calls")} == {
+    values = {change["field"]: change for change in changes()}
+    assert {name: values[name].get("changed") for name in ("Client Secret", "Headers of calls")} == {
         "Client Secret": True,
         "Headers of calls": True,
     }
@@ -90,8 +90,8 @@ def test_an_import_is_recorded_too(registry: ApplicationRegistry, northwind: Ali
     call_command("configuration", "export", str(file))
     file.write_text(file.read_text().replace("/api", "/api/v3").replace("comments: ''", "comments: By file"))
     call_command("configuration", "import", str(file))
-    told = {change["name"]: (change["old"], change["new"]) for change in changes()}
-    assert told["connection_url"] == ("https://northwind.example/api", "https://northwind.example/api/v3")
+    values = {change["name"]: (change["old"], change["new"]) for change in changes()}
+    assert values["connection_url"] == ("https://northwind.example/api", "https://northwind.example/api/v3")
     assert Event.objects.filter(kind="set_up_changed").first().who_name == ""  # type: ignore[union-attr]  # it is there
 
 
@@ -99,10 +99,10 @@ def test_groups_and_permissions_are_recorded(as_admin: Client, amira: User) -> N
     group = Group.objects.get(name="Personal Auth User")
     permission = Permission.objects.get(codename="view_alias")
     submitted(as_admin, f"/admin/auth/group/{group.pk}/change/", {"Permissions": [str(permission.pk)]})
-    found = [(change["name"], change["old"], change["new"]) for change in changes()]
-    assert {name for name, _old, _new in found} == {"permissions"}
-    assert any("use the dashboard" in old for _name, old, _new in found)
-    assert any("Can view Connection" in new for _name, _old, new in found)
+    rows = [(change["name"], change["old"], change["new"]) for change in changes()]
+    assert {name for name, _old, _new in rows} == {"permissions"}
+    assert any("use the dashboard" in old for _name, old, _new in rows)
+    assert any("Can view Connection" in new for _name, _old, new in rows)
     submitted(as_admin, f"/admin/accounts/user/{amira.pk}/change/", {"Staff status": "on"})
     event = Event.objects.filter(whose=amira, kind="set_up_changed").latest("at")
     assert [(change["name"], change["old"], change["new"]) for change in event.changes] == [
@@ -133,8 +133,8 @@ def test_moving_the_mark_of_an_inline_row_is_recorded_on_both(as_admin: Client, 
     page = f"/admin/integrations/alias/{northwind.pk}/change/"
     fields = {"connections-0-id": str(first.pk), "connections-1-id": str(second.pk)}
     submitted(as_admin, page, {("connections-0", "Active"): [], ("connections-1", "Active"): "on"}, also=fields)
-    told = {event.subject: event.changes[0]["new"] for event in Event.objects.filter(kind="set_up_changed")}
-    assert told == {f"HTTP(s) Connection {first}": "False", "HTTP(s) Connection b": "True"}
+    values = {event.subject: event.changes[0]["new"] for event in Event.objects.filter(kind="set_up_changed")}
+    assert values == {f"HTTP(s) Connection {first}": "False", "HTTP(s) Connection b": "True"}
 
 
 @pytest.mark.parametrize(
@@ -188,9 +188,9 @@ def test_an_address_is_told_without_what_may_be_a_key_in_it(registry: Applicatio
     ):
         registry.userinfo_url = address
         registry.save()
-    told = changes()
-    assert told[0]["new"] == "https://…@b.example/t?v=…&key=…#x"
-    assert told[1].get("changed")
+    values = changes()
+    assert values[0]["new"] == "https://…@b.example/t?v=…&key=…#x"
+    assert values[1].get("changed")
     assert "CANARY" not in str(list(Event.objects.values()))
 
 
@@ -200,5 +200,5 @@ def test_the_profile_that_is_the_default_no_more_is_recorded(as_admin: Client, r
         registry=registry, name="First", grant_type="authorization_code", is_default=True
     )
     submitted(as_admin, f"/admin/integrations/oauthentityprofile/{other.pk}/change/", {"Default": "on"})
-    told = {event.subject: event.changes[0]["new"] for event in Event.objects.filter(kind="set_up_changed")}
-    assert told == {f"OAuth Entity Profile {first}": "False", f"OAuth Entity Profile {other}": "True"}
+    values = {event.subject: event.changes[0]["new"] for event in Event.objects.filter(kind="set_up_changed")}
+    assert values == {f"OAuth Entity Profile {first}": "False", f"OAuth Entity Profile {other}": "True"}

@@ -58,7 +58,7 @@ def test_tokens_do_not_follow_to_another_registry(as_admin: Client, credential: 
     evil = cast.registry_at("https://evil.example", name="Evil")
     profile = OAuthEntityProfile.objects.create(registry=evil, name="Notes")
     response = submitted(as_admin, page_of(credential), {"OAuth Entity Profile": str(profile.pk)})
-    assert [told for told in complaints(response) if "another application registry" in told]
+    assert [sentence for sentence in complaints(response) if "another application registry" in sentence]
     assert OAuth2Credential.objects.get().registry != evil
 
 
@@ -151,7 +151,7 @@ def test_get_oauth_token_for_the_system_asks_the_provider_and_says_until_when(
 
 
 @pytest.mark.parametrize(
-    ("answer", "told"),
+    ("answer", "sentence"),
     [
         ({"status": 401, "json": {"error": "invalid_client"}}, "rejects our client (invalid_client)"),
         ({"status": 400, "json": {"error": "invalid_scope"}}, "invalid_scope"),
@@ -160,10 +160,10 @@ def test_get_oauth_token_for_the_system_asks_the_provider_and_says_until_when(
     ],
 )
 def test_why_the_system_got_no_token_is_said_in_words(
-    answer: dict[str, Any], told: str, as_admin: Client, system: OAuth2Credential, server: HostileServer
+    answer: dict[str, Any], sentence: str, as_admin: Client, system: OAuth2Credential, server: HostileServer
 ) -> None:
     server.on("POST /token").answer(**answer)
-    assert told in get_token(as_admin, system)
+    assert sentence in get_token(as_admin, system)
 
 
 def test_after_a_refusal_the_system_can_be_given_a_token_again(

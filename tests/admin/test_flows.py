@@ -180,9 +180,9 @@ def under(key: Any) -> str:
 
 def test_an_action_that_cannot_work_is_refused_in_words(as_admin: Client, northwind: Alias) -> None:
     page = opened(as_admin, f"{ACTION}/add/")
-    for typed, told in REFUSED:
-        found = complaints(posted(as_admin, page, {**TYPED, ("steps-0", "Connection alias"): northwind.pk, **typed}))
-        assert [each for each in found if told in each], (told, found)
+    for typed, sentence in REFUSED:
+        errors = complaints(posted(as_admin, page, {**TYPED, ("steps-0", "Connection alias"): northwind.pk, **typed}))
+        assert [each for each in errors if sentence in each], (sentence, errors)
     assert not Action.objects.exists()
 
 
@@ -218,9 +218,9 @@ REFUSED_SUBFLOWS: list[tuple[Typed, str]] = [
 def test_a_subflow_that_cannot_work_is_refused_in_words(as_admin: Client, northwind: Alias) -> None:
     placed = {**PLACED, ("actions-0", "Action"): str(open_incidents(northwind).pk)}
     page = opened(as_admin, f"{SUBFLOW}/add/")
-    for typed, told in REFUSED_SUBFLOWS:
-        found = complaints(posted(as_admin, page, {**placed, **typed}, address=f"{SUBFLOW}/add/"))
-        assert [each for each in found if told in each], (told, found)
+    for typed, sentence in REFUSED_SUBFLOWS:
+        errors = complaints(posted(as_admin, page, {**placed, **typed}, address=f"{SUBFLOW}/add/"))
+        assert [each for each in errors if sentence in each], (sentence, errors)
     assert not Subflow.objects.exists()
 
 
@@ -255,10 +255,10 @@ def test_runs_are_shown_to_administrators_without_what_went_through_them(
     subflow_of(open_incidents(northwind))
     assert run_of(amira)["outputs"] == {"numbers": ["CANARY-output"]}
     pages = ["subflowrun/", f"subflowrun/{SubflowRun.objects.get().pk}/change/", "subflow/", "action/"]
-    shown = [as_admin.get(f"/admin/integrations/{page}").content.decode() for page in pages]
-    assert all("CANARY" not in page for page in shown)
-    assert "open_incidents" in shown[1]
-    assert "Succeeded" in shown[2]
+    html = [as_admin.get(f"/admin/integrations/{page}").content.decode() for page in pages]
+    assert all("CANARY" not in page for page in html)
+    assert "open_incidents" in html[1]
+    assert "Succeeded" in html[2]
     assert as_admin.get("/admin/integrations/subflowrun/add/").status_code == 403
     assert as_admin.post(f"/admin/integrations/{pages[1]}", {"status": "failed"}).status_code == 403
 

@@ -23,7 +23,7 @@ SECRET = "CANARY-client-secret"
 
 
 @pytest.fixture
-def told(settings: Settings) -> list[mail.EmailMessage]:
+def mails(settings: Settings) -> list[mail.EmailMessage]:
     settings.ADMINS = [("Mei", "mei@hub.example")]
     mail.outbox.clear()
     return mail.outbox
@@ -46,7 +46,7 @@ CONNECTION = ("view_httpconnection", "change_httpconnection", "add_httpconnectio
 def test_staff_who_may_change_connections_alone_lead_no_token_elsewhere(also: dict[str, str], token: Token) -> None:
     connection = HttpConnection.objects.get()
     page = submitted(staff(*CONNECTION), page_of(connection), {"Connection URL": ELSEWHERE}, also=also)
-    assert [told for told in complaints(page) if "application registry “Northwind”" in told]
+    assert [complaint for complaint in complaints(page) if "application registry “Northwind”" in complaint]
     assert HttpConnection.objects.get().connection_url == connection.connection_url
 
 
@@ -65,7 +65,7 @@ def test_nor_by_a_second_connection_or_by_turning_one_on(token: Token, northwind
     other = Alias.objects.create(name="other")
     typed = {"Alias": str(other.pk), "Name": "b", "Credential": credential, "Connection URL": ELSEWHERE}
     page = submitted(client, "/admin/integrations/httpconnection/add/", typed)
-    assert [told for told in complaints(page) if "application registry “Northwind”" in told]
+    assert [complaint for complaint in complaints(page) if "application registry “Northwind”" in complaint]
     asleep = HttpConnection.objects.create(
         alias=other, name="c", credential=token.credential, connection_url=ELSEWHERE, active=False
     )
@@ -74,7 +74,7 @@ def test_nor_by_a_second_connection_or_by_turning_one_on(token: Token, northwind
 
 
 def test_who_may_change_the_registry_moves_it_with_the_secret_and_each_person_is_asked(
-    amira: User, token: Token, told: list[mail.EmailMessage]
+    amira: User, token: Token, mails: list[mail.EmailMessage]
 ) -> None:
     client = staff(*CONNECTION, "change_applicationregistry")
     typed = {"Connection URL": ELSEWHERE}
@@ -89,30 +89,30 @@ def test_who_may_change_the_registry_moves_it_with_the_secret_and_each_person_is
 
     tasks.send_notices()
     tasks.send_notices()
-    (message,) = told
+    (message,) = mails
     assert message.to == ["mei@hub.example"]
     for words in ("https://northwind.example/api", ELSEWHERE, "Tomás Ferreira", "Where calls go"):
         assert words in message.body
     assert "CANARY" not in message.body
 
 
-def test_each_change_is_one_more_mail(amira: User, token: Token, told: list[mail.EmailMessage]) -> None:
+def test_each_change_is_one_more_mail(amira: User, token: Token, mails: list[mail.EmailMessage]) -> None:
     for url in (ELSEWHERE, "https://worse.example/api"):
         row = HttpConnection.objects.get()
         row.connection_url = url
         row.save()
         tasks.send_notices()
-    assert len(told) == 2
-    assert ELSEWHERE in told[0].body
-    assert "https://worse.example/api" in told[1].body
+    assert len(mails) == 2
+    assert ELSEWHERE in mails[0].body
+    assert "https://worse.example/api" in mails[1].body
 
 
-def test_nobody_is_mailed_where_no_token_is_concerned(northwind: Alias, told: list[mail.EmailMessage]) -> None:
+def test_nobody_is_mailed_where_no_token_is_concerned(northwind: Alias, mails: list[mail.EmailMessage]) -> None:
     row = HttpConnection.objects.get()
     row.connection_url = ELSEWHERE
     row.save()
     tasks.send_notices()
-    assert not told
+    assert not mails
     assert not Event.objects.filter(kind="address_changed").exists()
 
 

@@ -23,7 +23,7 @@ def test_a_way_that_could_not_work_is_refused_at_its_field(
     label: str, text: str, sentence: str, as_admin: Client, registry: ApplicationRegistry
 ) -> None:
     response = submitted(as_admin, page_of(registry), {label: text, "Client Secret": "known"})
-    assert [told for told in complaints(response) if sentence in told]
+    assert [text for text in complaints(response) if sentence in text]
     before, after = stored(registry), registry
     for name in ("client_id", "token_parameters", "call_headers", "userinfo_request", "refresh_url"):
         assert getattr(before, name) == getattr(after, name)
@@ -42,6 +42,6 @@ def test_a_way_that_could_not_work_is_refused_at_its_field(
 def test_the_page_where_people_remove_access_is_for_browsers(
     url: str, is_taken: bool, as_admin: Client, registry: ApplicationRegistry
 ) -> None:
-    told = complaints(submitted(as_admin, page_of(registry), {"Account settings URL": url}))
+    errors = complaints(submitted(as_admin, page_of(registry), {"Account settings URL": url}))
     assert stored(registry).account_settings_url == (url if is_taken else "")
-    assert [each for each in told if "a full web address" in each] or is_taken
+    assert [error for error in errors if "a full web address" in error] or is_taken

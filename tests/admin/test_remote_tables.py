@@ -68,9 +68,9 @@ def test_what_cannot_work_is_refused_in_words(
 ) -> None:
     is_column = field.startswith("columns")
     response = filled(as_admin, northwind, {} if is_column else {field: value}, **({field: value} if is_column else {}))
-    told = " ".join(complaints(response))
-    assert words in told
-    assert "at least one column" not in told
+    errors = " ".join(complaints(response))
+    assert words in errors
+    assert "at least one column" not in errors
     assert not RemoteTable.objects.exists()
 
 
@@ -78,7 +78,7 @@ def test_a_table_has_columns_and_each_has_a_name_of_its_own(as_admin: Client, no
     none = filled(as_admin, northwind, {}, columns__0__label="", columns__0__path="")
     assert "A table needs at least one column." in complaints(none)
     twice = filled(as_admin, northwind, {}, columns__1__label="Full Name", columns__1__path="nick")
-    assert any("Please correct the duplicate" in told for told in complaints(twice))
+    assert any("Please correct the duplicate" in error for error in complaints(twice))
     assert not RemoteTable.objects.exists()
 
 
@@ -88,7 +88,7 @@ def test_an_action_that_changes_something_or_lacks_inputs_is_refused(as_admin: C
     assert "The input “limit” is required." in complaints(filled(as_admin, northwind, fields))
     fields["Inputs of the action"] = '{"limit": 3}'
     action.steps.update(method="DELETE")
-    assert any("changes something (DELETE)" in told for told in complaints(filled(as_admin, northwind, fields)))
+    assert any("changes something (DELETE)" in error for error in complaints(filled(as_admin, northwind, fields)))
     action.steps.update(method="GET")
     assert complaints(filled(as_admin, northwind, fields)) == []
     assert RemoteTable.objects.get().inputs == {"limit": 3}
@@ -107,9 +107,9 @@ def test_the_preview_shows_the_first_rows_as_the_administrator(
     alias = walks.northwind(server)
     table = tables.incidents(alias, active=False)
     assert f'href="{page_of(table, "preview")}"' in walks.words(as_admin.get(page_of(table)))
-    asked = walks.words(as_admin.get(page_of(table, "preview")))
-    assert "You aren’t signed in there." in asked
-    assert "data-connect" in asked
+    page = walks.words(as_admin.get(page_of(table, "preview")))
+    assert "You aren’t signed in there." in page
+    assert "data-connect" in page
     assert server.calls == []
     cast.signed_in(admin, alias)
     cast.signed_in(cast.person("other"), alias, access_token="CANARY-access-bob")

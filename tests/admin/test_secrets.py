@@ -63,8 +63,8 @@ def test_no_sealed_bytes_are_shown_either(as_onlooker: Client) -> None:
     for model, name in SECRETS:
         for row in model._default_manager.all():
             html = as_onlooker.get(f"/admin/integrations/{model._meta.model_name}/{row.pk}/change/").content.decode()
-            held = row.__dict__[name]
-            assert held is None or repr(bytes(held))[2:30] not in html
+            stored = row.__dict__[name]
+            assert stored is None or repr(bytes(stored))[2:30] not in html
 
 
 @pytest.mark.parametrize("lookup", ["__startswith", "__contains", "__gt", "__isnull", ""])

@@ -61,8 +61,8 @@ def test_the_procedure_ends_with_an_integration_that_a_person_can_use(as_admin: 
 
 def test_the_form_of_a_registry_has_the_labels_administrators_know_in_their_order(as_admin: Client) -> None:
     page = opened(as_admin, f"{REGISTRY}/add/")
-    shown = [text.strip().rstrip(":") for text, _field in page.labels]
-    assert [label for label in shown if label in REGISTRY_LABELS][: len(REGISTRY_LABELS)] == REGISTRY_LABELS
+    labels = [text.strip().rstrip(":") for text, _field in page.labels]
+    assert [label for label in labels if label in REGISTRY_LABELS][: len(REGISTRY_LABELS)] == REGISTRY_LABELS
 
 
 def test_the_redirect_url_on_the_empty_form_is_the_one_that_holds(as_admin: Client) -> None:

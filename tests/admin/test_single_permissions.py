@@ -80,10 +80,10 @@ def staff_with(*permissions: Permission) -> Client:
 
 
 def permission(model: type[Model], action: str) -> Permission:
-    found: Permission = Permission.objects.get(
+    permission: Permission = Permission.objects.get(
         codename=f"{action}_{model._meta.model_name}", content_type__app_label=model._meta.app_label
     )
-    return found
+    return permission
 
 
 @pytest.mark.parametrize("action", ["view", "add", "change", "delete"])

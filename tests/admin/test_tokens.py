@@ -17,7 +17,7 @@ REVOCATIONS = "/admin/integrations/revocation/"
 def test_the_list_says_whose_what_and_until_when(as_admin: Client, token: Token) -> None:
     Token.objects.update(account_label="amira@northwind.example", last_used_at=timezone.now(), last_used_by="Contacts")
     text = opened(as_admin, TOKENS).text
-    for shown in (
+    for text_shown in (
         "amira",
         "amira@northwind.example",
         "Northwind CRM",
@@ -26,13 +26,13 @@ def test_the_list_says_whose_what_and_until_when(as_admin: Client, token: Token)
         "Contacts",
         "Valid",
     ):
-        assert shown in text
+        assert text_shown in text
 
 
 def test_its_page_names_what_was_asked_for_and_not_granted(as_admin: Client, token: Token) -> None:
     Token.objects.update(requested_scopes=["read", "write"], scopes=["read"])
-    shown = " ".join(opened(as_admin, f"{TOKENS}{token.pk}/change/").text.split())
-    assert "Granted scopes: read Requested scopes: read, write Missing scopes: write" in shown
+    page = " ".join(opened(as_admin, f"{TOKENS}{token.pk}/change/").text.split())
+    assert "Granted scopes: read Requested scopes: read, write Missing scopes: write" in page
 
 
 def test_a_token_is_found_by_its_account(as_admin: Client, token: Token) -> None:
@@ -53,9 +53,9 @@ def revoked_by_action(client: Client, token: Token) -> None:
 
 @pytest.mark.parametrize("way", [revoked_by_page, revoked_by_action])
 def test_deleting_a_token_revokes_it_for_its_owner(as_admin: Client, token: Token, bob: User, way: object) -> None:
-    kept = cast.signed_in(bob, Alias.objects.get())
+    remaining = cast.signed_in(bob, Alias.objects.get())
     way(as_admin, token)  # type: ignore[operator]
-    assert list(Token.objects.all()) == [kept]
+    assert list(Token.objects.all()) == [remaining]
     revocation = Revocation.objects.get()
     assert (revocation.user, revocation.reason) == (token.user, "revoked_by_administrator")
     assert revocation.refresh_token == "CANARY-refresh-1"

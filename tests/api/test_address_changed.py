@@ -61,8 +61,8 @@ def test_its_token_is_not_valid_and_its_state_says_why(
 ) -> None:
     moving.WAYS[way](signed_in, stranger.url)
     assert client.get(f"{BASE}northwind/token-valid/").json() == {"token_valid": False}
-    told = client.get(f"{BASE}northwind/").json()
-    assert (told["state"], told["section"]) == ("address_changed", "my")
+    integration = client.get(f"{BASE}northwind/").json()
+    assert (integration["state"], integration["section"]) == ("address_changed", "my")
 
 
 def test_a_table_that_reads_from_it_is_409_too(client: Client, signed_in: Alias, stranger: HostileServer) -> None:

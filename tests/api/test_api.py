@@ -75,9 +75,9 @@ def test_a_token_that_ends_too_soon_is_renewed_first(
     assert client.get(f"{BASE}northwind/token/", {"minimum_seconds": "60"}).json()["access_token"] == "CANARY-access-2"
 
 
-@pytest.mark.parametrize("asked", ["-1", "soon", "nan", "1e9"])
-def test_a_strange_number_of_seconds_is_refused_in_words(asked: str, program: Program, signed_in: Alias) -> None:
-    answer = program("tokens:read", "service:northwind").get(f"{BASE}northwind/token/", {"minimum_seconds": asked})
+@pytest.mark.parametrize("seconds", ["-1", "soon", "nan", "1e9"])
+def test_a_strange_number_of_seconds_is_refused_in_words(seconds: str, program: Program, signed_in: Alias) -> None:
+    answer = program("tokens:read", "service:northwind").get(f"{BASE}northwind/token/", {"minimum_seconds": seconds})
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
     assert "minimum_seconds" in answer.json()["error_description"]
 
@@ -90,10 +90,10 @@ def test_only_aliases_that_allow_it_hand_out_tokens(program: Program, signed_in:
 
 def test_revoking_ends_it_here_and_promises_the_rest(program: Program, signed_in: Alias) -> None:
     client = program("integrations:revoke")
-    told = client.post(f"{BASE}northwind/revoke/").json()
-    assert (told["response_status"], told["expiry_in_seconds"], told["is_authenticated"]) == ("SUCCESS", 0, False)
-    assert told["credential_id"] == OAuth2Credential.objects.get().hex
-    assert told["remote_revocation"] == "pending"
+    result = client.post(f"{BASE}northwind/revoke/").json()
+    assert (result["response_status"], result["expiry_in_seconds"], result["is_authenticated"]) == ("SUCCESS", 0, False)
+    assert result["credential_id"] == OAuth2Credential.objects.get().hex
+    assert result["remote_revocation"] == "pending"
     assert not Token.objects.exists()
     assert Revocation.objects.count() == 1
     assert client.post(f"{BASE}northwind/revoke/").json()["response_status"] == "SUCCESS"
@@ -107,7 +107,7 @@ def test_who_is_not_signed_in_there_is_told_where_to(program: Program, alias: Al
 
 
 @pytest.mark.parametrize(
-    ("said", "status", "error"),
+    ("provider_answer", "status", "error"),
     [
         ({"status": 503, "headers": {"Retry-After": "7"}}, 502, "provider_unreachable"),
         ({"status": 401, "json": {"error": "invalid_client"}}, 502, "integration_misconfigured"),
@@ -115,10 +115,10 @@ def test_who_is_not_signed_in_there_is_told_where_to(program: Program, alias: Al
     ],
 )
 def test_whose_fault_it_is_shows(
-    said: dict[str, Any], status: int, error: str, program: Program, signed_in: Alias, server: HostileServer,
+    provider_answer: dict[str, Any], status: int, error: str, program: Program, signed_in: Alias, server: HostileServer,
     transactional_db: None,
 ) -> None:  # fmt: skip
-    server.on("POST /token").always(**said)
+    server.on("POST /token").always(**provider_answer)
     client = program("tokens:read", "service:northwind")
     Token.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
     answer = client.get(f"{BASE}northwind/token/")
@@ -239,6 +239,6 @@ def test_schema_and_docs_are_for_who_is_signed_in(as_amira: Client) -> None:
 def collected() -> set[str]:
     """What `collectstatic` finds: of the libraries, not everything."""
     patterns = apps.get_app_config("staticfiles").ignore_patterns  # type: ignore[attr-defined]  # StaticFilesConfig's
-    found = {path for finder in finders.get_finders() for path, _storage in finder.list(patterns)}
-    assert not [path for path in found if path.startswith(("drf_spectacular_sidecar/redoc/", "rest_framework/"))]
-    return found
+    paths = {path for finder in finders.get_finders() for path, _storage in finder.list(patterns)}
+    assert not [path for path in paths if path.startswith(("drf_spectacular_sidecar/redoc/", "rest_framework/"))]
+    return paths

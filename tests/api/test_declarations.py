@@ -67,7 +67,7 @@ def test_every_address_is_described(description: dict[str, Any]) -> None:
 
 
 def test_every_call_refuses_who_lacks_what_it_says(program: Program, description: dict[str, Any]) -> None:
-    asked = 0
+    calls = 0
     clients = {scope: program(scope) for scope in ("integrations:read", "integrations:revoke")}
     for path, method, operation in operations(description):
         if path.removeprefix("/") in OPEN:
@@ -77,5 +77,5 @@ def test_every_call_refuses_who_lacks_what_it_says(program: Program, description
         answer = getattr(clients[spare], method)(path)
         assert (answer.status_code, answer.json()["error"]) == (403, "insufficient_scope"), (method, path)
         assert Client().generic(method.upper(), path).status_code == 401, (method, path)
-        asked += 1
-    assert asked >= len(CALLS) - len(OPEN)
+        calls += 1
+    assert calls >= len(CALLS) - len(OPEN)

@@ -63,9 +63,9 @@ def long_lived(amira: User) -> dict[str, str]:
 
 def printed(command: list[str], variables: dict[str, str]) -> str:
     """What one program said that is made of all examples of a language."""
-    told = subprocess.run(command, env={**os.environ, **variables}, capture_output=True, text=True, timeout=60)
-    assert told.returncode == 0, told.stderr
-    return told.stdout.replace(variables["SITE"], "SITE")
+    finished = subprocess.run(command, env={**os.environ, **variables}, capture_output=True, text=True, timeout=60)
+    assert finished.returncode == 0, finished.stderr
+    return finished.stdout.replace(variables["SITE"], "SITE")
 
 
 def all_of(language: str) -> str:
@@ -98,9 +98,9 @@ def test_the_examples_in_javascript_work(variables: dict[str, str], tmp_path: Pa
 
 def test_the_examples_for_the_shell_work(variables: dict[str, str]) -> None:
     fixtures.skip_without("curl")
-    said = printed(["sh", "-eu", "-c", all_of("sh")], variables).replace('": ', '":')
-    for told in ('"refresh_token"', '"token_valid":true', 'rel="last"', "CANARY-access-1", '"SUCCESS"'):
-        assert told in said, told
+    output = printed(["sh", "-eu", "-c", all_of("sh")], variables).replace('": ', '":')
+    for text in ('"refresh_token"', '"token_valid":true', 'rel="last"', "CANARY-access-1", '"SUCCESS"'):
+        assert text in output, text
     assert Revocation.objects.count() == 1
 
 

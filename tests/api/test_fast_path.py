@@ -79,9 +79,9 @@ def test_the_fast_path_knows_the_person_and_the_provider_as_they_are(
     presented = bearer_tokens.presented(request)
     assert presented
     ApplicationRegistry.objects.update(failures=2, failing_url="https://northwind.example/")
-    found = renewal.ready_call_for(presented, "northwind")
-    assert found
-    bearer, call = found
+    bearer_and_call = renewal.ready_call_for(presented, "northwind")
+    assert bearer_and_call
+    bearer, call = bearer_and_call
     owner = (bearer.user.pk, bearer.user.username, bearer.user.is_active, bearer.user.is_superuser)
     assert owner == (amira.pk, "amira", True, False)
     assert call.alias == "northwind"
@@ -192,9 +192,9 @@ def test_each_scope_is_needed(missing: str, program: Program, signed_in: Alias) 
             assert client.get(f"{BASE}{alias}/{call}").status_code == (200 if allowed else 403)
 
 
-@pytest.mark.parametrize("asked", ["-1", "soon", "nan", "1e9", "inf"])
-def test_a_strange_number_of_seconds_is_left_to_the_long_way(asked: str, client: Client) -> None:
-    answer = client.get(f"{BASE}northwind/token/", {"minimum_seconds": asked})
+@pytest.mark.parametrize("seconds", ["-1", "soon", "nan", "1e9", "inf"])
+def test_a_strange_number_of_seconds_is_left_to_the_long_way(seconds: str, client: Client) -> None:
+    answer = client.get(f"{BASE}northwind/token/", {"minimum_seconds": seconds})
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
 
 

@@ -156,11 +156,11 @@ NOT_PASSED_ON = {
 def test_what_is_between_the_caller_and_us_stays_there(caller: Client, server: HostileServer) -> None:
     server.on(f"GET {API}").answer(json={})
     caller.cookies["keyrack"] = "CANARY-session"
-    kept = {"X-Own": "kept", "Accept": "text/csv", "If-None-Match": '"1"', "Range": "bytes=0-9"}
-    caller.get(f"{BASE}contacts", headers={**NOT_PASSED_ON, "Connection": "close, X-Hop", **kept})
+    passed_on = {"X-Own": "kept", "Accept": "text/csv", "If-None-Match": '"1"', "Range": "bytes=0-9"}
+    caller.get(f"{BASE}contacts", headers={**NOT_PASSED_ON, "Connection": "close, X-Hop", **passed_on})
     [call] = server.calls
-    shown = str(call).replace(BEARER, "")
-    assert "CANARY" not in shown
-    assert {name.lower(): value for name, value in kept.items()}.items() <= call.headers.items()
+    sent = str(call).replace(BEARER, "")
+    assert "CANARY" not in sent
+    assert {name.lower(): value for name, value in passed_on.items()}.items() <= call.headers.items()
     assert call.headers["host"] == server.url.removeprefix("http://")
     assert call.headers["user-agent"] == "Keyrack"

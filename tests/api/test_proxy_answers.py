@@ -45,7 +45,7 @@ NOT_OURS = {
 
 @pytest.mark.parametrize("who", ["caller", "session"])
 def test_an_answer_does_nothing_to_our_origin(who: str, request: pytest.FixtureRequest, server: HostileServer) -> None:
-    theirs = {
+    their_headers = {
         "Content-Security-Policy": "script-src *",
         "X-Content-Type-Options": "none",
         "Cache-Control": "public, s-maxage=600",
@@ -56,8 +56,14 @@ def test_an_answer_does_nothing_to_our_origin(who: str, request: pytest.FixtureR
         "Permissions-Policy": "camera=*",
     }
     page = "<script>alert(1)</script>"
-    told = {**NOT_OURS, **theirs, "Connection": "keep-alive, X-Hop", "ETag": '"1"', "Link": '<x?page=2>; rel="next"'}
-    server.on(f"GET {API}").answer(text=page, headers=told)
+    headers = {
+        **NOT_OURS,
+        **their_headers,
+        "Connection": "keep-alive, X-Hop",
+        "ETag": '"1"',
+        "Link": '<x?page=2>; rel="next"',
+    }
+    server.on(f"GET {API}").answer(text=page, headers=headers)
     sender: Client = request.getfixturevalue(who)
     answer = sender.get(f"{BASE}contacts")
     assert (body(answer).decode(), answer["Content-Type"]) == (page, "text/html; charset=utf-8")
@@ -163,8 +169,8 @@ def test_who_repeats_the_question_is_passed_on_and_not_logged(
     server.on(f"GET {API}").then(echo, Answer(status=401), echo)
     server.on(ASKED).answer(json=GRANTED)
     with caplog.at_level("DEBUG"):
-        said = [body(sender.get(f"{BASE}contacts")) for _before_and_after_a_renewal in range(2)]
-    assert said == [b"You said: Bearer CANARY-access-1", b"You said: Bearer CANARY-access-2"]
+        bodies = [body(sender.get(f"{BASE}contacts")) for _before_and_after_a_renewal in range(2)]
+    assert bodies == [b"You said: Bearer CANARY-access-1", b"You said: Bearer CANARY-access-2"]
     assert "CANARY" not in caplog.text
 
 

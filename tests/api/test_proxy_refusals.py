@@ -103,17 +103,17 @@ def test_repetitions_are_made_on_request_and_only_of_what_can_be_repeated(
 ) -> None:
     for method in ("GET", "POST"):
         server.on(f"{method} {API}").answer(status=503, headers={"Retry-After": "0"}).always(status=200)
-    asked = {"Keyrack-Retries": "2"}
+    headers = {"Keyrack-Retries": "2"}
     assert caller.get(f"{BASE}contacts").status_code == 503
     server.on(f"GET {API}").answer(status=429, headers={"Retry-After": "0"})
-    assert caller.get(f"{BASE}contacts", headers=asked).status_code == 200
-    assert caller.post(f"{BASE}contacts", headers=asked).status_code == 503
+    assert caller.get(f"{BASE}contacts", headers=headers).status_code == 200
+    assert caller.post(f"{BASE}contacts", headers=headers).status_code == 503
     assert len(server.calls) == 4
 
 
-@pytest.mark.parametrize("told", ["6", "-1", "a", "1.0", ""])
-def test_a_strange_number_of_repetitions_is_refused(told: str, caller: Client, server: HostileServer) -> None:
-    answer = caller.get(f"{BASE}contacts", headers={"Keyrack-Retries": told})
+@pytest.mark.parametrize("retries", ["6", "-1", "a", "1.0", ""])
+def test_a_strange_number_of_repetitions_is_refused(retries: str, caller: Client, server: HostileServer) -> None:
+    answer = caller.get(f"{BASE}contacts", headers={"Keyrack-Retries": retries})
     assert error(answer) == (400, "invalid_request")
     assert server.calls == []
 

@@ -32,10 +32,10 @@ def refused(answer: Any) -> tuple[int, str]:
     """Status and code of a refusal that has the shape which all of them have."""
     assert answer["Content-Type"].startswith("application/json"), answer.content
     assert "no-store" in answer["Cache-Control"]
-    told = json.loads(answer.content)
-    assert {"error", "error_description"} <= set(told) <= {"error", "error_description", "initiator_url"}
-    assert told["error_description"].endswith((".", "?"))
-    return answer.status_code, told["error"]
+    body = json.loads(answer.content)
+    assert {"error", "error_description"} <= set(body) <= {"error", "error_description", "initiator_url"}
+    assert body["error_description"].endswith((".", "?"))
+    return answer.status_code, body["error"]
 
 
 @pytest.mark.parametrize("path", ["/api/v1/", "/api/v1/nowhere/", "/api/v2/x", "/api/v1/integrations", "/api/v1/a\0b"])
@@ -106,8 +106,8 @@ def test_a_page_that_cannot_be_is_refused_in_words(query: str, as_amira: Client)
 def test_what_a_token_lacks_is_in_the_header_too(program: Program, signed_in: Alias) -> None:
     answer = program("tokens:read").get(f"{BASE}northwind/token/")
     assert refused(answer) == (403, "insufficient_scope")
-    told = answer["WWW-Authenticate"]
-    assert told == 'Bearer realm="keyrack", error="insufficient_scope", scope="tokens:read service:northwind"'
+    body = answer["WWW-Authenticate"]
+    assert body == 'Bearer realm="keyrack", error="insufficient_scope", scope="tokens:read service:northwind"'
 
 
 def test_a_question_for_the_head_needs_what_one_for_the_body_needs(program: Program, signed_in: Alias) -> None:
@@ -133,9 +133,11 @@ def test_no_other_site_is_told_that_it_may_ask(program: Program, as_amira: Clien
     assert refused(as_amira.options(BASE)) == (405, "method_not_allowed")
 
 
-@pytest.mark.parametrize("shown", ["Bearer made-up", "Basic YTpi", "Digest x", "nonsense", ""])
-def test_a_wrong_token_is_not_made_good_by_a_session_beside_it(shown: str, as_amira: Client, signed_in: Alias) -> None:
-    assert refused(as_amira.get(BASE, headers={"Authorization": shown}))[0] == 401
+@pytest.mark.parametrize("authorization", ["Bearer made-up", "Basic YTpi", "Digest x", "nonsense", ""])
+def test_a_wrong_token_is_not_made_good_by_a_session_beside_it(
+    authorization: str, as_amira: Client, signed_in: Alias
+) -> None:
+    assert refused(as_amira.get(BASE, headers={"Authorization": authorization}))[0] == 401
 
 
 def test_a_view_that_declares_nothing_lets_no_token_in(program: Program, rf: Any) -> None:
@@ -154,7 +156,7 @@ def test_what_is_not_yours_costs_as_much_as_what_is_not_there(program: Program, 
     cast.integration_at(registry, name="off", active=False, inactive_reason="Moved")
     client = program("integrations:read", "tokens:read", "service:northwind", "service:theirs")
 
-    def asked(name: str, page: str) -> tuple[int, bytes, int]:
+    def answer_to(name: str, page: str) -> tuple[int, bytes, int]:
         with CaptureQueriesContext(
             connection,
         ) as queries:
@@ -162,8 +164,8 @@ def test_what_is_not_yours_costs_as_much_as_what_is_not_there(program: Program, 
         return answer.status_code, answer.content, len(queries)
 
     for page in ("", "token-valid/", "token/"):
-        assert len({asked(name, page) for name in ("theirs", "off", "nobody", "0" * 32, "ü")}) == 1, page
-        assert asked("theirs", page)[0] == 404
+        assert len({answer_to(name, page) for name in ("theirs", "off", "nobody", "0" * 32, "ü")}) == 1, page
+        assert answer_to("theirs", page)[0] == 404
 
 
 def test_what_is_turned_off_is_not_there_even_with_a_token(program: Program, signed_in: Alias) -> None:

@@ -30,19 +30,19 @@ def table(signed_in: Alias, server: HostileServer) -> RemoteTable:
 
 
 def refusal(answer: Any) -> tuple[int, str]:
-    told = answer.json()
-    assert set(told) - {"initiator_url"} == {"error", "error_description"}
+    body = answer.json()
+    assert set(body) - {"initiator_url"} == {"error", "error_description"}
     assert "CANARY" not in answer.content.decode()
-    return answer.status_code, told["error"]
+    return answer.status_code, body["error"]
 
 
 def test_columns_and_rows_are_told_as_json(program: Program, table: RemoteTable, server: HostileServer) -> None:
     answer = program(SCOPE).get(ROWS_URL, {"sort": "-priority"})
-    told = answer.json()
-    assert set(told) == {"columns", "rows", "count", "next", "loaded_at", "limited"}
-    assert told["columns"][1] == {"name": "short_description", "label": "Short description", "type": "text"}
-    assert (told["count"], told["next"], told["limited"]) == (3, None, False)
-    assert told["rows"][1] == {
+    body = answer.json()
+    assert set(body) == {"columns", "rows", "count", "next", "loaded_at", "limited"}
+    assert body["columns"][1] == {"name": "short_description", "label": "Short description", "type": "text"}
+    assert (body["count"], body["next"], body["limited"]) == (3, None, False)
+    assert body["rows"][1] == {
         "number": "INC3",
         "short_description": "Printer on fire",
         "priority": 1,
@@ -52,11 +52,11 @@ def test_columns_and_rows_are_told_as_json(program: Program, table: RemoteTable,
         "state": "New",
         "record": "https://northwind.example/INC3",
     }
-    assert told["rows"][0]["due"] is None
+    assert body["rows"][0]["due"] is None
     assert "no-store" in answer["Cache-Control"]
     assert len(server.calls) == 1
-    found = program(SCOPE).get(ROWS_URL, {"q": "printer"}).json()
-    assert ([row["number"] for row in found["rows"]], found["count"]) == (["INC3"], 1)
+    body_of_search = program(SCOPE).get(ROWS_URL, {"q": "printer"}).json()
+    assert ([row["number"] for row in body_of_search["rows"]], body_of_search["count"]) == (["INC3"], 1)
     for strange in ({"sort": "nothing"}, {"sort": "--number"}):
         assert program(SCOPE).get(ROWS_URL, strange).json()["rows"][0]["number"] == "INC3"
     assert program(SCOPE).get(ROWS_URL, {"q": "a\0b"}).json()["count"] == 0
@@ -66,10 +66,10 @@ def test_pages_lead_to_the_next_until_the_end(program: Program, table: RemoteTab
     server.on(ROWS).always(tables.rows_of_each({"1": tables.numbered(250)}))
     client, seen, address = program(SCOPE), [], f"{ROWS_URL}?q=inc&sort=-priority"
     while address:
-        told = client.get(f"{urlsplit(address).path}?{urlsplit(address).query}").json()
-        seen += [row["number"] for row in told["rows"]]
-        address = told["next"]
-    assert (len(seen), seen[0], seen[-1], told["count"]) == (250, "INC0249", "INC0000", 250)
+        body = client.get(f"{urlsplit(address).path}?{urlsplit(address).query}").json()
+        seen += [row["number"] for row in body["rows"]]
+        address = body["next"]
+    assert (len(seen), seen[0], seen[-1], body["count"]) == (250, "INC0249", "INC0000", 250)
     beyond = client.get(ROWS_URL, {"page": "9"}).json()
     assert (beyond["rows"], beyond["next"]) == ([], None)
 
@@ -93,7 +93,7 @@ def test_each_person_reads_their_own_and_who_has_no_token_is_told_where_to(
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"),
+    ("answer_of_provider", "expected"),
     [
         ({"status": 401}, (401, "integration_not_authenticated")),
         ({"status": 403}, (403, "provider_forbids")),
@@ -104,10 +104,14 @@ def test_each_person_reads_their_own_and_who_has_no_token_is_told_where_to(
     ],
 )
 def test_whose_fault_it_is_shows(
-    said: dict[str, Any], expected: tuple[int, str], program: Program, table: RemoteTable, server: HostileServer
+    answer_of_provider: dict[str, Any],
+    expected: tuple[int, str],
+    program: Program,
+    table: RemoteTable,
+    server: HostileServer,
 ) -> None:
     Token.objects.update(refresh_token=None)
-    server.on(ROWS).always(**said)
+    server.on(ROWS).always(**answer_of_provider)
     assert refusal(program(SCOPE).get(ROWS_URL)) == expected
 
 

@@ -38,8 +38,8 @@ def test_a_program_runs_it_as_the_person_and_can_read_it_again(
     client = program("subflows:run")  # a grant of its own: it needs no scope of the services inside
     answer = run(client, {"inputs": {"limit": 1}})
     assert (answer.status_code, answer["Cache-Control"]) == (201, "no-store")
-    told = {"id": SubflowRun.objects.get().hex, "status": "succeeded", "outputs": {"numbers": ["INC1"]}, "error": None}
-    assert answer.json() == one(client, answer).json() == told
+    body = {"id": SubflowRun.objects.get().hex, "status": "succeeded", "outputs": {"numbers": ["INC1"]}, "error": None}
+    assert answer.json() == one(client, answer).json() == body
     assert [(call.headers["authorization"], call.query) for call in server.calls] == [(BEARER, "limit=1")]
     assert SubflowRun.objects.get().origin == "REST API"
 
