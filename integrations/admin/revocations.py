@@ -23,7 +23,7 @@ class Undeletable(ReadOnly):
 
 @admin.register(Revocation)
 class RevocationAdmin(Undeletable):
-    list_display = ["provider", "whose", "reason", "state", "attempts", "last_answer", "promised"]
+    list_display = ["provider", "whose", "reason", "state", "attempts", "last_answer", "revoked"]
     list_filter = ["state", "registry", "created_at"]
     search_fields = ["username", "account_label", "provider"]
     ordering = ["-created_at"]
@@ -50,8 +50,8 @@ class RevocationAdmin(Undeletable):
     def whose(self, revocation: Revocation) -> SafeString:
         return with_note(revocation.username or _("System"), revocation.account_label)
 
-    @admin.display(description=gettext_lazy("Promised"), ordering="created_at")
-    def promised(self, revocation: Revocation) -> SafeString:
+    @admin.display(description=gettext_lazy("Revoked"), ordering="created_at")
+    def revoked(self, revocation: Revocation) -> SafeString:
         return with_note(day(revocation.created_at), hour(revocation.created_at))
 
     def has_retry_permission(self, request: HttpRequest) -> bool:
