@@ -51,12 +51,7 @@ class RefuseNul:
             return failures.bad_request(request, BadRequest("charset"))
         try:
             has_nul = any(NUL in text for text in (*texts_in_form(request), *names_of_files(request)))
-        except (
-            *TOO_MUCH,
-            UnreadablePostError,
-            LookupError,
-            ValueError,
-        ) as error:  # includes a part whose header cannot be parsed
+        except (*TOO_MUCH, UnreadablePostError, LookupError, ValueError) as error:  # also for a part's invalid header
             return failures.bad_request(request, error)
         return failures.bad_request(request, BadRequest(NUL)) if has_nul else None
 

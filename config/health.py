@@ -108,10 +108,8 @@ def outside_the_pool(check: Callable[[], bool]) -> Callable[[], bool]:
         pooled = connections["default"]
         connections["default"] = fresh
         try:
-            with (
-                transaction.atomic(),
-                fresh.cursor() as cursor,
-            ):  # not an option of the connection: PgBouncer refuses those
+            with transaction.atomic(), fresh.cursor() as cursor:
+                # Not an option of the connection: PgBouncer refuses those
                 cursor.execute(f"SET LOCAL statement_timeout = '{SECONDS}s'")
                 return check()
         finally:

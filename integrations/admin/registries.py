@@ -108,9 +108,8 @@ class RegistryAdmin(Page):
         if not self.has_change_permission(request, registry):
             raise PermissionDenied
         if registry.renewals_held_until is not None:
-            registration_health.check_registration(
-                registry, again=True
-            )  # renewals continue if the provider accepts our client
+            # Renewals continue if the provider accepts our client
+            registration_health.check_registration(registry, again=True)
         context = {
             **self.admin_site.each_context(request),
             "title": _("Check of %(name)s") % {"name": registry.name},

@@ -118,7 +118,7 @@ def test_the_preview_shows_the_first_rows_as_the_administrator(
     page = opened(as_admin, page_of(table, "preview")).text
     assert "3 rows, read just now with your own account" in page
     assert "Printer on fire" in page
-    assert "Found nothing in any row: Typo." in page
+    assert "Empty in every row: Typo." in page
     server.on(ROWS).always(json={"items": []})
     assert "The answer contains: items." in opened(as_admin, page_of(table, "preview")).text
     alias.groups.create(name="Finance")

@@ -136,7 +136,7 @@ def test_no_more_rows_are_shown_than_the_limit_and_the_page_says_so(as_amira: Cl
     RemoteTable.objects.update(row_limit=2)
     html = page(as_amira)
     assert numbers(html) == ["INC3", "INC1"]
-    assert "only the first 2 rows are read" in html
+    assert "only the first 2 are read" in html
     assert "only the first" not in page(as_amira, "?q=zebra") or "No row matches" in page(as_amira, "?q=zebra")
 
 

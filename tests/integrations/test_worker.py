@@ -114,7 +114,7 @@ def test_a_broker_that_is_down_holds_up_nobody(
         assert as_amira.get("/integrations/").status_code == 200
         assert Revocation.objects.get().state == "pending"
         assert server.calls == []
-        assert eventually(lambda: "The queue is away" in worker.log), worker.log
+        assert eventually(lambda: "The queue is unreachable" in worker.log), worker.log
         queue.start()
         assert eventually(is_confirmed, 40), worker.log
         assert worker.is_alive

@@ -45,7 +45,7 @@ class Command(BaseCommand):
         for line in (*report.changes, *report.to_do):
             self.stdout.write(line)
         summary = f"{len(report.changes)} changes" if report.changes else "Nothing to change"
-        self.stdout.write(f"{summary}{'; this was a dry run, and nothing was summary' if dry_run else ''}.")
+        self.stdout.write(f"{summary}{'; this was a dry run, and nothing was changed' if dry_run else ''}.")
 
     def write_file(self, file: str, text: str) -> None:
         if file == "-":
