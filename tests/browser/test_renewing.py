@@ -37,7 +37,7 @@ def test_renewing_keeps_one_token(connected: Page, oidc_provider_peer: Peer) -> 
 def test_another_account_waits_for_a_word(connected: Page, oidc_provider_peer: Peer) -> None:
     window = renew_as(connected, oidc_provider_peer, "bob")
     expect(window.get_by_role("heading", level=1)).to_have_text("A different account?")
-    expect(window.get_by_text("You signed in to Northwind CRM as bob; so far it was alice.")).to_be_visible()
+    expect(window.get_by_text("You signed in to Northwind CRM as bob; until now it was alice.")).to_be_visible()
     walks.expect_connected(connected, "alice")
     assert not window.is_closed()
 

@@ -117,7 +117,7 @@ def test_what_the_interruption_left_is_used_to_its_end(
     after = integration_of(amira, northwind.pk)
     assert after
     assert after.state == "needs_reauth"
-    assert "The fault is ours, and it takes a new sign-in" in note_on(as_amira, northwind)
+    assert "The fault is ours, but you have to sign in again" in note_on(as_amira, northwind)
     assert [event.kind for event in Event.objects.all()] == ["renewal_interrupted"]
     assert Token.objects.get().refresh_token == "CANARY-refresh-1", "nothing is deleted in silence"
 

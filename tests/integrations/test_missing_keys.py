@@ -271,7 +271,7 @@ def test_saving_a_secret_in_the_admin_is_refused_in_words(
     address = f"/admin/integrations/applicationregistry/{registry.pk}/change/"
     response = forms.submitted(client_of(admin), address, {"Client Secret": "CANARY-new", "Comments": "changed"})
     told = forms.complaints(response)
-    assert told[0].startswith("Keyrack cannot store a secret: TOKEN_ENCRYPTION_KEYS")
+    assert told[0].startswith("Keyrack can’t store a secret: TOKEN_ENCRYPTION_KEYS")
     assert "CANARY" not in response.content.decode()
     assert ApplicationRegistry.objects.get().comments == ""
 

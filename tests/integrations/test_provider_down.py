@@ -99,7 +99,7 @@ def test_nothing_is_said_of_a_provider_that_was_not_asked(
     page = walks.words(as_amira.post(at(northwind), headers=HTMX))
     assert server.calls == []
     assert "still doesn’t answer" not in page
-    assert re.search(r"Northwind CRM was asked a short while ago\. Check again in (9|10) seconds\.", page)
+    assert re.search(r"Northwind CRM was checked a moment ago\. Check again in (9|10) seconds\.", page)
 
 
 def test_an_answer_that_changes_no_card_is_given_all_the_same(
