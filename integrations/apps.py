@@ -28,7 +28,7 @@ class IntegrationsConfig(AppConfig):
             import_module(f"integrations.{module}")
         from integrations.models import admission
         from integrations.models.registry import Alias
-        from integrations.provider_setup import from_template
+        from integrations.provider_setup import checks, from_template  # noqa: F401 - the checks register themselves
 
         scopes.add_source(Alias.objects.as_scopes, admission.scopes_of)
         transport.configure(settings.OUTBOUND_ALLOW)
