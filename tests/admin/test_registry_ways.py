@@ -5,7 +5,7 @@ from django.test import Client
 
 from integrations.models import ApplicationRegistry
 from tests.admin.forms import complaints, submitted
-from tests.admin.test_registries import page_of, stored
+from tests.admin.test_registries import AGAIN, page_of, stored
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,58 @@ def test_the_page_where_people_remove_access_is_for_browsers(
     errors = complaints(submitted(as_admin, page_of(registry), {"Account settings URL": url}))
     assert stored(registry).account_settings_url == (url if is_taken else "")
     assert [error for error in errors if "a full web address" in error] or is_taken
+
+
+# The revocation request -----------------------------------------------------------------------------------------------
+
+
+DIALECT = '{"method": "DELETE", "client_authentication": "bearer", "body": "none", "send": ["access_token"]}'
+
+
+def test_a_dialect_is_stored_with_an_address_that_has_placeholders(
+    as_admin: Client, registry: ApplicationRegistry
+) -> None:
+    url = "https://northwind.example/v1/{account_id}/permissions"
+    response = submitted(as_admin, page_of(registry), {"Revocation request": DIALECT, "Token Revocation URL": url})
+    assert not complaints(response)
+    assert stored(registry).revocation_request["method"] == "DELETE"
+    assert stored(registry).token_revocation_url == url
+    submitted(as_admin, page_of(registry), {"Revocation request": "", "Token Revocation URL": ""})
+    assert stored(registry).revocation_request == {}
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ({"Revocation request": '{"verb": "DELETE"}'}, "“verb” is not known in a revocation request"),
+        ({"Revocation request": '["DELETE"]'}, "A revocation request is a JSON object"),
+        ({"Revocation request": "{"}, "Enter a valid JSON"),
+        ({"Revocation request": '{"headers": {"X": "{password}"}}'}, "{password}, which is not known"),
+        ({"Revocation request": '{"body": "none"}'}, "Nothing in this request says which token to revoke."),
+        ({"Token Revocation URL": "https://{account_id}.northwind.example/revoke"}, "before its path"),
+        ({"Token Revocation URL": "https://northwind.example/{tenant}"}, "{tenant}, which is not known"),
+        (
+            {
+                "Revocation request": '{"body": "none", "client_authentication": "client_secret_post"}',
+                "Token Revocation URL": "https://northwind.example/{token}",
+            },
+            "The client authenticates in the body",
+        ),
+    ],
+)
+def test_a_dialect_that_cannot_work_is_refused_at_its_field(
+    typed: dict[str, str], sentence: str, as_admin: Client, registry: ApplicationRegistry
+) -> None:
+    before = stored(registry)
+    refused = submitted(as_admin, page_of(registry), typed)
+    assert [text for text in complaints(refused) if sentence in text]
+    after = stored(registry)
+    assert (after.revocation_request, after.token_revocation_url) == (
+        before.revocation_request,
+        before.token_revocation_url,
+    )
+
+
+def test_a_placeholder_does_not_hide_another_host(as_admin: Client, registry: ApplicationRegistry) -> None:
+    refused = submitted(as_admin, page_of(registry), {"Token Revocation URL": "https://evil.example/{refresh_token}"})
+    assert [text for text in complaints(refused) if AGAIN in text]
