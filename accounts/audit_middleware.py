@@ -10,7 +10,7 @@ from accounts.models import User
 from accounts.sign_in.lockout import client_address
 
 
-def name_who_changes(
+def attribute_admin_changes(
     get_response: Callable[[HttpRequest], HttpResponseBase],
 ) -> Callable[[HttpRequest], HttpResponseBase]:
     def middleware(request: HttpRequest) -> HttpResponseBase:

@@ -8,7 +8,7 @@ from accounts.oauth_server import validator
 from accounts.sign_in import known_devices
 
 
-class EndsWhatProgramsHold:
+class EndGrantsOnPasswordChange:
     """Ends grants and known devices: whoever knew the old password may have created them (RFC 9700 §4.14.2)."""
 
     def validate(self, password: str, user: User | None = None) -> None:

@@ -69,7 +69,7 @@ def token_of(user: User, credential: OAuth2Credential, **fields: Any) -> Token:
 @cache
 def agreed_at(credential: OAuth2Credential) -> consent.Agreement:
     """Return the confirmed addresses; cached, because thousands of tokens share them."""
-    return consent.agreement_now(credential, None)
+    return consent.current_agreement(credential, None)
 
 
 def credential_of(alias: Alias) -> OAuth2Credential:

@@ -42,7 +42,7 @@ def walks_at(server: HostileServer) -> dict[str, Callable[[], object]]:
     programs.program()
     Application.objects.update(allowed_scopes=" ".join(SCOPES))
     oauth = bearer(programs.granted(client_of(amira), scope=" ".join(SCOPES))["access_token"])
-    permanent = bearer(tokens.made(amira, *SCOPES)[1])
+    permanent = bearer(tokens.make_token(amira, *SCOPES)[1])
 
     def callback() -> None:
         expect(walks.come_back(browser, alias, states.pop()).status_code, 303)

@@ -80,6 +80,6 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 @csrf_exempt
-def nowhere(request: HttpRequest, **_rest: Any) -> HttpResponse:
+def api_not_found(request: HttpRequest, **_rest: Any) -> HttpResponse:
     """Answer 404 below /api/. An address without its final slash is not redirected."""
     return json_error(404)

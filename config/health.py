@@ -128,7 +128,7 @@ def keys_open() -> bool:
     """Tell whether the keys open stored values. Other bytes under a known id fail too."""
     try:
         secrets_at_rest.keyring()
-        return rotation.most_open()
+        return rotation.keys_fit()
     except secrets_at_rest.NoKeys:
         return False
 

@@ -7,8 +7,8 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "filters": {
-        "queue is away": {"()": "config.logs.QueueIsAway"},
-        "they are away": {"()": "config.logs.TheyAreAway"},
+        "queue is away": {"()": "config.logs.QueueErrorsInOneLine"},
+        "they are away": {"()": "config.logs.ProviderErrorsAsWarnings"},
     },
     "handlers": {
         "console": {"class": "logging.StreamHandler", "formatter": "line"},

@@ -11,7 +11,7 @@ from celery.beat import SchedulingError
 from kombu.exceptions import ChannelError, OperationalError
 
 
-class QueueIsAway(logging.Filter):
+class QueueErrorsInOneLine(logging.Filter):
     """Shorten beat's errors about an unreachable queue to one warning. Other errors stay as they are."""
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -24,7 +24,7 @@ class QueueIsAway(logging.Filter):
         return True
 
 
-class TheyAreAway(logging.Filter):
+class ProviderErrorsAsWarnings(logging.Filter):
     """Downgrade our own 502 and 504 to warnings: the circuit breaker logs once what is down."""
 
     def filter(self, record: logging.LogRecord) -> bool:

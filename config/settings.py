@@ -54,7 +54,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "integrations.api.fast_path.for_programs",
+    "integrations.api.fast_path.fast_path_middleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "config.headers.page_headers",
@@ -63,7 +63,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "accounts.audit_middleware.name_who_changes",
+    "accounts.audit_middleware.attribute_admin_changes",
     "django.contrib.messages.middleware.MessageMiddleware",
     "accounts.sign_in.known_devices.set_cookie",
     "accounts.sign_in.redirects.mark_redirects",
@@ -143,7 +143,7 @@ AUTH_PASSWORD_VALIDATORS = [
         "CommonPasswordValidator",
         "NumericPasswordValidator",
     )
-] + [{"NAME": "accounts.password_changes.EndsWhatProgramsHold"}]
+] + [{"NAME": "accounts.password_changes.EndGrantsOnPasswordChange"}]
 AUTHENTICATION_BACKENDS = ["accounts.sign_in.backends.Backend"]
 
 # Sign-in by django-allauth, without sign-up or social accounts. `accounts.sign_in.lockout` counts failed attempts.

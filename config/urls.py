@@ -13,7 +13,7 @@ urlpatterns = [
     path("", include("integrations.urls")),
     path("api/v1/", include("integrations.api.urls")),
     path("api/v1/", include((api_urlpatterns, "accounts-api"))),
-    path("api/<path:rest>", failures.nowhere),
+    path("api/<path:rest>", failures.api_not_found),
     path("accounts/", include("accounts.urls")),
     path("accounts/", include(sign_in_urlpatterns)),
     path("", include((server_urlpatterns, "oauth2_provider"))),

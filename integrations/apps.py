@@ -12,7 +12,7 @@ from django.db.models.signals import post_migrate
 from accounts import scopes
 from accounts.oauth_server import in_process
 from foundation.oauth_client import transport
-from foundation.oauth_client.transport import OwnAnswer
+from foundation.oauth_client.transport import LocalAnswer
 
 GROUP = "Personal Auth User"
 
@@ -34,13 +34,13 @@ class IntegrationsConfig(AppConfig):
         transport.configure(settings.OUTBOUND_ALLOW)
         transport.answer_here(in_process.base_url(), answer_ourselves)
         post_migrate.connect(create_group, sender=self)
-        post_migrate.connect(from_template.bring_up_to_date, sender=self)
+        post_migrate.connect(from_template.update_shipped_templates, sender=self)
 
 
-def answer_ourselves(method: str, path: str, headers: Mapping[str, str], body: bytes) -> OwnAnswer:
+def answer_ourselves(method: str, path: str, headers: Mapping[str, str], body: bytes) -> LocalAnswer:
     """Answer a request to our own OAuth server in this process: people can sign in to Keyrack itself."""
-    response = in_process.answer(method, path, headers, body)
-    return OwnAnswer(status=response.status_code, headers=dict(response.items()), body=response.content)
+    response = in_process.handle_request(method, path, headers, body)
+    return LocalAnswer(status=response.status_code, headers=dict(response.items()), body=response.content)
 
 
 def create_group(sender: AppConfig, using: str, **_options: Any) -> None:

@@ -20,7 +20,7 @@ from foundation.error_boundary import error_boundary
 from foundation.oauth_client import answers, transport
 from foundation.oauth_client.errors import OAuthError, Unexplained, Unreachable, Unusable
 from integrations.models.registry import ApplicationRegistry
-from integrations.models.registry.health import origin
+from integrations.models.registry.health import server_origin
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ CHECKS_AT_ONCE = 8
 CHECKS_IN_A_RUN = 16  # two rounds of checks, so that a run ends within 20 seconds
 
 IS_DOWN = Q(down_since__isnull=False)
-answered_again = Signal()  # sent with `registry` when a provider that was down responds
+recovered = Signal()  # sent with `registry` when a provider that was down responds
 WELL = {"failures": 0, "failing_since": None, "failing_url": "", "down_since": None, "next_check_at": None}
 
 
@@ -52,7 +52,7 @@ def take_trial(registry: ApplicationRegistry, *, early: timedelta = timedelta())
     return bool(due.update(next_check_at=now + TRIAL_EVERY))
 
 
-def note(registry: ApplicationRegistry, url: str, error: OAuthError | None = None) -> None:
+def record_result(registry: ApplicationRegistry, url: str, error: OAuthError | None = None) -> None:
     """Record the result of a call to this URL: a response, a failure, or neither.
 
     "Try later" (429) is a response, and so is a refusal. An HTML page with status 200 is neither.
@@ -66,7 +66,7 @@ def note(registry: ApplicationRegistry, url: str, error: OAuthError | None = Non
 
 def note_failure(registry: ApplicationRegistry, url: str, error: Unreachable) -> None:
     """Count a call without a response, or with a server error, and open the circuit if there were too many."""
-    now, is_here = timezone.now(), Q(failing_url__istartswith=origin(url))
+    now, is_here = timezone.now(), Q(failing_url__istartswith=server_origin(url))
     row = ApplicationRegistry.objects.filter(pk=registry.pk)
     next_check_at = now + pause_after(error)
     if row.filter(IS_DOWN, is_here).update(next_check_at=next_check_at):
@@ -90,7 +90,7 @@ def pause_after(error: Unreachable) -> timedelta:
 
 def note_answer(registry: ApplicationRegistry, url: str) -> None:
     """Close the circuit. Writes only if the row, as it was read, has failures at this URL."""
-    if not registry.failures or origin(url) != origin(registry.failing_url):
+    if not registry.failures or server_origin(url) != server_origin(registry.failing_url):
         return
     row = ApplicationRegistry.objects.filter(pk=registry.pk, failing_url=registry.failing_url)
     was_down = row.filter(IS_DOWN).update(**WELL)
@@ -98,7 +98,7 @@ def note_answer(registry: ApplicationRegistry, url: str) -> None:
         vars(registry).update(WELL)
     if was_down:
         logger.info("%s answers again.", registry)
-        answered_again.send(sender=ApplicationRegistry, registry=registry)
+        recovered.send(sender=ApplicationRegistry, registry=registry)
 
 
 class TooSoon(Exception):
@@ -162,4 +162,4 @@ def probe(url: str) -> None:
     session = transport.session()
     with transport.deadline(CHECK_SECONDS), transport.translate_errors(), session.get(url, stream=True) as answer:
         if answer.status_code >= 500:
-            raise answers.failure(answer)
+            raise answers.error_from(answer)

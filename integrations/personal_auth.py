@@ -99,7 +99,7 @@ class PersonalAuthAPI:
         """
         try:
             call = renewal.ready_call(self.user, str(alias), minimum_seconds=minimum_seconds, renews=True)
-            return exported(call or self._current(self._authenticated(alias), minimum_seconds))
+            return export_token(call or self._current(self._authenticated(alias), minimum_seconds))
         except NoUsableToken as error:
             raise self._not_authenticated(self._authenticated(alias), error.code) from error
 
@@ -213,7 +213,7 @@ class PersonalAuthAPI:
         return revocations.order_by("-created_at").first()
 
 
-def exported(token: Token | ReadyCall) -> AccessToken:
+def export_token(token: Token | ReadyCall) -> AccessToken:
     seconds_left = (
         None if token.expires_at is None else max(0, int((token.expires_at - timezone.now()).total_seconds()))
     )

@@ -24,7 +24,7 @@ def end_sign_ins_of_deactivated_user(instance: User, update_fields: Collection[s
     """End the sign-ins of a deactivated person without waiting for beat. Their tokens are refused already."""
     may_have_changed = update_fields is None or "is_active" in update_fields
     if may_have_changed and not instance.is_active and Token.objects.filter(user=instance).exists():
-        tasks.hurry_deactivated()
+        tasks.end_deactivated_soon()
 
 
 @receiver(post_save, sender=ApplicationRegistry)
@@ -42,16 +42,16 @@ def end_unused_sign_ins(instance: Alias | HttpConnection, **_kwargs: Any) -> Non
     """End sign-ins that no alias uses any more: they have no card on which their owners could end them."""
     if instance.credential_id is None:
         return
-    unused = OAuth2Credential.objects.filter(pk=instance.credential_id).left_alone()
+    unused = OAuth2Credential.objects.filter(pk=instance.credential_id).unused_without()
     tokens = Token.objects.filter(credential__in=list(unused))
     authorization.end_all(tokens, reason="alias_deleted", detail=_("the integration was deleted"))
 
 
-@receiver(circuit_breaker.answered_again)
+@receiver(circuit_breaker.recovered)
 def deliver_postponed_revocations(registry: ApplicationRegistry, **_kwargs: Any) -> None:
     """Make postponed revocations due when a provider responds again. One sweep delivers them all."""
     if Revocation.objects.filter(registry=registry).make_due():
-        tasks.hurry_sweep()
+        tasks.sweep_soon()
 
 
 @receiver(model_changes.recorded, sender=ApplicationRegistry)
@@ -86,8 +86,8 @@ def report_moved_addresses(
 ) -> None:
     """Write an event with old and new values, and have a mail sent to administrators, if a token is affected."""
     for agreed in tokens.values_list("agreed", flat=True).iterator():
-        moved = [each for each in consent.changes(agreed, vars(registry), url) if each.name in changed]
+        moved = [each for each in consent.unagreed_changes(agreed, vars(registry), url) if each.name in changed]
         if moved:
-            events.write_moved(registry.name, registry.pk, [(each.name, each.old, each.new) for each in moved])
+            events.log_moved_addresses(registry.name, registry.pk, [(each.name, each.old, each.new) for each in moved])
             registry.note_moved()
             return

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from accounts.access_tokens.models import ApplicationPassword, LongLivedModel, PermanentToken
 from accounts.models import User
 from foundation import mail_outbox
-from foundation.mail_outbox import Line, Mail, OwedMail
+from foundation.mail_outbox import DueMail, Line, Mail
 
 MADE, ENDING, LEAKED = "made", "ending", "leaked"
 # Time before the end. No notice in the first half of a token's life: its owner has just created it.
@@ -29,7 +29,7 @@ def send_due() -> None:
     mail_outbox.send_due(due_mails(timezone.now()))
 
 
-def due_mails(now: datetime) -> Iterator[OwedMail]:
+def due_mails(now: datetime) -> Iterator[DueMail]:
     """Yield the mails that are due. Rows are read lazily, so one that an earlier mail covers is not found again."""
     yield from mails(MADE, PermanentToken.objects.alive().filter(told="").exclude(created_by=F("user")))
     for lead in LEADS:
@@ -46,10 +46,10 @@ def ending(now: datetime, lead: timedelta) -> Any:
     return soon.exclude(told=ENDING)
 
 
-def mails(notice: str, rows: Any) -> Iterator[OwedMail]:
+def mails(notice: str, rows: Any) -> Iterator[DueMail]:
     reachable = rows.filter(user__is_active=True).exclude(user__email="").select_related("user").order_by("pk")
     for row in reachable[:READ_AT_MOST]:
-        yield OwedMail(key=f"{notice}:{row._meta.model_name}:{row.pk}", compose=partial(mail, row, notice))
+        yield DueMail(key=f"{notice}:{row._meta.model_name}:{row.pk}", compose=partial(mail, row, notice))
 
 
 def mail(row: PermanentToken | ApplicationPassword, notice: str) -> Mail:

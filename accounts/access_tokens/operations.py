@@ -184,7 +184,7 @@ def record_use(row: PermanentToken | ApplicationPassword, secret: str, address: 
         log_event(FIRST_USED, row, who=row.user, address=address)
 
 
-def living_under_keys() -> Counter[str]:
+def count_by_key() -> Counter[str]:
     """Count the living tokens and passwords by the key of their hash. Without that key they stop working."""
     models = (PermanentToken, ApplicationPassword)
     return Counter(key_id for model in models for key_id in model.objects.alive().values_list("pepper_id", flat=True))

@@ -96,7 +96,7 @@ class ApplicationPasswordOverBasic(BaseAuthentication):
         if header[:6].lower() != b"basic ":
             return None
         username, password = name_and_password(header[6:])
-        user, address = backends.meant_by(username), client_address(request._request)
+        user, address = backends.find_user(username), client_address(request._request)
         place = operations.known_place(user, address) if user else ""
         try:
             with attempt(request._request, user, name=username, known_place=place) as current:

@@ -34,7 +34,7 @@ class Bearer:
     permanent_token: PermanentToken | None = None
 
 
-class Presented(Protocol):
+class PresentedToken(Protocol):
     """A token in a request, as query conditions and columns. `user`: the lookup path to the user."""
 
     @property
@@ -129,11 +129,11 @@ class PermanentTokenSecret:
         return Bearer(user=token.user, auth=auth, permanent_token=token)
 
 
-KINDS: tuple[type[Presented], ...] = (OAuthToken, PermanentTokenSecret)
+KINDS: tuple[type[PresentedToken], ...] = (OAuthToken, PermanentTokenSecret)
 
 
 @sensitive_variables("token")
-def presented(request: HttpRequest) -> Presented | None:
+def bearer_token_in(request: HttpRequest) -> PresentedToken | None:
     """The bearer token of the request (RFC 6750 §2.1); None if there is none, or a malformed one."""
     scheme, _, token = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
     if scheme.lower() != "bearer" or not token.isascii():
@@ -146,7 +146,7 @@ def presented(request: HttpRequest) -> Presented | None:
     return PermanentTokenSecret(public_id=public_id, secret=token, address=client_address(request))
 
 
-def note_use(presented: Presented, bearer: Bearer) -> None:
+def record_use(presented: PresentedToken, bearer: Bearer) -> None:
     """Store the use of a permanent token. Uses of access tokens are not recorded."""
     if isinstance(presented, PermanentTokenSecret) and bearer.permanent_token:
         operations.record_use(bearer.permanent_token, presented.secret, presented.address)

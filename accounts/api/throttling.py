@@ -50,7 +50,7 @@ class AnonymousCalls(Calls):
         return f"api-calls-from-{client_address(request._request)}"
 
 
-def wait_of_the_refused(request: Request, view: Any) -> float | None:
+def throttle_unauthenticated(request: Request, view: Any) -> float | None:
     """Count a call without a valid token; returns the seconds to wait if there were too many, else None."""
     calls = AnonymousCalls()
     return None if calls.allow_request(request, view) else calls.wait() or 1

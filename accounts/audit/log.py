@@ -31,7 +31,7 @@ __all__ = [
     "counts",
     "has_actor",
     "latest",
-    "line",
+    "new_event",
     "of",
     "prune",
     "write",
@@ -85,7 +85,9 @@ def write(
     changes: list[dict[str, Any]] | None = None,
 ) -> Event:
     """Write an event about the account of `whose`, caused by `who` (default: the user of `by`) from `address`."""
-    event = line(kind, whose=whose, who=who, detail=detail, address=address, subject=subject, subject_id=subject_id)
+    event = new_event(
+        kind, whose=whose, who=who, detail=detail, address=address, subject=subject, subject_id=subject_id
+    )
     event.changes = changes or []
     with transaction.atomic():
         event.save()
@@ -95,7 +97,7 @@ def write(
     return event
 
 
-def line(
+def new_event(
     kind: str,
     *,
     whose: User | None,

@@ -57,7 +57,7 @@ def end_if_changed(application: Application, before: Mapping[str, Any], saved: C
     end_application_grants(application)
     title = application.name or application.client_id
     detail = _("its registration was changed")
-    log.write_all(log.line(Kind.APPROVAL_ENDED, whose=person, subject=title, detail=detail) for person in people)
+    log.write_all(log.new_event(Kind.APPROVAL_ENDED, whose=person, subject=title, detail=detail) for person in people)
     return len(people)
 
 

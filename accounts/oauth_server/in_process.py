@@ -26,7 +26,7 @@ def base_url() -> str:
     return f"{settings.SITE_URL}{PATH_PREFIX}"
 
 
-def is_own(url: str) -> bool:
+def is_own_endpoint(url: str) -> bool:
     """Whether the URL is below this server's OAuth endpoints."""
     return url.lower().startswith(base_url().lower())
 
@@ -42,7 +42,7 @@ def called_from(address: str) -> Iterator[None]:
 
 
 @sensitive_variables()
-def answer(method: str, path_and_query: str, headers: Mapping[str, str], body: bytes) -> HttpResponse:
+def handle_request(method: str, path_and_query: str, headers: Mapping[str, str], body: bytes) -> HttpResponse:
     """Answer a request as the site would; 404 for all but `ENDPOINTS`."""
     path, _mark, query = path_and_query.partition("?")
     try:

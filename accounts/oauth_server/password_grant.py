@@ -35,7 +35,7 @@ def check_password(request: HttpRequest, username: str, password: str) -> Checke
 
     Raises `LockedOut` if the password was not looked at.
     """
-    user = backends.meant_by(username)
+    user = backends.find_user(username)
     try:
         if user and mfa.is_on(user):
             return check_application_password(request, user, password)

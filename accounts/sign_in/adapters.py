@@ -70,7 +70,7 @@ class AccountAdapter(DefaultAccountAdapter):
     @sensitive_variables("context")
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Send a mail. If the mail server is unavailable, log that: the action that caused the mail must not fail."""
-        if not mail_server.is_sent():
+        if not mail_server.is_configured():
             return
         site = {"name": "Keyrack", "domain": settings.SITE_URL}
         try:

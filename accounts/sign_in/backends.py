@@ -11,7 +11,7 @@ from accounts.models import User
 from accounts.sign_in import lockout
 
 
-def meant_by(name: str) -> User | None:
+def find_user(name: str) -> User | None:
     """The user with this username, else with another spelling of it, else with this e-mail address.
 
     None if several users match.
@@ -49,7 +49,7 @@ class Backend(AuthenticationBackend):
     @sensitive_variables()
     def authenticate(self, request: HttpRequest | None, **credentials: Any) -> User | None:
         name = credentials.get("username") or credentials.get("email") or ""
-        self.candidate = meant_by(name)
+        self.candidate = find_user(name)
         with lockout.attempt(request or HttpRequest(), self.candidate, name=name) as attempt:
             user: User | None = super().authenticate(request, **credentials)
             attempt.has_succeeded = user is not None

@@ -37,13 +37,13 @@ class SecretUnreadable(ValidationError):
 
 @sensitive_variables()
 def seal(text: str) -> str:
-    return sealed_text.seal(text, purpose=PURPOSE)
+    return sealed_text.seal_text(text, purpose=PURPOSE)
 
 
 def unseal(sealed: str) -> str:
     """Unseal a secret. Raises `SecretUnreadable`."""
     try:
-        return sealed_text.unseal(sealed, purpose=PURPOSE)
+        return sealed_text.unseal_text(sealed, purpose=PURPOSE)
     except Unreadable:
         raise SecretUnreadable from None
 
@@ -86,9 +86,9 @@ def census() -> tuple[Counter[str], list[tuple[str, int]]]:
     unreadable = []
     for authenticator in Authenticator.objects.exclude(type=Authenticator.Type.WEBAUTHN).order_by("pk").iterator():
         for value in sealed_values(authenticator.data).values():
-            counts[sealed_text.key_id_of(value)] += 1
+            counts[sealed_text.key_id_of_text(value)] += 1
             if not can_unseal(value):
-                unreadable.append((sealed_text.key_id_of(value), authenticator.pk))
+                unreadable.append((sealed_text.key_id_of_text(value), authenticator.pk))
     return counts, unreadable
 
 
@@ -112,7 +112,9 @@ def reseal(authenticator_id: int) -> int:
         row = Authenticator.objects.select_for_update().filter(pk=authenticator_id).first()
         values = sealed_values(row.data) if row else {}
         old = {
-            name: value for name, value in values.items() if sealed_text.key_id_of(value) != first and can_unseal(value)
+            name: value
+            for name, value in values.items()
+            if sealed_text.key_id_of_text(value) != first and can_unseal(value)
         }
         if row and old:
             row.data |= {name: seal(unseal(value)) for name, value in old.items()}

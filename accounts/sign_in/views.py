@@ -11,7 +11,7 @@ from accounts.sign_in import mail_server
 @require_http_methods(["GET", "POST"])
 def forgot_password(request: HttpRequest) -> HttpResponse:
     """allauth's form, or where no mail server is configured, a page that says so."""
-    if not mail_server.is_sent():
+    if not mail_server.is_configured():
         return render(request, "accounts/no_mail.html")
     response: HttpResponse = account.password_reset(request)
     return response

@@ -7,7 +7,7 @@ and reset if the mail cannot be sent. A mail never holds a secret.
     deferral   growing delays for failed mails            models     the table of failed mails
 """
 
-from foundation.mail_outbox.mails import Line, Mail, OwedMail
+from foundation.mail_outbox.mails import DueMail, Line, Mail
 from foundation.mail_outbox.sending import send_due
 
-__all__ = ["Line", "Mail", "OwedMail", "send_due"]
+__all__ = ["DueMail", "Line", "Mail", "send_due"]

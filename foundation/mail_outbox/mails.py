@@ -52,7 +52,7 @@ class Mail:
 
 
 @dataclass(frozen=True, kw_only=True)
-class OwedMail:
+class DueMail:
     """A mail that is due and not composed yet. `key` identifies it and holds none of its text."""
 
     key: str

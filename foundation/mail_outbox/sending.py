@@ -11,7 +11,7 @@ from django.core.mail.backends.base import BaseEmailBackend
 from django.utils import timezone
 
 from foundation.mail_outbox import deferral
-from foundation.mail_outbox.mails import Mail, OwedMail
+from foundation.mail_outbox.mails import DueMail, Mail
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +19,7 @@ RUN_SECONDS = 25.0
 MAILS_IN_A_RUN = 100
 
 
-def send_due(owed: Iterable[OwedMail]) -> None:
+def send_due(owed: Iterable[DueMail]) -> None:
     """Send the first hundred mails that are not deferred. Safe to repeat.
 
     If the mail server is down, the run ends after one attempt and everything stays due. A mail that fails by itself is

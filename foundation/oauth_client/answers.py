@@ -63,7 +63,7 @@ def parse_token_answer(
     """Parse the response of a token endpoint to a request of this grant type. `token_path` points to the tokens."""
     members = _members(response)
     if _error_code(members) or not _succeeded(response):
-        raise failure(response, grant_type=grant_type)
+        raise error_from(response, grant_type=grant_type)
     if not members:
         raise Unusable("not_a_token_answer", "the answer is neither JSON nor a form")
     grant = _grant_in(members, token_path)
@@ -99,14 +99,14 @@ def _grant_in(members: Mapping[str, object], token_path: str) -> Mapping[str, ob
 def parse_document(response: Response) -> Mapping[str, object]:
     """The JSON object of a response that grants no tokens: metadata, userinfo, introspection."""
     if not _succeeded(response):
-        raise failure(response)
+        raise error_from(response)
     members = _json_object(response)
     if members is None:
         raise Unusable("not_json", "the answer is not a JSON object")
     return members
 
 
-def failure(response: Response, *, grant_type: str = "") -> OAuthError:
+def error_from(response: Response, *, grant_type: str = "") -> OAuthError:
     """The error for a response that is not a success."""
     error = _error_of(response, grant_type)
     error.status, error.fingerprint = response.status_code, _fingerprint(response)

@@ -24,7 +24,7 @@ def is_pattern(pattern: str) -> bool:
     return bool(HOST.fullmatch(pattern)) and pattern.removeprefix("*.").count(".") >= 1
 
 
-def believed(unverified_base_url: str, patterns: str) -> str:
+def trusted_origin(unverified_base_url: str, patterns: str) -> str:
     """The origin of the base URL if it is https and its host matches one of the patterns; otherwise ""."""
     try:
         parts = urlsplit(unverified_base_url)
@@ -43,7 +43,7 @@ def matches_pattern(host: str, pattern: str) -> bool:
     return host.endswith(pattern[1:]) if pattern.startswith("*.") else host == pattern
 
 
-def moved(url: str, base_url: str) -> str:
+def with_origin(url: str, base_url: str) -> str:
     """The URL with the origin of `base_url`; unchanged if that is ""."""
     parts = urlsplit(base_url)
     return urlsplit(url)._replace(scheme=parts.scheme, netloc=parts.netloc).geturl() if base_url else url

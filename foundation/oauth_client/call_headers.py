@@ -14,7 +14,7 @@ PLACEHOLDERS = ("client_id", "access_token")  # not the client secret, which API
 TOKEN = "{access_token}"  # noqa: S105  # a placeholder, not a token
 
 
-def read(where: str, raw: object) -> Mapping[str, str]:
+def parse_call_headers(where: str, raw: object) -> Mapping[str, str]:
     """Validate header names and texts. Raises `BadDialect`."""
     texts = revocation_requests.parse_headers(where, raw)
     for name, text in texts.items():
@@ -29,7 +29,7 @@ def read(where: str, raw: object) -> Mapping[str, str]:
 def build_headers(raw: object, *, client_id: str, access_token: str) -> dict[str, bytes]:
     """Headers for one call. As bytes: a token that is not Latin-1 must arrive as it was issued, in UTF-8."""
     try:
-        texts = read("call_headers", raw)
+        texts = parse_call_headers("call_headers", raw)
     except BadDialect as error:
         raise Misconfigured("bad_call_headers", str(error)) from None
     if not client_id.isprintable():

@@ -13,7 +13,7 @@ from enum import StrEnum
 from foundation.oauth_client import client, error_codes, revocation, transport
 from foundation.oauth_client.errors import OAuthError, Unreachable
 from foundation.oauth_client.registration import Registration
-from foundation.oauth_client.revocation import Ending
+from foundation.oauth_client.revocation import GrantTokens
 
 SECONDS = 12.0  # for all requests of one check
 
@@ -84,7 +84,7 @@ def introspect_made_up_token(registration: Registration) -> OAuthError | None:
 
 
 def revoke_made_up_token(registration: Registration) -> OAuthError | None:
-    ending = Ending(refresh_token=secrets.token_urlsafe(32))
+    ending = GrantTokens(refresh_token=secrets.token_urlsafe(32))
     return error_from(lambda: revocation.revoke(registration, ending, "refresh_token"))
 
 

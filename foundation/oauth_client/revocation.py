@@ -19,7 +19,7 @@ RFC_7009 = Dialect()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ending:
+class GrantTokens:
     """One person's grant that is to be revoked: the tokens, and the account they belong to."""
 
     refresh_token: str = field(default="", repr=False)
@@ -30,18 +30,20 @@ class Ending:
 def dialect_of(raw: object) -> Dialect:
     """The dialect that a row holds. Raises `Misconfigured` if it is not valid (any more)."""
     try:
-        return revocation_requests.read(raw)
+        return revocation_requests.parse_dialect(raw)
     except BadDialect as error:
         raise Misconfigured("bad_revocation_request", str(error)) from None
 
 
-def missing_values(registration: Registration, ending: Ending, token: str, dialect: Dialect = RFC_7009) -> list[str]:
+def missing_values(
+    registration: Registration, ending: GrantTokens, token: str, dialect: Dialect = RFC_7009
+) -> list[str]:
     """Names of the values that the call needs and that are empty. Such a call must not be made."""
     values = placeholder_values(registration, ending, token)
     return sorted(name for name in dialect.needs(registration.revocation_url) if not values[name])
 
 
-def revoke(registration: Registration, ending: Ending, token: str, dialect: Dialect = RFC_7009) -> None:
+def revoke(registration: Registration, ending: GrantTokens, token: str, dialect: Dialect = RFC_7009) -> None:
     """Revoke one token, named as `refresh_token` or `access_token`. Raises an `OAuthError` unless the server confirms.
 
     An unknown token counts as confirmed (RFC 7009 §2.2).
@@ -68,7 +70,7 @@ def check_dialect(registration: Registration, dialect: Dialect) -> None:
         raise Misconfigured("bad_revocation_request", str(error)) from None
 
 
-def placeholder_values(registration: Registration, ending: Ending, token: str) -> dict[str, str]:
+def placeholder_values(registration: Registration, ending: GrantTokens, token: str) -> dict[str, str]:
     """A value for each placeholder; "" if there is none."""
     return {
         "client_id": registration.client_id,
@@ -89,7 +91,7 @@ def build_url(template: str, values: Mapping[str, str]) -> str:
 
 
 def build_authentication(
-    registration: Registration, ending: Ending, dialect: Dialect
+    registration: Registration, ending: GrantTokens, dialect: Dialect
 ) -> tuple[AuthBase | None, dict[str, str]]:
     """Client authentication of a dialect, as a header or as form fields."""
     method_name = dialect.client_authentication
@@ -131,7 +133,7 @@ def check_response(response: Response, dialect: Dialect) -> None:
         raise with_status(
             Refused("dead_access_token", "the access token that authenticates the request is dead"), response
         )
-    error = answers.failure(response)
+    error = answers.error_from(response)
     if error.code != "invalid_token":
         raise error
 

@@ -58,7 +58,7 @@ class Dialect:
         return names | ({"access_token"} if self.client_authentication == BEARER else set())
 
 
-def read(raw: object) -> Dialect:
+def parse_dialect(raw: object) -> Dialect:
     """Validate a definition. {} is RFC 7009. Raises `BadDialect`."""
     if not isinstance(raw, dict):
         raise BadDialect('A revocation request is a JSON object, such as {"method": "DELETE"}.')

@@ -25,7 +25,7 @@ class UserinfoRequest:
     at_base_url: bool = False  # at the base URL of the token response, if it has one
 
 
-def read(raw: object) -> UserinfoRequest:
+def parse_userinfo_request(raw: object) -> UserinfoRequest:
     """Validate a definition. {} is OpenID Connect. Raises `BadDialect`."""
     if not isinstance(raw, dict):
         raise BadDialect('A userinfo request is a JSON object, such as {"method": "POST"}.')
@@ -46,7 +46,7 @@ def json_bytes(key: str, value: object) -> bytes:
 READERS: Mapping[str, Callable[[str, object], Any]] = {
     "method": revocation_requests.parse_choice("GET", "POST"),
     "json": json_bytes,
-    "headers": call_headers.read,
+    "headers": call_headers.parse_call_headers,
     "at_base_url": revocation_requests.parse_boolean,
 }
 
@@ -54,11 +54,13 @@ READERS: Mapping[str, Callable[[str, object], Any]] = {
 def fetch(registration: Registration, access_token: str, *, base_url: str = "") -> Mapping[str, object]:
     """Claims about the account. A successful status with `"ok": false` counts as an error."""
     try:
-        request = read(registration.userinfo_request)
-        header_texts = {**call_headers.read("call_headers", registration.call_headers), **request.headers}
+        request = parse_userinfo_request(registration.userinfo_request)
+        header_texts = {**call_headers.parse_call_headers("call_headers", registration.call_headers), **request.headers}
     except BadDialect as error:
         raise Misconfigured("bad_userinfo_request", str(error)) from None
-    url = base_urls.moved(registration.userinfo_url, base_url) if request.at_base_url else registration.userinfo_url
+    url = (
+        base_urls.with_origin(registration.userinfo_url, base_url) if request.at_base_url else registration.userinfo_url
+    )
     token_headers = call_headers.build_headers(
         header_texts, client_id=registration.client_id, access_token=access_token
     )
@@ -67,5 +69,5 @@ def fetch(registration: Registration, access_token: str, *, base_url: str = "") 
     response = transport.request(request.method, url, headers=headers, data=request.json)
     claims = answers.parse_document(response)
     if claims.get("ok") is False:
-        raise answers.failure(response)
+        raise answers.error_from(response)
     return claims

@@ -7,11 +7,11 @@ fields          `EncryptedField`                     rotation       count sealed
 
 from foundation.secrets_at_rest.fields import (
     EncryptedField,
+    has_key,
     is_sealed,
-    opens_by_header,
-    readable,
-    sealed,
+    sealed_bytes,
     sealed_names,
+    value_or_blank,
 )
 from foundation.secrets_at_rest.keyring import NoKeys, first_key_id, keyring, new_key, parse_keyring
 from foundation.secrets_at_rest.sealed_values import Unreadable, is_key_here, key_id_of, seal, unseal
@@ -21,16 +21,16 @@ __all__ = [
     "NoKeys",
     "Unreadable",
     "first_key_id",
+    "has_key",
     "is_key_here",
     "is_sealed",
     "key_id_of",
     "keyring",
     "new_key",
-    "opens_by_header",
     "parse_keyring",
-    "readable",
     "seal",
-    "sealed",
+    "sealed_bytes",
     "sealed_names",
     "unseal",
+    "value_or_blank",
 ]

@@ -115,7 +115,7 @@ class _Sealed:
         instance.__dict__[self.field.attname] = _Plain(value) if isinstance(value, str) else value
 
 
-def readable(row: models.Model, name: str) -> str:
+def value_or_blank(row: models.Model, name: str) -> str:
     """The decrypted value; "" if its key is gone, because a value that cannot be read cannot be sent."""
     try:
         return str(getattr(row, name))
@@ -127,17 +127,17 @@ def sealed_names(model: type[models.Model]) -> set[str]:
     return {each.attname for each in model._meta.concrete_fields if isinstance(each, EncryptedField)}
 
 
-def sealed(row: models.Model, name: str) -> bytes | None:
+def sealed_bytes(row: models.Model, name: str) -> bytes | None:
     """The stored bytes of this column as they were read, or None."""
     field = row._meta.get_field(name)
     return field.sealed_in(row) if isinstance(field, EncryptedField) else None
 
 
 def is_sealed(row: models.Model, name: str) -> bool:
-    return sealed(row, name) is not None
+    return sealed_bytes(row, name) is not None
 
 
-def opens_by_header(row: models.Model, name: str) -> bool:
+def has_key(row: models.Model, name: str) -> bool:
     """Whether the key of this value is configured; True if nothing is stored. Decrypts nothing: pages may call it."""
-    stored = sealed(row, name)
+    stored = sealed_bytes(row, name)
     return stored is None or is_key_here(stored)

@@ -73,7 +73,7 @@ def add_column(column: OtherColumn) -> None:
         _other_columns.append(column)
 
 
-def silent(_table: str, _rows: int) -> None:
+def no_progress(_table: str, _rows: int) -> None:
     """The default progress callback: does nothing."""
 
 
@@ -112,7 +112,7 @@ def load_instances(model: Model, ids: Iterable[Any]) -> list[models.Model]:
 # Count ----------------------------------------------------------------------------------------------------------------
 
 
-def census(note: Note = silent) -> Census:
+def count_sealed_values(note: Note = no_progress) -> Census:
     """Try to decrypt every value, and count the results. Read-only."""
     result = Census()
     for model, columns in sealed_models():
@@ -154,7 +154,7 @@ def can_decrypt(row: models.Model, column: EncryptedField, sealed: bytes) -> boo
     return False
 
 
-def most_open() -> bool:
+def keys_fit() -> bool:
     """Whether the configured keys decrypt at least half of a small sample of the stored values.
 
     One row that cannot be decrypted concerns one person, and is no reason to take the site down for all others.
@@ -171,7 +171,7 @@ def most_open() -> bool:
 # Rotate ---------------------------------------------------------------------------------------------------------------
 
 
-def rotate(note: Note = silent) -> Census:
+def rotate(note: Note = no_progress) -> Census:
     """Re-encrypt every value under the first key, and return the counts of the last pass. Safe to stop and to repeat.
 
     Values already under the first key are not decrypted; values that cannot be decrypted are left as they are.

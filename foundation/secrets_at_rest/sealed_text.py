@@ -15,7 +15,7 @@ from foundation.secrets_at_rest.keyring import NoKeys, derive_key, keyring
 from foundation.secrets_at_rest.sealed_values import NONCE_BYTES, Unreadable
 
 
-def seal(plaintext: str, *, purpose: str, also_needs: str = "") -> str:
+def seal_text(plaintext: str, *, purpose: str, also_needs: str = "") -> str:
     """Encrypt. `also_needs`: a second secret, without which the keys of the site do not decrypt it. Raises `NoKeys`."""
     key_id, key = next(iter(keyring().items()))
     nonce = os.urandom(NONCE_BYTES)
@@ -23,7 +23,7 @@ def seal(plaintext: str, *, purpose: str, also_needs: str = "") -> str:
     return f"{key_id}:{base64.b64encode(sealed).decode()}"
 
 
-def unseal(sealed: str, *, purpose: str, also_needs: str = "") -> str:
+def unseal_text(sealed: str, *, purpose: str, also_needs: str = "") -> str:
     """The plaintext. Raises `Unreadable`: sealed text is never returned as if it were the value."""
     key_id, _colon, encoded = sealed.partition(":")
     try:
@@ -34,7 +34,7 @@ def unseal(sealed: str, *, purpose: str, also_needs: str = "") -> str:
         raise Unreadable from None
 
 
-def key_id_of(sealed: str) -> str:
+def key_id_of_text(sealed: str) -> str:
     return sealed.partition(":")[0]
 
 

@@ -83,7 +83,7 @@ class AliasAdmin(Page):
 
     def affected_by_deletion(self, objs: Any) -> list[str]:
         named = OAuth2Credential.objects.named_by(aliases=objs)
-        return affected_sign_ins_of(named, named.left_alone(aliases=objs))
+        return affected_sign_ins_of(named, named.unused_without(aliases=objs))
 
     @admin.display(description=gettext_lazy("Label"), ordering="label")
     def title(self, alias: Alias) -> str:
@@ -123,4 +123,4 @@ class ConnectionAdmin(Page):
 
     def affected_by_deletion(self, objs: Any) -> list[str]:
         named = OAuth2Credential.objects.named_by(connections=objs)
-        return affected_sign_ins_of(named, named.left_alone(connections=objs))
+        return affected_sign_ins_of(named, named.unused_without(connections=objs))

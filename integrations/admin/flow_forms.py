@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy
 from integrations import calls
 from integrations.admin.line_fields import HeadersField, InputsField, LinesField, OutputsField
 from integrations.models.flows import Action, RestStep, Subflow, SubflowAction
-from integrations.models.flows.declared import check_beginnings, check_inputs, check_outputs
+from integrations.models.flows.declared import check_inputs, check_output_paths, check_outputs
 
 INPUTS = gettext_lazy(
     "One per line: name: type = default. Types: text, integer, number, boolean, json. An input without a default is"
@@ -76,7 +76,7 @@ class StepForm(forms.ModelForm):  # type: ignore[type-arg]
         """Refuse headers that the header policy would drop from the call."""
         headers = self.cleaned_data["headers"]
         for row in headers if isinstance(headers, list) else []:
-            if isinstance(row, list) and row and isinstance(row[0], str) and not calls.may_say(row[0]):
+            if isinstance(row, list) and row and isinstance(row[0], str) and not calls.may_set_header(row[0]):
                 raise ValidationError(_("Steps can’t set the header “%(name)s”.") % {"name": row[0]})
         return headers
 
@@ -154,7 +154,7 @@ class OrderedFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
             form.add_error(None, error)
 
     def check_outputs(self, names: set[str]) -> None:
-        check_beginnings(self.instance.outputs, {"inputs": self.instance.input_names, self.root: names})
+        check_output_paths(self.instance.outputs, {"inputs": self.instance.input_names, self.root: names})
 
 
 class StepFormSet(OrderedFormSet):

@@ -51,7 +51,7 @@ class InputsForm(forms.Form):
         kinds = {row["name"]: row["type"] for row in self.declared}
         ticked = {name: value for name, value in texts.items() if kinds[name] == InputType.BOOLEAN}
         typed = {name: value for name, value in texts.items() if name not in ticked}
-        return {**ticked, **actions.from_texts(self.declared, typed)}
+        return {**ticked, **actions.parse_inputs(self.declared, typed)}
 
 
 class Tester:
@@ -124,7 +124,7 @@ class SubflowTester(Tester):
         return _("It runs as System User, so a step with a Personal credential fails with 401.")
 
     def run(self, user: User, subflow: Subflow, inputs: dict[str, Any]) -> dict[str, Any]:
-        run = flows.try_out(subflow, user=user, inputs=inputs)
+        run = flows.run_test(subflow, user=user, inputs=inputs)
         result = result_context(RunState(run.status), run.error, list(run.steps.all()), run.outputs)
         return {**result, "initiator_url": run.initiator_url}
 

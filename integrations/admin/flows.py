@@ -85,7 +85,7 @@ class ActionAdmin(Testable):
         """Warn about subflows whose inputs no longer match this action."""
         super().save_related(request, form, formsets, change)
         for placed in form.instance.subflows.select_related("subflow", "action"):
-            for fault in placed.wrong_with_names():
+            for fault in placed.input_errors():
                 messages.warning(request, _("Subflow “%(name)s”: %(fault)s") % {"name": placed.subflow, "fault": fault})
 
     @admin.display(description=gettext_lazy("Calls"), empty_value=NOTHING)

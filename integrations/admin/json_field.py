@@ -6,7 +6,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 
-from integrations.models.stored_json import check_kept
+from integrations.models.stored_json import check_storable
 
 
 class Decoder(json.JSONDecoder):
@@ -17,7 +17,7 @@ class Decoder(json.JSONDecoder):
         """
         try:
             value = super().decode(text, *arguments)
-            check_kept(value)
+            check_storable(value)
         except (RecursionError, ValueError, ValidationError):
             raise json.JSONDecodeError("cannot be read or stored", "", 0) from None
         return value

@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from integrations.models.flows import InputType
-from integrations.models.stored_json import check_kept
+from integrations.models.stored_json import check_storable
 
 
 class LinesField(forms.CharField):
@@ -37,7 +37,7 @@ class LinesField(forms.CharField):
             rows = json.loads(text)
         except (ValueError, RecursionError):
             raise ValidationError(_("This isn’t valid JSON.")) from None
-        check_kept(rows)
+        check_storable(rows)
         return [self.row(name, value) for name, value in rows.items()] if isinstance(rows, dict) else rows
 
     def from_line(self, number: int, line: str) -> Any:
@@ -107,5 +107,5 @@ def default_of(number: int, kind: str, text: str) -> Any:
     except (ValueError, RecursionError):
         message = _("Line %(number)d: write the default as JSON: 5, true, null, [1, 2].")
         raise ValidationError(message % {"number": number}) from None
-    check_kept(default)
+    check_storable(default)
     return default

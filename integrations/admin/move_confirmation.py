@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_variables
 
-from foundation.secrets_at_rest import readable
+from foundation.secrets_at_rest import value_or_blank
 from integrations.models.registry import ApplicationRegistry, ClientAuthentication
 
 SAME_PROVIDER, SECRET = "same_provider", "client_secret"
@@ -64,5 +64,5 @@ def has_secret(registry: ApplicationRegistry) -> bool:
 
 @sensitive_variables()
 def is_secret_of(registry: ApplicationRegistry, typed: str) -> bool:
-    stored = readable(registry, "client_secret")
+    stored = value_or_blank(registry, "client_secret")
     return bool(stored and typed) and constant_time_compare(stored, typed)

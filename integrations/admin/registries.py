@@ -159,7 +159,7 @@ class RegistryAdmin(Page):
             add_scopes(form.instance, form.cleaned_data["offered_scopes"])
         if not change:
             set_default_profile(form.instance)
-        for shortcoming, _code in validation.shortcomings(form.instance):
+        for shortcoming, _code in validation.find_shortcomings(form.instance):
             messages.warning(request, shortcoming)
 
     @admin.display(description=gettext_lazy("Used by"))

@@ -172,7 +172,7 @@ class RegistryForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
     def clean_revocation_request(self) -> dict[str, Any]:
         typed = self.cleaned_data["revocation_request"] or {}
         with dialect_errors():
-            revocation_requests.read(typed)
+            revocation_requests.parse_dialect(typed)
         return dict(typed)
 
     def clean_token_revocation_url(self) -> str:
@@ -211,7 +211,7 @@ class RegistryForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
 
     def check_revocation(self, fields: dict[str, Any]) -> None:
         """Check address and request of the revocation together: placeholders must match."""
-        dialect, url = revocation_requests.read(fields["revocation_request"]), fields["token_revocation_url"]
+        dialect, url = revocation_requests.parse_dialect(fields["revocation_request"]), fields["token_revocation_url"]
         try:
             if url:
                 revocation_requests.check_together(dialect, url, registered=fields["send_credentials"])
@@ -240,15 +240,15 @@ class RegistryForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
             self.add_error("client_secret", message % {"labels": labels})
 
     def leading_elsewhere(self, fields: dict[str, Any]) -> list[str]:
-        endpoints = validation.leading_elsewhere(self.initial, fields)
-        return [*endpoints, *validation.leading_people_elsewhere(self.initial, fields)]
+        endpoints = validation.changes_of_secret_receiver(self.initial, fields)
+        return [*endpoints, *validation.changes_of_token_receiver(self.initial, fields)]
 
     def check_tokens(self, fields: dict[str, Any]) -> None:
         """Ask for confirmation if tokens would go to another server, and no secret has to be typed for it."""
         if fields[move_confirmation.SAME_PROVIDER] or self.instance._state.adding or self.has_secret:
             return
         receivers, current_receivers = validation.new_receivers(self.initial, fields)
-        if "call_headers" in validation.leading_people_elsewhere(self.initial, fields):
+        if "call_headers" in validation.changes_of_token_receiver(self.initial, fields):
             receivers |= {_("a place that Headers of calls name")}
         if receivers and Token.objects.filter(credential__profile__registry=self.instance).exists():
             move_confirmation.ask_for_confirmation(self, receivers, current_receivers)

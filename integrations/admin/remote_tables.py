@@ -101,20 +101,20 @@ def preview_of(table: RemoteTable, user: User, source: Source) -> dict[str, Any]
     if not RemoteTable.objects.readable_by(user).filter(pk=table.pk).exists():
         return {"trouble": _("To see rows you need the role, and a group that may use each alias.")}
     try:
-        answer = remote_tables.read(table, user, source, fresh=True)
+        answer = remote_tables.read_table(table, user, source, fresh=True)
     except NoUsableToken as error:
         return {"trouble": str(REASONS.get(error.code, REASONS["not_connected"])), "asks_to_sign_in": True}
     except remote_tables.TurnedOff:
         return {"trouble": _("The alias, its credential or its registry is not active.")}
     except OAuthError as error:
         return {"trouble": error.description or _("It didn’t work: %(code)s.") % {"code": error.code}}
-    rows = remote_tables.arranged(answer, table)
+    rows = remote_tables.arrange_rows(answer, table)
     page = rows.page(1, size=ROWS_PREVIEWED)
     context = {"columns": columns, "page": page, "found": rows.count, "is_cut": answer.is_cut}
     return context | {"empty_columns": empty_columns(columns, rows)}
 
 
-def empty_columns(columns: list[RemoteTableColumn], arranged: remote_tables.Arranged) -> list[str]:
+def empty_columns(columns: list[RemoteTableColumn], arranged: remote_tables.ArrangedRows) -> list[str]:
     """Return the labels of columns that are empty in every row: their path is probably wrong."""
     if not arranged.rows:
         return []

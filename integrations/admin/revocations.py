@@ -63,7 +63,7 @@ class RevocationAdmin(Undeletable):
         with transaction.atomic():
             started = [revocation for revocation in queryset.retryable().with_registry() if revocation.start_over()]
             for revocation in started:
-                tasks.hurry(revocation)
+                tasks.deliver_soon(revocation)
         singular, plural = (
             "Asking the provider again for %(count)d revocation.",
             "Asking the providers again for %(count)d revocations.",

@@ -39,7 +39,7 @@ class TableForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable
                 message = _("Its step “%(step)s” changes something (%(method)s). Viewing a table must not.")
                 self.add_error("action", message % {"step": step.name, "method": step.method})
         try:
-            actions.taken(action.inputs, inputs if isinstance(inputs, dict) else {})
+            actions.validate_inputs(action.inputs, inputs if isinstance(inputs, dict) else {})
         except actions.BadInputs as error:
             self.add_error("inputs", str(error))
 
@@ -54,7 +54,7 @@ class TableForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable
         if "?" in path:
             raise forms.ValidationError(_("What follows the question mark belongs in Query."))
         try:
-            calls.target(ANYWHERE, path)
+            calls.target_url(ANYWHERE, path)
         except calls.BadPath as error:
             raise forms.ValidationError(str(error)) from None
         return path

@@ -25,9 +25,9 @@ from integrations.models.registry import (
     validation,
 )
 from integrations.models.registry.validation import BOUND_TO_SECRET, GET_SECRETS
-from integrations.models.template_definitions import Question, answered
+from integrations.models.template_definitions import Question, fill_in
 from integrations.provider_setup import from_template
-from integrations.provider_setup.from_template import Wanted
+from integrations.provider_setup.from_template import Answers
 
 CALLED = tuple(name for name in dict.fromkeys((*BOUND_TO_SECRET, *GET_SECRETS)) if name.endswith("_url"))
 QUOTED_LENGTH = 60  # characters of typed text in an error message
@@ -146,14 +146,14 @@ class FromTemplateForm(forms.Form):
 
     def check_rows(self) -> None:
         """Validate the registry that would be created."""
-        for name, fault in validation.faults(from_template.registry_of(self.definition, self.answers())):
+        for name, fault in validation.find_faults(from_template.registry_of(self.definition, self.answers())):
             self.add_error(name if name in self.fields else None, fault)
 
     def check_addresses(self) -> None:
         """Check each server once: the answers decide where the secret and people's tokens go."""
         answers = self.answers().answers
         texts = [*(self.definition.registry.get(name, "") for name in CALLED), self.definition.connection_url]
-        urls = {text: str(answered(text, answers)) for text in texts if text}
+        urls = {text: str(fill_in(text, answers)) for text in texts if text}
         for text in {origin(url): text for text, url in urls.items()}.values():
             try:
                 addresses.check(urls[text])
@@ -162,10 +162,10 @@ class FromTemplateForm(forms.Form):
                 self.add_error(answer_name(question) if question else None, error)
 
     @sensitive_variables("fields")
-    def answers(self) -> Wanted:
+    def answers(self) -> Answers:
         fields = self.cleaned_data
         questions = self.definition.questions
-        return Wanted(
+        return Answers(
             name=fields["name"],
             alias=fields["alias"],
             client_id=fields["client_id"],

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
 from accounts.api.authentication import InsufficientScope, challenge
-from accounts.api.throttling import wait_of_the_refused
+from accounts.api.throttling import throttle_unauthenticated
 from foundation.oauth_client.errors import Misconfigured, OAuthError, Unreachable
 from integrations.calls import BadPath
 from integrations.models.tokens import consent
@@ -63,7 +63,7 @@ def to_api_exception(error: Exception, context: dict[str, Any]) -> Exception:
     if isinstance(error, PermissionDenied):
         return exceptions.PermissionDenied()
     if isinstance(error, UNAUTHENTICATED):
-        wait = wait_of_the_refused(context["request"], context["view"])
+        wait = throttle_unauthenticated(context["request"], context["view"])
         return error if wait is None else exceptions.Throttled(wait)
     return error
 

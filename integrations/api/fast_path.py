@@ -28,7 +28,7 @@ from integrations.api.views import ApiView, MayUseIntegrations, Token, TokenVali
 from integrations.calls import NEVER_SENT, BadPath
 from integrations.connections import renewal
 from integrations.connections.renewal import ReadyCall
-from integrations.personal_auth import NotAuthenticated, exported
+from integrations.personal_auth import NotAuthenticated, export_token
 
 LONGEST = 86_400.0  # seconds that `minimum_seconds` may be
 # Skipped for these calls: they concern pages, sessions and static files. `proxy.PLAIN` has the headers they would set.
@@ -41,7 +41,7 @@ SKIPPED_MIDDLEWARE = frozenset({
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "accounts.audit_middleware.name_who_changes",
+    "accounts.audit_middleware.attribute_admin_changes",
     "django.contrib.messages.middleware.MessageMiddleware",
     "accounts.sign_in.known_devices.set_cookie",
     "accounts.sign_in.redirects.mark_redirects",
@@ -54,7 +54,7 @@ SKIPPED_MIDDLEWARE = frozenset({
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 
-def for_programs(get_response: GetResponse) -> GetResponse:
+def fast_path_middleware(get_response: GetResponse) -> GetResponse:
     """Middleware of the fast path."""
     if unknown_middleware():
         return get_response
@@ -67,7 +67,7 @@ def for_programs(get_response: GetResponse) -> GetResponse:
 
 def unknown_middleware() -> list[str]:
     """Return installed middleware that would be skipped but is not in `SKIPPED_MIDDLEWARE`."""
-    name = f"{__name__}.{for_programs.__name__}"
+    name = f"{__name__}.{fast_path_middleware.__name__}"
     installed = list(settings.MIDDLEWARE)
     behind = installed[installed.index(name) + 1 :] if name in installed else []
     return [path for path in behind if path not in SKIPPED_MIDDLEWARE]
@@ -82,7 +82,7 @@ def fast_answer(request: HttpRequest) -> HttpResponseBase | None:
         return None
     request.get_host()  # refuses unknown hosts, as the skipped CommonMiddleware would
     view_class, answer = ANSWERS[match["call"] or "proxy"]
-    presented = bearer_tokens.presented(request)
+    presented = bearer_tokens.bearer_token_in(request)
     seconds = minimum_seconds(request) if match["call"] == "token" else 0
     if presented is None or seconds is None:
         return None
@@ -92,7 +92,7 @@ def fast_answer(request: HttpRequest) -> HttpResponseBase | None:
     bearer, call = caller_and_call
     if not is_ordinary(request, match["call"], call) or not may_answer(request, view_class, bearer, call):
         return None
-    bearer_tokens.note_use(presented, bearer)
+    bearer_tokens.record_use(presented, bearer)
     return answer(request, bearer, call, match["path"] or "")
 
 
@@ -126,7 +126,7 @@ def may_answer(request: HttpRequest, view_class: type[ApiView], bearer: Bearer, 
 
 def answer_token(request: HttpRequest, bearer: Bearer, call: ReadyCall, _path: str) -> HttpResponse:
     renewal.note_use(call, program_of(bearer.auth))
-    token = exported(call)
+    token = export_token(call)
     return json_response(
         {
             "access_token": token.access_token,

@@ -16,7 +16,7 @@ from integrations.api.views import ApiView, api_of
 from integrations.connections.renewal import NoUsableToken
 from integrations.models.remote_tables import RemoteTable
 from integrations.personal_auth import NotAuthenticated
-from integrations.remote_tables import Answer, Arranged, Source
+from integrations.remote_tables import Answer, ArrangedRows, Source
 
 ROWS = 100
 LONGEST_PARAMETER = 200  # characters
@@ -43,7 +43,7 @@ class RemoteTableRows(ApiView):
         parameters.is_valid(raise_exception=True)
         user = api_of(request).user
         answer = rows_of(table, user, remote_tables.source_of(table, user))
-        rows = remote_tables.arranged(answer, table, **search_parameters(request))
+        rows = remote_tables.arrange_rows(answer, table, **search_parameters(request))
         body = body_of(request, table, answer, rows, parameters.validated_data["page"])
         return Response(RemoteRowsSerializer(body).data, headers={"Cache-Control": "no-store, private"})
 
@@ -59,7 +59,7 @@ def get_table(request: Request, name: str) -> RemoteTable:
 def rows_of(table: RemoteTable, user: Any, source: Source) -> Answer:
     """Read the rows. Answers 404 for what is turned off; lets `OAuthError` through to the exception handler."""
     try:
-        return remote_tables.read(table, user, source)
+        return remote_tables.read_table(table, user, source)
     except NoUsableToken as error:
         raise NotAuthenticated(source.main.initiator_url if source.main else "", code=error.code) from error
     except remote_tables.TurnedOff:
@@ -69,7 +69,7 @@ def rows_of(table: RemoteTable, user: Any, source: Source) -> Answer:
         raise PermissionDenied(message, code="provider_forbids") from None
 
 
-def body_of(request: Request, table: RemoteTable, answer: Answer, rows: Arranged, number: int) -> dict[str, Any]:
+def body_of(request: Request, table: RemoteTable, answer: Answer, rows: ArrangedRows, number: int) -> dict[str, Any]:
     page, columns = rows.page(number, size=ROWS), list(table.columns.all())
     page_rows, next_page = (page.rows, page.next) if number <= page.pages else ([], None)
     return {

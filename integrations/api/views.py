@@ -36,7 +36,7 @@ class MayUseIntegrations(BasePermission):
     message = "You may not use integrations here."
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        return admission.refused_person(request.user) is None
+        return admission.find_refusal(request.user) is None
 
 
 class ApiView(APIView):

@@ -8,7 +8,7 @@ The token is sent to the origin of the alias and nowhere else, whatever the call
 """
 
 from integrations.calls.buffered import DEADLINE, LARGEST_ANSWER, send
-from integrations.calls.header_policy import NEVER_SENT, BadPath, allowed_headers, may_say, target
+from integrations.calls.header_policy import NEVER_SENT, BadPath, allowed_headers, may_set_header, target_url
 from integrations.calls.retries import IDEMPOTENT, MOST_RETRIES
 from integrations.calls.streamed import Body, IncompleteBody, Streamed, stream
 
@@ -23,8 +23,8 @@ __all__ = [
     "IncompleteBody",
     "Streamed",
     "allowed_headers",
-    "may_say",
+    "may_set_header",
     "send",
     "stream",
-    "target",
+    "target_url",
 ]

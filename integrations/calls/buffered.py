@@ -9,7 +9,7 @@ import requests
 
 from accounts.models import User
 from foundation.oauth_client import transport
-from integrations.calls.header_policy import allowed_headers, method_of, request_headers, target
+from integrations.calls.header_policy import allowed_headers, method_of, request_headers, target_url
 from integrations.calls.retries import IDEMPOTENT, Terms, call_unless_down, call_with_renewal
 from integrations.connections import renewal
 from integrations.models.registry import HttpConnection
@@ -42,7 +42,7 @@ def send(
     Raises `renewal.NoUsableToken`, `BadPath`, or an `OAuthError` (unreachable, blocked, too large).
     """
     method = method_of(method)
-    url = target(connection.connection_url, path)
+    url = target_url(connection.connection_url, path)
     if connection.credential is None:
         raise renewal.NoUsableToken("no_credential")
     token = renewal.current(user, connection.credential, connection_url=connection.connection_url)

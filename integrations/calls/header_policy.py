@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
 from foundation.oauth_client import call_headers
-from integrations.expressions.percent_encoding import LONGEST_PATH, TooManyEncodings, fully_unquoted
+from integrations.expressions.percent_encoding import LONGEST_PATH, TooManyEncodings, unquote_fully
 from integrations.models.registry import ApplicationRegistry
 
 # Headers that callers may not set: credentials, destination, framing, and the proxies that a call has passed.
@@ -47,12 +47,12 @@ class BadPath(ValueError):
     """The path would leave the origin or the base path of the alias, or the request is not valid."""
 
 
-def target(connection_url: str, path: str) -> str:
+def target_url(connection_url: str, path: str) -> str:
     """The URL of `path` below the connection's URL. Raises `BadPath` if it could leave that origin or base path."""
     if len(path) > LONGEST_PATH:
         raise BadPath(f"A path has at most {LONGEST_PATH} characters.")
     try:
-        decoded = fully_unquoted(path.partition("?")[0])
+        decoded = unquote_fully(path.partition("?")[0])
     except TooManyEncodings:
         raise BadPath("The path is percent-encoded too many times.") from None
     if FORBIDDEN.search(path) or FORBIDDEN_ONCE_DECODED.search(decoded):
@@ -75,7 +75,7 @@ def has_dot_segments(path: str) -> bool:
 def allowed_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """The headers that a caller may set, without those of this hop (RFC 9110 §7.6.1)."""
     hop_headers = hop_by_hop_names(headers.items())
-    return {name: value for name, value in headers.items() if may_say(name) and name.lower() not in hop_headers}
+    return {name: value for name, value in headers.items() if may_set_header(name) and name.lower() not in hop_headers}
 
 
 def request_headers(
@@ -95,7 +95,7 @@ def normalize_name(name: str) -> str:
     return name.lower().replace("_", "-")
 
 
-def may_say(name: str) -> bool:
+def may_set_header(name: str) -> bool:
     """Whether a caller may set this header. Underscores count as hyphens, because some servers treat them alike."""
     return bool(HEADER_NAME.fullmatch(name)) and not FORBIDDEN_IN_REQUESTS.match(name.replace("_", "-"))
 

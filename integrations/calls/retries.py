@@ -127,12 +127,12 @@ def call_unless_down(
         answer = call()
     except OAuthError as error:
         if seconds >= ENOUGH_TO_TELL or error.code != "timeout":
-            circuit_breaker.note(registry, url, error)
+            circuit_breaker.record_result(registry, url, error)
         raise
     if answer.status_code in AWAY:
-        circuit_breaker.note(registry, url, error_of(answer))
+        circuit_breaker.record_result(registry, url, error_of(answer))
     elif answer.status_code < 500:
-        circuit_breaker.note(registry, url)
+        circuit_breaker.record_result(registry, url)
     return answer
 
 

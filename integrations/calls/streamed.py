@@ -15,7 +15,7 @@ from integrations.calls.header_policy import (
     method_of,
     request_headers,
     response_headers,
-    target,
+    target_url,
 )
 from integrations.calls.retries import IDEMPOTENT, Terms, call_unless_down, call_with_renewal
 from integrations.connections import renewal
@@ -96,7 +96,7 @@ def stream(
     progress. Everything else is as in `send`; a request with a body of more than 256 KiB is never repeated.
     """
     method = method_of(method)
-    url = target(call.connection_url, path)
+    url = target_url(call.connection_url, path)
     caller_headers = {**allowed_headers(headers), **framing_headers(body)}
     caller_headers.setdefault("User-Agent", "Keyrack")
 

@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from foundation.error_boundary import error_boundary
 from foundation.oauth_client.errors import OAuthError
-from foundation.secrets_at_rest import opens_by_header
+from foundation.secrets_at_rest import has_key
 from integrations.connections import renewal
 from integrations.connections.renewal import NoUsableToken, journal
 from integrations.connections.renewal.refresh_request import INTERNAL_ERROR
@@ -111,7 +111,7 @@ def is_free(token: Token) -> bool:
     sealed = ("access_token", "refresh_token")
     if registry.is_down_at(registry.token_url) or token.address_changes():
         return False
-    return all(opens_by_header(token, name) for name in sealed)
+    return all(has_key(token, name) for name in sealed)
 
 
 def lanes_of(tokens: list[Token]) -> Iterator[Lane]:

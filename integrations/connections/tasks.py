@@ -41,7 +41,7 @@ def purge_revocations() -> None:
 def end_sign_ins_of_deactivated() -> None:
     """End the sign-ins of deactivated people. Safe to repeat."""
     for batch in endings.end_sign_ins_of_deactivated():
-        hurry_all(batch)
+        deliver_all_soon(batch)
 
 
 @shared_task(name="integrations.purge_attempts")
@@ -65,26 +65,26 @@ def send_notices() -> None:
     notices.send_due()
 
 
-def hurry(revocation: Revocation | None) -> None:
+def deliver_soon(revocation: Revocation | None) -> None:
     """Deliver the revocation as soon as it is committed, or in the next sweep if the broker is down."""
     if revocation and revocation.next_attempt_at:
         publish_on_commit(deliver_revocation, revocation.hex)
 
 
-def hurry_all(revocations: Sequence[Revocation | None]) -> None:
+def deliver_all_soon(revocations: Sequence[Revocation | None]) -> None:
     """Deliver many revocations as soon as they are committed, with a single message."""
     if len(revocations) == 1:
-        hurry(revocations[0])
+        deliver_soon(revocations[0])
     elif any(revocations):
-        hurry_sweep()
+        sweep_soon()
 
 
-def hurry_sweep() -> None:
+def sweep_soon() -> None:
     """Deliver all due revocations without waiting for beat."""
     publish_on_commit(sweep_revocations)
 
 
-def hurry_deactivated() -> None:
+def end_deactivated_soon() -> None:
     """End the sign-ins of deactivated people without waiting for beat."""
     publish_on_commit(end_sign_ins_of_deactivated)
 

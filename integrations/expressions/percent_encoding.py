@@ -14,7 +14,7 @@ class TooManyEncodings(ValueError):
     """More levels of percent-encoding than `deepest`."""
 
 
-def fully_unquoted(path: str, *, deepest: int = DEEPEST) -> str:
+def unquote_fully(path: str, *, deepest: int = DEEPEST) -> str:
     """Decode until nothing changes, because the server behind may decode more than once.
 
     Decodes what only lenient servers do, too: "%u002e" and "%c0%ae" are dots to some. Raises `TooManyEncodings`.

@@ -12,7 +12,7 @@ from jinja2.environment import TemplateExpression
 from integrations.expressions import budget
 from integrations.expressions.bounds import as_text
 from integrations.expressions.errors import LARGEST, BadExpression, too_large
-from integrations.expressions.percent_encoding import DEEPEST, TooManyEncodings, fully_unquoted
+from integrations.expressions.percent_encoding import DEEPEST, TooManyEncodings, unquote_fully
 from integrations.expressions.sandbox import Sandbox, parse_template
 
 Names = Mapping[str, Any]
@@ -28,7 +28,7 @@ def quote_segment(value: Any) -> str:
     if len(text_value) > LONGEST_SEGMENT:
         raise BadExpression(_("A value in a path can have at most %(size)d characters.") % {"size": LONGEST_SEGMENT})
     try:
-        plain = fully_unquoted(text_value, deepest=DEEPEST - 1)
+        plain = unquote_fully(text_value, deepest=DEEPEST - 1)
     except TooManyEncodings:
         raise BadExpression(_("A value in a path is percent-encoded too many times.")) from None
     leads_out = plain.strip() in {"", ".", ".."} or any(sign in plain for sign in "/\\;") or not plain.isprintable()

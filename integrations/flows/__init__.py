@@ -12,6 +12,6 @@ Each run is a row. It runs once and is never repeated: the process that claims t
 """
 
 from integrations.flows.actions import BadInputs
-from integrations.flows.start import NotAvailable, run_subflow, start_subflow, try_out, uses_of
+from integrations.flows.start import NotAvailable, run_subflow, run_test, start_subflow, subflows_using
 
-__all__ = ["BadInputs", "NotAvailable", "run_subflow", "start_subflow", "try_out", "uses_of"]
+__all__ = ["BadInputs", "NotAvailable", "run_subflow", "run_test", "start_subflow", "subflows_using"]

@@ -195,7 +195,7 @@ def reason_to_stop(run: SubflowRun) -> Callable[[], Failure | None]:
 def find_allowed_subflow(run: SubflowRun) -> Subflow:
     """Return the subflow if this person may still run it. Reads everything anew. Raises `Stopped`."""
     user = User.objects.filter(pk=run.user_id).first()
-    refusal = admission.refused_person(user or AnonymousUser())
+    refusal = admission.find_refusal(user or AnonymousUser())
     if user is None or refusal:
         code = refusal.code if refusal else "deactivated"
         raise stopped_because(

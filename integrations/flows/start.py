@@ -53,7 +53,7 @@ def start_subflow(
 
 
 @sensitive_variables()
-def try_out(subflow: Subflow, *, user: User, inputs: Mapping[str, Any]) -> SubflowRun:
+def run_test(subflow: Subflow, *, user: User, inputs: Mapping[str, Any]) -> SubflowRun:
     """Run a subflow that may not be active yet, for administrators who set it up. Otherwise as `run_subflow`."""
     run = new_run(subflow, user, inputs, origin="Test", is_test=True)
     perform_run(run)
@@ -70,7 +70,7 @@ def find_available(name: str, user: User) -> Subflow:
 def new_run(
     subflow: Subflow, user: User, inputs: Mapping[str, Any] | None, *, origin: str, is_test: bool = False
 ) -> SubflowRun:
-    sealed_inputs = serialize_inputs(actions.taken(subflow.inputs, inputs or {}))
+    sealed_inputs = serialize_inputs(actions.validate_inputs(subflow.inputs, inputs or {}))
     return SubflowRun.objects.create(
         subflow=subflow,
         name=subflow.name,
@@ -90,6 +90,6 @@ def serialize_inputs(inputs: dict[str, Any]) -> str:
         raise BadInputs(_("The inputs: %(why)s") % {"why": error}) from None
 
 
-def uses_of(user: User, alias: Alias) -> list[str]:
+def subflows_using(user: User, alias: Alias) -> list[str]:
     """Titles of the subflows that this person can run and that use their token for the alias."""
     return sorted(subflow.title for subflow in Subflow.objects.available_to(user).calling(alias))

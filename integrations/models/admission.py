@@ -122,7 +122,7 @@ RULES: list[Rule] = [
 ]
 
 
-def refused_person(person: Person) -> Rule | None:
+def find_refusal(person: Person) -> Rule | None:
     """The first rule about the person that refuses them, for any integration. One statement."""
     rules = [rule for rule in RULES if rule.about == About.PERSON]
     if person.pk is None:
@@ -137,7 +137,7 @@ def may_use_any(person_id: Any) -> Q:
     return Q(Exists(User.objects.filter(*conditions, pk=person_id)))
 
 
-def admitted(person_id: Any, aliases: AliasQuerySet | None = None) -> AliasQuerySet:
+def filter_admitted(person_id: Any, aliases: AliasQuerySet | None = None) -> AliasQuerySet:
     """Filter aliases (all, if None) by those that the person may use now.
 
     `person_id`: the id of a user, None for an anonymous one, or an expression for the id.
@@ -145,20 +145,20 @@ def admitted(person_id: Any, aliases: AliasQuerySet | None = None) -> AliasQuery
     return _passing(person_id, aliases, RULES)
 
 
-def shown(person_id: Any, aliases: AliasQuerySet | None = None) -> AliasQuerySet:
+def filter_visible(person_id: Any, aliases: AliasQuerySet | None = None) -> AliasQuerySet:
     """Filter aliases as `admitted` does, but include those that are turned off."""
     return _passing(person_id, aliases, [rule for rule in RULES if rule.hides])
 
 
-def with_switches(aliases: AliasQuerySet) -> AliasQuerySet:
+def annotate_switches(aliases: AliasQuerySet) -> AliasQuerySet:
     """Annotate `is_on`: whether all rules hold that don't hide the alias. These are the administrators' switches."""
     switches = [rule for rule in RULES if not rule.hides]
     return _with_credential(aliases).annotate(is_on=_all_hold(switches))  # type: ignore[no-redef]  # declared on Alias for readers
 
 
-def turned_on(aliases: AliasQuerySet) -> AliasQuerySet:
+def filter_turned_on(aliases: AliasQuerySet) -> AliasQuerySet:
     """Filter aliases by those that are turned on, for calls of the system, which no person makes."""
-    return with_switches(aliases).filter(is_on=True)  # type: ignore[misc]  # annotated
+    return annotate_switches(aliases).filter(is_on=True)  # type: ignore[misc]  # annotated
 
 
 def is_on(credential: OAuth2Credential) -> bool:
@@ -167,7 +167,7 @@ def is_on(credential: OAuth2Credential) -> bool:
     return OAuth2Credential.objects.filter(*conditions, pk=credential.pk).exists()
 
 
-def verdicts(person_id: Any, alias: Alias) -> list[tuple[Rule, bool]]:
+def evaluate_rules(person_id: Any, alias: Alias) -> list[tuple[Rule, bool]]:
     """Every rule, and whether it admits this person to this alias. One statement."""
     rows = _pairs(person_id, Alias.objects.filter(pk=alias.pk))
     row = rows.annotate(**{f"passes_{rule.code}": _holds([rule], rule.about) for rule in RULES}).get()
@@ -176,13 +176,13 @@ def verdicts(person_id: Any, alias: Alias) -> list[tuple[Rule, bool]]:
 
 def scopes_of(user: User, requested: Iterable[str] | None = None) -> dict[str, Any]:
     """Scopes that this person may grant to a program, with their descriptions. None without the role."""
-    if refused_person(user):
+    if find_refusal(user):
         return {}
     aliases = Alias.objects.all()
     if requested is not None:
         names = [scope.removeprefix("service:") for scope in requested if scope.startswith("service:")]
         aliases = aliases.filter(name__in=names)
-    return {**scopes.FIXED, **shown(user.pk, aliases).as_scopes()}
+    return {**scopes.FIXED, **filter_visible(user.pk, aliases).as_scopes()}
 
 
 def _passing(person_id: Any, aliases: AliasQuerySet | None, rules: Sequence[Rule]) -> AliasQuerySet:

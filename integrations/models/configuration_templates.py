@@ -49,10 +49,10 @@ class ConfigurationTemplate(SysIdModel):
     @cached_property
     def read(self) -> Definition:
         """The parsed definition. Raises `BadDefinition` if the row was changed by other means than a form."""
-        return template_definitions.read(self.definition)
+        return template_definitions.parse_definition(self.definition)
 
     def clean(self) -> None:
         try:
-            template_definitions.read(self.definition)
+            template_definitions.parse_definition(self.definition)
         except BadDefinition as error:
             raise ValidationError({"definition": str(error)}) from None

@@ -11,7 +11,7 @@ from accounts.audit.log import Event, write_all
 from accounts.models import User
 from integrations.models.registry import OAuth2Credential
 
-__all__ = ["Event", "EventKind", "events_of", "line", "write", "write_all", "write_moved"]
+__all__ = ["Event", "EventKind", "build_event", "events_of", "log_event", "log_moved_addresses", "write_all"]
 
 
 class EventKind(models.TextChoices):
@@ -34,16 +34,16 @@ class EventKind(models.TextChoices):
 log.add_kinds(EventKind)
 
 
-def write(user: User | None, credential: OAuth2Credential | None, kind: EventKind, detail: str = "") -> None:
+def log_event(user: User | None, credential: OAuth2Credential | None, kind: EventKind, detail: str = "") -> None:
     log.write(kind, whose=user, detail=detail, **subject_fields(credential))
 
 
-def line(user: User | None, credential: OAuth2Credential | None, kind: EventKind, detail: str = "") -> Event:
+def build_event(user: User | None, credential: OAuth2Credential | None, kind: EventKind, detail: str = "") -> Event:
     """Return an event without saving it."""
-    return log.line(kind, whose=user, detail=detail, **subject_fields(credential))
+    return log.new_event(kind, whose=user, detail=detail, **subject_fields(credential))
 
 
-def write_moved(registry: str, registry_id: UUID, moved: list[tuple[str, str, str]]) -> None:
+def log_moved_addresses(registry: str, registry_id: UUID, moved: list[tuple[str, str, str]]) -> None:
     """Log a change of addresses that tokens are sent to. `moved`: name of the field, old and new value."""
     log.write(
         EventKind.ADDRESS_CHANGED,

@@ -22,7 +22,7 @@ from integrations.expressions import BadExpression
 from integrations.models import admission
 from integrations.models.flows import Action, RestStep
 from integrations.models.registry import Alias, SysIdModel
-from integrations.models.stored_json import check_kept
+from integrations.models.stored_json import check_storable
 
 LONGEST_PATH = 500  # characters
 MOST_ROWS = 10_000
@@ -60,7 +60,7 @@ class RemoteTableQuerySet(models.QuerySet["RemoteTable"]):
 
     def readable_by(self, user: User | AnonymousUser) -> Self:
         """Tables that are read only through aliases that this person may use. None without the role."""
-        shared = admission.shown(user.pk).values("pk")
+        shared = admission.filter_visible(user.pk).values("pk")
         others = RestStep.objects.filter(action=models.OuterRef("action")).exclude(alias__in=shared)
         by_action = Q(action__isnull=False) & ~models.Exists(others)
         return self.filter(Q(alias__in=shared) | by_action, admission.may_use_any(user.pk))
@@ -160,7 +160,7 @@ class RemoteTable(SysIdModel):
 
     def clean(self) -> None:
         try:
-            check_kept(self.inputs)
+            check_storable(self.inputs)
         except ValidationError as error:
             raise ValidationError({"inputs": error}) from None
 

@@ -38,11 +38,11 @@ def hangs_on(other: Token, token: Token, integration: Integration) -> bool:
     return is_one_grant and other.credential.registry == registry and may_be_one_account(other, token)
 
 
-def promises_against(attempt: AuthorizationAttempt) -> list[Revocation]:
+def conflicting_revocations(attempt: AuthorizationAttempt) -> list[Revocation]:
     """Revocations under way that would end what this sign-in has just been granted."""
     if attempt.registry.revocation_reach != RevocationReach.GRANT:
         return []
-    revocations = Revocation.objects.unkept().filter(user=attempt.owner, registry=attempt.registry)
+    revocations = Revocation.objects.undelivered().filter(user=attempt.owner, registry=attempt.registry)
     if not attempt.owner:  # a revocation without a user, but with a name, is a deleted person's
         revocations = revocations.filter(username="")
     return [revocation for revocation in revocations if may_be_one_account(revocation, attempt)]

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 from django.urls import reverse
 
 from accounts.models import User
-from integrations.models.registry import ApplicationRegistry, GrantType, OAuth2Credential, may_mend
+from integrations.models.registry import ApplicationRegistry, GrantType, OAuth2Credential, may_fix
 
 
 def initiator_url(credential: OAuth2Credential) -> str:
@@ -28,9 +28,9 @@ def initiator_url(credential: OAuth2Credential) -> str:
     return f"{reverse('integrations:initiator')}?{urlencode(query)}"
 
 
-def mend_url(registry: ApplicationRegistry, user: User) -> str:
+def registry_admin_url(registry: ApplicationRegistry, user: User) -> str:
     """Return the URL of the registry in the admin; "" for users who may not change it."""
-    return reverse("admin:integrations_applicationregistry_change", args=[registry.pk]) if may_mend(user) else ""
+    return reverse("admin:integrations_applicationregistry_change", args=[registry.pk]) if may_fix(user) else ""
 
 
 def home_url(credential: OAuth2Credential) -> str:

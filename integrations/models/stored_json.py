@@ -9,7 +9,7 @@ from integrations import expressions
 from integrations.expressions import BadExpression
 
 
-def check_kept(value: Any) -> None:
+def check_storable(value: Any) -> None:
     """Check that every database stores it unchanged: no NaN, no lone surrogates, no null characters."""
     try:
         text = expressions.as_json(value)

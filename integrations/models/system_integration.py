@@ -9,7 +9,7 @@ from integrations.models.registry import Alias, OAuth2Credential
 from integrations.models.tokens import Token
 
 
-def shared_integration(credential: OAuth2Credential) -> Integration:
+def build_system_integration(credential: OAuth2Credential) -> Integration:
     """Build the integration from the credential alone, with an alias made of the credential's id and name."""
     return Integration(
         alias=Alias(pk=credential.pk, name=credential.name, label=credential.name),

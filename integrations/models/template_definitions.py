@@ -88,7 +88,7 @@ class Definition:
 
     def registry_fields(self, answers: Mapping[str, str]) -> dict[str, Any]:
         """Fields of the new registry. Placeholders of a revocation request stay: they are filled in at each call."""
-        return {name: answered(value, answers) for name, value in self.registry.items()}
+        return {name: fill_in(value, answers) for name, value in self.registry.items()}
 
     def question_in(self, text: str) -> Question | None:
         """The first question whose placeholder is in the text."""
@@ -96,27 +96,27 @@ class Definition:
         return next((question for question in self.questions if question.name in named), None)
 
     def base(self, answers: Mapping[str, str]) -> str:
-        return str(answered(self.connection_url, answers))
+        return str(fill_in(self.connection_url, answers))
 
     def console(self, answers: Mapping[str, str]) -> str:
         """The URL of the provider's console; "" while an answer that it needs is missing."""
-        filled = str(answered(self.console_url, {name: text for name, text in answers.items() if text}))
+        filled = str(fill_in(self.console_url, {name: text for name, text in answers.items() if text}))
         return "" if _PLACEHOLDER.search(filled) else filled
 
 
-def answered(value: Any, answers: Mapping[str, str]) -> Any:
+def fill_in(value: Any, answers: Mapping[str, str]) -> Any:
     """Return the value with answers in the places of their questions, at any depth."""
     if isinstance(value, str):
         return _PLACEHOLDER.sub(lambda match: answers.get(match[1], match[0]), value)
     if isinstance(value, Mapping):
-        return {name: answered(item, answers) for name, item in value.items()}
-    return [answered(item, answers) for item in value] if isinstance(value, list | tuple) else value
+        return {name: fill_in(item, answers) for name, item in value.items()}
+    return [fill_in(item, answers) for item in value] if isinstance(value, list | tuple) else value
 
 
 # Reading --------------------------------------------------------------------------------------------------------------
 
 
-def read(raw: object) -> Definition:
+def parse_definition(raw: object) -> Definition:
     """Parse a definition. Raises `BadDefinition` if it is malformed, or could not work once it is filled in."""
     raw_members = parse_members("A template", raw, (*Definition.__dataclass_fields__,))
     for name in ("description", "registry", "connection_url"):
@@ -211,13 +211,13 @@ def filled_shortcomings(definition: Definition, sample: Mapping[str, str]) -> It
     except ValidationError as error:
         yield " ".join(f"{name}: {' '.join(texts)}" for name, texts in error.message_dict.items())
         return
-    yield from (f"{name}: {message}" for name, message in validation.faults(registry))
+    yield from (f"{name}: {message}" for name, message in validation.find_faults(registry))
     if registry.default_grant_type == GrantType.AUTHORIZATION_CODE and not registry.authorization_url:
         yield _("A template needs “%(name)s”.") % {"name": "authorization_url"}
     if message := validation.wrong_address(definition.base(sample)):
         yield f"connection_url: {message}"
     addresses = {name: getattr(registry, name) for name in validation.ADDRESSES if name != "token_revocation_url"}
-    links = {"connection_url": definition.base(sample), "console_url": answered(definition.console_url, sample)}
+    links = {"connection_url": definition.base(sample), "console_url": fill_in(definition.console_url, sample)}
     for name, url in {**addresses, **links}.items():
         if _PLACEHOLDER.search(url) or not re.match(r"(https://[^\s/]|\Z)", url):
             yield _("“%(name)s” isn’t an https:// address, or has a placeholder that no question fills.") % {

@@ -15,7 +15,7 @@ from foundation.secrets_at_rest import NoKeys, keyring
 from integrations.connections import tasks  # noqa: F401 - registers the tasks that are checked
 from integrations.models import admission
 from integrations.models.registry import Alias, ApplicationRegistry
-from integrations.models.registry.validation import shortcomings
+from integrations.models.registry.validation import find_shortcomings
 
 MOST_SECONDS = 60  # for which one task may occupy a worker
 MOST_OF_A_RUN = 600  # seconds, of a task that isn't redelivered: a flow of many steps may take longer
@@ -145,11 +145,11 @@ def half_configured_rows(
 
 def registry_messages() -> Iterator[CheckMessage]:
     for registry in ApplicationRegistry.objects.filter(active=True).prefetch_related("profiles"):
-        yield from (Warning(text, obj=registry, id=code) for text, code in shortcomings(registry))
+        yield from (Warning(text, obj=registry, id=code) for text, code in find_shortcomings(registry))
 
 
 def alias_messages() -> Iterator[CheckMessage]:
-    for alias in admission.with_switches(Alias.objects.filter(active=True)):
+    for alias in admission.annotate_switches(Alias.objects.filter(active=True)):
         if alias.effective_credential is None:
             yield Warning("It has no active connection.", obj=alias, id="keyrack.W020")
         elif not alias.is_on:

@@ -31,7 +31,7 @@ PROFILE = "Default"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class Answers:
     """An administrator's answers. `scopes`: pairs of scope and label; `registry_id`: the reserved id."""
 
     name: str
@@ -51,7 +51,7 @@ def shipped() -> tuple[Mapping[str, Any], ...]:
     return tuple(row for file in files for row in yaml.safe_load(file.read_text(encoding="utf-8")))
 
 
-def bring_up_to_date(using: str, **_signal: Any) -> None:
+def update_shipped_templates(using: str, **_signal: Any) -> None:
     """Write the shipped templates to the database, after each migration. Safe to repeat.
 
     Leaves an administrator's own templates alone.
@@ -85,7 +85,7 @@ def find_taken_names(name: str, alias: str) -> Iterator[tuple[str, str]]:
         yield "alias", _("There’s already an alias with this name.")
 
 
-def registry_of(definition: Definition, answers: Wanted) -> ApplicationRegistry:
+def registry_of(definition: Definition, answers: Answers) -> ApplicationRegistry:
     """Return the unsaved registry, without its secret, as the preview shows it."""
     fields = definition.registry_fields(answers.answers)
     return ApplicationRegistry(id=answers.registry_id, name=answers.name, client_id=answers.client_id, **fields)
@@ -93,7 +93,7 @@ def registry_of(definition: Definition, answers: Wanted) -> ApplicationRegistry:
 
 @sensitive_variables("answers", "registry")
 @transaction.atomic
-def create(definition: Definition, answers: Wanted) -> Alias:
+def create(definition: Definition, answers: Answers) -> Alias:
     """Create registry, scopes, profile, credential, alias and connection, all or none."""
     registry = registry_of(definition, answers)
     registry.client_secret = answers.client_secret

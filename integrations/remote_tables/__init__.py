@@ -15,26 +15,33 @@ Only the viewer's own token is ever used, and no person is shown rows read with 
 from integrations.remote_tables.cells import Cell
 from integrations.remote_tables.csv_export import csv_lines
 from integrations.remote_tables.fetch import LIMITED, READS, NotAllowed
-from integrations.remote_tables.pages import Arranged, Page, arranged
-from integrations.remote_tables.reading import Answer, kept, read
-from integrations.remote_tables.sources import SetUpWrongly, Source, TurnedOff, source_of, sources_of, uses_of
+from integrations.remote_tables.pages import ArrangedRows, Page, arrange_rows
+from integrations.remote_tables.reading import Answer, kept, read_table
+from integrations.remote_tables.sources import (
+    Source,
+    TableMisconfigured,
+    TurnedOff,
+    source_of,
+    sources_of,
+    tables_using,
+)
 
 __all__ = [
     "LIMITED",
     "READS",
     "Answer",
-    "Arranged",
+    "ArrangedRows",
     "Cell",
     "NotAllowed",
     "Page",
-    "SetUpWrongly",
     "Source",
+    "TableMisconfigured",
     "TurnedOff",
-    "arranged",
+    "arrange_rows",
     "csv_lines",
     "kept",
-    "read",
+    "read_table",
     "source_of",
     "sources_of",
-    "uses_of",
+    "tables_using",
 ]

@@ -21,7 +21,7 @@ from integrations.flows.actions import ActionResult, BadInputs, Failure
 from integrations.models.flows import Action
 from integrations.models.registry import HttpConnection
 from integrations.models.remote_tables import RemoteTable
-from integrations.remote_tables.sources import SetUpWrongly, Source
+from integrations.remote_tables.sources import Source, TableMisconfigured
 
 DEADLINE = 20.0  # seconds; the person sees an empty page until then
 READS = frozenset(
@@ -58,7 +58,7 @@ def send_request(table: RemoteTable, user: User, connection: HttpConnection) -> 
             used_by=table.title,
         )
     except calls.BadPath as error:
-        raise SetUpWrongly("bad_path", str(error)) from None
+        raise TableMisconfigured("bad_path", str(error)) from None
 
 
 def parse_body(response: Response) -> Any:
@@ -77,21 +77,21 @@ def parse_body(response: Response) -> Any:
 
 
 def error_for(response: Response) -> Exception:
-    error = answers.failure(response)
+    error = answers.error_from(response)
     if not isinstance(error, Misconfigured):
         return error
     message = _("The third party answered %(status)d. Check the path and the Connection URL.")
-    return SetUpWrongly(error.code, message % {"status": response.status_code})
+    return TableMisconfigured(error.code, message % {"status": response.status_code})
 
 
 def run_reading_action(table: RemoteTable, action: Action, user: User) -> dict[str, Any]:
     if writing_steps := [step.name for step in action.steps.all() if step.method not in READS]:
         message = _("The step “%(step)s” of the action changes something. Reading a table must not.")
-        raise SetUpWrongly("not_reading", message % {"step": writing_steps[0]})
+        raise TableMisconfigured("not_reading", message % {"step": writing_steps[0]})
     try:
         result = run_action(table, action, user)
     except BadInputs as error:
-        raise SetUpWrongly("bad_inputs", _("Inputs of the action: %(why)s") % {"why": error}) from None
+        raise TableMisconfigured("bad_inputs", _("Inputs of the action: %(why)s") % {"why": error}) from None
     if result.failure:
         raise error_in(result.failure)
     return result.outputs
@@ -113,4 +113,4 @@ def error_in(failure: Failure) -> NoUsableToken | OAuthError:
         return Unreachable(failure.code)
     if failure.code == "provider_unusable":
         return Unusable(failure.code, failure.sentence)
-    return SetUpWrongly(failure.code, failure.sentence)
+    return TableMisconfigured(failure.code, failure.sentence)

@@ -30,7 +30,7 @@ class Page:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Arranged:
+class ArrangedRows:
     """The rows that match a search, in order. `total` counts all rows, matching or not."""
 
     rows: list[Row]
@@ -50,7 +50,7 @@ class Arranged:
         return Page(rows=rows, number=number, pages=pages, count=self.count, first=first, last=last)
 
 
-def arranged(answer: Answer, table: RemoteTable, *, q: str = "", sort: str = "") -> Arranged:
+def arrange_rows(answer: Answer, table: RemoteTable, *, q: str = "", sort: str = "") -> ArrangedRows:
     """Search and sort the rows of an answer.
 
     `sort`: a column's name, with "-" before it for descending. An unknown name leaves the third party's order.
@@ -61,7 +61,7 @@ def arranged(answer: Answer, table: RemoteTable, *, q: str = "", sort: str = "")
     index = index_of(columns, sort)
     if index is not None:
         matching = sort_rows(matching, index, backwards=sort.startswith("-"))
-    return Arranged(rows=matching, total=len(rows))
+    return ArrangedRows(rows=matching, total=len(rows))
 
 
 def matches_query(row: Row, q: str) -> bool:

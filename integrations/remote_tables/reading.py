@@ -17,7 +17,7 @@ from integrations.models.remote_tables import RemoteTable
 from integrations.remote_tables import cache
 from integrations.remote_tables.cells import LONGEST_TEXT
 from integrations.remote_tables.fetch import fetch_answer
-from integrations.remote_tables.sources import SetUpWrongly, Source
+from integrations.remote_tables.sources import Source, TableMisconfigured
 
 MOST_NAMES = 12  # of members of an answer, in a message
 LONGEST_READING = 10.0  # seconds, for all cells
@@ -32,7 +32,7 @@ class Answer:
     is_cut: bool  # there are more rows than the table's limit
 
 
-def read(table: RemoteTable, user: User, source: Source, *, fresh: bool = False) -> Answer:
+def read_table(table: RemoteTable, user: User, source: Source, *, fresh: bool = False) -> Answer:
     """Return the rows as they are now, or from the cache, at most `cache_seconds` old. `fresh` bypasses the cache.
 
     Raises `NoUsableToken`, `TurnedOff`, `NotAllowed`, `SetUpWrongly` or another `OAuthError`.
@@ -59,9 +59,9 @@ def extract_rows(table: RemoteTable, answer: Any) -> Answer:
     try:
         raw_rows = expressions.extract_value(table.rows_path, answer)
     except BadExpression as error:
-        raise SetUpWrongly("rows_path", _("JMESPath to the rows: %(why)s") % {"why": error}) from None
+        raise TableMisconfigured("rows_path", _("JMESPath to the rows: %(why)s") % {"why": error}) from None
     if not isinstance(raw_rows, list):
-        raise SetUpWrongly("rows_path", not_a_list_message(table.rows_path, raw_rows, answer))
+        raise TableMisconfigured("rows_path", not_a_list_message(table.rows_path, raw_rows, answer))
     rows = evaluate_columns(raw_rows[: table.row_limit], [column.path for column in table.columns.all()])
     return Answer(rows=rows, read_at=timezone.now(), is_cut=len(raw_rows) > table.row_limit)
 
@@ -72,7 +72,7 @@ def evaluate_columns(rows: list[Any], paths: list[str]) -> list[list[Any]]:
     with expressions.until(ends_at):
         values = [[evaluate_cell(path, row) for path in paths] for row in rows]
     if monotonic() > ends_at:
-        raise SetUpWrongly("columns", _("The paths of the columns take too long with this answer."))
+        raise TableMisconfigured("columns", _("The paths of the columns take too long with this answer."))
     return values
 
 

@@ -10,13 +10,13 @@ from accounts.models import User
 from foundation.oauth_client.errors import Misconfigured
 from integrations.connections.renewal import NoUsableToken
 from integrations.models import admission
-from integrations.models.card import Integration, State, assemble
+from integrations.models.card import Integration, State, build_integrations
 from integrations.models.registry import Alias
 from integrations.models.remote_tables import RemoteTable
 from integrations.models.tokens import Token, consent
 
 
-class SetUpWrongly(Misconfigured):
+class TableMisconfigured(Misconfigured):
     """Only an administrator can fix this; `description` is for them. Holds names of members, never a value."""
 
 
@@ -56,20 +56,20 @@ class Source:
             message = _(
                 "Each alias needs an active connection with a Personal credential, because people use their own."
             )
-            raise SetUpWrongly("no_source", message)
+            raise TableMisconfigured("no_source", message)
         for integration in self.integrations:
             if not integration.is_on:
                 raise TurnedOff
             if integration.alias.connection is None:
                 message = _("An alias of the type Credential has no address to read from.")
-                raise SetUpWrongly("no_connection", message)
+                raise TableMisconfigured("no_connection", message)
             if integration.state == State.ADDRESS_CHANGED:
                 raise NoUsableToken(consent.CHANGED)
             if not integration.is_token_valid:
                 raise NoUsableToken(integration.failure_code or "not_connected")
 
 
-def uses_of(user: User, alias: Alias) -> list[str]:
+def tables_using(user: User, alias: Alias) -> list[str]:
     """Name the tables of this person that stop working without their token for the alias."""
     tables = RemoteTable.objects.available_to(user).reading_through(alias)
     return sorted(_("the table %(table)s") % {"table": table.title} for table in tables)
@@ -83,7 +83,9 @@ def sources_of(tables: Iterable[RemoteTable], user: User) -> dict[UUID, Source]:
     """Return the sources by id of the table, in a fixed number of queries."""
     alias_ids = {table.pk: table.alias_ids for table in tables}
     aliases = Alias.objects.filter(pk__in={each for ids in alias_ids.values() for each in ids}).personal()
-    integrations = {each.alias.pk: each for each in assemble(user, admission.shown(user.pk, aliases))}
+    integrations = {
+        each.alias.pk: each for each in build_integrations(user, admission.filter_visible(user.pk, aliases))
+    }
     return {pk: build_source(integrations, ids) for pk, ids in alias_ids.items()}
 
 

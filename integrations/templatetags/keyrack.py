@@ -17,7 +17,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, gettext_lazy, ngettext_lazy
 
-from integrations.models.card.bidi import isolated
+from integrations.models.card.bidi import isolate_name
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
@@ -215,7 +215,7 @@ def initials(name: object) -> str:
 @register.filter
 def bidi(name: object) -> str:
     """The name, isolated if it has right-to-left text or direction marks, so that it can't reorder its sentence."""
-    return isolated(name)
+    return isolate_name(name)
 
 
 @register.filter

@@ -2,22 +2,22 @@
 
 from django import template
 
-from integrations.models.card import Integration, compose
-from integrations.models.registry import ApplicationRegistry, is_reported, who_was_told
-from integrations.models.sign_in_urls import mend_url
+from integrations.models.card import Integration, compose_outcome
+from integrations.models.registry import ApplicationRegistry, administrators_sentence, is_reported
+from integrations.models.sign_in_urls import registry_admin_url
 
 register = template.Library()
-register.filter("mend_url", mend_url)
+register.filter("mend_url", registry_admin_url)
 register.filter("is_reported", is_reported)
 
 
 @register.filter
 def told_administrators(registry: ApplicationRegistry) -> str:
     """A sentence on whether the administrators were told."""
-    return who_was_told(registry)
+    return administrators_sentence(registry)
 
 
 @register.filter
 def spoken_after_sign_in(integration: Integration) -> str:
     """The text for the live region when a card leaves the state "connecting"."""
-    return compose(integration, integration.ended).spoken if integration.ended else integration.spoken
+    return compose_outcome(integration, integration.ended).spoken if integration.ended else integration.spoken

@@ -14,7 +14,7 @@ from accounts.models import User
 from integrations import circuit_breaker
 from integrations.connections import authorization
 from integrations.models import revocation_reach
-from integrations.models.card import Integration, compose
+from integrations.models.card import Integration, compose_outcome
 from integrations.models.registry import Alias
 from integrations.models.tokens import RevocationState
 from integrations.views.dashboard import show, uses_of
@@ -105,7 +105,7 @@ def cancel(request: Request, integration: Integration) -> HttpResponse:
     authorization.cancel(request.user, integration.alias)
     after = own_integration(request.user, integration.alias.pk)
     if after.ended:
-        messages.info(request, compose(after, after.ended).spoken)
+        messages.info(request, compose_outcome(after, after.ended).spoken)
     return cards_response(request)
 
 

@@ -69,7 +69,7 @@ def detail(request: Request, integration: Integration) -> HttpResponse:
 
 def uses_of(user: User, alias: Alias) -> list[str]:
     """Return the names of the user's subflows and tables that need their token."""
-    return [*flows.uses_of(user, alias), *remote_tables.uses_of(user, alias)]
+    return [*flows.subflows_using(user, alias), *remote_tables.tables_using(user, alias)]
 
 
 @require_safe

@@ -56,7 +56,7 @@ def with_audit_log(view: Callable[..., HttpResponse]) -> Callable[..., HttpRespo
 
 
 def may_use_integrations(user: Any) -> bool:
-    if admission.refused_person(user):
+    if admission.find_refusal(user):
         raise PermissionDenied
     return True
 

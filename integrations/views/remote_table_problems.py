@@ -11,7 +11,7 @@ from integrations.models.card import Integration, State
 from integrations.models.registry import ApplicationRegistry
 from integrations.models.remote_tables import RemoteTable
 from integrations.models.tokens import consent
-from integrations.remote_tables import LIMITED, NotAllowed, SetUpWrongly, TurnedOff
+from integrations.remote_tables import LIMITED, NotAllowed, TableMisconfigured, TurnedOff
 
 OF_REGISTRY = "integration_misconfigured"  # the code of an action
 
@@ -63,7 +63,7 @@ def is_of_registry(error: Exception, registry: ApplicationRegistry) -> bool:
 
     A renewal records this, so the row is read again. Anything else is a fault of the table or its connection.
     """
-    is_of_table = isinstance(error, SetUpWrongly) and error.code != OF_REGISTRY
+    is_of_table = isinstance(error, TableMisconfigured) and error.code != OF_REGISTRY
     if not isinstance(error, Misconfigured) or is_of_table:
         return False
     registry.refresh_from_db(fields=registry.PROBLEM)

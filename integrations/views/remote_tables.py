@@ -43,7 +43,7 @@ def get_table(request: Request, name: str) -> RemoteTable:
 def read_table(request: Request, table: RemoteTable) -> Reading:
     source = remote_tables.source_of(table, request.user)
     try:
-        answer = remote_tables.read(table, request.user, source, fresh="fresh" in request.GET)
+        answer = remote_tables.read_table(table, request.user, source, fresh="fresh" in request.GET)
     except FAILURES as error:
         cached = remote_tables.kept(table, source) if isinstance(error, Unreachable) else None
         return Reading(source=source.main, answer=cached, trouble=trouble_of(error, table, source.main))
@@ -99,7 +99,7 @@ def partial_response(request: Request, context: dict[str, Any]) -> HttpResponse:
 
 def rows_context(request: Request, table: RemoteTable, answer: Answer) -> dict[str, Any]:
     q, sort = request.GET.get("q", "").strip()[:200], request.GET.get("sort", "")
-    rows = remote_tables.arranged(answer, table, q=q, sort=sort)
+    rows = remote_tables.arrange_rows(answer, table, q=q, sort=sort)
     page, columns = rows.page(page_number(request.GET.get("page", "")), size=ROWS_SHOWN), column_heads(table, sort)
     lines = [list(zip(columns, row, strict=True)) for row in page.rows]
     return {"q": q, "page": page, "lines": lines, "heads": columns, "found": rows.count, "total": rows.total}
@@ -132,7 +132,7 @@ def remote_table_csv(request: Request, name: str) -> HttpResponse | StreamingHtt
         query = urlencode({name: str(request.GET[name]) for name in ("q", "sort") if name in request.GET})
         return redirect(f"{reverse('integrations:remote_table', args=[table.name])}?{query}".rstrip("?"))
     q, sort = request.GET.get("q", "").strip()[:200], request.GET.get("sort", "")
-    rows = remote_tables.arranged(reading.answer, table, q=q, sort=sort).rows
+    rows = remote_tables.arrange_rows(reading.answer, table, q=q, sort=sort).rows
     disposition = content_disposition_header(True, f"{table.name}.csv") or "attachment"
     return StreamingHttpResponse(
         remote_tables.csv_lines(table.columns.all(), rows),

@@ -12,9 +12,9 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts.sign_in.redirects import REDIRECTED_AT, leaves_site, was_redirected
 from integrations.connections import authorization
-from integrations.models.card import Ending, compose
+from integrations.models.card import Ending, compose_outcome
 from integrations.models.registry import OAuth2Credential
-from integrations.models.sign_in_urls import mend_url
+from integrations.models.sign_in_urls import registry_admin_url
 from integrations.models.tokens import AuthorizationAttempt
 from integrations.views.permissions import BINDING, Request, for_signing_in, session_binding, with_audit_log
 
@@ -112,7 +112,7 @@ def callback(request: HttpRequest, registry_id: UUID) -> HttpResponse:
     """Handle the authorization response. Redirects to an address without code and state."""
     try:
         if not request.user.is_authenticated:
-            raise authorization.OfAnotherBrowser
+            raise authorization.OtherBrowsersCallback
         attempt = authorization.complete(
             request.user,
             registry_id,
@@ -127,8 +127,8 @@ def callback(request: HttpRequest, registry_id: UUID) -> HttpResponse:
 def bad_callback(request: HttpRequest, error: Exception, *, status: int) -> HttpResponse:
     """Explain why the sign-in can't continue, and what to do. Names no user."""
     context = {
-        "is_of_another_person": isinstance(error, authorization.OfAnotherPerson),
-        "is_of_another_browser": isinstance(error, authorization.OfAnotherBrowser),
+        "is_of_another_person": isinstance(error, authorization.OtherPersonsCallback),
+        "is_of_another_browser": isinstance(error, authorization.OtherBrowsersCallback),
     }
     return without_referrer(render(request, "integrations/bad_callback.html", context, status=status))
 
@@ -147,7 +147,7 @@ def done(request: Request, attempt_id: UUID) -> HttpResponse:
     attempts = AuthorizationAttempt.objects.select_related("user", "registry", "credential__profile__registry")
     attempt = get_object_or_404(attempts, pk=attempt_id)
     if attempt.user_id != request.user.pk:
-        return bad_callback(request, authorization.OfAnotherPerson(), status=404)
+        return bad_callback(request, authorization.OtherPersonsCallback(), status=404)
     if request.method == "POST":
         authorization.choose(request.user, attempt, switch=request.POST.get("choice") == "switch")
         return without_referrer(HttpResponseRedirect(request.path, status=303))
@@ -155,9 +155,9 @@ def done(request: Request, attempt_id: UUID) -> HttpResponse:
         integration = authorization.integration_behind(attempt)
     except authorization.NotAvailable as error:
         raise Http404 from error
-    registry_url = mend_url(integration.registry, request.user)
+    registry_url = registry_admin_url(integration.registry, request.user)
     was_asked_to_cancel = authorization.was_asked_to_cancel(attempt)
-    outcome = compose(integration, attempt, registry_url=registry_url, asked_to_cancel=was_asked_to_cancel)
+    outcome = compose_outcome(integration, attempt, registry_url=registry_url, asked_to_cancel=was_asked_to_cancel)
     context = {
         "outcome": outcome,
         "integration": integration,

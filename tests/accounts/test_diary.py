@@ -86,7 +86,7 @@ def test_other_code_hears_of_each_line_once_it_is_committed(
     try:
         with django_capture_on_commit_callbacks() as callbacks:
             event = log.write(Kind.SIGNED_IN, whose=amira)
-            log.write_all([log.line(Kind.SIGNED_OUT, whose=amira)])
+            log.write_all([log.new_event(Kind.SIGNED_OUT, whose=amira)])
         assert not heard
         for callback in callbacks:
             callback()
@@ -98,7 +98,7 @@ def test_other_code_hears_of_each_line_once_it_is_committed(
 
 def test_what_is_old_goes_by_command(amira: User, capsys: pytest.CaptureFixture[str]) -> None:
     for days in (1, 91, 400):
-        event = log.line(Kind.SIGNED_IN, whose=amira, detail=str(days))
+        event = log.new_event(Kind.SIGNED_IN, whose=amira, detail=str(days))
         event.at = timezone.now() - timedelta(days=days)
         event.save()
     call_command("prune_diary", "--older-than", "90")

@@ -28,7 +28,7 @@ from accounts.models import User
 from foundation.secrets_at_rest import keyed_hashes
 from integrations.models import Alias
 from tests import cast, walks
-from tests.accounts.tokens import BASE, DAY, caller, made, status
+from tests.accounts.tokens import BASE, DAY, caller, make_token, status
 from tests.servers.hostile import HostileServer
 from tests.test_house import OPEN, SITE
 
@@ -68,7 +68,7 @@ def test_what_cannot_be_one_is_refused_without_asking_the_database(
 
 
 def test_every_letter_counts(amira: User, northwind: Alias) -> None:
-    _token, secret = made(amira)
+    _token, secret = make_token(amira)
     for place in (8, 20, 44, 49):
         other = secret[:place] + ("A" if secret[place] != "A" else "B") + secret[place + 1 :]
         assert token_formats.public_part(other) == ""
@@ -79,7 +79,7 @@ def test_every_letter_counts(amira: User, northwind: Alias) -> None:
 
 
 def test_neither_the_token_nor_a_hash_without_the_key_is_in_the_database(amira: User) -> None:
-    token, token_text = made(amira)
+    token, token_text = make_token(amira)
     with connection.cursor() as cursor:
         cursor.execute("select * from accounts_permanenttoken")
         stored = str(cursor.fetchall())
@@ -93,7 +93,7 @@ def test_neither_the_token_nor_a_hash_without_the_key_is_in_the_database(amira: 
 
 def test_no_log_has_it(amira: User, northwind: Alias, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    _token, secret = made(amira)
+    _token, secret = make_token(amira)
     assert (status(secret), status(secret[:-1]), status(f"{secret} x")) == (200, 401, 401)
     assert caplog.records
     assert secret[20:40] not in caplog.text
@@ -102,7 +102,7 @@ def test_no_log_has_it(amira: User, northwind: Alias, caplog: pytest.LogCaptureF
 def test_a_token_outlives_the_change_of_keys_while_its_own_is_listed(
     amira: User, northwind: Alias, settings: Settings
 ) -> None:
-    unused, used = made(amira, name="unused")[1], made(amira, name="used")[1]
+    unused, used = make_token(amira, name="unused")[1], make_token(amira, name="used")[1]
     new = "new:" + base64.b64encode(secrets.token_bytes(32)).decode()
     old = list(settings.TOKEN_ENCRYPTION_KEYS)
     settings.TOKEN_ENCRYPTION_KEYS = [new, *old]
@@ -122,7 +122,7 @@ def test_a_token_outlives_the_change_of_keys_while_its_own_is_listed(
 
 
 def test_it_may_what_its_scopes_say(amira: User, northwind: Alias) -> None:
-    _token, secret = made(amira, "tokens:read", "service:northwind")
+    _token, secret = make_token(amira, "tokens:read", "service:northwind")
     assert caller(secret).get(f"{BASE}northwind/token/").json()["access_token"] == "CANARY-access-1"
     assert caller(secret).get(BASE).json()["error"] == "insufficient_scope"
     assert caller(secret).post(f"{BASE}northwind/revoke/").status_code == 403
@@ -130,7 +130,7 @@ def test_it_may_what_its_scopes_say(amira: User, northwind: Alias) -> None:
 
 def test_a_narrow_token_opens_no_other_address_of_the_site(admin: User, northwind: Alias) -> None:
     """The owner is a superuser, but the token has one scope."""
-    _token, secret = made(admin)
+    _token, secret = make_token(admin)
     client = caller(secret)
     for address, pattern in sorted(SITE.items()):
         for method in ("get", "post"):
@@ -146,7 +146,7 @@ def may_integrations_read(view: Any, method: str) -> bool:
 
 
 def test_no_token_makes_ends_or_sees_tokens(admin: User) -> None:
-    token, secret = made(admin, *scopes.FIXED)
+    token, secret = make_token(admin, *scopes.FIXED)
     client = caller(secret)
     pages = ["/accounts/security/", "/accounts/security/tokens/new/", f"/accounts/users/{admin.pk}/security/"]
     pages += [f"/accounts/security/tokens/{token.hex}/delete/", "/admin/accounts/permanenttoken/", "/o/authorize/"]
@@ -158,14 +158,14 @@ def test_no_token_makes_ends_or_sees_tokens(admin: User) -> None:
 
 
 def test_only_the_header_carries_it(amira: User, northwind: Alias) -> None:
-    _token, secret = made(amira)
+    _token, secret = make_token(amira)
     assert Client().get(BASE, {"access_token": secret}).status_code == 401
     assert Client().get(BASE, headers={"Cookie": f"Authorization={secret}"}).status_code == 401
     assert Client().post(BASE, {"access_token": secret}).status_code == 401
 
 
 def test_what_its_owner_loses_it_loses_at_once(amira: User, northwind: Alias) -> None:
-    _token, secret = made(amira, "integrations:read", "tokens:read", "service:northwind")
+    _token, secret = make_token(amira, "integrations:read", "tokens:read", "service:northwind")
     assert status(secret, f"{BASE}northwind/token/") == 200
     northwind.groups.add(Group.objects.create(name="Finance"))
     assert status(secret, f"{BASE}northwind/token/") in (403, 404)
@@ -178,7 +178,7 @@ def test_what_its_owner_loses_it_loses_at_once(amira: User, northwind: Alias) ->
 
 
 def test_what_its_owner_gains_it_does_not(amira: User, northwind: Alias) -> None:
-    _token, secret = made(amira)
+    _token, secret = make_token(amira)
     User.objects.filter(pk=amira.pk).update(is_superuser=True, is_staff=True)
     assert status(secret) == 200
     assert status(secret, f"{BASE}northwind/token/") == 403
@@ -189,9 +189,9 @@ def test_nobody_gives_away_what_they_do_not_have(amira: User, northwind: Alias) 
     northwind.groups.add(Group.objects.create(name="Finance"))
     for scope in ("service:northwind", "service:nowhere", "made-up"):
         with pytest.raises(PermissionDenied):
-            made(amira, scope)
+            make_token(amira, scope)
     with pytest.raises(PermissionDenied):
-        made(cast.person("guest", role=False), "integrations:read")
+        make_token(cast.person("guest", role=False), "integrations:read")
     assert not PermanentToken.objects.exists()
 
 
@@ -199,7 +199,7 @@ def test_nobody_gives_away_what_they_do_not_have(amira: User, northwind: Alias) 
 
 
 def test_expired_deleted_and_never_made_are_the_same_401(amira: User, northwind: Alias) -> None:
-    expired, (gone, deleted) = made(amira, expires_at=timezone.now() - DAY)[1], made(amira)
+    expired, (gone, deleted) = make_token(amira, expires_at=timezone.now() - DAY)[1], make_token(amira)
     assert operations.end(gone, who=amira)
     assert not operations.end(gone, who=amira)  # safe to repeat
     answers = [caller(secret).get(BASE) for secret in (expired, deleted, token_formats.new_token(), "made-up")]
@@ -212,7 +212,7 @@ def test_expired_deleted_and_never_made_are_the_same_401(amira: User, northwind:
 
 
 def test_it_ends_at_its_moment(amira: User, northwind: Alias) -> None:
-    token, secret = made(amira)
+    token, secret = make_token(amira)
     assert token.expires_at
     with time_machine.travel(token.expires_at - timedelta(seconds=10)):
         assert status(secret) == 200
@@ -221,7 +221,7 @@ def test_it_ends_at_its_moment(amira: User, northwind: Alias) -> None:
 
 
 def test_what_ended_stays_listed_for_thirty_days_and_is_forgotten_then(amira: User) -> None:
-    expiring, deleted = made(amira, expires_at=timezone.now() + DAY)[0], made(amira, expires_at=None)[0]
+    expiring, deleted = make_token(amira, expires_at=timezone.now() + DAY)[0], make_token(amira, expires_at=None)[0]
     operations.end(deleted, who=amira)
     everything = PermanentToken.objects.all()
     with time_machine.travel(timezone.now() + 29 * DAY):
@@ -233,7 +233,7 @@ def test_what_ended_stays_listed_for_thirty_days_and_is_forgotten_then(amira: Us
 
 
 def test_the_last_use_is_written_once_a_minute_with_its_address(amira: User, northwind: Alias) -> None:
-    token, secret = made(amira)
+    token, secret = make_token(amira)
     now = timezone.now()
     for seconds, written in ((0, 0), (20, 0), (59, 0), (70, 70), (125, 70), (131, 131)):
         with time_machine.travel(now + timedelta(seconds=seconds), tick=False):
@@ -247,7 +247,7 @@ def test_the_last_use_is_written_once_a_minute_with_its_address(amira: User, nor
 def test_a_use_costs_few_queries(
     amira: User, northwind: Alias, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
-    _token, secret = made(amira, "integrations:read", "service:northwind")
+    _token, secret = make_token(amira, "integrations:read", "service:northwind")
     operations.verify_token(secret)
     with django_assert_max_num_queries(4):
         token = operations.verify_token(secret)
@@ -259,7 +259,7 @@ def test_a_use_costs_few_queries(
 
 
 def test_who_tries_many_is_told_to_wait_and_others_are_not(amira: User, northwind: Alias) -> None:
-    _token, secret = made(amira)
+    _token, secret = make_token(amira)
     answers = [caller(token_formats.new_token()).get(BASE) for _ in range(110)]
     assert [answer.status_code for answer in answers] == [401] * 100 + [429] * 10
     assert int(answers[-1]["Retry-After"]) == 600

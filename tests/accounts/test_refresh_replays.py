@@ -208,8 +208,8 @@ def test_the_row_holds_nothing_that_opens_without_the_refresh_token(as_amira: Cl
     assert not {first, second["access_token"], second["refresh_token"]} & {*rows.split("'")}
     sealed = RefreshReplay.objects.get().sealed_tokens
     with pytest.raises(Unreadable):
-        sealed_text.unseal(sealed, purpose=refresh_replays.PURPOSE)
-    assert sealed_text.unseal(sealed, purpose=refresh_replays.PURPOSE, also_needs=first)
+        sealed_text.unseal_text(sealed, purpose=refresh_replays.PURPOSE)
+    assert sealed_text.unseal_text(sealed, purpose=refresh_replays.PURPOSE, also_needs=first)
 
 
 def test_rows_go_soon_after_the_window(as_amira: Client) -> None:

@@ -12,7 +12,7 @@ from accounts.models import User
 from integrations.models import Alias, Token
 from tests import cast, walks
 from tests.accounts import proofs
-from tests.accounts.tokens import BASE, caller, made, permitted, status
+from tests.accounts.tokens import BASE, caller, make_token, permitted, status
 from tests.conftest import client_of
 from tests.servers.hostile import HostileServer
 
@@ -34,7 +34,7 @@ def helper(db: None) -> User:
 
 
 def test_a_token_made_for_another_acts_as_the_other(helper: User, amira: User, northwind: Alias) -> None:
-    token, secret = made(amira, by=helper)
+    token, secret = make_token(amira, by=helper)
     assert [row["state"] for row in caller(secret).get(BASE).json()] == ["connected"]
     assert (token.created_by, token.created_by_name, token.is_own) == (helper, "helper", False)
     event = Event.objects.get(kind="token_created")
@@ -45,11 +45,11 @@ def test_a_token_made_for_another_acts_as_the_other(helper: User, amira: User, n
 def test_nobody_makes_one_for_somebody_stronger_and_none_gains_by_a_promotion(
     stronger: str, helper: User, amira: User, northwind: Alias
 ) -> None:
-    _token, secret = made(amira, by=helper)
+    _token, secret = make_token(amira, by=helper)
     assert status(secret) == 200
     promote(amira, stronger)
     with pytest.raises(PermissionDenied):
-        made(User.objects.get(pk=amira.pk), by=helper)
+        make_token(User.objects.get(pk=amira.pk), by=helper)
     assert status(secret) == 403
     assert "Its creator lacks rights that you have" in client_of(amira).get("/accounts/security/").content.decode()
 
@@ -69,8 +69,8 @@ def test_it_holds_only_services_that_both_may_use(helper: User, amira: User, nor
     registry = walks.registry_of(northwind)
     cast.integration_at(registry, name="ledger").groups.add(finance)
     with pytest.raises(PermissionDenied):
-        made(amira, "service:ledger", by=helper)
-    _token, secret = made(amira, "tokens:read", "service:northwind", by=helper)
+        make_token(amira, "service:ledger", by=helper)
+    _token, secret = make_token(amira, "tokens:read", "service:northwind", by=helper)
     assert status(secret, f"{BASE}northwind/token/") == 200
     helper.groups.remove(Group.objects.get(name="Personal Auth User"))
     assert status(secret, f"{BASE}northwind/token/") == 403
@@ -82,7 +82,7 @@ def test_it_holds_nothing_that_only_its_owner_may_do(
     """A source of scopes as another app would register it: here, by username."""
     only = {"amira": {"read": "Read", "write": "Write"}, "helper": {"read": "Read", "write": "Write"}}
     monkeypatch.setattr(scopes, "_sources", [(dict, lambda user, _wanted: only[user.username])])
-    token, _shown = made(amira, "read", "write", by=helper)
+    token, _shown = make_token(amira, "read", "write", by=helper)
     assert operations.effective_scopes(token) == {"read", "write"}
     del only["helper"]["write"]
     assert operations.effective_scopes(token) == {"read"}
@@ -93,15 +93,15 @@ def test_it_holds_nothing_that_only_its_owner_may_do(
 def test_it_takes_permissions_to_make_one_for_another_and_an_active_account(helper: User, amira: User) -> None:
     for maker in (cast.person("nobody"), permitted("half", "accounts.change_user")):
         with pytest.raises(PermissionDenied):
-            made(amira, by=maker)
+            make_token(amira, by=maker)
     User.objects.filter(pk=amira.pk).update(is_active=False)
     with pytest.raises(PermissionDenied):
-        made(User.objects.get(pk=amira.pk), by=helper)
+        make_token(User.objects.get(pk=amira.pk), by=helper)
 
 
 @pytest.mark.parametrize("how", ["deactivated", "deleted"])
 def test_it_dies_with_its_maker(how: str, helper: User, amira: User, northwind: Alias) -> None:
-    token, secret = made(amira, by=helper)
+    token, secret = make_token(amira, by=helper)
     if how == "deleted":
         helper.delete()
     else:
@@ -136,18 +136,18 @@ def test_a_bot_is_not_told_that_its_password_opens_it(helper: User, amira: User)
 
 
 def test_who_made_a_token_is_called_by_the_full_name(helper: User, amira: User) -> None:
-    made(amira, by=helper)
+    make_token(amira, by=helper)
     page = "/accounts/security/"
     assert "<bdi>helper</bdi>" in walks.words(client_of(amira).get(page))
     User.objects.filter(pk=helper.pk).update(first_name="Hana", last_name="Okafor")
     assert "<bdi>Hana Okafor</bdi>" in walks.words(client_of(amira).get(page))
-    made(amira, by=amira, name="own")
+    make_token(amira, by=amira, name="own")
     assert "<bdi>Amira Haddad</bdi>" in walks.words(client_of(helper).get(f"/accounts/users/{amira.pk}/security/"))
     PermanentToken.objects.filter(created_by=helper).update(created_by=None)
     assert "<bdi>helper</bdi>" in walks.words(client_of(amira).get(page))
 
 
 def test_the_last_use_names_the_token(amira: User, northwind: Alias) -> None:
-    _token, secret = made(amira, "tokens:read", "service:northwind")
+    _token, secret = make_token(amira, "tokens:read", "service:northwind")
     assert caller(secret).get(f"{BASE}northwind/token/").status_code == 200
     assert Token.objects.get(user=amira).last_used_by == "REST (nightly-report)"

@@ -16,7 +16,7 @@ BASE = "/api/v1/integrations/"
 DAY = timedelta(days=1)
 
 
-def made(user: User, *scopes: str, by: User | None = None, **fields: Any) -> tuple[PermanentToken, str]:
+def make_token(user: User, *scopes: str, by: User | None = None, **fields: Any) -> tuple[PermanentToken, str]:
     fields = {"name": "nightly-report", "expires_at": timezone.now() + 90 * DAY, **fields}
     return operations.make_token(user, scopes=scopes or ["integrations:read"], by=by or user, **fields)
 

@@ -94,7 +94,7 @@ REFUSALS: dict[str, tuple[Callable[[], object], str, str]] = {  # how, what is s
 
 
 def calling_as(user: User) -> Client:
-    _token, bearer = tokens.made(user, "service:northwind")
+    _token, bearer = tokens.make_token(user, "service:northwind")
     return Client(headers={"Authorization": f"Bearer {bearer}"})
 
 

@@ -228,7 +228,7 @@ def test_what_does_not_stop_a_call_is_no_refusal(arrange: Callable[[], object], 
 def test_a_token_endpoint_that_is_away_stops_only_what_has_to_be_renewed(alias: Alias) -> None:
     ApplicationRegistry.objects.update(failures=3, down_since=PAST, failing_url="https://sign-in.example/token")
     ApplicationRegistry.objects.update(token_url="https://sign-in.example/token")
-    Token.objects.update(agreed=consent.agreement_now(OAuth2Credential.objects.get(), None))
+    Token.objects.update(agreed=consent.current_agreement(OAuth2Credential.objects.get(), None))
     assert explained().works_now
     assert "The current access token works until" in explained().lines[-1].detail
     Token.objects.update(expires_at=PAST)
@@ -248,6 +248,6 @@ def test_without_a_connection_there_is_only_the_token(export: bool, answer: str,
     Token.objects.all().delete()
     cast.signed_in(amira, Alias.objects.get())
     assert (explained().works_now, str(explained().answer)) == (True, answer)
-    _token, bearer = tokens.made(amira, "service:northwind", "tokens:read")
+    _token, bearer = tokens.make_token(amira, "service:northwind", "tokens:read")
     response = Client(headers={"Authorization": f"Bearer {bearer}"}).get("/api/v1/integrations/northwind/token/")
     assert response.status_code == (200 if export else 403)

@@ -49,7 +49,7 @@ def rows(amira: User, northwind: Alias, token: Token) -> None:
     KnownDevice.objects.create(user=amira)
     Application.objects.create(name="A program", user=amira, authorization_grant_type="authorization-code",
                                client_type="public", redirect_uris="https://program.example/")  # fmt: skip
-    tokens.made(amira, "integrations:read")
+    tokens.make_token(amira, "integrations:read")
     ApplicationPassword.objects.create(user=amira, name="Mail", pepper_id="a", keyed_hash="b")
     log.write(log.Kind.APPROVED, whose=amira, who=amira)
 

@@ -32,7 +32,7 @@ def client(program: Program, signed_in: Alias) -> Client:
 @pytest.fixture(params=["short way", "long way"])
 def each_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "long way":
-        monkeypatch.setattr(bearer_tokens, "presented", lambda _request: None)
+        monkeypatch.setattr(bearer_tokens, "bearer_token_in", lambda _request: None)
 
 
 @pytest.mark.parametrize("way", HELD_WAYS)

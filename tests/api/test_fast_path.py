@@ -42,7 +42,7 @@ AccessToken = get_access_token_model()
 def client(request: pytest.FixtureRequest, program: Program, signed_in: Alias, amira: User) -> Client:
     if request.param == "OAuth token":
         return program(*SCOPES)
-    _token, bearer = tokens_of_ours.made(amira, *SCOPES, name="Weekly digest")
+    _token, bearer = tokens_of_ours.make_token(amira, *SCOPES, name="Weekly digest")
     return tokens_of_ours.caller(bearer)
 
 
@@ -55,7 +55,7 @@ def by_both_ways(client: Client, monkeypatch: pytest.MonkeyPatch) -> Callable[[s
     def ask(path: str) -> tuple[Page, Page]:
         short = client.get(BASE + path)
         with monkeypatch.context() as long:
-            long.setattr(bearer_tokens, "presented", lambda _request: None)
+            long.setattr(bearer_tokens, "bearer_token_in", lambda _request: None)
             return short, client.get(BASE + path)
 
     return ask
@@ -76,7 +76,7 @@ def test_the_fast_path_knows_the_person_and_the_provider_as_they_are(
 ) -> None:
     """Django reads a part of a row in the model's own order; told in another, a name would be a right."""
     request = rf.get("/", headers={"Authorization": client.defaults["HTTP_AUTHORIZATION"]})
-    presented = bearer_tokens.presented(request)
+    presented = bearer_tokens.bearer_token_in(request)
     assert presented
     ApplicationRegistry.objects.update(failures=2, failing_url="https://northwind.example/")
     bearer_and_call = renewal.ready_call_for(presented, "northwind")
@@ -218,7 +218,7 @@ def test_the_view_is_not_entered(client: Client, monkeypatch: pytest.MonkeyPatch
 def test_a_token_made_by_somebody_else_does_what_both_may(
     program: Program, signed_in: Alias, amira: User, admin: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _token, bearer = tokens_of_ours.made(amira, *SCOPES, by=admin)
+    _token, bearer = tokens_of_ours.make_token(amira, *SCOPES, by=admin)
     client = tokens_of_ours.caller(bearer)
     monkeypatch.setattr(ApiView, "dispatch", lambda *_arguments, **_names: HttpResponse(status=418))
     assert client.get(f"{BASE}northwind/token/").status_code == 200
@@ -229,7 +229,7 @@ def test_a_token_made_by_somebody_else_does_what_both_may(
 
 
 def test_the_use_of_a_permanent_token_is_written_at_most_once_a_minute(signed_in: Alias, amira: User) -> None:
-    token, bearer = tokens_of_ours.made(amira, *SCOPES)
+    token, bearer = tokens_of_ours.make_token(amira, *SCOPES)
     client = tokens_of_ours.caller(bearer)
     client.get(f"{BASE}northwind/token-valid/", REMOTE_ADDR="203.0.113.7")
     token.refresh_from_db()

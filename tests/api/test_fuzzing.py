@@ -156,7 +156,7 @@ def test_nothing_is_found_as_a_person(site: Site, description: dict[str, Any], a
 
 
 def test_nothing_is_found_as_a_program_with_one_scope(site: Site, description: dict[str, Any], amira: User) -> None:
-    _row, token = tokens.made(amira, "integrations:read")
+    _row, token = tokens.make_token(amira, "integrations:read")
     run = Run(site, description, {"Authorization": f"Bearer {token}"})
     run.check()
     assert Token.objects.exists()

@@ -88,7 +88,7 @@ def test_nobody_there_is_502(who: str, request: pytest.FixtureRequest, server: H
 def test_an_inner_address_in_the_row_is_not_reached(caller: Client) -> None:
     HttpConnection.objects.update(connection_url="http://169.254.169.254/latest")
     token = Token.objects.get()
-    token.agreed = consent.agreement_now(token.credential, token.user_id)
+    token.agreed = consent.current_agreement(token.credential, token.user_id)
     token.save()
     assert error(caller.get(f"{BASE}meta-data")) == (502, "integration_misconfigured")
 

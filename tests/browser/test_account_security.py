@@ -104,7 +104,7 @@ def test_a_secret_is_shown_once_copied_and_taken_away(security: Page) -> None:
 
 def test_all_activity_is_walked_by_keyboard_and_read_out(security: Page, amira: User) -> None:
     page = security
-    log.write_all(log.line("token_created", whose=amira, subject=f"nightly-{n}") for n in range(40))
+    log.write_all(log.new_event("token_created", whose=amira, subject=f"nightly-{n}") for n in range(40))
     page.reload()
     page.locator("#all-activity").press("Enter")
     expect_good_looks(page)
@@ -126,7 +126,7 @@ def test_all_activity_is_walked_by_keyboard_and_read_out(security: Page, amira: 
 
 def test_all_activity_without_javascript(without_javascript: Page, site: str, amira: User) -> None:
     page = without_javascript
-    log.write_all(log.line("token_created", whose=amira, subject=f"nightly-{n}") for n in range(40))
+    log.write_all(log.new_event("token_created", whose=amira, subject=f"nightly-{n}") for n in range(40))
     walks.sign_in(page, site, amira)
     page.goto(f"{site}/accounts/security/activity/")
     page.get_by_label("Show").select_option("token_created")

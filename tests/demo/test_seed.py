@@ -37,7 +37,7 @@ def amira(db: None) -> User:
 @pytest.mark.django_db
 @pytest.mark.parametrize("offer", CATALOGUE, ids=lambda offer: offer.client_id)
 def test_the_doctor_finds_no_fault_in_the_rows_of_the_demo(offer: Offer) -> None:
-    assert not [*validation.faults(seed.registration(offer, "http://localhost:8001"))]
+    assert not [*validation.find_faults(seed.registration(offer, "http://localhost:8001"))]
 
 
 @pytest.mark.django_db

@@ -117,19 +117,19 @@ def test_a_key_that_is_none_is_refused_without_being_repeated(entry: str) -> Non
 @pytest.mark.parametrize("keys", [["a:eA=="], ["a"], []], ids=["short key", "no key", "nothing"])
 def test_no_use_of_the_keys_accepts_what_another_refuses(keys: list[str], settings: Settings) -> None:
     settings.TOKEN_ENCRYPTION_KEYS = [key("a")]
-    text = sealed_text.seal("CANARY", purpose="accounts:second-factor")
+    text = sealed_text.seal_text("CANARY", purpose="accounts:second-factor")
     hashed = keyed_hashes.keyed_hash("CANARY", key_id="a", purpose="accounts:permanent-token")
     for refused in (keys, [key("a"), key("a")]):
         settings.TOKEN_ENCRYPTION_KEYS = refused
         for use in (
             lambda: seal("CANARY", **HERE),
-            lambda: sealed_text.seal("CANARY", purpose="accounts:second-factor"),
+            lambda: sealed_text.seal_text("CANARY", purpose="accounts:second-factor"),
             secrets_at_rest.first_key_id,
         ):
             with pytest.raises(NoKeys):
                 use()
         with pytest.raises(Unreadable):
-            sealed_text.unseal(text, purpose="accounts:second-factor")
+            sealed_text.unseal_text(text, purpose="accounts:second-factor")
         assert hashed not in keyed_hashes.all_hashes("CANARY", purpose="accounts:permanent-token")
 
 
@@ -251,7 +251,7 @@ def ways_to_show(row: Any) -> Iterator[str]:
 @pytest.mark.parametrize("saved", [True, False])
 def test_no_row_shows_its_secrets(saved: bool, amira: User, alias: Alias) -> None:
     token = cast.signed_in(amira, alias)
-    revocation = token.promise_copy(reason="test")
+    revocation = token.create_revocation_of_copy(reason="test")
     assert revocation
     rows: list[Any] = [token, revocation, ApplicationRegistry.objects.get()]
     if not saved:

@@ -195,13 +195,13 @@ def test_inputs_are_of_their_type_or_refused(kind: str, value: Any, converted: A
     declared = [{"name": "v", "type": kind}]
     if converted is None:
         with pytest.raises(actions.BadInputs, match="“v”"):
-            actions.taken(declared, {"v": value})
+            actions.validate_inputs(declared, {"v": value})
     else:
-        assert actions.taken(declared, {"v": value}) == {"v": converted}
+        assert actions.validate_inputs(declared, {"v": value}) == {"v": converted}
 
 
 def test_what_is_typed_as_json_is_read_as_json() -> None:
     declared = [{"name": "v", "type": "json"}, {"name": "n", "type": "integer"}]
-    assert actions.from_texts(declared, {"v": '{"a": 1}', "n": "1"}) == {"v": {"a": 1}, "n": "1"}
+    assert actions.parse_inputs(declared, {"v": '{"a": 1}', "n": "1"}) == {"v": {"a": 1}, "n": "1"}
     with pytest.raises(actions.BadInputs, match="isn’t valid JSON"):
-        actions.from_texts(declared, {"v": "{"})
+        actions.parse_inputs(declared, {"v": "{"})

@@ -127,7 +127,7 @@ def program(request: pytest.FixtureRequest, alias: Alias, amira: User, admin: Us
         bearer = programs.granted(as_amira, scope=" ".join(SCOPES))["access_token"]
     else:
         maker = amira if request.param == "permanent token" else admin
-        _token, bearer = tokens.made(amira, *SCOPES, by=maker)
+        _token, bearer = tokens.make_token(amira, *SCOPES, by=maker)
     return Client(headers={"Authorization": f"Bearer {bearer}"})
 
 
@@ -213,9 +213,9 @@ def test_what_is_turned_off_is_shown_so_to_whoever_signed_in(
 def test_what_the_system_calls_is_not_about_persons(alias: Alias, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who set a step up has chosen the alias for it; only its switches count."""
     Alias.objects.get().groups.add(Group.objects.create(name="Finance"))
-    assert admission.turned_on(Alias.objects.all()).exists()
+    assert admission.filter_turned_on(Alias.objects.all()).exists()
     HttpConnection.objects.update(active=False)
-    assert not admission.turned_on(Alias.objects.all()).exists()
+    assert not admission.filter_turned_on(Alias.objects.all()).exists()
 
 
 @pytest.mark.parametrize("refuse", REFUSALS.values(), ids=REFUSALS)
@@ -229,10 +229,10 @@ def test_the_rule_that_refuses_is_named(
     names = {
         each: each for each in ("deactivated", "no role", "not shared", "alias off", "credential off", "registry off")
     }
-    assert all(passes for _rule, passes in admission.verdicts(amira.pk, alias))
+    assert all(passes for _rule, passes in admission.evaluate_rules(amira.pk, alias))
     refuse(monkeypatch)
     with django_assert_num_queries(1):
-        refused = [rule.code for rule, passes in admission.verdicts(amira.pk, alias) if not passes]
+        refused = [rule.code for rule, passes in admission.evaluate_rules(amira.pk, alias) if not passes]
     expected_code = next(
         (name.replace(" ", "_") for name, each in REFUSALS.items() if each is refuse and name in names), "curfew"
     )

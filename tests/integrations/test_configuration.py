@@ -80,19 +80,19 @@ def secretly(text: str, told: str = "{env: NORTHWIND_SECRET}") -> str:
 @pytest.mark.django_db
 def test_everything_goes_out_and_comes_in_again(monkeypatch: pytest.MonkeyPatch) -> None:
     set_up()
-    text = configuration.exported()
+    text = configuration.export_configuration()
     assert "CANARY" not in text
-    assert configuration.bring_in(text).changes == []
+    assert configuration.import_configuration(text).changes == []
     wiped()
     monkeypatch.setenv("NORTHWIND_SECRET", SECRET)
-    report = configuration.bring_in(secretly(text))
+    report = configuration.import_configuration(secretly(text))
     registry = ApplicationRegistry.objects.get()
-    assert configuration.exported() == text
+    assert configuration.export_configuration() == text
     assert (registry.client_secret, bytes(registry.logo or b""), registry.logo_type) == (SECRET, PICTURE, "image/png")
     assert "+ Application Registry Northwind" in report.changes
     assert any(registry.redirect_url in line for line in report.to_do)
     assert "CANARY" not in str(report)
-    assert configuration.bring_in(secretly(text)).changes == []
+    assert configuration.import_configuration(secretly(text)).changes == []
 
 
 def every_kind(kinds: tuple[Kind, ...] = KINDS) -> list[Kind]:
@@ -110,13 +110,13 @@ def test_no_column_that_can_be_edited_is_forgotten() -> None:
 @pytest.mark.django_db
 def test_a_dry_run_says_what_would_change_and_changes_nothing() -> None:
     set_up()
-    before = configuration.exported()
+    before = configuration.export_configuration()
     changed = before.replace("Zeile eins", "Line one").replace("row_limit: 1000", "row_limit: 10")
-    report = configuration.bring_in(changed, dry_run=True)
+    report = configuration.import_configuration(changed, dry_run=True)
     assert len(report.changes) == 2
     assert "~ Remote Table notes: row_limit: 1000 → 10" in report.changes
-    assert configuration.exported() == before
-    assert configuration.bring_in(changed).changes == report.changes
+    assert configuration.export_configuration() == before
+    assert configuration.import_configuration(changed).changes == report.changes
 
 
 ONLY_REGISTRY = """\
@@ -135,7 +135,7 @@ def test_a_secret_does_not_follow_to_another_address(secret: str | None) -> None
     cast.registry_at("https://northwind.example")
     text = ONLY_REGISTRY.format(token_url="https://evil.example/token", secret=secret)
     text = text if secret else text.replace("    client_secret: None\n", "")
-    report = configuration.bring_in(text)
+    report = configuration.import_configuration(text)
     assert ApplicationRegistry.objects.get().client_secret == ""
     assert any("client_secret: cleared" in line for line in report.changes)
     assert any("Enter the Client Secret of Northwind" in line for line in report.to_do)
@@ -146,11 +146,11 @@ def test_a_secret_that_is_given_anew_may_go_where_the_file_says(monkeypatch: pyt
     cast.registry_at("https://northwind.example")
     monkeypatch.setenv("NEW_SECRET", "CANARY-new-secret")
     text = ONLY_REGISTRY.format(token_url="https://new.example/token", secret="{env: NEW_SECRET}")
-    assert "CANARY" not in str(configuration.bring_in(text))
+    assert "CANARY" not in str(configuration.import_configuration(text))
     registry = ApplicationRegistry.objects.get()
     assert (registry.client_secret, registry.token_url) == ("CANARY-new-secret", "https://new.example/token")
     kept = ONLY_REGISTRY.format(token_url="https://new.example/token", secret="{kept: true}")
-    assert configuration.bring_in(kept).changes == []
+    assert configuration.import_configuration(kept).changes == []
     assert ApplicationRegistry.objects.get().client_secret == "CANARY-new-secret"
 
 
@@ -223,7 +223,7 @@ NORTHWIND = {"name": "Northwind", "client_id": "keyrack", "token_url": "https://
 )
 def test_what_cannot_be_is_refused_with_its_line_and_nothing_changes(text: str, told: str) -> None:
     with pytest.raises(configuration.BadFile) as caught:
-        configuration.bring_in(text)
+        configuration.import_configuration(text)
     assert told in str(caught.value)
     assert str(caught.value).startswith("Line ")
     assert "CANARY" not in str(caught.value)
@@ -235,7 +235,7 @@ def test_what_cannot_be_is_refused_with_its_line_and_nothing_changes(text: str, 
 def test_a_registry_is_not_led_to_an_address_that_cannot_be_read(url: str) -> None:
     before = cast.registry_at("https://northwind.example")
     with pytest.raises(configuration.BadFile, match="“userinfo_url”: This isn’t an address"):
-        configuration.bring_in(row("registries", name=before.name, userinfo_url=url))
+        configuration.import_configuration(row("registries", name=before.name, userinfo_url=url))
     assert ApplicationRegistry.objects.get().client_secret == SECRET
 
 
@@ -247,10 +247,10 @@ def test_tokens_of_people_go_nowhere_else_unless_somebody_says_so(amira: User) -
     connection = {"name": "northwind", "connection_url": "https://api.new.example"}
     for text in (elsewhere, row("aliases", name="northwind", connections=[connection])):
         with pytest.raises(configuration.BadFile, match="say --same-provider"):
-            configuration.bring_in(text)
-        assert configuration.bring_in(text, same_provider=True).changes
+            configuration.import_configuration(text)
+        assert configuration.import_configuration(text, same_provider=True).changes
     with pytest.raises(configuration.BadFile, match="that would end it"):
-        configuration.bring_in(row("credentials", name="northwind", integration_type="system"))
+        configuration.import_configuration(row("credentials", name="northwind", integration_type="system"))
 
 
 @pytest.mark.django_db
@@ -258,7 +258,7 @@ def test_what_is_not_mentioned_stays_and_a_mark_moves() -> None:
     set_up()
     alias = Alias.objects.get(name="northwind")
     connection = {"name": "Old one", "active": True}
-    configuration.bring_in(row("aliases", name="northwind", connections=[connection]))
+    configuration.import_configuration(row("aliases", name="northwind", connections=[connection]))
     assert HttpConnection.objects.get(active=True).name == "Old one"
     assert HttpConnection.objects.count() == 2
     assert list(Alias.objects.get(pk=alias.pk).groups.values_list("name", flat=True)) == ["Sales"]

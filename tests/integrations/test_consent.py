@@ -161,7 +161,7 @@ def through_an_action(user: User, alias: Alias) -> None:
 
 def through_a_table(user: User, alias: Alias) -> None:
     table = tables.incidents(alias)
-    remote_tables.read(table, user, source_of(table, user))
+    remote_tables.read_table(table, user, source_of(table, user))
 
 
 def by_the_connection(user: User, alias: Alias) -> None:

@@ -141,13 +141,13 @@ def test_a_value_in_a_path_is_decoded_a_few_times_or_refused(value: str) -> None
         written = expressions.render_path("notes/{{ inputs.v }}", {"inputs": {"v": value}})
     except BadExpression:
         return
-    assert calls.target("https://northwind.example", written).endswith(written)
+    assert calls.target_url("https://northwind.example", written).endswith(written)
 
 
 @pytest.mark.parametrize("path", ["%" + "25" * 500_000, "a" * 70_000, "a?q=" + "b" * 70_000])
 def test_a_path_that_is_far_too_long_is_not_looked_into(path: str) -> None:
     with pytest.raises(calls.BadPath):
-        calls.target("https://northwind.example", path)
+        calls.target_url("https://northwind.example", path)
 
 
 def test_a_cell_is_cut_before_all_of_it_is_written() -> None:

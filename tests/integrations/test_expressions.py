@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from integrations import calls, expressions
 from integrations.expressions import LARGEST, BadExpression, budget
-from integrations.expressions.percent_encoding import fully_unquoted
+from integrations.expressions.percent_encoding import unquote_fully
 
 NAMES = {
     "inputs": {"n": 5, "text": "a b", "none": None, "yes": True, "list": [1, "x"], "items": "an item",
@@ -138,10 +138,10 @@ def test_a_value_in_a_path_stays_in_its_segment(value: str) -> None:
         return
     head, segment, tail = path.split("/")
     assert (head, tail) == ("notes", "text")
-    decoded = fully_unquoted(segment)
+    decoded = unquote_fully(segment)
     assert decoded.strip() not in {"", ".", ".."}
     assert not set(decoded) & set("/\\;\r\n\0")
-    assert calls.target("https://northwind.example/api", path) == f"https://northwind.example/api/{path}"
+    assert calls.target_url("https://northwind.example/api", path) == f"https://northwind.example/api/{path}"
 
 
 @pytest.mark.parametrize(

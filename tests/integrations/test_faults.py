@@ -305,9 +305,9 @@ def test_one_sign_in_that_cannot_be_purged_does_not_keep_the_others(
     attempts = [walks.under_way(amira, northwind) for _number in range(3)]
     AuthorizationAttempt.objects.update(expires_at=timezone.now() - timedelta(hours=1))
     bad = raising(
-        TypeError(SECRET), when=lambda row, **_k: row.pk == attempts[1].pk, otherwise=AuthorizationAttempt.let_go
+        TypeError(SECRET), when=lambda row, **_k: row.pk == attempts[1].pk, otherwise=AuthorizationAttempt.revoke_answer
     )
-    monkeypatch.setattr(AuthorizationAttempt, "let_go", bad)
+    monkeypatch.setattr(AuthorizationAttempt, "revoke_answer", bad)
     tasks.purge_attempts()
     assert list(AuthorizationAttempt.objects.all()) == [attempts[1]]
 

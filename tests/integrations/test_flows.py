@@ -241,9 +241,9 @@ def test_an_integration_that_is_off_or_not_theirs_is_not_called(
 
 @pytest.mark.database
 def test_what_a_person_would_lose_is_known(subflow: Subflow, northwind: Alias, amira: User) -> None:
-    assert flows.uses_of(amira, northwind) == ["My open incidents"]
+    assert flows.subflows_using(amira, northwind) == ["My open incidents"]
     Subflow.objects.update(run_as="system")
-    assert flows.uses_of(amira, northwind) == []
+    assert flows.subflows_using(amira, northwind) == []
 
 
 def test_the_question_before_a_revoke_names_what_stops(

@@ -27,7 +27,7 @@ def northwind(settings: Settings) -> Alias:
     alias = cast.integration_at(cast.registry_at("https://northwind.example"))
     User.objects.bulk_create(User(username=f"person-{number}", password="!") for number in range(PEOPLE))
     credential = walks.credential_of(alias)
-    agreed = consent.agreement_now(credential, None)
+    agreed = consent.current_agreement(credential, None)
     Token.objects.bulk_create(
         Token(user=user, credential=credential, integration_type="personal", access_token=user.username, agreed=agreed)
         for user in User.objects.all()

@@ -142,10 +142,10 @@ def test_the_password_is_found_nowhere_afterwards(
 
 def test_nothing_else_of_the_site_is_reached_that_way(alias: Alias) -> None:
     for path in ("admin/", "o/authorize/", "o/../admin/", "o/nothing/"):
-        assert in_process.answer("GET", f"/{path}", {}, b"").status_code == 404
-    assert in_process.answer("GET", "/o/token/", {}, b"").status_code == 405
-    assert in_process.is_own(f"{settings.SITE_URL}/o/token/")
-    assert not in_process.is_own("https://elsewhere.example/o/token/")
+        assert in_process.handle_request("GET", f"/{path}", {}, b"").status_code == 404
+    assert in_process.handle_request("GET", "/o/token/", {}, b"").status_code == 405
+    assert in_process.is_own_endpoint(f"{settings.SITE_URL}/o/token/")
+    assert not in_process.is_own_endpoint("https://elsewhere.example/o/token/")
 
 
 class Quiet(WSGIRequestHandler):

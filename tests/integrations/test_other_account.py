@@ -54,7 +54,7 @@ def test_another_account_changes_nothing_until_the_person_chooses(
     token = Token.objects.get()
     assert (token.access_token, token.account_label) == ("CANARY-access-1", "amira@northwind.example")
     assert told_to_revoke(server) == []
-    assert attempt.fetched() is not None
+    assert attempt.stored_answer() is not None
 
 
 def test_keeping_gives_the_new_tokens_back(

@@ -14,7 +14,7 @@ from django.utils import timezone
 from accounts.models import User
 from integrations.connections import notices
 from integrations.models import Alias, ApplicationRegistry, AuthorizationAttempt, OAuth2Credential, Token
-from integrations.models.card import ENDINGS, STATES, Ending, State, compose, ending_of, integration_of
+from integrations.models.card import ENDINGS, STATES, Ending, State, compose_outcome, ending_of, integration_of
 from tests import cast, walks
 from tests.integrations.accounts import AMIRAS, BOBS, is_known_as
 from tests.integrations.test_states import (
@@ -92,7 +92,7 @@ def test_what_is_said_is_true_in_each_state_after_each_ending(
         AuthorizationAttempt.objects.exclude(pk=attempt.pk).delete()
     integration = integration_of(amira, alias.pk)
     assert integration
-    outcome = compose(integration, attempt)
+    outcome = compose_outcome(integration, attempt)
     assert ending_of(attempt) == outcome.ending == ending
     text = " ".join([outcome.badge, outcome.heading, *outcome.sentences])
     assert "%(" not in text + outcome.spoken
@@ -198,7 +198,7 @@ def test_a_renewal_that_comes_to_nothing_leaves_all_as_it_was_and_every_place_sa
     assert re.findall(r'data-say-ended="([^"]*)"', dashboard) == ["Northwind CRM stays connected. Nothing was changed."]
     (one,) = as_amira.get("/api/v1/integrations/").json()
     assert (one["state"], one["section"], one["account"]) == ("connected", "my", "amira@northwind.example")
-    assert list(notices.owed(timezone.now())) == []
+    assert list(notices.due_mails(timezone.now())) == []
     after = Token.objects.get()
     assert (after.access_token, after.version, after.state) == (before.access_token, before.version, "valid")
 

@@ -52,7 +52,7 @@ def set_up(key: str, server: HostileServer) -> Alias:
     fields = definition.registry_fields({each.name: SAMPLES[each.kind] for each in definition.questions})
     for name in (*ADDRESSES, "userinfo_url"):
         if fields.get(name):
-            fields[name] = base_urls.moved(fields[name], server.url)
+            fields[name] = base_urls.with_origin(fields[name], server.url)
     return cast.integration_at(cast.registry_at(server.url, **{"issuer": "", **fields}))
 
 

@@ -108,7 +108,7 @@ def test_nearly_all_of_them_are_refused_before_anything_is_sent() -> None:
 
 def is_refused(path: str) -> bool:
     try:
-        calls.target("https://api.example/api", path)
+        calls.target_url("https://api.example/api", path)
     except calls.BadPath:
         return True
     return False
@@ -134,7 +134,7 @@ def is_refused(path: str) -> bool:
     ],
 )
 def test_an_honest_path_is_left_as_it_is(path: str, url: str) -> None:
-    assert calls.target("https://api.example/v1", path) == url
+    assert calls.target_url("https://api.example/v1", path) == url
 
 
 @pytest.mark.parametrize("method", ["GET http://evil.example/", "GET\r\nX: 1", "", "GE T", "GET\u0131", "G3T"])
@@ -151,7 +151,7 @@ def test_an_inner_address_is_not_reached_even_if_the_row_names_it(
     HttpConnection.objects.update(connection_url=url)
     connection.refresh_from_db(fields=["connection_url"])
     token = Token.objects.get()
-    token.agreed = consent.agreement_now(token.credential, token.user_id)
+    token.agreed = consent.current_agreement(token.credential, token.user_id)
     token.save()
     with pytest.raises(OAuthError):
         get(amira, connection)

@@ -61,7 +61,7 @@ def test_a_provider_that_answers_again_is_told_what_was_postponed_at_once(
     monkeypatch.setattr(tasks.sweep_revocations, "apply_async", lambda *_args, **_names: published.append("sweep"))
     registry = goes_down()
     with django_capture_on_commit_callbacks(execute=True):
-        circuit_breaker.note(registry, registry.token_url)
+        circuit_breaker.record_result(registry, registry.token_url)
     assert due_at(waiting) <= timezone.now()
     assert published == ["sweep"]
     server.on(TOLD).always(status=200)
@@ -82,12 +82,12 @@ def test_who_asked_for_patience_is_left_alone_until_it_is_over(amira: User, nort
     until = timezone.now() + timedelta(minutes=20)
     waiting = postponed(amira, northwind, left_alone_until=until)
     registry = goes_down()
-    circuit_breaker.note(registry, registry.token_url)
+    circuit_breaker.record_result(registry, registry.token_url)
     assert due_at(waiting) == until
     past = timezone.now() - timedelta(seconds=1)
     Revocation.objects.update(left_alone_until=past, next_attempt_at=timezone.now() + FAR)
     registry = goes_down()
-    circuit_breaker.note(registry, registry.token_url)
+    circuit_breaker.record_result(registry, registry.token_url)
     assert due_at(waiting) <= timezone.now()
 
 
@@ -102,7 +102,7 @@ def test_retry_after_is_remembered_for_all_that_wait_there(
     for each in (revocation, other):
         Revocation.objects.filter(pk=each.pk).update(next_attempt_at=timezone.now() + FAR)
     registry = goes_down()
-    circuit_breaker.note(registry, registry.token_url)
+    circuit_breaker.record_result(registry, registry.token_url)
     for each in (revocation, other):
         assert 590 < (due_at(each) - timezone.now()).total_seconds() < 601
 
@@ -110,7 +110,7 @@ def test_retry_after_is_remembered_for_all_that_wait_there(
 def test_promises_of_a_kill_switch_keep_their_moments(amira: User, northwind: Alias) -> None:
     spread = postponed(amira, northwind, state=RevocationState.PENDING, attempts=0)
     registry = goes_down()
-    circuit_breaker.note(registry, registry.token_url)
+    circuit_breaker.record_result(registry, registry.token_url)
     assert due_at(spread) > timezone.now() + timedelta(hours=4)
 
 
@@ -125,7 +125,7 @@ def test_another_providers_revocations_stay_postponed(
         failures=3, failing_since=since, down_since=since, next_check_at=since, failing_url=registry.token_url
     )
     registry.refresh_from_db()
-    circuit_breaker.note(registry, registry.token_url)
+    circuit_breaker.record_result(registry, registry.token_url)
     assert due_at(theirs) > timezone.now() + timedelta(hours=4)
 
 

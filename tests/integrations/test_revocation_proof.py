@@ -67,7 +67,7 @@ def test_what_introspection_called_alive_before_and_dead_after_is_verified(
 )
 def test_the_diary_tells_the_old_token_from_the_new_sign_in(reason: str, words: str, northwind: Alias) -> None:
     with transaction.atomic():
-        revocation = Token.objects.get().promise_copy(reason=reason)
+        revocation = Token.objects.get().create_revocation_of_copy(reason=reason)
     assert revocation
     deliver(revocation)
     assert Event.objects.get(kind="revocation_confirmed").words == words
@@ -76,7 +76,7 @@ def test_the_diary_tells_the_old_token_from_the_new_sign_in(reason: str, words: 
 def test_the_diary_says_of_an_old_token_that_its_revocation_failed(server: HostileServer, northwind: Alias) -> None:
     server.on(TOLD).always(status=503)
     with transaction.atomic():
-        revocation = Token.objects.get().promise_copy(reason="replaced")
+        revocation = Token.objects.get().create_revocation_of_copy(reason="replaced")
     assert revocation
     for _ in range(QUICK_ATTEMPTS):
         deliver(revocation)

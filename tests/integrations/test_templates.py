@@ -24,7 +24,7 @@ from integrations.models import (
 from integrations.models.registry import validation
 from integrations.models.template_definitions import SAMPLES, BadDefinition, Definition
 from integrations.provider_setup import from_template
-from integrations.provider_setup.from_template import Wanted
+from integrations.provider_setup.from_template import Answers
 from tests import cast, walks
 from tests.foundation.oauth_client.test_dialects import SHAPES
 from tests.servers.hostile import HostileServer
@@ -34,11 +34,11 @@ DEMO = "OAuth Authorization Code Demo Configuration"
 
 
 def definition_of(key: str) -> Definition:
-    return template_definitions.read(from_template.definition_of(SHIPPED[key]))
+    return template_definitions.parse_definition(from_template.definition_of(SHIPPED[key]))
 
 
-def wanted(definition: Definition, name: str = "Sample", **fields: Any) -> Wanted:
-    return Wanted(
+def wanted(definition: Definition, name: str = "Sample", **fields: Any) -> Answers:
+    return Answers(
         **{
             "name": name,
             "alias": name.lower().replace("-", "_"),
@@ -82,7 +82,7 @@ def test_an_address_that_nobody_confirmed_makes_what_is_read_there_unconfirmed(k
 @pytest.mark.parametrize("key", [key for key, row in SHIPPED.items() if row["registry"].get("token_revocation_url")])
 def test_each_revocation_is_a_shape_that_is_tested_on_the_wire(key: str) -> None:
     def essence(request: Any) -> tuple[object, ...]:
-        read = revocation_requests.read(request)
+        read = revocation_requests.parse_dialect(request)
         names_it = read.body != "none" and bool(read.token_field)
         sent = (read.hint, read.send[0]) if names_it else ()
         return (read.method, read.client_authentication, read.body, bool(read.fields), names_it, *sent)
@@ -97,9 +97,9 @@ def test_each_makes_rows_that_the_forms_would_accept() -> None:
         definition = definition_of(key)
         alias = from_template.create(definition, wanted(definition, key))
         registry = ApplicationRegistry.objects.get(name=key)
-        assert not list(validation.faults(registry))
+        assert not list(validation.find_faults(registry))
         registry.full_clean(exclude=["client_secret", "logo"])
-        assert {code for _text, code in validation.shortcomings(registry)} <= {"keyrack.W014"}, key
+        assert {code for _text, code in validation.find_shortcomings(registry)} <= {"keyrack.W014"}, key
         credential = walks.credential_of(alias)
         assert credential.registry == registry
         assert credential.profile.scope_values() == sorted(each.scope for each in definition.scopes)
@@ -123,7 +123,7 @@ def test_a_release_brings_its_templates_up_to_date_and_leaves_ones_own_alone() -
     rows.filter(key="gitlab").delete()
     rows.create(key="gone", name="Gone", definition={})
     kept = rows.get(key="google").pk
-    from_template.bring_up_to_date("default")
+    from_template.update_shipped_templates("default")
     assert set(rows.exclude(key="").values_list("key", flat=True)) == set(SHIPPED)
     assert rows.get(key="github").name == "GitHub"
     assert rows.get(key="google").pk == kept
@@ -157,7 +157,7 @@ def test_a_release_brings_its_templates_up_to_date_and_leaves_ones_own_alone() -
 def test_a_template_that_could_not_work_is_refused_in_words(change: dict[str, Any], sentence: str) -> None:
     sound = from_template.definition_of(SHIPPED["github"])
     with pytest.raises(BadDefinition) as caught:
-        template_definitions.read({**sound, **change})
+        template_definitions.parse_definition({**sound, **change})
     assert sentence in str(caught.value)
     assert "CANARY" not in str(caught.value)
 
@@ -187,7 +187,7 @@ def test_a_template_that_could_not_work_is_refused_in_words(change: dict[str, An
     ],
 )
 def test_a_base_url_is_believed_only_on_hosts_that_are_expected(told: str, believed: str) -> None:
-    assert base_urls.believed(told, "*.salesforce.com exact.example") == believed
+    assert base_urls.trusted_origin(told, "*.salesforce.com exact.example") == believed
 
 
 def test_a_pattern_for_half_the_internet_is_none() -> None:

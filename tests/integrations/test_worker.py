@@ -260,5 +260,5 @@ def test_a_message_holds_an_id_and_nothing_else(northwind: Alias, as_amira: Clie
 
 def test_a_test_run_that_is_killed_leaves_no_worker(northwind: Alias, tmp_path: Path) -> None:
     worker = Worker(FILES, tmp_path).start()
-    child = worker.let_go()
+    child = worker.revoke_answer()
     assert eventually(lambda: child.poll() is not None, 30), worker.log

@@ -79,7 +79,7 @@ class Worker:
         """Without a word, in the middle of whatever it does."""
         self._end(signal.SIGKILL)
 
-    def let_go(self) -> "subprocess.Popen[bytes]":
+    def revoke_answer(self) -> "subprocess.Popen[bytes]":
         """What the kernel does to our end of the pipe when the test run is killed."""
         child, self._child = self._child, None
         assert child

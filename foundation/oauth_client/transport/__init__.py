@@ -24,7 +24,7 @@ from requests.auth import AuthBase
 
 from foundation.oauth_client.transport import limits, sessions, sockets
 from foundation.oauth_client.transport.limits import DEADLINE, IDLE, MAX_BYTES
-from foundation.oauth_client.transport.local_answers import Answering, OwnAnswer
+from foundation.oauth_client.transport.local_answers import Answering, LocalAnswer
 from foundation.oauth_client.transport.sessions import Session, check_spelling, translate_errors
 from foundation.oauth_client.transport.streams import Stream, stream
 
@@ -32,7 +32,7 @@ __all__ = [
     "DEADLINE",
     "IDLE",
     "MAX_BYTES",
-    "OwnAnswer",
+    "LocalAnswer",
     "Session",
     "Stream",
     "answer_here",

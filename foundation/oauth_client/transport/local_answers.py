@@ -14,14 +14,14 @@ from urllib3 import HTTPResponse
 
 
 @dataclass(frozen=True, kw_only=True)
-class OwnAnswer:
+class LocalAnswer:
     status: int
     headers: Mapping[str, str]
     body: bytes
 
 
 # Method, path with its query, headers, body
-Answering = Callable[[str, str, Mapping[str, str], bytes], OwnAnswer]
+Answering = Callable[[str, str, Mapping[str, str], bytes], LocalAnswer]
 
 
 class OwnAdapter(HTTPAdapter):

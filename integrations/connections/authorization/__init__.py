@@ -18,8 +18,8 @@ from integrations.connections.authorization.password_grant import sign_in
 from integrations.connections.authorization.request import NotStarted, TooManyStarts, begin
 from integrations.connections.authorization.response import (
     BadCallback,
-    OfAnotherBrowser,
-    OfAnotherPerson,
+    OtherBrowsersCallback,
+    OtherPersonsCallback,
     complete,
 )
 from integrations.connections.authorization.storage import choose, was_asked_to_cancel
@@ -28,8 +28,8 @@ __all__ = [
     "BadCallback",
     "NotAvailable",
     "NotStarted",
-    "OfAnotherBrowser",
-    "OfAnotherPerson",
+    "OtherBrowsersCallback",
+    "OtherPersonsCallback",
     "TooManyStarts",
     "begin",
     "cancel",

@@ -2,9 +2,9 @@
 
 from accounts.models import User
 from integrations.models import admission
-from integrations.models.card import Integration, assemble
+from integrations.models.card import Integration, build_integrations
 from integrations.models.registry import SET_UP, Alias, OAuth2Credential
-from integrations.models.system_integration import shared_integration
+from integrations.models.system_integration import build_system_integration
 from integrations.models.tokens import AuthorizationAttempt
 
 
@@ -16,7 +16,9 @@ def integration_for(user: User, credential: OAuth2Credential) -> Integration:
     """The integration that this person may sign in to with the credential: their own, or the system's."""
     if not credential.is_personal:
         return shared_integration_for(user, credential)
-    for integration in assemble(user, admission.admitted(user.pk, Alias.objects.standing_on(credential))):
+    for integration in build_integrations(
+        user, admission.filter_admitted(user.pk, Alias.objects.personal_using(credential))
+    ):
         return integration
     raise NotAvailable
 
@@ -24,15 +26,15 @@ def integration_for(user: User, credential: OAuth2Credential) -> Integration:
 def shared_integration_for(user: User, credential: OAuth2Credential) -> Integration:
     """The system's integration, for those who may change its set-up. It needs no alias."""
     if admission.is_on(credential) and user.is_staff and user.has_perm(SET_UP):
-        return shared_integration(credential)
+        return build_system_integration(credential)
     raise NotAvailable
 
 
 def integration_behind(attempt: AuthorizationAttempt) -> Integration:
     """The integration of this attempt, whether the person may still use it or not."""
     if attempt.is_shared:
-        return shared_integration(attempt.credential)
-    for integration in assemble(attempt.user, Alias.objects.complete().naming(attempt.credential)):
+        return build_system_integration(attempt.credential)
+    for integration in build_integrations(attempt.user, Alias.objects.complete().naming(attempt.credential)):
         return integration
     raise NotAvailable
 

@@ -31,9 +31,9 @@ def account_of(registry: ApplicationRegistry, answer: TokenAnswer, *, agreed: co
 def fetch_userinfo(
     registry: ApplicationRegistry, answer: TokenAnswer, agreed: consent.Agreement
 ) -> Mapping[str, object]:
-    if not registry.userinfo_url or not consent.allows(agreed, "userinfo_url", registry.userinfo_url):
+    if not registry.userinfo_url or not consent.allows_endpoint(agreed, "userinfo_url", registry.userinfo_url):
         return {}
-    base_url = consent.believed(agreed, answer.unverified_base_url, registry.base_url_hosts)
+    base_url = consent.allowed_base_url(agreed, answer.unverified_base_url, registry.base_url_hosts)
     try:
         return client.userinfo(registry.registration(), answer.access_token, base_url=base_url)
     except OAuthError:
@@ -47,7 +47,7 @@ def fetch_introspection(
     paths = f"{registry.account_id_path} {registry.account_label_path}".split()
     if not registry.token_introspection_url or not any(path.startswith(f"{IN_INTROSPECTION}/") for path in paths):
         return {}
-    if not consent.allows(agreed, "token_introspection_url", registry.token_introspection_url):
+    if not consent.allows_endpoint(agreed, "token_introspection_url", registry.token_introspection_url):
         return {}
     try:
         result = client.introspect(registry.registration(), answer.access_token, hint="access_token")

@@ -26,15 +26,15 @@ def confirm_address(user: User, integration: Integration, *, shown: str) -> bool
         origins = {consent.origin_of(each) for each in connections.values_list("connection_url", flat=True)}
         agreed_urls = (token.agreed or {}).get("connections", [])
         urls_in_use = [each for each in agreed_urls if consent.origin_of(each) in origins]
-        agreed = consent.agreement(integration.registry, [*urls_in_use, *([url] if url else [])])
+        agreed = consent.build_agreement(integration.registry, [*urls_in_use, *([url] if url else [])])
         Token.objects.filter(pk=token.pk).update(agreed=agreed)  # keeps the version: a renewal may be under way
         detail = "; ".join(f"{change.old or '–'} → {change.new}" for change in integration.address_changes)
-        events.write(user, integration.credential, EventKind.ADDRESS_CONFIRMED, detail)
+        events.log_event(user, integration.credential, EventKind.ADDRESS_CONFIRMED, detail)
     return True
 
 
 def confirm_for_system(registry: ApplicationRegistry) -> None:
     """Allow the system's tokens at this registry to be sent to its present addresses. Callers check the permission."""
     for token in Token.objects.filter(user=None, credential__profile__registry=registry).with_registry():
-        agreed = consent.agreement_now(token.credential, None)
+        agreed = consent.current_agreement(token.credential, None)
         Token.objects.filter(pk=token.pk).update(agreed=agreed)

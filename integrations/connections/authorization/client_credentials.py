@@ -26,7 +26,7 @@ def get_own_token(user: User, credential: OAuth2Credential) -> Token:
         confirm_for_system(credential.registry)
     token = renewal.current(None, credential)
     if token.version != old_version:
-        events.write(user, credential, EventKind.CONNECTED, "")
+        events.log_event(user, credential, EventKind.CONNECTED, "")
     return token
 
 

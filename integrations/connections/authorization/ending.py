@@ -49,7 +49,7 @@ def end_tokens(tokens: TokenQuerySet, ending: Ending) -> list[Revocation | None]
     """End these tokens. Returns a revocation or None for each; delivery starts as soon as they are committed."""
     revocations: list[Revocation | None] = []
     for batch in endings.end(tokens, ending):
-        tasks.hurry_all(batch)
+        tasks.deliver_all_soon(batch)
         revocations += batch
     if ending.left:
         raise NotAllEnded(ending.left)
@@ -66,7 +66,7 @@ def retry_revocation(user: User, alias: Alias) -> None:
     """Try again to deliver the revocations that the provider did not confirm."""
     for revocation in unconfirmed_revocations(user, alias):
         if revocation.start_over():
-            tasks.hurry(revocation)
+            tasks.deliver_soon(revocation)
 
 
 def dismiss(user: User, alias: Alias) -> None:

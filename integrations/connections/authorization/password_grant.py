@@ -62,7 +62,9 @@ def request_tokens(attempt: AuthorizationAttempt, username: str, password: str) 
     try:
         return client.password(registration, username=username, password=password, scopes=attempt.scopes)
     except OAuthError as error:
-        if in_process.is_own(registration.token_url) and (code := local_failure_code(attempt.user, username, error)):
+        if in_process.is_own_endpoint(registration.token_url) and (
+            code := local_failure_code(attempt.user, username, error)
+        ):
             raise Refused(code) from error
         if isinstance(error, Refused):
             raise Refused(WRONG_PASSWORD) from error
@@ -74,7 +76,7 @@ def local_failure_code(user: User, username: str, error: OAuthError) -> str:
     if error.status == HTTPStatus.TOO_MANY_REQUESTS:
         return LOCKED_OUT
     is_refused = isinstance(error, Refused) and error.code == WRONG_PASSWORD
-    if is_refused and backends.meant_by(username) == user and mfa.is_on(user):
+    if is_refused and backends.find_user(username) == user and mfa.is_on(user):
         return SECOND_FACTOR
     return ""
 

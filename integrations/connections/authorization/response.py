@@ -27,11 +27,11 @@ class BadCallback(Exception):
     """The response belongs to no sign-in of this person in this browser. Nothing was sent."""
 
 
-class OfAnotherPerson(BadCallback):
+class OtherPersonsCallback(BadCallback):
     """The response belongs to another person's sign-in."""
 
 
-class OfAnotherBrowser(BadCallback):
+class OtherBrowsersCallback(BadCallback):
     """The response belongs to a sign-in that this person began in another browser or session."""
 
 
@@ -107,9 +107,9 @@ def find_attempt(
     if attempt is None:
         raise BadCallback
     if attempt.user_id != user.pk:
-        raise OfAnotherPerson
+        raise OtherPersonsCallback
     if not session_binding or not hmac.compare_digest(attempt.session_hash, binding_digest(session_binding)):
-        raise OfAnotherBrowser
+        raise OtherBrowsersCallback
     if attempt.status == AttemptStatus.PENDING and not attempt.seconds_left:
         raise BadCallback
     return attempt

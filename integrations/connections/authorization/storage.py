@@ -37,17 +37,17 @@ def fetch_and_store(attempt: AuthorizationAttempt, fetch: Callable[[], TokenAnsw
         with error_boundary(f"Sign-in {attempt.hex}", expected=(OAuthError, NotAvailable)):
             answer = fetch()
     except OAuthError as error:
-        circuit_breaker.note(attempt.registry, attempt.registry.token_url, error)
+        circuit_breaker.record_result(attempt.registry, attempt.registry.token_url, error)
         fail_with_error(attempt, error)
         return
     if answer is None:
         fail_attempt(attempt, "internal_error")
         return
     if not attempt.hold(answer):
-        tasks.hurry(attempt.let_go(reason="no_longer_available", orphaned=True))
+        tasks.deliver_soon(attempt.revoke_answer(reason="no_longer_available", orphaned=True))
         raise NotAvailable
     registration_health.note_accepted(attempt.registry, use=Use.SIGN_IN)
-    circuit_breaker.note(attempt.registry, attempt.registry.token_url)
+    circuit_breaker.record_result(attempt.registry, attempt.registry.token_url)
     attempt.account_id, label = account_of(attempt.registry, answer, agreed=attempt.agreed)
     attempt.account_label = label or account_name
     settle_attempt(attempt)
@@ -56,7 +56,7 @@ def fetch_and_store(attempt: AuthorizationAttempt, fetch: Callable[[], TokenAnsw
 def fail_attempt(attempt: AuthorizationAttempt, code: str, *, reason: str = "", broken: Use | None = None) -> None:
     """End the sign-in with this code. `broken`: the use for which our registration at the provider is broken."""
     attempt.finish(AttemptStatus.FAILED, failure_code=code, failure_reason=reason)
-    events.write(attempt.user, attempt.credential, EventKind.SIGN_IN_FAILED, code)
+    events.log_event(attempt.user, attempt.credential, EventKind.SIGN_IN_FAILED, code)
     if broken:
         attempt.registry.note_misconfigured(code, use=broken, reason=reason)
 
@@ -80,10 +80,10 @@ def settle_attempt(attempt: AuthorizationAttempt) -> None:
 def settle_once(attempt: AuthorizationAttempt) -> None:
     with transaction.atomic():
         if attempt.was_cancelled():
-            tasks.hurry(attempt.let_go(reason="cancelled"))
+            tasks.deliver_soon(attempt.revoke_answer(reason="cancelled"))
             attempt.finish(AttemptStatus.CANCELLED, failure_code=attempt.failure_code)
             return
-        answer = attempt.fetched()
+        answer = attempt.stored_answer()
         stored = Token.objects.select_for_update().of(attempt.owner, attempt.credential).first()
         if answer is None:
             fail_attempt(attempt, "unreadable")
@@ -97,7 +97,7 @@ def settle_once(attempt: AuthorizationAttempt) -> None:
 
 def revoke_and_fail(attempt: AuthorizationAttempt, code: str) -> None:
     """Revoke the tokens instead of storing them, and end the sign-in with this code."""
-    tasks.hurry(attempt.let_go(reason=code))
+    tasks.deliver_soon(attempt.revoke_answer(reason=code))
     fail_attempt(attempt, code)
 
 
@@ -115,7 +115,7 @@ def revoke_unwanted(attempt: AuthorizationAttempt, *, reason: str) -> None:
     if shares_grant_with_another(attempt):
         attempt.answer = ""
     else:
-        tasks.hurry(attempt.let_go(reason=reason))
+        tasks.deliver_soon(attempt.revoke_answer(reason=reason))
 
 
 def shares_grant_with_another(attempt: AuthorizationAttempt) -> bool:
@@ -136,7 +136,7 @@ def store_tokens(attempt: AuthorizationAttempt, answer: TokenAnswer, stored: Tok
     supersede_revocations(attempt)
     if stored:
         if must_be_revoked(stored, attempt):
-            tasks.hurry(stored.promise_copy(reason="replaced"))
+            tasks.deliver_soon(stored.create_revocation_of_copy(reason="replaced"))
         token.pk, token.version = stored.pk, stored.version + 1
         token.last_used_at, token.last_used_by = stored.last_used_at, stored.last_used_by
         token._state.adding = False
@@ -146,7 +146,7 @@ def store_tokens(attempt: AuthorizationAttempt, answer: TokenAnswer, stored: Tok
     if stored and is_other_account(stored, attempt) and stored.account_label == account:
         account = f"{account} ({attempt.account_id})".strip()  # two accounts with the same label
     detail = f"{_('for the system')} {account}".strip() if attempt.is_shared else account
-    events.write(attempt.user, attempt.credential, EventKind.CONNECTED, detail)
+    events.log_event(attempt.user, attempt.credential, EventKind.CONNECTED, detail)
 
 
 def must_be_revoked(stored: Token, attempt: AuthorizationAttempt) -> bool:
@@ -163,9 +163,9 @@ def must_be_revoked(stored: Token, attempt: AuthorizationAttempt) -> bool:
 
 def supersede_revocations(attempt: AuthorizationAttempt) -> None:
     """Cancel the revocations that would end the new grant. The others only disappear from the card."""
-    for revocation in revocation_reach.promises_against(attempt):
+    for revocation in revocation_reach.conflicting_revocations(attempt):
         revocation.settle(RevocationState.SUPERSEDED)
-    revocations = Revocation.objects.of(attempt.owner, attempt.credential).unkept()
+    revocations = Revocation.objects.of(attempt.owner, attempt.credential).undelivered()
     revocations.filter(dismissed_at__isnull=True).update(dismissed_at=timezone.now())
 
 
@@ -184,7 +184,7 @@ def choose(user: User, attempt: AuthorizationAttempt, *, switch: bool) -> None:
     with transaction.atomic():
         if not attempt.claim(AttemptStatus.CLAIMED, while_in=AttemptStatus.OTHER_ACCOUNT):
             return
-        answer = attempt.fetched()
+        answer = attempt.stored_answer()
         if switch and answer and is_still_available(attempt):
             stored = Token.objects.select_for_update().of(attempt.owner, attempt.credential).first()
             store_tokens(attempt, answer, stored)

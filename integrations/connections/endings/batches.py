@@ -85,7 +85,7 @@ def process_in_batches(
 
 
 def end_batch(tokens: list[Token], ending: Ending) -> Revocations:
-    events.write_all(events.line(token.user, token.credential, ending.event, ending.detail) for token in tokens)
+    events.write_all(events.build_event(token.user, token.credential, ending.event, ending.detail) for token in tokens)
     return [
         token.end(reason=ending.reason, by_the_person=ending.by_the_person, not_before=next(ending.moments))
         for token in tokens
@@ -94,6 +94,6 @@ def end_batch(tokens: list[Token], ending: Ending) -> Revocations:
 
 def cancel_one(attempt: AuthorizationAttempt, ending: Ending) -> Revocation | None:
     moment = next(ending.moments) if attempt.holds_answer else None
-    revocation = attempt.let_go(reason=ending.reason, not_before=moment)
+    revocation = attempt.revoke_answer(reason=ending.reason, not_before=moment)
     attempt.finish(AttemptStatus.CANCELLED, failure_code=ending.reason)
     return revocation

@@ -92,7 +92,7 @@ def count(target: Target) -> Count:
 def pull(target: Target, *, by: str, per_second: float, note: Callable[[Tally], None]) -> Tally:
     """End all sign-ins of the target, calling `note` after each batch. `by`: the administrator, for the audit log."""
     counted, tally = count(target), Tally()
-    events.write(target.user, None, EventKind.KILL_SWITCH, event_detail(target, counted, by))
+    events.log_event(target.user, None, EventKind.KILL_SWITCH, event_detail(target, counted, by))
     detail = _("together with others at %(provider)s, by an administrator") % {"provider": target.registry.name}
     ending = Ending(reason=REASON, detail=detail, moments=moments(target.registry, per_second))
     for revocations in cancel(target.attempts(), ending):

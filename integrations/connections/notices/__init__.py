@@ -12,19 +12,19 @@ from datetime import datetime
 from django.utils import timezone
 
 from foundation import mail_outbox
-from foundation.mail_outbox import OwedMail
+from foundation.mail_outbox import DueMail
 from integrations.connections.notices.administrators import mails_to_administrators
 from integrations.connections.notices.people import mails_to_people
 
-__all__ = ["owed", "send_due"]
+__all__ = ["due_mails", "send_due"]
 
 
 def send_due() -> None:
     """Send the mails that are due. Safe to repeat."""
-    mail_outbox.send_due(owed(timezone.now()))
+    mail_outbox.send_due(due_mails(timezone.now()))
 
 
-def owed(now: datetime) -> Iterator[OwedMail]:
+def due_mails(now: datetime) -> Iterator[DueMail]:
     """Mails that are due, read lazily: rows that an earlier mail was about are not found again."""
     yield from mails_to_administrators(now)
     yield from mails_to_people(now)

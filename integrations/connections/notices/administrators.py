@@ -10,7 +10,7 @@ from django.db.models import F, Q
 from django.urls import reverse
 from django.utils.translation import gettext
 
-from foundation.mail_outbox import Line, Mail, OwedMail
+from foundation.mail_outbox import DueMail, Line, Mail
 from integrations.connections.notices.addresses import absolute_url
 from integrations.models.card.moved_addresses import LABELS, events_about, name_of
 from integrations.models.registry import ApplicationRegistry
@@ -19,7 +19,7 @@ AT_MOST_EVERY = timedelta(hours=1)  # about one registry, however often it fails
 READ_AT_MOST = 50
 
 
-def mails_to_administrators(now: datetime) -> Iterator[OwedMail]:
+def mails_to_administrators(now: datetime) -> Iterator[DueMail]:
     """Mails that are due. None, and nothing is recorded as sent, while ADMINS is empty."""
     recipients = [address for _name, address in settings.ADMINS]
     if not recipients:
@@ -28,11 +28,11 @@ def mails_to_administrators(now: datetime) -> Iterator[OwedMail]:
     broken = ApplicationRegistry.objects.filter(Q(alerted_at=None) | is_new_problem, active=True)
     for registry in broken.exclude(misconfigured_code="")[:READ_AT_MOST]:
         compose = partial(mail_about_registry, registry, recipients, now)
-        yield OwedMail(key=f"misconfigured:{registry.hex}", compose=compose)
+        yield DueMail(key=f"misconfigured:{registry.hex}", compose=compose)
     not_sent = Q(moved_told_at=None) | Q(moved_told_at__lt=F("moved_at"))
     for registry in ApplicationRegistry.objects.filter(not_sent, moved_at__isnull=False)[:READ_AT_MOST]:
         compose = partial(mail_about_moved_address, registry, recipients, now)
-        yield OwedMail(key=f"moved:{registry.hex}", compose=compose)
+        yield DueMail(key=f"moved:{registry.hex}", compose=compose)
 
 
 def mail_about_registry(registry: ApplicationRegistry, to: list[str], now: datetime) -> Mail:

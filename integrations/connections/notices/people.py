@@ -13,7 +13,7 @@ from django.db.models.functions import Coalesce
 from django.utils.translation import ngettext
 
 from accounts.models import User
-from foundation.mail_outbox import Line, Mail, OwedMail
+from foundation.mail_outbox import DueMail, Line, Mail
 from integrations.connections.notices.addresses import absolute_url, dashboard_context
 from integrations.models.card import Integration, integrations_of
 from integrations.models.sign_in_urls import initiator_url
@@ -26,17 +26,17 @@ LEADS = {"day": timedelta(days=1), "week": timedelta(days=7)}
 EARLIER_NOTICES = {"day": ["", "week"], "week": [""]}
 
 
-def mails_to_people(now: datetime) -> Iterator[OwedMail]:
+def mails_to_people(now: datetime) -> Iterator[DueMail]:
     """Mails that are due."""
     for user, tokens in by_person(refused_tokens(now)):
         compose = partial(mail_about_tokens, user, tokens, "sign_in_again", sign_in_again_subject, notice=SIGN_IN_AGAIN)
-        yield OwedMail(key=f"{SIGN_IN_AGAIN}:{user.pk}", compose=compose)
+        yield DueMail(key=f"{SIGN_IN_AGAIN}:{user.pk}", compose=compose)
     for notice in LEADS:
         for user, tokens in by_person(ending_tokens(now, notice)):
             compose = partial(mail_about_tokens, user, tokens, "ending", expires_soon_subject, notice=notice)
-            yield OwedMail(key=f"{notice}:{user.pk}", compose=compose)
+            yield DueMail(key=f"{notice}:{user.pk}", compose=compose)
     for user, revocations in by_person(unconfirmed_revocations()):
-        yield OwedMail(key=f"{UNCONFIRMED}:{user.pk}", compose=partial(mail_about_revocations, user, revocations))
+        yield DueMail(key=f"{UNCONFIRMED}:{user.pk}", compose=partial(mail_about_revocations, user, revocations))
 
 
 def by_person(rows: QuerySet[Any]) -> Iterator[tuple[User, list[Any]]]:

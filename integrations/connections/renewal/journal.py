@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from foundation.oauth_client.errors import OAuthError, Unexplained, Unreachable, Unusable
-from foundation.secrets_at_rest import readable
+from foundation.secrets_at_rest import value_or_blank
 from integrations.connections.renewal.validity import Versioned
 from integrations.models.tokens import NOT_RENEWED, Renewal, RenewalOutcome, Token
 
@@ -24,7 +24,7 @@ def new_entry(token: Token) -> Renewal:
 
 def fingerprint(token: Token) -> str:
     """A keyed hash of the refresh token; "" if there is none."""
-    refresh_token = readable(token, "refresh_token")
+    refresh_token = value_or_blank(token, "refresh_token")
     return salted_hmac("keyrack.renewal", refresh_token, algorithm="sha256").hexdigest() if refresh_token else ""
 
 

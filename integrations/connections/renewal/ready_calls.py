@@ -17,7 +17,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from accounts.api import bearer_tokens
-from accounts.api.bearer_tokens import Bearer, Presented
+from accounts.api.bearer_tokens import Bearer, PresentedToken
 from accounts.models import User
 from foundation import shared_reads
 from foundation.compiled_queries import CompiledQuery, Slot, columns_of
@@ -35,7 +35,7 @@ from integrations.models.registry import (
     IntegrationType,
 )
 from integrations.models.registry.aliases import id_in
-from integrations.models.tokens import Token, TokenState, consent, place_of
+from integrations.models.tokens import Token, TokenState, consent, sealing_context_of
 
 NOTE_USE_AT_MOST_EVERY = timedelta(minutes=1)
 NAME, ID = Slot("name", models.CharField()), Slot("id", models.UUIDField())
@@ -92,7 +92,7 @@ class TokenRow:
     @property
     def is_agreed(self) -> bool:
         """Whether the owner has agreed to all addresses that the token may be sent to now."""
-        return not consent.changes(self.agreed, vars(self.registry), self.connection_url or "")
+        return not consent.unagreed_changes(self.agreed, vars(self.registry), self.connection_url or "")
 
     def is_due(self, minimum_seconds: float) -> bool:
         required_until = timezone.now() + timedelta(seconds=required_seconds(self, minimum_seconds))
@@ -101,7 +101,7 @@ class TokenRow:
     def open(self, name: str, user_id: int) -> str:
         """Decrypt a sealed column. Raises `Unreadable` if its key is not configured."""
         sealed = self.access_token if name == "access_token" else self.base_url
-        place = place_of(self.id, user_id, self.credential_id)
+        place = sealing_context_of(self.id, user_id, self.credential_id)
         column: Any = Token._meta.get_field(name)
         return str(column.opened(sealed or b"", place))
 
@@ -155,7 +155,9 @@ def ready_call(user: User, alias: str, *, minimum_seconds: float = 0, renews: bo
     return ready_call_from(TokenRow.read(columns), user.pk, minimum_seconds, renews=renews)
 
 
-def ready_call_for(presented: Presented, alias: str, *, minimum_seconds: float = 0) -> tuple[Bearer, ReadyCall] | None:
+def ready_call_for(
+    presented: PresentedToken, alias: str, *, minimum_seconds: float = 0
+) -> tuple[Bearer, ReadyCall] | None:
     """The same for the owner of a token of ours that a program presents, together with that owner. One statement."""
     columns = first_row(alias, type(presented), **presented.values)
     if columns is None:
@@ -183,14 +185,14 @@ def ready_call_from(row: TokenRow, user_id: int, minimum_seconds: float, *, rene
         scopes=row.scopes,
         expires_at=row.expires_at,
         last_used_at=row.last_used_at,
-        connection_url=base_urls.moved(row.connection_url, base_url) if row.connection_url else "",
+        connection_url=base_urls.with_origin(row.connection_url, base_url) if row.connection_url else "",
         registry=row.registry,
         alias=row.alias,
         allow_export=row.allow_export,
     )
 
 
-def first_row(alias: str, kind: type[Presented] | None, **person: Any) -> list[Any] | None:
+def first_row(alias: str, kind: type[PresentedToken] | None, **person: Any) -> list[Any] | None:
     """The first row, shared with other threads that read the same row at this moment."""
     if "\0" in alias:  # PostgreSQL rejects NUL in a parameter
         return None
@@ -201,16 +203,16 @@ def first_row(alias: str, kind: type[Presented] | None, **person: Any) -> list[A
 
 
 @cache
-def statement_for(kind: type[Presented] | None, by_id: bool, rules: tuple[admission.Rule, ...]) -> CompiledQuery:
+def statement_for(kind: type[PresentedToken] | None, by_id: bool, rules: tuple[admission.Rule, ...]) -> CompiledQuery:
     """The compiled statement, cached by the rules of admission that are part of it."""
     return CompiledQuery(lambda: tokens_for(kind, by_id=by_id))
 
 
-def tokens_for(kind: type[Presented] | None, *, by_id: bool) -> "models.QuerySet[Token, Any]":
+def tokens_for(kind: type[PresentedToken] | None, *, by_id: bool) -> "models.QuerySet[Token, Any]":
     """Usable tokens of one person for one alias: the columns of `TokenRow`, followed by those of the `kind`."""
     person = kind.user_id() if kind else USER_ID
     named = Alias.objects.filter(Q(name=NAME) | Q(pk=ID) if by_id else Q(name=NAME)).order_by("pk")
-    aliases = admission.admitted(person, named)
+    aliases = admission.filter_admitted(person, named)
     tokens = Token.objects.filter(
         kind.condition("user") if kind else Q(),
         user_id=person,

@@ -20,7 +20,7 @@ from integrations.connections.renewal.validity import NoUsableToken, ensure_read
 from integrations.models import events
 from integrations.models.events import EventKind
 from integrations.models.registry import RevocationReach
-from integrations.models.tokens import INTERRUPTED, Renewal, RenewalOutcome, Token, TokenState, promise
+from integrations.models.tokens import INTERRUPTED, Renewal, RenewalOutcome, Token, TokenState, create_revocation
 
 INTERNAL_ERROR = "internal_error"
 # Errors for callers, or a database that is down: nothing can be written then, and the attempt counts as interrupted.
@@ -46,7 +46,7 @@ def ask_and_store(token: Token, attempt: Renewal) -> Token:
     try:
         answer = send_request(token)
     except OAuthError as error:
-        insist(partial(circuit_breaker.note, registry, registry.token_url, error))
+        insist(partial(circuit_breaker.record_result, registry, registry.token_url, error))
         error = insist(partial(review, token, attempt, error))
         if isinstance(error, Refused):
             return insist(partial(store_refusal, token, attempt, error))
@@ -56,16 +56,16 @@ def ask_and_store(token: Token, attempt: Renewal) -> Token:
         return usable_or_raise(token, error)
     stored = insist(partial(store_answer, token, attempt, answer))
     registration_health.note_accepted(registry)
-    circuit_breaker.note(registry, registry.token_url)
+    circuit_breaker.record_result(registry, registry.token_url)
     return stored
 
 
 def send_request(token: Token) -> TokenAnswer:
     """Send the request, without holding a database connection meanwhile."""
     registration, refresh_token = token.credential.registry.registration(), token.refresh_token
-    scopes = token.credential.profile.scope_values() if token.is_our_own else []
+    scopes = token.credential.profile.scope_values() if token.is_client_credentials else []
     release_connection()
-    if token.is_our_own:
+    if token.is_client_credentials:
         return client.client_credentials(registration, scopes=scopes)
     return client.refresh(registration, refresh_token=refresh_token)
 
@@ -109,7 +109,7 @@ def revoke_answer(token: Token, answer: TokenAnswer, *, reason: str) -> None:
     """Create the revocation of new tokens that are not stored."""
     orphan = copy(token)
     apply_answer(orphan, answer)
-    promise(orphan, reason=reason, orphaned=True)
+    create_revocation(orphan, reason=reason, orphaned=True)
 
 
 def apply_answer(token: Token, answer: TokenAnswer) -> None:
@@ -148,7 +148,7 @@ def store_refusal(token: Token, attempt: Renewal, error: Refused) -> Token:
 
 def end_token(stored: Token, code: str, event: EventKind, *, keep_access: bool = False) -> None:
     stored.give_up(code, keep_access=keep_access)
-    events.write(stored.user, stored.credential, event)
+    events.log_event(stored.user, stored.credential, event)
 
 
 def reject_token(token: Token) -> None:

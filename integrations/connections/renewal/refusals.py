@@ -28,7 +28,7 @@ def review(token: Token, attempt: Renewal, error: OAuthError) -> OAuthError:
 
     If that is in doubt, checks our registration at the provider first, with the lease prolonged.
     """
-    if token.is_our_own and isinstance(error, Refused | Unexplained):
+    if token.is_client_credentials and isinstance(error, Refused | Unexplained):
         return Misconfigured(error.code)  # there is no person whose grant could be refused
     if not (isinstance(error, Refused | Unexplained) or is_ambiguous(error) or grants_nothing(error)):
         return error

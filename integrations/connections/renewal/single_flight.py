@@ -10,7 +10,7 @@ from uuid import UUID
 from django.utils import timezone
 
 from foundation.oauth_client.errors import OAuthError, Unreachable
-from foundation.secrets_at_rest import readable
+from foundation.secrets_at_rest import value_or_blank
 from integrations import circuit_breaker, registration_health
 from integrations.connections.renewal import journal, leases
 from integrations.connections.renewal.database_connections import (
@@ -78,7 +78,7 @@ def renew_under_lease(token: Versioned) -> Token:
             return ensure_readable(stored)
         if not stored.renews_itself:
             return usable_or_raise(stored, NoUsableToken(stored.failure_code or "expired"))
-        if not (stored.is_our_own or readable(stored, "refresh_token")):
+        if not (stored.is_client_credentials or value_or_blank(stored, "refresh_token")):
             return usable_or_raise(stored, unreadable_error(stored))
         registry = stored.credential.registry
         if not circuit_breaker.allows(registry, registry.token_url):

@@ -6,7 +6,7 @@ from typing import Protocol
 from uuid import UUID
 from zlib import crc32
 
-from foundation.secrets_at_rest import readable
+from foundation.secrets_at_rest import value_or_blank
 from integrations.models.tokens import Token, consent
 
 logger = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ def refuse_changed_addresses(token: Token, connection_url: str = "") -> None:
 
 def ensure_readable(token: Token) -> Token:
     """The token, if its access token can be decrypted. Raises `NoUsableToken` otherwise."""
-    if not readable(token, "access_token"):
+    if not value_or_blank(token, "access_token"):
         raise unreadable_error(token)
     return token
 

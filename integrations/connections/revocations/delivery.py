@@ -13,7 +13,7 @@ from foundation.error_boundary import error_boundary
 from foundation.oauth_client import revocation as wire
 from foundation.oauth_client import transport
 from foundation.oauth_client.errors import Misconfigured, OAuthError, Refused
-from foundation.oauth_client.revocation import Ending
+from foundation.oauth_client.revocation import GrantTokens
 from foundation.oauth_client.revocation_requests import Dialect
 from foundation.secrets_at_rest import Unreadable
 from integrations.connections.revocations import verification
@@ -112,7 +112,7 @@ def revoke_tokens(revocation: Revocation) -> RevocationState:
 def revoke_token(revocation: Revocation, dialect: Dialect, name: str) -> None:
     """Send one request. An unsupported kind of token is recorded as the answer, and does not raise."""
     registration = revocation.registration()
-    tokens = Ending(
+    tokens = GrantTokens(
         refresh_token=revocation.refresh_token,
         access_token=revocation.access_token,
         account_id=revocation.account_id,

@@ -75,7 +75,7 @@ def store_failed_attempt(
         )
         if ended and is_news:
             detail = event_detail(revocation, answer)
-            events.write(revocation.user, revocation.credential, EventKind.REVOCATION_FAILED, detail)
+            events.log_event(revocation.user, revocation.credential, EventKind.REVOCATION_FAILED, detail)
 
 
 def delay_others(revocation: Revocation, *, until: datetime) -> None:
@@ -104,7 +104,7 @@ def give_up(revocation: Revocation, answer: str) -> None:
         )
         if given_up:
             detail = event_detail(revocation, f"given up ({answer})")
-            events.write(revocation.user, revocation.credential, EventKind.REVOCATION_FAILED, detail)
+            events.log_event(revocation.user, revocation.credential, EventKind.REVOCATION_FAILED, detail)
 
 
 def event_detail(revocation: Revocation, answer: str = "") -> str:

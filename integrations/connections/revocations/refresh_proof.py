@@ -73,7 +73,7 @@ def store_tokens(revocation: Revocation, answer: TokenAnswer) -> None:
     revocation.refresh_asked_at, revocation.witnesses, revocation.told = None, {}, []
     revocation.is_refusal_proof, revocation.granted_at = True, timezone.now()
     with transaction.atomic():
-        if Revocation.objects.select_for_update().unkept().filter(pk=revocation.pk).exists():
+        if Revocation.objects.select_for_update().undelivered().filter(pk=revocation.pk).exists():
             fields = ["access_token", "refresh_token", "access_token_expires_at"]
             revocation.save(
                 update_fields=[*fields, "refresh_asked_at", "is_refusal_proof", "granted_at", "witnesses", "told"]

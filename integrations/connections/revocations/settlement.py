@@ -44,7 +44,7 @@ def settle(results: Iterable[tuple[Revocation, RevocationState]]) -> None:
 def settle_together(rows: Sequence[Revocation], state: RevocationState) -> bool:
     """Settle all rows in one statement. False, without a change, if one of them is settled already."""
     answer = rows[0].last_answer if state == RevocationState.UNSUPPORTED else ""
-    lines = [events.line(row.user, row.credential, EVENTS[state], event_detail(row, answer)) for row in rows]
+    lines = [events.build_event(row.user, row.credential, EVENTS[state], event_detail(row, answer)) for row in rows]
     with transaction.atomic():
         is_done = Revocation.objects.settle(rows, state)
         if is_done:

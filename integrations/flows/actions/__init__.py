@@ -8,7 +8,7 @@ runner    all steps and the outputs        step      one step: one call to a thi
 inputs    validation of inputs             results   outputs, step results, failures
 """
 
-from integrations.flows.actions.inputs import BadInputs, from_texts, taken
+from integrations.flows.actions.inputs import BadInputs, parse_inputs, validate_inputs
 from integrations.flows.actions.results import ActionResult, Failure, StepResult
 from integrations.flows.actions.runner import run
 from integrations.flows.actions.step import lacking_scopes
@@ -18,8 +18,8 @@ __all__ = [
     "BadInputs",
     "Failure",
     "StepResult",
-    "from_texts",
     "lacking_scopes",
+    "parse_inputs",
     "run",
-    "taken",
+    "validate_inputs",
 ]

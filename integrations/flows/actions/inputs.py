@@ -19,7 +19,7 @@ class BadInputs(ValueError):
     """The inputs don't match the declaration. The message holds names, never values."""
 
 
-def taken(declared: Declared, inputs: Mapping[str, Any]) -> dict[str, Any]:
+def validate_inputs(declared: Declared, inputs: Mapping[str, Any]) -> dict[str, Any]:
     """Return the inputs as the steps see them. Raises `BadInputs`."""
     rows = {row["name"]: row for row in declared}
     if unknown := sorted(map(str, inputs.keys() - rows.keys())):
@@ -58,7 +58,7 @@ def convert_value(kind: str, value: Any) -> Any:
         return value
 
 
-def from_texts(declared: Declared, texts: Mapping[str, str]) -> dict[str, Any]:
+def parse_inputs(declared: Declared, texts: Mapping[str, str]) -> dict[str, Any]:
     """Read inputs typed on a command line or into a form. Parses JSON where JSON is declared."""
     kinds = {row["name"]: row["type"] for row in declared}
     return {name: parse_text(name, text, kinds.get(name, "")) for name, text in texts.items()}

@@ -10,7 +10,7 @@ from django.views.decorators.debug import sensitive_variables
 from accounts.models import User
 from integrations import expressions
 from integrations.expressions import BadExpression
-from integrations.flows.actions.inputs import taken
+from integrations.flows.actions.inputs import validate_inputs
 from integrations.flows.actions.results import ActionResult, Failure, StepFailed, StepResult
 from integrations.flows.actions.step import Names, error_status_failure, lacking_scopes, make_call, response_as_names
 from integrations.models.flows import Action, RestStep
@@ -44,7 +44,7 @@ def run(
     ends the run if it returns a failure; `note` is called with each result. A third party that fails is reported in
     the result. Raises only `BadInputs`, before any call.
     """
-    names = {"inputs": taken(action.inputs, inputs or {}), "steps": {}}
+    names = {"inputs": validate_inputs(action.inputs, inputs or {}), "steps": {}}
     ends_at = monotonic() + LONGEST if ends_at is None else ends_at
     if not action.active:
         return ActionResult(failure=inactive_failure(action))

@@ -43,7 +43,7 @@ def find_connection(step: RestStep, user: User | None) -> HttpConnection:
     A person needs admission to the alias. For the system, it is enough that the alias is turned on.
     """
     rows = Alias.objects.filter(pk=step.alias_id)
-    alias = (admission.turned_on(rows) if user is None else admission.admitted(user.pk, rows)).first()
+    alias = (admission.filter_turned_on(rows) if user is None else admission.filter_admitted(user.pk, rows)).first()
     connection = alias.connection if alias else None
     if connection is None or connection.credential is None:
         sentence = _(

@@ -35,11 +35,13 @@ class Command(BaseCommand):
         self, *_args: Any, direction: str, file: str, dry_run: bool, same_provider: bool, **_options: Any
     ) -> None:
         if direction == "export":
-            self.write_file(file, configuration.exported())
+            self.write_file(file, configuration.export_configuration())
             return
         try:
             with log.by(None, ""):
-                report = configuration.bring_in(read_file(file), dry_run=dry_run, same_provider=same_provider)
+                report = configuration.import_configuration(
+                    read_file(file), dry_run=dry_run, same_provider=same_provider
+                )
         except BadFile as error:
             raise CommandError(f"{error} Nothing was changed.", returncode=REFUSED) from None
         for line in (*report.changes, *report.to_do):

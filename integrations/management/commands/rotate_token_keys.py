@@ -36,7 +36,7 @@ class Command(BaseCommand):
         except NoKeys as error:
             raise CommandError(f"{error} Nothing was read or written.") from None
         self.is_watched = self.stdout.isatty()
-        census = rotation.census(self.note) if dry_run else rotation.rotate(self.note)
+        census = rotation.count_sealed_values(self.note) if dry_run else rotation.rotate(self.note)
         self.clear_note()
         if dry_run:
             self.write_table(census, first)
@@ -69,7 +69,7 @@ class Command(BaseCommand):
             self.stdout.write("  ".join([*cells, remark]).rstrip())
 
     def write_keys(self, census: Census, first: str) -> None:
-        hashed = operations.living_under_keys()
+        hashed = operations.count_by_key()
         others = [key_id for key_id in keyring() if key_id != first]
         for key_id in others:
             if hashed[key_id]:

@@ -48,7 +48,7 @@ def start_run(name: str, username: str, typed_inputs: dict[str, str], *, backgro
     if user is None or subflow is None:
         raise flows.NotAvailable
     start = flows.start_subflow if background else flows.run_subflow
-    inputs = actions.from_texts(subflow.inputs, typed_inputs)
+    inputs = actions.parse_inputs(subflow.inputs, typed_inputs)
     return start(name, user=user, inputs=inputs, origin="Command line")
 
 

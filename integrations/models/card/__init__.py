@@ -11,8 +11,8 @@ The section of the dashboard depends only on whether there is a valid token; eve
 
 from integrations.models.card.endings import ENDINGS, Ending, ending_of
 from integrations.models.card.integration import Integration
-from integrations.models.card.outcomes import Outcome, compose
-from integrations.models.card.queries import assemble, integration_named, integration_of, integrations_of
+from integrations.models.card.outcomes import Outcome, compose_outcome
+from integrations.models.card.queries import build_integrations, integration_named, integration_of, integrations_of
 from integrations.models.card.states import QUICK_ATTEMPTS, REVOKING_AT_MOST, STATES, State, StateRow
 
 __all__ = [
@@ -25,8 +25,8 @@ __all__ = [
     "Outcome",
     "State",
     "StateRow",
-    "assemble",
-    "compose",
+    "build_integrations",
+    "compose_outcome",
     "ending_of",
     "integration_named",
     "integration_of",

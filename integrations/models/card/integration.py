@@ -7,7 +7,7 @@ from hashlib import sha256
 
 from django.urls import reverse
 
-from integrations.models.card.bidi import isolated
+from integrations.models.card.bidi import isolate_name
 from integrations.models.card.moved_addresses import Move, moves_of
 from integrations.models.card.scopes import ScopeBook
 from integrations.models.card.states import QUICK_ATTEMPTS, REVOKING_AT_MOST, STATES, State, StateRow
@@ -20,7 +20,7 @@ from integrations.models.tokens import (
     Revocation,
     RevocationState,
 )
-from integrations.models.tokens.consent import Change, changes, hash_headers
+from integrations.models.tokens.consent import Change, hash_headers, unagreed_changes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +111,7 @@ class Integration(TokenDetails):
         """Addresses that the person has not agreed to. The token is blocked while there are any."""
         if self.token is None:
             return []
-        return changes(self.token.agreed, vars(self.registry), self.connection_url)
+        return unagreed_changes(self.token.agreed, vars(self.registry), self.connection_url)
 
     @property
     def address_fingerprint(self) -> str:
@@ -166,7 +166,7 @@ class Integration(TokenDetails):
     @property
     def provider(self) -> str:
         """How people recognize the provider: by its host, or by the card's title if the host says nothing."""
-        return isolated(self.title) if self.is_on_this_machine or not self.host else self.host
+        return isolate_name(self.title) if self.is_on_this_machine or not self.host else self.host
 
     @property
     def grant_type(self) -> str:

@@ -8,11 +8,11 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from integrations.models.card.bidi import isolated
+from integrations.models.card.bidi import isolate_name
 from integrations.models.card.endings import ENDINGS, Ending, ending_of
 from integrations.models.card.integration import Integration
 from integrations.models.card.states import State
-from integrations.models.registry import who_was_told
+from integrations.models.registry import administrators_sentence
 from integrations.models.registry.health import CLOCK
 from integrations.models.tokens import AuthorizationAttempt
 
@@ -24,9 +24,9 @@ SAYS_NOTHING_STORED = {Ending.UNSAFE, Ending.FAILED}
 
 def names_of(integration: Integration, attempt: AuthorizationAttempt) -> dict[str, str]:
     return {
-        "name": isolated(integration.title),
-        "account": isolated(attempt.account_label or _("another account")),
-        "previous": isolated(integration.account or _("the account it had before")),
+        "name": isolate_name(integration.title),
+        "account": isolate_name(attempt.account_label or _("another account")),
+        "previous": isolate_name(integration.account or _("the account it had before")),
         "provider": integration.provider,
         "minutes": minutes_between_clocks(attempt.failure_code),
     }
@@ -46,7 +46,7 @@ def accounts_of_one_name(integration: Integration, attempt: AuthorizationAttempt
         "You signed in to %(name)s as %(account)s. The current account has the same name, but %(name)s says that it "
         "is another account: its id is %(previous_id)s, the new one’s id is %(new_id)s."
     )
-    names = names | {"account": isolated(attempt.account_label) or _("an account without a name")}
+    names = names | {"account": isolate_name(attempt.account_label) or _("an account without a name")}
     return sentence % {**names, "previous_id": integration.token.account_id, "new_id": attempt.account_id}
 
 
@@ -72,7 +72,7 @@ def sentences_of(
         cause = _("The sign-in as %(account)s was not stored, and we have asked %(name)s to cancel it.")
     sentences = [str(cause) % names] if cause else []
     if ending in {Ending.MISCONFIGURED, Ending.CLOCKS_DIFFER}:
-        sentences.append(who_was_told(integration.registry))
+        sentences.append(administrators_sentence(integration.registry))
     if ending in STAYS_OPEN:
         return sentences
     return [*sentences, *standing_of(integration, says_stored=ending not in SAYS_NOTHING_STORED)]
@@ -85,7 +85,7 @@ def standing_of(integration: Integration, *, says_stored: bool = True) -> list[s
         sentences.append(signed_in_still(integration))
     elif says_stored:
         sentences.append(_("Nothing was stored."))
-    if standing := str(integration.row.standing) % {"name": isolated(integration.title)}:
+    if standing := str(integration.row.standing) % {"name": isolate_name(integration.title)}:
         sentences.append(standing)
     if integration.state == State.DISABLED and integration.has_token:
         sentences.append(_("Your token is kept but not used."))
@@ -94,7 +94,7 @@ def standing_of(integration: Integration, *, says_stored: bool = True) -> list[s
 
 def signed_in_still(integration: Integration) -> str:
     """Say as whom the person is still signed in, and for how long."""
-    account, until = isolated(integration.account), integration.works_until
+    account, until = isolate_name(integration.account), integration.works_until
     if integration.is_shared:
         words = _("Keyrack itself is still signed in as <strong>{account}</strong>{rest}")
     else:
@@ -120,7 +120,7 @@ def day_of(moment: datetime) -> str:
 
 
 def signed_in_now(integration: Integration, attempt: AuthorizationAttempt, names: dict[str, str]) -> list[str]:
-    account = isolated(integration.account)
+    account = isolate_name(integration.account)
     if account and integration.is_shared:
         sentences: list[str] = [format_html(_("Keyrack itself is signed in as <strong>{}</strong>."), account)]
     elif account:

@@ -52,7 +52,7 @@ class Outcome:
     closes_after: int = 0  # milliseconds; 0: stays open
 
 
-def compose(
+def compose_outcome(
     integration: Integration,
     attempt: AuthorizationAttempt,
     *,

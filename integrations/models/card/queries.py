@@ -17,12 +17,16 @@ from integrations.models.tokens import AttemptStatus, AuthorizationAttempt, Revo
 
 def integrations_of(user: User) -> list[Integration]:
     """Return the integrations on this person's dashboard, by title."""
-    return [row for row in assemble(user, admission.shown(user.pk, Alias.objects.personal())) if row.is_listed]
+    return [
+        row
+        for row in build_integrations(user, admission.filter_visible(user.pk, Alias.objects.personal()))
+        if row.is_listed
+    ]
 
 
 def integration_of(user: User, alias_id: UUID) -> Integration | None:
     """Return one integration of this person; None if they may not see it."""
-    rows = assemble(user, admission.shown(user.pk, Alias.objects.filter(pk=alias_id).personal()))
+    rows = build_integrations(user, admission.filter_visible(user.pk, Alias.objects.filter(pk=alias_id).personal()))
     return next((row for row in rows if row.is_listed), None)
 
 
@@ -33,7 +37,7 @@ def integration_named(user: User, reference: str) -> Integration | None:
     """
     if "\0" in reference:  # PostgreSQL refuses null characters in queries
         reference = ""
-    rows = assemble(user, admission.admitted(user.pk, Alias.objects.named(reference).personal()))
+    rows = build_integrations(user, admission.filter_admitted(user.pk, Alias.objects.named(reference).personal()))
     return rows[0] if rows else None
 
 
@@ -48,16 +52,16 @@ def has_ended(attempt: AuthorizationAttempt | None) -> AuthorizationAttempt | No
     return None if under_way(attempt) else attempt
 
 
-def assemble(user: User, aliases: AliasQuerySet) -> list[Integration]:
+def build_integrations(user: User, aliases: AliasQuerySet) -> list[Integration]:
     """Build integrations of these personal aliases for this person. Five queries for any number."""
-    with_switches = admission.with_switches(aliases)
+    with_switches = admission.annotate_switches(aliases)
     rows = [(alias, credential) for alias in with_switches if (credential := alias.effective_credential)]
     scopes = ScopeBook({credential.profile.registry_id for _alias, credential in rows})
     tokens = {token.credential_id: token for token in Token.objects.filter(user=user).with_failed_renewals()}
     lately = timezone.now() - settings.ATTEMPT_LIFETIME
     attempts = AuthorizationAttempt.objects.filter(user=user, expires_at__gt=lately).order_by("created_at")
     latest_attempt = {attempt.credential_id: attempt for attempt in attempts}
-    revocations = Revocation.objects.spoken_of().filter(user=user).order_by("created_at")
+    revocations = Revocation.objects.shown_on_card().filter(user=user).order_by("created_at")
     latest_revocation = {(revocation.credential_id, revocation.is_kept): revocation for revocation in revocations}
     now = timezone.now()
     integrations = [

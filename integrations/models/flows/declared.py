@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy
 from integrations import expressions
 from integrations.expressions import BadExpression
 from integrations.models.registry import SysIdModel
-from integrations.models.stored_json import check_kept
+from integrations.models.stored_json import check_storable
 
 MOST_ROWS = 1000  # in one list of a declaration
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,79}")
@@ -95,7 +95,7 @@ def check_outputs(outputs: Any) -> None:
             raise ValidationError(_("Output “%(name)s”: %(why)s") % {"name": declared["name"], "why": error}) from None
 
 
-def check_beginnings(outputs: Any, available: Mapping[str, set[str]]) -> None:
+def check_output_paths(outputs: Any, available: Mapping[str, set[str]]) -> None:
     """Check that each output's path begins with an available name."""
     for declared in outputs:
         root, name = expressions.first_names(declared["path"])
@@ -112,7 +112,7 @@ def check_names(rows: Any, keys: set[str]) -> None:
     if not isinstance(rows, list) or not all(isinstance(row, dict) and keys <= row.keys() for row in rows):
         raise ValidationError(_("Enter a list in which each row has: %(keys)s.") % {"keys": ", ".join(sorted(keys))})
     check_length(rows)
-    check_kept(rows)
+    check_storable(rows)
     names = [row["name"] for row in rows]
     for row in rows:
         if not all(isinstance(row[key], str) for key in keys) or not NAME.fullmatch(row["name"]):
@@ -132,7 +132,7 @@ def check_pairs(pairs: Any) -> None:
     if not all(is_pair):
         raise ValidationError(_("Enter a list of pairs: a name and its value."))
     check_length(pairs)
-    check_kept(pairs)
+    check_storable(pairs)
 
 
 def check_length(rows: list[Any]) -> None:

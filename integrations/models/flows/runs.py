@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from foundation.secrets_at_rest import EncryptedField, readable
+from foundation.secrets_at_rest import EncryptedField, value_or_blank
 from integrations.models.flows.subflows import RunAs, Subflow
 from integrations.models.registry import SysIdModel
 
@@ -90,12 +90,12 @@ class SubflowRun(SysIdModel):
 
     @property
     def inputs(self) -> dict[str, Any]:
-        return json.loads(readable(self, "sealed_inputs") or "{}")  # type: ignore[no-any-return]  # ours
+        return json.loads(value_or_blank(self, "sealed_inputs") or "{}")  # type: ignore[no-any-return]  # ours
 
     @property
     def outputs(self) -> dict[str, Any]:
         """Outputs by name; empty if there are none, or once they have been deleted."""
-        return json.loads(readable(self, "sealed_outputs") or "{}")  # type: ignore[no-any-return]
+        return json.loads(value_or_blank(self, "sealed_outputs") or "{}")  # type: ignore[no-any-return]
 
     def claim(self, *, ends_by: datetime) -> bool:
         """Begin the run, if no other process has. A run is never repeated: True for exactly one caller."""

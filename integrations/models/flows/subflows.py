@@ -89,7 +89,7 @@ class SubflowAction(SysIdModel):
 
         Raises `ValidationError` by field.
         """
-        errors: list[Any] = [*self.wrong_with_names()]
+        errors: list[Any] = [*self.input_errors()]
         try:
             check_templates([value for _name, value in self.inputs], {"inputs": inputs, "actions": actions})
         except ValidationError as error:
@@ -97,7 +97,7 @@ class SubflowAction(SysIdModel):
         if errors:
             raise ValidationError({"inputs": errors})
 
-    def wrong_with_names(self) -> list[str]:
+    def input_errors(self) -> list[str]:
         names = [name for name, _value in self.inputs]
         required = {declared["name"] for declared in self.action.inputs if "default" not in declared}
         unknown = sorted(set(names) - self.action.input_names)

@@ -24,7 +24,7 @@ from integrations.models.registry.registrations import (
     GrantType,
     RevocationReach,
 )
-from integrations.models.registry.reporting import is_reported, may_mend, who_was_told
+from integrations.models.registry.reporting import administrators_sentence, is_reported, may_fix
 
 __all__ = [
     "DEFAULT_REFRESH_TOKEN_LIFESPAN",
@@ -48,7 +48,7 @@ __all__ = [
     "RevocationReach",
     "SysIdModel",
     "Use",
+    "administrators_sentence",
     "is_reported",
-    "may_mend",
-    "who_was_told",
+    "may_fix",
 ]

@@ -31,7 +31,7 @@ class OtherAccount(models.TextChoices):
 
 
 class CredentialQuerySet(models.QuerySet["OAuth2Credential"]):
-    def left_alone(self, *, aliases: Iterable["Alias"] = (), connections: Iterable["HttpConnection"] = ()) -> Self:
+    def unused_without(self, *, aliases: Iterable["Alias"] = (), connections: Iterable["HttpConnection"] = ()) -> Self:
         """Credentials without any alias or connection once these are deleted, so that their tokens are on no card."""
         alias_ids = [alias.pk for alias in aliases]
         remaining = HttpConnection.objects.exclude(
@@ -137,7 +137,7 @@ class AliasQuerySet(models.QuerySet["Alias"]):
         by_connection = Q(active_connection__credential=credential)
         return self.filter(by_connection | Q(type=AliasType.CREDENTIAL, credential=credential))
 
-    def standing_on(self, credential: "OAuth2Credential") -> Self:
+    def personal_using(self, credential: "OAuth2Credential") -> Self:
         """Filter by personal aliases that use this credential."""
         return self.personal().naming(credential)
 
@@ -177,7 +177,7 @@ class Alias(SysIdModel):
     )
     deactivated_at = models.DateTimeField(null=True, blank=True, editable=False)
 
-    is_on: bool  # annotated by `admission.with_switches`
+    is_on: bool  # annotated by `admission.annotate_switches`
 
     objects = AliasQuerySet.as_manager()
 

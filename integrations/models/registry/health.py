@@ -30,7 +30,7 @@ CLOCK_EXPLANATION = gettext_noop(
 )
 
 
-def origin(url: str) -> str:
+def server_origin(url: str) -> str:
     """Return scheme, host and port with a slash: the server, which is up or down as a whole."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}/".lower()
@@ -139,4 +139,4 @@ class Health(models.Model):
 
     def is_down_at(self, url: str) -> bool:
         """Whether the server at this address doesn't answer, as of when this row was read."""
-        return self.down_since is not None and origin(url) == origin(self.failing_url)
+        return self.down_since is not None and server_origin(url) == server_origin(self.failing_url)

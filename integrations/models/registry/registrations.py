@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from foundation.oauth_client.client import Registration
 from foundation.oauth_client.errors import Misconfigured
-from foundation.secrets_at_rest import EncryptedField, NoKeys, Unreadable, keyring, readable
+from foundation.secrets_at_rest import EncryptedField, NoKeys, Unreadable, keyring, value_or_blank
 from integrations.models.registry.base import SysIdModel
 from integrations.models.registry.health import Health
 
@@ -220,7 +220,7 @@ class ApplicationRegistry(Health, SysIdModel):
     def identity(self) -> list[Any]:
         """What identifies us to the token endpoint, and its address. Contains the secret: only for comparison."""
         address = [self.token_url, self.refresh_url, self.token_parameters]
-        return [self.client_id, readable(self, "client_secret"), self.send_credentials, *address]
+        return [self.client_id, value_or_blank(self, "client_secret"), self.send_credentials, *address]
 
     @property
     def redirect_url(self) -> str:
@@ -288,6 +288,6 @@ class ApplicationRegistry(Health, SysIdModel):
             **self.revocation_addresses(),
             "token_url": self.token_url,
             "client_id": self.client_id,
-            "client_secret": readable(self, "client_secret"),
+            "client_secret": value_or_blank(self, "client_secret"),
             "send_credentials": self.send_credentials,
         }

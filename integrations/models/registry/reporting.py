@@ -15,17 +15,17 @@ MEND = "integrations.change_applicationregistry"
 TODAY = timedelta(hours=12)
 
 
-def may_mend(user: User) -> bool:
+def may_fix(user: User) -> bool:
     """Whether this person can change the registry in the admin."""
     return user.is_active and user.is_staff and user.has_perm(MEND)
 
 
 def is_reported(registry: Health) -> bool:
     """Whether administrators have got a mail about it, or are going to."""
-    return bool(registry.misconfigured_code and settings.ADMINS and mail_server.is_sent())
+    return bool(registry.misconfigured_code and settings.ADMINS and mail_server.is_configured())
 
 
-def who_was_told(registry: Health) -> str:
+def administrators_sentence(registry: Health) -> str:
     """Return a sentence about who knows. Claims that administrators do only if they get a mail."""
     if not is_reported(registry):
         return _("Please tell an administrator.")

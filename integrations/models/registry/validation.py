@@ -15,7 +15,7 @@ from foundation.oauth_client.base_urls import origin
 from foundation.oauth_client.errors import OAuthError
 from foundation.oauth_client.revocation_requests import BadDialect
 from integrations.models.registry.registrations import ApplicationRegistry, ClientAuthentication, GrantType
-from integrations.models.stored_json import check_kept
+from integrations.models.stored_json import check_storable
 
 ADDRESSES = (
     "issuer", "authorization_url", "token_url", "refresh_url", "token_revocation_url", "token_introspection_url",
@@ -38,13 +38,13 @@ OURS_IN_TOKEN_REQUESTS = frozenset(
 )
 PARAMETERS = {"authorization_parameters": OURS_TO_SEND, "token_parameters": OURS_IN_TOKEN_REQUESTS}
 REQUESTS: Mapping[str, Callable[[object], object]] = {
-    "call_headers": partial(call_headers.read, "Headers of calls"),
-    "userinfo_request": userinfo.read,
+    "call_headers": partial(call_headers.parse_call_headers, "Headers of calls"),
+    "userinfo_request": userinfo.parse_userinfo_request,
 }
 JSON_FIELDS = ("revocation_request", *PARAMETERS, *REQUESTS)
 
 
-def faults(registry: ApplicationRegistry) -> Iterator[tuple[str, str]]:
+def find_faults(registry: ApplicationRegistry) -> Iterator[tuple[str, str]]:
     """Yield the field and a sentence for each value that cannot work. Quotes names, never values."""
     if message := wrong_name(registry.client_id):
         yield "client_id", message
@@ -83,7 +83,7 @@ def wrong_address(url: str) -> str:
 
 def wrong_dialect(registry: ApplicationRegistry) -> str:
     try:
-        dialect = revocation_requests.read(registry.revocation_request)
+        dialect = revocation_requests.parse_dialect(registry.revocation_request)
         if registry.token_revocation_url:
             revocation_requests.check_together(
                 dialect, registry.token_revocation_url, registered=registry.send_credentials
@@ -111,7 +111,7 @@ def wrong_parameters(parameters: object, ours_to_send: frozenset[str]) -> str:
 
 def wrong_json(value: object) -> str:
     try:
-        check_kept(value)
+        check_storable(value)
     except ValidationError as error:
         return " ".join(error.messages)
     return ""
@@ -126,7 +126,7 @@ def wrong_hosts(path: str, hosts: str) -> str:
     return ""
 
 
-def shortcomings(registry: ApplicationRegistry) -> Iterator[tuple[str, str]]:
+def find_shortcomings(registry: ApplicationRegistry) -> Iterator[tuple[str, str]]:
     """Yield what is missing in one registry, as a sentence for its administrator, and the id of the check."""
     grants = {profile.grant_type for profile in registry.profiles.all()}
     if not grants:
@@ -143,7 +143,7 @@ def shortcomings(registry: ApplicationRegistry) -> Iterator[tuple[str, str]]:
         yield f"The provider cannot be told of revocations: {message}", "keyrack.W015"
 
 
-def leading_elsewhere(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+def changes_of_secret_receiver(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     """Changed fields that decide who receives the client secret, or what it authenticates.
 
     Only an administrator who knows the secret may change them.
@@ -153,7 +153,7 @@ def leading_elsewhere(before: Mapping[str, Any], after: Mapping[str, Any]) -> li
     return changed + [name for name in moved if name not in changed]
 
 
-def leading_people_elsewhere(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+def changes_of_token_receiver(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     """Changed fields, other than endpoints, that decide where people's tokens, or people themselves, are sent.
 
     A field that failed its own validation is missing in `after`.

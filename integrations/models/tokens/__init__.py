@@ -16,21 +16,21 @@ from integrations.models.tokens.attempts import (
 )
 from integrations.models.tokens.expiry import RefreshExpiry
 from integrations.models.tokens.renewals import NOT_RENEWED, Renewal, RenewalOutcome
-from integrations.models.tokens.revocation_record import UNKEPT, UNSETTLED, RevocationState
+from integrations.models.tokens.revocation_record import UNDELIVERED, UNSETTLED, RevocationState
 from integrations.models.tokens.revocations import Revocation, RevocationQuerySet
 from integrations.models.tokens.token import (
     INTERRUPTED,
     Token,
     TokenQuerySet,
-    place_of,
-    promise,
+    create_revocation,
+    sealing_context_of,
 )
 from integrations.models.tokens.token_record import TokenState
 
 __all__ = [
     "INTERRUPTED",
     "NOT_RENEWED",
-    "UNKEPT",
+    "UNDELIVERED",
     "UNSETTLED",
     "AttemptQuerySet",
     "AttemptStatus",
@@ -46,7 +46,7 @@ __all__ = [
     "TokenState",
     "attempt_expiry",
     "consent",
-    "place_of",
-    "promise",
+    "create_revocation",
+    "sealing_context_of",
     "state_digest",
 ]

@@ -18,11 +18,11 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User
 from foundation.error_boundary import error_boundary
 from foundation.oauth_client.answers import TokenAnswer
-from foundation.secrets_at_rest import EncryptedField, readable
+from foundation.secrets_at_rest import EncryptedField, value_or_blank
 from integrations.models.registry import ApplicationRegistry, IntegrationType, OAuth2Credential, SysIdModel
 from integrations.models.tokens import consent
 from integrations.models.tokens.revocations import Revocation
-from integrations.models.tokens.token import Origin, Token, begins_elsewhere, promise
+from integrations.models.tokens.token import Origin, Token, begins_elsewhere, create_revocation
 
 
 class AttemptStatus(models.TextChoices):
@@ -53,7 +53,7 @@ class AttemptQuerySet(models.QuerySet["AuthorizationAttempt"]):
         """Delete these rows. Creates revocations of tokens that were fetched and never stored."""
         for attempt in self.select_related("user", "credential__profile__registry"):
             with error_boundary(f"Purging sign-in {attempt.hex}"), transaction.atomic():
-                attempt.let_go(reason="sign_in_abandoned")
+                attempt.revoke_answer(reason="sign_in_abandoned")
                 attempt.delete()
 
 
@@ -105,7 +105,7 @@ class AuthorizationAttempt(SysIdModel):
     def save(self, *, update_fields: Iterable[str] | None = None, **options: Any) -> None:
         """Save. A new sign-in agrees to the current addresses; changes until its end are not agreed to."""
         if self._state.adding and not self.agreed:
-            self.agreed = consent.agreement_now(self.credential, None if self.is_shared else self.user_id)
+            self.agreed = consent.current_agreement(self.credential, None if self.is_shared else self.user_id)
         super().save(update_fields=update_fields, **options)
 
     def sealing_context(self) -> str:
@@ -139,7 +139,7 @@ class AuthorizationAttempt(SysIdModel):
         stored = AuthorizationAttempt.objects.select_for_update().filter(pk=self.pk).first()
         if stored is None or stored.status != AttemptStatus.CANCELLED:
             return False
-        self.answer, self.failure_code = readable(stored, "answer"), stored.failure_code
+        self.answer, self.failure_code = value_or_blank(stored, "answer"), stored.failure_code
         return True
 
     @property
@@ -147,9 +147,9 @@ class AuthorizationAttempt(SysIdModel):
         """Whether a token answer is stored. Does not open it."""
         return bool(self.__dict__.get("answer"))
 
-    def fetched(self) -> TokenAnswer | None:
+    def stored_answer(self) -> TokenAnswer | None:
         """Return the stored token answer, which no token row holds yet."""
-        stored = readable(self, "answer")
+        stored = value_or_blank(self, "answer")
         if not stored:
             return None
         fields = json.loads(stored)
@@ -174,12 +174,14 @@ class AuthorizationAttempt(SysIdModel):
         token.take(answer, registry=self.registry)
         return token
 
-    def let_go(self, *, reason: str, orphaned: bool = False, not_before: datetime | None = None) -> "Revocation | None":
+    def revoke_answer(
+        self, *, reason: str, orphaned: bool = False, not_before: datetime | None = None
+    ) -> "Revocation | None":
         """Discard the stored answer, and create a revocation of its tokens."""
-        answer = self.fetched()
+        answer = self.stored_answer()
         if answer is None:
             return None
-        revocation = promise(self.token(answer), reason=reason, orphaned=orphaned, not_before=not_before)
+        revocation = create_revocation(self.token(answer), reason=reason, orphaned=orphaned, not_before=not_before)
         self.answer = ""
         return revocation
 
@@ -198,4 +200,4 @@ class AuthorizationAttempt(SysIdModel):
 @receiver(pre_delete, sender=AuthorizationAttempt)
 def revoke_fetched(instance: AuthorizationAttempt, origin: Origin, **_kwargs: Any) -> None:
     """Create the revocation of tokens that no token row holds yet, when their sign-in is deleted."""
-    instance.let_go(reason="deleted", orphaned=begins_elsewhere(origin, AuthorizationAttempt))
+    instance.revoke_answer(reason="deleted", orphaned=begins_elsewhere(origin, AuthorizationAttempt))

@@ -43,7 +43,7 @@ class Change:
     new: str
 
 
-def agreement(registry: ApplicationRegistry, connection_urls: Iterable[str]) -> Agreement:
+def build_agreement(registry: ApplicationRegistry, connection_urls: Iterable[str]) -> Agreement:
     """Return what a person who signs in now agrees to."""
     return {
         "connections": sorted(set(connection_urls)),
@@ -54,15 +54,15 @@ def agreement(registry: ApplicationRegistry, connection_urls: Iterable[str]) -> 
     }
 
 
-def agreement_now(credential: OAuth2Credential, user_id: int | None) -> Agreement:
+def current_agreement(credential: OAuth2Credential, user_id: int | None) -> Agreement:
     """Return the agreement with all connections in use that this user, or the system, may use."""
     connections = HttpConnection.objects.filter(active=True, alias__active=True, credential=credential)
     if user_id is not None:
-        connections = connections.filter(alias__in=admission.shown(user_id))
-    return agreement(credential.registry, connections.values_list("connection_url", flat=True))
+        connections = connections.filter(alias__in=admission.filter_visible(user_id))
+    return build_agreement(credential.registry, connections.values_list("connection_url", flat=True))
 
 
-def changes(agreed: Agreement | None, registry: Mapping[str, Any], connection_url: str = "") -> list[Change]:
+def unagreed_changes(agreed: Agreement | None, registry: Mapping[str, Any], connection_url: str = "") -> list[Change]:
     """Return the addresses that the owner of a token has not agreed to. The token may be used if there are none.
 
     `registry`: values of `COLUMNS`. `connection_url`: where the call is to go, if the token is to be used for one.
@@ -75,7 +75,7 @@ def changes(agreed: Agreement | None, registry: Mapping[str, Any], connection_ur
     unagreed += [
         Change(name=name, old=agreed.get(name, ""), new=registry[name])
         for name in ENDPOINTS
-        if registry[name] != agreed.get(name, "") and not allows(agreed, name, registry[name])
+        if registry[name] != agreed.get(name, "") and not allows_endpoint(agreed, name, registry[name])
     ]
     return unagreed + other_changes(agreed, registry)
 
@@ -98,7 +98,7 @@ def allows_call(agreed: Agreement, connection_url: str) -> bool:
     return connection_url in agreed_urls or origin_of(connection_url) in {origin_of(url) for url in agreed_urls}
 
 
-def allows(agreed: Agreement, name: str, url: str) -> bool:
+def allows_endpoint(agreed: Agreement, name: str, url: str) -> bool:
     """Whether a token may be sent to this endpoint. A new link for people is allowed: no token is sent there."""
     if not url or (name == LINK and not agreed.get(LINK)):
         return True
@@ -113,10 +113,10 @@ def covers_hosts(hosts: Iterable[str], pattern: str) -> bool:
     )
 
 
-def believed(agreed: Agreement | None, base_url: str, hosts: str) -> str:
+def allowed_base_url(agreed: Agreement | None, base_url: str, hosts: str) -> str:
     """Return the origin that a token answer names for calls, if the set-up and the owner allow it; else ""."""
     agreed_hosts = " ".join((agreed or {}).get("base_url_hosts", []))
-    return base_urls.believed(base_url, hosts) and base_urls.believed(base_url, agreed_hosts)
+    return base_urls.trusted_origin(base_url, hosts) and base_urls.trusted_origin(base_url, agreed_hosts)
 
 
 def revocation_snapshot(agreed: Agreement, registry: ApplicationRegistry) -> dict[str, Any]:
@@ -126,7 +126,7 @@ def revocation_snapshot(agreed: Agreement, registry: ApplicationRegistry) -> dic
     """
     snapshot = registry.revocation_snapshot()
     for column, name in SNAPSHOT.items():
-        if not allows(agreed, name, snapshot[column]):
+        if not allows_endpoint(agreed, name, snapshot[column]):
             snapshot[column] = agreed.get(name, "")
             if column == "revocation_url":
                 snapshot["revocation_request"] = agreed.get("revocation_request", {})

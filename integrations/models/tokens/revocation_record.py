@@ -23,7 +23,7 @@ class RevocationState(models.TextChoices):
 
 
 UNSETTLED = (RevocationState.PENDING, RevocationState.FAILED)  # attempted again and again
-UNKEPT = (*UNSETTLED, RevocationState.ABANDONED)  # these, and those that can be retried by hand
+UNDELIVERED = (*UNSETTLED, RevocationState.ABANDONED)  # these, and those that can be retried by hand
 COPIES = ("refresh_token", "access_token", "client_secret")
 FOR_CALLERS = {RevocationState.VERIFIED: RevocationState.CONFIRMED, RevocationState.ABANDONED: RevocationState.FAILED}
 
@@ -96,13 +96,13 @@ class RevocationRecord(SysIdModel):
 
     @property
     def is_kept(self) -> bool:
-        return self.state not in UNKEPT
+        return self.state not in UNDELIVERED
 
     @property
     def is_retryable(self) -> bool:
         """Whether it can be tried again: not delivered, or accepted without proof that the token is dead."""
         is_accepted = self.state == RevocationState.CONFIRMED and self.holds_copies
-        return (is_accepted or self.state in UNKEPT) and self.purged_at is None
+        return (is_accepted or self.state in UNDELIVERED) and self.purged_at is None
 
     @property
     def state_for_callers(self) -> str:

@@ -15,7 +15,7 @@ from accounts.models import User
 from integrations.models.registry import OAuth2Credential
 from integrations.models.tokens.revocation_record import (
     COPIES,
-    UNKEPT,
+    UNDELIVERED,
     UNSETTLED,
     RevocationRecord,
     RevocationState,
@@ -44,8 +44,8 @@ class RevocationQuerySet(models.QuerySet["Revocation"]):
     def with_registry(self) -> Self:
         return self.select_related("registry", "user", "credential").defer("registry__logo")
 
-    def unkept(self) -> Self:
-        return self.filter(state__in=UNKEPT)
+    def undelivered(self) -> Self:
+        return self.filter(state__in=UNDELIVERED)
 
     def of(self, user: User | None, credential: OAuth2Credential) -> Self:
         """Revocations of this user, or of the system. Those of deleted users have no user, but a username."""
@@ -54,12 +54,12 @@ class RevocationQuerySet(models.QuerySet["Revocation"]):
 
     def visible(self) -> Self:
         """Undelivered revocations that a card shows until the person dismisses them."""
-        return self.unkept().filter(by_the_person=True, dismissed_at__isnull=True)
+        return self.undelivered().filter(by_the_person=True, dismissed_at__isnull=True)
 
-    def spoken_of(self) -> Self:
+    def shown_on_card(self) -> Self:
         """Visible revocations, and those settled so recently that an open page still has to show it."""
-        settled = ~Q(state__in=UNKEPT) & Q(settled_at__gt=timezone.now() - JUST_NOW)
-        return self.filter(Q(state__in=UNKEPT, dismissed_at__isnull=True) | settled, by_the_person=True)
+        settled = ~Q(state__in=UNDELIVERED) & Q(settled_at__gt=timezone.now() - JUST_NOW)
+        return self.filter(Q(state__in=UNDELIVERED, dismissed_at__isnull=True) | settled, by_the_person=True)
 
     def claim(self, ids: list[UUID], lease: timedelta) -> list["Revocation"]:
         """Claim those of these rows that are due, for the time of the lease, and return them with their registries.
@@ -89,12 +89,12 @@ class RevocationQuerySet(models.QuerySet["Revocation"]):
         for row in rows:
             for name, value in closing.items():
                 setattr(row, name, value)
-        return self.filter(pk__in=[row.pk for row in rows]).unkept().update(**closing) == len(rows)
+        return self.filter(pk__in=[row.pk for row in rows]).undelivered().update(**closing) == len(rows)
 
     def retryable(self) -> Self:
         """Revocations that still have copies and are undelivered, or accepted without proof that the token is dead."""
         accepted = Q(state=RevocationState.CONFIRMED) & HOLDS_A_COPY
-        return self.filter(accepted | Q(state__in=UNKEPT), purged_at__isnull=True)
+        return self.filter(accepted | Q(state__in=UNDELIVERED), purged_at__isnull=True)
 
     def long_given_up(self) -> Self:
         """Revocations given up, or accepted without proof, so long ago that their copies are to be deleted."""
@@ -139,7 +139,7 @@ class Revocation(RevocationRecord):
         """Save these fields. False if the revocation was settled meanwhile; nothing is saved then."""
         for name, value in changes.items():
             setattr(self, name, value)
-        return bool(Revocation.objects.filter(pk=self.pk).unkept().update(**changes))
+        return bool(Revocation.objects.filter(pk=self.pk).undelivered().update(**changes))
 
     def end_attempt(self, **changes: Any) -> bool:
         """Save the result of the claimed attempt. False if another has begun: only the claim is dropped then."""

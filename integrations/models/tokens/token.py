@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User
 from foundation.oauth_client import base_urls
 from foundation.oauth_client.answers import TokenAnswer
-from foundation.secrets_at_rest import is_sealed, readable
+from foundation.secrets_at_rest import is_sealed, value_or_blank
 from integrations.models.registry import ApplicationRegistry, IntegrationType, OAuth2Credential
 from integrations.models.tokens import consent
 from integrations.models.tokens.expiry import RefreshExpiry, moment_after, refresh_token_end
@@ -83,15 +83,15 @@ class Token(TokenRecord):
     def save(self, *, update_fields: Iterable[str] | None = None, **options: Any) -> None:
         """Save. A new token agrees to the current addresses, unless its sign-in has recorded earlier ones."""
         if self._state.adding and self.agreed is None:
-            self.agreed = consent.agreement_now(self.credential, self.user_id)
+            self.agreed = consent.current_agreement(self.credential, self.user_id)
         super().save(update_fields=update_fields, **options)
 
     def sealing_context(self) -> str:
-        return place_of(self.id, self.user_id, self.credential_id)
+        return sealing_context_of(self.id, self.user_id, self.credential_id)
 
     def address_changes(self, connection_url: str = "") -> list[consent.Change]:
         """Addresses of the set-up that the owner has not agreed to. The token may be used only if there are none."""
-        return consent.changes(self.agreed, vars(self.credential.registry), connection_url)
+        return consent.unagreed_changes(self.agreed, vars(self.credential.registry), connection_url)
 
     def take(self, answer: TokenAnswer, *, registry: ApplicationRegistry) -> None:
         """Take over a token answer; not saved. Without a new refresh token, the old one stays (RFC 6749 §6)."""
@@ -104,14 +104,14 @@ class Token(TokenRecord):
             self.refresh_token, (self.refresh_expires_at, self.refresh_expiry) = answer.refresh_token, end
         if answer.scopes is not None:
             self.scopes = sorted(answer.scopes)
-        base = consent.believed(self.agreed, answer.unverified_base_url, registry.base_url_hosts)
+        base = consent.allowed_base_url(self.agreed, answer.unverified_base_url, registry.base_url_hosts)
         if registry.base_url_path and base:
             self.base_url = base
         self.state, self.failure_code, self.failed_at, self.notice = TokenState.VALID, "", None, ""
 
     def at_home(self, url: str) -> str:
         """Return the URL at the server that the provider named for this person, if it named one."""
-        return base_urls.moved(url, readable(self, "base_url")) if is_sealed(self, "base_url") else url
+        return base_urls.with_origin(url, value_or_blank(self, "base_url")) if is_sealed(self, "base_url") else url
 
     def is_of_another(self, answer: TokenAnswer) -> bool:
         """Whether the answer names another subject (OpenID Connect Core §12.2), if accounts are identified by it."""
@@ -129,26 +129,26 @@ class Token(TokenRecord):
     def missing_scopes(self) -> list[str]:
         return sorted(set(self.requested_scopes) - set(self.scopes))
 
-    def promise_copy(self, *, reason: str) -> "Revocation | None":
+    def create_revocation_of_copy(self, *, reason: str) -> "Revocation | None":
         """Create a revocation of the current tokens, before the row takes others."""
-        return promise(self, reason=reason)
+        return create_revocation(self, reason=reason)
 
     def end(
         self, *, reason: str, by_the_person: bool = False, not_before: datetime | None = None
     ) -> "Revocation | None":
         """Delete the token and return its revocation. Call in a transaction."""
-        revocation = promise(self, reason=reason, by_the_person=by_the_person, not_before=not_before)
+        revocation = create_revocation(self, reason=reason, by_the_person=by_the_person, not_before=not_before)
         self.promised = True
         self.delete()
         return revocation
 
 
-def place_of(token_id: UUID, user_id: int | None, credential_id: UUID) -> str:
+def sealing_context_of(token_id: UUID, user_id: int | None, credential_id: UUID) -> str:
     """Return the context that the sealed values of a token are bound to."""
     return f"{token_id.hex}:{user_id or 0}:{credential_id.hex}"
 
 
-def promise(
+def create_revocation(
     token: Token,
     *,
     reason: str,
@@ -197,8 +197,8 @@ def revocation_of(token: Token, *, orphaned: bool) -> Revocation:
         or token.granted_at >= registry.registration_changed_at,
         **consent.revocation_snapshot(token.agreed or {}, registry),
     )
-    revocation.refresh_token = readable(token, "refresh_token")
-    revocation.access_token = readable(token, "access_token")
+    revocation.refresh_token = value_or_blank(token, "refresh_token")
+    revocation.access_token = value_or_blank(token, "access_token")
     return revocation
 
 
@@ -206,7 +206,7 @@ def revocation_of(token: Token, *, orphaned: bool) -> Revocation:
 def revoke_deleted(instance: Token, origin: Origin, **_kwargs: Any) -> None:
     """Create the revocation of a token that is deleted by an administrator, or with its user or credential."""
     if not instance.promised:
-        promise(instance, reason="deleted", orphaned=begins_elsewhere(origin, Token))
+        create_revocation(instance, reason="deleted", orphaned=begins_elsewhere(origin, Token))
 
 
 def begins_elsewhere(origin: Origin, model: type[models.Model]) -> bool:

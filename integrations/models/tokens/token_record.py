@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from foundation.oauth_client.errors import Misconfigured
-from foundation.secrets_at_rest import EncryptedField, is_sealed, opens_by_header
+from foundation.secrets_at_rest import EncryptedField, has_key, is_sealed
 from integrations.models.registry import GrantType, IntegrationType, OAuth2Credential, SysIdModel
 from integrations.models.tokens.expiry import RefreshExpiry
 
@@ -75,7 +75,7 @@ class TokenRecord(SysIdModel):
     def cannot_be_opened(self) -> bool:
         """Whether tokens are stored and all of their keys are missing. Reads only the headers of the sealed values."""
         sealed_names = [name for name in ("access_token", "refresh_token") if is_sealed(self, name)]
-        return bool(sealed_names) and not any(opens_by_header(self, name) for name in sealed_names)
+        return bool(sealed_names) and not any(has_key(self, name) for name in sealed_names)
 
     def lives_for(self, seconds: float = 0) -> bool:
         """Whether the access token lives that long. Without a known expiry it lives for ever."""
@@ -90,7 +90,7 @@ class TokenRecord(SysIdModel):
         return self.refreshed_at or self.signed_in_at
 
     @property
-    def is_our_own(self) -> bool:
+    def is_client_credentials(self) -> bool:
         """Whether it was granted to this site itself (RFC 6749 §4.4): requested anew, never refreshed."""
         is_system = self.integration_type == IntegrationType.SYSTEM
         return is_system and self.credential.profile.grant_type == GrantType.CLIENT_CREDENTIALS
@@ -98,7 +98,7 @@ class TokenRecord(SysIdModel):
     @property
     def renews_itself(self) -> bool:
         """Whether it is renewed without the person. False once a renewal was refused, even while the token is valid."""
-        if self.is_our_own:
+        if self.is_client_credentials:
             return self.state == TokenState.VALID
         if not self.has_refresh_token or self.state != TokenState.VALID or self.failure_code:
             return False
@@ -134,7 +134,7 @@ class TokenRecord(SysIdModel):
         """
         if self.state != TokenState.VALID:
             return self.failed_at
-        if self.is_our_own:
+        if self.is_client_credentials:
             return None
         if not self.renews_itself:
             return self.expires_at
@@ -146,7 +146,7 @@ class TokenRecord(SysIdModel):
 
         Reads only the header, so that a page of cards opens no token. A wrong key with the same id is noticed on use.
         """
-        return not opens_by_header(self, "access_token" if self.lives_for() else "refresh_token")
+        return not has_key(self, "access_token" if self.lives_for() else "refresh_token")
 
     @property
     def is_valid(self) -> bool:

@@ -8,8 +8,8 @@ another server in a case where the admin's forms would refuse or ask.
     guards      what a file must not change
 """
 
-from integrations.provider_setup.configuration.exports import exported
+from integrations.provider_setup.configuration.exports import export_configuration
 from integrations.provider_setup.configuration.files import BadFile
-from integrations.provider_setup.configuration.imports import Report, bring_in
+from integrations.provider_setup.configuration.imports import Report, import_configuration
 
-__all__ = ["BadFile", "Report", "bring_in", "exported"]
+__all__ = ["BadFile", "Report", "export_configuration", "import_configuration"]

@@ -15,7 +15,7 @@ HEAD = """\
 
 
 @transaction.atomic
-def exported() -> str:
+def export_configuration() -> str:
     """Return the whole set-up as YAML, as of one moment."""
     document: dict[str, Any] = {"keyrack": VERSION}
     for kind in KINDS:

@@ -10,7 +10,7 @@ from django.utils import timezone
 from foundation.oauth_client.base_urls import origin
 from integrations.connections import authorization
 from integrations.models.flows import Action, Subflow
-from integrations.models.flows.declared import check_beginnings
+from integrations.models.flows.declared import check_output_paths
 from integrations.models.registry import (
     Alias,
     ApplicationRegistry,
@@ -48,10 +48,10 @@ def before_saving(row: models.Model, before: Before, *, same_provider: bool) -> 
 
 
 def check_registry_change(row: ApplicationRegistry, before: Before, *, same_provider: bool) -> None:
-    for member, wrong in validation.faults(row):
+    for member, wrong in validation.find_faults(row):
         raise Refused(member, wrong)
     new, _known = validation.new_receivers(before, vars(row))
-    new |= set(validation.leading_people_elsewhere(before, vars(row)))
+    new |= set(validation.changes_of_token_receiver(before, vars(row)))
     tokens = Token.objects.filter(credential__profile__registry=row)
     if before and new and not same_provider and tokens.exists():
         raise Refused("", f"People are signed in, and their tokens would go to {', '.join(sorted(new))}: {ASK}.")
@@ -107,7 +107,7 @@ def leads_secret_away(row: models.Model, before: Before) -> list[str]:
     """Return the names of changed fields that decide who receives the stored secret."""
     if not isinstance(row, ApplicationRegistry) or not before:
         return []
-    return validation.leading_elsewhere(before, vars(row))
+    return validation.changes_of_secret_receiver(before, vars(row))
 
 
 def after_saving(row: models.Model) -> None:
@@ -124,7 +124,7 @@ def check_steps(action: Any) -> None:
     for step in action.steps.order_by("order", "id"):
         step.check_references(inputs=action.input_names, steps=set(earlier))
         earlier.add(step.name)
-    check_beginnings(action.outputs, {"inputs": action.input_names, "steps": earlier})
+    check_output_paths(action.outputs, {"inputs": action.input_names, "steps": earlier})
 
 
 def check_actions(subflow: Any) -> None:
@@ -132,7 +132,7 @@ def check_actions(subflow: Any) -> None:
     for placed in subflow.actions.select_related("action").order_by("order", "id"):
         placed.check_references(inputs=subflow.input_names, actions=set(earlier))
         earlier.add(placed.name)
-    check_beginnings(subflow.outputs, {"inputs": subflow.input_names, "actions": earlier})
+    check_output_paths(subflow.outputs, {"inputs": subflow.input_names, "actions": earlier})
 
 
 CHECKS_WITH_CHILDREN: Mapping[type[models.Model], tuple[Callable[[Any], None], ...]] = {

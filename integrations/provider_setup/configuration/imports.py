@@ -13,7 +13,7 @@ from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import models, transaction
 from django.views.decorators.debug import sensitive_variables
 
-from foundation.secrets_at_rest import readable
+from foundation.secrets_at_rest import value_or_blank
 from integrations.models.registry import LOGO_LIMIT, validation
 from integrations.provider_setup.configuration import guards
 from integrations.provider_setup.configuration.exports import VERSION
@@ -32,7 +32,7 @@ class Report:
     to_do: list[str] = field(default_factory=list)
 
 
-def bring_in(text: str, *, dry_run: bool = False, same_provider: bool = False) -> Report:
+def import_configuration(text: str, *, dry_run: bool = False, same_provider: bool = False) -> Report:
     """Import a configuration file. Safe to repeat. Raises `BadFile`; nothing has changed then."""
     report = Report()
     with transaction.atomic():
@@ -163,7 +163,7 @@ class Entry:
         """Set or keep a secret. A stored one is cleared if the row now sends it elsewhere; a new one may go there."""
         node = self.members.get(name)
         secret = self.read_secret(name, node) if node else None
-        stored = readable(self.row, name) if self.row.__dict__.get(name) and not self.is_new else ""
+        stored = value_or_blank(self.row, name) if self.row.__dict__.get(name) and not self.is_new else ""
         moved = guards.leads_secret_away(self.row, self.before)
         if secret is None and moved and self.before.get(name):
             setattr(self.row, name, "")

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from foundation.oauth_client import answers, client, revocation, transport
 from foundation.oauth_client.client import Registration
 from foundation.oauth_client.errors import Misconfigured, OAuthError, Refused
-from foundation.oauth_client.revocation import Ending
+from foundation.oauth_client.revocation import GrantTokens
 from foundation.oauth_client.revocation_requests import BEARER
 from integrations.models.registry import ApplicationRegistry, GrantType, validation
 from integrations.provider_setup.doctor.findings import Finding, Whose, fault, good, undecided, unreached
@@ -67,7 +67,7 @@ def judge_authorization_response(registry: ApplicationRegistry, response: reques
         return good(_("Authorization URL: it answers. The first sign-in will show whether it knows the Redirect URL."))
     if response.status_code in {400, 401, 403, 422}:
         return judge_refusal(response)
-    error = answers.failure(response)
+    error = answers.error_from(response)
     return unreached(_("Authorization URL"), error) or misread(_("Authorization URL"), error)
 
 
@@ -165,7 +165,7 @@ def misread(label: str, error: OAuthError) -> Finding:
 def probe_revocation_endpoint(registry: ApplicationRegistry, registration: Registration) -> Finding:
     label, token = _("Token Revocation URL"), make_up_value()
     dialect = revocation.dialect_of(registry.revocation_request)
-    ending = Ending(refresh_token=token, access_token=token, account_id="0")
+    ending = GrantTokens(refresh_token=token, access_token=token, account_id="0")
     try:
         revocation.revoke(registration, ending, dialect.send[0], dialect)
     except Refused as error:

@@ -12,10 +12,10 @@ REPORTED_ABOVE = "keyrack.W015"
 
 
 def check_registry(registry: ApplicationRegistry) -> Iterator[Finding]:
-    for name, message in validation.faults(registry):
+    for name, message in validation.find_faults(registry):
         label = str(ApplicationRegistry._meta.get_field(name).verbose_name)  # type: ignore[union-attr]  # a column
         yield fault(Whose.ADMINISTRATOR, f"{label}: {message}")
-    for message, code in validation.shortcomings(registry):
+    for message, code in validation.find_shortcomings(registry):
         if code == REPORTED_ABOVE:
             continue
         yield undecided(message) if code == NO_REVOCATION_URL else fault(Whose.ADMINISTRATOR, message)

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from integrations.models import admission
 from integrations.models.admission import About, Rule
-from integrations.models.card import Integration, assemble
+from integrations.models.card import Integration, build_integrations
 from integrations.models.registry import Alias
 from integrations.provider_setup.explain_access.access import access_lines
 from integrations.provider_setup.explain_access.calls import call_lines, lines_not_asked
@@ -20,9 +20,9 @@ def explain(person: User, alias: Alias, *, shows_account: bool = True) -> Explan
 
     `alias` comes from `Alias.objects.complete()`. `shows_account`: name the account at the provider.
     """
-    verdicts = admission.verdicts(person.pk, alias)
+    verdicts = admission.evaluate_rules(person.pk, alias)
     access = access_lines(person, alias, verdicts)
-    integration = next(iter(assemble(person, Alias.objects.filter(pk=alias.pk).personal())), None)
+    integration = next(iter(build_integrations(person, Alias.objects.filter(pk=alias.pk).personal())), None)
     if integration and all(line.verdict == Verdict.YES for line in access):
         calls = call_lines(integration, name_of(person), shows_account=shows_account)
     else:

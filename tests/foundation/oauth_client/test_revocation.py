@@ -7,17 +7,17 @@ import pytest
 from foundation.oauth_client import revocation
 from foundation.oauth_client.client import Registration
 from foundation.oauth_client.errors import Misconfigured, OAuthError, Refused, Unreachable, Unusable
-from foundation.oauth_client.revocation import Ending
+from foundation.oauth_client.revocation import GrantTokens
 from tests.servers.hostile import HostileServer
 
 Register = Callable[..., Registration]
-T = Ending(access_token="t")
+T = GrantTokens(access_token="t")
 
 
 @pytest.mark.parametrize("hint", ["refresh_token", "access_token"])
 def test_the_token_travels_in_the_body_with_its_hint(hint: str, register: Register, provider: HostileServer) -> None:
     provider.on("POST /revoke").answer(status=200)
-    ending = Ending(**{hint: "CANARY"})
+    ending = GrantTokens(**{hint: "CANARY"})
     revocation.revoke(register(revocation_url=provider.url + "/revoke?tenant=7"), ending, hint)
     call = provider.calls[0]
     assert call.form == {"token": "CANARY", "token_type_hint": hint}

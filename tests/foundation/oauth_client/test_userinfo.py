@@ -85,7 +85,7 @@ def test_a_request_that_could_not_work_is_refused_in_words(
     request_: Any, sentence: str, register: Register, provider: HostileServer
 ) -> None:
     with pytest.raises(BadDialect) as caught:
-        userinfo.read(request_)
+        userinfo.parse_userinfo_request(request_)
     assert sentence in str(caught.value)
     with pytest.raises(Misconfigured):
         client.userinfo(register(userinfo_request=request_), TOKEN)
