@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_variables
 
 from foundation.secrets_at_rest import value_or_blank
-from integrations.models.registry import ApplicationRegistry, ClientAuthentication
+from integrations.models.registry import ApplicationRegistry
 
 SAME_PROVIDER, SECRET = "same_provider", "client_secret"
 OWNER = "integrations.change_applicationregistry"
@@ -58,7 +58,7 @@ def hosts(new_hosts: Iterable[str], current: Iterable[str]) -> dict[str, str]:
 
 
 def has_secret(registry: ApplicationRegistry) -> bool:
-    is_public = registry.send_credentials == ClientAuthentication.NONE
+    is_public = not registry.needs_secret
     return not is_public and bool(registry.__dict__.get("client_secret"))
 
 

@@ -128,7 +128,7 @@ class RegistryAdmin(Page):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         if request.method == "POST" and self.may_fill(request, object_id):
-            if request.POST.get("send_credentials") != ClientAuthentication.NONE:
+            if ClientAuthentication.needs_secret(request.POST.get("send_credentials")):
                 request.POST = cast(Any, keep_secret(request, object_id))
             if FILL in request.POST:
                 request.POST = cast(Any, fill_in(request))

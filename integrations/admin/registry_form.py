@@ -229,7 +229,7 @@ class RegistryForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
     def check_secret(self, fields: dict[str, Any]) -> None:
         """Require the secret again if a change decides who receives it, or people's tokens."""
         typed = bool(fields["client_secret"])
-        if fields["send_credentials"] == ClientAuthentication.NONE:
+        if not ClientAuthentication.needs_secret(fields["send_credentials"]):
             if typed:
                 self.add_error("client_secret", _("A public client has no secret. Leave this empty."))
         elif self.has_secret and not typed and (changed := self.leading_elsewhere(fields)):
@@ -263,7 +263,7 @@ class RegistryForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
         return super().save(commit)
 
     def set_secret(self) -> None:
-        if self.cleaned_data["send_credentials"] == ClientAuthentication.NONE:
+        if not ClientAuthentication.needs_secret(self.cleaned_data["send_credentials"]):
             self.instance.client_secret = ""
         elif self.cleaned_data["client_secret"]:
             self.instance.client_secret = self.cleaned_data["client_secret"]

@@ -84,7 +84,7 @@ class FromTemplateForm(forms.Form):
         self.offer_scopes()
         answers = {answer_name(question): answer_field(question) for question in self.definition.questions}
         self.fields = {**answers, **self.fields}
-        if self.definition.registry.get("send_credentials") == ClientAuthentication.NONE:
+        if not ClientAuthentication.needs_secret(self.definition.registry.get("send_credentials")):
             del self.fields["client_secret"]
 
     def reserve_id(self) -> UUID:

@@ -7,7 +7,7 @@ headers, and `SANDBOX` adds ours.
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from gunicorn.http.errors import ParseException
@@ -23,7 +23,7 @@ from integrations.api.raw_paths import requested_path
 from integrations.api.session_authentication import SessionOfOwnPages
 from integrations.api.views import SERVICE, ApiView, program_of
 from integrations.calls import BadPath
-from integrations.personal_auth import PersonalAuthAPI
+from integrations.personal_auth import NotAuthenticated, PersonalAuthAPI
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")  # those in the OpenAPI description; others work too
 PLAIN = {  # headers that the skipped middleware would set
@@ -42,7 +42,7 @@ SANDBOX = {
 AT_ONCE = 64 << 10  # bytes; a response up to this size is read whole, so that a broken one becomes an error
 RETRIES = OpenApiParameter(
     "Keyrack-Retries",
-    int,
+    {"type": "integer", "minimum": 0, "maximum": calls.MOST_RETRIES},
     OpenApiParameter.HEADER,
     description="How often (0 to 5) an idempotent call is repeated if the third party doesn't answer or asks to wait.",
 )
@@ -90,7 +90,12 @@ class Proxy(ApiView):
         if str(request.method).upper() in calls.NEVER_SENT:
             raise MethodNotAllowed(str(request.method))
         user: User = request.user  # type: ignore[assignment]  # HasScopes admits users only
-        return pass_on(request._request, user, alias, path, used_by=program_of(request.auth))
+        try:
+            return pass_on(request._request, user, alias, path, used_by=program_of(request.auth))
+        except NotAuthenticated as error:
+            if error.code == "not_available":  # an integration that is not the person's looks like none, as elsewhere
+                raise Http404 from None
+            raise
 
     get = head = post = put = patch = delete = options = http_method_not_allowed = forward  # type: ignore[assignment]  # any
 

@@ -214,3 +214,8 @@ def test_calls_are_counted_like_all_others(
     assert error(answer) == (429, "too_many_requests")
     assert int(answer["Retry-After"]) <= 60
     assert len(server.calls) == 1
+
+
+def test_an_alias_that_is_not_there_is_404_for_a_session_too(session: Client) -> None:
+    answer = session.get("/api/v1/integrations/nowhere/proxy/contacts", headers={"Sec-Fetch-Site": "same-origin"})
+    assert (answer.status_code, answer.json()["error"]) == (404, "not_found")

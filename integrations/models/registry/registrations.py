@@ -37,6 +37,10 @@ class ClientAuthentication(models.TextChoices):
     POST = "client_secret_post", _("In Request Body (Form URL-Encoded)")
     NONE = "none", _("None (public client)")
 
+    @classmethod
+    def needs_secret(cls, method: object) -> bool:
+        return method != cls.NONE
+
 
 class CodeChallengeMethod(models.TextChoices):
     S256 = "S256", "S256"
@@ -221,6 +225,11 @@ class ApplicationRegistry(Health, SysIdModel):
         """What identifies us to the token endpoint, and its address. Contains the secret: only for comparison."""
         address = [self.token_url, self.refresh_url, self.token_parameters]
         return [self.client_id, value_or_blank(self, "client_secret"), self.send_credentials, *address]
+
+    @property
+    def needs_secret(self) -> bool:
+        """Its client authentication method sends a client secret."""
+        return ClientAuthentication.needs_secret(self.send_credentials)
 
     @property
     def redirect_url(self) -> str:

@@ -14,7 +14,7 @@ from foundation.oauth_client import base_urls, call_headers, revocation_requests
 from foundation.oauth_client.base_urls import origin
 from foundation.oauth_client.errors import OAuthError
 from foundation.oauth_client.revocation_requests import BadDialect
-from integrations.models.registry.registrations import ApplicationRegistry, ClientAuthentication, GrantType
+from integrations.models.registry.registrations import ApplicationRegistry, GrantType
 from integrations.models.stored_json import check_storable
 
 ADDRESSES = (
@@ -133,9 +133,9 @@ def find_shortcomings(registry: ApplicationRegistry) -> Iterator[tuple[str, str]
         yield "It has no OAuth Entity Profile, so no credential can use it.", "keyrack.W010"
     if GrantType.AUTHORIZATION_CODE in grants and not registry.authorization_url:
         yield "The Authorization URL is missing.", "keyrack.W011"
-    if registry.send_credentials != ClientAuthentication.NONE and not registry.__dict__["client_secret"]:
+    if registry.needs_secret and not registry.__dict__["client_secret"]:
         yield "The Client Secret is missing.", "keyrack.W012"
-    if registry.send_credentials == ClientAuthentication.NONE and not registry.pkce_required:
+    if not registry.needs_secret and not registry.pkce_required:
         yield "A public client without PKCE: anybody who sees a code can redeem it.", "keyrack.W013"
     if not registry.token_revocation_url:
         yield "The Token Revocation URL is missing: revoking here will not reach the provider.", "keyrack.W014"

@@ -147,5 +147,5 @@ def remaining_tasks(row: models.Model, *, is_new: bool) -> Iterator[str]:
         return
     if is_new and row.authorization_url:
         yield f"Register this Redirect URL for {row.name} at the provider: {row.redirect_url}"
-    if row.send_credentials != "none" and not row.__dict__["client_secret"]:
+    if row.needs_secret and not row.__dict__["client_secret"]:
         yield f"Enter the Client Secret of {row.name} in the admin, or set it by {{env: NAME}}."
