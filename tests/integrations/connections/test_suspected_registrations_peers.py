@@ -11,7 +11,12 @@ from foundation.oauth_client.client_check import Verdict, check_client
 from foundation.oauth_client.errors import Misconfigured, Unexplained
 from integrations.models import ApplicationRegistry, Token
 from integrations.personal_auth import NotAuthenticated
-from tests.integrations.test_round_trips_peers import integration_at, let_it_expire, sign_in, whoami
+from tests.integrations.connections.test_round_trips_peers import (
+    integration_at,
+    let_it_expire,
+    sign_in,
+    whoami,
+)
 from tests.servers.peers import Peer
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]

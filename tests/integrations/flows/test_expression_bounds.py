@@ -17,7 +17,7 @@ from integrations.remote_tables import cells, reading
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 DOUBLED = "|".join(["[@, @]"] * 60)  # names one value 2^60 times, in little room
 
 

@@ -15,7 +15,7 @@ from integrations.models import Alias, ApplicationRegistry, HttpConnection, Toke
 from integrations.models.template_definitions import SAMPLES
 from integrations.personal_auth import PersonalAuthAPI
 from tests import cast, walks
-from tests.integrations.test_templates import definition_of
+from tests.integrations.provider_setup.test_templates import definition_of
 from tests.servers.hostile import Call, HostileServer
 
 pytestmark = pytest.mark.django_db

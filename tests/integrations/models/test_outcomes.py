@@ -17,7 +17,7 @@ from integrations.models import Alias, ApplicationRegistry, AuthorizationAttempt
 from integrations.models.card import ENDINGS, STATES, Ending, State, compose_outcome, ending_of, integration_of
 from tests import cast, walks
 from tests.integrations.accounts import AMIRAS, BOBS, is_known_as
-from tests.integrations.test_states import (
+from tests.integrations.models.test_states import (
     both,
     down,
     misconfigured,

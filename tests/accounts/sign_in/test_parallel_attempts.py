@@ -21,7 +21,7 @@ from accounts.sign_in.models import AttemptCounter
 from tests import cast, walks
 from tests.accounts import programs, proofs
 from tests.conftest import client_of
-from tests.integrations.test_local import itself
+from tests.integrations.connections.test_local import itself
 from tests.servers import served
 from tests.servers.served import Served
 from tests.servers.worker import environment
