@@ -1,7 +1,7 @@
 """Admission: who may use which integration, and if not, why. The only place where this is decided.
 
-Each rule is a database condition with the explanation of its refusal. `admitted` filters by all rules; `verdicts`
-evaluates the same conditions one by one, in the same order. The first that does not hold gives the reason.
+Each rule is a database condition with the explanation of its refusal. `filter_admitted` filters by all rules.
+`evaluate_rules` evaluates the same conditions one by one, in order. The first that does not hold gives the reason.
 
 A rule is about one row: the person, the credential that the alias authenticates with, or the alias itself, where the
 person is `OuterRef("person_id")`. A rule added to `RULES` applies to every page, API, flow and table.
@@ -132,7 +132,7 @@ def find_refusal(person: Person) -> Rule | None:
 
 
 def may_use_any(person_id: Any) -> Q:
-    """`refused_person` as a condition for queries about other rows."""
+    """`find_refusal` as a condition for queries about other rows."""
     conditions = [rule.condition() for rule in RULES if rule.about == About.PERSON]
     return Q(Exists(User.objects.filter(*conditions, pk=person_id)))
 
@@ -146,7 +146,7 @@ def filter_admitted(person_id: Any, aliases: AliasQuerySet | None = None) -> Ali
 
 
 def filter_visible(person_id: Any, aliases: AliasQuerySet | None = None) -> AliasQuerySet:
-    """Filter aliases as `admitted` does, but include those that are turned off."""
+    """Filter aliases as `filter_admitted` does, but include those that are turned off."""
     return _passing(person_id, aliases, [rule for rule in RULES if rule.hides])
 
 

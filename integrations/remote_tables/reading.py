@@ -35,7 +35,7 @@ class Answer:
 def read_table(table: RemoteTable, user: User, source: Source, *, fresh: bool = False) -> Answer:
     """Return the rows as they are now, or from the cache, at most `cache_seconds` old. `fresh` bypasses the cache.
 
-    Raises `NoUsableToken`, `TurnedOff`, `NotAllowed`, `SetUpWrongly` or another `OAuthError`.
+    Raises `NoUsableToken`, `TurnedOff`, `NotAllowed`, `TableMisconfigured` or another `OAuthError`.
     """
     source.check()
     answer = None if fresh else kept(table, source)

@@ -1,6 +1,6 @@
 """Outcome of a sign-in: the current state of the integration combined with the ending of the attempt.
 
-Only `compose` combines the two; result window, live region and toasts show what it returns. A sign-in that fails leaves
+Only `compose_outcome` combines the two; result window, live region and toasts show it. A sign-in that fails leaves
 the integration as it was, and each of them says so.
 """
 

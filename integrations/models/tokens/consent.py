@@ -1,8 +1,8 @@
 """Consent to addresses: those that the owner of a token agreed to, compared with the current set-up.
 
 A token stores the addresses that were set up when its owner signed in or confirmed them (`Token.agreed`). A token may
-be sent or handed out only if `changes` returns none. Compares origins (scheme, host, port); a path may change. Only
-`agreement_now` queries the database.
+be sent or handed out only if `unagreed_changes` returns none. Compares origins (scheme, host, port), not paths. Only
+`current_agreement` queries the database.
 """
 
 import hashlib
