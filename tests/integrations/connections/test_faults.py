@@ -128,7 +128,7 @@ def test_one_failing_revocation_does_not_stop_the_others_of_its_batch(
         promised(user, northwind)
     found: dict[str, Any] = {
         "delivery": (delivery, "revoke_tokens", lambda row: row.username == "amira"),
-        "audit log": (events, "line", lambda user, *_rest: user and user.username == "amira"),
+        "audit log": (events, "build_event", lambda user, *_rest: user and user.username == "amira"),
         "settlement": (settlement, "settle_together", lambda rows, _state: any(r.username == "amira" for r in rows)),
         "verification": (verification, "verify", lambda row: row.username == "amira"),
     }
