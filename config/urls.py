@@ -7,6 +7,7 @@ from django.views.generic import RedirectView
 
 from accounts.urls import api_urlpatterns, server_urlpatterns, sign_in_urlpatterns
 from config import failures, health
+from integrations.admin.site import view_on_site
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="integrations:dashboard")),
@@ -17,6 +18,7 @@ urlpatterns = [
     path("accounts/", include("accounts.urls")),
     path("accounts/", include(sign_in_urlpatterns)),
     path("", include((server_urlpatterns, "oauth2_provider"))),
+    path("admin/r/<path:content_type_id>/<path:object_id>/", admin.site.admin_view(view_on_site)),
     path("admin/", admin.site.urls),
     path("healthz", health.healthz),
     path("readyz", health.readyz),

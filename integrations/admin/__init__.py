@@ -11,7 +11,7 @@ from integrations.admin import (
     remote_tables,
     revocations,
     searching,
-    sign_in,
+    site,
     templates,
     tokens,
 )
@@ -19,7 +19,7 @@ from integrations.admin import (
 __all__ = ["aliases", "credentials", "flows", "registries", "remote_tables", "revocations", "templates", "tokens"]
 
 # The admin has no sign-in of its own, so that nobody gets around what the site's sign-in asks for.
-admin.site.login = sign_in.login  # type: ignore[method-assign]  # simpler than a custom AdminSite
-admin.site.password_change = sign_in.password_change  # type: ignore[assignment,method-assign]  # as above
+admin.site.login = site.login  # type: ignore[method-assign]  # simpler than a custom AdminSite
+admin.site.password_change = site.password_change  # type: ignore[assignment,method-assign]  # as above
 # For every list, including those of other apps.
 ChangeList.search_form_class = searching.SearchForm

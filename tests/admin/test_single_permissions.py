@@ -63,7 +63,8 @@ def addresses_of(model: type[Model]) -> Iterator[str]:
         if isinstance(pattern, URLPattern) and pattern.name:
             arguments = [row.pk] if "<" in route else []
             yield reverse(f"admin:{pattern.name}", args=arguments)
-    yield reverse("admin:view_on_site", args=[ContentType.objects.get_for_model(model).pk, row.pk])
+    content_type = ContentType.objects.get_for_model(model)
+    yield from (reverse("admin:view_on_site", args=[content_type.pk, row_id]) for row_id in (row.pk, "1", "x"))
 
 
 def failures_at(client: Client, addresses: Iterator[str]) -> list[str]:

@@ -1,12 +1,16 @@
-"""Redirects from the admin's sign-in to the site's, so that nobody gets around what that asks for."""
+"""Views that replace those of Django's admin site.
+
+The sign-in and the password page redirect to the site's own, so that nobody gets around what those ask for.
+"""
 
 from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.views import redirect_to_login
-from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.contrib.contenttypes.views import shortcut
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 
@@ -23,3 +27,11 @@ def login(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> 
 
 def password_change(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
     return HttpResponseRedirect(reverse("account_change_password"))
+
+
+def view_on_site(request: HttpRequest, content_type_id: str, object_id: str) -> HttpResponse:
+    """Redirect to the page of a row. Django's view fails if the id is not of the form that the model has."""
+    try:
+        return shortcut(request, content_type_id, object_id)
+    except ValidationError:
+        raise Http404 from None
