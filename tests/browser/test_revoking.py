@@ -52,7 +52,7 @@ def test_the_dialog_says_whose_account_and_what_happens(connected: Page) -> None
     connected.get_by_role("link", name="Revoke Northwind CRM").click()
     dialog = connected.get_by_role("dialog", name="Revoke Northwind CRM?")
     expect(dialog).to_contain_text("You are signed in as alice.")
-    expect(dialog).to_contain_text("What uses Northwind CRM as you stops at once, for you only.")
+    expect(dialog).to_contain_text("Everything that uses Northwind CRM as you stops at once, for you only.")
     expect(dialog).to_contain_text("Northwind CRM is told to cancel the token as well.")
     walks.expect_focus(connected, "dialog-keep")
 
