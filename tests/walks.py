@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from accounts.models import User
 from integrations.models import Alias, ApplicationRegistry, AuthorizationAttempt, OAuth2Credential
-from integrations.models.sign_in_urls import initiator_url
+from integrations.models.addresses import initiator_url
 from tests import cast
 from tests.servers.hostile import Answer, HostileServer
 

@@ -24,10 +24,10 @@ from integrations.admin.base import NOTHING, Page, copyable, moment
 from integrations.admin.credential_form import CONFIRMED, CredentialForm
 from integrations.admin.tokens import BY
 from integrations.connections import authorization, renewal
+from integrations.models.addresses import initiator_url
 from integrations.models.card import Integration
 from integrations.models.events import EventKind, events_of
 from integrations.models.registry import GrantType, IntegrationType, OAuth2Credential
-from integrations.models.sign_in_urls import initiator_url
 from integrations.models.tokens import Token, TokenState
 
 TROUBLE = (EventKind.SIGN_IN_FAILED, EventKind.REAUTH_NEEDED)

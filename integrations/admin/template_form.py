@@ -16,6 +16,7 @@ from integrations.admin import addresses
 from integrations.admin.addresses import origin
 from integrations.admin.registry_form import RESERVED_ID
 from integrations.models.configuration_templates import ConfigurationTemplate
+from integrations.models.definitions import Question, fill_in
 from integrations.models.registry import (
     Alias,
     ApplicationRegistry,
@@ -25,7 +26,6 @@ from integrations.models.registry import (
     validation,
 )
 from integrations.models.registry.validation import BOUND_TO_SECRET, GET_SECRETS
-from integrations.models.template_definitions import Question, fill_in
 from integrations.provider_setup import from_template
 from integrations.provider_setup.from_template import Answers
 

@@ -24,8 +24,8 @@ from django.views.decorators.http import require_POST
 from integrations.admin.base import Page, copyable
 from integrations.admin.template_form import FromTemplateForm
 from integrations.models.configuration_templates import ConfigurationTemplate
+from integrations.models.definitions import BadDefinition, Definition
 from integrations.models.registry import ApplicationRegistry
-from integrations.models.template_definitions import BadDefinition, Definition
 from integrations.provider_setup import from_template
 
 PREVIEW = "_preview"  # the button that only shows a preview

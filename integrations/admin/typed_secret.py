@@ -29,7 +29,7 @@ def keep_secret(request: HttpRequest, object_id: str | None) -> QueryDict:
 
 @sensitive_variables()
 def seal(secret: str, context: str) -> str:
-    """Return "" without keys: the form says what is missing."""
+    """Return "" if no keys are set. The form then names what is missing."""
     try:
         value = secrets_at_rest.seal(secret, purpose=PURPOSE, context=context)
     except secrets_at_rest.NoKeys:

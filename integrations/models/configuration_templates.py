@@ -11,9 +11,9 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from integrations.models import template_definitions
+from integrations.models import definitions
+from integrations.models.definitions import BadDefinition, Definition
 from integrations.models.registry import SysIdModel
-from integrations.models.template_definitions import BadDefinition, Definition
 
 
 class ConfigurationTemplate(SysIdModel):
@@ -49,10 +49,10 @@ class ConfigurationTemplate(SysIdModel):
     @cached_property
     def read(self) -> Definition:
         """The parsed definition. Raises `BadDefinition` if the row was changed by other means than a form."""
-        return template_definitions.parse_definition(self.definition)
+        return definitions.parse_definition(self.definition)
 
     def clean(self) -> None:
         try:
-            template_definitions.parse_definition(self.definition)
+            definitions.parse_definition(self.definition)
         except BadDefinition as error:
             raise ValidationError({"definition": str(error)}) from None

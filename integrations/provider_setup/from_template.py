@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
 from integrations.models.configuration_templates import ConfigurationTemplate
+from integrations.models.definitions import Definition
 from integrations.models.registry import (
     Alias,
     ApplicationRegistry,
@@ -24,7 +25,6 @@ from integrations.models.registry import (
     OAuth2Credential,
     OAuthEntityProfile,
 )
-from integrations.models.template_definitions import Definition
 
 PROVIDERS = Path(__file__).parent / "providers"
 PROFILE = "Default"

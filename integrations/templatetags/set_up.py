@@ -2,9 +2,9 @@
 
 from django import template
 
+from integrations.models.addresses import registry_admin_url
 from integrations.models.card import Integration, compose_outcome
 from integrations.models.registry import ApplicationRegistry, administrators_sentence, is_reported
-from integrations.models.sign_in_urls import registry_admin_url
 
 register = template.Library()
 register.filter("mend_url", registry_admin_url)

@@ -12,9 +12,9 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts.sign_in.redirects import REDIRECTED_AT, leaves_site, was_redirected
 from integrations.connections import authorization
+from integrations.models.addresses import registry_admin_url
 from integrations.models.card import Ending, compose_outcome
 from integrations.models.registry import OAuth2Credential
-from integrations.models.sign_in_urls import registry_admin_url
 from integrations.models.tokens import AuthorizationAttempt
 from integrations.views.permissions import BINDING, Request, for_signing_in, session_binding, with_audit_log
 

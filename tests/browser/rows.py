@@ -15,8 +15,8 @@ from accounts.models import User
 from accounts.oauth_server.models import Application
 from integrations.connections import authorization
 from integrations.models import Alias, ApplicationRegistry, HttpConnection, OAuth2Credential, Renewal, Revocation, Token
+from integrations.models.addresses import initiator_url
 from integrations.models.registry import Use
-from integrations.models.sign_in_urls import initiator_url
 from integrations.models.tokens import RevocationState, TokenState
 from tests import cast
 from tests.servers.hostile import Answer, Call, HostileServer

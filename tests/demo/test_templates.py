@@ -9,8 +9,8 @@ from django.test import Client
 
 from accounts.models import User
 from integrations.models import Alias, ConfigurationTemplate, Token
+from integrations.models.addresses import initiator_url
 from integrations.models.card import integration_of
-from integrations.models.sign_in_urls import initiator_url
 from integrations.personal_auth import PersonalAuthAPI
 from integrations.provider_setup import doctor
 from tests import cast, walks

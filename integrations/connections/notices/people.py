@@ -15,8 +15,8 @@ from django.utils.translation import ngettext
 from accounts.models import User
 from foundation.mail_outbox import DueMail, Line, Mail
 from integrations.connections.notices.addresses import absolute_url, dashboard_context
+from integrations.models.addresses import initiator_url
 from integrations.models.card import Integration, integrations_of
-from integrations.models.sign_in_urls import initiator_url
 from integrations.models.tokens import Revocation, RevocationState, Token, TokenQuerySet, TokenState
 
 READ_AT_MOST = 500  # rows of one kind

@@ -16,9 +16,9 @@ from integrations.connections.renewal import NoUsableToken
 from integrations.expressions import BadExpression, is_encodable
 from integrations.flows.actions.results import Failure, StepFailed
 from integrations.models import admission
+from integrations.models.addresses import initiator_url
 from integrations.models.flows import Action, BodyType, RestStep
 from integrations.models.registry import Alias, HttpConnection, OAuth2Credential
-from integrations.models.sign_in_urls import initiator_url
 from integrations.models.tokens import Token, consent
 
 NOT_AUTHENTICATED = "integration_not_authenticated"

@@ -7,6 +7,7 @@ from hashlib import sha256
 
 from django.urls import reverse
 
+from integrations.models.addresses import home_url, initiator_url
 from integrations.models.card.bidi import isolate_name
 from integrations.models.card.moved_addresses import Move, moves_of
 from integrations.models.card.scopes import ScopeBook
@@ -14,7 +15,6 @@ from integrations.models.card.states import QUICK_ATTEMPTS, REVOKING_AT_MOST, ST
 from integrations.models.card.token_details import TokenDetails
 from integrations.models.events import Event
 from integrations.models.registry import Alias, ApplicationRegistry, OAuth2Credential
-from integrations.models.sign_in_urls import home_url, initiator_url
 from integrations.models.tokens import (
     AuthorizationAttempt,
     Revocation,

@@ -1,7 +1,4 @@
-"""Model of our registrations at authorization servers.
-
-No row has an owner: deleting the administrator who created one does not delete it.
-"""
+"""Our registrations at authorization servers. Deleting an administrator does not delete one."""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -228,7 +225,6 @@ class ApplicationRegistry(Health, SysIdModel):
 
     @property
     def needs_secret(self) -> bool:
-        """Its client authentication method sends a client secret."""
         return ClientAuthentication.needs_secret(self.send_credentials)
 
     @property

@@ -11,7 +11,7 @@ from django.test import Client
 from accounts.models import User
 from integrations import flows
 from integrations.models import Action, Alias, HttpConnection, IntegrationType, StepRun, Subflow, SubflowRun, Token
-from integrations.models.sign_in_urls import initiator_url
+from integrations.models.addresses import initiator_url
 from tests import cast, walks
 from tests.integrations.flowing import BEARER, INCIDENTS, open_incidents, step, subflow_of
 from tests.servers.hostile import HostileServer

@@ -12,7 +12,7 @@ from accounts.models import User
 from foundation.oauth_client import base_urls
 from integrations import calls
 from integrations.models import Alias, ApplicationRegistry, HttpConnection, Token
-from integrations.models.template_definitions import SAMPLES
+from integrations.models.definitions import SAMPLES
 from integrations.personal_auth import PersonalAuthAPI
 from tests import cast, walks
 from tests.integrations.provider_setup.test_templates import definition_of

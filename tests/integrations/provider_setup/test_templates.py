@@ -19,10 +19,10 @@ from integrations.models import (
     OAuth2Credential,
     OAuthEntityProfile,
     Token,
-    template_definitions,
+    definitions,
 )
+from integrations.models.definitions import SAMPLES, BadDefinition, Definition
 from integrations.models.registry import validation
-from integrations.models.template_definitions import SAMPLES, BadDefinition, Definition
 from integrations.provider_setup import from_template
 from integrations.provider_setup.from_template import Answers
 from tests import cast, walks
@@ -34,7 +34,7 @@ DEMO = "OAuth Authorization Code Demo Configuration"
 
 
 def definition_of(key: str) -> Definition:
-    return template_definitions.parse_definition(from_template.definition_of(SHIPPED[key]))
+    return definitions.parse_definition(from_template.definition_of(SHIPPED[key]))
 
 
 def wanted(definition: Definition, name: str = "Sample", **fields: Any) -> Answers:
@@ -65,7 +65,7 @@ def test_each_file_is_understood_and_leads_to_https_alone(key: str) -> None:
     addresses = [fields[name] for name in validation.ADDRESSES if fields.get(name)]
     assert all(url.startswith("https://") for url in addresses)
     assert fields["token_url"]
-    assert set(definition.unverified) <= {*fields, *template_definitions.OTHERS}
+    assert set(definition.unverified) <= {*fields, *definitions.OTHERS}
 
 
 @pytest.mark.parametrize("key", SHIPPED)
@@ -157,7 +157,7 @@ def test_a_release_brings_its_templates_up_to_date_and_leaves_ones_own_alone() -
 def test_a_template_that_could_not_work_is_refused_in_words(change: dict[str, Any], sentence: str) -> None:
     sound = from_template.definition_of(SHIPPED["github"])
     with pytest.raises(BadDefinition) as caught:
-        template_definitions.parse_definition({**sound, **change})
+        definitions.parse_definition({**sound, **change})
     assert sentence in str(caught.value)
     assert "CANARY" not in str(caught.value)
 
