@@ -25,7 +25,7 @@ class QueueErrorsInOneLine(logging.Filter):
 
 
 class ProviderErrorsAsWarnings(logging.Filter):
-    """Downgrade our own 502 and 504 to warnings: the circuit breaker logs once what is down."""
+    """Log our own 502 and 504 as warnings. The circuit breaker logs once that a server is down."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if getattr(record, "status_code", None) in (HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT):

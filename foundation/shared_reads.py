@@ -65,7 +65,7 @@ def run_for_others(question: Hashable, statement: Callable[[], Any]) -> None:
 
 
 def stop_running(question: Hashable, future: "Future[Any]") -> None:
-    """Release every thread that still waits for this one, whatever happened."""
+    """Release every thread that still waits for this one. Runs after a success and after an error."""
     with _guard:
         _running.discard(question)
         waiting = _waiting.pop(question, None)

@@ -116,12 +116,12 @@ def count_sealed_values(note: Note = no_progress) -> Census:
     """Try to decrypt every value, and count the results. Read-only."""
     result = Census()
     for model, columns in sealed_models():
-        seen = 0
+        row_count = 0
         for batch in iterate_batches(model, columns):
             for row in load_instances(model, [row_id for row_id, *_values in batch]):
                 check_row(row, columns, result)
-            seen += len(batch)
-            note(model._meta.db_table, seen)
+            row_count += len(batch)
+            note(model._meta.db_table, row_count)
     count_other_columns(result)
     return result
 
@@ -191,13 +191,13 @@ def rotate(note: Note = no_progress) -> Census:
 def rotate_once(note: Note) -> Census:
     census, first_id = Census(), first_key_id()
     for model, columns in sealed_models():
-        seen = 0
+        row_count = 0
         for batch in iterate_batches(model, columns):
             if old := [row_id for row_id, *values in batch if not all_under(first_id, values)]:
                 reseal_rows(model, columns, old, census)
             count_values(columns, batch, census)
-            seen += len(batch)
-            note(model._meta.db_table, seen)
+            row_count += len(batch)
+            note(model._meta.db_table, row_count)
     census.moved += sum(other.seal_anew() for other in _other_columns)
     count_other_columns(census)
     return census

@@ -18,7 +18,7 @@ from integrations.admin import (
 
 __all__ = ["aliases", "credentials", "flows", "registries", "remote_tables", "revocations", "templates", "tokens"]
 
-# The admin has no sign-in of its own, so that nobody gets around what the site's sign-in asks for.
+# The admin redirects to the site's sign-in, which asks for the second step and counts attempts.
 admin.site.login = site.login  # type: ignore[method-assign]  # simpler than a custom AdminSite
 admin.site.password_change = site.password_change  # type: ignore[assignment,method-assign]  # as above
 # For every list, including those of other apps.

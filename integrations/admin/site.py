@@ -1,6 +1,6 @@
 """Views that replace those of Django's admin site.
 
-The sign-in and the password page redirect to the site's own, so that nobody gets around what those ask for.
+The sign-in and the password page redirect to the site's own, which ask for the second step and count attempts.
 """
 
 from typing import Any
