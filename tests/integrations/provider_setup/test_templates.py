@@ -8,7 +8,7 @@ from django.db import IntegrityError
 from django.utils import timezone
 
 from accounts.models import User
-from foundation.oauth_client import base_urls, json_pointers, revocation_requests
+from foundation.oauth_client import answers, base_urls, revocation_requests
 from foundation.oauth_client.answers import TokenAnswer
 from foundation.oauth_client.errors import Unreachable
 from integrations import calls
@@ -264,7 +264,7 @@ def test_a_sign_in_keeps_the_base_url_of_its_answer(amira: User, as_amira: Any, 
 
 def test_pointers_lead_into_lists_too() -> None:
     found = {"data": [{"id": "a/b"}], "0": "zero"}
-    assert json_pointers.resolve(found, "/data/0/id") == "a/b"
-    assert json_pointers.resolve(found, "/0") == "zero"
+    assert answers.resolve_pointer(found, "/data/0/id") == "a/b"
+    assert answers.resolve_pointer(found, "/0") == "zero"
     for nowhere in ("/data/1/id", "/data/-1", "/data/x", "/data/0/id/0", "/data/٠"):
-        assert json_pointers.resolve(found, nowhere) is None
+        assert answers.resolve_pointer(found, nowhere) is None
