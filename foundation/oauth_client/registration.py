@@ -1,12 +1,18 @@
-"""Our client registration at one authorization server, and client authentication. A value: it knows no database."""
+"""Our client registration at one authorization server: client authentication, and base URLs that its answers may name.
 
+A value: it knows no database, and opens no socket.
+"""
+
+import re
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import quote_plus, urlsplit
 
+from requests import PreparedRequest
 from requests.auth import AuthBase
 
 from foundation.oauth_client.errors import Misconfigured
-from foundation.oauth_client.headers import Basic
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,3 +51,71 @@ def client_authentication(registration: Registration) -> tuple[AuthBase | None, 
     if method == "none":
         return None, {"client_id": registration.client_id}
     raise Misconfigured("bad_client_authentication", "the client authentication method is not known")
+
+
+class Basic(AuthBase):
+    """HTTP Basic with id and secret form-encoded first (RFC 6749 §2.3.1), so that ":", "%" and any script survive."""
+
+    def __init__(self, client_id: str, client_secret: str) -> None:
+        self._pair = f"{quote_plus(client_id)}:{quote_plus(client_secret)}"
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        request.headers["Authorization"] = "Basic " + b64encode(self._pair.encode("ascii")).decode("ascii")
+        return request
+
+
+class Bearer(AuthBase):
+    """Bearer token (RFC 6750 §2.1). As bytes: a token that is not Latin-1 must arrive as it was issued, in UTF-8."""
+
+    def __init__(self, access_token: str) -> None:
+        self._value = b"Bearer " + access_token.encode("utf-8")
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        request.headers["Authorization"] = self._value  # type: ignore[assignment]  # requests sends bytes as they are
+        return request
+
+
+HOST = re.compile(r"(\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+")
+
+
+def origin(url: str) -> str:
+    """Scheme, host and port of a URL, which decide who receives a token. "" if there is no host.
+
+    A URL that cannot be parsed is its own origin, so that it never equals a known one.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+    except ValueError:
+        return url
+    return f"{parts.scheme}://{parts.hostname}:{port}" if parts.hostname else ""
+
+
+def is_pattern(pattern: str) -> bool:
+    """Whether this is a host, or `*.` and at least two labels: "*.com" would match almost any host."""
+    return bool(HOST.fullmatch(pattern)) and pattern.removeprefix("*.").count(".") >= 1
+
+
+def trusted_origin(unverified_base_url: str, patterns: str) -> str:
+    """The origin of the base URL if it is https and its host matches one of the patterns; otherwise ""."""
+    try:
+        parts = urlsplit(unverified_base_url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return ""
+    is_trustworthy = parts.scheme == "https" and port in {None, 443} and "@" not in parts.netloc
+    if not is_trustworthy or not any(matches_pattern(host, pattern) for pattern in patterns.split()):
+        return ""
+    return f"https://{host}"
+
+
+def matches_pattern(host: str, pattern: str) -> bool:
+    if not HOST.fullmatch(host) or not is_pattern(pattern):
+        return False
+    return host.endswith(pattern[1:]) if pattern.startswith("*.") else host == pattern
+
+
+def with_origin(url: str, base_url: str) -> str:
+    """The URL with the origin of `base_url`; unchanged if that is ""."""
+    parts = urlsplit(base_url)
+    return urlsplit(url)._replace(scheme=parts.scheme, netloc=parts.netloc).geturl() if base_url else url

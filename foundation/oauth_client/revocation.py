@@ -11,8 +11,7 @@ from requests.auth import AuthBase
 
 from foundation.oauth_client import answers, revocation_requests, transport
 from foundation.oauth_client.errors import Misconfigured, OAuthError, Refused, Unusable
-from foundation.oauth_client.headers import Basic, Bearer
-from foundation.oauth_client.registration import Registration, client_authentication
+from foundation.oauth_client.registration import Basic, Bearer, Registration, client_authentication
 from foundation.oauth_client.revocation_requests import AS_REGISTERED, BEARER, BadDialect, Dialect
 
 RFC_7009 = Dialect()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from foundation.oauth_client import answers, base_urls, call_headers, revocation_requests, transport
+from foundation.oauth_client import answers, call_headers, registration, revocation_requests, transport
 from foundation.oauth_client.errors import Misconfigured
 from foundation.oauth_client.registration import Registration
 from foundation.oauth_client.revocation_requests import BadDialect
@@ -59,7 +59,9 @@ def fetch(registration: Registration, access_token: str, *, base_url: str = "") 
     except BadDialect as error:
         raise Misconfigured("bad_userinfo_request", str(error)) from None
     url = (
-        base_urls.with_origin(registration.userinfo_url, base_url) if request.at_base_url else registration.userinfo_url
+        registration.with_origin(registration.userinfo_url, base_url)
+        if request.at_base_url
+        else registration.userinfo_url
     )
     token_headers = call_headers.build_headers(
         header_texts, client_id=registration.client_id, access_token=access_token

@@ -7,8 +7,8 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from foundation.oauth_client import transport
-from foundation.oauth_client.base_urls import origin
 from foundation.oauth_client.errors import OAuthError, Unreachable
+from foundation.oauth_client.registration import origin
 
 __all__ = ["AddressField", "AddressInput", "BaseAddressField", "LinkField", "check", "check_base", "origin"]
 

@@ -10,9 +10,9 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
-from foundation.oauth_client import base_urls, call_headers, revocation_requests, transport, userinfo
-from foundation.oauth_client.base_urls import origin
+from foundation.oauth_client import call_headers, registration, revocation_requests, transport, userinfo
 from foundation.oauth_client.errors import OAuthError
+from foundation.oauth_client.registration import origin
 from foundation.oauth_client.revocation_requests import BadDialect
 from integrations.models.registry.registrations import ApplicationRegistry, GrantType
 from integrations.models.stored_json import check_storable
@@ -120,7 +120,7 @@ def wrong_json(value: object) -> str:
 def wrong_hosts(path: str, hosts: str) -> str:
     if path and not hosts.split():
         return _("Enter the hosts that a base URL from the token answer may lead to. Others are ignored.")
-    bad = [pattern for pattern in hosts.split() if not base_urls.is_pattern(pattern)]
+    bad = [pattern for pattern in hosts.split() if not registration.is_pattern(pattern)]
     if bad:
         return _("Write a host as na1.example.com or *.example.com. Not valid: %(names)s.") % {"names": ", ".join(bad)}
     return ""

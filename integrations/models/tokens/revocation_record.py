@@ -5,8 +5,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from foundation.oauth_client.base_urls import origin
 from foundation.oauth_client.client import Registration
+from foundation.oauth_client.registration import origin
 from foundation.secrets_at_rest import EncryptedField, is_sealed
 from integrations.models.registry import ApplicationRegistry, OAuth2Credential, SysIdModel
 from integrations.models.tokens.renewals import Renewal

@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils import timezone
 
-from foundation.oauth_client.base_urls import origin
+from foundation.oauth_client.registration import origin
 from integrations.connections import authorization
 from integrations.models.flows import Action, Subflow
 from integrations.models.flows.declared import check_output_paths

@@ -8,7 +8,7 @@ from django.db import IntegrityError
 from django.utils import timezone
 
 from accounts.models import User
-from foundation.oauth_client import answers, base_urls, revocation_requests
+from foundation.oauth_client import answers, registration, revocation_requests
 from foundation.oauth_client.answers import TokenAnswer
 from foundation.oauth_client.errors import Unreachable
 from integrations import calls
@@ -187,11 +187,11 @@ def test_a_template_that_could_not_work_is_refused_in_words(change: dict[str, An
     ],
 )
 def test_a_base_url_is_believed_only_on_hosts_that_are_expected(told: str, believed: str) -> None:
-    assert base_urls.trusted_origin(told, "*.salesforce.com exact.example") == believed
+    assert registration.trusted_origin(told, "*.salesforce.com exact.example") == believed
 
 
 def test_a_pattern_for_half_the_internet_is_none() -> None:
-    assert [each for each in ("*.com", "*", "com", "*.a.com", "a.com", "a.*", "") if base_urls.is_pattern(each)] == [
+    assert [each for each in ("*.com", "*", "com", "*.a.com", "a.com", "a.*", "") if registration.is_pattern(each)] == [
         "*.a.com",
         "a.com",
     ]
