@@ -1,23 +1,24 @@
 """Requests of an OAuth client to an authorization server: RFC 6749, 7636, 7662 and OpenID Connect's userinfo.
 
-Token requests go through `token_endpoint`, all others straight to the transport; `answers` parses the responses.
-Stateless; knows no users and no database.
+requests-oauthlib writes the token requests, which go through the guarded transport. `answers` parses the responses
+before either library sees them, because both mishandle hostile ones. Stateless; knows no users and no database.
 """
 
+import logging
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import requests
 from oauthlib.oauth2 import BackendApplicationClient, LegacyApplicationClient, WebApplicationClient
+from requests_oauthlib import OAuth2Session
 
-from foundation.oauth_client import answers, id_tokens, transport
-from foundation.oauth_client import userinfo as userinfo_request
+from foundation.oauth_client import answers, dialects, id_tokens, transport
 from foundation.oauth_client.answers import TokenAnswer
 from foundation.oauth_client.errors import Misconfigured, Unusable
-from foundation.oauth_client.registration import Registration, client_authentication
-from foundation.oauth_client.token_endpoint import TokenSession
+from foundation.oauth_client.registration import Registration, client_authentication, with_origin
 
 __all__ = [
     "AuthorizationRequest",
@@ -32,6 +33,10 @@ __all__ = [
     "refresh",
     "userinfo",
 ]
+
+# At DEBUG, both log tokens, passwords and client secrets.
+for _chatty in ("requests_oauthlib", "oauthlib"):
+    logging.getLogger(_chatty).setLevel(logging.INFO)
 
 # Not for an administrator's extra parameters: these bind the response to this request, or replace the whole request.
 _RESERVED = frozenset(
@@ -133,8 +138,24 @@ def introspect(registration: Registration, token: str, *, hint: str = "") -> Int
 
 
 def userinfo(registration: Registration, access_token: str, *, base_url: str = "") -> Mapping[str, object]:
-    """Claims about the user (OpenID Connect Core §5.3, or as registered). `base_url`: from the token response."""
-    return userinfo_request.fetch(registration, access_token, base_url=base_url)
+    """Claims about the user (OpenID Connect Core §5.3, or as registered). `base_url`: from the token response.
+
+    A successful status with `"ok": false` counts as an error.
+    """
+    try:
+        request = dialects.parse_userinfo_request(registration.userinfo_request)
+        header_texts = {**dialects.parse_call_headers("call_headers", registration.call_headers), **request.headers}
+    except dialects.BadDialect as error:
+        raise Misconfigured("bad_userinfo_request", str(error)) from None
+    url = with_origin(registration.userinfo_url, base_url) if request.at_base_url else registration.userinfo_url
+    token_headers = dialects.build_headers(header_texts, client_id=registration.client_id, access_token=access_token)
+    content_type = {} if request.json is None else {"Content-Type": "application/json"}
+    headers: dict[str, str | bytes] = {"Accept": "application/json", **content_type, **token_headers}
+    response = transport.request(request.method, url, headers=headers, data=request.json)
+    claims = answers.parse_document(response)
+    if claims.get("ok") is False:
+        raise answers.error_from(response)
+    return claims
 
 
 def post(registration: Registration, url: str, fields: Mapping[str, str]) -> requests.Response:
@@ -185,3 +206,79 @@ def _with_claims(answer: TokenAnswer, registration: Registration, nonce: str) ->
         answer.unverified_id_token, client_id=registration.client_id, issuer=registration.issuer, nonce=nonce
     )
     return replace(answer, claims=claims)
+
+
+_Client = WebApplicationClient | LegacyApplicationClient | BackendApplicationClient
+
+
+class _Placeholder:
+    """The response that oauthlib parses in place of the server's."""
+
+    text = '{"access_token": "read elsewhere", "token_type": "Bearer"}'
+
+
+class TokenSession(transport.Session, OAuth2Session):  # type: ignore[misc]  # requests-oauthlib has no types
+    """A session for one token request.
+
+    It has no scope: oauthlib raises if the server narrows the scope, after the tokens have been issued.
+    """
+
+    def __init__(self, registration: Registration, client: _Client, *, redirect_uri: str = "", url: str = "") -> None:
+        super().__init__(client=client, redirect_uri=redirect_uri or None)
+        self._auth, self._fields = client_authentication(registration)
+        self._grant_type, self._registration = client.grant_type, registration
+        self._answer: TokenAnswer | None = None
+        self._endpoint_url = url or registration.token_url
+        self._https_url = _https_spelling(self._endpoint_url)
+        self.register_compliance_hook("access_token_response", self._read)
+        self.register_compliance_hook("refresh_token_response", self._read)
+
+    def fetch(self, **parameters: Any) -> TokenAnswer:
+        with transport.translate_errors():
+            self.fetch_token(
+                self._https_url,
+                auth=self._auth,
+                include_client_id=bool(self._fields),
+                client_secret=self._fields.get("client_secret"),
+                body=urlencode(self._registration.token_parameters),
+                **parameters,
+            )
+        return self._result()
+
+    def renew(self, refresh_token: str, fields: Mapping[str, str]) -> TokenAnswer:
+        """Refresh. `fields` go into the body: requests-oauthlib passes a scope itself, and fails on a second one."""
+        self._grant_type = "refresh_token"
+        body = urlencode({**self._registration.token_parameters, **fields})
+        with transport.translate_errors():
+            self.refresh_token(self._https_url, refresh_token=refresh_token, body=body, auth=self._auth, **self._fields)
+        return self._result()
+
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        """Send, with the scheme of the endpoint restored. Whether plain http is allowed is decided by the transport."""
+        if self._endpoint_url != self._https_url and request.url == _prepared(self._https_url):
+            request.url = _prepared(self._endpoint_url)
+        response = super().send(request, **kwargs)
+        response.encoding = (
+            "utf-8"  # requests-oauthlib decodes the body for its log, and a hostile charset would raise there
+        )
+        return response
+
+    def _read(self, response: requests.Response) -> _Placeholder:
+        places = {"token_path": self._registration.token_path, "base_url_path": self._registration.base_url_path}
+        self._answer = answers.parse_token_answer(response, grant_type=self._grant_type, **places)
+        return _Placeholder()
+
+    def _result(self) -> TokenAnswer:
+        if self._answer is None:
+            raise Unusable("no_answer")
+        return self._answer
+
+
+def _https_spelling(url: str) -> str:
+    """The URL with https, which oauthlib insists on, unless an environment variable allows http everywhere."""
+    parts = transport.check_spelling(url)
+    return parts._replace(scheme="https").geturl() if parts.scheme == "http" else url
+
+
+def _prepared(url: str) -> str:
+    return requests.Request("POST", url).prepare().url or ""

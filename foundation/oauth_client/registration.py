@@ -91,7 +91,7 @@ def origin(url: str) -> str:
     return f"{parts.scheme}://{parts.hostname}:{port}" if parts.hostname else ""
 
 
-def is_pattern(pattern: str) -> bool:
+def is_host_pattern(pattern: str) -> bool:
     """Whether this is a host, or `*.` and at least two labels: "*.com" would match almost any host."""
     return bool(HOST.fullmatch(pattern)) and pattern.removeprefix("*.").count(".") >= 1
 
@@ -110,7 +110,7 @@ def trusted_origin(unverified_base_url: str, patterns: str) -> str:
 
 
 def matches_pattern(host: str, pattern: str) -> bool:
-    if not HOST.fullmatch(host) or not is_pattern(pattern):
+    if not HOST.fullmatch(host) or not is_host_pattern(pattern):
         return False
     return host.endswith(pattern[1:]) if pattern.startswith("*.") else host == pattern
 

@@ -9,10 +9,10 @@ from urllib.parse import quote
 from requests import Response
 from requests.auth import AuthBase
 
-from foundation.oauth_client import answers, revocation_requests, transport
+from foundation.oauth_client import answers, dialects, transport
+from foundation.oauth_client.dialects import AS_REGISTERED, BEARER, BadDialect, Dialect
 from foundation.oauth_client.errors import Misconfigured, OAuthError, Refused, Unusable
 from foundation.oauth_client.registration import Basic, Bearer, Registration, client_authentication
-from foundation.oauth_client.revocation_requests import AS_REGISTERED, BEARER, BadDialect, Dialect
 
 RFC_7009 = Dialect()
 
@@ -29,7 +29,7 @@ class GrantTokens:
 def dialect_of(raw: object) -> Dialect:
     """The dialect that a row holds. Raises `Misconfigured` if it is not valid (any more)."""
     try:
-        return revocation_requests.parse_dialect(raw)
+        return dialects.parse_dialect(raw)
     except BadDialect as error:
         raise Misconfigured("bad_revocation_request", str(error)) from None
 
@@ -53,7 +53,7 @@ def revoke(registration: Registration, ending: GrantTokens, token: str, dialect:
     response = transport.request(
         dialect.method,
         build_url(registration.revocation_url, values),
-        headers={"Accept": "application/json", **revocation_requests.fill_placeholders(dialect.headers, values)},
+        headers={"Accept": "application/json", **dialects.fill_placeholders(dialect.headers, values)},
         auth=auth,
         **build_content(dialect, values, token, credentials),
     )
@@ -62,9 +62,7 @@ def revoke(registration: Registration, ending: GrantTokens, token: str, dialect:
 
 def check_dialect(registration: Registration, dialect: Dialect) -> None:
     try:
-        revocation_requests.check_together(
-            dialect, registration.revocation_url, registered=registration.client_authentication
-        )
+        dialects.check_together(dialect, registration.revocation_url, registered=registration.client_authentication)
     except BadDialect as error:
         raise Misconfigured("bad_revocation_request", str(error)) from None
 
@@ -83,10 +81,10 @@ def placeholder_values(registration: Registration, ending: GrantTokens, token: s
 
 def build_url(template: str, values: Mapping[str, str]) -> str:
     """The URL with percent-encoded values. Rejects values of dots alone, which are dot segments even if encoded."""
-    if any(set(values[name]) == {"."} for name in revocation_requests.placeholders_in(template)):
+    if any(set(values[name]) == {"."} for name in dialects.placeholders_in(template)):
         raise Misconfigured("bad_url", "a value in the URL consists of dots")
     encoded = {name: quote(value, safe="") for name, value in values.items()}
-    return str(revocation_requests.fill_placeholders(template, encoded))
+    return str(dialects.fill_placeholders(template, encoded))
 
 
 def build_authentication(
@@ -113,7 +111,7 @@ def build_content(
     """The body or the query, as arguments for the transport. Empty fields of a form or query are left out."""
     token_field = {dialect.token_field: values["token"]} if dialect.token_field else {}
     hint = {"token_type_hint": token} if token_field and dialect.hint else {}
-    fields = {**token_field, **hint, **revocation_requests.fill_placeholders(dialect.fields, values), **credentials}
+    fields = {**token_field, **hint, **dialects.fill_placeholders(dialect.fields, values), **credentials}
     if dialect.body == "none":
         return {}
     if dialect.body == "json":

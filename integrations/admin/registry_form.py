@@ -15,8 +15,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_variables
 
-from foundation.oauth_client import revocation_requests
-from foundation.oauth_client.revocation_requests import BadDialect
+from foundation.oauth_client import dialects
+from foundation.oauth_client.dialects import BadDialect
 from foundation.secrets_at_rest import NoKeys, keyring
 from integrations.admin import move_confirmation
 from integrations.admin.addresses import AddressField, AddressInput, BaseAddressField, LinkField
@@ -172,13 +172,13 @@ class RegistryForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
     def clean_revocation_request(self) -> dict[str, Any]:
         typed = self.cleaned_data["revocation_request"] or {}
         with dialect_errors():
-            revocation_requests.parse_dialect(typed)
+            dialects.parse_dialect(typed)
         return dict(typed)
 
     def clean_token_revocation_url(self) -> str:
         url: str = self.cleaned_data["token_revocation_url"]
         with dialect_errors():
-            revocation_requests.check_url(url)
+            dialects.check_url(url)
         return url
 
     def clean_scope_separator(self) -> str:
@@ -211,10 +211,10 @@ class RegistryForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
 
     def check_revocation(self, fields: dict[str, Any]) -> None:
         """Check address and request of the revocation together: placeholders must match."""
-        dialect, url = revocation_requests.parse_dialect(fields["revocation_request"]), fields["token_revocation_url"]
+        dialect, url = dialects.parse_dialect(fields["revocation_request"]), fields["token_revocation_url"]
         try:
             if url:
-                revocation_requests.check_together(dialect, url, registered=fields["send_credentials"])
+                dialects.check_together(dialect, url, registered=fields["send_credentials"])
         except BadDialect as error:
             self.add_error("revocation_request", str(error))
 

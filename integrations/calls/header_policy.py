@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
-from foundation.oauth_client import call_headers
+from foundation.oauth_client import dialects
 from integrations.expressions.percent_encoding import LONGEST_PATH, TooManyEncodings, unquote_fully
 from integrations.models.registry import ApplicationRegistry
 
@@ -83,7 +83,7 @@ def request_headers(
 ) -> dict[str, str | bytes]:
     """Headers of the caller and of the registry. The caller cannot override those that identify the client or user."""
     texts = registry.call_headers
-    ours = call_headers.build_headers(texts, client_id=registry.client_id, access_token=access_token)
+    ours = dialects.build_headers(texts, client_id=registry.client_id, access_token=access_token)
     reserved = {"authorization", *(normalize_name(name) for name, text in texts.items() if "{" in text)}
     allowed = {name: value for name, value in caller_headers.items() if normalize_name(name) not in reserved}
     overridden = {normalize_name(name) for name in allowed}

@@ -12,7 +12,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
-from foundation.oauth_client import revocation_requests
+from foundation.oauth_client import dialects
 from integrations.models.registry import ApplicationRegistry, GrantType, OAuthEntityScope, validation
 
 KINDS = ("address", "host", "label", "segment", "text")
@@ -182,7 +182,7 @@ def find_shortcomings(definition: Definition) -> Iterator[str]:
 
 def question_shortcomings(definition: Definition) -> Iterator[str]:
     names = [question.name for question in definition.questions]
-    if len(set(names)) < len(names) or set(names) & set(revocation_requests.PLACEHOLDERS):
+    if len(set(names)) < len(names) or set(names) & set(dialects.PLACEHOLDERS):
         yield _("Two questions have the same name, or one has a name that is reserved for a token.")
     for question in definition.questions:
         if question.kind not in KINDS or not _NAME.fullmatch(question.name):

@@ -21,7 +21,8 @@ from accounts.api.bearer_tokens import Bearer, PresentedToken
 from accounts.models import User
 from foundation import shared_reads
 from foundation.compiled_queries import CompiledQuery, Slot, columns_of
-from foundation.oauth_client import registration, transport
+from foundation.oauth_client import transport
+from foundation.oauth_client.registration import with_origin
 from foundation.secrets_at_rest import Unreadable
 from integrations.connections.renewal.single_flight import renew
 from integrations.connections.renewal.validity import required_seconds
@@ -185,7 +186,7 @@ def ready_call_from(row: TokenRow, user_id: int, minimum_seconds: float, *, rene
         scopes=row.scopes,
         expires_at=row.expires_at,
         last_used_at=row.last_used_at,
-        connection_url=registration.with_origin(row.connection_url, base_url) if row.connection_url else "",
+        connection_url=with_origin(row.connection_url, base_url) if row.connection_url else "",
         registry=row.registry,
         alias=row.alias,
         allow_export=row.allow_export,

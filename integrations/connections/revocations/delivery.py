@@ -12,9 +12,9 @@ from django.utils import timezone
 from foundation.error_boundary import error_boundary
 from foundation.oauth_client import revocation as wire
 from foundation.oauth_client import transport
+from foundation.oauth_client.dialects import Dialect
 from foundation.oauth_client.errors import Misconfigured, OAuthError, Refused
 from foundation.oauth_client.revocation import GrantTokens
-from foundation.oauth_client.revocation_requests import Dialect
 from foundation.secrets_at_rest import Unreadable
 from integrations.connections.revocations import verification
 from integrations.connections.revocations.postponement import (

@@ -11,9 +11,9 @@ from django.utils import timezone
 
 from foundation.oauth_client import client
 from foundation.oauth_client.answers import TokenAnswer
+from foundation.oauth_client.dialects import Dialect
 from foundation.oauth_client.error_codes import DEAD_REFRESH_TOKEN
 from foundation.oauth_client.errors import OAuthError, Refused
-from foundation.oauth_client.revocation_requests import Dialect
 from integrations.models.tokens import Revocation
 
 MARGIN = timedelta(seconds=30)

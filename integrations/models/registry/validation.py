@@ -10,10 +10,10 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
-from foundation.oauth_client import call_headers, registration, revocation_requests, transport, userinfo
+from foundation.oauth_client import dialects, transport
+from foundation.oauth_client.dialects import BadDialect
 from foundation.oauth_client.errors import OAuthError
-from foundation.oauth_client.registration import origin
-from foundation.oauth_client.revocation_requests import BadDialect
+from foundation.oauth_client.registration import is_host_pattern, origin
 from integrations.models.registry.registrations import ApplicationRegistry, GrantType
 from integrations.models.stored_json import check_storable
 
@@ -38,8 +38,8 @@ OURS_IN_TOKEN_REQUESTS = frozenset(
 )
 PARAMETERS = {"authorization_parameters": OURS_TO_SEND, "token_parameters": OURS_IN_TOKEN_REQUESTS}
 REQUESTS: Mapping[str, Callable[[object], object]] = {
-    "call_headers": partial(call_headers.parse_call_headers, "Headers of calls"),
-    "userinfo_request": userinfo.parse_userinfo_request,
+    "call_headers": partial(dialects.parse_call_headers, "Headers of calls"),
+    "userinfo_request": dialects.parse_userinfo_request,
 }
 JSON_FIELDS = ("revocation_request", *PARAMETERS, *REQUESTS)
 
@@ -83,11 +83,9 @@ def wrong_address(url: str) -> str:
 
 def wrong_dialect(registry: ApplicationRegistry) -> str:
     try:
-        dialect = revocation_requests.parse_dialect(registry.revocation_request)
+        dialect = dialects.parse_dialect(registry.revocation_request)
         if registry.token_revocation_url:
-            revocation_requests.check_together(
-                dialect, registry.token_revocation_url, registered=registry.send_credentials
-            )
+            dialects.check_together(dialect, registry.token_revocation_url, registered=registry.send_credentials)
     except BadDialect as error:
         return str(error)
     return ""
@@ -120,7 +118,7 @@ def wrong_json(value: object) -> str:
 def wrong_hosts(path: str, hosts: str) -> str:
     if path and not hosts.split():
         return _("Enter the hosts that a base URL from the token answer may lead to. Others are ignored.")
-    bad = [pattern for pattern in hosts.split() if not registration.is_pattern(pattern)]
+    bad = [pattern for pattern in hosts.split() if not is_host_pattern(pattern)]
     if bad:
         return _("Write a host as na1.example.com or *.example.com. Not valid: %(names)s.") % {"names": ", ".join(bad)}
     return ""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from foundation.oauth_client import registration
+from foundation.oauth_client.registration import origin, trusted_origin
 from integrations.models import admission
 from integrations.models.registry import ApplicationRegistry, HttpConnection, OAuth2Credential
 
@@ -31,7 +31,7 @@ SNAPSHOT = {  # columns of a revocation, and the registry's fields they come fro
 }
 Agreement = dict[str, Any]
 
-origin_of = lru_cache(maxsize=4096)(registration.origin)
+origin_of = lru_cache(maxsize=4096)(origin)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +116,7 @@ def covers_hosts(hosts: Iterable[str], pattern: str) -> bool:
 def allowed_base_url(agreed: Agreement | None, base_url: str, hosts: str) -> str:
     """Return the origin that a token answer names for calls, if the set-up and the owner allow it; else ""."""
     agreed_hosts = " ".join((agreed or {}).get("base_url_hosts", []))
-    return registration.trusted_origin(base_url, hosts) and registration.trusted_origin(base_url, agreed_hosts)
+    return trusted_origin(base_url, hosts) and trusted_origin(base_url, agreed_hosts)
 
 
 def revocation_snapshot(agreed: Agreement, registry: ApplicationRegistry) -> dict[str, Any]:

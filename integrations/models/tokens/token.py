@@ -17,8 +17,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from foundation.oauth_client import registration
 from foundation.oauth_client.answers import TokenAnswer
+from foundation.oauth_client.registration import with_origin
 from foundation.secrets_at_rest import is_sealed, value_or_blank
 from integrations.models.registry import ApplicationRegistry, IntegrationType, OAuth2Credential
 from integrations.models.tokens import consent
@@ -111,7 +111,7 @@ class Token(TokenRecord):
 
     def at_home(self, url: str) -> str:
         """Return the URL at the server that the provider named for this person, if it named one."""
-        return registration.with_origin(url, value_or_blank(self, "base_url")) if is_sealed(self, "base_url") else url
+        return with_origin(url, value_or_blank(self, "base_url")) if is_sealed(self, "base_url") else url
 
     def is_of_another(self, answer: TokenAnswer) -> bool:
         """Whether the answer names another subject (OpenID Connect Core §12.2), if accounts are identified by it."""

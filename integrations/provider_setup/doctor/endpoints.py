@@ -9,9 +9,9 @@ from django.utils.translation import gettext as _
 
 from foundation.oauth_client import answers, client, revocation, transport
 from foundation.oauth_client.client import Registration
+from foundation.oauth_client.dialects import BEARER
 from foundation.oauth_client.errors import Misconfigured, OAuthError, Refused
 from foundation.oauth_client.revocation import GrantTokens
-from foundation.oauth_client.revocation_requests import BEARER
 from integrations.models.registry import ApplicationRegistry, GrantType, validation
 from integrations.provider_setup.doctor.findings import Finding, Whose, fault, good, undecided, unreached
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from foundation.oauth_client import revocation, revocation_requests
+from foundation.oauth_client import dialects, revocation
 from foundation.oauth_client.client import Registration
+from foundation.oauth_client.dialects import BadDialect
 from foundation.oauth_client.errors import Misconfigured, OAuthError, Refused, Unusable
 from foundation.oauth_client.revocation import GrantTokens
-from foundation.oauth_client.revocation_requests import BadDialect
 from tests.servers.hostile import Call, HostileServer
 
 Register = Callable[..., Registration]
@@ -214,7 +214,7 @@ SHAPES = {
 
 
 def revoke(register: Register, provider: HostileServer, shape: Shape) -> None:
-    dialect = revocation_requests.parse_dialect(json.loads(json.dumps(shape.request)))
+    dialect = dialects.parse_dialect(json.loads(json.dumps(shape.request)))
     registration = register(revocation_url=provider.url + shape.url)
     assert revocation.missing_values(registration, ENDING, dialect.send[0], dialect) == []
     revocation.revoke(registration, ENDING, dialect.send[0], dialect)
@@ -305,7 +305,7 @@ def test_an_answer_that_does_not_say_it_is_no_confirmation(register: Register, p
 )
 def test_a_dialect_that_cannot_be_meant_is_refused_in_words(raw: object, sentence: str) -> None:
     with pytest.raises(BadDialect) as caught:
-        revocation_requests.parse_dialect(raw)
+        dialects.parse_dialect(raw)
     assert sentence in str(caught.value)
     assert str(caught.value).endswith(".")
     with pytest.raises(Misconfigured, match="bad_revocation_request"):
@@ -329,9 +329,9 @@ def test_a_dialect_that_cannot_be_meant_is_refused_in_words(raw: object, sentenc
 def test_an_address_and_its_dialect_must_fit(
     url: str, request_: dict[str, Any], sentence: str, register: Register, provider: HostileServer
 ) -> None:
-    dialect = revocation_requests.parse_dialect(request_)
+    dialect = dialects.parse_dialect(request_)
     with pytest.raises(BadDialect, match=sentence.replace("{", r"\{").replace("}", r"\}")):
-        revocation_requests.check_together(dialect, url, registered="client_secret_basic")
+        dialects.check_together(dialect, url, registered="client_secret_basic")
     with pytest.raises(Misconfigured, match="bad_revocation_request"):
         revocation.revoke(register(revocation_url=url), ENDING, "refresh_token", dialect)
     assert provider.connections == 0
@@ -339,7 +339,7 @@ def test_an_address_and_its_dialect_must_fit(
 
 @pytest.mark.parametrize("account_id", ["..", "."])
 def test_no_account_can_climb_out_of_its_place(account_id: str, register: Register, provider: HostileServer) -> None:
-    dialect = revocation_requests.parse_dialect(BY_BEARER | {"method": "DELETE", "body": "none"})
+    dialect = dialects.parse_dialect(BY_BEARER | {"method": "DELETE", "body": "none"})
     registration = register(revocation_url=provider.url + "/v1/{account_id}/permissions")
     with pytest.raises(Misconfigured, match="bad_url"):
         revocation.revoke(registration, GrantTokens(access_token="t", account_id=account_id), "access_token", dialect)
@@ -347,7 +347,7 @@ def test_no_account_can_climb_out_of_its_place(account_id: str, register: Regist
 
 
 def test_what_a_call_would_lack_is_known_before_it_is_made(register: Register) -> None:
-    as_person = revocation_requests.parse_dialect(BY_BEARER | {"body": "none"})
+    as_person = dialects.parse_dialect(BY_BEARER | {"body": "none"})
     only_refresh = GrantTokens(refresh_token="r")
     assert revocation.missing_values(register(), only_refresh, "refresh_token", as_person) == ["access_token"]
     named = register(revocation_url="https://a.example/{account_id}/{token}")

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from foundation.oauth_client import call_headers, client, userinfo
+from foundation.oauth_client import client, dialects
 from foundation.oauth_client.client import Registration
+from foundation.oauth_client.dialects import BadDialect
 from foundation.oauth_client.errors import Misconfigured, OAuthError, Unusable
-from foundation.oauth_client.revocation_requests import BadDialect
 from tests.servers.hostile import HostileServer
 
 Register = Callable[..., Registration]
@@ -85,7 +85,7 @@ def test_a_request_that_could_not_work_is_refused_in_words(
     request_: Any, sentence: str, register: Register, provider: HostileServer
 ) -> None:
     with pytest.raises(BadDialect) as caught:
-        userinfo.parse_userinfo_request(request_)
+        dialects.parse_userinfo_request(request_)
     assert sentence in str(caught.value)
     with pytest.raises(Misconfigured):
         client.userinfo(register(userinfo_request=request_), TOKEN)
@@ -95,18 +95,18 @@ def test_a_request_that_could_not_work_is_refused_in_words(
 @pytest.mark.parametrize("raw", [[], "X: y", {"X y": "z"}, {"X": "a\nb"}, {"X": "{token}"}, {"X": "{"}])
 def test_headers_that_could_not_work_stop_a_call_as_our_own_fault(raw: Any) -> None:
     with pytest.raises(OAuthError, match="bad_call_headers"):
-        call_headers.build_headers(raw, client_id="keyrack", access_token=TOKEN)
+        dialects.build_headers(raw, client_id="keyrack", access_token=TOKEN)
 
 
 def test_a_client_id_cannot_end_a_header() -> None:
     with pytest.raises(Misconfigured, match="bad_client_id"):
-        call_headers.build_headers({"Client-Id": "{client_id}"}, client_id="a\r\nX: y", access_token=TOKEN)
+        dialects.build_headers({"Client-Id": "{client_id}"}, client_id="a\r\nX: y", access_token=TOKEN)
 
 
 def test_where_no_header_holds_the_token_it_goes_as_a_bearer() -> None:
     bearer = {"Authorization": f"Bearer {TOKEN}".encode()}
-    assert call_headers.build_headers({}, client_id="keyrack", access_token=TOKEN) == bearer
-    assert call_headers.build_headers({"V": "1"}, client_id="k", access_token=TOKEN) == {"V": b"1", **bearer}
-    assert call_headers.build_headers({"X-T": "{access_token}"}, client_id="k", access_token=TOKEN) == {
+    assert dialects.build_headers({}, client_id="keyrack", access_token=TOKEN) == bearer
+    assert dialects.build_headers({"V": "1"}, client_id="k", access_token=TOKEN) == {"V": b"1", **bearer}
+    assert dialects.build_headers({"X-T": "{access_token}"}, client_id="k", access_token=TOKEN) == {
         "X-T": TOKEN.encode()
     }

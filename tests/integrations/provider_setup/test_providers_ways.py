@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
-from foundation.oauth_client import registration
+from foundation.oauth_client.registration import with_origin
 from integrations import calls
 from integrations.models import Alias, ApplicationRegistry, HttpConnection, Token
 from integrations.models.definitions import SAMPLES
@@ -52,7 +52,7 @@ def set_up(key: str, server: HostileServer) -> Alias:
     fields = definition.registry_fields({each.name: SAMPLES[each.kind] for each in definition.questions})
     for name in (*ADDRESSES, "userinfo_url"):
         if fields.get(name):
-            fields[name] = registration.with_origin(fields[name], server.url)
+            fields[name] = with_origin(fields[name], server.url)
     return cast.integration_at(cast.registry_at(server.url, **{"issuer": "", **fields}))
 
 

@@ -8,9 +8,10 @@ from django.db import IntegrityError
 from django.utils import timezone
 
 from accounts.models import User
-from foundation.oauth_client import answers, registration, revocation_requests
+from foundation.oauth_client import answers, dialects
 from foundation.oauth_client.answers import TokenAnswer
 from foundation.oauth_client.errors import Unreachable
+from foundation.oauth_client.registration import is_host_pattern, trusted_origin
 from integrations import calls
 from integrations.models import (
     Alias,
@@ -82,7 +83,7 @@ def test_an_address_that_nobody_confirmed_makes_what_is_read_there_unconfirmed(k
 @pytest.mark.parametrize("key", [key for key, row in SHIPPED.items() if row["registry"].get("token_revocation_url")])
 def test_each_revocation_is_a_shape_that_is_tested_on_the_wire(key: str) -> None:
     def essence(request: Any) -> tuple[object, ...]:
-        read = revocation_requests.parse_dialect(request)
+        read = dialects.parse_dialect(request)
         names_it = read.body != "none" and bool(read.token_field)
         sent = (read.hint, read.send[0]) if names_it else ()
         return (read.method, read.client_authentication, read.body, bool(read.fields), names_it, *sent)
@@ -187,11 +188,11 @@ def test_a_template_that_could_not_work_is_refused_in_words(change: dict[str, An
     ],
 )
 def test_a_base_url_is_believed_only_on_hosts_that_are_expected(told: str, believed: str) -> None:
-    assert registration.trusted_origin(told, "*.salesforce.com exact.example") == believed
+    assert trusted_origin(told, "*.salesforce.com exact.example") == believed
 
 
 def test_a_pattern_for_half_the_internet_is_none() -> None:
-    assert [each for each in ("*.com", "*", "com", "*.a.com", "a.com", "a.*", "") if registration.is_pattern(each)] == [
+    assert [each for each in ("*.com", "*", "com", "*.a.com", "a.com", "a.*", "") if is_host_pattern(each)] == [
         "*.a.com",
         "a.com",
     ]

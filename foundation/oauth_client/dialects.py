@@ -1,17 +1,24 @@
-"""Dialects of revocation requests: RFC 7009, or what one provider requires instead.
+"""Dialects: what one provider requires instead of the RFCs, as an administrator defines it.
 
-An administrator defines the dialect; it is validated strictly, also against its URL, and errors say what is wrong.
-Placeholders stand for tokens and secrets, so a dialect holds none. Sends nothing.
+A revocation request replaces RFC 7009, the headers of API calls RFC 6750, and a userinfo request OpenID Connect.
+Definitions are validated strictly, also against
+their URL, and errors say what is wrong. Placeholders stand for tokens and secrets, so a definition holds none. Sends
+nothing.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from foundation.oauth_client.errors import Misconfigured
+
 TOKENS = ("refresh_token", "access_token")  # in this order: revoking the refresh token often ends the access token
 PLACEHOLDERS = ("client_id", "client_secret", *TOKENS, "token", "account_id")
+CALL_PLACEHOLDERS = ("client_id", "access_token")  # not the client secret, which APIs must not see
+ACCESS_TOKEN = "{access_token}"  # noqa: S105  # a placeholder, not a token
 METHODS = ("POST", "DELETE", "GET", "PUT", "PATCH")
 AS_REGISTERED, BEARER = "as_registered", "bearer"
 AUTHENTICATIONS = (
@@ -206,3 +213,74 @@ def fill_placeholders(value: Any, values: Mapping[str, str]) -> Any:
     if isinstance(value, Mapping):
         return {name: fill_placeholders(inner, values) for name, inner in value.items()}
     return [fill_placeholders(inner, values) for inner in value] if isinstance(value, list) else value
+
+
+# Headers of API calls -------------------------------------------------------------------------------------------------
+
+
+def parse_call_headers(where: str, raw: object) -> Mapping[str, str]:
+    """Validate header names and texts. Raises `BadDialect`."""
+    texts = parse_headers(where, raw)
+    for name, text in texts.items():
+        for placeholder in placeholders_in(text):
+            if placeholder not in CALL_PLACEHOLDERS:
+                raise BadDialect(
+                    f"The header {name} cannot hold {{{placeholder}}}, only {{client_id}} and {ACCESS_TOKEN}."
+                )
+        if name.lower() == "authorization" and ACCESS_TOKEN not in text:
+            raise BadDialect(f"The header Authorization says who calls, and must hold {ACCESS_TOKEN}.")
+    return texts
+
+
+def build_headers(raw: object, *, client_id: str, access_token: str) -> dict[str, bytes]:
+    """Headers for one call. As bytes: a token that is not Latin-1 must arrive as it was issued, in UTF-8."""
+    try:
+        texts = parse_call_headers("call_headers", raw)
+    except BadDialect as error:
+        raise Misconfigured("bad_call_headers", str(error)) from None
+    if not client_id.isprintable():
+        raise Misconfigured("bad_client_id", "the client id holds control characters")
+    values = {"client_id": client_id, "access_token": access_token}
+    filled = {name: str(fill_placeholders(text, values)).encode() for name, text in texts.items()}
+    if any(ACCESS_TOKEN in text for text in texts.values()):
+        return filled
+    return {**filled, "Authorization": b"Bearer " + access_token.encode()}
+
+
+# Userinfo requests ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserinfoRequest:
+    """How to build the request. The defaults are OpenID Connect Core §5.3.1."""
+
+    method: str = "GET"
+    json: bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    at_base_url: bool = False  # at the base URL of the token response, if it has one
+
+
+def parse_userinfo_request(raw: object) -> UserinfoRequest:
+    """Validate a definition. {} is OpenID Connect. Raises `BadDialect`."""
+    if not isinstance(raw, dict):
+        raise BadDialect('A userinfo request is a JSON object, such as {"method": "POST"}.')
+    for key in raw:
+        if key not in USERINFO_READERS:
+            raise BadDialect(f"“{key}” is not known in a userinfo request; it has {', '.join(USERINFO_READERS)}.")
+    request = UserinfoRequest(**{key: USERINFO_READERS[key](key, value) for key, value in raw.items()})
+    if request.method == "GET" and request.json is not None:
+        raise BadDialect("A GET has no body: leave “json” out, or use POST.")
+    return request
+
+
+def json_bytes(key: str, value: object) -> bytes:
+    """Any JSON value: some providers require null."""
+    return json.dumps(value).encode()
+
+
+USERINFO_READERS: Mapping[str, Callable[[str, object], Any]] = {
+    "method": parse_choice("GET", "POST"),
+    "json": json_bytes,
+    "headers": parse_call_headers,
+    "at_base_url": parse_boolean,
+}
