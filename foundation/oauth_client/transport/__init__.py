@@ -10,23 +10,23 @@ Guarantees for every call:
 requests-hardened covers less than half of this (loopback yes or no, no networks, time per read).
 Knows HTTP; of OAuth it knows only the errors, into which it translates those of the libraries.
 
-    limits       deadline and size                    sockets          where a connection may go
-    addresses    which addresses are public           sessions         requests on top of guarded sockets
-    framing      where a response begins and ends     streams          streamed bodies, on the same connections
-                                                      local_answers    addresses of this site
+    sockets     where a connection may go, its deadline and size     framing     where a response begins and ends
+    sessions    requests on top of guarded connections
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from typing import Self
 
 import requests
+import urllib3
 from requests.auth import AuthBase
 
-from foundation.oauth_client.transport import limits, sessions, sockets
-from foundation.oauth_client.transport.limits import DEADLINE, IDLE, MAX_BYTES
-from foundation.oauth_client.transport.local_answers import Answering, LocalAnswer
-from foundation.oauth_client.transport.sessions import Session, check_spelling, translate_errors
-from foundation.oauth_client.transport.streams import Stream, stream
+from foundation.oauth_client.errors import OAuthError
+from foundation.oauth_client.transport import sessions, sockets
+from foundation.oauth_client.transport.framing import length_of
+from foundation.oauth_client.transport.sessions import Answering, LocalAnswer, Session, check_spelling, translate_errors
+from foundation.oauth_client.transport.sockets import DEADLINE, IDLE, MAX_BYTES, Flow
 
 __all__ = [
     "DEADLINE",
@@ -46,6 +46,8 @@ __all__ = [
     "stream",
     "translate_errors",
 ]
+
+PIECE = 128 << 10  # bytes read at once, at most
 
 
 def configure(allow: Iterable[str]) -> None:
@@ -71,7 +73,7 @@ def session() -> Session:
 
 def deadline(seconds: float) -> AbstractContextManager[None]:
     """A context in which all calls together take at most so many seconds."""
-    return limits.within(seconds)
+    return sockets.limit_exchanges(seconds)
 
 
 def check(url: str) -> None:
@@ -96,5 +98,76 @@ def request(
     max_bytes: int = MAX_BYTES,
 ) -> requests.Response:
     """Send a request and read the whole response, whatever its status. Raises an `OAuthError` if there is none."""
-    with limits.within(deadline, max_bytes):
+    with sockets.limit_exchanges(deadline, max_bytes):
         return sessions.exchange(method, url, headers=headers, params=params, data=data, json=json, auth=auth)
+
+
+class Stream:
+    """A response whose headers have arrived. Iterate for the body as it arrives, in its content encoding."""
+
+    def __init__(self, raw: urllib3.BaseHTTPResponse) -> None:
+        self._raw = raw
+        self.status_code = raw.status
+        self.headers = raw.headers
+        self.length = length_of(raw.headers.getlist("Transfer-Encoding"), raw.headers.getlist("Content-Length"))
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> bytes:
+        try:
+            with translate_errors():
+                piece = self._raw.read1(PIECE, decode_content=False)
+        except OAuthError as error:
+            raise error from None  # the web server would log the cause, with bytes of the body
+        if not piece:
+            self.close()
+            raise StopIteration
+        return piece
+
+    def close(self) -> None:
+        """Close the stream, and its connection too if the body was not read to its end. Safe to repeat."""
+        self._raw.close()
+        self._raw.release_conn()
+
+
+def stream(
+    method: str,
+    url: str,
+    *,
+    headers: Mapping[str, str | bytes],
+    body: Iterable[bytes] | None = None,
+    deadline: float = DEADLINE,
+    idle: float = IDLE,
+) -> Stream:
+    """Send a request, and return when the response begins. Neither body is ever held in memory as a whole.
+
+    Redirects are not followed, content is not decoded, nothing is retried. A request body without a Content-Length
+    header is sent in chunks. Read the `Stream` to its end, or close it.
+
+    `deadline`: seconds to connect, and again from the last byte of the request to the headers of the response. `idle`:
+    seconds for each piece of a body.
+    """
+    parts = check_spelling(url)
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    flow = Flow(deadline=deadline, idle=idle)
+    with sockets.use_limits(flow), translate_errors():
+        raw = sessions.shared_pool(url).urlopen(
+            method,
+            path,
+            body=None if body is None else timed_body(body, flow),
+            headers=headers,  # type: ignore[arg-type]  # http.client sends bytes as they are
+            retries=False,
+            redirect=False,
+            preload_content=False,
+            decode_content=False,
+        )
+    flow.let_body_pass()
+    return Stream(raw)
+
+
+def timed_body(body: Iterable[bytes], flow: Flow) -> Iterator[bytes]:
+    """The body of the request; the deadline of the response starts after its last piece."""
+    flow.let_body_pass()
+    yield from body
+    flow.wait_for_answer()

@@ -1,4 +1,6 @@
-"""Strict framing of HTTP/1.1 responses (RFC 9112 §6.3). A response whose framing is ambiguous is rejected.
+"""HTTP/1.1 connections on guarded sockets, with strict framing of responses (RFC 9112 §6.3).
+
+A response whose framing is ambiguous is rejected.
 
 http.client and urllib3 are lenient: they take "103 Early Hints" for the response, "gzip, chunked" for no framing at all
 and "1_0" for ten bytes, and fail with a ValueError at a chunk of -5. Left-over bytes would be read as the response to
@@ -9,11 +11,16 @@ So chunked bodies are decoded here, below both libraries, which see a body that 
 
 import io
 import re
+import socket
 from collections.abc import Sequence
 from http.client import CONTINUE, SWITCHING_PROTOCOLS, HTTPException, HTTPResponse, LineTooLong
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, cast
+
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from foundation.oauth_client.errors import Unreachable, Unusable
+from foundation.oauth_client.transport.sockets import GuardedSocket, current_limits, dial
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -132,3 +139,36 @@ def length_of(codings: Sequence[str], lengths: Sequence[str]) -> int | None:
     if distinct or not A_NUMBER.fullmatch(length):
         raise Unusable("bad_length", "the length of the body is not one number")
     return int(length)
+
+
+class _Connection(HTTPConnection):
+    plain: ClassVar[bool] = True
+    response_class = Answer
+
+    def _new_conn(self) -> socket.socket:
+        """Open a guarded socket in place of urllib3's. connect() adds TLS, checked against the name."""
+        return dial(self.host, self.port, plain=self.plain)
+
+    def connect(self) -> None:
+        super().connect()
+        self._obey()
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        self._obey()
+        super().request(*args, **kwargs)
+
+    def _obey(self) -> None:
+        if self.sock is not None:
+            cast(GuardedSocket, self.sock).obey(current_limits())
+
+
+class _TLSConnection(_Connection, HTTPSConnection):
+    plain = False
+
+
+class Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class TLSPool(HTTPSConnectionPool):
+    ConnectionCls = _TLSConnection

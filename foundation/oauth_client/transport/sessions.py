@@ -1,12 +1,18 @@
-"""requests on top of guarded sockets. No caller, redirect, cookie or environment variable can disable the guard."""
+"""requests on top of guarded sockets. No caller, redirect, cookie or environment variable can disable the guard.
+
+Requests to this site itself are answered within the process, by a function that is injected: over the network, a site
+with one worker process would wait for itself forever.
+"""
 
 import os
 import ssl
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from http.cookiejar import DefaultCookiePolicy
+from io import BytesIO
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -16,11 +22,39 @@ import urllib3
 from requests import exceptions
 from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
+from urllib3 import HTTPResponse
 from urllib3.util.ssl_ import create_urllib3_context
 
 from foundation.oauth_client.errors import Misconfigured, OAuthError, Unreachable, Unusable
-from foundation.oauth_client.transport import limits, sockets
-from foundation.oauth_client.transport.local_answers import Answering, OwnAdapter
+from foundation.oauth_client.transport import framing, sockets
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalAnswer:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+# Method, path with its query, headers, body
+Answering = Callable[[str, str, Mapping[str, str], bytes], LocalAnswer]
+
+
+class OwnAdapter(HTTPAdapter):
+    """An adapter for requests that calls a function instead of a server."""
+
+    def __init__(self, answering: Answering) -> None:
+        super().__init__()
+        self._answering = answering
+
+    def send(self, request: requests.PreparedRequest, *_arguments: Any, **_options: Any) -> requests.Response:
+        body = request.body or b""
+        content = body if isinstance(body, bytes) else str(body).encode()
+        headers = {name: value if isinstance(value, str) else value.decode() for name, value in request.headers.items()}
+        answer = self._answering(request.method or "GET", request.path_url, headers, content)
+        raw = HTTPResponse(BytesIO(answer.body), answer.headers, answer.status, preload_content=False)
+        return self.build_response(request, raw)
+
 
 HEADERS = {"User-Agent": "Keyrack", "Accept": "*/*", "Accept-Encoding": "gzip, deflate"}
 
@@ -104,7 +138,7 @@ class Adapter(HTTPAdapter):
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **pool_kwargs: Any) -> None:
         super().init_poolmanager(connections, maxsize, block, ssl_context=trusted_roots(), **pool_kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": sockets.Pool, "https": sockets.TLSPool}
+        self.poolmanager.pool_classes_by_scheme = {"http": framing.Pool, "https": framing.TLSPool}
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
         """Keep the roots of the context: requests would load them again for every connection."""
@@ -119,10 +153,10 @@ class Adapter(HTTPAdapter):
         cert: Any = None,
         proxies: Any = None,
     ) -> requests.Response:
-        seconds = timeout if isinstance(timeout, int | float) else limits.DEADLINE
-        with limits.within(seconds):
+        seconds = timeout if isinstance(timeout, int | float) else sockets.DEADLINE
+        with sockets.limit_exchanges(seconds):
             response = super().send(request, stream=stream)
-            response.raw = _Capped(response.raw, limits.current().max_bytes)
+            response.raw = _Capped(response.raw, sockets.current_limits().max_bytes)
         return response
 
 
