@@ -17,9 +17,8 @@ from foundation.mail_outbox.models import DeferredMail
 from foundation.oauth_client.errors import OAuthError, Unusable
 from foundation.secrets_at_rest import rotation
 from integrations import circuit_breaker, flows
-from integrations.connections import authorization, endings, keep_alive, renewal, revocations, tasks
+from integrations.connections import authorization, endings, keep_alive, notices, renewal, revocations, tasks
 from integrations.connections.endings import NotAllEnded, batches
-from integrations.connections.notices import people
 from integrations.connections.revocations import delivery, settlement, verification
 from integrations.flows import background
 from integrations.models import (
@@ -410,7 +409,7 @@ def test_a_mail_counts_it_backs_off_and_lets_the_others_pass(
     with monkeypatch.context() as broken:
         if place == "compose":
             is_bad: Any = lambda user: user == amira  # noqa: E731
-            broken.setattr(people, "cards_of", raising(fault, when=is_bad, otherwise=people.cards_of))
+            broken.setattr(notices, "cards_of", raising(fault, when=is_bad, otherwise=notices.cards_of))
         else:
             send = mail.EmailMessage.send
             is_bad = lambda message, *_a: "amira" in message.to[0]  # noqa: E731
