@@ -58,7 +58,10 @@ def dashboard_context() -> dict[str, str]:
 
 
 def mails_to_administrators(now: datetime) -> Iterator[DueMail]:
-    """A registration stopped working, or addresses that receive people's tokens were changed. None, and nothing is recorded as sent, while ADMINS is empty."""
+    """A registration stopped working, or addresses that receive people's tokens were changed.
+
+    While ADMINS is empty, there are none, and nothing is recorded as sent.
+    """
     recipients = [address for _name, address in settings.ADMINS]
     if not recipients:
         return
