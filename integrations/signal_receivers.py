@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from accounts.audit import model_changes
 from accounts.models import User
 from integrations import circuit_breaker, registration_health
-from integrations.connections import authorization, tasks
+from integrations.connections import authorization, endings, tasks
 from integrations.models import events
 from integrations.models.registry import Alias, ApplicationRegistry, HttpConnection, OAuth2Credential
 from integrations.models.tokens import Revocation, Token, TokenQuerySet, consent
@@ -24,7 +24,7 @@ def end_sign_ins_of_deactivated_user(instance: User, update_fields: Collection[s
     """End the sign-ins of a deactivated person without waiting for beat. Their tokens are refused already."""
     may_have_changed = update_fields is None or "is_active" in update_fields
     if may_have_changed and not instance.is_active and Token.objects.filter(user=instance).exists():
-        tasks.end_deactivated_soon()
+        endings.end_deactivated_soon()
 
 
 @receiver(post_save, sender=ApplicationRegistry)

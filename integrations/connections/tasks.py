@@ -9,7 +9,7 @@ from django.db import transaction
 from kombu.exceptions import ChannelError, OperationalError
 
 from integrations import circuit_breaker
-from integrations.connections import endings, keep_alive, notices
+from integrations.connections import keep_alive, notices
 from integrations.connections import revocations as delivery
 from integrations.models.tokens import AuthorizationAttempt, Renewal, Revocation
 
@@ -35,13 +35,6 @@ def sweep_revocations() -> None:
 @shared_task(name="integrations.purge_revocations")
 def purge_revocations() -> None:
     Revocation.objects.long_given_up().purge()
-
-
-@shared_task(name="integrations.end_sign_ins_of_deactivated")
-def end_sign_ins_of_deactivated() -> None:
-    """End the sign-ins of deactivated people. Safe to repeat."""
-    for batch in endings.end_sign_ins_of_deactivated():
-        deliver_all_soon(batch)
 
 
 @shared_task(name="integrations.purge_attempts")
@@ -82,11 +75,6 @@ def deliver_all_soon(revocations: Sequence[Revocation | None]) -> None:
 def sweep_soon() -> None:
     """Deliver all due revocations without waiting for beat."""
     publish_on_commit(sweep_revocations)
-
-
-def end_deactivated_soon() -> None:
-    """End the sign-ins of deactivated people without waiting for beat."""
-    publish_on_commit(end_sign_ins_of_deactivated)
 
 
 def publish_on_commit(task: Task[..., None], *arguments: str) -> None:

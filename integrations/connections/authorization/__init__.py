@@ -6,14 +6,6 @@ Revocations are created here, above the queue, and delivered below it. Knows no 
 from integrations.connections.authorization.access import NotAvailable, integration_behind, integration_for
 from integrations.connections.authorization.address_confirmation import confirm_address, confirm_for_system
 from integrations.connections.authorization.client_credentials import get_own_token
-from integrations.connections.authorization.ending import (
-    cancel,
-    dismiss,
-    end_all,
-    forget,
-    retry_revocation,
-    revoke,
-)
 from integrations.connections.authorization.password_grant import sign_in
 from integrations.connections.authorization.request import NotStarted, TooManyStarts, begin
 from integrations.connections.authorization.response import (
@@ -23,6 +15,14 @@ from integrations.connections.authorization.response import (
     complete,
 )
 from integrations.connections.authorization.storage import choose, was_asked_to_cancel
+from integrations.connections.endings import (
+    cancel,
+    dismiss,
+    end_all,
+    forget,
+    retry_revocation,
+    revoke,
+)
 
 __all__ = [
     "BadCallback",

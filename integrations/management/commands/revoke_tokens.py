@@ -12,8 +12,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
-from integrations.connections.endings import kill_switch
-from integrations.connections.endings.kill_switch import Count, Tally, Target
+from integrations.connections import kill_switch
+from integrations.connections.kill_switch import Count, Tally, Target
 from integrations.models.registry import ApplicationRegistry
 
 NAMED_AT_MOST = 100

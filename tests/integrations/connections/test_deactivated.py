@@ -10,8 +10,7 @@ from django.utils import timezone
 from accounts.models import User
 from config.celery import app
 from foundation.oauth_client.answers import TokenAnswer
-from integrations.connections import renewal, tasks
-from integrations.connections.endings import deactivated
+from integrations.connections import endings, renewal
 from integrations.models import Alias, AuthorizationAttempt, Event, Revocation, Token
 from integrations.models.tokens import AttemptStatus
 from tests import cast, walks
@@ -70,7 +69,7 @@ def test_whoever_was_deactivated_by_a_statement_is_found(amira: User, bob: User,
     by_a_statement(amira)
     with pytest.raises(renewal.NoUsableToken):
         renewal.current(amira, walks.credential_of(northwind))
-    tasks.end_sign_ins_of_deactivated()
+    endings.end_sign_ins_of_deactivated()
     assert list(Token.objects.all()) == [kept]
     revocation = Revocation.objects.get()
     assert (revocation.user, revocation.reason, revocation.state) == (amira, "deactivated", "pending")
@@ -85,7 +84,7 @@ def test_their_sign_ins_under_way_are_cancelled_and_what_was_fetched_is_given_ba
     waiting.hold(TokenAnswer(access_token="CANARY-held", token_type="Bearer"))
     waiting.finish(AttemptStatus.OTHER_ACCOUNT)
     by_a_statement(amira)
-    tasks.end_sign_ins_of_deactivated()
+    endings.end_sign_ins_of_deactivated()
     assert set(AuthorizationAttempt.objects.values_list("pk", "status")) == {
         (pending.pk, "cancelled"),
         (waiting.pk, "cancelled"),
@@ -96,13 +95,13 @@ def test_their_sign_ins_under_way_are_cancelled_and_what_was_fetched_is_given_ba
 def test_one_run_takes_only_so_many_people_and_the_next_goes_on(
     amira: User, bob: User, northwind: Alias, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deactivated, "PEOPLE_AT_ONCE", 1)
+    monkeypatch.setattr(endings, "PEOPLE_AT_ONCE", 1)
     for user in (amira, bob):
         cast.signed_in(user, northwind)
         by_a_statement(user)
     left = []
     for _run in range(3):
-        tasks.end_sign_ins_of_deactivated()
+        endings.end_sign_ins_of_deactivated()
         left.append(Token.objects.count())
     assert left == [1, 0, 0]
     assert Revocation.objects.count() == 2

@@ -18,7 +18,7 @@ from foundation.oauth_client.errors import OAuthError, Unusable
 from foundation.secrets_at_rest import rotation
 from integrations import circuit_breaker, flows
 from integrations.connections import authorization, endings, keep_alive, notices, renewal, revocations, tasks
-from integrations.connections.endings import NotAllEnded, batches
+from integrations.connections.endings import NotAllEnded
 from integrations.connections.revocations import delivery, settlement, verification
 from integrations.flows import background
 from integrations.models import (
@@ -354,7 +354,7 @@ def broken_for(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_kill_switch_ends_all_others_and_says_that_one_is_left(
     amira: User, northwind: Alias, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batches, "AT_ONCE", 3)
+    monkeypatch.setattr(endings, "AT_ONCE", 3)
     for user in [amira, *(cast.person(f"p{number}") for number in range(7))]:
         cast.signed_in(user, northwind)
     broken_for(amira, monkeypatch)
@@ -382,7 +382,7 @@ def test_one_deactivated_person_with_a_fault_does_not_keep_the_others(
         cast.signed_in(user, northwind)
     User.objects.update(is_active=False)
     broken_for(amira, monkeypatch)
-    assert sum(len(promised) for promised in endings.end_sign_ins_of_deactivated()) == 1
+    assert sum(len(promised) for promised in endings.end_deactivated()) == 1
     assert Token.objects.get().user == amira
 
 

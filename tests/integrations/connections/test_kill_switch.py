@@ -18,8 +18,7 @@ from pytest_django import Settings
 
 from accounts.models import User
 from foundation import secrets_at_rest
-from integrations.connections import endings, renewal, tasks
-from integrations.connections.endings import kill_switch
+from integrations.connections import endings, kill_switch, renewal, tasks
 from integrations.management.commands import revoke_tokens
 from integrations.models import Alias, ApplicationRegistry, AuthorizationAttempt, Event, Revocation, Token
 from tests import cast, walks
@@ -188,7 +187,7 @@ def test_stopped_half_way_it_goes_on_where_it_was_and_does_nothing_twice(
         raise KeyboardInterrupt
 
     many(northwind, 5)
-    monkeypatch.setattr(endings.batches, "AT_ONCE", 2)
+    monkeypatch.setattr(endings, "AT_ONCE", 2)
     with monkeypatch.context() as stopping:
         stopping.setattr(revoke_tokens.Command, "note", stop)
         assert refused("--yes").returncode == 1

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from integrations.connections.endings.batches import Ending, Revocations, cancel, end
+from integrations.connections.endings import Ending, Revocations, cancel_attempts, end
 from integrations.models import events
 from integrations.models.events import EventKind
 from integrations.models.registry import ApplicationRegistry
@@ -95,7 +95,7 @@ def pull(target: Target, *, by: str, per_second: float, note: Callable[[Tally], 
     events.log_event(target.user, None, EventKind.KILL_SWITCH, event_detail(target, counted, by))
     detail = _("together with others at %(provider)s, by an administrator") % {"provider": target.registry.name}
     ending = Ending(reason=REASON, detail=detail, moments=moments(target.registry, per_second))
-    for revocations in cancel(target.attempts(), ending):
+    for revocations in cancel_attempts(target.attempts(), ending):
         tally.attempts += len(revocations)
         tally.add(revocations)
         note(tally)
