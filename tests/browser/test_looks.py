@@ -236,7 +236,7 @@ def test_the_dead_ends(
 def test_too_many_starts(
     everything: Page, site: str, aliases: dict[str, Alias], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(authorization.request, "STARTS_IN_A_LIFETIME", 0)
+    monkeypatch.setattr(authorization.code_grant, "STARTS_IN_A_LIFETIME", 0)
     everything.goto(rows.initiator(site, rows.Door(alias=aliases["not_connected"], account="")))
     everything.get_by_role("link", name="Continue").click()
     expect(everything.get_by_role("heading", level=1)).to_have_text("Too many sign-ins at once")

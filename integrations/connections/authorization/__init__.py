@@ -3,18 +3,25 @@
 Revocations are created here, above the queue, and delivered below it. Knows no HTTP requests and no pages.
 """
 
-from integrations.connections.authorization.access import NotAvailable, integration_behind, integration_for
-from integrations.connections.authorization.address_confirmation import confirm_address, confirm_for_system
-from integrations.connections.authorization.client_credentials import get_own_token
-from integrations.connections.authorization.password_grant import sign_in
-from integrations.connections.authorization.request import NotStarted, TooManyStarts, begin
-from integrations.connections.authorization.response import (
+from integrations.connections.authorization.code_grant import (
     BadCallback,
+    NotStarted,
     OtherBrowsersCallback,
     OtherPersonsCallback,
+    TooManyStarts,
+    begin,
     complete,
 )
-from integrations.connections.authorization.storage import choose, was_asked_to_cancel
+from integrations.connections.authorization.direct_grants import get_own_token, sign_in
+from integrations.connections.authorization.storage import (
+    NotAvailable,
+    choose,
+    confirm_address,
+    confirm_for_system,
+    integration_behind,
+    integration_for,
+    was_asked_to_cancel,
+)
 from integrations.connections.endings import (
     cancel,
     dismiss,

@@ -1,4 +1,8 @@
-"""The result of a sign-in: stored tokens, a choice between two accounts, or a failure."""
+"""The result of a sign-in: stored tokens, a choice between two accounts, or a failure.
+
+Who may sign in is checked at the start and again when the response arrives. The addresses that a stored token may be
+sent to are those that its owner has agreed to.
+"""
 
 from collections.abc import Callable
 
@@ -13,18 +17,97 @@ from foundation.oauth_client.answers import TokenAnswer
 from foundation.oauth_client.errors import ClockSkew, Misconfigured, OAuthError
 from integrations import circuit_breaker, registration_health
 from integrations.connections import tasks
-from integrations.connections.authorization.access import NotAvailable, is_still_available
 from integrations.connections.authorization.account import account_of
-from integrations.models import events, revocation_reach
+from integrations.models import admission, events, revocation_reach
+from integrations.models.card import Integration, build_integrations
 from integrations.models.events import EventKind
-from integrations.models.registry import OtherAccount, RevocationReach, Use
-from integrations.models.tokens import (
-    AttemptStatus,
-    AuthorizationAttempt,
-    Revocation,
-    RevocationState,
-    Token,
+from integrations.models.registry import (
+    SET_UP,
+    Alias,
+    ApplicationRegistry,
+    HttpConnection,
+    OAuth2Credential,
+    OtherAccount,
+    RevocationReach,
+    Use,
 )
+from integrations.models.system_integration import build_system_integration
+from integrations.models.tokens import AttemptStatus, AuthorizationAttempt, Revocation, RevocationState, Token, consent
+
+
+class NotAvailable(Exception):
+    """This person may not use it. Does not say whether it is missing, inactive or forbidden."""
+
+
+def integration_for(user: User, credential: OAuth2Credential) -> Integration:
+    """The integration that this person may sign in to with the credential: their own, or the system's."""
+    if not credential.is_personal:
+        return shared_integration_for(user, credential)
+    for integration in build_integrations(
+        user, admission.filter_admitted(user.pk, Alias.objects.personal_using(credential))
+    ):
+        return integration
+    raise NotAvailable
+
+
+def shared_integration_for(user: User, credential: OAuth2Credential) -> Integration:
+    """The system's integration, for those who may change its set-up. It needs no alias."""
+    if admission.is_on(credential) and user.is_staff and user.has_perm(SET_UP):
+        return build_system_integration(credential)
+    raise NotAvailable
+
+
+def integration_behind(attempt: AuthorizationAttempt) -> Integration:
+    """The integration of this attempt, whether the person may still use it or not."""
+    if attempt.is_shared:
+        return build_system_integration(attempt.credential)
+    for integration in build_integrations(attempt.user, Alias.objects.complete().naming(attempt.credential)):
+        return integration
+    raise NotAvailable
+
+
+def is_still_available(attempt: AuthorizationAttempt) -> bool:
+    """Whether person, role, alias and credential type still allow this sign-in. Reads all of them again."""
+    user = User.objects.filter(pk=attempt.user_id, is_active=True).first()
+    credentials = OAuth2Credential.objects.filter(pk=attempt.credential_id, integration_type=attempt.integration_type)
+    credential = credentials.select_related("profile__registry").first()
+    if user is None or credential is None:
+        return False
+    try:
+        integration_for(user, credential)
+    except NotAvailable:
+        return False
+    return True
+
+
+def confirm_address(user: User, integration: Integration, *, shown: str) -> bool:
+    """Allow the token to be sent to the new addresses. False, without a change, if they are not those that were shown.
+
+    `shown`: `Integration.address_fingerprint` of the page on which the person agreed.
+    """
+    if not integration.address_changes or shown != integration.address_fingerprint:
+        return False
+    url = integration.connection_url
+    with transaction.atomic():
+        token = Token.objects.select_for_update().of(user, integration.credential).first()
+        if token is None:
+            return False
+        connections = HttpConnection.objects.filter(active=True, credential=integration.credential)
+        origins = {consent.origin_of(each) for each in connections.values_list("connection_url", flat=True)}
+        agreed_urls = (token.agreed or {}).get("connections", [])
+        urls_in_use = [each for each in agreed_urls if consent.origin_of(each) in origins]
+        agreed = consent.build_agreement(integration.registry, [*urls_in_use, *([url] if url else [])])
+        Token.objects.filter(pk=token.pk).update(agreed=agreed)  # keeps the version: a renewal may be under way
+        detail = "; ".join(f"{change.old or '–'} → {change.new}" for change in integration.address_changes)
+        events.log_event(user, integration.credential, EventKind.ADDRESS_CONFIRMED, detail)
+    return True
+
+
+def confirm_for_system(registry: ApplicationRegistry) -> None:
+    """Allow the system's tokens at this registry to be sent to its present addresses. Callers check the permission."""
+    for token in Token.objects.filter(user=None, credential__profile__registry=registry).with_registry():
+        agreed = consent.current_agreement(token.credential, None)
+        Token.objects.filter(pk=token.pk).update(agreed=agreed)
 
 
 def fetch_and_store(attempt: AuthorizationAttempt, fetch: Callable[[], TokenAnswer], *, account_name: str = "") -> None:

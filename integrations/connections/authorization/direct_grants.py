@@ -1,10 +1,13 @@
-"""The password grant (RFC 6749 §4.3), for providers that support no other."""
+"""Grants without a detour to the provider's pages: a password (RFC 6749 §4.3), or our own client credentials (§4.4).
+
+The password grant is for providers that support no other. Client credentials get the system's own token.
+"""
 
 from datetime import timedelta
 from functools import partial
 from http import HTTPStatus
 
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
@@ -14,16 +17,24 @@ from accounts.sign_in import backends, mfa
 from foundation.oauth_client import client
 from foundation.oauth_client.answers import TokenAnswer
 from foundation.oauth_client.errors import OAuthError, Refused
-from integrations.connections.authorization.access import NotAvailable, integration_for
-from integrations.connections.authorization.request import TooManyStarts, limit_attempts, new_attempt
-from integrations.connections.authorization.storage import fetch_and_store
+from integrations.connections import renewal
+from integrations.connections.authorization.code_grant import TooManyStarts, limit_attempts, new_attempt
+from integrations.connections.authorization.storage import (
+    NotAvailable,
+    confirm_for_system,
+    fetch_and_store,
+    integration_for,
+)
+from integrations.models import events
+from integrations.models.events import EventKind
 from integrations.models.registry import GrantType, OAuth2Credential
-from integrations.models.tokens import AttemptStatus, AuthorizationAttempt
+from integrations.models.tokens import AttemptStatus, AuthorizationAttempt, Token, TokenState
 
 WRONG_PASSWORDS_AT_MOST = 5
 WRONG_PASSWORDS_WITHIN = timedelta(minutes=15)
 WRONG_PASSWORD = "invalid_grant"  # noqa: S105 - the code that RFC 6749 §5.2 has for it
 LOCKED_OUT, SECOND_FACTOR = "locked_out", "second_factor_is_on"  # codes of our own server
+CHANGE_PERMISSION = "integrations.change_applicationregistry"
 
 
 def sign_in(
@@ -86,3 +97,26 @@ def count_wrong_passwords(user: User, credential: OAuth2Credential) -> int:
     failed = Q(status=AttemptStatus.FAILED, finished_at__gt=since, failure_code=WRONG_PASSWORD)
     under_way = Q(status=AttemptStatus.CLAIMED, created_at__gt=since)  # counts parallel attempts too
     return AuthorizationAttempt.objects.filter(failed | under_way, user=user, credential=credential).count()
+
+
+def get_own_token(user: User, credential: OAuth2Credential) -> Token:
+    """A token that can be used now: the stored one, or a new one. Raises the exceptions of `renewal.current`."""
+    integration_for(user, credential)
+    if not renewal.grants_to_us(credential):
+        raise NotAvailable
+    old_version = Token.objects.of(None, credential).values_list("version", flat=True).first()
+    reset_refusal(credential)
+    if user.has_perm(CHANGE_PERMISSION):
+        confirm_for_system(credential.registry)
+    token = renewal.current(None, credential)
+    if token.version != old_version:
+        events.log_event(user, credential, EventKind.CONNECTED, "")
+    return token
+
+
+def reset_refusal(credential: OAuth2Credential) -> None:
+    """Make a refused token renewable again. Otherwise no request would find out that the server accepts us now."""
+    refused = Token.objects.of(None, credential).filter(state=TokenState.NEEDS_REAUTH)
+    refused.update(
+        state=TokenState.VALID, failure_code="", failed_at=None, expires_at=timezone.now(), version=F("version") + 1
+    )
