@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from accounts.models import User
 from integrations.connections import tasks
-from integrations.connections.revocations import postponement
+from integrations.connections.revocations import results
 from integrations.models import Revocation, Token
 from tests.browser import rows, walks
 from tests.browser.rows import Door
@@ -26,7 +26,7 @@ def connected(page: Page, site: str, amira: User, door: Door, oidc_provider_peer
 @pytest.fixture
 def unconfirmed(connected: Page, oidc_provider_peer: Peer, monkeypatch: pytest.MonkeyPatch, worker: None) -> Page:
     """The provider has answered 503 five times, sooner after each other than in life."""
-    monkeypatch.setattr(postponement, "QUICK_DELAY", timedelta(0))
+    monkeypatch.setattr(results, "QUICK_DELAY", timedelta(0))
     oidc_provider_peer.spoil(walks.path_of(oidc_provider_peer.revocation_url), status=503, times=5)
     revoke(connected)
     walks.until(Revocation.objects.filter(state="failed").exists, meanwhile=tasks.sweep_revocations.delay)

@@ -5,14 +5,15 @@ row (compare-and-swap, any database) among processes. The refresh journal record
 anything is sent. No transaction and no database connection is held meanwhile, and the response is committed on its own
 before anything else is done with it. Knows no HTTP requests, screens or tasks.
 
-    current_token           a token that can be used now       single_flight     one caller renews, others wait
+    current_token           a token that can be used now,      refresh_request   the request, review of a
+                            single flight                                        refusal, and the result
     ready_calls             the fast path: the same in one     leases            which process may renew
-                            statement, with its base URL       refresh_request   the request and its result
-    validity                margins, and unusable tokens       refusals          review of refused renewals
-    database_connections    release, and retry writes          journal           the refresh journal
+                            statement, with its base URL       journal           the refresh journal
+    validity                margins, and unusable tokens       database_connections
+                                                                                 release, and retry writes
 """
 
-from integrations.connections.renewal.current_token import current, grants_to_us
+from integrations.connections.renewal.current_token import WAIT_SECONDS, current, grants_to_us, renew
 from integrations.connections.renewal.database_connections import (
     release_connection,
     release_scarce_connection,
@@ -26,7 +27,6 @@ from integrations.connections.renewal.ready_calls import (
     ready_call_for,
 )
 from integrations.connections.renewal.refresh_request import reject_token
-from integrations.connections.renewal.single_flight import WAIT_SECONDS, renew
 from integrations.connections.renewal.validity import NoUsableToken
 
 __all__ = [

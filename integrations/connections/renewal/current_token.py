@@ -1,22 +1,46 @@
-"""Read a token that can be used now, and renew it if necessary."""
+"""A token that can be used now, renewed if necessary.
 
+Single flight: one caller renews while others wait, threads for a shared future, processes for the lease.
+"""
+
+import random
+import time
+from concurrent.futures import Future
+from contextlib import suppress
 from datetime import timedelta
+from threading import Lock
+from uuid import UUID
 
 from django.utils import timezone
 
 from accounts.models import User
-from integrations.connections.renewal.database_connections import refuse_inside_a_transaction
-from integrations.connections.renewal.single_flight import renew
+from foundation.oauth_client.errors import OAuthError, Unreachable
+from foundation.secrets_at_rest import value_or_blank
+from integrations import circuit_breaker, registration_health
+from integrations.connections.renewal import journal, leases
+from integrations.connections.renewal.database_connections import (
+    refuse_inside_a_transaction,
+    release_connection,
+    release_scarce_connection,
+)
+from integrations.connections.renewal.refresh_request import PAUSE, renew_and_store
 from integrations.connections.renewal.validity import (
     NoUsableToken,
+    Versioned,
     ensure_readable,
     refuse_changed_addresses,
     required_seconds,
+    unreadable_error,
+    usable_or_raise,
 )
 from integrations.models.registry import GrantType, IntegrationType, OAuth2Credential
 from integrations.models.tokens import Token, TokenState
 
 LONG_AGO = timedelta(days=1)  # whatever the clocks of other processes say
+WAIT_SECONDS = 50.0  # for another process's lease; that of a dead process has expired by then
+SHORT_WAIT_SECONDS = 0.5  # while holding the database connection
+_renewals: dict[UUID, "Future[Token]"] = {}
+_renewals_guard = Lock()
 
 
 def current(
@@ -51,3 +75,81 @@ def create_system_token(credential: OAuth2Credential) -> Token:
     expired = {"integration_type": IntegrationType.SYSTEM, "expires_at": timezone.now() - LONG_AGO}
     row, _is_new = Token.objects.with_registry().get_or_create(user=None, credential=credential, defaults=expired)
     return renew(row)
+
+
+def renew(token: Versioned) -> Token:
+    """A newer token than this one (RFC 6749 §6). However many callers there are, one request is sent."""
+    refuse_inside_a_transaction()
+    with _renewals_guard:
+        future = _renewals.get(token.pk)
+        is_under_way = future is not None
+        if future is None:
+            future = _renewals[token.pk] = Future()
+    if is_under_way:
+        return wait_for_result(future)
+    try:
+        future.set_result(renew_under_lease(token))
+    except BaseException as error:
+        future.set_exception(error)
+        raise
+    finally:
+        with _renewals_guard:
+            del _renewals[token.pk]
+    return future.result()
+
+
+def wait_for_result(future: "Future[Token]") -> Token:
+    """Wait for the thread that renews. Closing the database connection pays off only after a short wait."""
+    with suppress(TimeoutError):
+        return future.result(timeout=SHORT_WAIT_SECONDS)
+    release_scarce_connection()
+    try:
+        return future.result(timeout=WAIT_SECONDS)
+    except TimeoutError:
+        raise Unreachable(code="renewal_timeout") from None
+
+
+def renew_under_lease(token: Versioned) -> Token:
+    """Take the lease and renew, or wait for its holder. A token that is still valid is used meanwhile."""
+    give_up_at = time.monotonic() + WAIT_SECONDS
+    while time.monotonic() < give_up_at:
+        stored = leases.reload(token)
+        refuse_changed_addresses(stored)
+        if stored.version != token.version:
+            return ensure_readable(stored)
+        if not stored.renews_itself:
+            return usable_or_raise(stored, NoUsableToken(stored.failure_code or "expired"))
+        if not (stored.is_client_credentials or value_or_blank(stored, "refresh_token")):
+            return usable_or_raise(stored, unreadable_error(stored))
+        registry = stored.credential.registry
+        if not circuit_breaker.allows(registry, registry.token_url):
+            return usable_or_raise(stored, Unreachable("provider_down"))
+        if not registration_health.allows_renewals(registry):
+            return usable_or_raise(stored, registration_health.held_error(registry))
+        if attempt := leases.take(stored):
+            return renew_and_store(stored, attempt)
+        if stored.lives_for():
+            return ensure_readable(stored)
+        if leases.is_pausing(stored):
+            raise pause_error(stored)
+        wait_while_held(stored, give_up_at)
+    raise Unreachable(code="renewal_timeout")
+
+
+def pause_error(token: Token) -> OAuthError:
+    """The error of the last renewal, with the remaining time if the provider asked us to wait."""
+    error = journal.last_failure(token)
+    seconds_left = (token.lease_expires_at - timezone.now()).total_seconds() if token.lease_expires_at else 0
+    if isinstance(error, Unreachable) and seconds_left > PAUSE.total_seconds() * 1.5:
+        error.retry_after = seconds_left
+    return error
+
+
+def wait_while_held(token: Token, give_up_at: float) -> None:
+    """Poll the lease, at intervals that grow. Releases the database connection if the wait is long."""
+    started_at = time.monotonic()
+    while leases.is_held(token) and (now := time.monotonic()) < give_up_at:
+        if now - started_at > SHORT_WAIT_SECONDS:
+            release_connection()
+        pause = min(max((now - started_at) / 10, 0.01), 0.5)
+        time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, not a secret

@@ -24,7 +24,7 @@ from foundation.compiled_queries import CompiledQuery, Slot, columns_of
 from foundation.oauth_client import transport
 from foundation.oauth_client.registration import with_origin
 from foundation.secrets_at_rest import Unreadable
-from integrations.connections.renewal.single_flight import renew
+from integrations.connections.renewal.current_token import renew
 from integrations.connections.renewal.validity import required_seconds
 from integrations.models import admission
 from integrations.models.registry import (

@@ -1,12 +1,9 @@
 """Delivery of revocations to providers. Safe to repeat and to run in parallel.
 
 sweep           many revocations at once, fairly among providers
-work_queue      claimed revocations on their way to the threads
 delivery        one attempt at one revocation
-refresh_proof   a refresh, for a new access token or as a proof that the tokens are dead
-verification    whether the provider confirms that the tokens are dead
-postponement    when to try again, and when to give up
-settlement      store the results
+verification    proofs that the tokens are dead, by the provider's own answers
+results         settled, postponed until when, or given up
 """
 
 from integrations.connections.revocations.delivery import deliver

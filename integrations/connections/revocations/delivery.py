@@ -17,14 +17,14 @@ from foundation.oauth_client.errors import Misconfigured, OAuthError, Refused
 from foundation.oauth_client.revocation import GrantTokens
 from foundation.secrets_at_rest import Unreadable
 from integrations.connections.revocations import verification
-from integrations.connections.revocations.postponement import (
+from integrations.connections.revocations.results import (
     delay_for_sign_in,
     give_up,
     postpone,
     postpone_after_fault,
+    settle,
 )
-from integrations.connections.revocations.refresh_proof import has_valid_access_token, is_dead_by_its_refresh_token
-from integrations.connections.revocations.settlement import settle
+from integrations.connections.revocations.verification import has_valid_access_token, is_dead_by_its_refresh_token
 from integrations.models import revocation_reach
 from integrations.models.registry import Use
 from integrations.models.tokens import Revocation, RevocationState

@@ -4,8 +4,11 @@ A slow provider occupies at most half of the threads. Rows that do not fit into 
 process that was killed are due again when the claim expires.
 """
 
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from threading import Condition, RLock
 from time import monotonic
 from uuid import UUID
 
@@ -14,13 +17,83 @@ from django.db import connection
 
 from foundation.error_boundary import error_boundary
 from integrations.connections.revocations import delivery, verification
-from integrations.connections.revocations.settlement import settle
-from integrations.connections.revocations.work_queue import LOOK_AGAIN, WorkQueue
-from integrations.models.tokens import Revocation
+from integrations.connections.revocations.results import settle
+from integrations.models.tokens import Revocation, RevocationState
 
 SECONDS = 45.0  # of one run with its last deliveries; the task is killed after 60
 DELIVERY_SECONDS = verification.WITNESS_SECONDS + delivery.SECONDS + verification.SECONDS
 LOOKED_AT = 200  # due rows, from which a batch is chosen
+LOOK_AGAIN = 1.0  # seconds; a thread that died does not notify the others
+
+
+class WorkQueue:
+    """Claimed revocations on their way to the threads, with a limit of parallel deliveries per provider.
+
+    One feeder claims and settles rows, many threads deliver them. Knows no database and no calls, only rows with a URL.
+    """
+
+    def __init__(self, at_once: int) -> None:
+        self.at_once = at_once
+        self.waiting: deque[Revocation] = deque()
+        self.in_progress: Counter[str] = Counter()  # by URL of the provider
+        self.results: list[tuple[Revocation, RevocationState]] = []
+        self.is_closed = False
+        lock = RLock()
+        self.for_threads, self.for_feeder = Condition(lock), Condition(lock)
+
+    def put(self, rows: Iterable[Revocation]) -> None:
+        with self.for_threads:
+            self.waiting.extend(rows)
+            self.for_threads.notify(len(self.waiting))
+
+    def take(self) -> Revocation | None:
+        """The next row whose provider has room; waits for it. None if the queue is closed."""
+        with self.for_threads:
+            while not (row := self.next_ready()) and not self.is_closed:
+                self.for_threads.wait(LOOK_AGAIN)
+            if row:
+                self.waiting.remove(row)
+                self.in_progress[row.revocation_url] += 1
+            return row
+
+    def next_ready(self) -> Revocation | None:
+        return next((row for row in self.waiting if self.in_progress[row.revocation_url] < self.at_once), None)
+
+    def done(self, row: Revocation, state: RevocationState | None = None) -> None:
+        """Free the place of a row, and hand its new state to the feeder, if it has one."""
+        with self.for_feeder:
+            self.in_progress[row.revocation_url] -= 1
+            if state:
+                self.results.append((row, state))
+            self.for_feeder.notify()
+
+    def take_results(self) -> list[tuple[Revocation, RevocationState]]:
+        """Rows that were delivered since the last call, with their new states, for the feeder to settle."""
+        with self.for_feeder:
+            results, self.results = self.results, []
+            return results
+
+    def close(self) -> list[Revocation]:
+        """Let the threads end, and return the rows that were still waiting."""
+        with self.for_threads:
+            self.is_closed = True
+            rows = list(self.waiting)
+            self.waiting.clear()
+            self.for_threads.notify_all()
+            return rows
+
+    def load(self) -> Counter[str]:
+        """The number of rows here, by URL of the provider."""
+        with self.for_feeder:
+            return self.in_progress + Counter(row.revocation_url for row in self.waiting)
+
+    def demand(self) -> int:
+        """How many threads could be of use."""
+        return sum(min(number, self.at_once) for number in self.load().values())
+
+    def wait_for(self, change: Callable[[], bool], seconds: float) -> None:
+        with self.for_feeder:
+            self.for_feeder.wait_for(change, timeout=min(LOOK_AGAIN, max(seconds, 0)))
 
 
 def drain(*, seconds: float = SECONDS, threads: int = 0) -> int:

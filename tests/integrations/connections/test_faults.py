@@ -19,7 +19,7 @@ from foundation.secrets_at_rest import rotation
 from integrations import circuit_breaker, flows
 from integrations.connections import authorization, endings, keep_alive, notices, renewal, revocations, tasks
 from integrations.connections.endings import NotAllEnded
-from integrations.connections.revocations import delivery, settlement, verification
+from integrations.connections.revocations import delivery, results, verification
 from integrations.flows import background
 from integrations.models import (
     Alias,
@@ -128,7 +128,7 @@ def test_one_failing_revocation_does_not_stop_the_others_of_its_batch(
     found: dict[str, Any] = {
         "delivery": (delivery, "revoke_tokens", lambda row: row.username == "amira"),
         "audit log": (events, "build_event", lambda user, *_rest: user and user.username == "amira"),
-        "settlement": (settlement, "settle_together", lambda rows, _state: any(r.username == "amira" for r in rows)),
+        "settlement": (results, "settle_together", lambda rows, _state: any(r.username == "amira" for r in rows)),
         "verification": (verification, "verify", lambda row: row.username == "amira"),
     }
     module, name, is_bad = found[place]

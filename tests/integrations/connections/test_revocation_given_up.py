@@ -9,7 +9,7 @@ from pytest_django import Settings
 
 from accounts.models import User
 from integrations.connections import authorization, tasks
-from integrations.connections.revocations.postponement import postpone
+from integrations.connections.revocations.results import postpone
 from integrations.models import Alias, ApplicationRegistry, Event, Revocation
 from integrations.models.card import integration_of
 from integrations.personal_auth import PersonalAuthAPI

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import User
-from integrations.connections.revocations import delivery, refresh_proof
+from integrations.connections.revocations import delivery, verification
 from integrations.models import Alias, ApplicationRegistry, Renewal, Revocation, Token
 from integrations.models.tokens import RevocationState
 from tests import cast, walks
@@ -118,13 +118,13 @@ def test_tokens_that_the_proof_brought_are_told_of_even_if_the_process_dies_at_o
     server: HostileServer, amira: User, northwind: Alias, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.on(RENEWED).answer(json=walks.token_answer(2)).always(status=503)
-    store_tokens = refresh_proof.store_tokens
+    store_tokens = verification.store_tokens
 
     def store_and_die(*args: Any) -> None:
         store_tokens(*args)
         raise SystemExit
 
-    monkeypatch.setattr(refresh_proof, "store_tokens", store_and_die)
+    monkeypatch.setattr(verification, "store_tokens", store_and_die)
     revocation = promised(amira, northwind)
     with pytest.raises(SystemExit):
         deliver(revocation)

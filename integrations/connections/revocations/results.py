@@ -1,19 +1,32 @@
-"""Failed attempts: when to try again, how long to leave a provider alone, and when to give up."""
+"""Results of attempts at a revocation: settled, postponed, or given up.
+
+Many are settled in one transaction, each with an entry in the audit log. After a failed attempt, decides when to try
+again, how long to leave a provider alone, and when to give up.
+"""
 
 import random
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from foundation.error_boundary import error_boundary
 from foundation.oauth_client.errors import OAuthError, Unreachable
 from integrations.models import events
 from integrations.models.card import QUICK_ATTEMPTS
 from integrations.models.events import EventKind
 from integrations.models.tokens import UNSETTLED, Revocation, RevocationState
 
+EVENTS = {
+    RevocationState.CONFIRMED: EventKind.REVOCATION_CONFIRMED,
+    RevocationState.VERIFIED: EventKind.REVOCATION_VERIFIED,
+    RevocationState.UNSUPPORTED: EventKind.REVOCATION_FAILED,
+}
 QUICK_DELAY = timedelta(seconds=5)  # after the first attempt
 QUICK_GROWTH = 1.3  # five attempts within a minute, given the interval of the sweep
 SLOW_DELAY = timedelta(minutes=1)
@@ -21,6 +34,41 @@ SLOWEST_DELAY = timedelta(hours=6)
 JITTER = 1.25
 SIGN_IN_DELAY = timedelta(seconds=5)
 TRIAL_DELAY = timedelta(minutes=5)  # at most, between two attempts at a provider that is down, for all of its rows
+
+
+def settle(results: Iterable[tuple[Revocation, RevocationState]]) -> None:
+    """Settle each revocation in its new state, except for those that were settled meanwhile.
+
+    One that failed before and succeeds now shows that its provider responds again: the others there become due.
+    """
+    groups, responding = defaultdict(list), set()
+    for row, state in results:
+        groups[state, row.last_answer, *row.told].append(row)
+        if row.attempts > 1 and state != RevocationState.UNSUPPORTED:
+            responding.add(row.revocation_url)
+    for (state, *_words), rows in groups.items():
+        are_settled = False
+        with error_boundary("Settling revocations"):
+            are_settled = settle_together(rows, state)
+        if not are_settled:
+            for row in rows:
+                with error_boundary(f"Settling revocation {row.hex}", on_error=partial(postpone_after_fault, row)):
+                    settle_together([row], state)
+    if responding:
+        Revocation.objects.filter(revocation_url__in=responding).make_due()
+
+
+def settle_together(rows: Sequence[Revocation], state: RevocationState) -> bool:
+    """Settle all rows in one statement. False, without a change, if one of them is settled already."""
+    answer = rows[0].last_answer if state == RevocationState.UNSUPPORTED else ""
+    lines = [events.build_event(row.user, row.credential, EVENTS[state], event_detail(row, answer)) for row in rows]
+    with transaction.atomic():
+        is_done = Revocation.objects.settle(rows, state)
+        if is_done:
+            events.write_all(lines)
+        else:
+            transaction.set_rollback(True)
+    return is_done
 
 
 def postpone(revocation: Revocation, why: OAuthError | str) -> None:
