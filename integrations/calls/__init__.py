@@ -1,16 +1,34 @@
 """Calls to third-party APIs as a user. Everything that uses a stored token goes through `send` or `stream`.
 
-The token is sent to the origin of the alias and nowhere else, whatever the caller puts into the path or the headers.
+`send` reads the response as a whole. `stream` passes bodies of any size on, for the proxy; only the beginning of a
+request body is buffered, and only as long as a retry may need it. The token is sent to the origin of the alias and
+nowhere else, whatever the caller puts into the path or the headers.
 
-    buffered       a response read as a whole           header_policy    allowed paths and headers
-    streamed       streamed bodies, for the proxy       retries          renewal and retries of one call
-    rate_limits    how long a server asks us to wait
+    header_policy    allowed paths and headers    retries    renewal and retries of one call, rate limits
 """
 
-from integrations.calls.buffered import DEADLINE, LARGEST_ANSWER, send
-from integrations.calls.header_policy import NEVER_SENT, BadPath, allowed_headers, may_set_header, target_url
-from integrations.calls.retries import IDEMPOTENT, MOST_RETRIES
-from integrations.calls.streamed import Body, IncompleteBody, Streamed, stream
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from time import monotonic
+from typing import Any
+
+import requests
+
+from accounts.models import User
+from foundation.oauth_client import transport
+from integrations.calls.header_policy import (
+    NEVER_SENT,
+    BadPath,
+    allowed_headers,
+    may_set_header,
+    method_of,
+    request_headers,
+    response_headers,
+    target_url,
+)
+from integrations.calls.retries import IDEMPOTENT, MOST_RETRIES, Terms, call_unless_down, call_with_renewal
+from integrations.connections import renewal
+from integrations.models.registry import HttpConnection
 
 __all__ = [
     "DEADLINE",
@@ -28,3 +46,155 @@ __all__ = [
     "stream",
     "target_url",
 ]
+
+DEADLINE = 30.0  # seconds, for the whole call
+LARGEST_ANSWER = 10 * 1024 * 1024  # bytes
+PIECE = 64 << 10  # bytes
+REPLAYABLE = 256 << 10  # bytes of a request body that are buffered for a retry
+
+
+def send(
+    user: User | None,
+    connection: HttpConnection,
+    method: str,
+    path: str,
+    *,
+    params: Mapping[str, Any] | None = None,
+    json: Any = None,
+    data: Any = None,
+    headers: Mapping[str, str] | None = None,
+    timeout: float = DEADLINE,
+    used_by: str = "",
+    retries: int = 0,
+) -> requests.Response:
+    """Call the third party as this user, or as the system. `timeout`: total deadline in seconds, including retries.
+
+    A 401 forces one renewal, and one more call if the method is idempotent. Redirects are returned, not followed. A
+    renewal has its own deadline: cut short, it could lose tokens that the provider has already replaced.
+    `retries`: how often to repeat an idempotent call, at most five times, if the server does not respond or asks to try
+    later (429, 502, 503, 504, a used-up limit), after the time that it names if that is within the deadline.
+    While the provider is down, one call a minute is sent; all others raise `Unreachable` ("provider_down").
+    Raises `renewal.NoUsableToken`, `BadPath`, or an `OAuthError` (unreachable, blocked, too large).
+    """
+    method = method_of(method)
+    url = target_url(connection.connection_url, path)
+    if connection.credential is None:
+        raise renewal.NoUsableToken("no_credential")
+    token = renewal.current(user, connection.credential, connection_url=connection.connection_url)
+    url, server = token.at_home(url), token.at_home(connection.connection_url)
+    content = {"params": params, "json": json, "data": data}
+    caller_headers, registry = allowed_headers(headers or {}), token.credential.registry
+
+    def call(access_token: str, seconds: float) -> requests.Response:
+        all_headers = request_headers(caller_headers, registry, access_token)
+        request = partial(send_request, method, url, all_headers, deadline=seconds, **content)
+        return call_unless_down(request, registry, server, seconds)
+
+    terms = Terms(ends_at=monotonic() + timeout, retries=retries, repeatable=lambda: method in IDEMPOTENT)
+    response = call_with_renewal(call, token, terms)
+    renewal.note_use(token, used_by)
+    return response
+
+
+def send_request(method: str, url: str, headers: Mapping[str, str | bytes], **call: Any) -> requests.Response:
+    response = transport.request(method, url, headers=headers, max_bytes=LARGEST_ANSWER, **call)
+    for name, value in headers.items():
+        if isinstance(value, bytes):  # added here: the caller must not see the token
+            response.request.headers.pop(name, None)
+    return response
+
+
+class IncompleteBody(BadPath):
+    """The caller closed the connection before the end of the request body."""
+
+
+class Body:
+    """The request body of a caller, read as it is passed on. `length` in bytes; None if it is unknown."""
+
+    def __init__(self, read: Callable[[int], bytes], *, length: int | None) -> None:
+        self.read, self.length = read, length
+        self.replay_buffer: list[bytes] | None = []
+        self.passed = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The body from its beginning. Only once, unless `can_be_replayed`."""
+        yield from list(self.replay_buffer or ())
+        while piece := self.next_piece():
+            self.passed += len(piece)
+            self.buffer(piece)
+            yield piece
+        if self.length is not None and self.passed < self.length:
+            raise IncompleteBody("The body is shorter than its Content-Length.")
+
+    def next_piece(self) -> bytes:
+        size = PIECE if self.length is None else min(PIECE, self.length - self.passed)
+        try:
+            return self.read(size) if size else b""
+        except (OSError, ValueError):
+            raise IncompleteBody("The body could not be read to its end.") from None
+
+    def buffer(self, piece: bytes) -> None:
+        if self.passed > REPLAYABLE:
+            self.replay_buffer = None
+        elif self.replay_buffer is not None:
+            self.replay_buffer.append(piece)
+
+    @property
+    def can_be_replayed(self) -> bool:
+        return self.replay_buffer is not None
+
+
+class Streamed:
+    """A third party's response: status, headers that may be passed on, and the `body` as it arrives.
+
+    Read it to its end or close it; otherwise its connection stays open for as long as the third party likes.
+    """
+
+    def __init__(self, answer: transport.Stream) -> None:
+        self.status_code, self.length = answer.status_code, answer.length
+        self.headers = response_headers(answer.headers.items())
+        self.body = answer
+
+    def close(self) -> None:
+        self.body.close()
+
+
+def stream(
+    call: renewal.ReadyCall,
+    method: str,
+    path: str,
+    *,
+    headers: Mapping[str, str],
+    body: Body | None = None,
+    timeout: float = DEADLINE,
+    used_by: str = "",
+    retries: int = 0,
+) -> Streamed:
+    """Call the third party; returns when its response begins. `path` may include a query.
+
+    `timeout`: seconds until then, counted again from the end of the request body; a body may take as long as it makes
+    progress. Everything else is as in `send`; a request with a body of more than 256 KiB is never repeated.
+    """
+    method = method_of(method)
+    url = target_url(call.connection_url, path)
+    caller_headers = {**allowed_headers(headers), **framing_headers(body)}
+    caller_headers.setdefault("User-Agent", "Keyrack")
+
+    def call_third_party(access_token: str, seconds: float) -> transport.Stream:
+        all_headers = request_headers(caller_headers, call.registry, access_token)
+        send = partial(transport.stream, method, url, headers=all_headers, body=body, deadline=seconds)
+        release = renewal.release_scarce_connection
+        return call_unless_down(send, call.registry, call.connection_url, seconds, release=release)
+
+    def repeatable() -> bool:
+        return method in IDEMPOTENT and (body is None or body.can_be_replayed)
+
+    terms = Terms(ends_at=monotonic() + timeout, retries=retries, repeatable=repeatable)
+    answer = call_with_renewal(call_third_party, call, terms)
+    renewal.note_use(call, used_by)
+    renewal.release_scarce_connection()
+    return Streamed(answer)
+
+
+def framing_headers(body: Body | None) -> dict[str, str]:
+    return {} if body is None or body.length is None else {"Content-Length": str(body.length)}

@@ -14,7 +14,7 @@ from accounts.models import User
 from foundation.oauth_client import answers
 from foundation.oauth_client.errors import Misconfigured, OAuthError, Refused, Unreachable, Unusable
 from integrations import calls
-from integrations.calls import rate_limits
+from integrations.calls import retries
 from integrations.connections.renewal import NoUsableToken
 from integrations.flows import actions
 from integrations.flows.actions import ActionResult, BadInputs, Failure
@@ -64,8 +64,8 @@ def send_request(table: RemoteTable, user: User, connection: HttpConnection) -> 
 def parse_body(response: Response) -> Any:
     if response.status_code == 401:
         raise NoUsableToken("http_401")
-    if rate_limits.is_limited(response.status_code, response.headers):
-        raise Unreachable(LIMITED, retry_after=rate_limits.asked_for(response.headers))
+    if retries.is_limited(response.status_code, response.headers):
+        raise Unreachable(LIMITED, retry_after=retries.announced_wait(response.headers))
     if response.status_code == 403:
         raise NotAllowed("http_403")
     if not 200 <= response.status_code < 300:

@@ -11,7 +11,7 @@ from django.views.decorators.debug import sensitive_variables
 from accounts.models import User
 from foundation.oauth_client.errors import Misconfigured, OAuthError, Unreachable
 from integrations import calls, expressions
-from integrations.calls import rate_limits
+from integrations.calls import retries
 from integrations.connections.renewal import NoUsableToken
 from integrations.expressions import BadExpression, is_encodable
 from integrations.flows.actions.results import Failure, StepFailed
@@ -214,8 +214,8 @@ def error_status_failure(step: RestStep, response: Response, user: User | None) 
         sentence=sentence % names,
         http_status=status,
         initiator_url=sign_in_url_for(step, user) if status == 401 else "",
-        is_limited=rate_limits.is_limited(status, headers),
-        retry_after=rate_limits.asked_for(headers),
+        is_limited=retries.is_limited(status, headers),
+        retry_after=retries.announced_wait(headers),
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 from accounts.models import User
 from foundation.oauth_client.errors import Unreachable
 from integrations import calls
-from integrations.calls import rate_limits
+from integrations.calls import retries
 from integrations.models import HttpConnection
 from tests import cast
 from tests.servers.hostile import HostileServer
@@ -113,28 +113,28 @@ def in_an_hour() -> datetime:
 def test_every_dialect_of_a_wait_is_understood(headers: dict[str, str | Callable[[], str]]) -> None:
     """Moments are made when the test runs, which may be long after its import."""
     values = {name: value() if callable(value) else value for name, value in headers.items()}
-    assert 3500 < rate_limits.pause(values, 1) <= 3600
+    assert 3500 < retries.pause(values, 1) <= 3600
 
 
 @pytest.mark.parametrize("text", ["", "soon", "-5", "1e9", "9" * 30, "0x10", "Mon, 99 Foo 2026", "nan"])
 def test_a_wait_that_nobody_understands_is_a_guess(text: str) -> None:
-    assert 0 < rate_limits.pause({"Retry-After": text, "RateLimit-Reset": text}, 1) <= rate_limits.FIRST_PAUSE
-    assert rate_limits.pause({"Retry-After": text}, 50) <= rate_limits.LONGEST_PAUSE
+    assert 0 < retries.pause({"Retry-After": text, "RateLimit-Reset": text}, 1) <= retries.FIRST_PAUSE
+    assert retries.pause({"Retry-After": text}, 50) <= retries.LONGEST_PAUSE
 
 
 def test_a_limit_that_is_not_used_up_makes_nobody_wait() -> None:
     later = {"X-RateLimit-Remaining": "10", "X-RateLimit-Reset": str(int(time.time()) + 3600)}
-    assert rate_limits.pause({"Retry-After": "1", **later}, 1) == 1
+    assert retries.pause({"Retry-After": "1", **later}, 1) == 1
 
 
 def test_a_used_up_limit_is_told_as_403_as_well() -> None:
-    assert rate_limits.is_transient(403, {"X-RateLimit-Remaining": "0"})
-    assert rate_limits.is_transient(403, {"Retry-After": "3"})
-    assert not rate_limits.is_transient(403, {"X-RateLimit-Remaining": "7"})
+    assert retries.is_transient(403, {"X-RateLimit-Remaining": "0"})
+    assert retries.is_transient(403, {"Retry-After": "3"})
+    assert not retries.is_transient(403, {"X-RateLimit-Remaining": "7"})
 
 
 @pytest.mark.parametrize("text", ["9999999999999999", "99999999999", "Fri, 31 Dec 9999 23:59:59 GMT"])
 def test_a_wait_of_centuries_stays_one_that_can_be_added_to_a_moment(text: str) -> None:
-    asked = rate_limits.asked_for({"Retry-After": text})
-    assert asked == rate_limits.LONGEST_ASKED
+    asked = retries.announced_wait({"Retry-After": text})
+    assert asked == retries.LONGEST_ASKED
     assert (datetime.now(UTC) + timedelta(seconds=asked)).year < 3000
