@@ -13,6 +13,7 @@ from requests import PreparedRequest
 from requests.auth import AuthBase
 
 from foundation.oauth_client.errors import Misconfigured
+from foundation.oauth_client.provider_profile import STANDARD, ProviderProfile
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +40,7 @@ class Registration:
     token_parameters: Mapping[str, str] = field(default_factory=dict)
     call_headers: Mapping[str, str] = field(default_factory=dict)
     userinfo_request: Mapping[str, object] = field(default_factory=dict)
+    profile: ProviderProfile = STANDARD
 
 
 def client_authentication(registration: Registration) -> tuple[AuthBase | None, dict[str, str]]:

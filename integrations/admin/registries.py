@@ -49,6 +49,7 @@ PARTICULARS = [
     "token_parameters", "refresh_url", "token_path", "base_url_path", "base_url_hosts", "call_headers",
     "userinfo_request", "account_id_path", "account_label_path", "account_settings_url",
     "revocation_request", "revocation_reach",
+    "provider_profile",
 ]  # fmt: skip
 OFFERED_AT_MOST = 200
 OFFER = ("found_scopes", "offered_scopes")

@@ -163,6 +163,9 @@ class RegistryForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
     def clean_userinfo_request(self) -> dict[str, Any]:
         return self.clean_request("userinfo_request")
 
+    def clean_provider_profile(self) -> dict[str, Any]:
+        return self.clean_request("provider_profile")
+
     def clean_request(self, name: str) -> dict[str, Any]:
         typed = self.cleaned_data[name] or {}
         if fault := validation.wrong_request(validation.REQUESTS[name], typed):

@@ -22,6 +22,7 @@ REGISTRY_SECRETS = (
     "authorization_parameters",
     "userinfo_request",
     "revocation_request",
+    "provider_profile",
 )
 
 watch(

@@ -23,7 +23,7 @@ REGISTRY = (
     "refresh_url", "token_parameters", "call_headers", "userinfo_request",
     "send_credentials", "names_issuer", "authorization_parameters", "consent_after_revoke", "scope_separator",
     "scope_parameter", "token_path", "base_url_path", "base_url_hosts", "account_id_path", "account_label_path",
-    "revocation_request", "revocation_reach",
+    "revocation_request", "revocation_reach", "provider_profile",
 )  # fmt: skip
 LINKS = ("console_url",)
 OTHERS = ("connection_url", *LINKS, "scopes", "rotation")

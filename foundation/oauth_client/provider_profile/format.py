@@ -159,23 +159,18 @@ class KeptParameter(_Part, kw_only=True, frozen=True):
     pattern: str = r"[A-Za-z0-9._-]{1,100}"
 
 
-class TokenHost(_Part, kw_only=True, frozen=True):
-    """The callback says at which server the code is to be redeemed. `hosts`: those that are believed."""
-
-    parameter: str
-    hosts: Texts
-
-
 class Callback(_Part, kw_only=True, frozen=True):
     """The authorization response. `code`: names of the parameter with the code. `scopes`: that of granted scopes.
 
-    `posted`: the provider sends it by POST (response_mode=form_post).
+    `token_host`: the parameter that names the server where the code is to be redeemed, and tokens renewed and revoked.
+    It is believed if the registry's *Hosts of that base URL* allow it. `posted`: the response comes by POST
+    (response_mode=form_post).
     """
 
     code: Texts = "code"
     scopes: str = ""
     keep: Mapping[str, KeptParameter] = {}
-    token_host: TokenHost | None = None
+    token_host: str = ""
     posted: bool = False
 
 
@@ -282,6 +277,11 @@ class ProviderProfile(_Part, kw_only=True, frozen=True):
     limits: Limits = Limits()
     calls: Calls = Calls()
     paging: Paging | None = None
+
+    def addresses(self) -> list[str]:
+        """URLs that receive a person's token. Placeholders may stand in their paths and queries only."""
+        parts = (*self.lookups, self.exchange, self.self_renewal)
+        return [part.url for part in parts if part]
 
     def kept_values(self) -> set[str]:
         """Names that the connection URL and headers of calls may hold in braces."""

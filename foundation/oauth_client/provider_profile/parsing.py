@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 
-from foundation.oauth_client import base_urls
 from foundation.oauth_client.provider_profile.format import STANDARD, ProviderProfile, Rule, texts
 
 LONGEST_PATTERN = 300
@@ -31,6 +30,8 @@ def parse_profile(raw: object) -> ProviderProfile:
         profile = msgspec.convert(raw, type=ProviderProfile, strict=True)
     except msgspec.ValidationError as error:
         raise BadProfile(_sentence(str(error))) from None
+    except UnicodeEncodeError:
+        raise BadProfile("A provider profile can’t contain half of a surrogate pair.") from None
     for fault in find_faults(profile):
         raise BadProfile(fault)
     return profile
@@ -51,10 +52,11 @@ def find_faults(profile: ProviderProfile) -> Iterator[str]:
     for name in profile.kept_values():
         if not VALUE_NAME.fullmatch(name) or name in RESERVED_VALUES:
             yield f"“{name}” can’t be the name of a kept value."
-    hosts = texts(profile.callback.token_host.hosts) if profile.callback.token_host else ()
-    for pattern in hosts:
-        if not base_urls.is_pattern(pattern):
-            yield f"Write a host as na1.example.com or *.example.com, not “{pattern}”."
+    for url in profile.addresses():
+        if not url.startswith("https://") and not url.startswith("http://"):
+            yield f"“{url}” isn’t an address."
+        elif set("{}") & set("".join(url.split("/")[:3])):
+            yield f"“{url}” has a placeholder before its path, which would let it lead anywhere."
 
 
 def _pointers(profile: ProviderProfile) -> Iterator[str]:

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from foundation.oauth_client.client import Registration
 from foundation.oauth_client.errors import Misconfigured
+from foundation.oauth_client.provider_profile import BadProfile, ProviderProfile, parse_profile
 from foundation.secrets_at_rest import EncryptedField, NoKeys, Unreadable, keyring, value_or_blank
 from integrations.models.registry.base import SysIdModel
 from integrations.models.registry.health import Health
@@ -31,6 +32,7 @@ class ClientAuthentication(models.TextChoices):
     """Client authentication method at the token endpoint (names of RFC 7591)."""
 
     BASIC = "client_secret_basic", _("As Basic Authorization Header")
+    BASIC_UNENCODED = "client_secret_basic_unencoded", _("As Basic Authorization Header, not form-encoded")
     POST = "client_secret_post", _("In Request Body (Form URL-Encoded)")
     NONE = "none", _("None (public client)")
 
@@ -72,7 +74,7 @@ class ApplicationRegistry(Health, SysIdModel):
         _("Code challenge method"), max_length=5, choices=CodeChallengeMethod, default=CodeChallengeMethod.S256
     )
     send_credentials = models.CharField(
-        _("Send Credentials"), max_length=20, choices=ClientAuthentication, default=ClientAuthentication.BASIC
+        _("Send Credentials"), max_length=40, choices=ClientAuthentication, default=ClientAuthentication.BASIC
     )
     issuer = models.CharField(
         _("Issuer"),
@@ -182,6 +184,12 @@ class ApplicationRegistry(Health, SysIdModel):
         default="/email /preferred_username /name /login /sub",
         help_text=_("What a person knows the account by: JSON pointers, the first that is there."),
     )
+    provider_profile = models.JSONField(
+        _("Provider’s ways"),
+        default=dict,
+        blank=True,
+        help_text=_("How this provider departs from the standards, as JSON. docs/provider-profiles.md has the format."),
+    )
     account_settings_url = models.CharField(
         _("Account settings URL"),
         max_length=500,
@@ -222,6 +230,14 @@ class ApplicationRegistry(Health, SysIdModel):
         """What identifies us to the token endpoint, and its address. Contains the secret: only for comparison."""
         address = [self.token_url, self.refresh_url, self.token_parameters]
         return [self.client_id, value_or_blank(self, "client_secret"), self.send_credentials, *address]
+
+    @property
+    def profile(self) -> ProviderProfile:
+        """The parsed provider profile. Raises `Misconfigured` if it is not valid any more."""
+        try:
+            return parse_profile(self.provider_profile)
+        except BadProfile as error:
+            raise Misconfigured("bad_provider_profile", str(error)) from None
 
     @property
     def needs_secret(self) -> bool:
@@ -271,6 +287,7 @@ class ApplicationRegistry(Health, SysIdModel):
             token_parameters=self.token_parameters,
             call_headers=self.call_headers,
             userinfo_request=self.userinfo_request,
+            profile=self.profile,
         )
 
     def endpoints(self) -> list[str]:

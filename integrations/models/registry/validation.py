@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from foundation.oauth_client import dialects, transport
 from foundation.oauth_client.dialects import BadDialect
 from foundation.oauth_client.errors import OAuthError
+from foundation.oauth_client.provider_profile import BadProfile, parse_profile
 from foundation.oauth_client.registration import is_host_pattern, origin
 from integrations.models.registry.registrations import ApplicationRegistry, GrantType
 from integrations.models.stored_json import check_storable
@@ -40,6 +41,7 @@ PARAMETERS = {"authorization_parameters": OURS_TO_SEND, "token_parameters": OURS
 REQUESTS: Mapping[str, Callable[[object], object]] = {
     "call_headers": partial(dialects.parse_call_headers, "Headers of calls"),
     "userinfo_request": dialects.parse_userinfo_request,
+    "provider_profile": parse_profile,
 }
 JSON_FIELDS = ("revocation_request", *PARAMETERS, *REQUESTS)
 
@@ -60,6 +62,8 @@ def find_faults(registry: ApplicationRegistry) -> Iterator[tuple[str, str]]:
     for name, read in REQUESTS.items():
         if message := wrong_request(read, getattr(registry, name)):
             yield name, message
+    if not wrong_request(parse_profile, registry.provider_profile) and (message := wrong_profile_address(registry)):
+        yield "provider_profile", message
     for name in JSON_FIELDS:
         if message := wrong_json(getattr(registry, name)):
             yield name, message
@@ -94,8 +98,23 @@ def wrong_dialect(registry: ApplicationRegistry) -> str:
 def wrong_request(read: Callable[[object], object], raw: object) -> str:
     try:
         read(raw)
-    except BadDialect as error:
+    except (BadDialect, BadProfile) as error:
         return str(error)
+    return ""
+
+
+def wrong_profile_address(registry: ApplicationRegistry) -> str:
+    """A sentence about a URL of the profile that leads to a server which the registry does not name.
+
+    The registry's own addresses are what a person agrees to when signing in, so no other server may receive a token.
+    """
+    known_origins = {origin(getattr(registry, name)) for name in (*GET_SECRETS, "authorization_url")}
+    for url in parse_profile(registry.provider_profile).addresses():
+        is_known = origin(url) in known_origins or registration.trusted_origin(url, registry.base_url_hosts)
+        if not is_known:
+            message = _("%(url)s is at a server that the other addresses don’t name. Add it to “%(field)s”.")
+            field = ApplicationRegistry._meta.get_field("base_url_hosts").verbose_name
+            return message % {"url": url, "field": field}
     return ""
 
 

@@ -58,7 +58,7 @@ class RevocationRecord(SysIdModel):
     token_url = models.CharField(max_length=500)
     client_id = models.CharField(max_length=255)
     client_secret = EncryptedField(purpose="revocation")
-    send_credentials = models.CharField(max_length=20)
+    send_credentials = models.CharField(max_length=40)
     refresh_token = EncryptedField(purpose="revocation")
     access_token = EncryptedField(purpose="revocation")
     access_token_expires_at = models.DateTimeField(null=True, blank=True)

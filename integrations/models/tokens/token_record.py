@@ -34,6 +34,7 @@ class TokenRecord(SysIdModel):
     base_url = EncryptedField(
         purpose="token"
     )  # not secret; sealed so that a change in the database cannot redirect a token
+    provider_values = EncryptedField(purpose="token")  # JSON object of texts that calls need, such as a tenant
     token_type = models.CharField(_("Token type"), max_length=20, default="Bearer")
     expires_at = models.DateTimeField(_("Expires"), null=True, blank=True)
     refresh_expires_at = models.DateTimeField(_("Refresh token expires"), null=True, blank=True)

@@ -43,7 +43,8 @@ def rule_for(rules: list[dict[str, object]], reply: Reply, request: str = "refre
         ({"authorization": {"names": {"state": "s"}}}, "Keyrack sets this itself: state."),
         ({"authorization": {"parameters": {"code_challenge": "x"}}}, "Keyrack sets this itself: code_challenge."),
         ({"callback": {"keep": {"access_token": {}}}}, "can’t be the name of a kept value"),
-        ({"callback": {"token_host": {"parameter": "server", "hosts": "*.com"}}}, "Write a host as"),
+        ({"exchange": {"url": "https://{site}.example/token"}}, "a placeholder before its path"),
+        ({"self_renewal": {"url": "/token"}}, "isn’t an address"),
     ],
 )
 def test_what_cannot_work_is_refused_in_a_sentence(raw: object, sentence: str) -> None:
