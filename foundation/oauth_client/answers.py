@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl
 
 from requests import Response
 
-from foundation.oauth_client import error_codes, error_reasons
+from foundation.oauth_client import error_codes, error_reasons, json_pointers
 from foundation.oauth_client.errors import Misconfigured, OAuthError, Refused, Unexplained, Unreachable, Unusable
 
 MAX_TOKEN_BYTES = 64 << 10
@@ -47,7 +47,7 @@ class TokenAnswer:
 
     def member_at(self, pointer: str) -> object:
         """Another member, such as the owner of the token. None if its name suggests a secret."""
-        return None if _SECRET.search(pointer) else resolve_pointer(self.said, pointer)
+        return None if _SECRET.search(pointer) else json_pointers.resolve(self.said, pointer)
 
 
 def parse_token_answer(
@@ -76,7 +76,7 @@ def parse_token_answer(
 
 
 def _text_at(members: Mapping[str, object], pointer: str) -> str:
-    value = resolve_pointer(members, pointer) if pointer else ""
+    value = json_pointers.resolve(members, pointer) if pointer else ""
     return value if isinstance(value, str) else ""
 
 
@@ -85,7 +85,7 @@ def _grant_in(members: Mapping[str, object], token_path: str) -> Mapping[str, ob
 
     Slack nests the person's tokens beside its bot's at a sign-in, but not in the response to a refresh.
     """
-    nested = resolve_pointer(members, token_path) if token_path else None
+    nested = json_pointers.resolve(members, token_path) if token_path else None
     return nested if isinstance(nested, dict) else members
 
 
@@ -248,22 +248,3 @@ def _retry_after(response: Response) -> float | None:
     except (TypeError, ValueError, OverflowError, IndexError):
         return None
     return min(max(seconds, 0.0), MAX_RETRY_AFTER)
-
-
-def resolve_pointer(document: object, pointer: str) -> object:
-    """The value at a JSON pointer (RFC 6901); None if there is none."""
-    value = document
-    for step in pointer.removeprefix("/").split("/"):
-        name = step.replace("~1", "/").replace("~0", "~")
-        value = member_of(value, name)
-    return value
-
-
-def member_of(container: object, name: str) -> object:
-    """The member of an object by name, or of a list by index."""
-    if isinstance(container, dict):
-        return container.get(name)
-    is_number = name.isascii() and name.isdigit() and len(name) < 6
-    if isinstance(container, list) and is_number and int(name) < len(container):
-        return container[int(name)]
-    return None

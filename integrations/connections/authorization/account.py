@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from foundation.oauth_client import answers, client
+from foundation.oauth_client import client, json_pointers
 from foundation.oauth_client.answers import TokenAnswer
 from foundation.oauth_client.errors import OAuthError
 from integrations.models.registry import ApplicationRegistry
@@ -61,7 +61,7 @@ def first_account_value(claims: object, paths: str, answer: TokenAnswer) -> str:
     for pointer in paths.split():
         in_answer = pointer.startswith(f"{IN_TOKEN_ANSWER}/")
         answer_pointer = pointer.removeprefix(IN_TOKEN_ANSWER)
-        value = answer.member_at(answer_pointer) if in_answer else answers.resolve_pointer(claims, pointer)
+        value = answer.member_at(answer_pointer) if in_answer else json_pointers.resolve(claims, pointer)
         if value not in (None, "") and not isinstance(value, dict | list):
             return UNSTORABLE.sub("", str(value))[:255]
     return ""

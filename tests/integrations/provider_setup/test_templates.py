@@ -8,7 +8,7 @@ from django.db import IntegrityError
 from django.utils import timezone
 
 from accounts.models import User
-from foundation.oauth_client import answers, dialects
+from foundation.oauth_client import dialects, json_pointers
 from foundation.oauth_client.answers import TokenAnswer
 from foundation.oauth_client.errors import Unreachable
 from foundation.oauth_client.registration import is_host_pattern, trusted_origin
@@ -265,7 +265,7 @@ def test_a_sign_in_keeps_the_base_url_of_its_answer(amira: User, as_amira: Any, 
 
 def test_pointers_lead_into_lists_too() -> None:
     found = {"data": [{"id": "a/b"}], "0": "zero"}
-    assert answers.resolve_pointer(found, "/data/0/id") == "a/b"
-    assert answers.resolve_pointer(found, "/0") == "zero"
+    assert json_pointers.resolve(found, "/data/0/id") == "a/b"
+    assert json_pointers.resolve(found, "/0") == "zero"
     for nowhere in ("/data/1/id", "/data/-1", "/data/x", "/data/0/id/0", "/data/٠"):
-        assert answers.resolve_pointer(found, nowhere) is None
+        assert json_pointers.resolve(found, nowhere) is None
