@@ -17,7 +17,7 @@ from django.dispatch import Signal
 from django.utils import timezone
 
 from foundation.error_boundary import error_boundary
-from foundation.oauth_client import answers, transport
+from foundation.oauth_client import error_answers, transport
 from foundation.oauth_client.errors import OAuthError, Unexplained, Unreachable, Unusable
 from integrations.models.registry import ApplicationRegistry
 from integrations.models.registry.health import server_origin
@@ -162,4 +162,4 @@ def probe(url: str) -> None:
     session = transport.session()
     with transport.deadline(CHECK_SECONDS), transport.translate_errors(), session.get(url, stream=True) as answer:
         if answer.status_code >= 500:
-            raise answers.error_from(answer)
+            raise error_answers.error_from(answer)

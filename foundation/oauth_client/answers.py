@@ -5,27 +5,35 @@ is odd (a lifetime of "abc", scopes as a list, NaN) would lose it for good, so o
 could do harm is rejected. Opens no socket; stateless.
 """
 
-import hashlib
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from types import MappingProxyType
-from urllib.parse import parse_qsl
 
 from requests import Response
 
-from foundation.oauth_client import error_codes, error_reasons, json_pointers
-from foundation.oauth_client.errors import Misconfigured, OAuthError, Refused, Unexplained, Unreachable, Unusable
+from foundation.oauth_client import error_answers, json_pointers, provider_profile
+from foundation.oauth_client.errors import Unusable
+from foundation.oauth_client.provider_profile import (
+    STANDARD,
+    ProviderProfile,
+    Reply,
+    Request,
+    find_rule,
+    reply_of,
+    texts,
+    value_at,
+)
+from foundation.oauth_client.provider_profile.format import Lifetime, Place
+from foundation.oauth_client.provider_profile.rules import seconds_from
 
 MAX_TOKEN_BYTES = 64 << 10
 MAX_SCOPES = 64 << 10  # characters of all of them
 MAX_LIFETIME = 10 * 365 * 86400
-MAX_RETRY_AFTER = 86400.0
+MAX_KEPT = 500  # characters
 
-_BEARERS = frozenset({"", "bearer", "user", "bot"})  # Slack names the kind of owner instead of the scheme
+# Schemes that need more than the token. Other names are the providers' own: "user" (Slack), "User Access Token" (eBay).
+_NOT_BEARERS = frozenset({"mac", "dpop", "pop", "n_a"})
 _SECRET = re.compile(r"token|secret|password|assertion", re.IGNORECASE)
 _REFRESH_LIFETIMES = ("refresh_expires_in", "refresh_token_expires_in", "x_refresh_token_expires_in")
 
@@ -43,6 +51,7 @@ class TokenAnswer:
     claims: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     unverified_id_token: str = field(default="", repr=False)
     unverified_base_url: str = ""  # of this person's API, according to the server
+    kept: Mapping[str, str] = field(default_factory=dict, repr=False)  # values that calls need, by name
     said: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}), repr=False)  # all members
 
     def member_at(self, pointer: str) -> object:
@@ -51,146 +60,141 @@ class TokenAnswer:
 
 
 def parse_token_answer(
-    response: Response, *, grant_type: str = "", token_path: str = "", base_url_path: str = ""
+    response: Response,
+    *,
+    grant_type: str = "",
+    request: Request | None = None,
+    token_path: str = "",
+    base_url_path: str = "",
+    profile: ProviderProfile = STANDARD,
 ) -> TokenAnswer:
     """Parse the response of a token endpoint to a request of this grant type. `token_path` points to the tokens."""
-    members = _members(response)
-    if _error_code(members) or not _succeeded(response):
-        raise error_from(response, grant_type=grant_type)
+    members = error_answers.members_of(response)
+    grant = _Grant(members, token_path, profile.token_answer, is_refresh=grant_type == "refresh_token")
+    if is_error(response, members, grant, grant_type=grant_type, request=request, profile=profile):
+        raise error_answers.error_from(response, grant_type=grant_type, request=request, profile=profile)
     if not members:
         raise Unusable("not_a_token_answer", "the answer is neither JSON nor a form")
-    grant = _grant_in(members, token_path)
-    if _text(grant, "token_type").lower() not in _BEARERS:
+    scheme = grant.member("token_type")
+    if not isinstance(scheme, str | None) or (scheme or "").lower() in _NOT_BEARERS:
         raise Unusable("unsupported_token_type", "only bearer tokens can be used")
     return TokenAnswer(
-        access_token=_secret(grant.get("access_token"), "access_token"),
+        access_token=_secret(grant.member("access_token"), "access_token"),
         token_type="Bearer",  # noqa: S106  # the name of a scheme, not a password
-        refresh_token=_optional_secret(grant.get("refresh_token"), "refresh_token"),
-        expires_in=_seconds(grant.get("expires_in")),
-        refresh_expires_in=_refresh_lifetime(grant),
-        scopes=_scopes(grant.get("scope")),
-        unverified_id_token=_text(members, "id_token"),
+        refresh_token=_optional_secret(grant.member("refresh_token"), "refresh_token"),
+        expires_in=grant.lifetime(),
+        refresh_expires_in=grant.refresh_lifetime(),
+        scopes=_scopes(grant.member("scope")),
+        unverified_id_token=_text(grant.member("id_token") or members.get("id_token")),
         unverified_base_url=_text_at(members, base_url_path),
+        kept=_kept_values(members, profile.token_answer.keep),
         said=members,
     )
 
 
-def _text_at(members: Mapping[str, object], pointer: str) -> str:
-    value = json_pointers.resolve(members, pointer) if pointer else ""
-    return value if isinstance(value, str) else ""
+def is_error(
+    response: Response,
+    members: Mapping[str, object],
+    grant: "_Grant",
+    *,
+    grant_type: str,
+    request: Request | None,
+    profile: ProviderProfile,
+) -> bool:
+    """Whether the response grants nothing. Some servers report an error with status 200.
+
+    An error that is no text, such as {"code": "ok"}, does not count beside an access token.
+    """
+    reply = reply_of(response, members)
+    rule = find_rule(profile, request or error_answers.REQUESTS.get(grant_type, "code"), reply)
+    if rule:
+        return rule.means != "success"
+    if not error_answers.succeeded(response):
+        return True
+    if grant.member("access_token") and not isinstance(members.get("error"), str):
+        return members.get("ok", True) is False
+    return bool(error_answers.error_code(members, profile) or _says_no(reply, grant_type, request, profile))
 
 
-def _grant_in(members: Mapping[str, object], token_path: str) -> Mapping[str, object]:
+def _says_no(reply: Reply, grant_type: str, request: Request | None, profile: ProviderProfile) -> bool:
+    """Whether a successful status without a token holds a refusal in the provider's own words."""
+    return error_answers.rule_for(reply, request or error_answers.REQUESTS.get(grant_type), profile) is not None
+
+
+class _Grant:
     """The object that holds the person's tokens; the whole response if `token_path` leads to none.
 
     Slack nests the person's tokens beside its bot's at a sign-in, but not in the response to a refresh.
     """
-    nested = json_pointers.resolve(members, token_path) if token_path else None
-    return nested if isinstance(nested, dict) else members
+
+    def __init__(
+        self,
+        members: Mapping[str, object],
+        token_path: str,
+        layout: provider_profile.format.TokenAnswer,
+        *,
+        is_refresh: bool,
+    ) -> None:
+        nested = json_pointers.resolve(members, token_path) if token_path else None
+        self._members, self._layout = members, layout
+        self._grant: Mapping[str, object] = nested if isinstance(nested, dict) else members
+        self._places = {**layout.members, **layout.refresh} if is_refresh else layout.members
+
+    def member(self, name: str) -> object:
+        """A member by our name, from where the profile says that it stands, or else from the grant."""
+        for pointer in texts(self._places.get(name, ())):
+            if (value := json_pointers.resolve(self._members, pointer)) is not None:
+                return value
+        return self._grant.get(name)
+
+    def lifetime(self) -> int | None:
+        """Seconds. `expires_in_sec` stands beside an `expires_in` in milliseconds (Zoho)."""
+        if self._layout.lifetime:
+            seconds = self._lifetime_at(self._layout.lifetime)
+        else:
+            seconds = _seconds(self.member("expires_in_sec"))
+            seconds = _seconds(self.member("expires_in")) if seconds is None else seconds
+        return (self._layout.assumed_lifetime or None) if seconds is None else seconds
+
+    def refresh_lifetime(self) -> int | None:
+        """Seconds, or None. Zero is how Keycloak says "never" (offline tokens); no server issues a dead token."""
+        if self._layout.refresh_lifetime:
+            return self._lifetime_at(self._layout.refresh_lifetime) or None
+        return next((seconds for name in _REFRESH_LIFETIMES if (seconds := _seconds(self.member(name)))), None)
+
+    def _lifetime_at(self, lifetime: Lifetime) -> int | None:
+        text = value_at(Place(at=lifetime.at), Reply(document=self._members))
+        seconds = seconds_from(text, lifetime.unit) if text else None
+        if seconds is not None and lifetime.most and seconds > lifetime.most:
+            seconds /= 1000
+        return None if seconds is None else _seconds(seconds)
 
 
-def parse_document(response: Response) -> Mapping[str, object]:
+def _kept_values(members: Mapping[str, object], places: Mapping[str, str]) -> dict[str, str]:
+    values = {name: value_at(Place(at=pointer), Reply(document=members)) for name, pointer in places.items()}
+    return {name: value for name, value in values.items() if value and value.isprintable() and len(value) <= MAX_KEPT}
+
+
+def _text_at(members: Mapping[str, object], pointer: str) -> str:
+    """The address at the pointer. Some servers name only the host."""
+    value = json_pointers.resolve(members, pointer) if pointer else ""
+    text = value if isinstance(value, str) else ""
+    return f"https://{text}" if text and "://" not in text else text
+
+
+def parse_document(
+    response: Response, *, request: Request | None = None, profile: ProviderProfile = STANDARD
+) -> Mapping[str, object]:
     """The JSON object of a response that grants no tokens: metadata, userinfo, introspection."""
-    if not _succeeded(response):
-        raise error_from(response)
-    members = _json_object(response)
-    if members is None:
+    if not error_answers.succeeded(response):
+        raise error_answers.error_from(response, request=request, profile=profile)
+    members = error_answers.json_body(response)
+    if not isinstance(members, dict):
         raise Unusable("not_json", "the answer is not a JSON object")
     return members
 
 
-def error_from(response: Response, *, grant_type: str = "") -> OAuthError:
-    """The error for a response that is not a success."""
-    error = _error_of(response, grant_type)
-    error.status, error.fingerprint = response.status_code, _fingerprint(response)
-    error.reason = error_reasons.reason_in(_members(response), response, grant_type=grant_type)
-    return error
-
-
-def _fingerprint(response: Response) -> str:
-    """A hash of status and texts. Texts with digits (ids, times) differ in each response and are left out."""
-    words = [
-        f"{name}={value}"
-        for name, value in sorted(_members(response).items())
-        if isinstance(value, str) and not re.search(r"\d", value)
-    ]
-    return hashlib.sha256("\n".join([str(response.status_code), *words]).encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _error_of(response: Response, grant_type: str) -> OAuthError:
-    """Choose the error class. Statuses that mean "try later" take precedence over the body."""
-    status = response.status_code
-    if 300 <= status < 400:
-        return Misconfigured("redirected", "the endpoint answers with a redirect, which is not followed")
-    code = _error_code(_members(response))
-    if status in {408, 429} or status >= 500 or code in error_codes.TRANSIENT:
-        transient = code if code in error_codes.TRANSIENT else f"http_{status}"
-        return Unreachable(transient, retry_after=_retry_after(response))
-    if grant_type == "refresh_token" and code in error_codes.UNEXPLAINED_AT_REFRESH:
-        return Unexplained(code)
-    if code in error_codes.REFUSED:
-        return Refused(code)
-    if code in error_codes.MISCONFIGURED:
-        return Misconfigured(code)
-    return _error_by_status(response, code, grant_type)
-
-
-def _error_by_status(response: Response, code: str, grant_type: str) -> OAuthError:
-    """Choose the error class for an unknown code. An HTML page comes from a firewall or proxy, and proves nothing."""
-    status = response.status_code
-    code = code or f"http_{status}"
-    is_page = bool(response.content.strip()) and _json_object(response) is None and not _form(response)
-    if grant_type == "refresh_token" and status in {400, 403, 422} and not is_page:
-        return Unexplained(code)
-    if grant_type == "password" and status in {401, 403} and not is_page:
-        return Refused(code)
-    if status == 403:
-        return Unreachable(code, retry_after=_retry_after(response))
-    if status in {401, 404, 405, 410, 415}:
-        return Misconfigured(code)
-    return Unusable(code)
-
-
-def _succeeded(response: Response) -> bool:
-    return 200 <= response.status_code < 300
-
-
-def _members(response: Response) -> Mapping[str, object]:
-    """The members of a JSON object or, as GitHub responds by default, of a form. Empty if it is neither."""
-    members = _json_object(response)
-    return _form(response) if members is None else members
-
-
-def _json_object(response: Response) -> Mapping[str, object] | None:
-    try:
-        value = json.loads(response.content)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _form(response: Response) -> Mapping[str, object]:
-    try:
-        text = response.content.decode("ascii").strip()
-        pairs = parse_qsl(text, strict_parsing=True, max_num_fields=50, errors="strict")
-    except ValueError:
-        return {}
-    members = dict(pairs)
-    is_known = len(members) == len(pairs) and ("access_token" in members or "error" in members)
-    return members if is_known else {}
-
-
-def _error_code(members: Mapping[str, object]) -> str:
-    """The error code; "" if there is none. Text that is not a code is replaced, because it could hold anything."""
-    error = members.get("error")
-    if not error:
-        return "" if members.get("ok", True) is not False else "unknown_error"
-    code = error.strip().lower() if isinstance(error, str) else ""
-    return code if re.fullmatch(r"[a-z_]{2,40}", code) else "unknown_error"
-
-
-def _text(members: Mapping[str, object], name: str) -> str:
-    value = members.get(name)
+def _text(value: object) -> str:
     return "" if value is None else str(value) if isinstance(value, str | int | float) else "unreadable"
 
 
@@ -221,11 +225,6 @@ def _seconds(value: object) -> int | None:
     return int(min(max(seconds, 0.0), MAX_LIFETIME))
 
 
-def _refresh_lifetime(members: Mapping[str, object]) -> int | None:
-    """Seconds, or None. Zero is how Keycloak says "never" (offline tokens); no server issues a dead token."""
-    return next((seconds for name in _REFRESH_LIFETIMES if (seconds := _seconds(members.get(name)))), None)
-
-
 def _scopes(value: object) -> tuple[str, ...] | None:
     if isinstance(value, str):
         words = re.split(r"[\s,]+", value)
@@ -235,16 +234,3 @@ def _scopes(value: object) -> tuple[str, ...] | None:
         return None
     scopes = tuple(dict.fromkeys(word for word in words if word.isprintable() and word))
     return scopes if sum(map(len, scopes)) <= MAX_SCOPES else None
-
-
-def _retry_after(response: Response) -> float | None:
-    """Retry-After in seconds, sent as seconds or as a date (RFC 9110 §10.2.3)."""
-    text = response.headers.get("Retry-After", "").strip()
-    if re.fullmatch(r"[0-9]{1,12}", text):
-        return min(float(text), MAX_RETRY_AFTER)
-    try:
-        moment = parsedate_to_datetime(text)
-        seconds = (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
-    except (TypeError, ValueError, OverflowError, IndexError):
-        return None
-    return min(max(seconds, 0.0), MAX_RETRY_AFTER)

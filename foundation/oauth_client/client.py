@@ -15,7 +15,7 @@ import requests
 from oauthlib.oauth2 import BackendApplicationClient, LegacyApplicationClient, WebApplicationClient
 from requests_oauthlib import OAuth2Session
 
-from foundation.oauth_client import answers, dialects, id_tokens, transport
+from foundation.oauth_client import answers, dialects, error_answers, id_tokens, transport
 from foundation.oauth_client.answers import TokenAnswer
 from foundation.oauth_client.errors import Misconfigured, Unusable
 from foundation.oauth_client.registration import Registration, client_authentication, with_origin
@@ -154,7 +154,7 @@ def userinfo(registration: Registration, access_token: str, *, base_url: str = "
     response = transport.request(request.method, url, headers=headers, data=request.json)
     claims = answers.parse_document(response)
     if claims.get("ok") is False:
-        raise answers.error_from(response)
+        raise error_answers.error_from(response)
     return claims
 
 

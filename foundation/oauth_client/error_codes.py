@@ -91,6 +91,8 @@ TRANSIENT = frozenset(
         "too_many_requests",
     }
 )
+# Codes that count wherever in an error body they stand.
+KNOWN = REFUSED | CLIENT_REFUSED | TRANSIENT | {"unauthorized_client", "invalid_scope", "unsupported_grant_type"}
 
 
 def is_denial(code: str) -> bool:

@@ -6,9 +6,10 @@ If the request cannot be parsed, its secrets are not known, and the reason is ""
 
 import base64
 import html
+import json
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from urllib.parse import parse_qsl, unquote_plus
 
 from requests import Response
@@ -16,23 +17,28 @@ from requests import Response
 LONGEST = 300
 MASK = "…"
 LEAST_PART = 8  # characters of a secret: fewer are of no use to an attacker, and may be a word
-NAMES = ("error_description", "message")
 SECRETS = frozenset(
     {
         *("client_secret", "client_assertion", "assertion", "code", "code_verifier", "state"),
         *("token", "access_token", "refresh_token", "id_token", "password"),
     }
 )
+# Fields of a request that are no secret. Providers call the others as they like.
+HARMLESS = frozenset(
+    {
+        *("grant_type", "client_id", "redirect_uri", "response_type", "scope", "token_type_hint", "audience"),
+        *("resource", "code_challenge_method", "username"),
+    }
+)
 _OPAQUE = re.compile(r"[A-Za-z0-9+/_=~-]{24,}")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)  # request and trace ids
 
 
-def reason_in(members: Mapping[str, object], response: Response, *, grant_type: str = "") -> str:
-    """The server's own text from the members of its response; "" if there is none that can be shown.
+def reason_in(text: str, response: Response, *, grant_type: str = "") -> str:
+    """The server's own text in its response, made safe; "" if it cannot be shown.
 
     Always "" for the password grant: the text may be about the person's password.
     """
-    text = next((value for name in NAMES if isinstance(value := members.get(name), str) and value.strip()), "")
     secrets = None if grant_type == "password" else _secrets_sent(response)
     return "" if secrets is None else mask_secrets(text, secrets)
 
@@ -85,14 +91,22 @@ def _secrets_sent(response: Response) -> list[str] | None:
     body = request.body or ""
     try:
         text = body.decode("ascii") if isinstance(body, bytes) else str(body)
-        fields = parse_qsl(text, keep_blank_values=True, strict_parsing=bool(text))
+        fields = _json_fields(text) or parse_qsl(text, keep_blank_values=True, strict_parsing=bool(text))
     except ValueError:
         return None
-    secrets = [value for name, value in fields if name in SECRETS]
+    secrets = [
+        value for name, value in fields if name in SECRETS or (name not in HARMLESS and len(value) >= LEAST_PART)
+    ]
     authorization = request.headers.get("Authorization", "")
     return secrets + _credentials_in(
         authorization.decode("latin-1") if isinstance(authorization, bytes) else authorization
     )
+
+
+def _json_fields(text: str) -> list[tuple[str, str]]:
+    """Names and texts of a JSON object, which is how some providers want token requests."""
+    members = json.loads(text) if text.startswith("{") else {}
+    return [(name, value) for name, value in members.items() if isinstance(value, str)]
 
 
 def _credentials_in(authorization: str) -> list[str]:

@@ -23,6 +23,8 @@ class OAuthError(Exception):
     status = 0  # of the HTTP response, if there was one
     fingerprint = ""  # a hash, equal for responses that say the same
     reason = ""
+    meaning = ""  # of the rule that decided (`provider_profile.Meaning`), if one did
+    claims = ""  # that the next authorization request must carry (a claims challenge)
 
     def __init__(self, code: str = "", description: str = "") -> None:
         super().__init__(code, description)

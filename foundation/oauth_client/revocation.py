@@ -9,7 +9,7 @@ from urllib.parse import quote
 from requests import Response
 from requests.auth import AuthBase
 
-from foundation.oauth_client import answers, dialects, transport
+from foundation.oauth_client import dialects, error_answers, transport
 from foundation.oauth_client.dialects import AS_REGISTERED, BEARER, BadDialect, Dialect
 from foundation.oauth_client.errors import Misconfigured, OAuthError, Refused, Unusable
 from foundation.oauth_client.registration import Basic, Bearer, Registration, client_authentication
@@ -130,7 +130,7 @@ def check_response(response: Response, dialect: Dialect) -> None:
         raise with_status(
             Refused("dead_access_token", "the access token that authenticates the request is dead"), response
         )
-    error = answers.error_from(response)
+    error = error_answers.error_from(response)
     if error.code != "invalid_token":
         raise error
 

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from requests import Response
 
 from accounts.models import User
-from foundation.oauth_client import answers
+from foundation.oauth_client import error_answers
 from foundation.oauth_client.errors import Misconfigured, OAuthError, Refused, Unreachable, Unusable
 from integrations import calls
 from integrations.calls import retries
@@ -77,7 +77,7 @@ def parse_body(response: Response) -> Any:
 
 
 def error_for(response: Response) -> Exception:
-    error = answers.error_from(response)
+    error = error_answers.error_from(response)
     if not isinstance(error, Misconfigured):
         return error
     message = _("The third party answered %(status)d. Check the path and the Connection URL.")

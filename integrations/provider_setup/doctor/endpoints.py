@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import requests
 from django.utils.translation import gettext as _
 
-from foundation.oauth_client import answers, client, revocation, transport
+from foundation.oauth_client import client, error_answers, revocation, transport
 from foundation.oauth_client.client import Registration
 from foundation.oauth_client.dialects import BEARER
 from foundation.oauth_client.errors import Misconfigured, OAuthError, Refused
@@ -67,7 +67,7 @@ def judge_authorization_response(registry: ApplicationRegistry, response: reques
         return good(_("Authorization URL: it answers. The first sign-in will show whether it knows the Redirect URL."))
     if response.status_code in {400, 401, 403, 422}:
         return judge_refusal(response)
-    error = answers.error_from(response)
+    error = error_answers.error_from(response)
     return unreached(_("Authorization URL"), error) or misread(_("Authorization URL"), error)
 
 

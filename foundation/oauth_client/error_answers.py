@@ -1,0 +1,222 @@
+"""Errors in untrusted responses of an authorization server: whose fault a response is, in an `OAuthError`.
+
+A provider's own rules come first (`provider_profile`), then statuses that mean "try later", then rules for any provider
+(`default_rules`), then the codes of RFC 6749. What none of them knows is never final. Opens no socket.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import partial
+from urllib.parse import parse_qsl
+
+from requests import Response
+
+from foundation.oauth_client import default_rules, error_codes, error_reasons, json_pointers
+from foundation.oauth_client.errors import Misconfigured, OAuthError, Refused, Unexplained, Unreachable, Unusable
+from foundation.oauth_client.provider_profile import (
+    STANDARD,
+    Meaning,
+    ProviderProfile,
+    Reply,
+    Request,
+    Rule,
+    find_rule,
+    seconds_to_wait,
+    texts,
+    value_at,
+)
+
+MAX_RETRY_AFTER = 86400.0
+REQUESTS: Mapping[str, Request] = {
+    "authorization_code": "code",
+    "refresh_token": "refresh",
+    "password": "password",
+    "client_credentials": "client_credentials",
+}
+# What a rule's meaning becomes. The rest is not about a token request, so it cannot be final there.
+ERRORS: Mapping[Meaning, type[OAuthError]] = {
+    "sign_in_over": Refused,
+    "person_must_act": Refused,
+    "second_step": Refused,
+    "wrong_password": Refused,
+    "declined": Refused,
+    "registration_wrong": Misconfigured,
+    "plan_ended": Misconfigured,
+    "wait": Unreachable,
+    "temporary": Unreachable,
+    "keep_token": Unreachable,
+    "unsure": Unexplained,
+}
+
+
+def error_from(
+    response: Response, *, grant_type: str = "", request: Request | None = None, profile: ProviderProfile = STANDARD
+) -> OAuthError:
+    """The error for a response that is not a success. `grant_type` or `request`: what was asked for."""
+    kind = request or REQUESTS.get(grant_type)
+    reply = Reply(
+        status=response.status_code,
+        headers=response.headers,
+        document=body_of(response),
+        text=response.content[:80_000].decode("utf-8", "replace"),
+    )
+    rule = rule_for(reply, kind, profile)
+    error = _error_by_rule(rule, reply, profile) if rule else _error_of(response, grant_type, profile)
+    error.status, error.fingerprint = response.status_code, _fingerprint(response)
+    error.reason = error_reasons.reason_in(
+        default_rules.text_in(reply.document, profile), response, grant_type=grant_type
+    )
+    return error
+
+
+def rule_for(reply: Reply, request: Request | None, profile: ProviderProfile) -> Rule | None:
+    """The rule that decides: the provider's own at any status, the common ones if no status says "try later"."""
+    if request is None:
+        return None
+    own = find_rule(profile, request, reply)
+    if own or not profile.default_rules or says_later(reply.status) or 300 <= reply.status < 400:
+        return own
+    return find_rule(default_rules.RULES, request, reply)
+
+
+def _error_by_rule(rule: Rule, reply: Reply, profile: ProviderProfile) -> OAuthError:
+    code = error_code(reply.document, profile)
+    if code in {"", "unknown_error"} or rule.means not in {"sign_in_over", "registration_wrong", "unsure"}:
+        code = rule.means
+    kind = ERRORS.get(rule.means, Unexplained)
+    if kind is Unreachable:
+        waits = (rule.wait,) if rule.wait else profile.limits.wait
+        asked = seconds_to_wait(waits, reply)
+        error: OAuthError = Unreachable(code, retry_after=_retry_after(reply.headers) if asked is None else asked)
+    else:
+        error = kind(code)
+    error.meaning = rule.means
+    error.claims = value_at(rule.claims, reply) if rule.claims else ""
+    return error
+
+
+def says_later(status: int) -> bool:
+    return status in {408, 429} or status >= 500
+
+
+def _error_of(response: Response, grant_type: str, profile: ProviderProfile) -> OAuthError:
+    """Choose the error class by status and code. Statuses that mean "try later" take precedence over the body."""
+    status = response.status_code
+    if 300 <= status < 400:
+        return Misconfigured("redirected", "the endpoint answers with a redirect, which is not followed")
+    code = error_code(body_of(response), profile)
+    retry_after = partial(_retry_after, response.headers)
+    if says_later(status) or code in error_codes.TRANSIENT:
+        transient = code if code in error_codes.TRANSIENT else f"http_{status}"
+        return Unreachable(transient, retry_after=retry_after())
+    if grant_type == "refresh_token" and code in error_codes.UNEXPLAINED_AT_REFRESH:
+        return Unexplained(code)
+    if code in error_codes.REFUSED:
+        return Refused(code)
+    if code in error_codes.MISCONFIGURED:
+        return Misconfigured(code)
+    return _error_by_status(response, code or f"http_{status}", grant_type, retry_after)
+
+
+def _error_by_status(
+    response: Response, code: str, grant_type: str, retry_after: Callable[[], float | None]
+) -> OAuthError:
+    """Choose the error class for an unknown code. An HTML page comes from a firewall or proxy, and proves nothing."""
+    status = response.status_code
+    is_page = bool(response.content.strip()) and body_of(response) is None
+    if grant_type == "refresh_token" and status in {400, 403, 422} and not is_page:
+        return Unexplained(code)
+    if grant_type == "password" and status in {401, 403} and not is_page:
+        return Refused(code)
+    if status == 403:
+        return Unreachable(code, retry_after=retry_after())
+    if status in {401, 404, 405, 410, 415}:
+        return Misconfigured(code)
+    return Unusable(code)
+
+
+def succeeded(response: Response) -> bool:
+    return 200 <= response.status_code < 300
+
+
+def members_of(response: Response) -> Mapping[str, object]:
+    """The members of a JSON object or, as GitHub responds by default, of a form. Empty if it is neither."""
+    body = body_of(response)
+    return body if isinstance(body, dict) else {}
+
+
+def body_of(response: Response) -> object:
+    """The JSON object or list of the body, or the members of a form; None if it is neither."""
+    value = json_body(response)
+    return value if value is not None else _form(response)
+
+
+def json_body(response: Response) -> dict[str, object] | list[object] | None:
+    try:
+        value = json.loads(response.content)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict | list) else None
+
+
+def _form(response: Response) -> dict[str, object] | None:
+    try:
+        text = response.content.decode("ascii").strip()
+        pairs = parse_qsl(text, strict_parsing=True, max_num_fields=50, errors="strict")
+    except ValueError:
+        return None
+    members: dict[str, object] = dict(pairs)
+    is_known = len(members) == len(pairs) and ("access_token" in members or "error" in members)
+    return members if is_known else None
+
+
+def error_code(body: object, profile: ProviderProfile = STANDARD) -> str:
+    """The error code; "" if there is none. Text that is not a code is replaced, because it could hold anything.
+
+    Where the profile says that codes stand, any code counts, and so at RFC 6749's place; elsewhere only a known one.
+    """
+    for pointer in texts(profile.error.code):
+        if code := _spelled(json_pointers.resolve(body, pointer), r"[A-Za-z0-9_.-]{1,60}"):
+            return code
+    error = json_pointers.resolve(body, "/error")
+    if isinstance(error, str) and (code := _spelled(error.strip().lower(), r"[a-z_]{2,40}")):
+        return code
+    for pointer in default_rules.CODE_PLACES:
+        value = json_pointers.resolve(body, pointer)
+        code = _spelled(value.strip().lower(), r"[a-z_]{2,40}") if isinstance(value, str) else ""
+        if code in error_codes.KNOWN:
+            return code
+    is_error = bool(error) or (isinstance(body, dict) and body.get("ok", True) is False)
+    return "unknown_error" if is_error else ""
+
+
+def _spelled(value: object, pattern: str) -> str:
+    text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    return text if re.fullmatch(pattern, text) else ""
+
+
+def _fingerprint(response: Response) -> str:
+    """A hash of status and texts. Texts with digits (ids, times) differ in each response and are left out."""
+    words = [
+        f"{name}={value}"
+        for name, value in sorted(members_of(response).items())
+        if isinstance(value, str) and not re.search(r"\d", value)
+    ]
+    return hashlib.sha256("\n".join([str(response.status_code), *words]).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Retry-After in seconds, sent as seconds or as a date (RFC 9110 §10.2.3)."""
+    text = headers.get("Retry-After", "").strip()
+    if re.fullmatch(r"[0-9]{1,12}", text):
+        return min(float(text), MAX_RETRY_AFTER)
+    try:
+        moment = parsedate_to_datetime(text)
+        seconds = (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
+    except (TypeError, ValueError, OverflowError, IndexError):
+        return None
+    return min(max(seconds, 0.0), MAX_RETRY_AFTER)
