@@ -1,24 +1,22 @@
 """Requests of an OAuth client to an authorization server: RFC 6749, 7636, 7662 and OpenID Connect's userinfo.
 
-requests-oauthlib writes the token requests, which go through the guarded transport. `answers` parses the responses
-before either library sees them, because both mishandle hostile ones. Stateless; knows no users and no database.
+Token requests go through `token_endpoint`, all others straight to the transport; `answers` parses the responses.
+Stateless; knows no users and no database.
 """
 
-import logging
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import requests
 from oauthlib.oauth2 import BackendApplicationClient, LegacyApplicationClient, WebApplicationClient
-from requests_oauthlib import OAuth2Session
 
-from foundation.oauth_client import answers, dialects, error_answers, id_tokens, transport
+from foundation.oauth_client import answers, dialects, error_answers, id_tokens, provider_requests, transport
 from foundation.oauth_client.answers import TokenAnswer
 from foundation.oauth_client.errors import Misconfigured, Unusable
 from foundation.oauth_client.registration import Registration, client_authentication, with_origin
+from foundation.oauth_client.token_endpoint import TokenSession, fill_values
 
 __all__ = [
     "AuthorizationRequest",
@@ -33,10 +31,6 @@ __all__ = [
     "refresh",
     "userinfo",
 ]
-
-# At DEBUG, both log tokens, passwords and client secrets.
-for _chatty in ("requests_oauthlib", "oauthlib"):
-    logging.getLogger(_chatty).setLevel(logging.INFO)
 
 # Not for an administrator's extra parameters: these bind the response to this request, or replace the whole request.
 _RESERVED = frozenset(
@@ -67,12 +61,12 @@ class Introspection:
 
 
 def authorization_request(
-    registration: Registration, *, redirect_uri: str, scopes: Iterable[str], prompt: str = ""
+    registration: Registration, *, redirect_uri: str, scopes: Iterable[str], prompt: str = "", claims: str = ""
 ) -> AuthorizationRequest:
     """Build an authorization request with a fresh state, verifier and nonce (RFC 6749 §4.1.1, RFC 7636).
 
     PKCE "plain" is used only if the registration says so. `prompt` is a default: the registration or the endpoint's own
-    query may override it, and "" leaves it out.
+    query may override it, and "" leaves it out. `claims`: what a claims challenge asked for, as JSON.
     """
     scopes = tuple(scopes)
     state = secrets.token_urlsafe(32)
@@ -87,19 +81,35 @@ def authorization_request(
         "nonce": nonce,
         **challenge,
     }
-    defaults = {"prompt": prompt} if prompt else {}
-    url = _authorization_url(
-        registration.authorization_url, parameters, registration.authorization_parameters, defaults
-    )
+    ways = registration.profile.authorization
+    if registration.profile.callback.posted:
+        parameters["response_mode"] = "form_post"
+    values = {"client_id": registration.client_id, "redirect_uri": redirect_uri, "scope": parameters["scope"]}
+    parameters |= {name: fill_values(text, values) for name, text in ways.parameters.items()}
+    named = {ways.names.get(name, name) or "": value for name, value in parameters.items()}
+    named.pop("", None)
+    defaults = {name: value for name, value in {"prompt": prompt, "claims": claims}.items() if value}
+    url = _authorization_url(registration.authorization_url, named, registration.authorization_parameters, defaults)
     return AuthorizationRequest(url=url, state=state, code_verifier=code_verifier, nonce=nonce)
 
 
 def exchange(
-    registration: Registration, *, code: str, redirect_uri: str, code_verifier: str, nonce: str = ""
+    registration: Registration,
+    *,
+    code: str,
+    redirect_uri: str,
+    code_verifier: str,
+    nonce: str = "",
+    scopes: Iterable[str] = (),
 ) -> TokenAnswer:
-    """Exchange an authorization code for tokens (RFC 6749 §4.1.3). `Unusable` if an id token is invalid."""
-    session = TokenSession(registration, WebApplicationClient(registration.client_id), redirect_uri=redirect_uri)
-    return _with_claims(session.fetch(code=code, code_verifier=code_verifier or None), registration, nonce)
+    """Exchange an authorization code for tokens (RFC 6749 §4.1.3). `Unusable` if an id token is invalid.
+
+    `scopes`: those that were asked for, where the provider wants them once more.
+    """
+    web, scope = WebApplicationClient(registration.client_id), registration.scope_separator.join(scopes)
+    session = TokenSession(registration, web, redirect_uri=redirect_uri, scope=scope)
+    answer = session.fetch(code=code, code_verifier=code_verifier or None)
+    return provider_requests.exchange_for_longer(registration, _with_claims(answer, registration, nonce))
 
 
 def password(registration: Registration, *, username: str, password: str, scopes: Iterable[str] = ()) -> TokenAnswer:
@@ -115,18 +125,20 @@ def client_credentials(registration: Registration, *, scopes: Iterable[str] = ()
     return session.fetch(scope=registration.scope_separator.join(scopes))
 
 
-def refresh(registration: Registration, *, refresh_token: str, scopes: Iterable[str] = ()) -> TokenAnswer:
+def refresh(
+    registration: Registration, *, refresh_token: str, scopes: Iterable[str] = (), redirect_uri: str = ""
+) -> TokenAnswer:
     """Refresh (RFC 6749 §6). An empty `refresh_token` in the result means that the old one stays valid.
 
     An invalid id token is ignored: the server has rotated already, and raising would lose the new tokens.
+    `scopes` and `redirect_uri` are sent where the profile of the provider names them; RFC 6749 needs neither.
     """
-    web = WebApplicationClient(registration.client_id)
-    session = TokenSession(registration, web, url=registration.refresh_url)
-    scope = registration.scope_separator.join(scopes)
-    answer = session.renew(refresh_token, {"scope": scope} if scope else {})
+    web, scope = WebApplicationClient(registration.client_id), registration.scope_separator.join(scopes)
+    session = TokenSession(registration, web, url=registration.refresh_url, redirect_uri=redirect_uri, scope=scope)
+    answer = session.renew(refresh_token)
     try:
         return _with_claims(answer, registration, "")
-    except Unusable:
+    except (Misconfigured, Unusable):
         return answer
 
 
@@ -186,16 +198,20 @@ def _authorization_url(
 
     `defaults` apply if neither the query nor `configured` names them. An empty `configured` value leaves one out.
     """
-    if transport.check_spelling(url).scheme == "http":
-        transport.check(url)
+    address = url.partition("#")[0]
+    if transport.check_spelling(address).scheme == "http":
+        transport.check(address)
     parts = urlsplit(url)
-    query = parse_qsl(parts.query, keep_blank_values=True)
+    query = parse_qsl(parts.query, keep_blank_values=True)  # a fragment is a page's own address (#/authorize)
     overridden = {name for name, _value in query} | set(configured)
     retained = [pair for pair in query if pair[0] not in _RESERVED | set(configured)]
     extra = {**{name: value for name, value in defaults.items() if name not in overridden}, **configured}
     added = [(name, value) for name, value in extra.items() if value and name not in _RESERVED]
     required = [(name, value) for name, value in parameters.items() if value]
-    return urlunsplit(parts._replace(query=urlencode([*retained, *added, *required])))
+    all_parameters = urlencode([*retained, *added, *required])
+    if parts.fragment:
+        return urlunsplit(parts._replace(query="", fragment=f"{parts.fragment}?{all_parameters}"))
+    return urlunsplit(parts._replace(query=all_parameters))
 
 
 def _with_claims(answer: TokenAnswer, registration: Registration, nonce: str) -> TokenAnswer:
@@ -203,82 +219,10 @@ def _with_claims(answer: TokenAnswer, registration: Registration, nonce: str) ->
     if not answer.unverified_id_token:
         return answer
     claims = id_tokens.validate(
-        answer.unverified_id_token, client_id=registration.client_id, issuer=registration.issuer, nonce=nonce
+        answer.unverified_id_token,
+        client_id=registration.client_id,
+        issuer=registration.issuer,
+        nonce=nonce,
+        exceptions=registration.profile.id_token,
     )
     return replace(answer, claims=claims)
-
-
-_Client = WebApplicationClient | LegacyApplicationClient | BackendApplicationClient
-
-
-class _Placeholder:
-    """The response that oauthlib parses in place of the server's."""
-
-    text = '{"access_token": "read elsewhere", "token_type": "Bearer"}'
-
-
-class TokenSession(transport.Session, OAuth2Session):  # type: ignore[misc]  # requests-oauthlib has no types
-    """A session for one token request.
-
-    It has no scope: oauthlib raises if the server narrows the scope, after the tokens have been issued.
-    """
-
-    def __init__(self, registration: Registration, client: _Client, *, redirect_uri: str = "", url: str = "") -> None:
-        super().__init__(client=client, redirect_uri=redirect_uri or None)
-        self._auth, self._fields = client_authentication(registration)
-        self._grant_type, self._registration = client.grant_type, registration
-        self._answer: TokenAnswer | None = None
-        self._endpoint_url = url or registration.token_url
-        self._https_url = _https_spelling(self._endpoint_url)
-        self.register_compliance_hook("access_token_response", self._read)
-        self.register_compliance_hook("refresh_token_response", self._read)
-
-    def fetch(self, **parameters: Any) -> TokenAnswer:
-        with transport.translate_errors():
-            self.fetch_token(
-                self._https_url,
-                auth=self._auth,
-                include_client_id=bool(self._fields),
-                client_secret=self._fields.get("client_secret"),
-                body=urlencode(self._registration.token_parameters),
-                **parameters,
-            )
-        return self._result()
-
-    def renew(self, refresh_token: str, fields: Mapping[str, str]) -> TokenAnswer:
-        """Refresh. `fields` go into the body: requests-oauthlib passes a scope itself, and fails on a second one."""
-        self._grant_type = "refresh_token"
-        body = urlencode({**self._registration.token_parameters, **fields})
-        with transport.translate_errors():
-            self.refresh_token(self._https_url, refresh_token=refresh_token, body=body, auth=self._auth, **self._fields)
-        return self._result()
-
-    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        """Send, with the scheme of the endpoint restored. Whether plain http is allowed is decided by the transport."""
-        if self._endpoint_url != self._https_url and request.url == _prepared(self._https_url):
-            request.url = _prepared(self._endpoint_url)
-        response = super().send(request, **kwargs)
-        response.encoding = (
-            "utf-8"  # requests-oauthlib decodes the body for its log, and a hostile charset would raise there
-        )
-        return response
-
-    def _read(self, response: requests.Response) -> _Placeholder:
-        places = {"token_path": self._registration.token_path, "base_url_path": self._registration.base_url_path}
-        self._answer = answers.parse_token_answer(response, grant_type=self._grant_type, **places)
-        return _Placeholder()
-
-    def _result(self) -> TokenAnswer:
-        if self._answer is None:
-            raise Unusable("no_answer")
-        return self._answer
-
-
-def _https_spelling(url: str) -> str:
-    """The URL with https, which oauthlib insists on, unless an environment variable allows http everywhere."""
-    parts = transport.check_spelling(url)
-    return parts._replace(scheme="https").geturl() if parts.scheme == "http" else url
-
-
-def _prepared(url: str) -> str:
-    return requests.Request("POST", url).prepare().url or ""

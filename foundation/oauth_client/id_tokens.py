@@ -5,29 +5,53 @@ way of a browser.
 """
 
 import json
+import re
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 from hmac import compare_digest
 from time import time
 
-from foundation.oauth_client.errors import ClockSkew, Unusable
+from foundation.oauth_client.errors import ClockSkew, Misconfigured, Unusable
+from foundation.oauth_client.provider_profile import STANDARD
+from foundation.oauth_client.provider_profile.format import IdToken
 
 _LEEWAY = 300  # seconds that clocks may differ
 _FARTHEST = 10**11  # seconds from 1970; the year 5138
 
 
-def validate(unverified_id_token: str, *, client_id: str, issuer: str, nonce: str) -> Mapping[str, object]:
-    """The claims. Raises `Unusable`. `issuer` is "" if we don't know it, `nonce` if we sent none."""
+def validate(
+    unverified_id_token: str, *, client_id: str, issuer: str, nonce: str, exceptions: IdToken = STANDARD.id_token
+) -> Mapping[str, object]:
+    """The claims. Raises `Unusable`, or `Misconfigured` if the issuer of the registry is not the server's own name.
+
+    `issuer` is "" if we don't know it, `nonce` if we sent none.
+    `exceptions`: from the profile of a provider that sends no nonce, or names itself in several ways.
+    """
     claims = _claims(unverified_id_token)
     audience = claims.get("aud")
     if client_id not in (audience if isinstance(audience, list) else [audience]):
         raise Unusable("bad_id_token", "the id token is meant for another client")
-    if issuer and claims.get("iss") != issuer:
-        raise Unusable("bad_id_token", "the id token names another issuer")
-    if nonce and not _equal(claims.get("nonce"), nonce):
+    if issuer and not any(_is_issuer(claims, known) for known in (issuer, *exceptions.issuers)):
+        raise Misconfigured("other_issuer", f"the id token names {_named_issuer(claims)}, the registry says {issuer}")
+    is_expected = exceptions.nonce or claims.get("nonce") is not None
+    if nonce and is_expected and not _equal(claims.get("nonce"), nonce):
         raise Unusable("bad_id_token", "the id token answers another request")
     check_times(claims, time())
     return claims
+
+
+def _is_issuer(claims: Mapping[str, object], known: str) -> bool:
+    """Whether the id token is of this issuer. {tenantid} stands for the tenant that the token names (Entra)."""
+    tenant = claims.get("tid")
+    if "{tenantid}" in known and isinstance(tenant, str) and re.fullmatch(r"[A-Za-z0-9.-]{1,100}", tenant):
+        known = known.replace("{tenantid}", tenant)
+    return claims.get("iss") == known
+
+
+def _named_issuer(claims: Mapping[str, object]) -> str:
+    """The issuer that the id token names, if it is an address that can be shown."""
+    issuer = claims.get("iss")
+    return issuer if isinstance(issuer, str) and re.fullmatch(r"[\x21-\x7e]{1,200}", issuer) else "?"
 
 
 def check_times(claims: Mapping[str, object], now: float) -> None:

@@ -48,6 +48,8 @@ def client_authentication(registration: Registration) -> tuple[AuthBase | None, 
     method = registration.client_authentication
     if method == "client_secret_basic":
         return Basic(registration.client_id, registration.client_secret), {}
+    if method == "client_secret_basic_unencoded":
+        return BasicUnencoded(registration.client_id, registration.client_secret), {}
     if method == "client_secret_post":
         return None, {"client_id": registration.client_id, "client_secret": registration.client_secret}
     if method == "none":
@@ -63,6 +65,17 @@ class Basic(AuthBase):
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
         request.headers["Authorization"] = "Basic " + b64encode(self._pair.encode("ascii")).decode("ascii")
+        return request
+
+
+class BasicUnencoded(AuthBase):
+    """HTTP Basic with id and secret as they are (RFC 7617), for servers that compare the text undecoded."""
+
+    def __init__(self, client_id: str, client_secret: str) -> None:
+        self._pair = f"{client_id}:{client_secret}"
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        request.headers["Authorization"] = "Basic " + b64encode(self._pair.encode()).decode("ascii")
         return request
 
 

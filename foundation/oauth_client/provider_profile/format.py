@@ -197,14 +197,15 @@ class Scopes(_Part, kw_only=True, frozen=True):
 class Lookup(_Part, kw_only=True, frozen=True):
     """A request after the sign-in, with the new access token, for a value that calls need: a site, tenant, data centre.
 
-    `rows`: JSON pointer to a list of choices ("": the response itself is one). `value` and `label`: pointers in a row.
+    `rows`: JSON pointer to the list of choices ("": the response itself). `value` and `label`: pointers in a row; ""
+    is the row itself. `where`: conditions on a row. `title`: what the person is asked to choose.
     """
 
     name: str
     url: str
     method: Literal["GET", "POST"] = "GET"
     headers: Mapping[str, str] = {}
-    rows: str | None = None
+    rows: str = ""
     value: str
     label: Texts = ()
     title: str = ""

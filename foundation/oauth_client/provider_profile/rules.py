@@ -91,7 +91,7 @@ def _fits(condition: Condition, value: object) -> bool:
 
 def value_at(place: Place | Wait, reply: Reply) -> str:
     """The value at a place, as text; "" if there is none."""
-    found = [reply.headers.get(place.header)] if place.header else []
+    found: list[object] = [reply.headers.get(place.header)] if place.header else []
     found += [json_pointers.resolve(reply.document, pointer) for pointer in texts(place.at)]
     for value in found:
         if isinstance(value, list):

@@ -14,7 +14,7 @@ from foundation.oauth_client import dialects, transport
 from foundation.oauth_client.dialects import BadDialect
 from foundation.oauth_client.errors import OAuthError
 from foundation.oauth_client.provider_profile import BadProfile, parse_profile
-from foundation.oauth_client.registration import is_host_pattern, origin
+from foundation.oauth_client.registration import is_host_pattern, origin, trusted_origin
 from integrations.models.registry.registrations import ApplicationRegistry, GrantType
 from integrations.models.stored_json import check_storable
 
@@ -110,7 +110,7 @@ def wrong_profile_address(registry: ApplicationRegistry) -> str:
     """
     known_origins = {origin(getattr(registry, name)) for name in (*GET_SECRETS, "authorization_url")}
     for url in parse_profile(registry.provider_profile).addresses():
-        is_known = origin(url) in known_origins or registration.trusted_origin(url, registry.base_url_hosts)
+        is_known = origin(url) in known_origins or trusted_origin(url, registry.base_url_hosts)
         if not is_known:
             message = _("%(url)s is at a server that the other addresses don’t name. Add it to “%(field)s”.")
             field = ApplicationRegistry._meta.get_field("base_url_hosts").verbose_name

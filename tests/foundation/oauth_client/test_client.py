@@ -14,6 +14,7 @@ from foundation.oauth_client import client
 from foundation.oauth_client.answers import TokenAnswer
 from foundation.oauth_client.client import Registration
 from foundation.oauth_client.errors import Misconfigured, OAuthError, Refused, Unreachable, Unusable
+from foundation.oauth_client.provider_profile import parse_profile
 from tests.servers.hostile import HostileServer
 
 Register = Callable[..., Registration]
@@ -103,10 +104,13 @@ def test_an_unknown_client_authentication_is_refused(register: Register, provide
     assert provider.calls == []
 
 
-def test_a_refresh_sends_the_token_and_the_scopes_only_when_asked(register: Register, provider: HostileServer) -> None:
+def test_a_refresh_sends_the_token_and_the_scopes_only_where_the_provider_wants_them(
+    register: Register, provider: HostileServer
+) -> None:
     provider.on("POST /token").always(json={"access_token": "b"})
-    answer = client.refresh(register(), refresh_token="r+&=")
-    client.refresh(register(), refresh_token="r", scopes=["a", "b"])
+    answer = client.refresh(register(), refresh_token="r+&=", scopes=["a", "b"])
+    wants_scopes = parse_profile({"token_request": {"refresh_parameters": {"scope": "{scope}"}}})
+    client.refresh(register(profile=wants_scopes), refresh_token="r", scopes=["a", "b"])
     assert provider.calls[0].form == {"grant_type": "refresh_token", "refresh_token": "r+&="}
     assert provider.calls[1].form["scope"] == "a b"
     assert answer.refresh_token == ""

@@ -14,7 +14,7 @@ from foundation.oauth_client.errors import (
     Unreachable,
 )
 from foundation.oauth_client.provider_profile import STANDARD, ProviderProfile, parse_profile
-from tests.foundation.oauth_client.test_answers import response
+from tests.foundation.oauth_client.responses import response
 
 
 def error_for(

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from foundation.oauth_client import client, id_tokens
 from foundation.oauth_client.answers import TokenAnswer
 from foundation.oauth_client.client import Registration
-from foundation.oauth_client.errors import Unusable
+from foundation.oauth_client.errors import Misconfigured, Unusable
+from foundation.oauth_client.provider_profile import parse_profile
 from tests.servers.hostile import HostileServer
 
 Register = Callable[..., Registration]
@@ -63,8 +64,6 @@ def test_a_right_id_token_gives_its_claims(
         {"aud": ["other"]},
         {"aud": None},
         {"aud": {"keyrack": 1}},
-        {"iss": "https://issuer.example/"},
-        {"iss": None},
         {"exp": time.time() - 400},
         {"exp": None},
         {"exp": "soon"},
@@ -78,6 +77,52 @@ def test_a_wrong_id_token_spoils_the_answer(
     provider.on("POST /token").answer(json={**TOKEN, "id_token": id_token(claims(**changes))})
     with pytest.raises(Unusable, match="bad_id_token"):
         swap(register(issuer="https://issuer.example"), nonce="n")
+
+
+@pytest.mark.parametrize("named", ["https://issuer.example/", "issuer.example", None, 5])
+def test_another_spelling_of_the_issuer_is_a_fault_of_the_set_up(
+    named: object, register: Register, provider: HostileServer
+) -> None:
+    provider.on("POST /token").answer(json={**TOKEN, "id_token": id_token(claims(iss=named))})
+    with pytest.raises(Misconfigured, match=r"the registry says https://issuer\.example") as refused:
+        swap(register(issuer="https://issuer.example"), nonce="n")
+    assert refused.value.code == "other_issuer"
+    assert str(named if isinstance(named, str) else "?") in refused.value.description
+
+
+@pytest.mark.parametrize(
+    ("exceptions", "changes"),
+    [
+        ({"nonce": False}, {"nonce": None}),
+        ({"issuers": ["accounts.example"]}, {"iss": "accounts.example"}),
+        (
+            {"issuers": ["https://login.example/{tenantid}/v2.0"]},
+            {"iss": "https://login.example/t-7/v2.0", "tid": "t-7"},
+        ),
+    ],
+)
+def test_a_profile_can_make_an_exception_for_id_tokens(
+    exceptions: object, changes: dict[str, object], register: Register, provider: HostileServer
+) -> None:
+    provider.on("POST /token").always(json={**TOKEN, "id_token": id_token(claims(**changes))})
+    with pytest.raises((Misconfigured, Unusable)):
+        swap(register(issuer="https://issuer.example"), nonce="n")
+    ours = register(issuer="https://issuer.example", profile=parse_profile({"id_token": exceptions}))
+    assert swap(ours, nonce="n").claims["sub"] == "1"
+
+
+@pytest.mark.parametrize(
+    "changes", [{"nonce": "other"}, {"iss": "https://login.example/t-8/v2.0", "tid": "t-7"}, {"tid": "/x"}]
+)
+def test_an_exception_covers_nothing_else(
+    changes: dict[str, object], register: Register, provider: HostileServer
+) -> None:
+    issuer = "https://login.example/{tenantid}/v2.0"
+    valid: dict[str, object] = {"iss": "https://login.example/t-7/v2.0", "tid": "t-7"}
+    provider.on("POST /token").always(json={**TOKEN, "id_token": id_token(claims(**{**valid, **changes}))})
+    ours = register(issuer=issuer, profile=parse_profile({"id_token": {"nonce": False}}))
+    with pytest.raises((Misconfigured, Unusable)):
+        swap(ours, nonce="n")
 
 
 @pytest.mark.parametrize(

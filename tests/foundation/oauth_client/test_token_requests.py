@@ -16,7 +16,7 @@ GRANTS: dict[str, Callable[[Registration], TokenAnswer]] = {
     "authorization_code": lambda ours: client.exchange(
         ours, code="c", redirect_uri="https://h", code_verifier="v" * 43
     ),
-    "refresh_token": lambda ours: client.refresh(ours, refresh_token="r", scopes=["read"]),
+    "refresh_token": lambda ours: client.refresh(ours, refresh_token="r"),
     "password": lambda ours: client.password(ours, username="amira", password="p", scopes=["read"]),
     "client_credentials": lambda ours: client.client_credentials(ours, scopes=["read"]),
 }
@@ -42,7 +42,7 @@ def test_a_renewal_goes_to_the_refresh_url_and_nothing_else_does(register: Regis
     access_tokens = {grant: request_tokens(ours).access_token for grant, request_tokens in GRANTS.items()}
     assert access_tokens == {**dict.fromkeys(GRANTS, "CANARY-access"), "refresh_token": "CANARY-new"}
     [renewal] = provider.calls_to("POST /refresh")
-    assert renewal.form == {"grant_type": "refresh_token", "refresh_token": "r", "scope": "read"}
+    assert renewal.form == {"grant_type": "refresh_token", "refresh_token": "r"}
     assert renewal.headers["authorization"].startswith("Basic ")
 
 

@@ -1,0 +1,111 @@
+"""Requests that only some providers need: a longer-lived token, renewal of a token with itself, values after a sign-in.
+
+Each is described by a provider profile. Stateless; knows no users and no database.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import quote
+
+from foundation.oauth_client import answers, dialects, error_answers, json_pointers, transport
+from foundation.oauth_client.answers import MAX_KEPT, TokenAnswer
+from foundation.oauth_client.errors import OAuthError, Unusable
+from foundation.oauth_client.provider_profile import Reply, texts
+from foundation.oauth_client.provider_profile.format import Exchange, Lookup, SelfRenewal
+from foundation.oauth_client.provider_profile.rules import is_met
+from foundation.oauth_client.registration import Registration
+from foundation.oauth_client.token_endpoint import fill_values
+
+logger = logging.getLogger(__name__)
+
+MOST_CHOICES = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """One row of a lookup, such as a site or a tenant. `label`: what a person knows it by."""
+
+    value: str
+    label: str
+
+
+def exchange_for_longer(registration: Registration, answer: TokenAnswer) -> TokenAnswer:
+    """The answer with an access token that lives longer, if the provider hands one out for the first (Facebook).
+
+    A failure leaves the first token, which works until it expires.
+    """
+    exchange = registration.profile.exchange
+    if exchange is None:
+        return answer
+    try:
+        longer = _ask_for_token(registration, exchange, answer.access_token)
+    except OAuthError as error:
+        logger.warning("The access token was not exchanged for a longer-lived one: %s", error)
+        return answer
+    return replace(
+        answer,
+        access_token=longer.access_token,
+        expires_in=longer.expires_in,
+        refresh_token=longer.refresh_token or answer.refresh_token,
+    )
+
+
+def renew_with_itself(registration: Registration, access_token: str) -> TokenAnswer:
+    """Renew an access token with itself, at a provider that has no refresh tokens (Instagram, Threads)."""
+    renewal = registration.profile.self_renewal
+    if renewal is None:
+        raise Unusable("no_renewal", "this provider renews no access tokens")
+    return _ask_for_token(registration, renewal, access_token)
+
+
+def _ask_for_token(registration: Registration, request: Exchange | SelfRenewal, access_token: str) -> TokenAnswer:
+    values = {
+        "access_token": access_token,
+        "client_id": registration.client_id,
+        "client_secret": registration.client_secret,
+    }
+    fields = {name: fill_values(text, values) for name, text in request.parameters.items()}
+    place: dict[str, Any] = {"params": fields} if request.method == "GET" else {"data": fields}
+    response = transport.request(request.method, request.url, headers={"Accept": "application/json"}, **place)
+    is_renewal = isinstance(request, SelfRenewal)
+    return answers.parse_token_answer(
+        response,
+        grant_type="refresh_token" if is_renewal else "",
+        request="refresh" if is_renewal else "exchange",
+        token_path=registration.token_path,
+        profile=registration.profile,
+    )
+
+
+def look_up(
+    registration: Registration, lookup: Lookup, access_token: str, *, values: Mapping[str, str] | None = None
+) -> list[Choice]:
+    """The choices that a lookup finds, in the provider's order. Raises an `OAuthError`."""
+    quoted = {name: quote(value, safe="") for name, value in (values or {}).items()}
+    texts_of_call = {**dialects.parse_call_headers("call_headers", registration.call_headers), **lookup.headers}
+    token_headers = dialects.build_headers(texts_of_call, client_id=registration.client_id, access_token=access_token)
+    headers: dict[str, str | bytes] = {"Accept": "application/json", **token_headers}
+    response = transport.request(lookup.method, fill_values(lookup.url, quoted), headers=headers)
+    if not error_answers.succeeded(response):
+        raise error_answers.error_from(response, request="call", profile=registration.profile)
+    document = error_answers.json_body(response)
+    rows = json_pointers.resolve(document, lookup.rows) if lookup.rows else document
+    found = rows if isinstance(rows, list) else [rows]
+    kept = [row for row in found if all(is_met(condition, Reply(document=row)) for condition in lookup.where)]
+    return [choice for row in kept[:MOST_CHOICES] if (choice := _choice(lookup, row))]
+
+
+def _choice(lookup: Lookup, row: object) -> Choice | None:
+    value = _text_at(row, (lookup.value,))
+    return Choice(value=value, label=_text_at(row, texts(lookup.label)) or value) if value else None
+
+
+def _text_at(row: object, pointers: tuple[str, ...]) -> str:
+    for pointer in pointers:
+        value = json_pointers.resolve(row, pointer) if pointer else row
+        if isinstance(value, str | int) and not isinstance(value, bool) and value != "":
+            text = str(value)
+            return text if text.isprintable() and len(text) <= MAX_KEPT else ""
+    return ""
