@@ -15,8 +15,8 @@ from oauthlib.oauth2 import BackendApplicationClient, LegacyApplicationClient, W
 from foundation.oauth_client import answers, dialects, error_answers, id_tokens, provider_requests, transport
 from foundation.oauth_client.answers import TokenAnswer
 from foundation.oauth_client.errors import Misconfigured, Unusable
-from foundation.oauth_client.registration import Registration, client_authentication, with_origin
-from foundation.oauth_client.token_endpoint import TokenSession, fill_values
+from foundation.oauth_client.registration import Registration, client_authentication, fill_values, with_origin
+from foundation.oauth_client.token_endpoint import TokenSession
 
 __all__ = [
     "AuthorizationRequest",
@@ -156,11 +156,17 @@ def userinfo(registration: Registration, access_token: str, *, base_url: str = "
     """
     try:
         request = dialects.parse_userinfo_request(registration.userinfo_request)
-        header_texts = {**dialects.parse_call_headers("call_headers", registration.call_headers), **request.headers}
+        kept = registration.profile.kept_values()
+        header_texts = {
+            **dialects.parse_call_headers("call_headers", registration.call_headers, kept=kept),
+            **request.headers,
+        }
     except dialects.BadDialect as error:
         raise Misconfigured("bad_userinfo_request", str(error)) from None
     url = with_origin(registration.userinfo_url, base_url) if request.at_base_url else registration.userinfo_url
-    token_headers = dialects.build_headers(header_texts, client_id=registration.client_id, access_token=access_token)
+    token_headers = dialects.build_headers(
+        header_texts, client_id=registration.client_id, access_token=access_token, kept=kept
+    )
     content_type = {} if request.json is None else {"Content-Type": "application/json"}
     headers: dict[str, str | bytes] = {"Accept": "application/json", **content_type, **token_headers}
     response = transport.request(request.method, url, headers=headers, data=request.json)

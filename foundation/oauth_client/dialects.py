@@ -8,7 +8,7 @@ nothing.
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -17,6 +17,7 @@ from foundation.oauth_client.errors import Misconfigured
 
 TOKENS = ("refresh_token", "access_token")  # in this order: revoking the refresh token often ends the access token
 PLACEHOLDERS = ("client_id", "client_secret", *TOKENS, "token", "account_id")
+NO_VALUES: Mapping[str, str] = MappingProxyType({})
 CALL_PLACEHOLDERS = ("client_id", "access_token")  # not the client secret, which APIs must not see
 ACCESS_TOKEN = "{access_token}"  # noqa: S105  # a placeholder, not a token
 METHODS = ("POST", "DELETE", "GET", "PUT", "PATCH")
@@ -218,12 +219,12 @@ def fill_placeholders(value: Any, values: Mapping[str, str]) -> Any:
 # Headers of API calls -------------------------------------------------------------------------------------------------
 
 
-def parse_call_headers(where: str, raw: object) -> Mapping[str, str]:
-    """Validate header names and texts. Raises `BadDialect`."""
+def parse_call_headers(where: str, raw: object, *, kept: Collection[str] = ()) -> Mapping[str, str]:
+    """Validate header names and texts. Raises `BadDialect`. `kept`: names of values that the provider profile keeps."""
     texts = parse_headers(where, raw)
     for name, text in texts.items():
         for placeholder in placeholders_in(text):
-            if placeholder not in CALL_PLACEHOLDERS:
+            if placeholder not in CALL_PLACEHOLDERS and placeholder not in kept:
                 raise BadDialect(
                     f"The header {name} cannot hold {{{placeholder}}}, only {{client_id}} and {ACCESS_TOKEN}."
                 )
@@ -232,15 +233,21 @@ def parse_call_headers(where: str, raw: object) -> Mapping[str, str]:
     return texts
 
 
-def build_headers(raw: object, *, client_id: str, access_token: str) -> dict[str, bytes]:
-    """Headers for one call. As bytes: a token that is not Latin-1 must arrive as it was issued, in UTF-8."""
+def build_headers(
+    raw: object, *, client_id: str, access_token: str, kept: Collection[str] = (), values: Mapping[str, str] = NO_VALUES
+) -> dict[str, bytes]:
+    """Headers for one call. As bytes: a token that is not Latin-1 must arrive as it was issued, in UTF-8.
+
+    `values`: what the provider told for this person. A header that needs a missing one of `kept` is left out.
+    """
     try:
-        texts = parse_call_headers("call_headers", raw)
+        texts = parse_call_headers("call_headers", raw, kept=kept)
     except BadDialect as error:
         raise Misconfigured("bad_call_headers", str(error)) from None
     if not client_id.isprintable():
         raise Misconfigured("bad_client_id", "the client id holds control characters")
-    values = {"client_id": client_id, "access_token": access_token}
+    values = {**values, "client_id": client_id, "access_token": access_token}
+    texts = {name: text for name, text in texts.items() if set(placeholders_in(text)) <= values.keys()}
     filled = {name: str(fill_placeholders(text, values)).encode() for name, text in texts.items()}
     if any(ACCESS_TOKEN in text for text in texts.values()):
         return filled

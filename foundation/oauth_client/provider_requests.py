@@ -7,7 +7,6 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import quote
 
 from foundation.oauth_client import answers, dialects, error_answers, json_pointers, transport
 from foundation.oauth_client.answers import MAX_KEPT, TokenAnswer
@@ -15,8 +14,7 @@ from foundation.oauth_client.errors import OAuthError, Unusable
 from foundation.oauth_client.provider_profile import Reply, texts
 from foundation.oauth_client.provider_profile.format import Exchange, Lookup, SelfRenewal
 from foundation.oauth_client.provider_profile.rules import is_met
-from foundation.oauth_client.registration import Registration
-from foundation.oauth_client.token_endpoint import fill_values
+from foundation.oauth_client.registration import Registration, fill_values
 
 logger = logging.getLogger(__name__)
 
@@ -83,11 +81,15 @@ def look_up(
     registration: Registration, lookup: Lookup, access_token: str, *, values: Mapping[str, str] | None = None
 ) -> list[Choice]:
     """The choices that a lookup finds, in the provider's order. Raises an `OAuthError`."""
-    quoted = {name: quote(value, safe="") for name, value in (values or {}).items()}
-    texts_of_call = {**dialects.parse_call_headers("call_headers", registration.call_headers), **lookup.headers}
-    token_headers = dialects.build_headers(texts_of_call, client_id=registration.client_id, access_token=access_token)
+    token_headers = dialects.build_headers(
+        {**registration.call_headers, **lookup.headers},
+        client_id=registration.client_id,
+        access_token=access_token,
+        kept=registration.profile.kept_values(),
+        values=values or {},
+    )
     headers: dict[str, str | bytes] = {"Accept": "application/json", **token_headers}
-    response = transport.request(lookup.method, fill_values(lookup.url, quoted), headers=headers)
+    response = transport.request(lookup.method, fill_values(lookup.url, values or {}, quoted=True), headers=headers)
     if not error_answers.succeeded(response):
         raise error_answers.error_from(response, request="call", profile=registration.profile)
     document = error_answers.json_body(response)

@@ -6,8 +6,8 @@ A value: it knows no database, and opens no socket.
 import re
 from base64 import b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from urllib.parse import quote_plus, urlsplit
+from dataclasses import dataclass, field, replace
+from urllib.parse import quote, quote_plus, urlsplit
 
 from requests import PreparedRequest
 from requests.auth import AuthBase
@@ -41,6 +41,16 @@ class Registration:
     call_headers: Mapping[str, str] = field(default_factory=dict)
     userinfo_request: Mapping[str, object] = field(default_factory=dict)
     profile: ProviderProfile = STANDARD
+
+    def at(self, server: str) -> "Registration":
+        """The same registration at another origin of the provider; "" is its usual one."""
+        return replace(
+            self,
+            token_url=with_origin(self.token_url, server),
+            refresh_url=with_origin(self.refresh_url, server),
+            revocation_url=with_origin(self.revocation_url, server),
+            introspection_url=with_origin(self.introspection_url, server),
+        )
 
 
 def client_authentication(registration: Registration) -> tuple[AuthBase | None, dict[str, str]]:
@@ -130,7 +140,17 @@ def matches_pattern(host: str, pattern: str) -> bool:
     return host.endswith(pattern[1:]) if pattern.startswith("*.") else host == pattern
 
 
+def fill_values(text: str, values: Mapping[str, str], *, quoted: bool = False) -> str:
+    """The text with values in the places of their names in braces; `quoted`: as a part of a path or query.
+
+    A name without a value stays as it is.
+    """
+    for name, value in values.items():
+        text = text.replace(f"{{{name}}}", quote(value, safe="") if quoted else value)
+    return text
+
+
 def with_origin(url: str, base_url: str) -> str:
-    """The URL with the origin of `base_url`; unchanged if that is ""."""
+    """The URL with the origin of `base_url`; unchanged if either is ""."""
     parts = urlsplit(base_url)
-    return urlsplit(url)._replace(scheme=parts.scheme, netloc=parts.netloc).geturl() if base_url else url
+    return urlsplit(url)._replace(scheme=parts.scheme, netloc=parts.netloc).geturl() if base_url and url else url

@@ -17,7 +17,7 @@ from foundation.oauth_client import answers, transport
 from foundation.oauth_client.answers import TokenAnswer
 from foundation.oauth_client.errors import Unusable
 from foundation.oauth_client.provider_profile import STANDARD
-from foundation.oauth_client.registration import Registration, client_authentication
+from foundation.oauth_client.registration import Registration, client_authentication, fill_values
 
 # At DEBUG, both log tokens, passwords and client secrets.
 for _chatty in ("requests_oauthlib", "oauthlib"):
@@ -133,13 +133,6 @@ def place_fields(request: requests.PreparedRequest, fields: Mapping[str, str], *
         request.prepare_body(None, None, json=dict(fields))
     else:
         request.prepare_body(dict(fields), None)
-
-
-def fill_values(text: str, values: Mapping[str, str]) -> str:
-    """The text with values in the places of their names in braces. A name without a value stays as it is."""
-    for name, value in values.items():
-        text = text.replace(f"{{{name}}}", value)
-    return text
 
 
 def _https_spelling(url: str) -> str:

@@ -158,7 +158,10 @@ class RegistryForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
         return dict(typed)
 
     def clean_call_headers(self) -> dict[str, str]:
-        return self.clean_request("call_headers")
+        typed = self.cleaned_data["call_headers"] or {}
+        if not isinstance(typed, dict):
+            raise ValidationError(_('Enter a JSON object of texts, such as {"access_type": "offline"}.'))
+        return typed
 
     def clean_userinfo_request(self) -> dict[str, Any]:
         return self.clean_request("userinfo_request")
@@ -207,6 +210,7 @@ class RegistryForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
             raise ValidationError(_("This page was already saved. Open the registry from the list."))
         if not self.errors:
             self.check_revocation(fields)
+            self.check_profile(fields)
             self.check_base_url(fields)
             self.check_secret(fields)
             self.check_tokens(fields)
@@ -220,6 +224,14 @@ class RegistryForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
                 dialects.check_together(dialect, url, registered=fields["send_credentials"])
         except BadDialect as error:
             self.add_error("revocation_request", str(error))
+
+    def check_profile(self, fields: dict[str, Any]) -> None:
+        """Check the profile with the fields that it depends on, and those that depend on it."""
+        registry = ApplicationRegistry(**{name: fields[name] for name in validation.WITH_PROFILE})
+        if fault := validation.wrong_call_headers(registry):
+            self.add_error("call_headers", fault)
+        if fault := validation.wrong_profile_address(registry):
+            self.add_error("provider_profile", fault)
 
     def check_base_url(self, fields: dict[str, Any]) -> None:
         if fault := validation.wrong_hosts(fields["base_url_path"], fields["base_url_hosts"]):

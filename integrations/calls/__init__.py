@@ -16,9 +16,11 @@ import requests
 
 from accounts.models import User
 from foundation.oauth_client import transport
+from foundation.oauth_client.registration import fill_values
 from integrations.calls.header_policy import (
     NEVER_SENT,
     BadPath,
+    add_parameters,
     allowed_headers,
     may_set_header,
     method_of,
@@ -28,7 +30,7 @@ from integrations.calls.header_policy import (
 )
 from integrations.calls.retries import IDEMPOTENT, MOST_RETRIES, Terms, call_unless_down, call_with_renewal
 from integrations.connections import renewal
-from integrations.models.registry import HttpConnection
+from integrations.models.registry import ApplicationRegistry, HttpConnection
 
 __all__ = [
     "DEADLINE",
@@ -81,19 +83,31 @@ def send(
     if connection.credential is None:
         raise renewal.NoUsableToken("no_credential")
     token = renewal.current(user, connection.credential, connection_url=connection.connection_url)
-    url, server = token.at_home(url), token.at_home(connection.connection_url)
+    url, server, values = token.at_home(url), token.at_home(connection.connection_url), token.values
     content = {"params": params, "json": json, "data": data}
     caller_headers, registry = allowed_headers(headers or {}), token.credential.registry
+    refuse_missing_values(server, registry)
 
     def call(access_token: str, seconds: float) -> requests.Response:
-        all_headers = request_headers(caller_headers, registry, access_token)
-        request = partial(send_request, method, url, all_headers, deadline=seconds, **content)
+        all_headers = request_headers(caller_headers, registry, access_token, values)
+        address = add_parameters(url, registry, access_token, values)
+        request = partial(send_request, method, address, all_headers, deadline=seconds, **content)
         return call_unless_down(request, registry, server, seconds)
 
     terms = Terms(ends_at=monotonic() + timeout, retries=retries, repeatable=lambda: method in IDEMPOTENT)
     response = call_with_renewal(call, token, terms)
     renewal.note_use(token, used_by)
     return response
+
+
+def refuse_missing_values(connection_url: str, registry: ApplicationRegistry) -> None:
+    """Raise `NoUsableToken` if the URL needs a value that the provider has not told for this person.
+
+    That is so for sign-ins from before the profile kept it. The next one brings it.
+    """
+    names = registry.readable_profile.kept_values() if "{" in connection_url else ()
+    if any(f"{{{name}}}" in connection_url for name in names):
+        raise renewal.NoUsableToken("value_missing")
 
 
 def send_request(method: str, url: str, headers: Mapping[str, str | bytes], **call: Any) -> requests.Response:
@@ -176,13 +190,15 @@ def stream(
     progress. Everything else is as in `send`; a request with a body of more than 256 KiB is never repeated.
     """
     method = method_of(method)
-    url = target_url(call.connection_url, path)
+    url = target_url(call.connection_url, fill_values(path, call.values, quoted=True))
+    refuse_missing_values(call.connection_url, call.registry)
     caller_headers = {**allowed_headers(headers), **framing_headers(body)}
     caller_headers.setdefault("User-Agent", "Keyrack")
 
     def call_third_party(access_token: str, seconds: float) -> transport.Stream:
-        all_headers = request_headers(caller_headers, call.registry, access_token)
-        send = partial(transport.stream, method, url, headers=all_headers, body=body, deadline=seconds)
+        all_headers = request_headers(caller_headers, call.registry, access_token, call.values)
+        address = add_parameters(url, call.registry, access_token, call.values)
+        send = partial(transport.stream, method, address, headers=all_headers, body=body, deadline=seconds)
         release = renewal.release_scarce_connection
         return call_unless_down(send, call.registry, call.connection_url, seconds, release=release)
 

@@ -3,9 +3,10 @@
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from foundation.oauth_client import dialects
+from foundation.oauth_client.registration import fill_values
 from integrations.expressions.percent_encoding import LONGEST_PATH, TooManyEncodings, unquote_fully
 from integrations.models.registry import ApplicationRegistry
 
@@ -79,15 +80,39 @@ def allowed_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def request_headers(
-    caller_headers: Mapping[str, str], registry: ApplicationRegistry, access_token: str
+    caller_headers: Mapping[str, str],
+    registry: ApplicationRegistry,
+    access_token: str,
+    values: Mapping[str, str] = dialects.NO_VALUES,
 ) -> dict[str, str | bytes]:
-    """Headers of the caller and of the registry. The caller cannot override those that identify the client or user."""
+    """Headers of the caller and of the registry. The caller cannot override those that identify the client or user.
+
+    `values`: what the provider told for this person, by the names that headers have in braces.
+    """
     texts = registry.call_headers
-    ours = dialects.build_headers(texts, client_id=registry.client_id, access_token=access_token)
+    ours = dialects.build_headers(
+        texts,
+        client_id=registry.client_id,
+        access_token=access_token,
+        kept=registry.readable_profile.kept_values(),
+        values=values,
+    )
     reserved = {"authorization", *(normalize_name(name) for name, text in texts.items() if "{" in text)}
     allowed = {name: value for name, value in caller_headers.items() if normalize_name(name) not in reserved}
     overridden = {normalize_name(name) for name in allowed}
     return {**allowed, **{name: value for name, value in ours.items() if normalize_name(name) not in overridden}}
+
+
+def add_parameters(url: str, registry: ApplicationRegistry, access_token: str, values: Mapping[str, str]) -> str:
+    """The URL with the query parameters that each call to this provider carries. Those of the caller win."""
+    calls = registry.readable_profile.calls
+    ours = {name: fill_values(text, values) for name, text in calls.parameters.items()}
+    if calls.token_parameter:
+        ours[calls.token_parameter] = access_token
+    parts = urlsplit(url)
+    of_caller = {name for name, _value in parse_qsl(parts.query, keep_blank_values=True)} - {calls.token_parameter}
+    added = urlencode({name: value for name, value in ours.items() if name not in of_caller})
+    return parts._replace(query="&".join(filter(None, (parts.query, added)))).geturl() if added else url
 
 
 def normalize_name(name: str) -> str:

@@ -8,12 +8,13 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_http_methods, require_safe
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.sign_in.redirects import REDIRECTED_AT, leaves_site, was_redirected
 from integrations.connections import authorization
 from integrations.models.addresses import registry_admin_url
-from integrations.models.card import Ending, compose_outcome
+from integrations.models.card import DECISIONS, compose_outcome
 from integrations.models.registry import OAuth2Credential
 from integrations.models.tokens import AuthorizationAttempt
 from integrations.views.permissions import BINDING, Request, for_signing_in, session_binding, with_audit_log
@@ -106,10 +107,17 @@ def without_referrer(response: HttpResponse) -> HttpResponse:
 
 
 @never_cache
-@require_GET
+@csrf_exempt
+@require_http_methods(["GET", "POST"])
 @with_audit_log
 def callback(request: HttpRequest, registry_id: UUID) -> HttpResponse:
-    """Handle the authorization response. Redirects to an address without code and state."""
+    """Handle the authorization response. Redirects to an address without code and state.
+
+    A response by POST (response_mode=form_post) comes from the provider's page, so the browser sends no session cookie
+    with it. The same parameters are asked for once more by GET. `state` protects both against forgery.
+    """
+    if request.method == "POST":
+        return without_referrer(HttpResponseRedirect(f"{request.path}?{request.POST.urlencode()}", status=303))
     try:
         if not request.user.is_authenticated:
             raise authorization.OtherBrowsersCallback
@@ -149,7 +157,10 @@ def done(request: Request, attempt_id: UUID) -> HttpResponse:
     if attempt.user_id != request.user.pk:
         return bad_callback(request, authorization.OtherPersonsCallback(), status=404)
     if request.method == "POST":
-        authorization.choose(request.user, attempt, switch=request.POST.get("choice") == "switch")
+        if "value" in request.POST:
+            authorization.choose_value(request.user, attempt, request.POST["value"])
+        else:
+            authorization.choose(request.user, attempt, switch=request.POST.get("choice") == "switch")
         return without_referrer(HttpResponseRedirect(request.path, status=303))
     try:
         integration = authorization.integration_behind(attempt)
@@ -167,4 +178,4 @@ def done(request: Request, attempt_id: UUID) -> HttpResponse:
     }
     response = render(request, "integrations/done.html", context)
     # With no-referrer, a browser sends the form with "Origin: null", and the CSRF check refuses it.
-    return response if outcome.ending == Ending.OTHER_ACCOUNT else without_referrer(response)
+    return response if outcome.ending in DECISIONS else without_referrer(response)

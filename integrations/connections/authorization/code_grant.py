@@ -5,8 +5,10 @@ A response is accepted once, from the person and the browser session that began 
 
 import hashlib
 import hmac
+import re
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from uuid import UUID
 
@@ -20,6 +22,7 @@ from foundation.oauth_client import client, error_codes, error_reasons
 from foundation.oauth_client.answers import TokenAnswer
 from foundation.oauth_client.client_check import Verdict
 from foundation.oauth_client.errors import Misconfigured, OAuthError, Refused, Unusable
+from foundation.oauth_client.provider_profile import texts
 from foundation.secrets_at_rest import Unreadable
 from integrations import registration_health
 from integrations.connections.authorization.storage import (
@@ -30,15 +33,16 @@ from integrations.connections.authorization.storage import (
     integration_for,
     is_still_available,
 )
-from integrations.models.registry import GrantType, OAuth2Credential, Use
+from integrations.models.registry import ApplicationRegistry, GrantType, OAuth2Credential, Use
 from integrations.models.registry.health import CLIENT_REFUSED, UNEXPLAINED_REFUSALS
-from integrations.models.tokens import AttemptStatus, AuthorizationAttempt, Revocation, Token, state_digest
+from integrations.models.tokens import AttemptStatus, AuthorizationAttempt, Revocation, Token, consent, state_digest
 
 PENDING_AT_ONCE = 10  # sign-ins under way for one person; the oldest are cancelled
 STARTS_IN_A_LIFETIME = 100
 LONGEST_PATH = 500
 LONGEST_STATE = 512
-LONGEST_CODE = 4096
+LONGEST_CODE = 16384  # Azure AD B2C has codes of more than 4 kB; a server's request line is the real limit
+LONGEST_SERVER = 200
 
 
 class TooManyStarts(Exception):
@@ -157,32 +161,55 @@ def complete(
     if not attempt.claim(AttemptStatus.CLAIMED, while_in=AttemptStatus.PENDING):
         attempt.refresh_from_db()
         return attempt
-    code, refusal = first_value(parameters, "code"), refusal_code(attempt, parameters)
+    callback = attempt.registry.readable_profile.callback
+    codes = (first_value(parameters, name) for name in texts(callback.code))
+    code, refusal = next(filter(None, codes), ""), refusal_code(attempt, parameters)
     if refusal or not code:
         # Administrators must learn of an error about our registration, as at the token endpoint.
         broken = Use.SIGN_IN if refusal in error_codes.MISCONFIGURED and first_value(parameters, "error") else None
         fail_attempt(attempt, refusal or "missing_code", reason=reason_in(parameters), broken=broken)
         return attempt
-    fetch_and_store(attempt, partial(exchange_code, attempt, code))
+    fetch_and_store(attempt, partial(exchange_code, attempt, code, parameters))
     return attempt
 
 
-def exchange_code(attempt: AuthorizationAttempt, code: str) -> TokenAnswer:
-    registration = attempt.registry.registration()
+def exchange_code(attempt: AuthorizationAttempt, code: str, parameters: Mapping[str, Sequence[str]]) -> TokenAnswer:
+    """Exchange the code, and add what only the callback tells: values that calls need, and granted scopes."""
+    registry = attempt.registry
+    callback, kept = registry.readable_profile.callback, kept_parameters(registry, parameters)
+    named_server = kept.get(callback.token_host, "")
+    registration = registry.registration().at(
+        consent.allowed_base_url(attempt.agreed, named_server, registry.base_url_hosts)
+    )
     try:
         code_verifier, nonce = attempt.code_verifier, attempt.nonce
     except Unreadable:
         raise Unusable("unreadable", "the key of this sign-in is not configured any more") from None
     try:
-        return client.exchange(
+        answer = client.exchange(
             registration,
             code=code,
             redirect_uri=attempt.redirect_uri,
             code_verifier=code_verifier,
             nonce=nonce,
+            scopes=attempt.scopes,
         )
     except OAuthError as error:
         raise review_error(attempt, error) from error
+    scopes = answer.scopes
+    if scopes is None and callback.scopes in parameters:
+        scopes = tuple(re.split(r"[\s,]+", first_value(parameters, callback.scopes).strip()))
+    return replace(answer, scopes=scopes, kept={**kept, **answer.kept})
+
+
+def kept_parameters(registry: ApplicationRegistry, parameters: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Parameters of the callback that calls need, as far as their values look as expected."""
+    callback = registry.readable_profile.callback
+    values = {name: first_value(parameters, name) for name in callback.keep}
+    kept = {name: value for name, value in values.items() if re.fullmatch(callback.keep[name].pattern, value)}
+    if server := first_value(parameters, callback.token_host):
+        kept[callback.token_host] = server[:LONGEST_SERVER]
+    return {name: value for name, value in kept.items() if value.isprintable() and value not in {".", ".."}}
 
 
 def review_error(attempt: AuthorizationAttempt, error: OAuthError) -> OAuthError:
@@ -211,7 +238,9 @@ def find_attempt(
     if any(len(values) > 1 for values in parameters.values()):
         raise BadCallback
     state = first_value(parameters, "state")
-    if not 0 < len(state) <= LONGEST_STATE or len(first_value(parameters, "code")) > LONGEST_CODE:
+    if not 0 < len(state) <= LONGEST_STATE or any(
+        len(first_value(parameters, name)) > LONGEST_CODE for name in parameters
+    ):
         raise BadCallback
     attempt = (
         AuthorizationAttempt.objects.select_related("user", "credential__profile__registry", "registry")

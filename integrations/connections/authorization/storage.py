@@ -4,7 +4,9 @@ Who may sign in is checked at the start and again when the response arrives. The
 sent to are those that its owner has agreed to.
 """
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -12,9 +14,10 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from foundation.error_boundary import error_boundary
-from foundation.oauth_client import error_codes
+from foundation.oauth_client import error_codes, provider_requests
 from foundation.oauth_client.answers import TokenAnswer
 from foundation.oauth_client.errors import ClockSkew, Misconfigured, OAuthError
+from foundation.oauth_client.provider_profile.format import Lookup
 from integrations import circuit_breaker, registration_health
 from integrations.connections import tasks
 from integrations.connections.authorization.account import account_of
@@ -32,7 +35,15 @@ from integrations.models.registry import (
     Use,
 )
 from integrations.models.system_integration import build_system_integration
-from integrations.models.tokens import AttemptStatus, AuthorizationAttempt, Revocation, RevocationState, Token, consent
+from integrations.models.tokens import (
+    AttemptStatus,
+    AuthorizationAttempt,
+    PendingChoice,
+    Revocation,
+    RevocationState,
+    Token,
+    consent,
+)
 
 
 class NotAvailable(Exception):
@@ -133,7 +144,58 @@ def fetch_and_store(attempt: AuthorizationAttempt, fetch: Callable[[], TokenAnsw
     circuit_breaker.record_result(attempt.registry, attempt.registry.token_url)
     attempt.account_id, label = account_of(attempt.registry, answer, agreed=attempt.agreed)
     attempt.account_label = label or account_name
+    find_values(attempt, answer)
+
+
+def find_values(attempt: AuthorizationAttempt, answer: TokenAnswer) -> None:
+    """Ask the provider for values that calls need, such as a site or a tenant, and settle the sign-in.
+
+    If there are several, the person chooses, unless they chose one of them at an earlier sign-in.
+    """
+    registry = attempt.registry
+    stored = Token.objects.of(attempt.owner, attempt.credential).first()
+    earlier = stored.values if stored and not is_other_account(stored, attempt) else {}
+    values = dict(answer.kept)
+    for lookup in registry.readable_profile.lookups:
+        if lookup.name in values:
+            continue
+        try:
+            choices = provider_requests.look_up(registry.registration(), lookup, answer.access_token, values=values)
+        except OAuthError as error:
+            tasks.deliver_soon(attempt.revoke_answer(reason="value_missing"))
+            fail_with_error(attempt, error)
+            return
+        offered = {choice.value: choice.label for choice in choices}
+        if not offered:
+            revoke_and_fail(attempt, "nothing_to_choose")
+            return
+        if len(offered) > 1 and earlier.get(lookup.name) not in offered:
+            attempt.hold(replace(answer, kept=values))
+            wait_for_choice(attempt, lookup, offered)
+            return
+        values[lookup.name] = earlier[lookup.name] if len(offered) > 1 else next(iter(offered))
+    if values != answer.kept:
+        attempt.hold(replace(answer, kept=values))
     settle_attempt(attempt)
+
+
+def wait_for_choice(attempt: AuthorizationAttempt, lookup: Lookup, offered: Mapping[str, str]) -> None:
+    pending = PendingChoice(name=lookup.name, title=lookup.title, options=[[*pair] for pair in offered.items()])
+    attempt.choices = json.dumps(asdict(pending))
+    attempt.finish(AttemptStatus.CHOICE)
+
+
+def choose_value(user: User, attempt: AuthorizationAttempt, value: str) -> None:
+    """Apply the person's choice among the values that the provider offers, and go on with the sign-in. Only once."""
+    pending = attempt.choice
+    if attempt.user_id != user.pk or pending is None or value not in {option for option, _label in pending.options}:
+        return
+    answer = attempt.stored_answer()
+    if answer is None or not attempt.claim(AttemptStatus.CLAIMED, while_in=AttemptStatus.CHOICE):
+        return
+    chosen = replace(answer, kept={**answer.kept, pending.name: value})
+    attempt.hold(chosen)
+    find_values(attempt, chosen)
 
 
 def fail_attempt(attempt: AuthorizationAttempt, code: str, *, reason: str = "", broken: Use | None = None) -> None:

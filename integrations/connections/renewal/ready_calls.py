@@ -5,6 +5,8 @@ as conditions. If anything is unusual (no token, no key, refused, turned off), t
 `current`, finds the reason.
 """
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
@@ -22,7 +24,7 @@ from accounts.models import User
 from foundation import shared_reads
 from foundation.compiled_queries import CompiledQuery, Slot, columns_of
 from foundation.oauth_client import transport
-from foundation.oauth_client.registration import with_origin
+from foundation.oauth_client.registration import fill_values, with_origin
 from foundation.secrets_at_rest import Unreadable
 from integrations.connections.renewal.current_token import renew
 from integrations.connections.renewal.validity import required_seconds
@@ -43,13 +45,13 @@ NAME, ID = Slot("name", models.CharField()), Slot("id", models.UUIDField())
 USER_ID = Slot("user", models.BigIntegerField())
 
 TOKEN_COLUMNS = (
-    "id", "credential_id", "version", "access_token", "token_type", "scopes", "expires_at", "base_url", "last_used_at",
-    Coalesce("refreshed_at", "signed_in_at"), "agreed",
+    "id", "credential_id", "version", "access_token", "token_type", "scopes", "expires_at", "base_url",
+    "provider_values", "last_used_at", Coalesce("refreshed_at", "signed_in_at"), "agreed",
 )  # fmt: skip
 # For the circuit breaker, and for the headers of a call.
 REGISTRY_COLUMNS = columns_of(
     ApplicationRegistry, "id", "name", "failures", "failing_url", "down_since", "next_check_at", "client_id",
-    "call_headers", *consent.COLUMNS,
+    "call_headers", "provider_profile", *consent.COLUMNS,
 )  # fmt: skip
 WIDTH = len(TOKEN_COLUMNS) + len(REGISTRY_COLUMNS) + 3  # columns in front of those of the presented token
 
@@ -66,6 +68,7 @@ class TokenRow:
     scopes: list[str]
     expires_at: datetime | None
     base_url: bytes | None = field(repr=False)  # sealed
+    provider_values: bytes | None = field(repr=False)  # sealed
     last_used_at: datetime | None
     granted_at: datetime
     agreed: consent.Agreement | None
@@ -101,15 +104,15 @@ class TokenRow:
 
     def open(self, name: str, user_id: int) -> str:
         """Decrypt a sealed column. Raises `Unreadable` if its key is not configured."""
-        sealed = self.access_token if name == "access_token" else self.base_url
+        sealed = getattr(self, name)
         place = sealing_context_of(self.id, user_id, self.credential_id)
         column: Any = Token._meta.get_field(name)
         return str(column.opened(sealed or b"", place))
 
 
 TOKEN_FIELDS = (
-    "id", "credential_id", "version", "access_token", "token_type", "scopes", "expires_at", "base_url", "last_used_at",
-    "granted_at", "agreed",
+    "id", "credential_id", "version", "access_token", "token_type", "scopes", "expires_at", "base_url",
+    "provider_values", "last_used_at", "granted_at", "agreed",
 )  # fmt: skip
 
 
@@ -126,6 +129,7 @@ class ReadyCall:
     last_used_at: datetime | None
     connection_url: str  # "": the alias has no connection, and only hands out tokens
     registry: ApplicationRegistry
+    values: Mapping[str, str] = field(default_factory=dict, repr=False)  # of this person at the provider, by name
     alias: str = ""
     allow_export: bool = False
 
@@ -142,6 +146,7 @@ class ReadyCall:
             last_used_at=token.last_used_at,
             connection_url=token.at_home(connection_url) if connection_url else "",
             registry=token.credential.registry,
+            values=token.values,
         )
 
 
@@ -168,6 +173,11 @@ def ready_call_for(
     return (bearer, call) if bearer and call else None
 
 
+def home_of(connection_url: str | None, base_url: str, values: Mapping[str, str]) -> str:
+    """The connection URL with this person's values, at the server that the provider named for them."""
+    return fill_values(with_origin(connection_url, base_url), values, quoted=True) if connection_url else ""
+
+
 def ready_call_from(row: TokenRow, user_id: int, minimum_seconds: float, *, renews: bool = False) -> ReadyCall | None:
     if not row.is_agreed:
         return None
@@ -176,6 +186,7 @@ def ready_call_from(row: TokenRow, user_id: int, minimum_seconds: float, *, rene
     try:
         access_token = row.open("access_token", user_id)
         base_url = row.open("base_url", user_id) if row.base_url else ""
+        values = json.loads(row.open("provider_values", user_id)) if row.provider_values else {}
     except Unreadable:
         return None
     return ReadyCall(
@@ -186,8 +197,9 @@ def ready_call_from(row: TokenRow, user_id: int, minimum_seconds: float, *, rene
         scopes=row.scopes,
         expires_at=row.expires_at,
         last_used_at=row.last_used_at,
-        connection_url=with_origin(row.connection_url, base_url) if row.connection_url else "",
+        connection_url=home_of(row.connection_url, base_url, values),
         registry=row.registry,
+        values=values,
         alias=row.alias,
         allow_export=row.allow_export,
     )

@@ -12,7 +12,7 @@ from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
 from foundation.error_boundary import error_boundary
-from foundation.oauth_client import client
+from foundation.oauth_client import client, provider_requests
 from foundation.oauth_client.answers import TokenAnswer
 from foundation.oauth_client.client_check import ClientCheck, Verdict
 from foundation.oauth_client.errors import Misconfigured, OAuthError, Refused, Unexplained, Unreachable, Unusable
@@ -67,12 +67,18 @@ def ask_and_store(token: Token, attempt: Renewal) -> Token:
 
 def send_request(token: Token) -> TokenAnswer:
     """Send the request, without holding a database connection meanwhile."""
-    registration, refresh_token = token.credential.registry.registration(), token.refresh_token
-    scopes = token.credential.profile.scope_values() if token.is_client_credentials else []
+    registry, refresh_token = token.credential.registry, token.refresh_token
+    registration = registry.registration().at(token.server)
+    scopes = token.credential.profile.scope_values() if token.is_client_credentials else token.requested_scopes
+    renewal = registration.profile.self_renewal
     release_connection()
     if token.is_client_credentials:
         return client.client_credentials(registration, scopes=scopes)
-    return client.refresh(registration, refresh_token=refresh_token)
+    if renewal:
+        if token.granted_at > timezone.now() - timedelta(seconds=renewal.not_before):
+            raise Unreachable("too_early")
+        return provider_requests.renew_with_itself(registration, refresh_token)
+    return client.refresh(registration, refresh_token=refresh_token, scopes=scopes, redirect_uri=registry.redirect_url)
 
 
 def store_answer(token: Token, attempt: Renewal, answer: TokenAnswer) -> Token:

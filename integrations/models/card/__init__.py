@@ -9,13 +9,14 @@ The section of the dashboard depends only on whether there is a valid token; eve
     outcomes           result of a sign-in                outcome_sentences  its sentences
 """
 
-from integrations.models.card.endings import ENDINGS, Ending, ending_of
+from integrations.models.card.endings import DECISIONS, ENDINGS, Ending, ending_of
 from integrations.models.card.integration import Integration
 from integrations.models.card.outcomes import Outcome, compose_outcome
 from integrations.models.card.queries import build_integrations, integration_named, integration_of, integrations_of
 from integrations.models.card.states import QUICK_ATTEMPTS, REVOKING_AT_MOST, STATES, State, StateRow
 
 __all__ = [
+    "DECISIONS",
     "ENDINGS",
     "QUICK_ATTEMPTS",
     "REVOKING_AT_MOST",

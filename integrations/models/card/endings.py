@@ -32,6 +32,8 @@ class Ending(StrEnum):
     UNDER_WAY = "pending"
     TOO_LATE = "too_late"  # no answer within the attempt's lifetime
     OTHER_ACCOUNT = "other_account"  # the person has to choose
+    CHOICE = "choice"  # the person has to choose a site, a tenant or the like
+    NOTHING_TO_CHOOSE = "nothing_to_choose"  # the account has no site, no tenant …
     ACCOUNT_KEPT = "account_kept"  # the person kept the earlier account
     ACCOUNT_REFUSED = "account_refused"  # by the setting of the credential
     CANCELLED = "cancelled"  # by the person, on the card
@@ -52,6 +54,7 @@ BY_STATUS = {
     AttemptStatus.CONNECTED: Ending.CONNECTED,
     AttemptStatus.CLAIMED: Ending.UNDER_WAY,
     AttemptStatus.OTHER_ACCOUNT: Ending.OTHER_ACCOUNT,
+    AttemptStatus.CHOICE: Ending.CHOICE,
 }
 CANCELLATIONS = {
     "": Ending.CANCELLED,
@@ -60,6 +63,7 @@ CANCELLATIONS = {
 }
 FAILURES = {
     "missing_code": Ending.EMPTY_ANSWER,
+    "nothing_to_choose": Ending.NOTHING_TO_CHOOSE,
     "other_account_refused": Ending.ACCOUNT_REFUSED,
     "no_longer_available": Ending.NO_LONGER_AVAILABLE,
     **dict.fromkeys(OUR_FAULTS, Ending.MISCONFIGURED),
@@ -88,6 +92,7 @@ def ending_of_failure(code: str) -> Ending:
     return Ending.UNANSWERED if code.startswith("http_5") else Ending.FAILED
 
 
+DECISIONS = (Ending.OTHER_ACCOUNT, Ending.CHOICE)  # the page asks the person something
 STAYS_CONNECTED, TRY_AGAIN = _("%(name)s stays connected"), _("Try again")
 
 
@@ -133,6 +138,22 @@ ENDINGS: dict[Ending, EndingRow] = {
         tone="warn",
         icon="user",
         retry="",
+    ),
+    Ending.CHOICE: EndingRow(
+        heading=_("One more choice"),
+        heading_of_renewal=_("One more choice"),
+        tone="info",
+        icon="user",
+        retry="",
+    ),
+    Ending.NOTHING_TO_CHOOSE: EndingRow(
+        heading=_("This account has nothing to use here"),
+        cause=_(
+            "%(name)s says that this account has no site or tenant that this integration could work with. "
+            "Ask whoever manages %(provider)s for access, or sign in with another account."
+        ),
+        tone="warn",
+        icon="alert",
     ),
     Ending.ACCOUNT_KEPT: EndingRow(
         heading=_("Sign-in cancelled"),

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from integrations.models.card.bidi import isolate_name
-from integrations.models.card.endings import ENDINGS, Ending, ending_of
+from integrations.models.card.endings import DECISIONS, ENDINGS, Ending, ending_of
 from integrations.models.card.integration import Integration
 from integrations.models.card.states import State
 from integrations.models.registry import administrators_sentence
@@ -18,7 +18,7 @@ from integrations.models.tokens import AuthorizationAttempt
 
 LONG = timedelta(days=2)  # an end that is further away is shown as a date without a time
 # Endings that the person has to read and act on before the window closes.
-STAYS_OPEN = {Ending.UNDER_WAY, Ending.OTHER_ACCOUNT, Ending.ACCOUNT_REFUSED, Ending.NO_LONGER_AVAILABLE}
+STAYS_OPEN = {Ending.UNDER_WAY, *DECISIONS, Ending.ACCOUNT_REFUSED, Ending.NO_LONGER_AVAILABLE}
 SAYS_NOTHING_STORED = {Ending.UNSAFE, Ending.FAILED}
 
 
@@ -145,6 +145,8 @@ def spoken_of(integration: Integration, ending: Ending) -> str:
     names = {"name": integration.title}
     if ending == Ending.OTHER_ACCOUNT:
         return _("Choose an account in the %(name)s window.") % names
+    if ending == Ending.CHOICE:
+        return _("One more choice is needed in the %(name)s window.") % names
     if ending in {Ending.CONNECTED, Ending.UNDER_WAY} or not integration.is_token_valid:
         return integration.spoken
     unchanged = _("%(name)s stays connected. Nothing was changed.") % names

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
-from integrations.models.card.endings import ENDINGS, Ending, EndingRow, ending_of
+from integrations.models.card.endings import DECISIONS, ENDINGS, Ending, EndingRow, ending_of
 from integrations.models.card.integration import Integration
 from integrations.models.card.outcome_sentences import (
     STAYS_OPEN,
@@ -82,7 +82,7 @@ def compose_outcome(
         spoken=spoken_of(integration, ending),
         buttons=buttons_of(integration, attempt, row, registry_url=registry_url if is_to_mend else ""),
         is_unchanged=is_unchanged,
-        is_alert=ending not in {Ending.UNDER_WAY, Ending.OTHER_ACCOUNT} and (row.is_news or not is_unchanged),
+        is_alert=ending not in {Ending.UNDER_WAY, *DECISIONS} and (row.is_news or not is_unchanged),
         closes_after=CLOSES_WHEN_READ if closes else 0,
     )
 
@@ -139,7 +139,7 @@ def tone_of(row: EndingRow, ending: Ending, *, is_unchanged: bool) -> str:
 def badge_of(integration: Integration, ending: Ending) -> str:
     if ending == Ending.UNDER_WAY:
         return _("Connecting")
-    if ending == Ending.OTHER_ACCOUNT:
+    if ending in DECISIONS:
         return _("Please choose")
     return _("Nothing changed") if integration.is_token_valid else integration.badge
 
@@ -150,7 +150,7 @@ def buttons_of(
     """Return a button to go on and one to go back. Back comes first if nothing is wrong."""
     back = Button(control="back", label=label_back(integration, attempt), url=integration.home_url, leaves=True)
     label = str(row.retry_of_renewal if integration.is_token_valid else row.retry)
-    if ending_of(attempt) == Ending.OTHER_ACCOUNT:
+    if ending_of(attempt) in DECISIONS:
         return []
     if ending_of(attempt) == Ending.UNDER_WAY:
         return [Button(control="look-again", label=_("Look again"), url=""), ghost_button(back)]

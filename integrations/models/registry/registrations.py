@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from foundation.oauth_client.client import Registration
 from foundation.oauth_client.errors import Misconfigured
-from foundation.oauth_client.provider_profile import BadProfile, ProviderProfile, parse_profile
+from foundation.oauth_client.provider_profile import STANDARD, BadProfile, ProviderProfile, parse_profile
 from foundation.secrets_at_rest import EncryptedField, NoKeys, Unreadable, keyring, value_or_blank
 from integrations.models.registry.base import SysIdModel
 from integrations.models.registry.health import Health
@@ -238,6 +238,14 @@ class ApplicationRegistry(Health, SysIdModel):
             return parse_profile(self.provider_profile)
         except BadProfile as error:
             raise Misconfigured("bad_provider_profile", str(error)) from None
+
+    @property
+    def readable_profile(self) -> ProviderProfile:
+        """The profile, or the standard one if it is not valid any more: for revocations, which must not fail."""
+        try:
+            return self.profile
+        except Misconfigured:
+            return STANDARD
 
     @property
     def needs_secret(self) -> bool:

@@ -37,13 +37,14 @@ OURS_IN_TOKEN_REQUESTS = frozenset(
         *("scope", "username", "password", "client_assertion", "client_assertion_type"),
     }
 )
+# Fields that are checked together with the provider profile.
+WITH_PROFILE = (*GET_SECRETS, "authorization_url", "base_url_hosts", "call_headers", "provider_profile")
 PARAMETERS = {"authorization_parameters": OURS_TO_SEND, "token_parameters": OURS_IN_TOKEN_REQUESTS}
 REQUESTS: Mapping[str, Callable[[object], object]] = {
-    "call_headers": partial(dialects.parse_call_headers, "Headers of calls"),
     "userinfo_request": dialects.parse_userinfo_request,
     "provider_profile": parse_profile,
 }
-JSON_FIELDS = ("revocation_request", *PARAMETERS, *REQUESTS)
+JSON_FIELDS = ("revocation_request", "call_headers", *PARAMETERS, *REQUESTS)
 
 
 def find_faults(registry: ApplicationRegistry) -> Iterator[tuple[str, str]]:
@@ -59,6 +60,8 @@ def find_faults(registry: ApplicationRegistry) -> Iterator[tuple[str, str]]:
     for name, ours in PARAMETERS.items():
         if message := wrong_parameters(getattr(registry, name), ours):
             yield name, message
+    if message := wrong_call_headers(registry):
+        yield "call_headers", message
     for name, read in REQUESTS.items():
         if message := wrong_request(read, getattr(registry, name)):
             yield name, message
@@ -101,6 +104,12 @@ def wrong_request(read: Callable[[object], object], raw: object) -> str:
     except (BadDialect, BadProfile) as error:
         return str(error)
     return ""
+
+
+def wrong_call_headers(registry: ApplicationRegistry) -> str:
+    """A sentence about the headers of calls, which may hold values that the profile keeps."""
+    kept = registry.readable_profile.kept_values()
+    return wrong_request(partial(dialects.parse_call_headers, "Headers of calls", kept=kept), registry.call_headers)
 
 
 def wrong_profile_address(registry: ApplicationRegistry) -> str:

@@ -11,6 +11,7 @@ from integrations.models.tokens.attempts import (
     AttemptQuerySet,
     AttemptStatus,
     AuthorizationAttempt,
+    PendingChoice,
     attempt_expiry,
     state_digest,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "AttemptQuerySet",
     "AttemptStatus",
     "AuthorizationAttempt",
+    "PendingChoice",
     "RefreshExpiry",
     "Renewal",
     "RenewalOutcome",

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Self
 
@@ -30,8 +30,12 @@ class AttemptStatus(models.TextChoices):
     CLAIMED = "claimed", _("Answer received")
     CONNECTED = "connected", _("Connected")
     OTHER_ACCOUNT = "other_account", _("Waiting for a choice of account")
+    CHOICE = "choice", _("Waiting for a choice at the provider")  # such as a site or a tenant
     FAILED = "failed", _("Failed")
     CANCELLED = "cancelled", _("Cancelled")
+
+
+WAITING = (AttemptStatus.OTHER_ACCOUNT, AttemptStatus.CHOICE)  # tokens are fetched, and the person has to decide
 
 
 class AttemptQuerySet(models.QuerySet["AuthorizationAttempt"]):
@@ -40,7 +44,7 @@ class AttemptQuerySet(models.QuerySet["AuthorizationAttempt"]):
 
     def unfinished(self) -> Self:
         """Sign-ins that may still bring a token: under way, answered, or waiting for a choice of account."""
-        answered = Q(status__in=(AttemptStatus.CLAIMED, AttemptStatus.OTHER_ACCOUNT))
+        answered = Q(status__in=(AttemptStatus.CLAIMED, *WAITING))
         return self.filter(answered | Q(status=AttemptStatus.PENDING, expires_at__gt=timezone.now()))
 
     def past(self) -> Self:
@@ -55,6 +59,15 @@ class AttemptQuerySet(models.QuerySet["AuthorizationAttempt"]):
             with error_boundary(f"Purging sign-in {attempt.hex}"), transaction.atomic():
                 attempt.revoke_answer(reason="sign_in_abandoned")
                 attempt.delete()
+
+
+@dataclass(frozen=True, kw_only=True)
+class PendingChoice:
+    """A choice among several values that the provider offers. `options`: pairs of value and label."""
+
+    name: str
+    title: str
+    options: list[list[str]]
 
 
 def state_digest(state: str) -> str:
@@ -88,6 +101,7 @@ class AuthorizationAttempt(SysIdModel):
     account_label = models.CharField(max_length=255, blank=True)
     account_id = models.CharField(max_length=255, blank=True)
     answer = EncryptedField(purpose="attempt")
+    choices = EncryptedField(purpose="attempt")  # JSON: name of the value, title, and pairs of value and label
     created_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField(default=attempt_expiry, db_index=True)
     finished_at = models.DateTimeField(null=True, blank=True)
@@ -165,6 +179,12 @@ class AuthorizationAttempt(SysIdModel):
                 self.save(update_fields=["answer"])
         return exists
 
+    @property
+    def choice(self) -> "PendingChoice | None":
+        """What the person has to choose, if this sign-in waits for that."""
+        stored = value_or_blank(self, "choices")
+        return PendingChoice(**json.loads(stored)) if stored else None
+
     def token(self, answer: TokenAnswer) -> "Token":
         """Build a token from the answer; not saved."""
         token = Token(user=self.owner, credential=self.credential, integration_type=self.integration_type)
@@ -190,9 +210,11 @@ class AuthorizationAttempt(SysIdModel):
         self.status, self.failure_code, self.finished_at = status, failure_code[:100], timezone.now()
         self.failure_reason = failure_reason[:300]
         self.code_verifier = self.nonce = ""
-        if status != AttemptStatus.OTHER_ACCOUNT:
+        if status not in WAITING:
             self.answer = ""
-        deleted_fields = ["code_verifier", "nonce", "answer"]
+        if status != AttemptStatus.CHOICE:
+            self.choices = ""
+        deleted_fields = ["code_verifier", "nonce", "answer", "choices"]
         outcome_fields = ["status", "failure_code", "failure_reason", "finished_at", "account_label", "account_id"]
         self.save(update_fields=[*outcome_fields, *deleted_fields])
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from foundation.oauth_client.registration import origin, trusted_origin
+from foundation.oauth_client.registration import origin, trusted_origin, with_origin
 from integrations.models import admission
 from integrations.models.registry import ApplicationRegistry, HttpConnection, OAuth2Credential
 
@@ -119,10 +119,11 @@ def allowed_base_url(agreed: Agreement | None, base_url: str, hosts: str) -> str
     return trusted_origin(base_url, hosts) and trusted_origin(base_url, agreed_hosts)
 
 
-def revocation_snapshot(agreed: Agreement, registry: ApplicationRegistry) -> dict[str, Any]:
+def revocation_snapshot(agreed: Agreement, registry: ApplicationRegistry, *, server: str = "") -> dict[str, Any]:
     """Return the registry's addresses for a revocation.
 
     An address at a server that the owner has not agreed to is replaced with the one that they agreed to.
+    `server`: where the tokens of this person were issued, if not where all others are.
     """
     snapshot = registry.revocation_snapshot()
     for column, name in SNAPSHOT.items():
@@ -130,6 +131,8 @@ def revocation_snapshot(agreed: Agreement, registry: ApplicationRegistry) -> dic
             snapshot[column] = agreed.get(name, "")
             if column == "revocation_url":
                 snapshot["revocation_request"] = agreed.get("revocation_request", {})
+    for column in ("revocation_url", "introspection_url", "token_url"):
+        snapshot[column] = with_origin(snapshot[column], server)
     return snapshot
 
 

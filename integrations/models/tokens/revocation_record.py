@@ -6,7 +6,8 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from foundation.oauth_client.client import Registration
-from foundation.oauth_client.registration import origin
+from foundation.oauth_client.provider_profile import STANDARD
+from foundation.oauth_client.registration import origin, trusted_origin, with_origin
 from foundation.secrets_at_rest import EncryptedField, is_sealed
 from integrations.models.registry import ApplicationRegistry, OAuth2Credential, SysIdModel
 from integrations.models.tokens.renewals import Renewal
@@ -113,8 +114,12 @@ class RevocationRecord(SysIdModel):
     def registry_now(self) -> ApplicationRegistry | None:
         """The registry, if it still is the registration that the tokens were granted to; else None."""
         registry = self.registry
-        unchanged = registry and (registry.client_id, registry.token_url) == (self.client_id, self.token_url)
-        return registry if unchanged else None
+        if registry is None or registry.client_id != self.client_id:
+            return None
+        here = with_origin(registry.token_url, self.token_url)  # the server of this person may be another one
+        is_elsewhere = origin(registry.token_url) != origin(self.token_url)
+        is_known = not is_elsewhere or trusted_origin(self.token_url, registry.base_url_hosts)
+        return registry if is_known and here == self.token_url else None
 
     @property
     def may_be_spent(self) -> bool:
@@ -146,6 +151,7 @@ class RevocationRecord(SysIdModel):
             token_path=registry.token_path if registry else "",
             refresh_url=registry.refresh_url if registry and self.may_be_sent_to(registry.refresh_url) else "",
             token_parameters=registry.token_parameters if registry else {},
+            profile=registry.readable_profile if registry else STANDARD,
         )
 
     def may_be_sent_to(self, url: str, *others: str) -> bool:

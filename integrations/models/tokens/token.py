@@ -4,6 +4,7 @@ Deleting a token row always creates a `Revocation` row with a sealed copy in the
 deletes it or a cascade from the user or the credential. That row guarantees delivery; a queued task only speeds it up.
 """
 
+import json
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Self, TypeAlias
@@ -18,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from foundation.oauth_client.answers import TokenAnswer
-from foundation.oauth_client.registration import with_origin
+from foundation.oauth_client.registration import fill_values, with_origin
 from foundation.secrets_at_rest import is_sealed, value_or_blank
 from integrations.models.registry import ApplicationRegistry, IntegrationType, OAuth2Credential
 from integrations.models.tokens import consent
@@ -104,14 +105,34 @@ class Token(TokenRecord):
             self.refresh_token, (self.refresh_expires_at, self.refresh_expiry) = answer.refresh_token, end
         if answer.scopes is not None:
             self.scopes = sorted(answer.scopes)
+        if registry.profile.self_renewal and not answer.refresh_token:
+            # The access token is what renews it (Instagram, Threads), for as long as it lives.
+            self.refresh_token, self.refresh_expires_at = answer.access_token, self.expires_at
+            self.refresh_expiry = RefreshExpiry.KNOWN
+        if answer.kept:
+            self.provider_values = json.dumps({**self.values, **answer.kept})
         base = consent.allowed_base_url(self.agreed, answer.unverified_base_url, registry.base_url_hosts)
         if registry.base_url_path and base:
             self.base_url = base
         self.state, self.failure_code, self.failed_at, self.notice = TokenState.VALID, "", None, ""
 
+    @property
+    def values(self) -> dict[str, str]:
+        """Values that the provider told for this person, by the names that URLs and headers have in braces."""
+        stored = value_or_blank(self, "provider_values") if is_sealed(self, "provider_values") else ""
+        return dict(json.loads(stored)) if stored else {}
+
     def at_home(self, url: str) -> str:
-        """Return the URL at the server that the provider named for this person, if it named one."""
-        return with_origin(url, value_or_blank(self, "base_url")) if is_sealed(self, "base_url") else url
+        """Return the URL with this person's values, at the server that the provider named, if it named one."""
+        base_url = value_or_blank(self, "base_url") if is_sealed(self, "base_url") else ""
+        return fill_values(with_origin(url, base_url), self.values, quoted=True)
+
+    @property
+    def server(self) -> str:
+        """Origin of the authorization server that the callback named for this person; "" if it named none."""
+        registry = self.credential.registry
+        named = self.values.get(registry.readable_profile.callback.token_host, "")
+        return consent.allowed_base_url(self.agreed, named, registry.base_url_hosts)
 
     def is_of_another(self, answer: TokenAnswer) -> bool:
         """Whether the answer names another subject (OpenID Connect Core §12.2), if accounts are identified by it."""
@@ -195,7 +216,7 @@ def revocation_of(token: Token, *, orphaned: bool) -> Revocation:
         else None,  # a renewal under way may use up the refresh token
         is_refusal_proof=registry.registration_changed_at is None
         or token.granted_at >= registry.registration_changed_at,
-        **consent.revocation_snapshot(token.agreed or {}, registry),
+        **consent.revocation_snapshot(token.agreed or {}, registry, server=token.server),
     )
     revocation.refresh_token = value_or_blank(token, "refresh_token")
     revocation.access_token = value_or_blank(token, "access_token")
