@@ -84,7 +84,11 @@ def authorization_request(
     ways = registration.profile.authorization
     if registration.profile.callback.posted:
         parameters["response_mode"] = "form_post"
-    values = {"client_id": registration.client_id, "redirect_uri": redirect_uri, "scope": parameters["scope"]}
+    values = {
+        "client_id": registration.client_id,
+        "redirect_uri": redirect_uri,
+        "scope": parameters[registration.scope_parameter],
+    }
     parameters |= {name: fill_values(text, values) for name, text in ways.parameters.items()}
     named = {ways.names.get(name, name) or "": value for name, value in parameters.items()}
     named.pop("", None)

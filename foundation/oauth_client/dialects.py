@@ -143,16 +143,16 @@ def parse_statuses(key: str, value: object) -> tuple[int, ...]:
     return tuple(numbers)
 
 
-def parse_templates(key: str, value: object) -> Mapping[str, Any]:
+def parse_templates(key: str, value: object, *, kept: Collection[str] = ()) -> Mapping[str, Any]:
     if not isinstance(value, dict):
         raise BadDialect(f"“{key}” is a JSON object.")
     for text in texts_in(value):
-        check_placeholders(f"“{key}”", text)
+        check_placeholders(f"“{key}”", text, kept=kept)
     return MappingProxyType(value)
 
 
-def parse_headers(key: str, value: object) -> Mapping[str, str]:
-    texts = parse_templates(key, value)
+def parse_headers(key: str, value: object, *, kept: Collection[str] = ()) -> Mapping[str, str]:
+    texts = parse_templates(key, value, kept=kept)
     for name, text in texts.items():
         if not _HEADER.fullmatch(name) or not isinstance(text, str) or not text.isprintable():
             raise BadDialect(f"“{key}” is a JSON object of header names and texts.")
@@ -195,10 +195,10 @@ def placeholders_in(text: str) -> list[str]:
     return _PLACEHOLDER.findall(text)
 
 
-def check_placeholders(where: str, text: str) -> None:
+def check_placeholders(where: str, text: str, *, kept: Collection[str] = ()) -> None:
     names = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
     for name in placeholders_in(text):
-        if name not in PLACEHOLDERS:
+        if name not in PLACEHOLDERS and name not in kept:
             raise BadDialect(f"{where} has the placeholder {{{name}}}, which is not known; there are {names}.")
     if set("{}") & set(_PLACEHOLDER.sub("", text)):
         raise BadDialect(f"{where} has a brace that belongs to no placeholder.")
@@ -221,7 +221,7 @@ def fill_placeholders(value: Any, values: Mapping[str, str]) -> Any:
 
 def parse_call_headers(where: str, raw: object, *, kept: Collection[str] = ()) -> Mapping[str, str]:
     """Validate header names and texts. Raises `BadDialect`. `kept`: names of values that the provider profile keeps."""
-    texts = parse_headers(where, raw)
+    texts = parse_headers(where, raw, kept=kept)
     for name, text in texts.items():
         for placeholder in placeholders_in(text):
             if placeholder not in CALL_PLACEHOLDERS and placeholder not in kept:

@@ -5,7 +5,7 @@ Each is described by a provider profile. Stateless; knows no users and no databa
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from foundation.oauth_client import answers, dialects, error_answers, json_pointers, transport
@@ -23,10 +23,11 @@ MOST_CHOICES = 200
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """One row of a lookup, such as a site or a tenant. `label`: what a person knows it by."""
+    """One row of a lookup, such as a site or a tenant. `label`: what a person knows it by. `also`: further values."""
 
     value: str
     label: str
+    also: Mapping[str, str] = field(default_factory=dict)
 
 
 def exchange_for_longer(registration: Registration, answer: TokenAnswer) -> TokenAnswer:
@@ -101,7 +102,10 @@ def look_up(
 
 def _choice(lookup: Lookup, row: object) -> Choice | None:
     value = _text_at(row, (lookup.value,))
-    return Choice(value=value, label=_text_at(row, texts(lookup.label)) or value) if value else None
+    if not value:
+        return None
+    also = {name: _text_at(row, (pointer,)) for name, pointer in lookup.also.items()}
+    return Choice(value=value, label=_text_at(row, texts(lookup.label)) or value, also=also)
 
 
 def _text_at(row: object, pointers: tuple[str, ...]) -> str:

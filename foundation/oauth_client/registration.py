@@ -140,6 +140,14 @@ def matches_pattern(host: str, pattern: str) -> bool:
     return host.endswith(pattern[1:]) if pattern.startswith("*.") else host == pattern
 
 
+def fill_address(url: str, values: Mapping[str, str]) -> str:
+    """The URL with values in the places of their names in braces. A value in place of the host may be an address."""
+    scheme, _, rest = url.partition("://")
+    host, slash, path = rest.partition("/")
+    hosts = {name: value.removeprefix("https://").rstrip("/") for name, value in values.items()}
+    return f"{scheme}://{fill_values(host, hosts)}{slash}{fill_values(path, values, quoted=True)}"
+
+
 def fill_values(text: str, values: Mapping[str, str], *, quoted: bool = False) -> str:
     """The text with values in the places of their names in braces; `quoted`: as a part of a path or query.
 

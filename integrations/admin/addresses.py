@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from foundation.oauth_client import transport
 from foundation.oauth_client.errors import OAuthError, Unreachable
 from foundation.oauth_client.registration import origin
+from integrations.models.registry.validation import PLACEHOLDER
 
 __all__ = ["AddressField", "AddressInput", "BaseAddressField", "LinkField", "check", "check_base", "origin"]
 
@@ -34,7 +35,8 @@ def check(url: str) -> None:
 
 
 def check_base(url: str) -> None:
-    """Validate an address that a path is appended to: it has no query."""
+    """Validate an address that a path is appended to. It has no query, and may hold values of a person in braces."""
+    check(PLACEHOLDER.sub("sample", url))
     if "?" in url:
         raise ValidationError(_("This address has no query (?)."), code="query")
 
@@ -63,4 +65,4 @@ class LinkField(forms.CharField):
 
 
 class BaseAddressField(AddressField):
-    default_validators = [check, check_base]
+    default_validators = [check_base]

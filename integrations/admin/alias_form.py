@@ -10,7 +10,14 @@ from django.utils.translation import gettext_lazy
 from integrations.admin import move_confirmation
 from integrations.admin.addresses import AddressInput, BaseAddressField, origin
 from integrations.admin.single_choice import Markable, OneOfFormSet
-from integrations.models.registry import Alias, AliasType, ApplicationRegistry, HttpConnection, OAuth2Credential
+from integrations.models.registry import (
+    Alias,
+    AliasType,
+    ApplicationRegistry,
+    HttpConnection,
+    OAuth2Credential,
+    validation,
+)
 from integrations.models.tokens import Token
 
 ONE_ACTIVE = gettext_lazy("This alias has another active connection; only one can be active.")
@@ -63,6 +70,9 @@ class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean(self) -> dict[str, Any]:
         fields = super().clean() or self.cleaned_data
         credential, url = fields.get("credential"), fields.get("connection_url")
+        kept = credential.registry.readable_profile.kept_values() if credential else ()
+        if url and (fault := validation.wrong_connection_url(url, kept)):
+            self.add_error("connection_url", fault)
         moved = {"credential", "connection_url", "active", "alias"} & set(self.changed_data)
         if moved and credential and url and fields.get("active"):
             self.check_host(credential, url)

@@ -198,7 +198,8 @@ class Lookup(_Part, kw_only=True, frozen=True):
     """A request after the sign-in, with the new access token, for a value that calls need: a site, tenant, data centre.
 
     `rows`: JSON pointer to the list of choices ("": the response itself). `value` and `label`: pointers in a row; ""
-    is the row itself. `where`: conditions on a row. `title`: what the person is asked to choose.
+    is the row itself. `where`: conditions on a row. `title`: what the person is asked to choose. `also`: further values
+    of the chosen row, by name.
     """
 
     name: str
@@ -210,6 +211,7 @@ class Lookup(_Part, kw_only=True, frozen=True):
     label: Texts = ()
     title: str = ""
     where: tuple[Condition, ...] = ()
+    also: Mapping[str, str] = {}
 
 
 class Exchange(_Part, kw_only=True, frozen=True):
@@ -286,7 +288,8 @@ class ProviderProfile(_Part, kw_only=True, frozen=True):
 
     def kept_values(self) -> set[str]:
         """Names that the connection URL and headers of calls may hold in braces."""
-        return {*self.callback.keep, *self.token_answer.keep, *(lookup.name for lookup in self.lookups)}
+        looked_up = {name for lookup in self.lookups for name in (lookup.name, *lookup.also)}
+        return {*self.callback.keep, *self.token_answer.keep, *looked_up}
 
 
 STANDARD = ProviderProfile()

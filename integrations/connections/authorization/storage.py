@@ -18,6 +18,7 @@ from foundation.oauth_client import error_codes, provider_requests
 from foundation.oauth_client.answers import TokenAnswer
 from foundation.oauth_client.errors import ClockSkew, Misconfigured, OAuthError
 from foundation.oauth_client.provider_profile.format import Lookup
+from foundation.oauth_client.provider_requests import Choice
 from integrations import circuit_breaker, registration_health
 from integrations.connections import tasks
 from integrations.connections.authorization.account import account_of
@@ -165,7 +166,7 @@ def find_values(attempt: AuthorizationAttempt, answer: TokenAnswer) -> None:
             tasks.deliver_soon(attempt.revoke_answer(reason="value_missing"))
             fail_with_error(attempt, error)
             return
-        offered = {choice.value: choice.label for choice in choices}
+        offered = {choice.value: choice for choice in choices}
         if not offered:
             revoke_and_fail(attempt, "nothing_to_choose")
             return
@@ -173,14 +174,16 @@ def find_values(attempt: AuthorizationAttempt, answer: TokenAnswer) -> None:
             attempt.hold(replace(answer, kept=values))
             wait_for_choice(attempt, lookup, offered)
             return
-        values[lookup.name] = earlier[lookup.name] if len(offered) > 1 else next(iter(offered))
+        chosen = offered[earlier[lookup.name]] if len(offered) > 1 else next(iter(offered.values()))
+        values |= {**chosen.also, lookup.name: chosen.value}
     if values != answer.kept:
         attempt.hold(replace(answer, kept=values))
     settle_attempt(attempt)
 
 
-def wait_for_choice(attempt: AuthorizationAttempt, lookup: Lookup, offered: Mapping[str, str]) -> None:
-    pending = PendingChoice(name=lookup.name, title=lookup.title, options=[[*pair] for pair in offered.items()])
+def wait_for_choice(attempt: AuthorizationAttempt, lookup: Lookup, offered: Mapping[str, Choice]) -> None:
+    options = [asdict(choice) for choice in offered.values()]
+    pending = PendingChoice(name=lookup.name, title=lookup.title, options=options)
     attempt.choices = json.dumps(asdict(pending))
     attempt.finish(AttemptStatus.CHOICE)
 
@@ -188,12 +191,13 @@ def wait_for_choice(attempt: AuthorizationAttempt, lookup: Lookup, offered: Mapp
 def choose_value(user: User, attempt: AuthorizationAttempt, value: str) -> None:
     """Apply the person's choice among the values that the provider offers, and go on with the sign-in. Only once."""
     pending = attempt.choice
-    if attempt.user_id != user.pk or pending is None or value not in {option for option, _label in pending.options}:
+    if attempt.user_id != user.pk or pending is None:
         return
+    option = next((option for option in pending.options if option["value"] == value), None)
     answer = attempt.stored_answer()
-    if answer is None or not attempt.claim(AttemptStatus.CLAIMED, while_in=AttemptStatus.CHOICE):
+    if not (option and answer and attempt.claim(AttemptStatus.CLAIMED, while_in=AttemptStatus.CHOICE)):
         return
-    chosen = replace(answer, kept={**answer.kept, pending.name: value})
+    chosen = replace(answer, kept={**answer.kept, **option["also"], pending.name: value})
     attempt.hold(chosen)
     find_values(attempt, chosen)
 

@@ -24,7 +24,6 @@ from accounts.models import User
 from foundation import shared_reads
 from foundation.compiled_queries import CompiledQuery, Slot, columns_of
 from foundation.oauth_client import transport
-from foundation.oauth_client.registration import fill_values, with_origin
 from foundation.secrets_at_rest import Unreadable
 from integrations.connections.renewal.current_token import renew
 from integrations.connections.renewal.validity import required_seconds
@@ -173,11 +172,6 @@ def ready_call_for(
     return (bearer, call) if bearer and call else None
 
 
-def home_of(connection_url: str | None, base_url: str, values: Mapping[str, str]) -> str:
-    """The connection URL with this person's values, at the server that the provider named for them."""
-    return fill_values(with_origin(connection_url, base_url), values, quoted=True) if connection_url else ""
-
-
 def ready_call_from(row: TokenRow, user_id: int, minimum_seconds: float, *, renews: bool = False) -> ReadyCall | None:
     if not row.is_agreed:
         return None
@@ -197,7 +191,13 @@ def ready_call_from(row: TokenRow, user_id: int, minimum_seconds: float, *, rene
         scopes=row.scopes,
         expires_at=row.expires_at,
         last_used_at=row.last_used_at,
-        connection_url=home_of(row.connection_url, base_url, values),
+        connection_url=consent.home_of(
+            row.connection_url or "",
+            base_url=base_url,
+            values=values,
+            agreed=row.agreed,
+            hosts=row.registry.base_url_hosts,
+        ),
         registry=row.registry,
         values=values,
         alias=row.alias,

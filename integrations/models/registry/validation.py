@@ -3,7 +3,8 @@
 Looks at one row only and makes no requests: whether the server accepts it is not checked here.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -22,6 +23,7 @@ ADDRESSES = (
     "issuer", "authorization_url", "token_url", "refresh_url", "token_revocation_url", "token_introspection_url",
     "userinfo_url", "account_settings_url",
 )  # fmt: skip
+PLACEHOLDER = re.compile(r"\{([A-Za-z][A-Za-z0-9_-]*)\}")
 LINKS = ("account_settings_url",)  # for people: never called, and they may have a fragment
 BOUND_TO_SECRET = ("client_id", "send_credentials", "issuer", "authorization_url", "token_url")
 GET_SECRETS = ("token_url", "refresh_url", "token_revocation_url", "token_introspection_url", "userinfo_url")
@@ -86,6 +88,14 @@ def wrong_address(url: str) -> str:
     except OAuthError as error:
         return _("This isn’t an address that can be called: %(why)s.") % {"why": error.description or error.code}
     return ""
+
+
+def wrong_connection_url(url: str, kept: Collection[str] = ()) -> str:
+    """A sentence about a connection URL, which may hold values that the profile of the registry keeps."""
+    unknown = sorted(set(PLACEHOLDER.findall(url)) - set(kept))
+    if unknown:
+        return _("“%(name)s” isn’t a value that the provider’s profile keeps.") % {"name": unknown[0]}
+    return wrong_address(PLACEHOLDER.sub("sample", url))
 
 
 def wrong_dialect(registry: ApplicationRegistry) -> str:

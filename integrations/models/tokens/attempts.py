@@ -63,11 +63,11 @@ class AttemptQuerySet(models.QuerySet["AuthorizationAttempt"]):
 
 @dataclass(frozen=True, kw_only=True)
 class PendingChoice:
-    """A choice among several values that the provider offers. `options`: pairs of value and label."""
+    """A choice among several values that the provider offers. `options`: each with `value`, `label` and `also`."""
 
     name: str
     title: str
-    options: list[list[str]]
+    options: list[dict[str, Any]]
 
 
 def state_digest(state: str) -> str:

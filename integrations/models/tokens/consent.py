@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from foundation.oauth_client.registration import origin, trusted_origin, with_origin
+from foundation.oauth_client.registration import fill_address, origin, trusted_origin, with_origin
 from integrations.models import admission
 from integrations.models.registry import ApplicationRegistry, HttpConnection, OAuth2Credential
 
@@ -111,6 +111,19 @@ def covers_hosts(hosts: Iterable[str], pattern: str) -> bool:
     return any(
         pattern == host or (host.startswith("*.") and pattern.removeprefix("*").endswith(host[1:])) for host in hosts
     )
+
+
+def home_of(url: str, *, base_url: str = "", values: Mapping[str, str], agreed: Agreement | None, hosts: str) -> str:
+    """Return the URL with one person's values, at the server that the provider named for that person.
+
+    A host that a value completes is believed if the set-up and the owner allow it; else the URL keeps its placeholder.
+    """
+    here = with_origin(url, base_url)
+    if "{" not in here:
+        return here
+    filled = fill_address(here, values)
+    names_host = "{" in here.partition("://")[2].partition("/")[0]
+    return filled if not names_host or allowed_base_url(agreed, filled, hosts) else here
 
 
 def allowed_base_url(agreed: Agreement | None, base_url: str, hosts: str) -> str:

@@ -19,7 +19,6 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from foundation.oauth_client.answers import TokenAnswer
-from foundation.oauth_client.registration import fill_values, with_origin
 from foundation.secrets_at_rest import is_sealed, value_or_blank
 from integrations.models.registry import ApplicationRegistry, IntegrationType, OAuth2Credential
 from integrations.models.tokens import consent
@@ -125,7 +124,8 @@ class Token(TokenRecord):
     def at_home(self, url: str) -> str:
         """Return the URL with this person's values, at the server that the provider named, if it named one."""
         base_url = value_or_blank(self, "base_url") if is_sealed(self, "base_url") else ""
-        return fill_values(with_origin(url, base_url), self.values, quoted=True)
+        hosts = self.credential.registry.base_url_hosts
+        return consent.home_of(url, base_url=base_url, values=self.values, agreed=self.agreed, hosts=hosts)
 
     @property
     def server(self) -> str:

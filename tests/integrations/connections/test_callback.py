@@ -121,7 +121,7 @@ def test_a_parameter_that_comes_twice_is_refused(
 
 def test_a_code_that_is_too_long_is_refused(as_amira: Client, alias: Alias, server: HostileServer) -> None:
     state = walks.begin(as_amira, alias)
-    assert walks.come_back(as_amira, alias, state, code="c" * 8192).status_code == 400
+    assert walks.come_back(as_amira, alias, state, code="c" * 16385).status_code == 400
     assert asked_for_tokens(server) == 0
 
 
@@ -232,8 +232,15 @@ def test_a_cancelled_sign_in_takes_no_late_answer(as_amira: Client, alias: Alias
     assert server.calls == []
 
 
-@pytest.mark.parametrize("method", ["post", "put", "patch", "delete", "head"])
-def test_only_get_is_answered(method: str, as_amira: Client, alias: Alias, server: HostileServer) -> None:
+@pytest.mark.parametrize("length", [5000, 16384])
+def test_a_long_code_is_redeemed(length: int, as_amira: Client, alias: Alias, server: HostileServer) -> None:
+    walks.come_back(as_amira, alias, walks.begin(as_amira, alias), code="c" * length)
+    [call] = server.calls
+    assert call.form["code"] == "c" * length
+
+
+@pytest.mark.parametrize("method", ["put", "patch", "delete", "head"])
+def test_only_get_and_post_are_answered(method: str, as_amira: Client, alias: Alias, server: HostileServer) -> None:
     url = walks.callback_url(walks.registry_of(alias), {"code": "c", "state": walks.begin(as_amira, alias)})
     assert getattr(as_amira, method)(url).status_code == 405
     assert server.calls == []
