@@ -4,7 +4,7 @@ The classes are the format: their fields are the members of the JSON object, and
 have it. Holds no secret. docs/provider-profiles.md explains it to administrators.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -190,8 +190,18 @@ class Scopes(_Part, kw_only=True, frozen=True):
 
     aliases: Mapping[str, Texts] = {}
     implies: Mapping[str, Texts] = {}
-    shown_by_refresh_token: tuple[str, ...] = ()
+    shown_by_refresh_token: tuple[str, ...] = ("offline_access",)
     never_listed: tuple[str, ...] = ()
+
+    def granted(self, listed: Iterable[str], *, has_refresh_token: bool) -> set[str]:
+        """All scopes that were granted, if the provider lists these."""
+        granted = {*listed, *self.never_listed}
+        granted |= {scope for scope, names in self.aliases.items() if granted & {*texts(names)}}
+        if has_refresh_token:
+            granted |= {*self.shown_by_refresh_token}
+        while implied := {one for scope in granted for one in texts(self.implies.get(scope, ()))} - granted:
+            granted |= implied
+        return granted
 
 
 class Lookup(_Part, kw_only=True, frozen=True):

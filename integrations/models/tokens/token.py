@@ -148,7 +148,10 @@ class Token(TokenRecord):
         self.save()
 
     def missing_scopes(self) -> list[str]:
-        return sorted(set(self.requested_scopes) - set(self.scopes))
+        """Requested scopes that were not granted, as far as the provider's answer and its profile tell."""
+        names = self.credential.registry.readable_profile.scopes
+        granted = names.granted(self.scopes, has_refresh_token=self.has_refresh_token)
+        return sorted(set(self.requested_scopes) - granted)
 
     def create_revocation_of_copy(self, *, reason: str) -> "Revocation | None":
         """Create a revocation of the current tokens, before the row takes others."""
