@@ -36,7 +36,7 @@ RULES = parse_profile(
     {
         "rules": [
             {
-                "on": "refresh",
+                "request": "refresh",
                 "when": [{"at": TEXT_PLACES, "matches": _TOO_EARLY}],
                 "status": (400, 401, 403, 409),
                 "means": "keep_token",
@@ -47,7 +47,7 @@ RULES = parse_profile(
                 "means": "wait",
             },
             {
-                "on": "password",
+                "request": "password",
                 "when": [
                     {"at": CODE_PLACES, "equals": ("interaction_required", "mfa_required", "MFA_REQUIRED")},
                 ],
@@ -55,19 +55,19 @@ RULES = parse_profile(
             },
             {
                 # A 401 says no, whatever the code: ServiceNow calls it server_error.
-                "on": "refresh",
+                "request": "refresh",
                 "status": 401,
                 "when": [{"at": "/error_description", "equals": "access_denied"}],
                 "means": "sign_in_over",
             },
             {
-                "on": "password",
+                "request": "password",
                 "status": 401,
                 "when": [{"at": "/error_description", "equals": "access_denied"}],
                 "means": "wrong_password",
             },
             {
-                "on": "refresh",
+                "request": "refresh",
                 "status": (200, 400, 401, 403, 404, 422),
                 "when": [{"at": TEXT_PLACES, "matches": _DEAD_GRANT}],
                 "means": "sign_in_over",

@@ -80,14 +80,14 @@ class Wait(_Part, kw_only=True, frozen=True):
 
 
 class Rule(_Part, kw_only=True, frozen=True):
-    """What a response means. `when` is joined by "and"; `on`: the kinds of request (default: token requests).
+    """What a response means. `when` is joined by "and"; `request`: the kinds of request (default: token requests).
 
     At the API: `renewing_helps` is whether a new access token can cure it, `repeatable` whether the provider has done
     nothing, so that a POST may be sent again. `scopes` and `claims`: what the provider asks the person for.
     """
 
     means: Meaning
-    on: Request | tuple[Request, ...] = TOKEN_REQUESTS
+    request: Request | tuple[Request, ...] = TOKEN_REQUESTS
     status: int | tuple[int, ...] = ()
     when: tuple[Condition, ...] = ()
     wait: Wait | None = None

@@ -55,7 +55,7 @@ def json_of(content: bytes) -> object:
 def find_rule(profile: ProviderProfile, request: Request, reply: Reply) -> Rule | None:
     """The first rule for this kind of request that matches the reply."""
     for rule in profile.rules:
-        kinds = (rule.on,) if isinstance(rule.on, str) else rule.on
+        kinds = (rule.request,) if isinstance(rule.request, str) else rule.request
         statuses = (rule.status,) if isinstance(rule.status, int) else rule.status
         if request not in kinds or (statuses and reply.status not in statuses):
             continue

@@ -104,14 +104,14 @@ PROFILE = parse_profile(
     {
         "error": {"code": "/fault/nr", "text": "/fault/text"},
         "rules": [
-            {"on": "refresh", "when": [{"at": "/fault/nr", "equals": 9}], "means": "sign_in_over"},
+            {"request": "refresh", "when": [{"at": "/fault/nr", "equals": 9}], "means": "sign_in_over"},
             {
-                "on": "refresh",
+                "request": "refresh",
                 "when": [{"at": "/fault/nr", "equals": 10}],
                 "means": "wait",
                 "wait": {"at": "/fault/ms", "unit": "milliseconds"},
             },
-            {"on": "refresh", "when": [{"at": "/fault/nr", "equals": 11}], "means": "registration_wrong"},
+            {"request": "refresh", "when": [{"at": "/fault/nr", "equals": 11}], "means": "registration_wrong"},
             {"status": 200, "when": [{"at": "/error", "equals": "ok"}], "means": "success"},
             {"status": 503, "when": [{"at": "/dead", "equals": True}], "means": "sign_in_over"},
         ],

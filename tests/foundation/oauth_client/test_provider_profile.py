@@ -60,7 +60,7 @@ def test_an_empty_profile_is_the_standard() -> None:
 
 def test_the_first_rule_that_matches_says_what_is_meant() -> None:
     rules: list[dict[str, object]] = [
-        {"on": "refresh", "status": 400, "when": [{"at": "/error", "equals": "early"}], "means": "keep_token"},
+        {"request": "refresh", "status": 400, "when": [{"at": "/error", "equals": "early"}], "means": "keep_token"},
         {
             "status": [400, 403],
             "when": [{"at": ["/code", "/error"], "equals": ["gone", 40030]}],
@@ -79,7 +79,7 @@ def test_the_first_rule_that_matches_says_what_is_meant() -> None:
 def test_conditions_are_joined_by_and() -> None:
     rules: list[dict[str, object]] = [
         {
-            "on": "call",
+            "request": "call",
             "when": [
                 {"at": "/ok", "equals": False},
                 {"header": "X-Kind", "matches": "token"},
