@@ -5,7 +5,7 @@ import sys
 
 from config import bootstrap
 
-NAMES = ("stampede", "token_read", "mass_revocation", "http", "proxy", "walks")
+NAMES = ("stampede", "token_read", "mass_revocation", "http", "proxy", "walks", "census")
 
 
 def main(arguments: list[str]) -> None:
