@@ -72,9 +72,7 @@ ANSWERS: Mapping[str, Answer] = {
     "value that a request after the sign-in reads": Answer(
         paths=("lookups.url", "lookups.rows", "lookups.value"),
         example={
-            "lookups": [
-                {"name": "site", "url": "https://api.example.com/sites", "rows": "/sites", "value": "/id"}
-            ]
+            "lookups": [{"name": "site", "url": "https://api.example.com/sites", "rows": "/sites", "value": "/id"}]
         },
     ),
     "query parameters with each call": Answer(
@@ -86,7 +84,7 @@ ANSWERS: Mapping[str, Answer] = {
 # Needs that no field meets, and why.
 UNMET = {
     "authorization URL with a fragment": "what comes after # would be lost, or stand before our parameters",
-    "client secret in headers of calls": "headers of calls hold the client id and the token; APIs must not see the secret",
+    "client secret in headers of calls": "headers of calls hold the client id and the token, never the secret",
     "sign-in that begins at the provider": "nobody here has asked for it, so that there is no state to compare",
     "code by webhook": "a code arrives in the person's own browser, never from a server",
 }
