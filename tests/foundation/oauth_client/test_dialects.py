@@ -117,6 +117,20 @@ SHAPES = {
     "in the query, refresh token only": Shape(
         request=BY_NOBODY | NO_HINT | REFRESH_ONLY | {"body": "query"}, query="token=CANARY%2Frefresh%3F1"
     ),
+    "a form with own names for everything": Shape(
+        request=BY_NOBODY
+        | ACCESS_ONLY
+        | {
+            "token_field": "",
+            "fields": {"client_key": "{client_id}", "client_secret": "{client_secret}", "token": "{access_token}"},
+        },
+        form={"client_key": "keyrack", "client_secret": SECRET, "token": ACCESS},
+    ),
+    "Basic, access token only, with a field of its own": Shape(
+        request=BY_BASIC | NO_HINT | ACCESS_ONLY | {"fields": {"token_type_hint": "ACCESS_TOKEN"}},
+        authorization=BASIC,
+        form={"token": ACCESS, "token_type_hint": "ACCESS_TOKEN"},
+    ),
     "DELETE of the client's grant, with headers": Shape(
         request=BY_BASIC
         | NO_HINT

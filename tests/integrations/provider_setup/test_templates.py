@@ -53,9 +53,9 @@ def wanted(definition: Definition, name: str = "Sample", **fields: Any) -> Answe
     )
 
 
-def test_there_are_forty_providers_and_the_demo_each_once() -> None:
+def test_there_are_eighty_providers_and_the_demo_each_once() -> None:
     assert len(SHIPPED) == len(from_template.shipped()) == len({row["name"] for row in from_template.shipped()})
-    assert len(SHIPPED) >= 41
+    assert len(SHIPPED) >= 82
     assert SHIPPED["oauth-authorization-code-demo"]["name"] == DEMO
 
 
