@@ -129,8 +129,8 @@ def values_at(part: Any, names: list[str]) -> Iterator[object]:
 
 def is_filled(profile: ProviderProfile, path: str) -> bool:
     standard = parse_profile({})
-    found = list(values_at(profile, path.split(".")))
-    return found != [] and found != list(values_at(standard, path.split(".")))
+    values = list(values_at(profile, path.split(".")))
+    return values != [] and values != list(values_at(standard, path.split(".")))
 
 
 def check_answers() -> None:
