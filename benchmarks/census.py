@@ -36,6 +36,7 @@ class Answer:
 
 
 ANSWERS: Mapping[str, Answer] = {
+    "authorization URL with a fragment": Answer(paths=("registration.authorization_url",), example={}),
     "token request as JSON": Answer(paths=("token_request.body",), example={"token_request": {"body": "json"}}),
     "code under another name in the callback": Answer(
         paths=("callback.code",), example={"callback": {"code": ["spapi_oauth_code", "code"]}}
@@ -83,7 +84,6 @@ ANSWERS: Mapping[str, Answer] = {
 }
 # Needs that no field meets, and why.
 UNMET = {
-    "authorization URL with a fragment": "what comes after # would be lost, or stand before our parameters",
     "client secret in headers of calls": "headers of calls hold the client id and the token, never the secret",
     "sign-in that begins at the provider": "nobody here has asked for it, so that there is no state to compare",
     "code by webhook": "a code arrives in the person's own browser, never from a server",

@@ -11,7 +11,16 @@ from foundation.oauth_client.errors import OAuthError, Unreachable
 from foundation.oauth_client.registration import origin
 from integrations.models.registry.validation import PLACEHOLDER
 
-__all__ = ["AddressField", "AddressInput", "BaseAddressField", "LinkField", "check", "check_base", "origin"]
+__all__ = [
+    "AddressField",
+    "AddressInput",
+    "BaseAddressField",
+    "LinkField",
+    "PageField",
+    "check",
+    "check_base",
+    "origin",
+]
 
 SECONDS = 3.0  # for the name lookup; no connection is made
 NOT_HTTPS = _("Enter an https:// address. Plain http works only for networks that OUTBOUND_ALLOW names.")
@@ -58,6 +67,15 @@ class AddressInput(forms.URLInput):
 
 class AddressField(forms.CharField):
     default_validators = [check]
+
+
+def check_page(url: str) -> None:
+    """Validate the address of a sign-in page, which may stand behind a fragment (#/authorize)."""
+    check(url.partition("#")[0])
+
+
+class PageField(forms.CharField):
+    default_validators = [check_page]
 
 
 class LinkField(forms.CharField):

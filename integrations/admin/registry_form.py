@@ -19,7 +19,7 @@ from foundation.oauth_client import dialects
 from foundation.oauth_client.dialects import BadDialect
 from foundation.secrets_at_rest import NoKeys, keyring
 from integrations.admin import move_confirmation
-from integrations.admin.addresses import AddressField, AddressInput, BaseAddressField, LinkField
+from integrations.admin.addresses import AddressField, AddressInput, BaseAddressField, LinkField, PageField
 from integrations.admin.json_field import JsonField
 from integrations.models.registry import (
     LOGO_LIMIT,
@@ -92,7 +92,7 @@ class RegistryForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
             dict.fromkeys(ADDRESSES, AddressField)
             | dict.fromkeys(LINKS, LinkField)
             | dict.fromkeys(validation.JSON_FIELDS, JsonField)
-            | {"issuer": BaseAddressField}
+            | {"issuer": BaseAddressField, "authorization_url": PageField}
         )
         widgets = {name: AddressInput() for name in ADDRESSES}
 

@@ -43,7 +43,7 @@ ROTATION = {
 @admin.register(ConfigurationTemplate)
 class TemplateAdmin(Page):
     change_form_template = f"{PAGES}/change_form.html"
-    list_display = ["name", "makes", "server", "whose", "new_link"]
+    list_display = ["name", "makes", "server", "whose", "verified", "new_link"]
     search_fields = ["name"]
     ordering = ["name"]
     list_per_page = 200
@@ -57,6 +57,11 @@ class TemplateAdmin(Page):
 
     def has_delete_permission(self, request: HttpRequest, obj: ConfigurationTemplate | None = None) -> bool:
         return not (obj and obj.is_shipped) and super().has_delete_permission(request, obj)
+
+    @admin.display(description=gettext_lazy("Answers"))
+    def verified(self, template: ConfigurationTemplate) -> str:
+        """Tell whether the provider's documented answers are recorded and played by the tests."""
+        return _("recorded") if template.key in from_template.keys_with_answers() else _("not verified")
 
     def get_urls(self) -> list[URLPattern]:
         name = "integrations_configurationtemplate"
@@ -106,6 +111,7 @@ class TemplateAdmin(Page):
             "opts": self.opts,
             "original": template,
             "definition": form.definition,
+            "is_verified": template.key in from_template.keys_with_answers(),
             "form": form,
             "redirect_url": copyable(form.redirect_url, _("Redirect URL")),
             "console_url": form.definition.console(

@@ -51,6 +51,12 @@ def shipped() -> tuple[Mapping[str, Any], ...]:
     return tuple(row for file in files for row in yaml.safe_load(file.read_text(encoding="utf-8")))
 
 
+@cache
+def keys_with_answers() -> frozenset[str]:
+    """Keys of the shipped templates whose provider's answers are recorded, and played by the tests."""
+    return frozenset(file.stem for file in (PROVIDERS / "answers").glob("*.yaml"))
+
+
 def update_shipped_templates(using: str, **_signal: Any) -> None:
     """Write the shipped templates to the database, after each migration. Safe to repeat.
 

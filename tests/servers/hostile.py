@@ -145,6 +145,7 @@ class HostileServer:
         self._lock = threading.Lock()
         self._queues: dict[str, deque[Reply]] = defaultdict(deque)
         self._defaults: dict[str, Reply] = {}
+        self._otherwise: Reply = NOT_SCRIPTED
         self._calls: list[Call] = []
         self._connections = 0
         self.stopping = threading.Event()
@@ -178,6 +179,10 @@ class HostileServer:
         with self._lock:
             self._defaults[key] = reply
 
+    def otherwise(self, reply: Reply) -> None:
+        """Give this reply wherever nothing is scripted."""
+        self._otherwise = reply
+
     def reset(self) -> None:
         """Forgets scripts and calls alike."""
         with self._lock:
@@ -209,7 +214,7 @@ class HostileServer:
         with self._lock:
             self._calls.append(call)
             queue = self._queues[key]
-            reply = queue.popleft() if queue else self._defaults.get(key, NOT_SCRIPTED)
+            reply = queue.popleft() if queue else self._defaults.get(key, self._otherwise)
         return reply if isinstance(reply, Answer) else reply(call)
 
 

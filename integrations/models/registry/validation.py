@@ -24,6 +24,7 @@ ADDRESSES = (
     "userinfo_url", "account_settings_url",
 )  # fmt: skip
 PLACEHOLDER = re.compile(r"\{([A-Za-z][A-Za-z0-9_-]*)\}")
+OPENED_BY_PEOPLE = ("account_settings_url", "authorization_url")  # in a browser, so they may have a fragment
 LINKS = ("account_settings_url",)  # for people: never called, and they may have a fragment
 BOUND_TO_SECRET = ("client_id", "send_credentials", "issuer", "authorization_url", "token_url")
 GET_SECRETS = ("token_url", "refresh_url", "token_revocation_url", "token_introspection_url", "userinfo_url")
@@ -55,7 +56,7 @@ def find_faults(registry: ApplicationRegistry) -> Iterator[tuple[str, str]]:
         yield "client_id", message
     for name in ADDRESSES:
         url = getattr(registry, name)
-        if url and (message := wrong_address(url.partition("#")[0] if name in LINKS else url)):
+        if url and (message := wrong_address(url.partition("#")[0] if name in OPENED_BY_PEOPLE else url)):
             yield name, message
     if message := wrong_dialect(registry):
         yield "revocation_request", message
