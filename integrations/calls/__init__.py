@@ -15,6 +15,7 @@ from typing import Any
 import requests
 
 from accounts.models import User
+from foundation import database
 from foundation.oauth_client import transport
 from foundation.oauth_client.registration import fill_values
 from integrations.calls.header_policy import (
@@ -199,7 +200,7 @@ def stream(
         all_headers = request_headers(caller_headers, call.registry, access_token, call.values)
         address = add_parameters(url, call.registry, access_token, call.values)
         send = partial(transport.stream, method, address, headers=all_headers, body=body, deadline=seconds)
-        release = renewal.release_scarce_connection
+        release = database.release_scarce_connection
         return call_unless_down(send, call.registry, call.connection_url, seconds, release=release)
 
     def repeatable() -> bool:
@@ -208,7 +209,7 @@ def stream(
     terms = Terms(ends_at=monotonic() + timeout, retries=retries, repeatable=repeatable)
     answer = call_with_renewal(call_third_party, call, terms)
     renewal.note_use(call, used_by)
-    renewal.release_scarce_connection()
+    database.release_scarce_connection()
     return Streamed(answer)
 
 

@@ -17,6 +17,7 @@ from time import monotonic
 from typing import Protocol, TypeVar
 from uuid import UUID
 
+from foundation import database
 from foundation.oauth_client.errors import OAuthError, Unreachable
 from integrations import circuit_breaker
 from integrations.connections import renewal
@@ -164,7 +165,7 @@ def call_with_retries(call: Call[A], access_token: str, terms: Terms) -> A:
             if wait >= terms.seconds_left():
                 return answer
             answer.close()
-        renewal.release_connection()
+        database.release_connection()
         time.sleep(wait)
         tries += 1
 
@@ -184,7 +185,7 @@ def call_unless_down(
     url: str,
     seconds: float,
     *,
-    release: Callable[[], None] = renewal.release_connection,
+    release: Callable[[], None] = database.release_connection,
 ) -> A:
     """Make the call unless the circuit is open, and report the result to the circuit breaker."""
     if not circuit_breaker.allows(registry, url):

@@ -15,18 +15,23 @@ Knows HTTP; of OAuth it knows only the errors, into which it translates those of
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager
 from typing import Self
 
-import requests
 import urllib3
-from requests.auth import AuthBase
 
 from foundation.oauth_client.errors import OAuthError
 from foundation.oauth_client.transport import sessions, sockets
 from foundation.oauth_client.transport.framing import length_of
-from foundation.oauth_client.transport.sessions import Answering, LocalAnswer, Session, check_spelling, translate_errors
-from foundation.oauth_client.transport.sockets import DEADLINE, IDLE, MAX_BYTES, Flow
+from foundation.oauth_client.transport.sessions import (
+    LocalAnswer,
+    Session,
+    answer_here,
+    check,
+    check_spelling,
+    request,
+    translate_errors,
+)
+from foundation.oauth_client.transport.sockets import DEADLINE, IDLE, MAX_BYTES, Flow, deadline
 
 __all__ = [
     "DEADLINE",
@@ -61,45 +66,9 @@ def prepare() -> None:
     sessions.trusted_roots()
 
 
-def answer_here(base_url: str, answering: Answering) -> None:
-    """Answer requests below this URL, which is this site's own, within the process."""
-    sessions.answer_here(base_url, answering)
-
-
 def session() -> Session:
     """The guarded session of this process, for callers that stream. Read bodies inside `translate_errors()`."""
     return sessions.shared_session()
-
-
-def deadline(seconds: float) -> AbstractContextManager[None]:
-    """A context in which all calls together take at most so many seconds."""
-    return sockets.limit_exchanges(seconds)
-
-
-def check(url: str) -> None:
-    """Raise the error that a request to this URL would raise before it connects. Resolves the name."""
-    parts = check_spelling(url)
-    if sessions.is_answered_here(url):
-        return
-    plain = parts.scheme == "http"
-    sockets.resolve_targets(parts.hostname or "", parts.port or (80 if plain else 443), plain=plain)
-
-
-def request(
-    method: str,
-    url: str,
-    *,
-    headers: Mapping[str, str | bytes] | None = None,
-    params: Mapping[str, str] | None = None,
-    data: Mapping[str, str] | bytes | None = None,
-    json: object = None,
-    auth: AuthBase | None = None,
-    deadline: float = DEADLINE,
-    max_bytes: int = MAX_BYTES,
-) -> requests.Response:
-    """Send a request and read the whole response, whatever its status. Raises an `OAuthError` if there is none."""
-    with sockets.limit_exchanges(deadline, max_bytes):
-        return sessions.exchange(method, url, headers=headers, params=params, data=data, json=json, auth=auth)
 
 
 class Stream:

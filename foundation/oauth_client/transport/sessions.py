@@ -21,6 +21,7 @@ import requests
 import urllib3
 from requests import exceptions
 from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
 from requests.structures import CaseInsensitiveDict
 from urllib3 import HTTPResponse
 from urllib3.util.ssl_ import create_urllib3_context
@@ -154,7 +155,7 @@ class Adapter(HTTPAdapter):
         proxies: Any = None,
     ) -> requests.Response:
         seconds = timeout if isinstance(timeout, int | float) else sockets.DEADLINE
-        with sockets.limit_exchanges(seconds):
+        with sockets.deadline(seconds):
             response = super().send(request, stream=stream)
             response.raw = _Capped(response.raw, sockets.current_limits().max_bytes)
         return response
@@ -188,21 +189,45 @@ class Session(requests.Session):
             return super().send(request, **kwargs)
 
 
-def exchange(
-    method: str, url: str, *, headers: Mapping[str, str | bytes] | None, **arguments: Any
-) -> requests.Response:
-    """Send one request and read its response, without a session.
+def check(url: str) -> None:
+    """Raise the error that a request to this URL would raise before it connects. Resolves the name."""
+    parts = check_spelling(url)
+    if is_answered_here(url):
+        return
+    plain = parts.scheme == "http"
+    sockets.resolve_targets(parts.hostname or "", parts.port or (80 if plain else 443), plain=plain)
 
-    A session adds cookies, redirects and the environment, which are not wanted here, and doubles the cost of a call.
+
+def request(
+    method: str,
+    url: str,
+    *,
+    headers: Mapping[str, str | bytes] | None = None,
+    params: Mapping[str, str] | None = None,
+    data: Mapping[str, str] | bytes | None = None,
+    json: object = None,
+    auth: AuthBase | None = None,
+    deadline: float = sockets.DEADLINE,
+    max_bytes: int = sockets.MAX_BYTES,
+) -> requests.Response:
+    """Send a request and read the whole response, whatever its status. Raises an `OAuthError` if there is none.
+
+    Without a session, which adds cookies, redirects and the environment, and doubles the cost of a call.
     """
     check_spelling(url)
-    with translate_errors():
-        request = requests.PreparedRequest()
-        request.prepare(
-            method=method.upper(), url=url, headers=CaseInsensitiveDict({**HEADERS, **(headers or {})}), **arguments
+    with sockets.deadline(deadline, max_bytes), translate_errors():
+        prepared = requests.PreparedRequest()
+        prepared.prepare(
+            method=method.upper(),
+            url=url,
+            headers=CaseInsensitiveDict({**HEADERS, **(headers or {})}),
+            params=params,
+            data=data,
+            json=json,
+            auth=auth,
         )
-        check_spelling(request.url or "")
-        response = adapter_for(url).send(request)
+        check_spelling(prepared.url or "")
+        response = adapter_for(url).send(prepared)
         response.content  # noqa: B018 - reads the body inside `translate_errors()`
     return response
 
@@ -214,6 +239,7 @@ _lock = threading.RLock()
 
 
 def answer_here(base_url: str, answering: Answering) -> None:
+    """Answer requests below this URL, which is this site's own, within the process."""
     _local_adapters.clear()
     _local_adapters[base_url] = OwnAdapter(answering)
     drop_connections()

@@ -81,8 +81,11 @@ def current_limits() -> Limits:
 
 
 @contextmanager
-def limit_exchanges(seconds: float, max_bytes: int | None = None) -> Iterator[None]:
-    """Limit the calls in the block. Never extends an outer deadline; `max_bytes` defaults to the outer one."""
+def deadline(seconds: float, max_bytes: int | None = None) -> Iterator[None]:
+    """A context in which all calls together take at most so many seconds. Never extends an outer deadline.
+
+    `max_bytes`: for each response; defaults to the outer one.
+    """
     ends_at = monotonic() + seconds
     outer = _current.get()
     if outer is not None:

@@ -5,19 +5,14 @@ row (compare-and-swap, any database) among processes. The refresh journal record
 anything is sent. No transaction and no database connection is held meanwhile, and the response is committed on its own
 before anything else is done with it. Knows no HTTP requests, screens or tasks.
 
-    current_token           a token that can be used now,      refresh_request   the request, review of a
-                            single flight                                        refusal, and the result
-    ready_calls             the fast path: the same in one     leases            which process may renew
-                            statement, with its base URL       journal           the refresh journal
-    validity                margins, and unusable tokens       database_connections
-                                                                                 release, and retry writes
+    current_token    a token that can be used now,      refresh_request    the request, review of a refusal,
+                     single flight                                         and the result
+    ready_calls      the fast path: the same in one     leases             which process may renew
+                     statement, with its base URL       journal            the refresh journal
+    validity         margins, and unusable tokens
 """
 
 from integrations.connections.renewal.current_token import WAIT_SECONDS, current, grants_to_us, renew
-from integrations.connections.renewal.database_connections import (
-    release_connection,
-    release_scarce_connection,
-)
 from integrations.connections.renewal.leases import LEASE
 from integrations.connections.renewal.ready_calls import (
     ReadyCall,
@@ -41,7 +36,5 @@ __all__ = [
     "ready_call",
     "ready_call_for",
     "reject_token",
-    "release_connection",
-    "release_scarce_connection",
     "renew",
 ]

@@ -14,15 +14,15 @@ from uuid import UUID
 from django.utils import timezone
 
 from accounts.models import User
-from foundation.oauth_client.errors import OAuthError, Unreachable
-from foundation.secrets_at_rest import value_or_blank
-from integrations import circuit_breaker, registration_health
-from integrations.connections.renewal import journal, leases
-from integrations.connections.renewal.database_connections import (
+from foundation.database import (
     refuse_inside_a_transaction,
     release_connection,
     release_scarce_connection,
 )
+from foundation.oauth_client.errors import OAuthError, Unreachable
+from foundation.secrets_at_rest import value_or_blank
+from integrations import circuit_breaker, registration_health
+from integrations.connections.renewal import journal, leases
 from integrations.connections.renewal.refresh_request import PAUSE, renew_and_store
 from integrations.connections.renewal.validity import (
     NoUsableToken,

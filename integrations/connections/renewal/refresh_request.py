@@ -11,6 +11,7 @@ from functools import partial
 from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
+from foundation.database import insist, release_connection
 from foundation.error_boundary import error_boundary
 from foundation.oauth_client import client, provider_requests
 from foundation.oauth_client.answers import TokenAnswer
@@ -18,7 +19,6 @@ from foundation.oauth_client.client_check import ClientCheck, Verdict
 from foundation.oauth_client.errors import Misconfigured, OAuthError, Refused, Unexplained, Unreachable, Unusable
 from integrations import circuit_breaker, registration_health
 from integrations.connections.renewal import journal, leases
-from integrations.connections.renewal.database_connections import insist, release_connection
 from integrations.connections.renewal.validity import NoUsableToken, ensure_readable, usable_or_raise
 from integrations.models import events
 from integrations.models.events import EventKind

@@ -11,8 +11,8 @@ from django.core.signals import request_started
 from django.db import OperationalError, connection
 
 from accounts.models import User
+from foundation import database
 from integrations.connections import renewal
-from integrations.connections.renewal import database_connections
 from integrations.models import Alias, Renewal, Token
 from tests import cast
 from tests.integrations.renewing import ASKED, Outage, after, current, in_threads
@@ -56,7 +56,7 @@ def test_when_it_stays_away_the_journal_shows_the_attempt_and_the_log_no_secret(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(database_connections, "INSIST_SECONDS", 0.2)
+    monkeypatch.setattr(database, "INSIST_SECONDS", 0.2)
     server.on(ASKED).then(after(lambda: outage.begin(seconds=1)))
     with caplog.at_level(logging.DEBUG), pytest.raises(OperationalError):
         current(amira, northwind)
