@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from django.views.decorators.debug import sensitive_variables
 
-from foundation.secrets_at_rest.sealed_values import NoKeys, derive_key, keyring
+from foundation.secrets_at_rest.keyring import NoKeys, derive_key, keyring
 
 
 @sensitive_variables()

@@ -11,7 +11,8 @@ import os
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
 
-from foundation.secrets_at_rest.sealed_values import NONCE_BYTES, NoKeys, Unreadable, derive_key, keyring
+from foundation.secrets_at_rest.keyring import NoKeys, derive_key, keyring
+from foundation.secrets_at_rest.sealed_values import NONCE_BYTES, Unreadable
 
 
 def seal_text(plaintext: str, *, purpose: str, also_needs: str = "") -> str:

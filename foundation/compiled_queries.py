@@ -1,39 +1,17 @@
-"""The database on hot paths and beside calls to third parties.
+"""Compiled queries: a queryset compiled to SQL once per database vendor and reused, for hot paths.
 
-* Compiled queries: a queryset compiled to SQL once per database vendor and reused. Compiling costs more than executing.
-  Values that differ from call to call are placeholders (`Slot`).
-* Shared reads: single flight within one process. Threads that run the same query at once share the result. A thread
-  that arrives while the query runs waits for the next run, so it never gets a result from before its arrival. The
-  thread that ran the query runs it again for those who wait, on a database connection that has prepared the statement.
-  Two hundred threads run two queries.
-* The database connection of this thread: released during calls to third parties, and writes retried after them.
-
-Knows no model.
+Compiling costs more than executing. Values that differ from call to call are placeholders (`Slot`). Knows no model.
 """
 
-import logging
-import random
 import re
-import time
-from collections.abc import Callable, Hashable, Sequence
-from concurrent.futures import Future
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from threading import Lock
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
-from django.db import DEFAULT_DB_ALIAS, Error, InterfaceError, OperationalError, connection, connections, models
+from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-logger = logging.getLogger(__name__)
-
 COLUMN_ALIAS = re.compile(r' AS "\w+"')
-ROUNDS = 3  # how often a thread runs the query for others: it has a request of its own to answer
-INSIST_SECONDS = 20.0  # while the database is down, no other process can write either
-Result = TypeVar("Result")
-
-_running: set[Hashable] = set()
-_waiting: dict[Hashable, "Future[Any]"] = {}
-_guard = Lock()
 
 
 def columns_of(model: type[models.Model], *names: str) -> tuple[str, ...]:
@@ -137,91 +115,3 @@ def convert_row(row: Sequence[Any], statement: Statement, connection: BaseDataba
         for convert in converters:
             columns[place] = convert(columns[place], column, connection)
     return columns
-
-
-class NotRun(Exception):
-    """The thread that was to run the query for others has stopped: try again."""
-
-
-def share_read(question: Hashable, statement: Callable[[], Result]) -> Result:
-    """The result of the statement, run by this thread or by one with the same `question`. It must be read-only.
-
-    In a transaction, which may see what others don't, each thread runs its own.
-    """
-    if connection.in_atomic_block:
-        return statement()
-    while True:
-        with _guard:
-            if question not in _running:
-                _running.add(question)
-                break
-            future = _waiting.setdefault(question, Future())
-        with suppress(NotRun):
-            result: Result = future.result()
-            return result
-    try:
-        return statement()
-    finally:
-        run_for_others(question, statement)
-
-
-def run_for_others(question: Hashable, statement: Callable[[], Any]) -> None:
-    """Run the statement for the threads that wait, and for those that arrive meanwhile."""
-    future: Future[Any] = Future()
-    try:
-        for _ in range(ROUNDS):
-            with _guard:
-                if question not in _waiting:
-                    return
-                future = _waiting.pop(question)
-            future.set_result(statement())
-    except Error as error:
-        future.set_exception(error)
-    finally:
-        stop_running(question, future)
-
-
-def stop_running(question: Hashable, future: "Future[Any]") -> None:
-    """Release every thread that still waits for this one. Runs after a success and after an error."""
-    with _guard:
-        _running.discard(question)
-        waiting = _waiting.pop(question, None)
-    for each in (future, waiting):
-        if each and not each.done():
-            each.set_exception(NotRun())
-
-
-def release_connection() -> None:
-    """Close the database connection before a call to a third party, unless a transaction is open."""
-    if not connection.in_atomic_block:
-        connection.close()
-
-
-def release_scarce_connection() -> None:
-    """The same, but not for SQLite, which has no connections to run out of.
-
-    Opening one takes longer than most calls.
-    """
-    if connection.vendor != "sqlite":
-        release_connection()
-
-
-def refuse_inside_a_transaction() -> None:
-    """Raise RuntimeError in a transaction: responses must be committed whatever the caller does, and without locks."""
-    if any(not getattr(block, "_from_testcase", False) for block in connection.atomic_blocks):
-        raise RuntimeError("A token cannot be renewed inside a transaction: ask for it before the transaction begins.")
-
-
-def insist(write: Callable[[], Result]) -> Result:
-    """Retry a write of data that exists nowhere else while the database is down. `write` must be safe to repeat."""
-    ends_at, pause = time.monotonic() + INSIST_SECONDS, 0.1
-    while True:
-        try:
-            return write()
-        except (OperationalError, InterfaceError) as error:
-            if time.monotonic() > ends_at:
-                logger.error("The response of a provider cannot be stored (%s).", type(error).__name__)
-                raise
-        release_connection()
-        time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, not a secret
-        pause = min(pause * 2, 2.0)
