@@ -21,7 +21,7 @@ from django.utils import timezone
 from accounts.api import bearer_tokens
 from accounts.api.bearer_tokens import Bearer, PresentedToken
 from accounts.models import User
-from foundation import shared_reads
+from foundation import compiled_queries
 from foundation.compiled_queries import CompiledQuery, Slot, columns_of
 from foundation.oauth_client import transport
 from foundation.secrets_at_rest import Unreadable
@@ -212,7 +212,7 @@ def first_row(alias: str, kind: type[PresentedToken] | None, **person: Any) -> l
     alias_id = id_in(alias)
     statement = statement_for(kind, alias_id is not None, tuple(admission.RULES))
     values = {**person, "name": alias, **({} if alias_id is None else {"id": alias_id})}
-    return shared_reads.ask((statement, *values.values()), lambda: statement.row(**values))
+    return compiled_queries.share_read((statement, *values.values()), lambda: statement.row(**values))
 
 
 @cache
