@@ -13,7 +13,7 @@ from accounts.access_tokens.models import ApplicationPassword, LongLivedModel, P
 from accounts.audit import log
 from accounts.models import User
 from accounts.oauth_server import validator
-from foundation.secrets_at_rest import keyed_hashes
+from foundation import secrets_at_rest
 
 LONGEST = 64_000  # characters of a report
 PIECES = 1_000  # candidates that are looked up in one report
@@ -48,7 +48,7 @@ def application_passwords_in(text: str) -> list[ApplicationPassword]:
     """Application passwords that fill a whole line, or the whole text."""
     candidates = {token_formats.normalize(line) for line in [text, *text.splitlines()[:PIECES]]} - {""}
     purpose = operations.PURPOSES[ApplicationPassword]
-    hashes = [keyed_hash for secret in candidates for keyed_hash in keyed_hashes.all_hashes(secret, purpose=purpose)]
+    hashes = [keyed_hash for secret in candidates for keyed_hash in secrets_at_rest.all_hashes(secret, purpose=purpose)]
     return list(ApplicationPassword.objects.alive().filter(keyed_hash__in=hashes).select_related("user"))
 
 

@@ -20,7 +20,8 @@ from accounts.access_tokens.models import ApplicationPassword, LongLivedModel, P
 from accounts.audit import log
 from accounts.models import User
 from accounts.sign_in import mfa
-from foundation.secrets_at_rest import first_key_id, keyed_hashes
+from foundation import secrets_at_rest
+from foundation.secrets_at_rest import first_key_id
 
 USE_WRITTEN_EVERY = timedelta(minutes=1)
 PLACE_KNOWN_FOR = timedelta(days=30)
@@ -137,7 +138,7 @@ def verify_application_password(user: User, password: str, address: str = "") ->
     letters = token_formats.normalize(password)
     if not letters or not user.is_active:
         return None
-    hashes = keyed_hashes.all_hashes(letters, purpose=PURPOSES[ApplicationPassword])
+    hashes = secrets_at_rest.all_hashes(letters, purpose=PURPOSES[ApplicationPassword])
     row: ApplicationPassword | None = user.application_passwords.alive().filter(keyed_hash__in=hashes).first()
     if row is None or not mfa.is_on(user):
         return None
@@ -159,14 +160,14 @@ def application_password_scopes(row: ApplicationPassword) -> frozenset[str]:
 
 def matches_secret(row: LongLivedModel, secret: str) -> bool:
     """Compare in constant time. False if the key of the hash is no longer set."""
-    expected = keyed_hashes.keyed_hash(secret, key_id=row.pepper_id, purpose=PURPOSES[type(row)])
+    expected = secrets_at_rest.keyed_hash(secret, key_id=row.pepper_id, purpose=PURPOSES[type(row)])
     return bool(expected) and hmac.compare_digest(expected, row.keyed_hash)
 
 
 def set_hash(row: LongLivedModel, secret: str) -> None:
     """Hash the secret with the first key. Does not save the row."""
     row.pepper_id = first_key_id()
-    row.keyed_hash = keyed_hashes.keyed_hash(secret, key_id=row.pepper_id, purpose=PURPOSES[type(row)])
+    row.keyed_hash = secrets_at_rest.keyed_hash(secret, key_id=row.pepper_id, purpose=PURPOSES[type(row)])
 
 
 def record_use(row: PermanentToken | ApplicationPassword, secret: str, address: str) -> None:

@@ -18,7 +18,7 @@ from oauth2_provider.models import get_refresh_token_model
 from accounts.models import RefreshReplay
 from accounts.oauth_server.code_replay import digest
 from accounts.oauth_server.models import Application
-from foundation.secrets_at_rest import sealed_text
+from foundation import secrets_at_rest
 
 RefreshToken = get_refresh_token_model()
 PURPOSE = "accounts:refresh-replay"
@@ -61,7 +61,7 @@ def store(replaced: Any, refresh_token: str, token: Mapping[str, Any]) -> None:
         token_checksum=replaced.token_checksum,
         application_id=replaced.application_id,
         token_family=replaced.token_family,
-        sealed_tokens=sealed_text.seal_text(tokens, purpose=PURPOSE, also_needs=refresh_token),
+        sealed_tokens=secrets_at_rest.seal_text(tokens, purpose=PURPOSE, also_needs=refresh_token),
     )
 
 
@@ -79,7 +79,7 @@ def find_successor(refresh_token: str, client: Application) -> Successor | None:
     row = rows.first()
     if row is None:
         return None
-    tokens = sealed_text.unseal_text(row.sealed_tokens, purpose=PURPOSE, also_needs=refresh_token)
+    tokens = secrets_at_rest.unseal_text(row.sealed_tokens, purpose=PURPOSE, also_needs=refresh_token)
     new_access_token, new_refresh_token = json.loads(tokens)
     living = RefreshToken.objects.select_related("access_token", "user", "application").filter(
         token_checksum=digest(new_refresh_token), revoked=None, access_token__token_checksum=digest(new_access_token)

@@ -15,7 +15,8 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
 from accounts.models import User
-from foundation.secrets_at_rest import Unreadable, first_key_id, sealed_text
+from foundation import secrets_at_rest
+from foundation.secrets_at_rest import Unreadable, first_key_id
 from foundation.secrets_at_rest.rotation import OtherColumn
 
 KINDS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
@@ -37,13 +38,13 @@ class SecretUnreadable(ValidationError):
 
 @sensitive_variables()
 def seal(text: str) -> str:
-    return sealed_text.seal_text(text, purpose=PURPOSE)
+    return secrets_at_rest.seal_text(text, purpose=PURPOSE)
 
 
 def unseal(sealed: str) -> str:
     """Unseal a secret. Raises `SecretUnreadable`."""
     try:
-        return sealed_text.unseal_text(sealed, purpose=PURPOSE)
+        return secrets_at_rest.unseal_text(sealed, purpose=PURPOSE)
     except Unreadable:
         raise SecretUnreadable from None
 
@@ -86,9 +87,9 @@ def census() -> tuple[Counter[str], list[tuple[str, int]]]:
     unreadable = []
     for authenticator in Authenticator.objects.exclude(type=Authenticator.Type.WEBAUTHN).order_by("pk").iterator():
         for value in sealed_values(authenticator.data).values():
-            counts[sealed_text.key_id_of_text(value)] += 1
+            counts[secrets_at_rest.key_id_of_text(value)] += 1
             if not can_unseal(value):
-                unreadable.append((sealed_text.key_id_of_text(value), authenticator.pk))
+                unreadable.append((secrets_at_rest.key_id_of_text(value), authenticator.pk))
     return counts, unreadable
 
 
@@ -114,7 +115,7 @@ def reseal(authenticator_id: int) -> int:
         old = {
             name: value
             for name, value in values.items()
-            if sealed_text.key_id_of_text(value) != first and can_unseal(value)
+            if secrets_at_rest.key_id_of_text(value) != first and can_unseal(value)
         }
         if row and old:
             row.data |= {name: seal(unseal(value)) for name, value in old.items()}

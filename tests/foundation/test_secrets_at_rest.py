@@ -15,7 +15,7 @@ from pytest_django import Settings
 
 from accounts.models import User
 from foundation import secrets_at_rest
-from foundation.secrets_at_rest import NoKeys, Unreadable, keyed_hashes, seal, sealed_text, unseal
+from foundation.secrets_at_rest import NoKeys, Unreadable, seal, unseal
 from integrations.connections import renewal
 from integrations.models import Alias, ApplicationRegistry, Revocation, Token
 from integrations.personal_auth import NotAuthenticated, PersonalAuthAPI
@@ -117,20 +117,20 @@ def test_a_key_that_is_none_is_refused_without_being_repeated(entry: str) -> Non
 @pytest.mark.parametrize("keys", [["a:eA=="], ["a"], []], ids=["short key", "no key", "nothing"])
 def test_no_use_of_the_keys_accepts_what_another_refuses(keys: list[str], settings: Settings) -> None:
     settings.TOKEN_ENCRYPTION_KEYS = [key("a")]
-    text = sealed_text.seal_text("CANARY", purpose="accounts:second-factor")
-    hashed = keyed_hashes.keyed_hash("CANARY", key_id="a", purpose="accounts:permanent-token")
+    text = secrets_at_rest.seal_text("CANARY", purpose="accounts:second-factor")
+    hashed = secrets_at_rest.keyed_hash("CANARY", key_id="a", purpose="accounts:permanent-token")
     for refused in (keys, [key("a"), key("a")]):
         settings.TOKEN_ENCRYPTION_KEYS = refused
         for use in (
             lambda: seal("CANARY", **HERE),
-            lambda: sealed_text.seal_text("CANARY", purpose="accounts:second-factor"),
+            lambda: secrets_at_rest.seal_text("CANARY", purpose="accounts:second-factor"),
             secrets_at_rest.first_key_id,
         ):
             with pytest.raises(NoKeys):
                 use()
         with pytest.raises(Unreadable):
-            sealed_text.unseal_text(text, purpose="accounts:second-factor")
-        assert hashed not in keyed_hashes.all_hashes("CANARY", purpose="accounts:permanent-token")
+            secrets_at_rest.unseal_text(text, purpose="accounts:second-factor")
+        assert hashed not in secrets_at_rest.all_hashes("CANARY", purpose="accounts:permanent-token")
 
 
 # Rows -----------------------------------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ from accounts.access_tokens import operations, token_formats
 from accounts.access_tokens.models import PermanentToken
 from accounts.audit.models import Event
 from accounts.models import User
-from foundation.secrets_at_rest import keyed_hashes
+from foundation import secrets_at_rest
 from integrations.models import Alias
 from tests import cast, walks
 from tests.accounts.tokens import BASE, DAY, caller, make_token, status
@@ -86,7 +86,7 @@ def test_neither_the_token_nor_a_hash_without_the_key_is_in_the_database(amira: 
     secret = token_text[len("krk_pt_") + token_formats.PUBLIC :]
     assert secret not in stored
     assert token.pepper_id == "test"
-    other = keyed_hashes.keyed_hash(token_text, key_id="test", purpose="accounts:application-password")
+    other = secrets_at_rest.keyed_hash(token_text, key_id="test", purpose="accounts:application-password")
     assert token.keyed_hash not in {"", other, token_text}
     assert token_text not in f"{token!r}{Event.objects.values()}"
 
