@@ -19,7 +19,7 @@ from accounts.access_tokens.models import PermanentToken
 from accounts.api.authentication import Rights
 from accounts.models import User
 from accounts.sign_in.lockout import client_address
-from foundation.compiled_queries import Slot, columns_of
+from foundation.database import Slot, columns_of
 
 USER = columns_of(User, "id", "username", "is_active", "is_superuser")  # other columns are deferred
 CHECKSUM, PUBLIC_ID = Slot("checksum", CharField()), Slot("public_id", CharField())

@@ -1,6 +1,6 @@
 """The fast path: a person's token and the base URL of its connection, read in one statement.
 
-The ORM compiles the statement once per database vendor (`foundation.compiled_queries`), with the rules of `admission`
+The ORM compiles the statement once per database vendor (`foundation.database`), with the rules of `admission`
 as conditions. If anything is unusual (no token, no key, refused, turned off), the result is None, and the slow path,
 `current`, finds the reason.
 """
@@ -21,8 +21,8 @@ from django.utils import timezone
 from accounts.api import bearer_tokens
 from accounts.api.bearer_tokens import Bearer, PresentedToken
 from accounts.models import User
-from foundation import compiled_queries
-from foundation.compiled_queries import CompiledQuery, Slot, columns_of
+from foundation import database
+from foundation.database import CompiledQuery, Slot, columns_of
 from foundation.oauth_client import transport
 from foundation.secrets_at_rest import Unreadable
 from integrations.connections.renewal.current_token import renew
@@ -212,7 +212,7 @@ def first_row(alias: str, kind: type[PresentedToken] | None, **person: Any) -> l
     alias_id = id_in(alias)
     statement = statement_for(kind, alias_id is not None, tuple(admission.RULES))
     values = {**person, "name": alias, **({} if alias_id is None else {"id": alias_id})}
-    return compiled_queries.share_read((statement, *values.values()), lambda: statement.row(**values))
+    return database.share_read((statement, *values.values()), lambda: statement.row(**values))
 
 
 @cache

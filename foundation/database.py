@@ -1,13 +1,21 @@
-"""Compiled queries: a queryset compiled to SQL once per database vendor and reused, for hot paths.
+"""The database on hot paths, and beside calls to third parties.
 
-Compiling costs more than executing. Values that differ from call to call are placeholders (`Slot`). `share_read` is
-the single flight for these queries: threads of one process that run the same query at once share the result. A thread
-that arrives while the query runs waits for the next run, so it never gets a result from before its arrival. The thread
-that ran the query runs it again for those who wait, on a database connection that has prepared the statement: two
-hundred threads run two queries. Knows no model.
+Compiled queries: a queryset compiled to SQL once per database vendor and reused. Compiling costs more than executing.
+Values that differ from call to call are placeholders (`Slot`).
+
+`share_read` is the single flight for these queries: threads of one process that run the same query at once share the
+result. A thread that arrives while the query runs waits for the next run, so it never gets a result from before its
+arrival. The thread that ran the query runs it again for those who wait, on a database connection that has prepared the
+statement: two hundred threads run two queries.
+
+The database connection of a thread is released during calls to third parties, and writes are retried after them. Knows
+no model.
 """
 
+import logging
+import random
 import re
+import time
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
@@ -17,6 +25,9 @@ from typing import Any, NamedTuple, TypeVar
 from django.db import DEFAULT_DB_ALIAS, Error, InterfaceError, OperationalError, connection, connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+logger = logging.getLogger(__name__)
+
+INSIST_SECONDS = 20.0  # while the database is down, no other process can write either
 COLUMN_ALIAS = re.compile(r' AS "\w+"')
 
 
@@ -183,3 +194,39 @@ def stop_running(question: Hashable, future: "Future[Any]") -> None:
     for each in (future, waiting):
         if each and not each.done():
             each.set_exception(NotRun())
+
+
+def release_connection() -> None:
+    """Close the database connection before a call to a third party, unless a transaction is open."""
+    if not connection.in_atomic_block:
+        connection.close()
+
+
+def release_scarce_connection() -> None:
+    """The same, but not for SQLite, which has no connections to run out of.
+
+    Opening one takes longer than most calls.
+    """
+    if connection.vendor != "sqlite":
+        release_connection()
+
+
+def refuse_inside_a_transaction() -> None:
+    """Raise RuntimeError in a transaction: responses must be committed whatever the caller does, and without locks."""
+    if any(not getattr(block, "_from_testcase", False) for block in connection.atomic_blocks):
+        raise RuntimeError("A token cannot be renewed inside a transaction: ask for it before the transaction begins.")
+
+
+def insist(write: Callable[[], Result]) -> Result:
+    """Retry a write of data that exists nowhere else while the database is down. `write` must be safe to repeat."""
+    ends_at, pause = time.monotonic() + INSIST_SECONDS, 0.1
+    while True:
+        try:
+            return write()
+        except (OperationalError, InterfaceError) as error:
+            if time.monotonic() > ends_at:
+                logger.error("The response of a provider cannot be stored (%s).", type(error).__name__)
+                raise
+        release_connection()
+        time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, not a secret
+        pause = min(pause * 2, 2.0)

@@ -8,7 +8,7 @@ from threading import Event
 import pytest
 from django.db import OperationalError
 
-from foundation import compiled_queries
+from foundation import database
 from tests.servers.worker import eventually
 
 CROWD = 20
@@ -38,10 +38,10 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 
 def crowd(pool: ThreadPoolExecutor, statement: SlowStatement) -> tuple["Future[int]", list["Future[int]"]]:
     """One thread that runs the statement, and many that arrive meanwhile."""
-    first = pool.submit(compiled_queries.share_read, "question", statement)
+    first = pool.submit(database.share_read, "question", statement)
     assert eventually(lambda: bool(statement.begun))
-    others = [pool.submit(compiled_queries.share_read, "question", statement) for _ in range(CROWD)]
-    assert eventually(lambda: "question" in compiled_queries._waiting)
+    others = [pool.submit(database.share_read, "question", statement) for _ in range(CROWD)]
+    assert eventually(lambda: "question" in database._waiting)
     return first, others
 
 
@@ -52,16 +52,16 @@ def test_a_crowd_runs_the_query_twice_and_gets_a_result_from_after_its_arrival(p
     assert first.result(20) == 1
     results = {other.result(20) for other in others}
     assert 1 not in results
-    assert max(results) <= 1 + compiled_queries.ROUNDS
-    assert not compiled_queries._running
+    assert max(results) <= 1 + database.ROUNDS
+    assert not database._running
 
 
 def test_other_queries_do_not_wait(pool: ThreadPoolExecutor) -> None:
     slow, quick = SlowStatement(), SlowStatement()
     quick.may_end.set()
-    first = pool.submit(compiled_queries.share_read, "question", slow)
+    first = pool.submit(database.share_read, "question", slow)
     assert eventually(lambda: bool(slow.begun))
-    assert compiled_queries.share_read("another", quick) == 1
+    assert database.share_read("another", quick) == 1
     slow.may_end.set()
     assert first.result(20) == 1
 
@@ -73,14 +73,14 @@ def test_the_first_thread_has_a_result_even_if_its_run_for_others_fails(pool: Th
     statement.may_end.set()
     assert first.result(20) == 1
     assert {type(other.exception(20)) for other in others} == {OperationalError}
-    assert not compiled_queries._running
-    assert not compiled_queries._waiting
+    assert not database._running
+    assert not database._waiting
 
 
 def test_a_thread_that_has_run_often_enough_for_others_lets_them_run_it(
     pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(compiled_queries, "ROUNDS", 0)
+    monkeypatch.setattr(database, "ROUNDS", 0)
     statement = SlowStatement()
     first, others = crowd(pool, statement)
     statement.may_end.set()
