@@ -17,7 +17,7 @@ class AccountsConfig(AppConfig):
         super().import_models()
         for package in ("audit", "sign_in", "access_tokens", "oauth_server"):
             import_module(f"accounts.{package}.models")
-        import_module("foundation.mail_outbox.models")
+        import_module("foundation.mail_outbox")
 
     def ready(self) -> None:
         """Connect signal receivers, which need the models. Rename allauth's apps: one is called "Accounts" too."""

@@ -21,7 +21,7 @@ from accounts.access_tokens import operations, token_formats
 from accounts.access_tokens.models import PermanentToken
 from accounts.audit.models import Event
 from accounts.models import User
-from foundation.mail_outbox.models import DeferredMail
+from foundation.mail_outbox import DeferredMail
 from tests import cast
 from tests.accounts import programs, proofs
 from tests.conftest import client_of

@@ -11,9 +11,9 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from accounts.models import User
+from foundation import mail_outbox
 from foundation.error_boundary import error_boundary
-from foundation.mail_outbox import deferral
-from foundation.mail_outbox.models import DeferredMail
+from foundation.mail_outbox import DeferredMail
 from foundation.oauth_client.errors import OAuthError, Unusable
 from foundation.secrets_at_rest import rotation
 from integrations import circuit_breaker, flows
@@ -431,7 +431,7 @@ def test_a_mail_counts_it_backs_off_and_lets_the_others_pass(
 
 
 def test_a_deferral_of_a_mail_that_nobody_is_owed_any_more_is_forgotten(db: None) -> None:
-    deferral.defer("day:1")
+    mail_outbox.defer_mail("day:1")
     DeferredMail.objects.update(next_attempt_at=timezone.now() - timedelta(days=8))
-    assert deferral.next_attempts() == {}
+    assert mail_outbox.next_attempts() == {}
     assert not DeferredMail.objects.exists()

@@ -1,0 +1,177 @@
+"""Mail outbox: mails that are due according to an app's own rows.
+
+There is no queue. A column of each row records that its mail was sent: it is set by compare-and-swap before sending,
+and reset if the mail cannot be sent. A mail that fails is tried again after growing delays, and never stops the others.
+A mail never holds a secret.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import islice
+from smtplib import SMTPDataError, SMTPException, SMTPRecipientsRefused
+from typing import Any
+
+from django.conf import settings
+from django.core.mail import EmailMessage, get_connection
+from django.core.mail.backends.base import BaseEmailBackend
+from django.db import models, transaction
+from django.template.loader import render_to_string
+from django.utils import timezone
+
+from foundation.error_boundary import error_boundary
+
+logger = logging.getLogger(__name__)
+Words = dict[str, Any]  # template context for one row
+
+
+class DeferredMail(models.Model):
+    """A mail that failed, and when to try it again. `accounts` has the migrations of its table."""
+
+    key = models.CharField(primary_key=True, max_length=100)
+    attempts = models.PositiveIntegerField(default=0)
+    next_attempt_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        app_label = "accounts"
+        verbose_name = "Deferred mail"
+
+    def __str__(self) -> str:
+        return self.key
+
+
+# Mails ----------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One row that a mail is about. `words`: None if there is nothing that the reader could do."""
+
+    row: models.Model
+    memory: str  # the column that records the mail
+    told: object  # its value once the mail is sent
+    words: Words | None
+    only_while: Mapping[str, object] = field(default_factory=dict)  # columns that must not have changed meanwhile
+
+    def claim(self) -> bool:
+        """Record the mail as sent. False if another process has, or if the row has changed."""
+        return self._swap(getattr(self.row, self.memory), self.told)
+
+    def release(self) -> None:
+        self._swap(self.told, getattr(self.row, self.memory))
+
+    def _swap(self, old: object, new: object) -> bool:
+        rows = type(self.row)._default_manager.filter(pk=self.row.pk, **self.only_while, **{self.memory: old})
+        return bool(rows.update(**{self.memory: new}))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mail:
+    """One mail with a line for each row. `subject` gets the number of lines and the words of the first one."""
+
+    to: list[str]
+    template: str
+    subject: Callable[[int, Words], str]
+    lines: list[Line]
+    context: Words = field(default_factory=dict)
+
+    def message(self, lines: list[Words], connection: BaseEmailBackend) -> EmailMessage:
+        subject = " ".join(f"{settings.EMAIL_SUBJECT_PREFIX}{self.subject(len(lines), lines[0])}".split())
+        body = render_to_string(self.template, {"lines": lines, **self.context})
+        return EmailMessage(subject, body, to=self.to, connection=connection)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DueMail:
+    """A mail that is due and not composed yet. `key` identifies it and holds none of its text."""
+
+    key: str
+    compose: Callable[[], Mail]
+
+
+# Failed mails ---------------------------------------------------------------------------------------------------------
+
+FIRST_DELAY, LONGEST_DELAY = timedelta(minutes=1), timedelta(hours=6)
+FORGOTTEN_AFTER = timedelta(days=7)  # after the next attempt was due: that mail is no longer due
+ABOUT_THIS_MAIL = (SMTPRecipientsRefused, SMTPDataError)  # the server works, and refuses this mail for now
+
+
+def next_attempts() -> dict[str, datetime]:
+    """When each deferred mail may be tried again, by key. Deletes outdated rows."""
+    DeferredMail.objects.filter(next_attempt_at__lt=timezone.now() - FORGOTTEN_AFTER).delete()
+    return dict(DeferredMail.objects.values_list("key", "next_attempt_at"))
+
+
+@contextmanager
+def attempt_mail(key: str, deferred: Mapping[str, datetime]) -> Iterator[None]:
+    """Compose and send one mail in the block. Raises if the mail server is down; any other failure defers the mail."""
+    try:
+        with error_boundary(f"Mail {key}", on_error=lambda _error: defer_mail(key), expected=(SMTPException, OSError)):
+            yield
+            if key in deferred:
+                DeferredMail.objects.filter(key=key).delete()
+    except ABOUT_THIS_MAIL as error:
+        logger.warning("The mail server refused a mail for now (%s).", type(error).__name__)
+        defer_mail(key)
+
+
+def defer_mail(key: str) -> None:
+    with transaction.atomic():
+        row, _is_new = DeferredMail.objects.select_for_update().get_or_create(key=key)
+        row.attempts += 1
+        row.next_attempt_at = timezone.now() + min(FIRST_DELAY * 2 ** min(row.attempts - 1, 10), LONGEST_DELAY)
+        row.save()
+
+
+# Sending --------------------------------------------------------------------------------------------------------------
+
+RUN_SECONDS = 25.0
+MAILS_IN_A_RUN = 100
+
+
+def send_due(owed: Iterable[DueMail]) -> None:
+    """Send the first hundred mails that are not deferred. Safe to repeat.
+
+    If the mail server is down, the run ends after one attempt and everything stays due. A mail that fails by itself is
+    deferred.
+    """
+    ends_at, connection, deferred = time.monotonic() + RUN_SECONDS, get_connection(), next_attempts()
+    ready = (mail for mail in owed if mail.key not in deferred or deferred[mail.key] <= timezone.now())
+    try:
+        for mail in islice(ready, MAILS_IN_A_RUN):
+            if time.monotonic() > ends_at:
+                return
+            with attempt_mail(mail.key, deferred):
+                connection.open()
+                claim_and_send(mail.compose(), connection)
+    except (SMTPException, OSError) as error:
+        logger.warning("The mail server cannot be used now (%s). Due mails are sent later.", type(error).__name__)
+    finally:
+        connection.close()
+
+
+def claim_and_send(mail: Mail, connection: BaseEmailBackend) -> None:
+    """Claim the lines of the mail and send those that were claimed. Releases them and re-raises if sending fails."""
+    claimed = [line for line in mail.lines if line.claim()]
+    words = [line.words for line in claimed if line.words is not None]
+    if not words:
+        return
+    try:
+        mail.message(words, connection).send()
+    except BaseException as error:
+        if is_final(error):
+            logger.warning("The mail server refused a mail permanently (%s).", type(error).__name__)
+            return
+        for line in claimed:
+            line.release()
+        raise
+
+
+def is_final(error: BaseException) -> bool:
+    """Whether the server permanently rejects this mail or address, but not necessarily the next (RFC 5321 §4.2.1)."""
+    if isinstance(error, SMTPRecipientsRefused):
+        return all(code >= 500 for code, _answer in error.recipients.values())
+    return isinstance(error, SMTPDataError) and error.smtp_code >= 500
