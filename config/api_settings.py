@@ -8,10 +8,10 @@ REST_FRAMEWORK = {
         "accounts.api.authentication.ApplicationPasswordOverBasic",
         "accounts.api.authentication.Session",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["accounts.api.authentication.HasScopes"],
+    "DEFAULT_PERMISSION_CLASSES": ["accounts.api.permissions.HasScopes"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["accounts.api.strict_fields.Json"],
-    "DEFAULT_THROTTLE_CLASSES": ["accounts.api.throttling.KnownCalls", "accounts.api.throttling.AnonymousCalls"],
+    "DEFAULT_THROTTLE_CLASSES": ["accounts.api.permissions.KnownCalls", "accounts.api.permissions.AnonymousCalls"],
     "DEFAULT_THROTTLE_RATES": {
         "known": f"{env.int('API_CALLS_PER_MINUTE', default=1200)}/min",
         "anonymous": f"{env.int('API_ANONYMOUS_CALLS_PER_MINUTE', default=300)}/min",

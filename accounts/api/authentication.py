@@ -1,55 +1,39 @@
-"""Authentication and permission classes of the REST API: sessions, bearer tokens and application passwords.
+"""Authentication of the REST API: sessions, bearer tokens and application passwords.
 
-A session has all rights of its user, a token only its scopes.
+The fast path has bearer tokens as query conditions and columns. It makes no statement of its own: the caller adds these
+parts to the query for what the program asks for. A token that is not accepted there goes to the authentication classes,
+which can say why; what they would refuse is never accepted.
 """
 
 import base64
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, cast
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
 
-from django.conf import settings
+from django.db.models import CharField, Q, Subquery
+from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_variables
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from oauth2_provider.models import get_access_token_model
 from oauth2_provider.oauth2_backends import get_oauthlib_core
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication, get_authorization_header
-from rest_framework.exceptions import AuthenticationFailed, PermissionDenied, Throttled
-from rest_framework.permissions import BasePermission
+from rest_framework.exceptions import AuthenticationFailed, Throttled
 from rest_framework.request import Request
 
 from accounts.access_tokens import operations, token_formats
-from accounts.api.rate_limits import Limit
+from accounts.access_tokens.models import PermanentToken
+from accounts.api.permissions import REALM, Limit, Rights, challenge
 from accounts.models import User
 from accounts.sign_in import backends
-from accounts.sign_in.lockout import LockedOut, attempt, client_address, counted_address, seconds_locked
+from accounts.sign_in.lockout import attempt
+from accounts.sign_in.middleware import LockedOut, client_address, counted_address, seconds_locked
+from foundation.compiled_queries import Slot, columns_of
 
-REALM = "keyrack"
 NOT_ALIVE = "The access token is unknown, expired or revoked."
 WRONG_PASSWORD = "There is no such application password. The password of the account is not accepted here."  # noqa: S105
 LONGEST_NAME = 254
 REFUSED_TOKENS = Limit(name="refused-tokens", times=100, seconds=600)
-
-
-def challenge(**attributes: str) -> str:
-    """The WWW-Authenticate header of an error (RFC 6750 §3). Pass no values from outside: quotes are not escaped."""
-    words = {"realm": REALM, **attributes}
-    return "Bearer " + ", ".join(f'{name}="{value}"' for name, value in words.items())
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rights:
-    """Scopes and origin of a token, as `request.auth`. None there stands for a session."""
-
-    scopes: frozenset[str]
-    client_id: str = ""  # of an OAuth access token
-    secret_id: str = ""  # of a permanent token or an application password
-    name: str = ""  # of the application, token or password, as its user knows it
-
-    @property
-    def counted_as(self) -> str:
-        """Key of the program in throttles."""
-        return self.client_id or self.secret_id
 
 
 class BearerToken(BaseAuthentication):
@@ -124,15 +108,6 @@ def name_and_password(encoded: bytes) -> tuple[str, str]:
     return name, password
 
 
-class BearerTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # drf-spectacular is partly untyped
-    target_class = BearerToken
-    name = "bearer"
-
-    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
-        words = "An access token from `/o/token/`, or a permanent token."
-        return {"type": "http", "scheme": "bearer", "description": words}
-
-
 class Session(SessionAuthentication):
     """The session of a signed-in user.
 
@@ -145,49 +120,143 @@ class Session(SessionAuthentication):
         return super().authenticate(request)
 
 
-class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    target_class = Session
-    name = "session"
-
-    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
-        words = "A session of Keyrack's own pages. Requests that change something also need the header `X-CSRFToken`."
-        return {"type": "apiKey", "in": "cookie", "name": settings.SESSION_COOKIE_NAME, "description": words}
+# Fast path ------------------------------------------------------------------------------------------------------------
 
 
-class ApplicationPasswordScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # as above
-    target_class = ApplicationPasswordOverBasic
-    name = "application password"
-
-    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
-        return {"type": "http", "scheme": "basic"}
+USER = columns_of(User, "id", "username", "is_active", "is_superuser")  # other columns are deferred
+CHECKSUM, PUBLIC_ID = Slot("checksum", CharField()), Slot("public_id", CharField())
 
 
-class InsufficientScope(PermissionDenied):
-    """The token lacks a scope. `needed` has all scopes of the call, not just the missing ones (RFC 6750 §3.1)."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bearer:
+    """User and rights behind a request, with the attributes that throttles, permissions and views read."""
 
-    default_code = "insufficient_scope"
-
-    def __init__(self, needed: Sequence[str], missing: Sequence[str]) -> None:
-        super().__init__(f"The access token lacks: {' '.join(missing)}.")
-        self.needed = tuple(needed)
+    user: User
+    auth: Rights
+    permanent_token: PermanentToken | None = None
 
 
-class HasScopes(BasePermission):
-    """Allows sessions, and tokens with the scopes that `needed_scopes` of the view names for the method.
+class PresentedToken(Protocol):
+    """A token in a request, as query conditions and columns. `user`: the lookup path to the user."""
 
-    A view without `needed_scopes` refuses every token. This is the default permission class, so that no view lacks it.
-    """
+    @property
+    def values(self) -> dict[str, str]: ...
+    @staticmethod
+    def user_id() -> Subquery: ...
+    @staticmethod
+    def condition(user: str) -> Q: ...
+    @staticmethod
+    def columns(user: str) -> tuple[str, ...]: ...
+    def bearer_in(self, columns: list[Any]) -> Bearer | None: ...
 
-    def has_permission(self, request: Request, view: Any) -> bool:
-        if not request.user.is_authenticated:
-            return False
-        rights = cast("Rights | None", request.auth)
-        if rights is None:
-            return True
-        if not hasattr(view, "needed_scopes"):
-            return False
-        needed: Sequence[str] = view.needed_scopes(request.method)
-        missing = [scope for scope in needed if scope not in rights.scopes]
-        if missing:
-            raise InsufficientScope(needed, missing)
-        return True
+
+@dataclass(frozen=True, kw_only=True)
+class OAuthToken:
+    """An access token of our OAuth server, found by its SHA-256."""
+
+    TOKEN: ClassVar = ("expires", "scope", "resource", "application__client_id", "application__name")
+
+    checksum: str
+
+    @property
+    def values(self) -> dict[str, str]:
+        return {"checksum": self.checksum}
+
+    @staticmethod
+    def user_id() -> Subquery:
+        return Subquery(get_access_token_model().objects.filter(token_checksum=CHECKSUM).values("user_id"))
+
+    @staticmethod
+    def condition(user: str) -> Q:
+        token = f"{user}__{related_access_tokens()}"
+        return Q(**{f"{token}__token_checksum": CHECKSUM, f"{token}__application__isnull": False})
+
+    @classmethod
+    def columns(cls, user: str) -> tuple[str, ...]:
+        token = f"{user}__{related_access_tokens()}"
+        return (*(f"{user}__{name}" for name in USER), *(f"{token}__{name}" for name in cls.TOKEN))
+
+    def bearer_in(self, columns: list[Any]) -> Bearer | None:
+        expires, scope, resource, client_id, name = columns[len(USER) :]
+        if expires <= timezone.now() or resource:
+            return None
+        return Bearer(
+            user=user_in(columns), auth=Rights(scopes=frozenset(scope.split()), client_id=client_id, name=name)
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PermanentTokenSecret:
+    """A permanent token, found by its public part and verified by the keyed hash."""
+
+    TOKEN: ClassVar = tuple(column.attname for column in PermanentToken._meta.concrete_fields)
+
+    public_id: str
+    secret: str = field(repr=False)
+    address: str
+
+    @property
+    def values(self) -> dict[str, str]:
+        return {"public_id": self.public_id}
+
+    @staticmethod
+    def user_id() -> Subquery:
+        return Subquery(PermanentToken.objects.filter(public_id=PUBLIC_ID).values("user_id"))
+
+    @staticmethod
+    def condition(user: str) -> Q:
+        return Q(**{f"{user}__permanent_tokens__public_id": PUBLIC_ID})
+
+    @classmethod
+    def columns(cls, user: str) -> tuple[str, ...]:
+        return (*(f"{user}__{name}" for name in USER), *(f"{user}__permanent_tokens__{name}" for name in cls.TOKEN))
+
+    @sensitive_variables()
+    def bearer_in(self, columns: list[Any]) -> Bearer | None:
+        """User and rights from the columns read; None if the token doesn't work.
+
+        The scopes of a token that its owner created are not reduced here: admission checks the owner's rights.
+        """
+        token = PermanentToken.from_db("default", self.TOKEN, columns[len(USER) :])
+        token.user = user_in(columns)
+        if not token.is_alive or not operations.matches_secret(token, self.secret):
+            return None
+        if token.is_own:
+            scopes = frozenset(token.scopes)
+        elif operations.has_active_people(token):
+            scopes = operations.effective_scopes(token)
+        else:
+            return None
+        auth = Rights(scopes=scopes, secret_id=f"token {token.pk}", name=token.name)
+        return Bearer(user=token.user, auth=auth, permanent_token=token)
+
+
+TOKEN_KINDS: tuple[type[PresentedToken], ...] = (OAuthToken, PermanentTokenSecret)
+
+
+@sensitive_variables("token")
+def bearer_token_in(request: HttpRequest) -> PresentedToken | None:
+    """The bearer token of the request (RFC 6750 §2.1); None if there is none, or a malformed one."""
+    scheme, _, token = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.isascii():
+        return None
+    if not token.startswith(token_formats.PREFIX):
+        return OAuthToken(checksum=hashlib.sha256(token.encode()).hexdigest())
+    public_id = token_formats.public_part(token)
+    if not public_id:
+        return None
+    return PermanentTokenSecret(public_id=public_id, secret=token, address=client_address(request))
+
+
+def record_token_use(presented: PresentedToken, bearer: Bearer) -> None:
+    """Store the use of a permanent token. Uses of access tokens are not recorded."""
+    if isinstance(presented, PermanentTokenSecret) and bearer.permanent_token:
+        operations.record_use(bearer.permanent_token, presented.secret, presented.address)
+
+
+def user_in(columns: list[Any]) -> User:
+    return User.from_db("default", USER, columns[: len(USER)])
+
+
+def related_access_tokens() -> str:
+    return str(get_access_token_model()._meta.get_field("user").related_query_name())

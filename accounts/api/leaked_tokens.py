@@ -11,8 +11,8 @@ from rest_framework.views import APIView
 
 from accounts import leaks
 from accounts.api import strict_fields
-from accounts.api.rate_limits import Limit
-from accounts.sign_in.lockout import client_address, counted_address
+from accounts.api.permissions import Limit
+from accounts.sign_in.middleware import client_address, counted_address
 
 REPORTS = Limit(name="leak-reports", times=60, seconds=600)
 

@@ -10,8 +10,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from accounts.api.authentication import InsufficientScope, challenge
-from accounts.api.throttling import throttle_unauthenticated
+from accounts.api.permissions import InsufficientScope, challenge, throttle_unauthenticated
 from foundation.oauth_client.errors import Misconfigured, OAuthError, Unreachable
 from integrations.calls import BadPath
 from integrations.models.tokens import consent

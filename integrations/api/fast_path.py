@@ -18,9 +18,8 @@ from django.urls import reverse
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 
-from accounts.api import bearer_tokens
-from accounts.api.authentication import BearerToken
-from accounts.api.bearer_tokens import Bearer
+from accounts.api import authentication
+from accounts.api.authentication import Bearer, BearerToken
 from foundation.oauth_client.errors import OAuthError
 from integrations.api import proxy
 from integrations.api.errors import error_response
@@ -41,14 +40,14 @@ SKIPPED_MIDDLEWARE = frozenset({
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "accounts.audit_middleware.attribute_admin_changes",
+    "accounts.sign_in.middleware.attribute_admin_changes",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "accounts.sign_in.known_devices.set_cookie",
-    "accounts.sign_in.redirects.mark_redirects",
+    "accounts.sign_in.middleware.set_device_cookie",
+    "accounts.sign_in.middleware.mark_redirects",
     "allauth.account.middleware.AccountMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "accounts.sign_in.lockout.LockedOutMiddleware",
+    "accounts.sign_in.middleware.LockedOutMiddleware",
 })  # fmt: skip
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
@@ -82,7 +81,7 @@ def fast_answer(request: HttpRequest) -> HttpResponseBase | None:
         return None
     request.get_host()  # refuses unknown hosts, as the skipped CommonMiddleware would
     view_class, answer = ANSWERS[match["call"] or "proxy"]
-    presented = bearer_tokens.bearer_token_in(request)
+    presented = authentication.bearer_token_in(request)
     seconds = minimum_seconds(request) if match["call"] == "token" else 0
     if presented is None or seconds is None:
         return None
@@ -92,7 +91,7 @@ def fast_answer(request: HttpRequest) -> HttpResponseBase | None:
     bearer, call = caller_and_call
     if not is_ordinary(request, match["call"], call) or not may_answer(request, view_class, bearer, call):
         return None
-    bearer_tokens.record_use(presented, bearer)
+    authentication.record_token_use(presented, bearer)
     return answer(request, bearer, call, match["path"] or "")
 
 

@@ -1,15 +1,235 @@
-"""OpenAPI description of the API: adds scopes and refusals to every operation.
+"""OpenAPI description of the API: adds scopes and refusals to every operation, and describes authentication.
 
 Scopes come from the view. Refusals follow from the operation: a path parameter means 404, a query or body 400, a call
-to a provider 502 and 504.
+to a provider 502 and 504. Their sentences are the constants that the API answers with.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
+from django.conf import settings
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 
-from integrations.api.error_responses import ERRORS, HEADERS, PASSED_ON, REFUSALS, passed_on_response, reference
+from accounts.api.authentication import NOT_ALIVE, ApplicationPasswordOverBasic, BearerToken, Session
+from integrations.api.errors import (
+    ADDRESS_CHANGED,
+    MISCONFIGURED,
+    NOT_CONNECTED,
+    NOT_THERE,
+    TOO_LARGE,
+    UNREACHABLE,
+    UNUSABLE,
+)
+
+# Refusals -------------------------------------------------------------------------------------------------------------
+
+
+TEXT = {"type": "string"}
+
+
+def object_schema(**properties: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": sorted(properties)}
+
+
+ERRORS: dict[str, Any] = {
+    "Error": object_schema(
+        error={**TEXT, "description": "A code for programs."},
+        error_description={**TEXT, "description": "A sentence for people. It may change."},
+    ),
+    "NotSignedInError": object_schema(
+        error={**TEXT, "enum": ["integration_not_authenticated"]},
+        error_description=TEXT,
+        initiator_url={**TEXT, "description": "Path of this site where the person authenticates."},
+    ),
+}
+ERRORS["AddressChangedError"] = object_schema(
+    error={**TEXT, "enum": ["address_changed"]},
+    error_description=TEXT,
+    initiator_url={**TEXT, "description": "Path of this site where the person can sign in again."},
+)
+HEADERS: dict[str, Any] = {
+    "Challenge": {"description": "`Bearer`, with the error (RFC 6750 §3).", "schema": TEXT},
+    "RetryAfter": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 0}},
+    "Link": {
+        "description": "Other pages, if there are any: `first`, `prev`, `next` and `last` (RFC 8288).",
+        "schema": TEXT,
+    },
+}
+
+
+def reference(kind: str, name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/{kind}/{name}"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """One refusal. `examples` are its codes, each with a sentence."""
+
+    name: str
+    when: str
+    examples: Sequence[tuple[str, str]]
+    headers: Sequence[tuple[str, str]] = ()
+    schemas: Sequence[str] = ("Error",)
+
+    def as_response(self) -> dict[str, Any]:
+        references = [reference("schemas", name) for name in self.schemas]
+        content = {
+            "schema": references[0] if len(references) == 1 else {"anyOf": references},
+            "examples": {code: {"value": example(code, words)} for code, words in self.examples},
+        }
+        response = {"description": self.when, "content": {"application/json": content}}
+        headers = {name: reference("headers", header) for name, header in self.headers}
+        return {**response, "headers": headers} if headers else response
+
+
+def example(code: str, sentence: str) -> dict[str, str]:
+    body = {"error": code, "error_description": sentence}
+    if code not in {"integration_not_authenticated", "address_changed"}:
+        return body
+    return {**body, "initiator_url": "/oauth_initiator.do?oauth_requestor_context=oauth_2_0_credentials&…"}
+
+
+PASSED_ON = "PassedOn"
+
+
+def passed_on_response() -> dict[str, Any]:
+    """Return the description of any response that the proxy passes on."""
+    ours = "401, 403, 404, 405, 409, 429, 502 and 504 may also be Keyrack's own, in its usual error format."
+    return {
+        "description": f"The third party's response, unchanged in status and body. {ours}",
+        "content": {"*/*": {"schema": {}}},
+    }
+
+
+CHALLENGED = (("WWW-Authenticate", "Challenge"),)
+MAY_WAIT = (("Retry-After", "RetryAfter"),)
+NO_TOKEN = ("not_authenticated", "Authentication credentials were not provided.")
+DEAD_TOKEN = ("invalid_token", NOT_ALIVE)
+NOT_SIGNED_IN = ("integration_not_authenticated", NOT_CONNECTED)
+NO_ANSWER = ("provider_unreachable", UNREACHABLE)
+REFUSALS: dict[str, Refusal] = {
+    "400": Refusal(
+        name="Invalid",
+        when="The request is invalid.",
+        examples=[("invalid_request", "page: A valid integer is required.")],
+    ),
+    "401": Refusal(
+        name="NotAuthenticated",
+        when="No session and no valid token.",
+        examples=[NO_TOKEN, DEAD_TOKEN],
+        headers=CHALLENGED,
+    ),
+    "401 there": Refusal(
+        name="NotSignedIn",
+        when="No session and no valid token; or the person has no usable token for the third party.",
+        examples=[NO_TOKEN, DEAD_TOKEN, NOT_SIGNED_IN],
+        headers=CHALLENGED,
+        schemas=("NotSignedInError", "Error"),
+    ),
+    "403": Refusal(
+        name="Forbidden",
+        when="The token lacks a scope; the person may not do this; or a session came without its CSRF token.",
+        examples=[
+            ("insufficient_scope", "The access token lacks: integrations:read."),
+            ("permission_denied", "You may not use integrations here."),
+        ],
+        headers=CHALLENGED,
+    ),
+    "404": Refusal(
+        name="NotFound",
+        when="It doesn't exist, isn't this person's, or isn't active. The answer doesn't say which.",
+        examples=[("not_found", NOT_THERE)],
+    ),
+    "405": Refusal(
+        name="MethodNotAllowed",
+        when="This address doesn't support the method.",
+        examples=[("method_not_allowed", 'Method "PUT" not allowed.')],
+    ),
+    "406": Refusal(
+        name="NotAcceptable",
+        when="The Accept header doesn't allow JSON.",
+        examples=[("not_acceptable", "Could not satisfy the request Accept header.")],
+    ),
+    "409": Refusal(
+        name="AddressChanged",
+        when="The integration was moved to another address, which the person hasn't confirmed yet.",
+        examples=[("address_changed", ADDRESS_CHANGED)],
+        schemas=("AddressChangedError",),
+    ),
+    "413": Refusal(
+        name="RequestTooLarge",
+        when="The body is larger than this site accepts.",
+        examples=[("request_too_large", TOO_LARGE % {"limit": 2_621_440})],
+    ),
+    "415": Refusal(
+        name="UnsupportedMediaType",
+        when="The body is not JSON.",
+        examples=[("unsupported_media_type", 'Unsupported media type "text/plain" in request.')],
+    ),
+    "429": Refusal(
+        name="TooManyRequests",
+        when="Too many calls.",
+        examples=[("too_many_requests", "Request was throttled. Expected available in 12 seconds.")],
+        headers=MAY_WAIT,
+    ),
+    "500": Refusal(
+        name="OurFault",
+        when="An error in Keyrack.",
+        examples=[("server_error", "Something went wrong on our side. The error has been logged.")],
+    ),
+    "502": Refusal(
+        name="ProviderFailed",
+        when="The third party doesn't answer, or its answer can't be used.",
+        examples=[
+            NO_ANSWER,
+            ("provider_unusable", UNUSABLE),
+            ("integration_misconfigured", MISCONFIGURED),
+        ],
+        headers=MAY_WAIT,
+    ),
+    "504": Refusal(
+        name="ProviderTooSlow",
+        when="The third party took too long.",
+        examples=[NO_ANSWER],
+        headers=MAY_WAIT,
+    ),
+}
+
+
+# Authentication -------------------------------------------------------------------------------------------------------
+
+
+class BearerTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # drf-spectacular is partly untyped
+    target_class = BearerToken
+    name = "bearer"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        words = "An access token from `/o/token/`, or a permanent token."
+        return {"type": "http", "scheme": "bearer", "description": words}
+
+
+class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    target_class = Session
+    name = "session"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        words = "A session of Keyrack's own pages. Requests that change something also need the header `X-CSRFToken`."
+        return {"type": "apiKey", "in": "cookie", "name": settings.SESSION_COOKIE_NAME, "description": words}
+
+
+class ApplicationPasswordScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # as above
+    target_class = ApplicationPasswordOverBasic
+    name = "application password"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {"type": "http", "scheme": "basic"}
+
+
+# Operations -----------------------------------------------------------------------------------------------------------
+
 
 ALWAYS = ("405", "406", "429", "500")
 OF_AUTHENTICATION = ("401", "403")

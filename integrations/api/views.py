@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.api.authentication import HasScopes
+from accounts.api.permissions import HasScopes
 from accounts.models import User
 from integrations.api.pagination import page_response
 from integrations.api.serializers import (

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from django.test import Client
 
-from accounts.api import bearer_tokens
+from accounts.api import authentication
 from integrations.models import Alias, HttpConnection
 from tests.api.conftest import Program
 from tests.integrations import moving, tables
@@ -32,7 +32,7 @@ def client(program: Program, signed_in: Alias) -> Client:
 @pytest.fixture(params=["short way", "long way"])
 def each_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "long way":
-        monkeypatch.setattr(bearer_tokens, "bearer_token_in", lambda _request: None)
+        monkeypatch.setattr(authentication, "bearer_token_in", lambda _request: None)
 
 
 @pytest.mark.parametrize("way", HELD_WAYS)

@@ -19,7 +19,7 @@ from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle, SimpleRateThrottle
 
 from accounts.access_tokens.models import PermanentToken
-from accounts.api import bearer_tokens
+from accounts.api import authentication
 from accounts.models import User
 from integrations.api.proxy import Proxy
 from integrations.api.views import ApiView
@@ -55,7 +55,7 @@ def by_both_ways(client: Client, monkeypatch: pytest.MonkeyPatch) -> Callable[[s
     def ask(path: str) -> tuple[Page, Page]:
         short = client.get(BASE + path)
         with monkeypatch.context() as long:
-            long.setattr(bearer_tokens, "bearer_token_in", lambda _request: None)
+            long.setattr(authentication, "bearer_token_in", lambda _request: None)
             return short, client.get(BASE + path)
 
     return ask
@@ -76,7 +76,7 @@ def test_the_fast_path_knows_the_person_and_the_provider_as_they_are(
 ) -> None:
     """Django reads a part of a row in the model's own order; told in another, a name would be a right."""
     request = rf.get("/", headers={"Authorization": client.defaults["HTTP_AUTHORIZATION"]})
-    presented = bearer_tokens.bearer_token_in(request)
+    presented = authentication.bearer_token_in(request)
     assert presented
     ApplicationRegistry.objects.update(failures=2, failing_url="https://northwind.example/")
     bearer_and_call = renewal.ready_call_for(presented, "northwind")

@@ -15,7 +15,7 @@ from pytest_django import Settings
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.api.throttling import AnonymousCalls, KnownCalls
+from accounts.api.permissions import AnonymousCalls, KnownCalls
 from accounts.models import User
 from integrations.models import Alias
 from tests import cast

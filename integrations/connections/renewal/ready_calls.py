@@ -18,8 +18,8 @@ from django.db.models import Q, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from accounts.api import bearer_tokens
-from accounts.api.bearer_tokens import Bearer, PresentedToken
+from accounts.api import authentication
+from accounts.api.authentication import Bearer, PresentedToken
 from accounts.models import User
 from foundation import database
 from foundation.database import CompiledQuery, Slot, columns_of
@@ -267,7 +267,7 @@ def first_value(rows: "models.QuerySet[Any, Any]", column: str) -> Subquery:
 
 def prepare() -> None:
     """Compile the statements in advance, so that the first caller does not have to wait. Sends no query."""
-    for kind in (None, *bearer_tokens.KINDS):
+    for kind in (None, *authentication.TOKEN_KINDS):
         for by_id in (False, True):
             statement_for(kind, by_id, tuple(admission.RULES)).prepare()
     transport.prepare()

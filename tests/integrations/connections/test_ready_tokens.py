@@ -10,7 +10,7 @@ from django.db import models
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from accounts.api import bearer_tokens
+from accounts.api import authentication
 from accounts.models import User
 from foundation.oauth_client.errors import OAuthError
 from integrations import circuit_breaker
@@ -185,7 +185,7 @@ def test_it_is_one_statement(amira: User, northwind: Alias, django_assert_num_qu
 def test_what_programs_ask_by_name_is_short_enough_to_be_read_once(amira: User, northwind: Alias) -> None:
     """psycopg takes a statement of more bytes apart at each call, which costs a quarter of the answer."""
     renewal.prepare()
-    for kind in (None, *bearer_tokens.KINDS):
+    for kind in (None, *authentication.TOKEN_KINDS):
         statement = ready_calls.statement_for(kind, False, tuple(admission.RULES))
         assert max(len(each.sql.encode()) for each in statement.statements.values()) <= 4096
 
