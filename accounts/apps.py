@@ -24,7 +24,7 @@ class AccountsConfig(AppConfig):
         import_module("accounts.signal_receivers")
         import_module("accounts.sign_in.audit_receivers")
         import_module("accounts.audited_models")
-        import_module("accounts.sign_in.known_devices")
+        import_module("accounts.sign_in.middleware")
         rotation.add_column(import_module("accounts.sign_in.mfa").SEALED_COLUMN)
         apps.get_app_config("account").verbose_name = _("E-mail addresses")
         apps.get_app_config("mfa").verbose_name = _("Two-step sign-in")

@@ -5,7 +5,7 @@ Django calls `password_changed` of its validators after each change of a passwor
 
 from accounts.models import User
 from accounts.oauth_server import validator
-from accounts.sign_in import known_devices
+from accounts.sign_in import middleware
 
 
 class EndGrantsOnPasswordChange:
@@ -20,4 +20,4 @@ class EndGrantsOnPasswordChange:
     def password_changed(self, password: str, user: User | None = None) -> None:
         if user is not None and user.pk:
             validator.end_grants(user)
-            known_devices.forget_devices(user)
+            middleware.forget_devices(user)

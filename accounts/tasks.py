@@ -11,7 +11,7 @@ from accounts.access_tokens import notices
 from accounts.access_tokens.models import ApplicationPassword, PermanentToken
 from accounts.models import User
 from accounts.oauth_server import refresh_replays
-from accounts.sign_in import attempt_counters, known_devices
+from accounts.sign_in import lockout, middleware
 from accounts.sign_in.tasks import send_password_link
 
 __all__ = ["send_password_link"]  # the worker looks for tasks in this module only
@@ -30,8 +30,8 @@ def send_notices() -> None:
 def forget_long_ended() -> None:
     PermanentToken.objects.long_ended().delete()
     ApplicationPassword.objects.long_ended().delete()
-    attempt_counters.forget_past()
-    known_devices.forget_unused()
+    lockout.forget_past_counters()
+    middleware.forget_unused_devices()
 
 
 @shared_task(name="accounts.clear_expired_grants")

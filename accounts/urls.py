@@ -17,8 +17,8 @@ from accounts.api import leaked_tokens
 from accounts.oauth_server import views as oauth_views
 from accounts.security_pages import activity_views, grant_views, sessions, views
 from accounts.sign_in import views as sign_in_views
+from accounts.sign_in.middleware import leaves_site
 from accounts.sign_in.reauthentication import recently_authenticated
-from accounts.sign_in.redirects import leaves_site
 
 
 class RowIdConverter(UUIDConverter):

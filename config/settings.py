@@ -63,14 +63,14 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "accounts.audit_middleware.attribute_admin_changes",
+    "accounts.sign_in.middleware.attribute_admin_changes",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "accounts.sign_in.known_devices.set_cookie",
-    "accounts.sign_in.redirects.mark_redirects",
+    "accounts.sign_in.middleware.set_device_cookie",
+    "accounts.sign_in.middleware.mark_redirects",
     "allauth.account.middleware.AccountMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "accounts.sign_in.lockout.LockedOutMiddleware",
+    "accounts.sign_in.middleware.LockedOutMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"

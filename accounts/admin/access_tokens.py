@@ -14,7 +14,7 @@ from accounts.access_tokens import operations
 from accounts.access_tokens.models import ApplicationPassword, PermanentToken
 from accounts.audit import log
 from accounts.models import User
-from accounts.sign_in.lockout import client_address
+from accounts.sign_in.middleware import client_address
 
 
 class LongLivedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable at run time

@@ -24,7 +24,7 @@ from accounts.audit import log
 from accounts.models import User
 from accounts.oauth_server import application_changes
 from accounts.oauth_server.models import Application
-from accounts.sign_in.lockout import client_address
+from accounts.sign_in.middleware import client_address
 
 NEW_SECRET = "_new_secret"  # noqa: S105 - the name of a button
 SECRET_BYTES = 32

@@ -33,7 +33,7 @@ from accounts.oauth_server.code_replay import digest
 from accounts.oauth_server.models import Application
 from accounts.oauth_server.refresh_rules import RefreshRules, is_active
 from accounts.oauth_server.request_rules import RequestRules
-from accounts.sign_in.lockout import LockedOut, client_address, seconds_locked
+from accounts.sign_in.middleware import LockedOut, client_address, seconds_locked
 
 AccessToken, Grant, RefreshToken = get_access_token_model(), get_grant_model(), get_refresh_token_model()
 

@@ -36,8 +36,7 @@ from accounts.oauth_server.request_rules import (
     known_parameters,
 )
 from accounts.oauth_server.resource_indicators import is_own_address
-from accounts.sign_in.lockout import client_address
-from accounts.sign_in.redirects import REDIRECTED_AT, was_redirected
+from accounts.sign_in.middleware import REDIRECTED_AT, client_address, was_redirected
 
 INACTIVE = {"active": False}
 
@@ -58,7 +57,7 @@ class Consent(AuthorizationView):  # type: ignore[misc]  # django-oauth-toolkit 
     template_name = "accounts/consent.html"
 
     def dispatch(self, request: HttpRequest, *arguments: Any, **names: Any) -> HttpResponse:
-        """Answer a redirect from the sign-in form with a page of its own (`accounts.sign_in.redirects`).
+        """Answer a redirect from the sign-in form with a page of its own (`accounts.sign_in.middleware`).
 
         Else the `form-action` policy of that form would block the redirect to the client. Only browsers apply it, and
         they send Fetch Metadata.

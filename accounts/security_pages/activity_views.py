@@ -9,7 +9,7 @@ from accounts.audit import log
 from accounts.audit.models import Event
 from accounts.models import User
 from accounts.security_pages.views import Request, page_url, with_owner
-from accounts.sign_in.lockout import client_address
+from accounts.sign_in.middleware import client_address
 
 PAGE_SIZE = 25
 

@@ -21,7 +21,7 @@ from django_htmx.middleware import HtmxDetails
 from accounts import privileges
 from accounts.models import User
 from accounts.oauth_server import grants
-from accounts.sign_in.lockout import client_address
+from accounts.sign_in.middleware import client_address
 
 Row = TypeVar("Row")
 MAY_END = (privileges.MAY_VIEW, "accounts.delete_approval")

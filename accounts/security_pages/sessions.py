@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 
 from accounts.models import User
 from accounts.oauth_server import validator
-from accounts.sign_in import known_devices
+from accounts.sign_in import middleware
 
 
 class Sessions(ListUserSessionsView):
@@ -29,7 +29,7 @@ class Sessions(ListUserSessionsView):
 
     def form_valid(self, form: forms.Form) -> HttpResponse:
         validator.end_grants(cast(User, self.request.user))
-        known_devices.forget_devices(cast(User, self.request.user), but=self.request)
+        middleware.forget_devices(cast(User, self.request.user), but=self.request)
         response: HttpResponse = super().form_valid(form)
         return response
 
@@ -40,6 +40,6 @@ def end(request: HttpRequest, session_id: int) -> HttpResponse:
     """End one of the user's own sessions. Ending the current one signs out."""
     session = get_object_or_404(UserSession, pk=session_id, user=request.user)
     session.end()
-    known_devices.forget_devices(cast(User, request.user), but=request)
+    middleware.forget_devices(cast(User, request.user), but=request)
     messages.success(request, _("The other browser is signed out."))
     return redirect("usersessions_list")

@@ -30,7 +30,7 @@ from accounts.oauth_server import grants
 from accounts.security_pages import grant_views
 from accounts.security_pages.forms import ApplicationPasswordForm, NewSecretForm, TokenForm
 from accounts.sign_in import mfa
-from accounts.sign_in.lockout import client_address
+from accounts.sign_in.middleware import client_address
 from accounts.sign_in.reauthentication import recently_authenticated
 
 EVENTS_SHOWN = 15

@@ -19,7 +19,7 @@ from django.views.decorators.debug import sensitive_variables
 from kombu.exceptions import ChannelError, OperationalError
 
 from accounts.models import User
-from accounts.sign_in import lockout, mail_server, mfa, tasks
+from accounts.sign_in import mail_server, mfa, middleware, tasks
 
 logger = logging.getLogger(__name__)
 WRONG = _("Please enter a correct username and password. Passwords are case-sensitive.")
@@ -43,7 +43,7 @@ class AccountAdapter(DefaultAccountAdapter):
         """Skip allauth's rate limit: `sign_in.backends` counts every attempt already."""
 
     def get_client_ip(self, request: HttpRequest) -> str:
-        return lockout.client_address(request)
+        return middleware.client_address(request)
 
     def get_reset_password_from_key_url(self, key: str) -> str:
         path = reverse("account_reset_password_from_key", kwargs={"uidb36": "UID", "key": "KEY"})

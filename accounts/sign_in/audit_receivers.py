@@ -13,7 +13,7 @@ from accounts.audit import log
 from accounts.audit.log import Kind
 from accounts.models import User
 from accounts.sign_in import mfa
-from accounts.sign_in.lockout import client_address
+from accounts.sign_in.middleware import client_address
 
 
 @receiver(user_logged_in)

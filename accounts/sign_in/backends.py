@@ -41,7 +41,7 @@ def single_user(rows: Any) -> User | None:
 class Backend(AuthenticationBackend):
     """allauth's backend with one password hash for every name, so that response times don't reveal which names exist.
 
-    Reserves an attempt before hashing, for every caller. Raises `accounts.sign_in.lockout.LockedOut`.
+    Reserves an attempt before hashing, for every caller. Raises `accounts.sign_in.middleware.LockedOut`.
     """
 
     candidate: User | None = None

@@ -1,90 +1,124 @@
-"""Lockout: limits of failed attempts, wherever a password or a code is accepted. Also finds the client's address.
+"""Lockout: limits of failed attempts, wherever a password or a code is accepted.
 
+Attempts are counted in the database. One is reserved before the work and settled after it. A place is taken by one
+conditional UPDATE, so the limit holds for parallel requests in all threads and processes, whatever cache the site has.
 A known device of the user has a counter of its own, so that guesses from elsewhere don't lock it.
 """
 
-import re
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
-from ipaddress import ip_address, ip_network
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.db.models import Case, F, Value, When
+from django.db.models.functions import Greatest
+from django.http import HttpRequest
+from django.utils import timezone
 
 from accounts.audit import log
 from accounts.audit.log import Kind
 from accounts.models import User
-from accounts.sign_in import attempt_counters, known_devices
-from accounts.sign_in.attempt_counters import Limit
+from accounts.sign_in import middleware
+from accounts.sign_in.middleware import LockedOut, TooManyCodes, client_address, counted_address
+from accounts.sign_in.models import AttemptCounter
 
-UNKNOWN_ADDRESS = "::"  # of a client on a Unix socket
-ADDRESS_WITH_PORT = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::[0-9]{1,5})?|([0-9.]+):[0-9]{1,5}")
+# Counters -------------------------------------------------------------------------------------------------------------
+
+
+WAIT_SECONDS = 10.0  # for a running attempt, which returns its place if it succeeds
+POLL_SECONDS = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limit:
+    """At most `times` failed attempts within `duration`. The last one locks the counter for another `duration`."""
+
+    counter: str
+    times: int
+    duration: timedelta
+
+
+def reserve(limits: Sequence[Limit]) -> Limit | None:
+    """Take a place at every limit and return None. If one limit is reached, take none and return that limit."""
+    for position, limit in enumerate(limits):
+        if not reserve_place(limit):
+            give_back(limits[:position])
+            return limit
+    return None
+
+
+def reserve_place(limit: Limit) -> bool:
+    """Take a place at one limit. Waits while running attempts hold the last places."""
+    give_up_at = time.monotonic() + WAIT_SECONDS
+    while not take_place(limit):
+        if is_locked(limit) or time.monotonic() > give_up_at:
+            return False
+        time.sleep(POLL_SECONDS)
+    return True
+
+
+def take_place(limit: Limit) -> bool:
+    """Take a place if there is one, starting a new window if the last is over."""
+    now = timezone.now()
+    rows = AttemptCounter.objects.filter(counter=limit.counter)
+    has_room = rows.filter(ends_at__gt=now, running__lt=Value(limit.times) - F("failures"))
+    over = rows.filter(ends_at__lte=now)
+    restarted = {"failures": 0, "running": 1, "ends_at": now + limit.duration}
+    if has_room.update(running=F("running") + 1) or over.update(**restarted):
+        return True
+    if rows.exists():
+        return False
+    AttemptCounter.objects.bulk_create([AttemptCounter(counter=limit.counter, ends_at=now)], ignore_conflicts=True)
+    return bool(over.update(**restarted) or has_room.update(running=F("running") + 1))
+
+
+def is_locked(limit: Limit) -> bool:
+    return AttemptCounter.objects.filter(
+        counter=limit.counter, failures__gte=limit.times, ends_at__gt=timezone.now()
+    ).exists()
+
+
+def give_back(limits: Sequence[Limit]) -> None:
+    """Return the places of an attempt that succeeded or was not made. Earlier failures still count."""
+    for limit in limits:
+        AttemptCounter.objects.filter(counter=limit.counter, running__gt=0).update(running=F("running") - 1)
+
+
+def count_failure(limits: Sequence[Limit]) -> list[Limit]:
+    """Settle a failed attempt. Returns the limits that it reached: of parallel failures, one alone reaches a limit."""
+    return [limit for limit in limits if count_one_failure(limit)]
+
+
+def count_one_failure(limit: Limit) -> bool:
+    rows = AttemptCounter.objects.filter(counter=limit.counter)
+    counted = {"failures": F("failures") + 1, "running": Greatest(F("running") - 1, 0)}
+    if rows.filter(failures=limit.times - 1).update(**counted, ends_at=timezone.now() + limit.duration):
+        return True
+    reaches_limit = When(failures=limit.times - 1, then=Value(timezone.now() + limit.duration))
+    rows.update(**counted, ends_at=Case(reaches_limit, default=F("ends_at")))
+    return False
+
+
+def forget_past_counters() -> None:
+    """Delete counters whose window is over."""
+    AttemptCounter.objects.filter(ends_at__lte=timezone.now()).delete()
+
+
+# Attempts -------------------------------------------------------------------------------------------------------------
+
+
 WRONG_CODES = 5
 WRONG_CODES_WITHIN = timedelta(minutes=5)
-
-
-class LockedOut(Exception):
-    """Too many attempts failed. `was_tried`: this attempt was made, failed, and reached the limit."""
-
-    def __init__(self, *, was_tried: bool = False) -> None:
-        super().__init__()
-        self.was_tried = was_tried
-
-
-class TooManyCodes(LockedOut):
-    """The limit of wrong codes is reached. Passwords of this account still work."""
 
 
 class Attempt:
     """Outcome of an attempt: a failure, unless `has_succeeded` is set."""
 
     has_succeeded = False
-
-
-def client_address(request: HttpRequest) -> str:
-    """The network address of the client, as seen by the outermost of PROXY_COUNT proxies. Ignores forged headers."""
-    forwarded_for = [without_port(entry.strip()) for entry in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]
-    if (
-        settings.PROXY_COUNT
-        and len(forwarded_for) >= settings.PROXY_COUNT
-        and is_address(forwarded_for[-settings.PROXY_COUNT])
-    ):
-        return plain_address(forwarded_for[-settings.PROXY_COUNT])
-    return plain_address(str(request.META.get("REMOTE_ADDR") or UNKNOWN_ADDRESS))
-
-
-def without_port(entry: str) -> str:
-    """The address without the port and brackets that some proxies add."""
-    match = ADDRESS_WITH_PORT.fullmatch(entry)
-    return match[1] or match[2] if match else entry
-
-
-def plain_address(text: str) -> str:
-    """One spelling for each address: a server that listens on "::" reports 192.0.2.1 as "::ffff:192.0.2.1"."""
-    if not is_address(text):
-        return text
-    address = ip_address(text.partition("%")[0])  # drop an IPv6 zone
-    return str(getattr(address, "ipv4_mapped", None) or address)
-
-
-def counted_address(request: HttpRequest) -> str:
-    """The address that failures are counted for: of IPv6 the /64 network, in which a client can choose any address."""
-    address = client_address(request)
-    if is_address(address) and ip_address(address).version == 6:
-        return str(ip_network(f"{address}/64", strict=False).network_address)
-    return address
-
-
-def is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 @contextmanager
@@ -99,7 +133,7 @@ def attempt(
     does not count.
     """
     limits = limits_of(request, user, name=name, known_place=known_place, with_code=with_code)
-    reached = attempt_counters.reserve(limits)
+    reached = reserve(limits)
     if reached is not None:
         raise TooManyCodes if reached.counter.startswith("codes ") else LockedOut
     current = Attempt()
@@ -109,17 +143,17 @@ def attempt(
         record_failure(request, user, limits)
         raise
     except BaseException:
-        attempt_counters.give_back(limits)
+        give_back(limits)
         raise
     if current.has_succeeded:
-        attempt_counters.give_back(limits)
+        give_back(limits)
     else:
         record_failure(request, user, limits)
 
 
 def record_failure(request: HttpRequest, user: User | None, limits: list[Limit]) -> None:
     """Count a failure and log it. Unknown names are not logged: they may be passwords typed into the wrong field."""
-    reached = [limit for limit in attempt_counters.count_failure(limits) if not limit.counter.startswith("codes ")]
+    reached = [limit for limit in count_failure(limits) if not limit.counter.startswith("codes ")]
     if user:
         log.write(Kind.SIGN_IN_REFUSED, whose=user, address=client_address(request))
     if reached and user:
@@ -130,7 +164,7 @@ def record_failure(request: HttpRequest, user: User | None, limits: list[Limit])
 
 def limits_of(request: HttpRequest, user: User | None, *, name: str, known_place: str, with_code: bool) -> list[Limit]:
     """The limits of an attempt. The address comes first: once locked, it adds no rows for more invented names."""
-    device = known_devices.device_of(request, user) if user else ""
+    device = middleware.device_of(request, user) if user else ""
     if user and (device or known_place):
         counters = [f"device {user.get_username()} {device or known_place}"]
     elif user:
@@ -145,24 +179,3 @@ def limits_of(request: HttpRequest, user: User | None, *, name: str, known_place
         codes = Limit(counter=f"codes {user.pk} {device}", times=WRONG_CODES, duration=WRONG_CODES_WITHIN)
         limits.append(codes)
     return limits
-
-
-def seconds_locked() -> int:
-    return int(settings.SIGN_IN_LOCK.total_seconds())
-
-
-class LockedOutMiddleware:
-    """Answers `LockedOut` with one page, which reveals neither whether the name exists nor the password is right."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
-
-    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        if not isinstance(exception, LockedOut):
-            return None
-        page = render(request, "accounts/locked.html", {"minutes": seconds_locked() // 60}, status=429)
-        page.headers["Retry-After"] = str(seconds_locked())
-        return page

@@ -8,7 +8,7 @@ from accounts.models import User
 
 
 class KnownDevice(models.Model):
-    """A browser that a user has signed in with (`accounts.sign_in.known_devices`)."""
+    """A browser that a user has signed in with (`accounts.sign_in.middleware`)."""
 
     user = models.ForeignKey(User, models.CASCADE, related_name="known_devices")
     device_id = models.CharField(max_length=64)

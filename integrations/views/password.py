@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods
 
-from accounts.sign_in.lockout import client_address
+from accounts.sign_in.middleware import client_address
 from integrations.connections import authorization
 from integrations.models.card import Integration
 from integrations.models.registry import GrantType, OAuth2Credential

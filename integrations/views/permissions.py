@@ -14,7 +14,7 @@ from django_htmx.middleware import HtmxDetails
 
 from accounts.audit import log
 from accounts.models import User
-from accounts.sign_in.lockout import client_address
+from accounts.sign_in.middleware import client_address
 from integrations.models import admission
 from integrations.models.card import Integration, integration_of
 from integrations.models.registry import SET_UP

@@ -11,7 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts.sign_in.redirects import REDIRECTED_AT, leaves_site, was_redirected
+from accounts.sign_in.middleware import REDIRECTED_AT, leaves_site, was_redirected
 from integrations.connections import authorization
 from integrations.models.addresses import registry_admin_url
 from integrations.models.card import DECISIONS, compose_outcome

@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts import tasks
 from accounts.access_tokens import operations
 from accounts.models import User
-from accounts.sign_in import known_devices
+from accounts.sign_in import middleware
 from accounts.sign_in.models import AttemptCounter, KnownDevice
 from tests import cast
 from tests.accounts import programs, proofs
@@ -127,7 +127,7 @@ def test_signing_out_elsewhere_makes_those_browsers_strangers(amira: User) -> No
     other, browser = signed_out_again(amira), Client()
     sign_in(browser)
     browser.post("/accounts/sessions/")
-    assert KnownDevice.objects.get().device_id == known_devices.device_id_in(request_of(browser))
+    assert KnownDevice.objects.get().device_id == middleware.device_id_in(request_of(browser))
     lock()
     assert sign_in(other).status_code == 429
 
@@ -146,7 +146,7 @@ def test_an_administrators_new_password_forgets_them_too(amira: User) -> None:
 def test_unused_browsers_are_forgotten(amira: User) -> None:
     signed_out_again(amira)
     sign_in(Client(), WRONG)
-    with time_machine.travel(timezone.now() + known_devices.LIFETIME):
+    with time_machine.travel(timezone.now() + middleware.DEVICE_LIFETIME):
         tasks.forget_long_ended()
     assert not KnownDevice.objects.exists()
     assert not AttemptCounter.objects.exists()
