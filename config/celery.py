@@ -1,13 +1,82 @@
-"""The Celery application: `celery -A config worker`, `celery -A config beat`."""
+"""The Celery application: `celery -A config worker`, `celery -A config beat`; and the embedded queue.
 
+The queue is kombu's filesystem transport, with atomic writes and tolerance for unreadable files. kombu's writes a
+message in place, and a file that it cannot parse ends the worker. Here a message appears whole or not at all, and an
+unreadable file is removed and logged. What has to be done is stored in rows, so a lost message costs seconds.
+"""
+
+import logging
 import os
+import time
+import uuid
+from pathlib import Path
+from queue import Empty
+from typing import Any
 
 from celery import Celery
+from kombu import transport
+from kombu.exceptions import ChannelError
+from kombu.transport import filesystem
+from kombu.utils.json import dumps, loads
 
-from config import file_queue
+logger = logging.getLogger(__name__)
+
+
+class Channel(filesystem.Channel):
+    def _put(self, queue: str, message: Any, **_options: Any) -> None:  # type: ignore[override]  # like its base class
+        name = f"{round(time.monotonic() * 1000)}_{uuid.uuid4()}.{queue}.msg"
+        hidden = Path(self.data_folder_out, f".{name}")
+        try:
+            hidden.write_text(dumps(message))
+            hidden.rename(Path(self.data_folder_out, name))
+        except OSError as error:
+            raise ChannelError(f"The queue's folder cannot be written: {type(error).__name__}") from error
+
+    def _get(self, queue: str, timeout: float | None = None) -> dict[str, Any]:
+        """Return the oldest message. A missing folder counts as an empty one, so that the worker survives it."""
+        for name in sorted(self._names(queue)):
+            claimed = Path(self.processed_folder, name)
+            try:
+                Path(self.data_folder_in, name).rename(claimed)  # succeeds for one worker only
+                content = claimed.read_bytes()
+                claimed.unlink()
+            except OSError:
+                continue
+            if (message := self._parse(content)) is not None:
+                return message
+            logger.error("Removed a file from the queue that is no message: %s", name)
+        raise Empty
+
+    def _parse(self, content: bytes) -> dict[str, Any] | None:
+        """Return the message, or None if kombu could not read it."""
+        try:
+            message: dict[str, Any] = loads(content.decode())
+            self.Message(message, channel=self)
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+            return None
+        return message
+
+    def _names(self, queue: str) -> list[str]:
+        try:
+            return [name for name in os.listdir(self.data_folder_in) if name.partition(".")[2] == f"{queue}.msg"]
+        except OSError:
+            return []
+
+
+class Transport(filesystem.Transport):
+    Channel = Channel
+
+
+def install_file_queue() -> None:
+    """Make this the transport for filesystem:// URLs."""
+    transport.TRANSPORT_ALIASES["filesystem"] = f"{__name__}:Transport"
+
+
+# Application ----------------------------------------------------------------------------------------------------------
+
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-file_queue.install()
+install_file_queue()
 app = Celery("keyrack")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()

@@ -6,8 +6,7 @@ The queue only speeds up delivery: everything that has to be done is stored in r
 from datetime import timedelta
 from pathlib import Path
 
-from config.environment import DATA_DIR, env
-from config.private_files import make_private_folder
+from config.environment import DATA_DIR, env, make_private_folder
 
 
 def broker_options(url: str, queue_dir: Path) -> dict[str, object]:

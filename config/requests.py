@@ -2,7 +2,7 @@
 
 Django decodes query and form with any Python codec that the caller names, before middleware runs: `zlib` and
 `undefined` raise an exception that no middleware sees, `unicode_escape` and `utf-7` produce lone surrogates.
-`config.characters` refuses forms in another character set; the proxy passes bodies on as they are.
+`config.middleware` refuses forms in another character set; the proxy passes bodies on as they are.
 """
 
 from collections.abc import Mapping

@@ -14,9 +14,8 @@ from whitenoise.compress import Compressor
 from config.api_settings import *  # noqa: F403
 from config.celery import app as celery_app  # noqa: F401 - every process that has settings has its Celery application
 from config.celery_settings import *  # noqa: F403
-from config.environment import BASE_DIR, DATA_DIR, env, path_from_checkout, required  # noqa: F401
+from config.environment import BASE_DIR, DATA_DIR, env, make_private_database, path_from_checkout, required  # noqa: F401
 from config.logging_settings import *  # noqa: F403
-from config.private_files import make_private_database
 
 DEBUG = env.bool("DEBUG", default=False)
 DEMO = env.bool("KEYRACK_DEMO", default=False)  # adds the page that signs the demo user in; `manage.py demo` sets it
@@ -57,8 +56,8 @@ MIDDLEWARE = [
     "integrations.api.fast_path.fast_path_middleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
-    "config.headers.page_headers",
-    "config.characters.RefuseNul",
+    "config.middleware.page_headers",
+    "config.middleware.RefuseNul",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

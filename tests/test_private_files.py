@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from config import private_files
+from config import environment
 from config.bootstrap import ROOT
 
 SCRIPT = """
@@ -49,11 +49,11 @@ def test_a_real_site_writes_for_its_own_user_only(tmp_path: Path) -> None:
 
 
 def test_a_new_database_is_private_from_its_first_byte(tmp_path: Path) -> None:
-    private_files.make_private_database(tmp_path / "new.sqlite3")
+    environment.make_private_database(tmp_path / "new.sqlite3")
     assert stat.S_IMODE((tmp_path / "new.sqlite3").stat().st_mode) == 0o600
 
 
 def test_a_folder_that_everybody_shares_is_left_alone(tmp_path: Path) -> None:
     tmp_path.chmod(0o1777)
-    private_files.make_private_folder(tmp_path)
+    environment.make_private_folder(tmp_path)
     assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o1777

@@ -34,8 +34,8 @@ LONGEST = 86_400.0  # seconds that `minimum_seconds` may be
 SKIPPED_MIDDLEWARE = frozenset({
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
-    "config.headers.page_headers",
-    "config.characters.RefuseNul",
+    "config.middleware.page_headers",
+    "config.middleware.RefuseNul",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

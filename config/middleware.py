@@ -1,8 +1,9 @@
-"""Middleware that answers 400 to requests with NUL characters, unknown character sets or incomplete bodies.
+"""Middleware of the site: refuses characters and forms that cannot be stored, and sets headers of responses.
 
-PostgreSQL refuses NUL in a text, and C libraries end a text there. It can come percent-encoded in a path, query or
-form, escaped in a quoted cookie, or within Basic credentials. The views of `integrations` and the API are exempt: they
-answer that there is no such name, state or search result. The proxy passes bodies on, for the third party to judge.
+Requests with NUL characters, unknown character sets or incomplete bodies are answered with 400. PostgreSQL refuses NUL
+in a text, and C libraries end a text there. It can come percent-encoded in a path, query or form, escaped in a quoted
+cookie, or within Basic credentials. The views of `integrations` and the API are exempt: they answer that there is no
+such name, state or search result. The proxy passes bodies on, for the third party to judge.
 """
 
 from base64 import b64decode
@@ -11,19 +12,24 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from django.core.exceptions import BadRequest, RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.http.request import UnreadablePostError
 from django.utils.datastructures import MultiValueDict
 
 from config import failures
 
+# Characters -----------------------------------------------------------------------------------------------------------
+
+
 API = "/api/"
 EXEMPT = (API, "/integrations/", "/remote-tables/", "/oauth_")
 NUL = "\0"
+
 # Django's forms check these and show the error beside the field. A password is only hashed, so any character will do.
 IN_SIGN_IN_FORMS = frozenset({"username", "login", "password", "oldpassword", "password1", "password2"})
 IN_TOKEN_REQUESTS = frozenset({"password"})
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+
 # Anyone can cause these, and Django would log each as an error and mail it to administrators.
 TOO_MUCH = (RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent)
 CHARSETS = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})  # that `config.requests` decodes correctly
@@ -101,3 +107,31 @@ def has_nul_in_credentials(request: HttpRequest) -> bool:
     except ValueError:
         return False
     return b"\0" in decoded or b"\0" in unquote_to_bytes(decoded)
+
+
+# Headers --------------------------------------------------------------------------------------------------------------
+
+
+EVERYWHERE = {
+    "Permissions-Policy": "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+def may_be_personal(request: HttpRequest, response: HttpResponse) -> bool:
+    """Tell whether a response may hold personal data: HTML and answers of the API."""
+    return request.path.startswith("/api/") or response.headers.get("Content-Type", "").startswith("text/html")
+
+
+def page_headers(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Set the headers unless a view has. Pages, including error pages, and answers of the API are never cached."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        for name, value in EVERYWHERE.items():
+            response.headers.setdefault(name, value)
+        if may_be_personal(request, response):
+            response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+    return middleware
