@@ -1,20 +1,30 @@
-"""The Personal Authentication dashboard and the details of one integration."""
+"""The Personal Authentication dashboard, the details of one integration, and its actions.
+
+Actions are: revoke, forget, cancel, try again, dismiss, check, confirm an address.
+"""
 
 import hashlib
+from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
+from django.template.loader import render_to_string
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.models import User
-from integrations import flows, remote_tables
-from integrations.models import events
-from integrations.models.card import Integration, integrations_of
+from integrations import circuit_breaker, flows, remote_tables
+from integrations.connections import authorization
+from integrations.models import events, revocation_reach
+from integrations.models.card import Integration, compose_outcome, integrations_of
 from integrations.models.registry import Alias, ApplicationRegistry
-from integrations.views.permissions import Request, for_people, with_integration
+from integrations.models.tokens import RevocationState
+from integrations.views.permissions import Request, for_people, own_integration, with_integration
 
 EVENTS_SHOWN = 10
 
@@ -83,3 +93,112 @@ def logo(request: HttpRequest, registry_id: UUID) -> HttpResponse:
         content_type=registry.logo_type,
         headers={"Content-Security-Policy": "default-src 'none'; sandbox"},
     )
+
+
+# Actions --------------------------------------------------------------------------------------------------------------
+
+
+def cards_response(request: Request) -> HttpResponse:
+    """Return the cards to htmx; redirect a browser without JavaScript to the dashboard."""
+    if request.htmx:
+        return show(request)
+    return redirect("integrations:dashboard")
+
+
+@require_http_methods(["GET", "POST"])
+@with_integration
+def revoke(request: Request, integration: Integration) -> HttpResponse:
+    if request.method == "GET":
+        also_ends = revocation_reach.also_ended(request.user, integration)
+        used_by = uses_of(request.user, integration.alias)
+        return confirmation(request, "integrations/revoke.html", integration, also_ends=also_ends, used_by=used_by)
+    revocation = authorization.revoke(request.user, integration.alias)
+    if revocation is None:
+        messages.info(request, _("%(title)s was not connected.") % {"title": integration.title})
+    elif revocation.state == RevocationState.UNSUPPORTED:
+        messages.success(
+            request, render_to_string("integrations/_removed_here_only.html", {"integration": integration})
+        )
+    else:
+        message = _("%(title)s removed here. Asking %(title)s to cancel the token.")
+        messages.success(request, message % {"title": integration.title})
+    return cards_response(request)
+
+
+def confirmation(request: Request, template: str, integration: Integration, **context: Any) -> HttpResponse:
+    """Ask for confirmation, as a page or as a dialog on the current page."""
+    return render(request, f"{template}#dialog" if request.htmx else template, {"integration": integration, **context})
+
+
+@require_http_methods(["GET", "POST"])
+@with_integration
+def forget(request: Request, integration: Integration) -> HttpResponse:
+    if request.method == "GET":
+        return confirmation(request, "integrations/forget.html", integration)
+    authorization.forget(request.user, integration.alias)
+    messages.success(request, _("%(title)s forgotten.") % {"title": integration.title})
+    return cards_response(request)
+
+
+@require_http_methods(["GET", "POST"])
+@with_integration
+def confirm_address(request: Request, integration: Integration) -> HttpResponse:
+    """Confirm a new address. Asks again if it has changed since it was shown."""
+    names = {"title": integration.title}
+    if request.method == "POST":
+        if authorization.confirm_address(request.user, integration, shown=request.POST.get("shown", "")):
+            messages.success(request, _("New address of %(title)s confirmed. Calls go there from now on.") % names)
+            return cards_response(request)
+        if not integration.address_changes:
+            return cards_response(request)
+        messages.warning(request, _("%(title)s has moved again. Check the new address.") % names)
+    moves = integration.address_moves
+    looks_alike = any(move.looks_alike for move in moves)
+    response = confirmation(
+        request, "integrations/confirm_address.html", integration, moves=moves, looks_alike=looks_alike
+    )
+    if request.htmx and request.method == "POST":
+        response["HX-Retarget"], response["HX-Reswap"] = "#dialog", "innerHTML"
+    return response
+
+
+def operation_view(operation: Callable[[User, Alias], None]) -> Callable[..., HttpResponse]:
+    """Return a view that applies an operation to the integration on POST and shows the cards."""
+
+    @with_integration
+    def view(request: Request, integration: Integration) -> HttpResponse:
+        operation(request.user, integration.alias)
+        return cards_response(request)
+
+    posted: Callable[..., HttpResponse] = require_POST(view)
+    return posted
+
+
+@require_POST
+@with_integration
+def cancel(request: Request, integration: Integration) -> HttpResponse:
+    authorization.cancel(request.user, integration.alias)
+    after = own_integration(request.user, integration.alias.pk)
+    if after.ended:
+        messages.info(request, compose_outcome(after, after.ended).spoken)
+    return cards_response(request)
+
+
+retry_revocation = operation_view(authorization.retry_revocation)
+dismiss = operation_view(authorization.dismiss)
+
+
+@require_POST
+@with_integration
+def check(request: Request, integration: Integration) -> HttpResponse:
+    """Check whether the provider answers again. Sends no token."""
+    names = {"title": integration.title}
+    try:
+        if circuit_breaker.check_now(integration.registry):
+            messages.success(request, _("%(title)s answers again.") % names)
+        else:
+            messages.warning(request, _("%(title)s still doesn’t answer. Your connection is kept.") % names)
+    except circuit_breaker.TooSoon as error:
+        names["seconds"] = str(error.seconds)
+        messages.info(request, _("%(title)s was checked a moment ago. Check again in %(seconds)s seconds.") % names)
+    return cards_response(request)

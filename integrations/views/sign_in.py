@@ -1,22 +1,29 @@
-"""Views of a sign-in: the initiator, the callback and the page where it ends."""
+"""Views of a sign-in: the initiator, the callback, the page where it ends, and the window "Get OAuth Token".
 
+The window is for integrations with the password grant. Its username and password are bound to nothing that is stored.
+"""
+
+from http import HTTPStatus
 from uuid import UUID
 
+from django import forms
 from django.contrib.auth.decorators import login_required
 from django.core import signing
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.crypto import constant_time_compare
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
-from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from django.views.decorators.http import require_GET, require_http_methods, require_safe
 
-from accounts.sign_in.middleware import REDIRECTED_AT, leaves_site, was_redirected
+from accounts.sign_in.middleware import REDIRECTED_AT, client_address, leaves_site, was_redirected
 from integrations.connections import authorization
 from integrations.models.addresses import registry_admin_url
-from integrations.models.card import DECISIONS, compose_outcome
-from integrations.models.registry import OAuth2Credential
-from integrations.models.tokens import AuthorizationAttempt
+from integrations.models.card import Ending, Integration, compose_outcome
+from integrations.models.registry import GrantType, OAuth2Credential
+from integrations.models.tokens import AttemptStatus, AuthorizationAttempt
 from integrations.views.permissions import BINDING, Request, for_signing_in, session_binding, with_audit_log
 
 CONFIRMATION_SECONDS = 600
@@ -84,11 +91,11 @@ def is_from_here(request: Request) -> bool:
 def confirmed_url(request: Request) -> str:
     """Return this address with a signature that proves that our page showed it in this session."""
     query = request.GET.copy()
-    query["confirm"] = signing.dumps(confirmation(request), salt="start")
+    query["confirm"] = signing.dumps(signed_confirmation(request), salt="start")
     return f"{request.path}?{query.urlencode()}"
 
 
-def confirmation(request: Request) -> str:
+def signed_confirmation(request: Request) -> str:
     """Return what the start page signs. A later redirect to the initiator invalidates it."""
     return f"{session_binding(request)} {request.session.get(REDIRECTED_AT, '')}"
 
@@ -98,7 +105,7 @@ def is_confirmed(request: Request) -> bool:
         signed = signing.loads(request.GET.get("confirm", ""), salt="start", max_age=CONFIRMATION_SECONDS)
     except signing.BadSignature:
         return False
-    return constant_time_compare(str(signed), confirmation(request))
+    return constant_time_compare(str(signed), signed_confirmation(request))
 
 
 def without_referrer(response: HttpResponse) -> HttpResponse:
@@ -178,4 +185,94 @@ def done(request: Request, attempt_id: UUID) -> HttpResponse:
     }
     response = render(request, "integrations/done.html", context)
     # With no-referrer, a browser sends the form with "Origin: null", and the CSRF check refuses it.
-    return response if outcome.ending in DECISIONS else without_referrer(response)
+    return response if outcome.ending == Ending.OTHER_ACCOUNT else without_referrer(response)
+
+
+# Password grant -------------------------------------------------------------------------------------------------------
+
+
+class PasswordForm(forms.Form):
+    """Username and password at the provider. Never bound to anything that is stored."""
+
+    username = forms.CharField(
+        label=gettext_lazy("Username"),
+        max_length=255,
+        widget=forms.TextInput(attrs={"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"}),
+    )
+    password = forms.CharField(
+        label=gettext_lazy("Password"),
+        max_length=4096,
+        strip=False,
+        widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "current-password"}),
+    )
+
+
+@sensitive_post_parameters("password")
+@require_http_methods(["GET", "POST"])
+@for_signing_in
+def password(request: Request) -> HttpResponse:
+    credential = requested_credential(
+        request, "sysparm_oauth_requestor", "sysparm_oauth_provider_profile", "sysparm_oauth_personal"
+    )
+    try:
+        integration = authorization.integration_for(request.user, credential)
+    except authorization.NotAvailable as error:
+        raise Http404 from error
+    if credential.profile.grant_type != GrantType.PASSWORD:
+        raise Http404
+    form = PasswordForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        return sign_in_with_password(request, form, integration, credential)
+    return render_window(request, form, integration)
+
+
+@sensitive_variables()
+def sign_in_with_password(
+    request: Request, form: PasswordForm, integration: Integration, credential: OAuth2Credential
+) -> HttpResponse:
+    try:
+        attempt = authorization.sign_in(
+            request.user,
+            credential,
+            username=form.cleaned_data["username"],
+            password=form.cleaned_data["password"],
+            session_binding=session_binding(request),
+            popup=request.GET.get("display") == "popup",
+            next_path=request.GET.get("next", ""),
+            address=client_address(request),
+        )
+    except authorization.TooManyStarts:
+        return render_window(request, form, integration, too_many_tries_message(integration), status=429)
+    except authorization.NotAvailable as error:
+        raise Http404 from error
+    if attempt.status == AttemptStatus.FAILED and attempt.failure_code in PASSWORD_REFUSALS:
+        words, status = PASSWORD_REFUSALS[attempt.failure_code]
+        return render_window(request, form, integration, words(integration), status=status)
+    return HttpResponseRedirect(done_url(attempt), status=303)
+
+
+def wrong_password_message(integration: Integration) -> str:
+    message = _("%(title)s didn’t accept that username and password. Check both and try again.")
+    return message % {"title": integration.title}
+
+
+def too_many_tries_message(_integration: Integration) -> str:
+    return _("Too many tries. Wait 15 minutes, or ask your administrator.")
+
+
+def second_step_message(_integration: Integration) -> str:
+    return _("You use two-step sign-in. Create an application password under Account security and enter it here.")
+
+
+PASSWORD_REFUSALS = {
+    "invalid_grant": (wrong_password_message, HTTPStatus.BAD_REQUEST),
+    "locked_out": (too_many_tries_message, HTTPStatus.TOO_MANY_REQUESTS),
+    "second_factor_is_on": (second_step_message, HTTPStatus.BAD_REQUEST),
+}
+
+
+def render_window(
+    request: Request, form: PasswordForm, integration: Integration, alert: str = "", *, status: int = 200
+) -> HttpResponse:
+    context = {"form": form, "integration": integration, "alert": alert}
+    return render(request, "integrations/password.html", context, status=status)
