@@ -1,29 +1,63 @@
 """The proxy: passes a call on to the third party with the user's token, and streams the response back.
 
 A response must not set cookies, run scripts, redirect a browser or be cached: the header policy of `calls` filters its
-headers, and `SANDBOX` adds ours.
+headers, and `SANDBOX` adds ours. A session is for Keyrack's own pages only: a GET isn't harmless here, since it is
+passed on to a server that may act on it, and the response is loaded from our origin.
 """
 
+import re
 from collections.abc import Callable
+from io import BytesIO
 from typing import Any, ClassVar
+from urllib.parse import quote, unquote_to_bytes
 
+from django.core.handlers.wsgi import WSGIRequest
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.utils.encoding import repercent_broken_unicode
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from gunicorn.http.errors import ParseException
-from rest_framework.exceptions import MethodNotAllowed
+from rest_framework.exceptions import MethodNotAllowed, PermissionDenied
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 
-from accounts.api.authentication import BearerToken
+from accounts.api.authentication import BearerToken, Session
 from accounts.models import User
 from foundation.oauth_client.errors import Unusable
 from integrations import calls
-from integrations.api.raw_paths import requested_path
-from integrations.api.session_authentication import SessionOfOwnPages
 from integrations.api.views import SERVICE, ApiView, program_of
 from integrations.calls import BadPath
 from integrations.personal_auth import NotAuthenticated, PersonalAuthAPI
+
+OUR_PAGES = {"same-origin", "none"}  # Sec-Fetch-Site; none: typed into the address bar
+LOADED_AS = {"", "empty", "document", "image"}  # Sec-Fetch-Dest
+
+
+class SessionOfOwnPages(Session):
+    def enforce_csrf(self, request: Request) -> None:
+        """Check the CSRF token in the headers only: reading a form would consume the body that is passed on."""
+        if not is_of_our_pages(request) or request.headers.get("Sec-Fetch-Dest", "") not in LOADED_AS:
+            raise PermissionDenied("Only Keyrack's own pages may use a session, and not for a part of a page.")
+        if not getattr(request._request, "_dont_enforce_csrf_checks", False):  # set by Django's test client
+            super().enforce_csrf(without_body(request))
+
+
+def is_of_our_pages(request: Request) -> bool:
+    """Tell whether our page sent the request: by Sec-Fetch-Site, or by Origin with plain http and old browsers."""
+    if "Sec-Fetch-Site" in request.headers:
+        return request.headers["Sec-Fetch-Site"] in OUR_PAGES
+    page = request.headers.get("Origin") or request.headers.get("Referer")
+    return not page or page.split("/", 3)[2:3] == [request._request.get_host()]
+
+
+def without_body(request: Request) -> Any:
+    """Copy the request without body, and without path, which Django has decoded in place and can't decode again."""
+    empty = {"wsgi.input": BytesIO(), "CONTENT_LENGTH": "0", "CONTENT_TYPE": "", "PATH_INFO": "/", "SCRIPT_NAME": ""}
+    return WSGIRequest({**request.META, **empty})
+
+
+# View -----------------------------------------------------------------------------------------------------------------
+
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")  # those in the OpenAPI description; others work too
 PLAIN = {  # headers that the skipped middleware would set
@@ -169,3 +203,35 @@ def by_name(headers: list[tuple[str, str]]) -> dict[str, list[str]]:
     for name, value in headers:
         values_by_name.setdefault(name.title(), []).append(value)
     return values_by_name
+
+
+# Raw path -------------------------------------------------------------------------------------------------------------
+
+
+UNENCODED = "/:@!$&'()*+,;=-._~"  # characters that need no encoding in a path (RFC 3986 §3.3)
+IN_QUERY = UNENCODED + '%?[]|^`{}"<>'
+BARE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")  # a % that starts no escape; urllib3 would encode all others again
+ORIGIN = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://[^/?]*")  # in the absolute form of a request target (RFC 9112 §3.2.2)
+
+
+def requested_path(request: HttpRequest, path: str) -> str:
+    """Return the raw form of `path`, the decode_path end of the address, with its query."""
+    query = quote(str(request.META.get("QUERY_STRING", "")).encode("latin-1"), safe=IN_QUERY)
+    return BARE_PERCENT.sub("%25", raw_path(request, path) + (f"?{query}" if query else ""))
+
+
+def raw_path(request: HttpRequest, path: str) -> str:
+    """Return the raw form of `path`. If the server passes no raw address, encode the decode_path one."""
+    raw = ORIGIN.sub("", str(request.META.get("RAW_URI") or request.META.get("REQUEST_URI") or "").partition("?")[0])
+    if not raw:
+        return quote(path, safe=UNENCODED)
+    slashes = request.path.removesuffix(path).count("/")
+    *before, tail = raw.split("/", slashes)
+    if decode_path(raw) != request.path or decode_path(tail) != path or len(before) != slashes:
+        raise BadPath("The address is ambiguous.")
+    return quote(tail.encode("latin-1"), safe=UNENCODED + "%")
+
+
+def decode_path(raw: str) -> str:
+    """Decode a path as Django decodes PATH_INFO."""
+    return repercent_broken_unicode(unquote_to_bytes(raw.encode("latin-1"))).decode()

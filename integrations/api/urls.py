@@ -4,7 +4,7 @@ from django.contrib.auth.decorators import login_required
 from django.urls import path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from integrations.api import proxy, remote_tables, subflows, views
+from integrations.api import proxy, remote_tables, views
 
 app_name = "api"
 urlpatterns = [
@@ -16,8 +16,8 @@ urlpatterns = [
     path("integrations/<str:alias>/token/", views.Token.as_view(), name="token"),
     re_path(r"^integrations/(?P<alias>[^/]+)/proxy/(?P<path>[\s\S]*)", proxy.Proxy.as_view(), name="proxy"),
     path("remote-tables/<str:name>/rows/", remote_tables.RemoteTableRows.as_view(), name="remote-table-rows"),
-    path("subflows/<str:name>/runs/", subflows.Runs.as_view(), name="subflow-runs"),
-    path("subflow-runs/<str:run_id>/", subflows.OneRun.as_view(), name="subflow-run"),
+    path("subflows/<str:name>/runs/", views.Runs.as_view(), name="subflow-runs"),
+    path("subflow-runs/<str:run_id>/", views.OneRun.as_view(), name="subflow-run"),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", login_required(SpectacularSwaggerSplitView.as_view(url_name="api:schema")), name="docs"),
 ]

@@ -1,18 +1,23 @@
-"""API views of integrations."""
+"""API views of integrations and subflows."""
 
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar, cast
 
+from django.conf import settings
+from django.core.paginator import Paginator
 from django.http import Http404
 from drf_spectacular.utils import extend_schema
-from rest_framework.exceptions import PermissionDenied
+from rest_framework.exceptions import NotFound, PermissionDenied, ValidationError
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import Serializer
+from rest_framework.utils.urls import replace_query_param
 from rest_framework.views import APIView
 
 from accounts.api.permissions import HasScopes
 from accounts.models import User
-from integrations.api.pagination import page_response
+from integrations import flows
 from integrations.api.serializers import (
     AccessTokenSerializer,
     InitiatorUrlSerializer,
@@ -20,11 +25,15 @@ from integrations.api.serializers import (
     MinimumSecondsSerializer,
     PageSerializer,
     RevokeResultSerializer,
+    StartSerializer,
+    SubflowRunSerializer,
     TokenValidSerializer,
 )
 from integrations.connections.renewal import note_use
 from integrations.models import admission
 from integrations.models.card import Integration, integration_named, integrations_of
+from integrations.models.flows import SubflowRun
+from integrations.models.registry.aliases import id_in
 from integrations.personal_auth import PersonalAuthAPI
 
 SERVICE = "service:{alias}"  # with the alias of the address
@@ -145,3 +154,73 @@ class Token(ApiView):
         if integration.token:
             note_use(integration.token, program_of(request.auth))
         return Response(AccessTokenSerializer(token).data)
+
+
+# Pages ----------------------------------------------------------------------------------------------------------------
+
+
+def page_response(request: Request, rows: Sequence[Any], serializer: type[Serializer[Any]]) -> Response:
+    """Return the requested page. One beyond the last is empty: rows may have been deleted meanwhile."""
+    parameters = PageSerializer(data=request.query_params)
+    parameters.is_valid(raise_exception=True)
+    number, size = parameters.validated_data["page"], parameters.validated_data["page_size"]
+    start = (number - 1) * size
+    data = serializer(rows[start : start + size], many=True).data
+    return Response(data, headers={"Link": link_header(request, number, Paginator(rows, size).num_pages)})
+
+
+def link_header(request: Request, number: int, last: int) -> str:
+    """Return the Link header. Its URLs start with SITE_URL, never with the Host header."""
+    numbers = {"first": 1, "prev": min(number - 1, last), "next": number + 1, "last": last}
+    url = f"{settings.SITE_URL}{request.get_full_path()}"
+    pages = {rel: page for rel, page in numbers.items() if 1 <= page <= last}
+    return ", ".join(f'<{replace_query_param(url, "page", page)}>; rel="{rel}"' for rel, page in pages.items())
+
+
+# Subflows -------------------------------------------------------------------------------------------------------------
+
+
+NO_SUBFLOW = "There is no such subflow for you."
+NO_RUN = "You have no such run."
+
+
+def run_response(run: SubflowRun, *, status: int) -> Response:
+    """Return a run, uncached: its outputs are the user's."""
+    return Response(SubflowRunSerializer(run).data, status=status, headers={"Cache-Control": "no-store"})
+
+
+class Runs(ApiView):
+    scopes = {"POST": ["subflows:run"]}
+
+    @extend_schema(
+        operation_id="subflows_run",
+        request=StartSerializer,
+        responses={201: SubflowRunSerializer, 202: SubflowRunSerializer},
+    )
+    def post(self, request: Request, name: str) -> Response:
+        """Run a subflow. 201 has its result; in the background, 202 has the id to read it by."""
+        parameters = StartSerializer(data=request.data)
+        parameters.is_valid(raise_exception=True)
+        in_background, inputs = parameters.validated_data["background"], parameters.validated_data["inputs"]
+        start = flows.start_subflow if in_background else flows.run_subflow
+        try:
+            run = start(name, user=cast(User, request.user), inputs=inputs, origin="REST API")
+        except flows.NotAvailable:
+            raise NotFound(NO_SUBFLOW) from None
+        except flows.BadInputs as error:
+            raise ValidationError(str(error)) from None
+        return run_response(run, status=202 if in_background else 201)
+
+
+class OneRun(ApiView):
+    scopes = {"GET": ["subflows:run"]}
+
+    @extend_schema(operation_id="subflow_runs_retrieve", responses=SubflowRunSerializer)
+    def get(self, request: Request, run_id: str) -> Response:
+        """State and result of a run. Outputs are stored for a limited time."""
+        run_pk = id_in(run_id)
+        runs = SubflowRun.objects.filter(user=cast(User, request.user))
+        run = runs.filter(pk=run_pk).first() if run_pk else None
+        if run is None:
+            raise NotFound(NO_RUN)
+        return run_response(run, status=200)
