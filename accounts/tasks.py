@@ -10,7 +10,7 @@ from accounts import token_families
 from accounts.access_tokens import notices
 from accounts.access_tokens.models import ApplicationPassword, PermanentToken
 from accounts.models import User
-from accounts.oauth_server import refresh_replays
+from accounts.oauth_server import replays
 from accounts.sign_in import lockout, middleware
 from accounts.sign_in.tasks import send_password_link
 
@@ -43,7 +43,7 @@ def clear_expired_grants() -> None:
 
 @shared_task(name="accounts.forget_refresh_replays")
 def forget_refresh_replays() -> None:
-    refresh_replays.delete_expired()
+    replays.delete_expired_successors()
 
 
 @shared_task(name="accounts.tell_of_leaked_grant", autoretry_for=(OSError,), max_retries=5, retry_backoff=True)

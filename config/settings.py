@@ -201,7 +201,7 @@ REFRESH_REPLAY_SECONDS = env.int("REFRESH_REPLAY_SECONDS", default=60)  # docs/d
 OAUTH2_PROVIDER = {
     "OAUTH2_VALIDATOR_CLASS": "accounts.oauth_server.validator.Validator",
     "OAUTH2_BACKEND_CLASS": "accounts.oauth_server.request_rules.Core",
-    "RESOURCE_SERVER_TOKEN_RESOURCE_VALIDATOR": "accounts.oauth_server.resource_indicators.covers",
+    "RESOURCE_SERVER_TOKEN_RESOURCE_VALIDATOR": "accounts.oauth_server.request_rules.covers",
     "SCOPES_BACKEND_CLASS": "accounts.oauth_server.validator.Scopes",
     "OIDC_ISS_ENDPOINT": SITE_URL,
     "ACCESS_TOKEN_EXPIRE_SECONDS": 600,

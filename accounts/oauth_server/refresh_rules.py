@@ -11,10 +11,9 @@ from oauth2_provider.settings import oauth2_settings
 from oauthlib.oauth2.rfc6749 import errors
 
 from accounts import token_families
-from accounts.models import User
-from accounts.oauth_server import code_replay, refresh_replays
+from accounts.oauth_server import replays
 from accounts.oauth_server.models import Application
-from accounts.oauth_server.request_rules import AnyRequest, InvalidTarget
+from accounts.oauth_server.request_rules import AnyRequest, InvalidTarget, is_active
 from foundation.secrets_at_rest import Unreadable
 
 RefreshToken = get_refresh_token_model()
@@ -38,7 +37,7 @@ class RefreshRules(OAuth2Validator):
         self, refresh_token: str, client: Application, request: AnyRequest, *args: Any, **kwargs: Any
     ) -> bool:
         """Replaces the toolkit's, which ends the family before a replay within the window could be recognised."""
-        rows = RefreshToken.objects.filter(token_checksum=code_replay.digest(refresh_token))
+        rows = RefreshToken.objects.filter(token_checksum=replays.digest(refresh_token))
         row = rows.select_related("access_token", "user").order_by(F("revoked").desc(nulls_first=True)).first()
         if row is None:
             return False
@@ -49,10 +48,10 @@ class RefreshRules(OAuth2Validator):
         request.refresh_successor = successor
         return row.application_id == client.pk and is_usable(request.refresh_token_instance)
 
-    def find_successor(self, row: Any, request: AnyRequest) -> refresh_replays.Successor:
+    def find_successor(self, row: Any, request: AnyRequest) -> replays.Successor:
         """The successor of a replaced token, within the window. Else ends the family and raises InvalidGrantError."""
         try:
-            successor = refresh_replays.find_successor(request.refresh_token, request.client)
+            successor = replays.find_successor(request.refresh_token, request.client)
         except Unreadable:  # the key is not set in this process, which is no reuse
             raise errors.InvalidGrantError(request=request) from None
         if successor is None:
@@ -75,9 +74,7 @@ class RefreshRules(OAuth2Validator):
             except AlreadyReplaced as error:
                 self.return_successor(self.find_successor(error.refresh_token, request), token, request)
 
-    def return_successor(
-        self, successor: refresh_replays.Successor, token: dict[str, Any], request: AnyRequest
-    ) -> None:
+    def return_successor(self, successor: replays.Successor, token: dict[str, Any], request: AnyRequest) -> None:
         """Put the successor's tokens into the response, unless this request asks for less than they allow."""
         access_token = successor.row.access_token
         if not set(access_token.scope.split()) <= set(request.scopes or ()):
@@ -96,7 +93,7 @@ class RefreshRules(OAuth2Validator):
             raise AlreadyReplaced(replaced)
         super()._save_bearer_token(token, request, *args, **kwargs)
         if replaced:
-            refresh_replays.store(replaced, str(request.refresh_token), token)
+            replays.store_successor(replaced, str(request.refresh_token), token)
 
     def _create_refresh_token(self, request: AnyRequest, code: str, access_token: Any, previous: Any) -> Any:
         """Bind the refresh token to all resources of the grant; the access token may have fewer (RFC 8707 §2.2)."""
@@ -109,7 +106,7 @@ class RefreshRules(OAuth2Validator):
     def revoke_token(self, token: str, token_type_hint: str, request: AnyRequest, *args: Any, **kwargs: Any) -> None:
         """Revoke the token, and its replay within the window (RFC 7009 §2.1)."""
         super().revoke_token(token, token_type_hint, request, *args, **kwargs)
-        refresh_replays.forget(token, request.client)
+        replays.forget_successor(token, request.client)
 
 
 def is_usable(refresh_token: Any) -> bool:
@@ -120,8 +117,3 @@ def is_usable(refresh_token: Any) -> bool:
     if refresh_token.access_token.expires + idle <= timezone.now():
         return False
     return is_active(refresh_token.user) and not token_families.is_over(refresh_token.token_family)
-
-
-def is_active(user: User | None) -> bool:
-    """Whether the account exists and is active. True for None: a client's own token has no user."""
-    return user is None or User.objects.filter(pk=user.pk, is_active=True).exists()

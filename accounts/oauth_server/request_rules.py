@@ -1,26 +1,60 @@
 """Checks of OAuth requests that RFC 6749 and its successors require, and oauthlib and the toolkit lack.
 
+Resource indicators (RFC 8707) say which `resource` a client may request, and where a token bound to one is accepted.
 `Core` translates between Django's and oauthlib's requests, for every endpoint of the server. `RequestRules` is the part
-of the validator that checks the form of requests. Knows neither token rows nor approvals.
+of the validator that checks the form of requests. Knows no approvals.
 """
 
 import base64
 import re
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any, TypeAlias
-from urllib.parse import parse_qsl, unquote_plus
+from urllib.parse import SplitResult, parse_qsl, unquote_plus, urlsplit
 
+from django.conf import settings
 from django.http import HttpRequest, QueryDict
 from oauth2_provider.models import get_grant_model
 from oauth2_provider.oauth2_backends import OAuthLibCore
-from oauth2_provider.oauth2_validators import OAuth2Validator
+from oauth2_provider.oauth2_validators import OAuth2Validator, validate_resource_as_url_prefix
 from oauthlib.common import urlencode
 from oauthlib.oauth2.rfc6749 import errors
 
-from accounts.oauth_server import code_replay, resource_indicators
+from accounts.models import User
+from accounts.oauth_server import replays
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+LONGEST = 2000  # characters of a resource
+
+
+def is_own_address(resource: str) -> bool:
+    """Whether the resource is a URL of this site. Nothing else accepts our tokens."""
+    if not resource.isascii() or not resource.isprintable() or len(resource) > LONGEST or {" ", "#"} & {*resource}:
+        return False
+    try:
+        parts = urlsplit(resource)
+        return "@" not in parts.netloc and _origin(parts) == _origin(urlsplit(settings.SITE_URL))
+    except ValueError:  # malformed port or IPv6 address
+        return False
+
+
+def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
+    scheme = parts.scheme.lower()
+    return scheme, parts.hostname, parts.port or DEFAULT_PORTS.get(scheme)
+
+
+def covers(request_url: str, resources: Iterable[str]) -> bool:
+    """Whether a token for these resources is accepted at this URL of ours, under any host name."""
+    path = urlsplit(request_url).path
+    return bool(validate_resource_as_url_prefix(f"{settings.SITE_URL}{path}", list(resources)))
+
+
+# Requests -------------------------------------------------------------------------------------------------------------
+
 
 Grant = get_grant_model()
 GRANT_TYPES = frozenset({"authorization_code", "password", "client_credentials", "refresh_token"})
+
 # All others must be ignored (RFC 6749 §3.1). In oauthlib's request they would also hide attributes of its own.
 PARAMETERS = frozenset({
     "client_id", "client_secret", "code", "code_challenge", "code_challenge_method", "code_verifier", "grant_type",
@@ -64,7 +98,7 @@ def find_request_error(parameters: QueryDict) -> errors.OAuth2Error | None:
         return errors.InvalidRequestError(description="prompt=none stands alone.")
     if "create" in prompts:  # the toolkit would not report it to the client
         return errors.InvalidRequestError(description="Unsupported prompt: create.")
-    if not all(map(resource_indicators.is_own_address, parameters.getlist("resource"))):
+    if not all(map(is_own_address, parameters.getlist("resource"))):
         return InvalidTarget()
     return find_challenge_error(parameters.get("code_challenge"), parameters.get("code_challenge_method"))
 
@@ -123,7 +157,7 @@ def requested_resources(request: AnyRequest) -> list[str]:
     if isinstance(resources, str):
         pairs = [*parse_qsl(request.uri_query), *(request.decoded_body or [])]
         resources = [value for name, value in pairs if name == "resource"]
-    if not all(map(resource_indicators.is_own_address, resources)):
+    if not all(map(is_own_address, resources)):
         raise InvalidTarget(request=request)
     return list(dict.fromkeys(resources))
 
@@ -209,8 +243,13 @@ class RequestRules(OAuth2Validator):
 def granted_resources(request: AnyRequest, requested: list[str]) -> list[str]:
     """The resources that the grant is bound to; empty if it is bound to none."""
     if request.grant_type == "authorization_code":
-        code = {"code": code_replay.digest(request.code), "application": request.client}
+        code = {"code": replays.digest(request.code), "application": request.client}
         return list(Grant.objects.filter(**code).values_list("resource", flat=True).first() or [])
     if request.grant_type == "refresh_token":
         return list(request.refresh_token_instance.resource)
     return requested
+
+
+def is_active(user: User | None) -> bool:
+    """Whether the account exists and is active. True for None: a client's own token has no user."""
+    return user is None or User.objects.filter(pk=user.pk, is_active=True).exists()

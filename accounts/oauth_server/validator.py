@@ -27,12 +27,12 @@ from accounts.access_tokens import operations
 from accounts.audit import log
 from accounts.audit.log import Event, Kind
 from accounts.models import User
-from accounts.oauth_server import application_changes, code_replay, password_grant
+from accounts.oauth_server import application_changes, password_grant, replays
 from accounts.oauth_server.application_changes import approved_version
-from accounts.oauth_server.code_replay import digest
 from accounts.oauth_server.models import Application
-from accounts.oauth_server.refresh_rules import RefreshRules, is_active
-from accounts.oauth_server.request_rules import RequestRules
+from accounts.oauth_server.refresh_rules import RefreshRules
+from accounts.oauth_server.replays import digest
+from accounts.oauth_server.request_rules import RequestRules, is_active
 from accounts.sign_in.middleware import LockedOut, client_address, seconds_locked
 
 AccessToken, Grant, RefreshToken = get_access_token_model(), get_grant_model(), get_refresh_token_model()
@@ -199,12 +199,12 @@ class Validator(RequestRules, RefreshRules):
         """Issue tokens. Of two parallel requests with one code, the second counts as a replay."""
         try:
             super().save_bearer_token(token, request, *args, **kwargs)
-        except code_replay.Replayed:
+        except replays.Replayed:
             self.end_replayed(str(request.code), cast(Application, request.client), request)
             raise errors.InvalidGrantError(request=request) from None
 
     def end_replayed(self, code: str, client: Application, request: Request) -> None:
-        for refresh_token in code_replay.end_tokens_of(code, client):
+        for refresh_token in replays.end_tokens_of(code, client):
             self.log_event(Kind.CODE_REPLAYED, refresh_token, request)
 
     def _save_bearer_token(self, token: dict[str, Any], request: Request, *args: Any, **kwargs: Any) -> None:
@@ -218,7 +218,7 @@ class Validator(RequestRules, RefreshRules):
             raise errors.InvalidGrantError(description="The application has just been changed.", request=request)
         super()._save_bearer_token(token, request, *args, **kwargs)
         if request.grant_type == "authorization_code":
-            code_replay.record_redemption(str(request.code), token, cast(Application, request.client))
+            replays.record_redemption(str(request.code), token, cast(Application, request.client))
 
 
 def end_grants(user: User, application: Application | None = None) -> None:

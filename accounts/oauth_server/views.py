@@ -2,7 +2,7 @@
 
 import json
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -18,26 +18,32 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 from oauth2_provider.exceptions import OAuthToolkitError
-from oauth2_provider.oauth2_backends import _add_iss_to_redirect
+from oauth2_provider.models import get_access_token_model, get_refresh_token_model
+from oauth2_provider.oauth2_backends import _add_iss_to_redirect, get_oauthlib_core
 from oauth2_provider.settings import oauth2_settings
 from oauth2_provider.views import AuthorizationView, OAuthServerMetadataView, TokenView
+from oauthlib.common import Request
 from oauthlib.oauth2.rfc6749 import errors
 
-from accounts import scopes
+from accounts import scopes, token_families
 from accounts.audit import log
 from accounts.audit.log import Kind
-from accounts.oauth_server import application_changes, introspection
+from accounts.models import User
+from accounts.oauth_server import application_changes
 from accounts.oauth_server.application_changes import approved_version
 from accounts.oauth_server.models import Application, Approval
+from accounts.oauth_server.replays import digest
 from accounts.oauth_server.request_rules import (
     check_client_request,
     find_request_error,
+    is_active,
+    is_own_address,
     json_headers,
     known_parameters,
 )
-from accounts.oauth_server.resource_indicators import is_own_address
 from accounts.sign_in.middleware import REDIRECTED_AT, client_address, was_redirected
 
+AccessToken, RefreshToken = get_access_token_model(), get_refresh_token_model()
 INACTIVE = {"active": False}
 
 
@@ -213,7 +219,7 @@ def introspect(request: HttpRequest) -> HttpResponse:
     """Introspection endpoint (RFC 7662), for clients that may introspect, and their own tokens."""
     try:
         check_client_request(request)
-        client = introspection.authenticate_client(request)
+        client = authenticate_client(request)
         if client is None:
             raise errors.InvalidClientError
         if not client.may_introspect:
@@ -224,7 +230,7 @@ def introspect(request: HttpRequest) -> HttpResponse:
     except errors.OAuth2Error as error:
         headers = json_headers(error.headers, error.status_code)
         return HttpResponse(error.json, status=error.status_code, headers=headers)
-    return JsonResponse(introspection.introspect_token(token, client) or INACTIVE)
+    return JsonResponse(introspect_token(token, client) or INACTIVE)
 
 
 class Metadata(OAuthServerMetadataView):  # type: ignore[misc]  # as above
@@ -237,3 +243,34 @@ class Metadata(OAuthServerMetadataView):  # type: ignore[misc]  # as above
         metadata["introspection_endpoint_auth_methods_supported"] = ["client_secret_basic", "client_secret_post"]
         response.content = json.dumps(metadata)
         return response
+
+
+def authenticate_client(request: HttpRequest) -> Application | None:
+    """The confidential client that authenticates in this request (RFC 6749 §2.3.1); None if there is none."""
+    core = get_oauthlib_core()
+    oauth_request = Request(*core._extract_params(request))
+    if not core.server.request_validator.authenticate_client(oauth_request):
+        return None
+    client = cast(Application, oauth_request.client)
+    return client if client.client_type == Application.CLIENT_CONFIDENTIAL else None
+
+
+def introspect_token(token: str, client: Application) -> dict[str, Any] | None:
+    """The response for an active token of this client (RFC 7662 §2.2); None for any other token."""
+    of_client = {"token_checksum": digest(token), "application": client}
+    access_token = AccessToken.objects.select_related("user").filter(**of_client).first()
+    if access_token and access_token.is_valid() and is_active(access_token.user):
+        audience = {"aud": access_token.resource} if access_token.resource else {}
+        return active_response(
+            access_token.user, client, scope=access_token.scope, exp=int(access_token.expires.timestamp()), **audience
+        )
+    rows = RefreshToken.objects.select_related("user", "access_token").filter(**of_client, revoked__isnull=True)
+    row = rows.first()
+    if row and row.access_token and is_active(row.user) and not token_families.is_over(row.token_family):
+        return active_response(row.user, client, scope=row.access_token.scope)
+    return None
+
+
+def active_response(user: User | None, client: Application, **facts: Any) -> dict[str, Any]:
+    owner = {"username": user.get_username(), "sub": str(user.pk)} if user else {}
+    return {"active": True, "client_id": client.client_id, **owner, **facts}

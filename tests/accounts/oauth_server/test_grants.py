@@ -16,7 +16,7 @@ from accounts import tasks
 from accounts.audit import log
 from accounts.audit.log import Event, Kind
 from accounts.models import TokenFamily, User
-from accounts.oauth_server import code_replay, grants
+from accounts.oauth_server import grants, replays
 from accounts.oauth_server.models import Application, Approval
 from tests import cast
 from tests.accounts import programs
@@ -169,9 +169,9 @@ def test_the_panels_name_program_scopes_and_moments(as_amira: Client, amira: Use
 def test_what_has_ended_is_cleared_away_and_what_lives_stays(as_amira: Client, amira: User) -> None:
     old, living = granted(as_amira), granted(as_amira)
     used = refresh(refresh(living["refresh_token"]).json()["refresh_token"]).json()
-    family = RefreshToken.objects.get(token_checksum=code_replay.digest(old["refresh_token"])).token_family
+    family = RefreshToken.objects.get(token_checksum=replays.digest(old["refresh_token"])).token_family
     long_ago = timezone.now() - timedelta(days=31)
-    AccessToken.objects.filter(token_checksum=code_replay.digest(old["access_token"])).update(expires=long_ago)
+    AccessToken.objects.filter(token_checksum=replays.digest(old["access_token"])).update(expires=long_ago)
     RefreshToken.objects.filter(revoked__isnull=False).update(revoked=long_ago)
     tasks.clear_expired_grants()
     assert RefreshToken.objects.count() == AccessToken.objects.count() == TokenFamily.objects.count() == 1

@@ -15,7 +15,7 @@ from pytest_django import Settings
 from accounts import tasks
 from accounts.audit.models import Event
 from accounts.models import RefreshReplay, User
-from accounts.oauth_server import refresh_replays, validator
+from accounts.oauth_server import replays, validator
 from accounts.oauth_server.models import Application
 from accounts.oauth_server.validator import Validator
 from foundation import secrets_at_rest
@@ -209,8 +209,8 @@ def test_the_row_holds_nothing_that_opens_without_the_refresh_token(as_amira: Cl
     assert not {first, second["access_token"], second["refresh_token"]} & {*rows.split("'")}
     sealed = RefreshReplay.objects.get().sealed_tokens
     with pytest.raises(Unreadable):
-        secrets_at_rest.unseal_text(sealed, purpose=refresh_replays.PURPOSE)
-    assert secrets_at_rest.unseal_text(sealed, purpose=refresh_replays.PURPOSE, also_needs=first)
+        secrets_at_rest.unseal_text(sealed, purpose=replays.PURPOSE)
+    assert secrets_at_rest.unseal_text(sealed, purpose=replays.PURPOSE, also_needs=first)
 
 
 def test_rows_go_soon_after_the_window(as_amira: Client) -> None:

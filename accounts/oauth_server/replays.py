@@ -1,9 +1,12 @@
-"""Replays of refresh responses: within a short window, a reused refresh token gets the same successor again.
+"""Replays of authorization codes and of refresh tokens.
 
-Without this, two processes of one program that share a refresh token would look like a theft, and the second would end
-the token family (docs/decisions/0037). A row can be unsealed only with the refresh token that it belongs to.
+A second use of a code ends the tokens of the first (RFC 6749 §4.1.2). A refresh token that is used again within a short
+window gets the same successor again: else two processes of one program that share it would look like a theft, and the
+second would end the token family (docs/decisions/0037). The row of a successor can be unsealed only with the refresh
+token that it belongs to.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,14 +16,63 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
-from oauth2_provider.models import get_refresh_token_model
+from oauth2_provider.models import get_access_token_model, get_refresh_token_model, revoke_access_token
 
+from accounts import token_families
 from accounts.models import RefreshReplay
-from accounts.oauth_server.code_replay import digest
-from accounts.oauth_server.models import Application
+from accounts.oauth_server.models import Application, RedeemedCode
 from foundation import secrets_at_rest
 
-RefreshToken = get_refresh_token_model()
+# Authorization codes --------------------------------------------------------------------------------------------------
+
+
+AccessToken, RefreshToken = get_access_token_model(), get_refresh_token_model()
+CODES_REMEMBERED = timedelta(days=1)
+
+
+class Replayed(Exception):
+    """A parallel request has redeemed the same code."""
+
+
+def digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def record_redemption(code: str, token: dict[str, Any], client: Application) -> None:
+    """Store which tokens a code was exchanged for. Call it in the transaction that issues them.
+
+    Raises `Replayed` if the code was redeemed already.
+    """
+    issued = RefreshToken.objects.filter(token_checksum=digest(token.get("refresh_token", ""))).first()
+    RedeemedCode.objects.filter(at__lt=timezone.now() - CODES_REMEMBERED).delete()
+    tokens = {
+        "application": client,
+        "token_family": issued.token_family if issued else None,
+        "access_token_checksum": digest(token["access_token"]),
+    }
+    _redeemed, is_first = RedeemedCode.objects.get_or_create(code_hash=digest(code), defaults=tokens)
+    if not is_first:
+        raise Replayed
+
+
+def end_tokens_of(code: str, client: Application) -> Any:
+    """End the tokens of a code that was redeemed before: two parties have had it (RFC 6749 §4.1.2).
+
+    Returns at most one refresh token of the family, for the audit log.
+    """
+    redeemed = RedeemedCode.objects.filter(code_hash=digest(code), application=client).first()
+    if redeemed is None:
+        return []
+    if redeemed.token_family:
+        token_families.end(redeemed.token_family)
+    for access_token in AccessToken.objects.filter(token_checksum=redeemed.access_token_checksum):
+        revoke_access_token(access_token)
+    return RefreshToken.objects.filter(token_family=redeemed.token_family).select_related("user", "application")[:1]
+
+
+# Refresh tokens -------------------------------------------------------------------------------------------------------
+
+
 PURPOSE = "accounts:refresh-replay"
 
 
@@ -44,17 +96,17 @@ class Successor:
         }
 
 
-def is_on() -> bool:
+def is_replay_on() -> bool:
     return settings.REFRESH_REPLAY_SECONDS > 0 and bool(settings.TOKEN_ENCRYPTION_KEYS)
 
 
 @sensitive_variables("token")
-def store(replaced: Any, refresh_token: str, token: Mapping[str, Any]) -> None:
+def store_successor(replaced: Any, refresh_token: str, token: Mapping[str, Any]) -> None:
     """Store the tokens that replaced `refresh_token`, whose row is `replaced`.
 
     Call it in the transaction that replaces it.
     """
-    if not is_on():
+    if not is_replay_on():
         return
     tokens = json.dumps([token["access_token"], token["refresh_token"]])
     RefreshReplay.objects.create(
@@ -71,7 +123,7 @@ def find_successor(refresh_token: str, client: Application) -> Successor | None:
 
     None if the successor has been replaced itself. Raises `Unreadable` if the key of the row is not set.
     """
-    if not is_on():
+    if not is_replay_on():
         return None
     rows = RefreshReplay.objects.filter(
         token_checksum=digest(refresh_token), application=client, at__gt=_oldest_replayed()
@@ -90,12 +142,12 @@ def find_successor(refresh_token: str, client: Application) -> Successor | None:
     return Successor(access_token=new_access_token, refresh_token=new_refresh_token, row=successor_row)
 
 
-def forget(refresh_token: str, client: Application) -> None:
+def forget_successor(refresh_token: str, client: Application) -> None:
     """Delete the successor of a revoked token, so that it cannot be replayed within the window (RFC 7009 §2.1)."""
     RefreshReplay.objects.filter(token_checksum=digest(refresh_token), application=client).delete()
 
 
-def delete_expired() -> None:
+def delete_expired_successors() -> None:
     RefreshReplay.objects.filter(at__lte=_oldest_replayed()).delete()
 
 
