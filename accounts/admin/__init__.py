@@ -1,5 +1,5 @@
 """The admin of users, groups, sign-in, OAuth applications, access tokens and the audit log."""
 
-from accounts.admin import access_tokens, applications, audit_log, people, sign_in
+from accounts.admin import applications, people
 
-__all__ = ["access_tokens", "applications", "audit_log", "people", "sign_in"]
+__all__ = ["applications", "people"]

@@ -19,7 +19,7 @@ from oauth2_provider.models import (
 )
 
 from accounts import privileges, scopes
-from accounts.admin.ranks import RankLimitedAdmin
+from accounts.admin.people import RankLimitedAdmin
 from accounts.audit import log
 from accounts.models import User
 from accounts.oauth_server import application_changes

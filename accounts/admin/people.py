@@ -1,15 +1,74 @@
-"""Admin of users and groups."""
+"""Admin of users and groups, of what they have set up for signing in, of their access tokens, and of the audit log.
 
-from typing import Any
+Administrators are limited to rights that they have themselves.
+"""
 
+from typing import Any, cast
+
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.mfa.signals import authenticator_removed
+from allauth.usersessions.models import UserSession
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
-from django.contrib.auth.models import Group
-from django.http import HttpRequest
+from django.contrib.auth.models import Group, Permission
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy
 
 from accounts import privileges
-from accounts.admin.ranks import RankLimitedAdmin, permissions_of
+from accounts.access_tokens import operations
+from accounts.access_tokens.models import ApplicationPassword, PermanentToken
+from accounts.audit import log
+from accounts.audit.models import Event
 from accounts.models import User
+from accounts.sign_in.middleware import client_address
+from accounts.sign_in.models import AttemptCounter
+
+# Ranks ----------------------------------------------------------------------------------------------------------------
+
+
+def permissions_of(user: Any) -> QuerySet[Permission]:
+    """The permissions that this user has, and so may grant."""
+    if user.is_superuser:
+        return Permission.objects.all()
+    granted = Q(user=user) | Q(group__user=user)
+    return Permission.objects.filter(pk__in=Permission.objects.filter(granted).values("pk"))
+
+
+class RankLimitedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable at run time
+    """Offers the permissions and groups that the administrator has. Rows above their rank are read-only."""
+
+    def is_above(self, request: HttpRequest, obj: Any) -> bool:
+        """Whether changing `obj` would give the administrator rights that they lack."""
+        raise NotImplementedError
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_change_permission(request, obj) and not (obj and self.is_above(request, obj))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_delete_permission(request, obj) and not (obj and self.is_above(request, obj))
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
+        field: Any = super().formfield_for_manytomany(db_field, request, **options)
+        if db_field.name in {"permissions", "user_permissions"}:
+            field.queryset = field.queryset & permissions_of(request.user)
+        elif db_field.name == "groups" and not request.user.is_superuser:
+            field.queryset = field.queryset.filter(pk__in=privileges.groups(request.user))
+        return field
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Protect rows above the administrator from the bulk action too, which asks for no permission by row."""
+        deleted, counts, lacking, protected = super().get_deleted_objects(objs, request)
+        above = [str(obj) for obj in objs if self.is_above(request, obj)]
+        return deleted, counts, lacking, [*above, *protected]
+
+
+# Users and groups -----------------------------------------------------------------------------------------------------
+
 
 admin.site.unregister(Group)  # Django's own knows no ranks
 
@@ -33,3 +92,176 @@ class GroupsAdmin(RankLimitedAdmin, GroupAdmin):  # type: ignore[misc]  # the st
             return False
         beyond = obj.permissions.exclude(pk__in=permissions_of(user).values("pk"))
         return obj.pk not in privileges.groups(user) or beyond.exists()
+
+
+# Sign-in --------------------------------------------------------------------------------------------------------------
+
+
+# Replaced below, except for sessions: users see theirs under Account Security.
+for model in (Authenticator, EmailAddress, UserSession):
+    if admin.site.is_registered(model):
+        admin.site.unregister(model)
+
+
+@admin.register(AttemptCounter)
+class FailedSignInsAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable at run time
+    """Deleting a row ends the lockout early."""
+
+    list_display = ["counter", "failures", "ends_at"]
+    search_fields = ["counter"]
+    ordering = ["-ends_at"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class DeleteOnlyAdmin(RankLimitedAdmin):
+    """Rows that users set up themselves. An administrator who could write them could sign in as the user."""
+
+    def is_above(self, request: HttpRequest, obj: Any) -> bool:
+        """Deleting a second step leaves the password alone to protect an account with more rights."""
+        return privileges.exceeds(obj.user, cast(User, request.user))
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(EmailAddress)
+class EmailAddressAdmin(DeleteOnlyAdmin):
+    list_display = ["email", "user", "primary", "verified"]
+    list_filter = ["verified"]
+    list_select_related = ["user"]
+    search_fields = ["email", "user__username"]
+
+
+@admin.register(Authenticator)
+class AuthenticatorAdmin(DeleteOnlyAdmin):
+    """Second steps, to be deleted for a user who has lost theirs. Never shows or loads the secret."""
+
+    fields = ["user", "type", "created_at", "last_used_at"]
+    list_display = ["user", "type", "created_at", "last_used_at"]
+    list_filter = ["type"]
+    list_select_related = ["user"]
+    search_fields = ["user__username"]
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).defer("data")
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """Refuse lookups into `data`: searching by prefix would reveal a secret letter by letter."""
+        return not lookup.startswith("data") and super().lookup_allowed(lookup, value, request)
+
+    def delete_model(self, request: HttpRequest, obj: Authenticator) -> None:
+        super().delete_model(request, obj)
+        authenticator_removed.send(sender=Authenticator, request=request, user=obj.user, authenticator=obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
+        """Delete one by one, so that the signal is sent for each."""
+        for authenticator in queryset.select_related("user"):
+            self.delete_model(request, authenticator)
+
+
+# Access tokens --------------------------------------------------------------------------------------------------------
+
+
+class LongLivedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable at run time
+    """Shows and ends tokens. They are created under Account Security; the secret itself is stored nowhere."""
+
+    list_display_links = None
+    list_filter = ["created_at", "last_used_at"]
+    list_select_related = ["user"]
+    search_fields = ["name", "user__username"]
+    ordering = ["-created_at"]
+
+    class Media:
+        css = {"all": ["keyrack/admin-pages.css"]}
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).alive()  # type: ignore[attr-defined, no-any-return]  # of both models
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
+        """Refuse lookups by hash: searching by prefix would reveal it letter by letter."""
+        return lookup.partition("__")[0] in {"created_at", "last_used_at"}
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def change_view(self, request: HttpRequest, object_id: str, *arguments: Any, **options: Any) -> HttpResponse:
+        """Log that an administrator looked at another user's token."""
+        row = self.get_object(request, object_id)
+        if row and row.user != request.user and self.has_view_permission(request, row):
+            viewer = cast(User, request.user)
+            log.write(log.Kind.LOOKED_AT, whose=row.user, who=viewer, address=client_address(request))
+        return super().change_view(request, object_id, *arguments, **options)
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        operations.end(obj, who=cast(User, request.user), address=client_address(request))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        for row in queryset:
+            self.delete_model(request, row)
+
+    @admin.display(description=gettext_lazy("Whose"), ordering="user__username")
+    def whose(self, row: Any) -> SafeString:
+        return format_html('<a href="{}">{}</a>', reverse("accounts:security-of", args=[row.user_id]), row.user)
+
+    @admin.display(description=gettext_lazy("Scopes"))
+    def scope_names(self, row: Any) -> str:
+        return ", ".join(row.scopes)
+
+
+@admin.register(PermanentToken)
+class PermanentTokenAdmin(LongLivedAdmin):
+    list_display = [
+        "name", "whose", "public_id", "scope_names", "expires_at", "last_used_at", "last_used_from", "maker",
+    ]  # fmt: skip
+    fields = ["name", "user", "public_id", "scope_names", "created_at", "maker", "expires_at", "last_used_at"]
+    search_fields = ["name", "user__username", "public_id"]
+    list_select_related = ["user", "created_by"]
+    readonly_fields = ["maker"]
+
+    @admin.display(description=gettext_lazy("Created by"), ordering="created_by_name")
+    def maker(self, row: PermanentToken) -> str:
+        return row.maker_name
+
+
+@admin.register(ApplicationPassword)
+class ApplicationPasswordAdmin(LongLivedAdmin):
+    list_display = ["name", "whose", "scope_names", "last_used_at", "last_used_from", "created_at"]
+    fields = ["name", "user", "scope_names", "created_at", "last_used_at"]
+
+
+# Audit log ------------------------------------------------------------------------------------------------------------
+
+
+@admin.register(Event)
+class EventAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable at run time
+    """Read-only. Only the command `prune_diary` deletes events."""
+
+    list_display = ["at", "kind", "whose_name", "who_name", "subject", "detail", "address"]
+    list_filter = ["kind", "at"]
+    search_fields = ["whose_name", "who_name", "subject", "detail", "address"]
+    ordering = ["-at"]
+    show_full_result_count = False  # counting a table that only grows takes longer and longer
+    fields = ["at", "kind", "whose_name", "who_name", "subject", "detail", "address"]
+
+    class Media:
+        css = {"all": ["keyrack/admin-pages.css"]}
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
