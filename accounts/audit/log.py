@@ -17,8 +17,7 @@ from django.db import transaction
 from django.db.models import Count
 from django.dispatch import Signal
 
-from accounts.audit.event_kinds import Kind, add_kinds, all_kinds
-from accounts.audit.models import AppendOnly, Event, EventQuerySet
+from accounts.audit.models import AppendOnly, Event, EventQuerySet, Kind, add_kinds, all_kinds
 from accounts.models import User
 
 __all__ = [
