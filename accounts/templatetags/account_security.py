@@ -1,7 +1,12 @@
-"""Template filter that names a browser by its User-Agent: a reminder for its user, no proof."""
+"""Template filter that names a browser, and tag for the changes of one row on its history page in the admin."""
+
+from typing import Any
 
 from django import template
 from django.utils.translation import gettext
+
+from accounts.audit import model_changes
+from accounts.audit.models import Event
 
 register = template.Library()
 
@@ -17,3 +22,11 @@ def browser(user_agent: str) -> str:
     if name and system:
         return gettext("%(browser)s on %(system)s") % {"browser": name, "system": system}
     return name or system or user_agent[:60] or gettext("An unknown browser")
+
+
+MAX_EVENTS = 200
+
+
+@register.simple_tag
+def changes_of(row: Any) -> list[Event]:
+    return list(model_changes.history_of(row).select_related("who")[:MAX_EVENTS])
