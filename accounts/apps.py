@@ -22,8 +22,6 @@ class AccountsConfig(AppConfig):
     def ready(self) -> None:
         """Connect signal receivers, which need the models. Rename allauth's apps: one is called "Accounts" too."""
         import_module("accounts.signal_receivers")
-        import_module("accounts.sign_in.audit_receivers")
-        import_module("accounts.audited_models")
         import_module("accounts.sign_in.middleware")
         rotation.add_column(import_module("accounts.sign_in.mfa").SEALED_COLUMN)
         apps.get_app_config("account").verbose_name = _("E-mail addresses")

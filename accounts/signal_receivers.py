@@ -1,24 +1,30 @@
-"""Signal receivers: end API access when a user's MFA changes, and approvals when an OAuth application changes.
+"""Signal receivers: end API access and approvals after changes, and write to the audit log.
 
 What must never be missed is connected to the model signals: allauth sends its own after the transaction, and none when
-an administrator deletes an authenticator.
+an administrator deletes an authenticator. A change of a password has no signal; Django calls its validators instead.
 """
 
 from collections.abc import Collection
 from typing import Any
 
 from allauth.account.internal.flows.login import record_authentication
+from allauth.account.signals import password_changed, password_reset, password_set, user_logged_in
 from allauth.mfa.models import Authenticator
 from allauth.mfa.signals import authenticator_added, authenticator_removed
+from django.contrib.auth.models import Group
+from django.contrib.auth.signals import user_logged_out
 from django.db.models.signals import post_delete, post_save, pre_save
 from django.dispatch import receiver
 from django.http import HttpRequest
 
 from accounts.access_tokens import operations
+from accounts.audit import log, model_changes
+from accounts.audit.log import Kind
 from accounts.models import User
 from accounts.oauth_server import application_changes, validator
 from accounts.oauth_server.models import Application
 from accounts.sign_in import mfa
+from accounts.sign_in.middleware import client_address, forget_devices
 
 
 @receiver([post_save, post_delete], sender=Authenticator)
@@ -54,3 +60,63 @@ def read_stored_values(instance: Application, **_details: Any) -> None:
 def end_approvals_after_change(instance: Application, update_fields: Collection[str] | None, **_details: Any) -> None:
     before = instance.stored_values
     instance.people_asked_again = application_changes.end_if_changed(instance, before, update_fields) if before else 0
+
+
+# Audit log ------------------------------------------------------------------------------------------------------------
+
+
+@receiver(user_logged_in)
+def log_sign_in(request: HttpRequest, user: User, **_details: Any) -> None:
+    log_user_event(Kind.SIGNED_IN, user, request)
+
+
+@receiver(user_logged_out)
+def log_sign_out(request: HttpRequest, user: User | None, **_details: Any) -> None:
+    if user:
+        log_user_event(Kind.SIGNED_OUT, user, request)
+
+
+@receiver([password_changed, password_reset, password_set])
+def log_password_change(request: HttpRequest, user: User, **_details: Any) -> None:
+    log_user_event(Kind.PASSWORD_CHANGED, user, request)
+
+
+@receiver(authenticator_added)
+def log_second_factor_added(request: HttpRequest, user: User, authenticator: Authenticator, **_details: Any) -> None:
+    if authenticator.type in mfa.KINDS:
+        log_user_event(Kind.SECOND_FACTOR_ADDED, user, request, detail=str(authenticator))
+
+
+@receiver(authenticator_removed)
+def log_second_factor_removed(request: HttpRequest, user: User, authenticator: Authenticator, **_details: Any) -> None:
+    if authenticator.type in mfa.KINDS:
+        log_user_event(Kind.SECOND_FACTOR_REMOVED, user, request, detail=str(authenticator))
+
+
+def log_user_event(kind: Kind, user: User, request: HttpRequest, *, detail: str = "") -> None:
+    log.write(kind, whose=user, who=user, detail=detail, address=client_address(request))
+
+
+# Models of this app and of Django whose changes the audit log records.
+PRIVILEGES = ("username", "email", "is_active", "is_staff", "is_superuser")
+model_changes.watch(Application, ignored=["created", "updated"], secrets=["client_secret"])
+model_changes.watch(Group, many=["permissions"])
+model_changes.watch(User, fields=PRIVILEGES, many=["groups", "user_permissions"])
+
+
+# Passwords ------------------------------------------------------------------------------------------------------------
+
+
+class EndGrantsOnPasswordChange:
+    """Ends grants and known devices: whoever knew the old password may have created them (RFC 9700 §4.14.2)."""
+
+    def validate(self, password: str, user: User | None = None) -> None:
+        """Accept every password."""
+
+    def get_help_text(self) -> str:
+        return ""
+
+    def password_changed(self, password: str, user: User | None = None) -> None:
+        if user is not None and user.pk:
+            validator.end_grants(user)
+            forget_devices(user)

@@ -11,8 +11,9 @@ from accounts.access_tokens import notices
 from accounts.access_tokens.models import ApplicationPassword, PermanentToken
 from accounts.models import User
 from accounts.oauth_server import replays
-from accounts.sign_in import lockout, middleware
-from accounts.sign_in.tasks import send_password_link
+from accounts.sign_in import lockout
+from accounts.sign_in.adapters import send_password_link
+from accounts.sign_in.middleware import forget_unused_devices
 
 __all__ = ["send_password_link"]  # the worker looks for tasks in this module only
 
@@ -31,7 +32,7 @@ def forget_long_ended() -> None:
     PermanentToken.objects.long_ended().delete()
     ApplicationPassword.objects.long_ended().delete()
     lockout.forget_past_counters()
-    middleware.forget_unused_devices()
+    forget_unused_devices()
 
 
 @shared_task(name="accounts.clear_expired_grants")

@@ -15,8 +15,7 @@ from oauth2_provider.views import RevokeTokenView
 
 from accounts.api import leaked_tokens
 from accounts.oauth_server import views as oauth_views
-from accounts.security_pages import activity_views, grant_views, sessions, views
-from accounts.sign_in import views as sign_in_views
+from accounts.security_pages import grant_views, session_views, views
 from accounts.sign_in.middleware import leaves_site
 from accounts.sign_in.reauthentication import recently_authenticated
 
@@ -36,13 +35,13 @@ app_name = "accounts"
 urlpatterns = [
     path("login/", account.login, name="login"),
     path("logout/", require_POST(account.logout), name="logout"),
-    path("sessions/<int:session_id>/end/", sessions.end, name="end_session"),
+    path("sessions/<int:session_id>/end/", session_views.end_session, name="end_session"),
 ]
 
 # Account Security: the user's own page, and below users/ another user's.
 OWNER_PAGES = (
     ("", views.security, "security"),
-    ("activity/", activity_views.activity, "activity"),
+    ("activity/", views.activity, "activity"),
     ("tokens/new/", views.new_token, "new-token"),
     ("tokens/<row_id:row_id>/delete/", views.delete_token, "delete-token"),
     ("application-passwords/<row_id:row_id>/delete/", views.delete_password, "delete-application-password"),
@@ -67,7 +66,7 @@ sign_in_urlpatterns = [
     path("confirm-email/<str:key>/", account.confirm_email, name="account_confirm_email"),
     path("password/change/", account.password_change, name="account_change_password"),
     path("password/set/", recently_authenticated(account.password_set), name="account_set_password"),
-    path("password/reset/", sign_in_views.forgot_password, name="account_reset_password"),
+    path("password/reset/", session_views.forgot_password, name="account_reset_password"),
     path("password/reset/done/", account.password_reset_done, name="account_reset_password_done"),
     path("password/reset/key/done/", account.password_reset_from_key_done, name="account_reset_password_from_key_done"),
     re_path(
@@ -100,7 +99,7 @@ sign_in_urlpatterns = [
         recently_authenticated(recovery_codes.generate_recovery_codes),
         name="mfa_generate_recovery_codes",
     ),
-    path("sessions/", login_required(sessions.Sessions.as_view()), name="usersessions_list"),
+    path("sessions/", login_required(session_views.Sessions.as_view()), name="usersessions_list"),
 ]
 
 api_urlpatterns = [path("leaked-tokens/", leaked_tokens.LeakedTokens.as_view(), name="leaked-tokens")]

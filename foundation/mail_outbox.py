@@ -44,8 +44,6 @@ class DeferredMail(models.Model):
 
 
 # Mails ----------------------------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, kw_only=True)
 class Line:
     """One row that a mail is about. `words`: None if there is nothing that the reader could do."""
@@ -93,7 +91,6 @@ class DueMail:
 
 
 # Failed mails ---------------------------------------------------------------------------------------------------------
-
 FIRST_DELAY, LONGEST_DELAY = timedelta(minutes=1), timedelta(hours=6)
 FORGOTTEN_AFTER = timedelta(days=7)  # after the next attempt was due: that mail is no longer due
 ABOUT_THIS_MAIL = (SMTPRecipientsRefused, SMTPDataError)  # the server works, and refuses this mail for now
@@ -127,7 +124,6 @@ def defer_mail(key: str) -> None:
 
 
 # Sending --------------------------------------------------------------------------------------------------------------
-
 RUN_SECONDS = 25.0
 MAILS_IN_A_RUN = 100
 
@@ -175,3 +171,11 @@ def is_final(error: BaseException) -> bool:
     if isinstance(error, SMTPRecipientsRefused):
         return all(code >= 500 for code, _answer in error.recipients.values())
     return isinstance(error, SMTPDataError) and error.smtp_code >= 500
+
+
+UNSENT = ("console", "dummy")  # backends that send nothing
+
+
+def has_mail_server() -> bool:
+    """Whether EMAIL_URL names a mail server. Else mails end in a log, where no link with a secret may be."""
+    return settings.EMAIL_BACKEND.rsplit(".", 2)[-2] not in UNSENT

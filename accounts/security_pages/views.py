@@ -11,7 +11,8 @@ from uuid import UUID
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.core.paginator import Paginator
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -19,28 +20,22 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_GET, require_http_methods
 from django_htmx.http import reswap, retarget
-from django_htmx.middleware import HtmxDetails
 
 from accounts import privileges
 from accounts.access_tokens import operations
 from accounts.access_tokens.models import ApplicationPassword, PermanentToken
 from accounts.audit import log
+from accounts.audit.models import Event
 from accounts.models import User
 from accounts.oauth_server import grants
 from accounts.security_pages import grant_views
 from accounts.security_pages.forms import ApplicationPasswordForm, NewSecretForm, TokenForm
+from accounts.security_pages.grant_views import Request
 from accounts.sign_in import mfa
 from accounts.sign_in.middleware import client_address
 from accounts.sign_in.reauthentication import recently_authenticated
 
 EVENTS_SHOWN = 15
-
-
-class Request(HttpRequest):
-    """A request of a signed-in user."""
-
-    user: User
-    htmx: HtmxDetails
 
 
 def with_owner(view: Callable[..., HttpResponse]) -> Any:
@@ -109,8 +104,6 @@ def page_url(request: Request, owner: User, name: str, *ids: UUID) -> str:
 
 
 # Create ---------------------------------------------------------------------------------------------------------------
-
-
 @require_http_methods(["GET", "POST"])
 @with_owner
 @recently_authenticated
@@ -165,8 +158,6 @@ def render_form(request: Request, owner: User, form: NewSecretForm, *, title: st
 
 
 # Delete ---------------------------------------------------------------------------------------------------------------
-
-
 @require_http_methods(["GET", "POST"])
 @with_owner
 def delete_token(request: Request, owner: User, row_id: UUID) -> HttpResponse:
@@ -195,3 +186,35 @@ def delete_secret(request: Request, owner: User, row: PermanentToken | Applicati
     operations.end(row, who=request.user, address=client_address(request))
     messages.success(request, _("“%(name)s” deleted. It no longer works.") % {"name": row.name})
     return render_page(request, owner) if request.htmx else redirect(page_url(request, owner, "security"))
+
+
+# Activity -------------------------------------------------------------------------------------------------------------
+
+
+PAGE_SIZE = 25
+
+
+@require_GET
+@with_owner
+def activity(request: Request, owner: User) -> HttpResponse:
+    """The page, or its content for htmx. An unknown kind or page number is ignored."""
+    if owner != request.user:
+        log.write(log.Kind.LOOKED_AT, whose=owner, who=request.user, address=client_address(request))
+    counts = log.counts(owner)
+    requested_kind = request.GET.get("kind", "")
+    kind = requested_kind if requested_kind in counts else ""
+    paginator: Paginator[Event] = Paginator(log.of(owner, kind), PAGE_SIZE)
+    paginator.count = counts[kind] if kind else sum(counts.values())  # saves the COUNT query
+    page = paginator.get_page(request.GET.get("page"))
+    context = {
+        "owner": owner,
+        "is_own": owner == request.user,
+        "back": page_url(request, owner, "security"),
+        "page": page,
+        "previous": page.number - 1 if page.has_previous() else None,
+        "next": page.number + 1 if page.has_next() else None,
+        "kind": kind,
+        "kinds": [(name, words, counts[name]) for name, words in log.all_kinds() if name in counts],
+    }
+    template = "accounts/activity.html"
+    return render(request, f"{template}#security" if request.htmx else template, context)

@@ -1,15 +1,19 @@
-"""Adapters of django-allauth: messages, URLs, mails and encryption. The settings name these two classes."""
+"""Adapters of django-allauth: messages, URLs, mails and encryption. The settings name these two classes.
+
+The task sends a link to set a password. Arguments of tasks are ids, never secrets.
+"""
 
 import logging
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from allauth.account import app_settings
-from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.adapter import DefaultAccountAdapter, get_adapter
 from allauth.account.models import EmailAddress
 from allauth.account.utils import user_pk_to_url_str
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
+from celery import shared_task
 from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
@@ -19,7 +23,9 @@ from django.views.decorators.debug import sensitive_variables
 from kombu.exceptions import ChannelError, OperationalError
 
 from accounts.models import User
-from accounts.sign_in import mail_server, mfa, middleware, tasks
+from accounts.sign_in import mfa
+from accounts.sign_in.middleware import client_address
+from foundation import mail_outbox
 
 logger = logging.getLogger(__name__)
 WRONG = _("Please enter a correct username and password. Passwords are case-sensitive.")
@@ -43,7 +49,7 @@ class AccountAdapter(DefaultAccountAdapter):
         """Skip allauth's rate limit: `sign_in.backends` counts every attempt already."""
 
     def get_client_ip(self, request: HttpRequest) -> str:
-        return middleware.client_address(request)
+        return client_address(request)
 
     def get_reset_password_from_key_url(self, key: str) -> str:
         path = reverse("account_reset_password_from_key", kwargs={"uidb36": "UID", "key": "KEY"})
@@ -56,7 +62,7 @@ class AccountAdapter(DefaultAccountAdapter):
         """Send the mail from the worker: else the response time would reveal whether an account has this address."""
         address = EmailAddress.objects.filter(user=user, email__iexact=email).first()
         try:
-            tasks.send_password_link.apply_async((user.pk, address.pk if address else 0), retry=False)
+            send_password_link.apply_async((user.pk, address.pk if address else 0), retry=False)
         except (OperationalError, ChannelError, OSError) as error:
             logger.error("The queue is unavailable (%s): a link to set a password was not sent.", type(error).__name__)
 
@@ -70,7 +76,7 @@ class AccountAdapter(DefaultAccountAdapter):
     @sensitive_variables("context")
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Send a mail. If the mail server is unavailable, log that: the action that caused the mail must not fail."""
-        if not mail_server.is_configured():
+        if not mail_outbox.has_mail_server():
             return
         site = {"name": "Keyrack", "domain": settings.SITE_URL}
         try:
@@ -105,3 +111,15 @@ class SecondFactorAdapter(DefaultMFAAdapter):
 
     def get_public_key_credential_user_entity(self, user: User) -> dict[str, Any]:
         return {**super().get_public_key_credential_user_entity(user), "name": user.get_username()}
+
+
+# Task -----------------------------------------------------------------------------------------------------------------
+
+
+@shared_task(name="accounts.send_password_link")
+def send_password_link(user_id: int, address_id: int) -> None:
+    """Create the link and mail it, so that the link never is in a message of the queue."""
+    user = User.objects.filter(pk=user_id, is_active=True).first()
+    address = EmailAddress.objects.filter(pk=address_id, user_id=user_id).first()
+    if user:
+        get_adapter().send_password_link(user, address.email if address else user.email)

@@ -1,10 +1,17 @@
-"""Authentication backend: finds the account of a name or e-mail address, and checks one password hash."""
+"""Authentication backend: finds the account of a name or e-mail address, and checks one password hash.
+
+The password hashers distinguish "password" from "password" followed by NUL. HMAC pads its key with zeros (RFC 2104),
+and the key of PBKDF2, on which scrypt is built too, is the password. To Django's own hashers both passwords are
+therefore the same, for users and for client secrets. These hashers refuse every password that ends with NUL.
+"""
 
 from typing import Any
 
 from allauth.account.auth_backends import AuthenticationBackend
 from allauth.account.models import EmailAddress
+from django.contrib.auth import hashers
 from django.http import HttpRequest
+from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_variables
 
 from accounts.models import User
@@ -58,3 +65,26 @@ class Backend(AuthenticationBackend):
     def _authenticate(self, request: HttpRequest | None, **credentials: Any) -> User | None:
         user: User | None = self._check_password(self.candidate, credentials["password"])
         return user
+
+
+# Password hashers -----------------------------------------------------------------------------------------------------
+
+
+class _NulCounts:
+    @method_decorator(sensitive_variables("password"))
+    def verify(self, password: str, encoded: str) -> bool:
+        """Verify the hash first, so that the response time is the same."""
+        parent: Any = super()
+        return bool(parent.verify(password, encoded)) and not password.endswith("\0")
+
+
+class PBKDF2(_NulCounts, hashers.PBKDF2PasswordHasher):
+    pass
+
+
+class PBKDF2SHA1(_NulCounts, hashers.PBKDF2SHA1PasswordHasher):
+    pass
+
+
+class Scrypt(_NulCounts, hashers.ScryptPasswordHasher):
+    pass

@@ -14,7 +14,8 @@ from allauth.mfa.webauthn import forms as key_forms
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from accounts.sign_in import lockout, mfa, middleware
+from accounts.sign_in import lockout, mfa
+from accounts.sign_in.middleware import TooManyCodes
 
 
 class SignInForm(account_forms.LoginForm):
@@ -59,7 +60,7 @@ class _CountedCodeForm(forms.Form):
             with lockout.attempt(context.request, self.user, with_code=True) as attempt:
                 code = self.checked_code()
                 attempt.has_succeeded = True
-        except middleware.TooManyCodes:
+        except TooManyCodes:
             raise get_adapter().validation_error("too_many_login_attempts") from None
         return code
 

@@ -22,8 +22,7 @@ from django.utils import timezone
 from accounts.audit import log
 from accounts.audit.log import Kind
 from accounts.models import User
-from accounts.sign_in import middleware
-from accounts.sign_in.middleware import LockedOut, TooManyCodes, client_address, counted_address
+from accounts.sign_in.middleware import LockedOut, TooManyCodes, client_address, counted_address, device_of
 from accounts.sign_in.models import AttemptCounter
 
 # Counters -------------------------------------------------------------------------------------------------------------
@@ -164,7 +163,7 @@ def record_failure(request: HttpRequest, user: User | None, limits: list[Limit])
 
 def limits_of(request: HttpRequest, user: User | None, *, name: str, known_place: str, with_code: bool) -> list[Limit]:
     """The limits of an attempt. The address comes first: once locked, it adds no rows for more invented names."""
-    device = middleware.device_of(request, user) if user else ""
+    device = device_of(request, user) if user else ""
     if user and (device or known_place):
         counters = [f"device {user.get_username()} {device or known_place}"]
     elif user:

@@ -1,20 +1,22 @@
-"""List of a user's sessions, and views that end them."""
+"""Views of sessions: their list, their end, and what django-allauth lacks for signing in."""
 
 from typing import Any, cast
 
+from allauth.account import views as account
 from allauth.usersessions.models import UserSession
 from allauth.usersessions.views import ListUserSessionsView
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.models import User
 from accounts.oauth_server import validator
-from accounts.sign_in import middleware
+from accounts.sign_in.middleware import forget_devices
+from foundation import mail_outbox
 
 
 class Sessions(ListUserSessionsView):
@@ -29,17 +31,26 @@ class Sessions(ListUserSessionsView):
 
     def form_valid(self, form: forms.Form) -> HttpResponse:
         validator.end_grants(cast(User, self.request.user))
-        middleware.forget_devices(cast(User, self.request.user), but=self.request)
+        forget_devices(cast(User, self.request.user), but=self.request)
         response: HttpResponse = super().form_valid(form)
         return response
 
 
 @require_POST
 @login_required
-def end(request: HttpRequest, session_id: int) -> HttpResponse:
+def end_session(request: HttpRequest, session_id: int) -> HttpResponse:
     """End one of the user's own sessions. Ending the current one signs out."""
     session = get_object_or_404(UserSession, pk=session_id, user=request.user)
     session.end()
-    middleware.forget_devices(cast(User, request.user), but=request)
+    forget_devices(cast(User, request.user), but=request)
     messages.success(request, _("The other browser is signed out."))
     return redirect("usersessions_list")
+
+
+@require_http_methods(["GET", "POST"])
+def forgot_password(request: HttpRequest) -> HttpResponse:
+    """allauth's form, or where no mail server is configured, a page that says so."""
+    if not mail_outbox.has_mail_server():
+        return render(request, "accounts/no_mail.html")
+    response: HttpResponse = account.password_reset(request)
+    return response
