@@ -131,7 +131,7 @@ ADMINS = [("Administrator", address) for address in env.list("ADMIN_EMAILS", def
 
 AUTH_USER_MODEL = "accounts.User"
 PASSWORD_HASHERS = [
-    *(f"accounts.sign_in.hashers.{name}" for name in ("PBKDF2", "PBKDF2SHA1", "Scrypt")),
+    *(f"accounts.sign_in.backends.{name}" for name in ("PBKDF2", "PBKDF2SHA1", "Scrypt")),
     *(f"django.contrib.auth.hashers.{name}PasswordHasher" for name in ("Argon2", "BCryptSHA256")),
 ]
 AUTH_PASSWORD_VALIDATORS = [
@@ -142,7 +142,7 @@ AUTH_PASSWORD_VALIDATORS = [
         "CommonPasswordValidator",
         "NumericPasswordValidator",
     )
-] + [{"NAME": "accounts.password_changes.EndGrantsOnPasswordChange"}]
+] + [{"NAME": "accounts.signal_receivers.EndGrantsOnPasswordChange"}]
 AUTHENTICATION_BACKENDS = ["accounts.sign_in.backends.Backend"]
 
 # Sign-in by django-allauth, without sign-up or social accounts. `accounts.sign_in.lockout` counts failed attempts.

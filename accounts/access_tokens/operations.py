@@ -2,9 +2,18 @@
 
 A secret is returned once, by the function that creates it. What it allows is computed at each use, from the rights of
 the people behind it. Knows no requests: `address` is the network address of the client, as text.
+
+    krk_pt_ 8 public characters, 28 secret ones _ 6 of a checksum      permanent token: 166 secret bits
+    abcd efgh ijkl mnop qrst uvwx                                      application password: 120 bits
+
+Secret scanners can recognise a token by its prefix; its checksum reveals a typing error without a query.
 """
 
 import hmac
+import re
+import secrets
+import string
+import zlib
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -15,13 +24,65 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from accounts import privileges, scopes, token_families
-from accounts.access_tokens import token_formats
 from accounts.access_tokens.models import ApplicationPassword, LongLivedModel, PermanentToken
 from accounts.audit import log
 from accounts.models import User
 from accounts.sign_in import mfa
 from foundation import secrets_at_rest
 from foundation.secrets_at_rest import first_key_id
+
+# Formats --------------------------------------------------------------------------------------------------------------
+
+
+TOKEN_PREFIX = "krk_pt_"  # noqa: S105 - public
+PUBLIC, SECRET, CHECKSUM = 8, 28, 6
+DIGITS = string.digits + string.ascii_letters
+TOKEN_PATTERN = re.compile(
+    rf"{TOKEN_PREFIX}([0-9A-Za-z]{{{PUBLIC}}})([0-9A-Za-z]{{{SECRET}}})_([0-9A-Za-z]{{{CHECKSUM}}})"
+)
+LETTERS = string.ascii_lowercase + "234567"  # 5 bits each; no 0 and 1, which look like letters
+PASSWORD, GROUP = 24, 4
+APPLICATION_PASSWORD = re.compile(rf"[{LETTERS}]{{{PASSWORD}}}")
+
+
+def new_token() -> str:
+    body = TOKEN_PREFIX + "".join(secrets.choice(DIGITS) for _ in range(PUBLIC + SECRET))
+    return f"{body}_{token_checksum(body)}"
+
+
+def public_part(token: str) -> str:
+    """The part that a token is looked up by; "" if the token is malformed."""
+    match = TOKEN_PATTERN.fullmatch(token)
+    if match is None or token_checksum(token.rpartition("_")[0]) != match[3]:
+        return ""
+    return match[1]
+
+
+def tokens_in(text: str) -> list[str]:
+    """The well-formed tokens in a text, without duplicates."""
+    matches = dict.fromkeys(match[0] for match in TOKEN_PATTERN.finditer(text))
+    return [token for token in matches if public_part(token)]
+
+
+def token_checksum(body: str) -> str:
+    """CRC-32 in base 62, as in GitHub's tokens."""
+    rest, digits = zlib.crc32(body.encode()), ""
+    for _ in range(CHECKSUM):
+        rest, digit = divmod(rest, len(DIGITS))
+        digits = DIGITS[digit] + digits
+    return digits
+
+
+def new_application_password() -> str:
+    letters = "".join(secrets.choice(LETTERS) for _ in range(PASSWORD))
+    return " ".join(letters[at : at + GROUP] for at in range(0, PASSWORD, GROUP))
+
+
+def normalize_password(application_password: str) -> str:
+    """The password without spaces and dashes, in lower case; "" if it is malformed."""
+    letters = re.sub(r"[\s-]", "", application_password).lower()
+    return letters if APPLICATION_PASSWORD.fullmatch(letters) else ""
+
 
 USE_WRITTEN_EVERY = timedelta(minutes=1)
 PLACE_KNOWN_FOR = timedelta(days=30)
@@ -42,8 +103,6 @@ ENDED: dict[type[LongLivedModel], log.Kind] = {
 
 
 # Make -----------------------------------------------------------------------------------------------------------------
-
-
 @sensitive_variables("secret")
 def make_token(
     user: User, *, name: str, scopes: Iterable[str], expires_at: datetime | None, by: User, address: str = ""
@@ -52,9 +111,9 @@ def make_token(
     scope_names = sorted(set(scopes))
     if not privileges.may_make_token_for(user, by) or set(scope_names) - grantable_scopes(user, by).keys():
         raise PermissionDenied
-    secret = token_formats.new_token()
+    secret = new_token()
     token = PermanentToken(user=user, name=name, scopes=scope_names, expires_at=expires_at, created_by=by)
-    token.created_by_name, token.public_id = by.get_username(), token_formats.public_part(secret)
+    token.created_by_name, token.public_id = by.get_username(), public_part(secret)
     set_hash(token, secret)
     with transaction.atomic():
         token.save()
@@ -74,9 +133,9 @@ def make_application_password(
     scope_names = sorted(set(scopes))
     if not mfa.is_on(user) or set(scope_names) - grantable_scopes(user, user).keys():
         raise PermissionDenied
-    secret = token_formats.new_application_password()
+    secret = new_application_password()
     row = ApplicationPassword(user=user, name=name, scopes=scope_names)
-    set_hash(row, token_formats.normalize(secret))
+    set_hash(row, normalize_password(secret))
     with transaction.atomic():
         row.save()
         log_event(CREATED, row, who=user, address=address)
@@ -92,12 +151,10 @@ def grantable_scopes(user: User, maker: User) -> dict[str, object]:
 
 
 # Recognise ------------------------------------------------------------------------------------------------------------
-
-
 @sensitive_variables("secret")
 def verify_token(secret: str, address: str = "") -> PermanentToken | None:
     """The permanent token with this secret, if it works. A malformed one is refused without a query."""
-    public_id = token_formats.public_part(secret)
+    public_id = public_part(secret)
     if not public_id:
         return None
     rows = PermanentToken.objects.alive().select_related("user", "created_by")
@@ -135,7 +192,7 @@ def verify_application_password(user: User, password: str, address: str = "") ->
     None too if the user is deactivated or has no two-step sign-in. The caller counts failures. For what it allows, see
     `application_password_scopes`.
     """
-    letters = token_formats.normalize(password)
+    letters = normalize_password(password)
     if not letters or not user.is_active:
         return None
     hashes = secrets_at_rest.all_hashes(letters, purpose=PURPOSES[ApplicationPassword])
@@ -192,8 +249,6 @@ def count_by_key() -> Counter[str]:
 
 
 # End ------------------------------------------------------------------------------------------------------------------
-
-
 def end(
     row: PermanentToken | ApplicationPassword,
     *,

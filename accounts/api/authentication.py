@@ -21,7 +21,7 @@ from rest_framework.authentication import BaseAuthentication, SessionAuthenticat
 from rest_framework.exceptions import AuthenticationFailed, Throttled
 from rest_framework.request import Request
 
-from accounts.access_tokens import operations, token_formats
+from accounts.access_tokens import operations
 from accounts.access_tokens.models import PermanentToken
 from accounts.api.permissions import REALM, Limit, Rights, challenge
 from accounts.models import User
@@ -45,7 +45,7 @@ class BearerToken(BaseAuthentication):
         if header[:7].lower() != b"bearer ":
             return None
         token = header[7:].strip().decode("latin-1")
-        if token.startswith(token_formats.PREFIX):
+        if token.startswith(operations.TOKEN_PREFIX):
             return authenticate_permanent_token(request, token)
         is_valid, oauth_request = get_oauthlib_core().verify_request(request._request, scopes=[])
         if not is_valid or oauth_request.user is None:
@@ -240,9 +240,9 @@ def bearer_token_in(request: HttpRequest) -> PresentedToken | None:
     scheme, _, token = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
     if scheme.lower() != "bearer" or not token.isascii():
         return None
-    if not token.startswith(token_formats.PREFIX):
+    if not token.startswith(operations.TOKEN_PREFIX):
         return OAuthToken(checksum=hashlib.sha256(token.encode()).hexdigest())
-    public_id = token_formats.public_part(token)
+    public_id = operations.public_part(token)
     if not public_id:
         return None
     return PermanentTokenSecret(public_id=public_id, secret=token, address=client_address(request))

@@ -1,7 +1,13 @@
-"""REST API for reporting leaked tokens. Open to everyone, without authentication."""
+"""Leaked tokens: revokes the secrets of ours that a reported text contains, and notifies their owners.
+
+The REST API for reports is open to everyone, without authentication, and never tells the outcome.
+"""
 
 from typing import Any
 
+from django.db import transaction
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_variables
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import Throttled
@@ -9,17 +15,78 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts import leaks
+from accounts import tasks
+from accounts.access_tokens import operations
+from accounts.access_tokens.models import ApplicationPassword, LongLivedModel, PermanentToken
 from accounts.api import strict_fields
 from accounts.api.permissions import Limit
+from accounts.audit import log
+from accounts.models import User
+from accounts.oauth_server import validator
 from accounts.sign_in.middleware import client_address, counted_address
+from foundation import secrets_at_rest
+
+LONGEST_REPORT = 64_000  # characters of a report_leak
+PIECES = 1_000  # candidates that are looked up in one report_leak
+LEAKED = LongLivedModel.Ending.LEAKED
+
+
+@sensitive_variables()
+def report_leak(text: str, *, who: User | None = None, address: str = "") -> int:
+    """Revoke every permanent token, application password, access token and refresh token of ours in the text.
+
+    Returns how many were alive. Show that to operators only: the sender of a report_leak could test tokens with it.
+    Safe to repeat.
+    """
+    text = text[:LONGEST_REPORT]
+    rows: list[PermanentToken | ApplicationPassword] = [*permanent_tokens_in(text), *application_passwords_in(text)]
+    ended = [operations.end(row, who=who, because=LEAKED, address=address) for row in rows]
+    grants = validator.end_leaked_grants(token_candidates_in(text))
+    for owner, application in grants:
+        record_leaked_grant(owner, application.name, who=who, address=address)
+    return sum(ended) + len(grants)
+
+
+@sensitive_variables()
+def permanent_tokens_in(text: str) -> list[PermanentToken]:
+    tokens = {operations.public_part(token): token for token in operations.tokens_in(text)[:PIECES]}
+    rows = PermanentToken.objects.alive().filter(public_id__in=tokens).select_related("user")
+    return [row for row in rows if operations.matches_secret(row, tokens[row.public_id])]
+
+
+@sensitive_variables()
+def application_passwords_in(text: str) -> list[ApplicationPassword]:
+    """Application passwords that fill a whole line, or the whole text."""
+    candidates = {operations.normalize_password(line) for line in [text, *text.splitlines()[:PIECES]]} - {""}
+    purpose = operations.PURPOSES[ApplicationPassword]
+    hashes = [keyed_hash for secret in candidates for keyed_hash in secrets_at_rest.all_hashes(secret, purpose=purpose)]
+    return list(ApplicationPassword.objects.alive().filter(keyed_hash__in=hashes).select_related("user"))
+
+
+@sensitive_variables()
+def token_candidates_in(text: str) -> list[str]:
+    """Substrings that could be access or refresh tokens, out of headers, JSON or URLs."""
+    separated = "".join(letter if letter.isalnum() or letter in "-._~" else " " for letter in text)
+    return list(dict.fromkeys(piece for piece in separated.split() if len(piece) >= 20))[:PIECES]
+
+
+def record_leaked_grant(owner: User | None, application: str, *, who: User | None, address: str) -> None:
+    if owner is None:
+        return  # a token of the client itself has no owner to notify
+    detail = _("reported as leaked")
+    log.write(log.Kind.GRANT_ENDED, whose=owner, who=who, detail=detail, address=address, subject=application)
+    transaction.on_commit(lambda: tasks.queue_leaked_grant_mail(owner.pk, application), robust=True)
+
+
+# REST API -------------------------------------------------------------------------------------------------------------
+
 
 REPORTS = Limit(name="leak-reports", times=60, seconds=600)
 
 
 class LeakSerializer(serializers.Serializer[Any]):
     token = strict_fields.Text(
-        max_length=leaks.LONGEST,
+        max_length=LONGEST_REPORT,
         allow_blank=True,
         trim_whitespace=False,
         write_only=True,
@@ -43,5 +110,5 @@ class LeakedTokens(APIView):
             raise Throttled(wait=REPORTS.seconds)
         serializer = LeakSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        leaks.report(serializer.validated_data["token"], address=client_address(request._request))
+        report_leak(serializer.validated_data["token"], address=client_address(request._request))
         return Response({"status": "received"}, status=202)

@@ -14,8 +14,8 @@ from django.views.decorators.debug import sensitive_variables
 from accounts.access_tokens import operations
 from accounts.access_tokens.models import ApplicationPassword
 from accounts.models import User
-from accounts.sign_in import backends, lockout, mfa, middleware
-from accounts.sign_in.middleware import LockedOut
+from accounts.sign_in import backends, lockout, mfa
+from accounts.sign_in.middleware import LockedOut, client_address
 
 # One message for all: it must not reveal who has two-step sign-in.
 REFUSED = "Wrong username or password. With two-step sign-in on, only an application password is accepted."
@@ -49,7 +49,7 @@ def check_password(request: HttpRequest, username: str, password: str) -> Checke
 
 @sensitive_variables("password")
 def check_application_password(request: HttpRequest, user: User, password: str) -> CheckedUser | None:
-    address = middleware.client_address(request)
+    address = client_address(request)
     with lockout.attempt(request, user, known_place=operations.known_place(user, address)) as attempt:
         row = operations.verify_application_password(user, password, address)
         attempt.has_succeeded = row is not None

@@ -10,7 +10,7 @@ from django.contrib.auth.models import Group
 from django.utils import timezone
 from oauth2_provider.models import get_access_token_model
 
-from accounts.access_tokens import operations, token_formats
+from accounts.access_tokens import operations
 from accounts.access_tokens.models import PermanentToken
 from accounts.models import User
 from accounts.oauth_server.models import Application
@@ -39,7 +39,7 @@ def fill(count: int) -> list[tuple[int, str, str]]:
 
 def store_permanent_tokens(ids: Iterable[int]) -> dict[int, str]:
     """Create a permanent token for each user. Their last use is in the future, so that no call records one."""
-    tokens = {person: token_formats.new_token() for person in ids}
+    tokens = {person: operations.new_token() for person in ids}
     rows = []
     for person, token in tokens.items():
         row = PermanentToken(
@@ -47,7 +47,7 @@ def store_permanent_tokens(ids: Iterable[int]) -> dict[int, str]:
             name="nightly",
             scopes=SCOPES.split(),
             created_by_id=person,
-            public_id=token_formats.public_part(token),
+            public_id=operations.public_part(token),
             last_used_at=timezone.now() + timedelta(days=1),
         )
         operations.set_hash(row, token)

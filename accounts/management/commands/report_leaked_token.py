@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.views.decorators.debug import sensitive_variables
 
-from accounts import leaks
+from accounts.api import leaked_tokens
 
 
 class Command(BaseCommand):
@@ -19,5 +19,5 @@ class Command(BaseCommand):
     def handle(self, *_arguments: Any, **_options: Any) -> None:
         if sys.stdin.isatty():
             self.stderr.write("Paste the text, then press Ctrl+D on an empty line.")
-        ended = leaks.report(sys.stdin.read(leaks.LONGEST))
+        ended = leaked_tokens.report_leak(sys.stdin.read(leaked_tokens.LONGEST_REPORT))
         self.stdout.write(f"Secrets revoked: {ended}." if ended else "Nothing to revoke.")

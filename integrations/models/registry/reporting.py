@@ -8,7 +8,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from accounts.sign_in import mail_server
+from foundation import mail_outbox
 from integrations.models.registry.health import Health
 
 MEND = "integrations.change_applicationregistry"
@@ -22,7 +22,7 @@ def may_fix(user: User) -> bool:
 
 def is_reported(registry: Health) -> bool:
     """Whether administrators have got a mail about it, or are going to."""
-    return bool(registry.misconfigured_code and settings.ADMINS and mail_server.is_configured())
+    return bool(registry.misconfigured_code and settings.ADMINS and mail_outbox.has_mail_server())
 
 
 def administrators_sentence(registry: Health) -> str:

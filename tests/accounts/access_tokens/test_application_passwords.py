@@ -10,7 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.test import Client
 from django.urls import reverse
 
-from accounts.access_tokens import operations, token_formats
+from accounts.access_tokens import operations
 from accounts.access_tokens.models import ApplicationPassword
 from accounts.audit.models import Event
 from accounts.models import User
@@ -43,7 +43,7 @@ def ask(name: str, password: str, path: str = BASE, **where: Any) -> Any:
 def test_one_is_long_random_and_stored_as_a_hash(careful: User) -> None:
     row, secret = make_password(careful)
     assert [len(group) for group in secret.split(" ")] == [4] * 6
-    assert len(token_formats.LETTERS) ** token_formats.PASSWORD > 2**112
+    assert len(operations.LETTERS) ** operations.PASSWORD > 2**112
     stored = str(ApplicationPassword.objects.values().get())
     assert not any(group in stored for group in (secret, secret.replace(" ", "")))
     assert row.keyed_hash

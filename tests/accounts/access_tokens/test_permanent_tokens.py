@@ -21,7 +21,7 @@ from pytest_django import DjangoAssertNumQueries
 from pytest_django.fixtures import Settings
 
 from accounts import scopes
-from accounts.access_tokens import operations, token_formats
+from accounts.access_tokens import operations
 from accounts.access_tokens.models import PermanentToken
 from accounts.audit.models import Event
 from accounts.models import User
@@ -52,10 +52,10 @@ def northwind(server: HostileServer, amira: User) -> Alias:
 
 
 def test_no_two_are_alike_and_a_scanner_knows_one_when_it_sees_it(amira: User) -> None:
-    tokens = {token_formats.new_token() for _ in range(200)}
+    tokens = {operations.new_token() for _ in range(200)}
     assert len(tokens) == 200
-    assert all(token_formats.TOKEN.fullmatch(token) and token_formats.public_part(token) for token in tokens)
-    assert len(token_formats.DIGITS) ** token_formats.SECRET > 2**160  # beyond what the database shows
+    assert all(operations.TOKEN_PATTERN.fullmatch(token) and operations.public_part(token) for token in tokens)
+    assert len(operations.DIGITS) ** operations.SECRET > 2**160  # beyond what the database shows
 
 
 @pytest.mark.parametrize("wrong", ["", "krk_pt_", "krk_pt_" + "a" * 36, "krk_pt_" + "a" * 36 + "_000000", "é" * 50])
@@ -64,17 +64,17 @@ def test_what_cannot_be_one_is_refused_without_asking_the_database(
 ) -> None:
     with django_assert_num_queries(0):
         assert operations.verify_token(wrong) is None
-        assert not wrong.startswith(token_formats.PREFIX) or status(wrong) == 401
+        assert not wrong.startswith(operations.TOKEN_PREFIX) or status(wrong) == 401
 
 
 def test_every_letter_counts(amira: User, northwind: Alias) -> None:
     _token, secret = make_token(amira)
     for place in (8, 20, 44, 49):
         other = secret[:place] + ("A" if secret[place] != "A" else "B") + secret[place + 1 :]
-        assert token_formats.public_part(other) == ""
+        assert operations.public_part(other) == ""
     forged = secret[:20] + "".join(secrets.choice("abc") for _ in range(23))
-    forged += "_" + token_formats.checksum(forged)
-    assert token_formats.public_part(forged) == token_formats.public_part(secret)  # the same row is found
+    forged += "_" + operations.token_checksum(forged)
+    assert operations.public_part(forged) == operations.public_part(secret)  # the same row is found
     assert (status(secret), status(forged)) == (200, 401)
 
 
@@ -83,7 +83,7 @@ def test_neither_the_token_nor_a_hash_without_the_key_is_in_the_database(amira: 
     with connection.cursor() as cursor:
         cursor.execute("select * from accounts_permanenttoken")
         stored = str(cursor.fetchall())
-    secret = token_text[len("krk_pt_") + token_formats.PUBLIC :]
+    secret = token_text[len("krk_pt_") + operations.PUBLIC :]
     assert secret not in stored
     assert token.pepper_id == "test"
     other = secrets_at_rest.keyed_hash(token_text, key_id="test", purpose="accounts:application-password")
@@ -202,7 +202,7 @@ def test_expired_deleted_and_never_made_are_the_same_401(amira: User, northwind:
     expired, (gone, deleted) = make_token(amira, expires_at=timezone.now() - DAY)[1], make_token(amira)
     assert operations.end(gone, who=amira)
     assert not operations.end(gone, who=amira)  # safe to repeat
-    answers = [caller(secret).get(BASE) for secret in (expired, deleted, token_formats.new_token(), "made-up")]
+    answers = [caller(secret).get(BASE) for secret in (expired, deleted, operations.new_token(), "made-up")]
     assert {answer.status_code for answer in answers} == {401}
     (challenge,) = {answer["WWW-Authenticate"] for answer in answers}
     assert challenge.startswith('Bearer realm="keyrack", error="invalid_token"')
@@ -260,14 +260,14 @@ def test_a_use_costs_few_queries(
 
 def test_who_tries_many_is_told_to_wait_and_others_are_not(amira: User, northwind: Alias) -> None:
     _token, secret = make_token(amira)
-    answers = [caller(token_formats.new_token()).get(BASE) for _ in range(110)]
+    answers = [caller(operations.new_token()).get(BASE) for _ in range(110)]
     assert [answer.status_code for answer in answers] == [401] * 100 + [429] * 10
     assert int(answers[-1]["Retry-After"]) == 600
     assert answers[-1].json()["error"] == "too_many_requests"
-    assert status(token_formats.new_token(), headers={"X-Forwarded-For": "203.0.113.4"}) == 429
-    assert status(token_formats.new_token(), REMOTE_ADDR="198.51.100.7") == 401
+    assert status(operations.new_token(), headers={"X-Forwarded-For": "203.0.113.4"}) == 429
+    assert status(operations.new_token(), REMOTE_ADDR="198.51.100.7") == 401
     assert status(secret) == 200  # what is alive is no guess
-    network = [status(token_formats.new_token(), REMOTE_ADDR=f"2001:db8::{number:x}") for number in range(110)]
+    network = [status(operations.new_token(), REMOTE_ADDR=f"2001:db8::{number:x}") for number in range(110)]
     assert network[-1] == 429  # whoever has one address of it has as many as they like
 
 

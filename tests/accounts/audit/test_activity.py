@@ -10,7 +10,7 @@ from django.test import Client
 from accounts.audit import log
 from accounts.audit.log import Kind
 from accounts.models import User
-from accounts.security_pages import activity_views
+from accounts.security_pages import views
 from tests import cast
 from tests.conftest import client_of
 
@@ -22,7 +22,7 @@ HTMX = {"HX-Request": "true"}
 
 @pytest.fixture(autouse=True)
 def few_on_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(activity_views, "PAGE_SIZE", 2)
+    monkeypatch.setattr(views, "PAGE_SIZE", 2)
 
 
 def happened(user: User, *names: str, kind: str = Kind.TOKEN_CREATED) -> None:
@@ -92,7 +92,7 @@ def test_htmx_gets_what_changes_alone_and_the_count_to_be_read_out(as_amira: Cli
 def test_it_costs_as_many_queries_for_many_lines(
     as_amira: Client, amira: User, django_assert_num_queries: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(activity_views, "PAGE_SIZE", 25)
+    monkeypatch.setattr(views, "PAGE_SIZE", 25)
     as_amira.get(PAGE)
     happened(amira, *map(str, range(60)))
     with django_assert_num_queries(6):  # session, person, their rights (2), how often each kind, this page's lines

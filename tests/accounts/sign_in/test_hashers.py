@@ -10,7 +10,11 @@ from accounts.models import User
 from accounts.oauth_server.models import Application
 from tests import cast
 
-HASHERS = ["accounts.sign_in.hashers.PBKDF2", "accounts.sign_in.hashers.PBKDF2SHA1", "accounts.sign_in.hashers.Scrypt"]
+HASHERS = [
+    "accounts.sign_in.backends.PBKDF2",
+    "accounts.sign_in.backends.PBKDF2SHA1",
+    "accounts.sign_in.backends.Scrypt",
+]
 
 
 def test_the_site_uses_the_hashers_that_count_nul() -> None:

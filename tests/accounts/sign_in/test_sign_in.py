@@ -19,7 +19,7 @@ from pytest_django import Settings
 from accounts import tasks
 from accounts.models import User
 from accounts.sign_in.models import AttemptCounter
-from accounts.templatetags import browsers
+from accounts.templatetags import account_security
 from tests import canaries, cast, walks
 from tests.accounts import programs, proofs
 from tests.conftest import client_of
@@ -151,7 +151,7 @@ def test_a_person_sees_where_they_are_signed_in_and_ends_it_there(amira: User) -
     ],
 )
 def test_browsers_are_told_in_words(user_agent: str, words: str) -> None:
-    assert browsers.browser(user_agent) == words
+    assert account_security.browser(user_agent) == words
 
 
 def test_a_session_that_began_elsewhere_is_listed_too(amira: User) -> None:
