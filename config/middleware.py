@@ -56,7 +56,8 @@ class RefuseNul:
         if (request.content_params or {}).get("charset", "utf-8").lower() not in CHARSETS:
             return failures.bad_request(request, BadRequest("charset"))
         try:
-            has_nul = any(NUL in text for text in (*texts_in_form(request), *names_of_files(request)))
+            file_names = (file.name or "" for _name, files in request.FILES.lists() for file in files)
+            has_nul = any(NUL in text for text in (*texts_in_form(request), *file_names))
         except (*TOO_MUCH, UnreadablePostError, LookupError, ValueError) as error:  # also for a part's invalid header
             return failures.bad_request(request, error)
         return failures.bad_request(request, BadRequest(NUL)) if has_nul else None
@@ -78,10 +79,6 @@ def is_refused(request: HttpRequest) -> bool:
 
 def is_exempt(request: HttpRequest) -> bool:
     return request.path.startswith(EXEMPT)
-
-
-def names_of_files(request: HttpRequest) -> Iterable[str]:
-    return (file.name or "" for _name, files in request.FILES.lists() for file in files)
 
 
 def texts_in(parameters: "MultiValueDict[str, str]") -> Iterable[str]:
@@ -118,11 +115,6 @@ EVERYWHERE = {
 }
 
 
-def may_be_personal(request: HttpRequest, response: HttpResponse) -> bool:
-    """Tell whether a response may hold personal data: HTML and answers of the API."""
-    return request.path.startswith("/api/") or response.headers.get("Content-Type", "").startswith("text/html")
-
-
 def page_headers(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
     """Set the headers unless a view has. Pages, including error pages, and answers of the API are never cached."""
 
@@ -130,7 +122,8 @@ def page_headers(get_response: Callable[[HttpRequest], HttpResponse]) -> Callabl
         response = get_response(request)
         for name, value in EVERYWHERE.items():
             response.headers.setdefault(name, value)
-        if may_be_personal(request, response):
+        is_page = response.headers.get("Content-Type", "").startswith("text/html")
+        if is_page or request.path.startswith(API):  # may hold personal data
             response.headers.setdefault("Cache-Control", "no-store")
         return response
 

@@ -40,11 +40,6 @@ class Reporter(ExceptionReporter):
         if self.request is not None:
             data["request_GET_items"] = dict.fromkeys(self.request.GET, HIDDEN).items()
             data["request_insecure_uri"] = data["request_insecure_uri"].partition("?")[0]
-            data["request"] = without_query(self.request)
+            self.request.GET = QueryDict()  # the DEBUG page reads the query itself
+            data["request"] = self.request
         return data
-
-
-def without_query(request: HttpRequest) -> HttpRequest:
-    """Remove the query from the request, which the DEBUG page reads itself."""
-    request.GET = QueryDict()
-    return request

@@ -7,7 +7,7 @@ that changes the set-up must save rows one by one. Knows no other app: each regi
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, cast
 from uuid import UUID, uuid5
@@ -93,17 +93,11 @@ def compare_with_stored(
     ]
     stored = sender._base_manager.filter(pk=instance.pk).values(*(column.attname for column in columns)).first()
     if columns and stored is not None:
-        instance._audited = changes_between(stored, instance.__dict__, columns, watched)
-
-
-def changes_between(
-    before: Mapping[str, Any], after: Mapping[str, Any], columns: Iterable[Any], watched: Watched
-) -> list[Change]:
-    return [
-        change_of(column, before[column.attname], after[column.attname], is_secret=watched.is_secret(column))
-        for column in columns
-        if is_different(before[column.attname], after[column.attname])
-    ]
+        instance._audited = [
+            change_of(column, stored[column.attname], new, is_secret=watched.is_secret(column))
+            for column in columns
+            if is_different(stored[column.attname], new := instance.__dict__[column.attname])
+        ]
 
 
 def is_different(before: Any, after: Any) -> bool:

@@ -61,21 +61,24 @@ class Grants:
 def of(user: User) -> Grants:
     """The grants of a user. The number of queries does not grow with them."""
     descriptions = scopes.all_scopes()
-    all_grants = [refresh_token_grant(token, began, descriptions) for token, began in active_refresh_tokens(user)]
-    refresh_tokens = [grant for grant in all_grants if grant.expires_at > timezone.now()]
-    approvals = Approval.objects.filter(user=user).select_related("application").order_by("-since")
-    return Grants(
-        refresh_tokens=refresh_tokens,
-        approved_scopes=[approved_application(approval, refresh_tokens, descriptions) for approval in approvals],
-    )
-
-
-def active_refresh_tokens(user: User) -> list[tuple[Any, datetime]]:
-    """Refresh tokens that are not revoked, each with the time of the sign-in of its family."""
     rows = RefreshToken.objects.filter(user=user, revoked=None, access_token__isnull=False)
     tokens = list(rows.select_related("application", "access_token").order_by("-created"))
     began = dict(TokenFamily.objects.filter(pk__in=[token.token_family for token in tokens]).values_list("pk", "began"))
-    return [(token, began.get(token.token_family, token.created)) for token in tokens]
+    all_grants = [
+        refresh_token_grant(token, began.get(token.token_family, token.created), descriptions) for token in tokens
+    ]
+    refresh_tokens = [grant for grant in all_grants if grant.expires_at > timezone.now()]
+    approved_scopes = []
+    for approval in Approval.objects.filter(user=user).select_related("application").order_by("-since"):
+        uses = [grant.last_used_at for grant in refresh_tokens if grant.application.pk == approval.application_id]
+        approved = ApprovedApplication(
+            application=approval.application,
+            scopes=describe_scopes(approval.scopes, descriptions),
+            since=approval.since,
+            last_used_at=max(filter(None, [*uses, approval.last_used_at]), default=None),
+        )
+        approved_scopes.append(approved)
+    return Grants(refresh_tokens=refresh_tokens, approved_scopes=approved_scopes)
 
 
 def refresh_token_grant(token: Any, began: datetime, descriptions: dict[str, Any]) -> RefreshTokenGrant:
@@ -87,18 +90,6 @@ def refresh_token_grant(token: Any, began: datetime, descriptions: dict[str, Any
         family=token.token_family,
         last_used_at=token.created,  # each use replaces it
         expires_at=min(token.access_token.expires + idle, token_families.ends_at(began)),
-    )
-
-
-def approved_application(
-    approval: Approval, refresh_tokens: list[RefreshTokenGrant], descriptions: dict[str, Any]
-) -> ApprovedApplication:
-    uses = [grant.last_used_at for grant in refresh_tokens if grant.application.pk == approval.application_id]
-    return ApprovedApplication(
-        application=approval.application,
-        scopes=describe_scopes(approval.scopes, descriptions),
-        since=approval.since,
-        last_used_at=max(filter(None, [*uses, approval.last_used_at]), default=None),
     )
 
 

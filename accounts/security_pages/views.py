@@ -67,16 +67,9 @@ def security(request: Request, owner: User) -> HttpResponse:
 
 def render_page(request: Request, owner: User, **secret_context: Any) -> HttpResponse:
     """Render the page, or its content for htmx."""
-    template = "accounts/security.html"
-    return render(
-        request, f"{template}#security" if request.htmx else template, page_context(request, owner) | secret_context
-    )
-
-
-def page_context(request: Request, owner: User) -> dict[str, Any]:
     viewer = request.user
     tokens = list(owner.permanent_tokens.listed().select_related("created_by").order_by("-created_at"))
-    return {
+    context = {
         "owner": owner,
         "is_own": owner == viewer,
         "page": page_url(request, owner, "security"),
@@ -95,6 +88,8 @@ def page_context(request: Request, owner: User) -> dict[str, Any]:
         "activity_url": page_url(request, owner, "activity"),
         "new_token_url": page_url(request, owner, "new-token"),
     }
+    template = "accounts/security.html"
+    return render(request, f"{template}#security" if request.htmx else template, context | secret_context)
 
 
 def page_url(request: Request, owner: User, name: str, *ids: UUID) -> str:

@@ -89,17 +89,16 @@ def give_back(limits: Sequence[Limit]) -> None:
 
 def count_failure(limits: Sequence[Limit]) -> list[Limit]:
     """Settle a failed attempt. Returns the limits that it reached: of parallel failures, one alone reaches a limit."""
-    return [limit for limit in limits if count_one_failure(limit)]
-
-
-def count_one_failure(limit: Limit) -> bool:
-    rows = AttemptCounter.objects.filter(counter=limit.counter)
     counted = {"failures": F("failures") + 1, "running": Greatest(F("running") - 1, 0)}
-    if rows.filter(failures=limit.times - 1).update(**counted, ends_at=timezone.now() + limit.duration):
-        return True
-    reaches_limit = When(failures=limit.times - 1, then=Value(timezone.now() + limit.duration))
-    rows.update(**counted, ends_at=Case(reaches_limit, default=F("ends_at")))
-    return False
+    reached = []
+    for limit in limits:
+        rows = AttemptCounter.objects.filter(counter=limit.counter)
+        if rows.filter(failures=limit.times - 1).update(**counted, ends_at=timezone.now() + limit.duration):
+            reached.append(limit)
+            continue
+        reaches_limit = When(failures=limit.times - 1, then=Value(timezone.now() + limit.duration))
+        rows.update(**counted, ends_at=Case(reaches_limit, default=F("ends_at")))
+    return reached
 
 
 def forget_past_counters() -> None:

@@ -51,25 +51,17 @@ def is_recent(request: HttpRequest) -> bool:
 def missing_step(request: HttpRequest) -> str | None:
     """URL name of the page that asks for the missing step; None if nothing is missing."""
     user = cast(User, request.user)
-    records = recent_records(request, user)
+    oldest = time.time() - settings.ACCOUNT_REAUTHENTICATION_TIMEOUT
+    records = [record for record in get_authentication_records(request, user) if record["at"] > oldest]
     if any(record.get("passwordless") for record in records):
         return None  # a passkey that verified the user counts as both steps
     methods = {record["method"] for record in records}
     if user.has_usable_password() and "password" not in methods:
         return "account_reauthenticate"
     if mfa.is_on(user) and "mfa" not in methods:
-        return second_step_page(user)
+        has_app = Authenticator.objects.filter(user_id=user.pk, type=Authenticator.Type.TOTP).exists()
+        return "mfa_reauthenticate" if has_app else "mfa_reauthenticate_webauthn"
     return None if methods else "account_reauthenticate"
-
-
-def recent_records(request: HttpRequest, user: User) -> list[dict[str, Any]]:
-    oldest = time.time() - settings.ACCOUNT_REAUTHENTICATION_TIMEOUT
-    return [record for record in get_authentication_records(request, user) if record["at"] > oldest]
-
-
-def second_step_page(user: User) -> str:
-    has_app = Authenticator.objects.filter(user_id=user.pk, type=Authenticator.Type.TOTP).exists()
-    return "mfa_reauthenticate" if has_app else "mfa_reauthenticate_webauthn"
 
 
 def return_url(request: HttpRequest) -> str:
