@@ -43,11 +43,18 @@ def handle_exception(error: Exception, context: dict[str, Any]) -> Response | No
     if isinstance(error, OAuthError):
         return provider_error(error)
     error = to_api_exception(error, context)
-    force_json(context.get("request"))
+    request = context.get("request")
+    if request is not None:  # in JSON, even if the view would have answered in another format
+        request.accepted_renderer, request.accepted_media_type = JSONRenderer(), JSONRenderer.media_type
     response = exception_handler(error, context)
-    if response is not None and isinstance(error, exceptions.APIException):
-        response.data = shape(error_code(error, response.status_code), error_sentence(error))
-        add_challenge(response, error)
+    if response is None or not isinstance(error, exceptions.APIException):
+        return response
+    response.data = shape(error_code(error, response.status_code), error_sentence(error))
+    if isinstance(error, InsufficientScope):  # the challenge (RFC 6750 §3)
+        scope = " ".join(error.needed)
+        response["WWW-Authenticate"] = challenge(error="insufficient_scope", scope=scope)
+    elif error.get_codes() == "invalid_token":
+        response["WWW-Authenticate"] = challenge(error="invalid_token", error_description=error_sentence(error))
     return response
 
 
@@ -65,12 +72,6 @@ def to_api_exception(error: Exception, context: dict[str, Any]) -> Exception:
         wait = throttle_unauthenticated(context["request"], context["view"])
         return error if wait is None else exceptions.Throttled(wait)
     return error
-
-
-def force_json(request: Any) -> None:
-    """Render errors as JSON, even if the view would have answered in another format."""
-    if request is not None:
-        request.accepted_renderer, request.accepted_media_type = JSONRenderer(), JSONRenderer.media_type
 
 
 def error_response(error: Exception) -> JsonResponse:
@@ -94,15 +95,6 @@ def provider_error(error: OAuthError) -> Response:
     headers = {"Retry-After": str(int(error.retry_after))} if error.retry_after else None
     status = 504 if error.code == "timeout" else 502
     return Response(shape("provider_unreachable", UNREACHABLE), status=status, headers=headers)
-
-
-def add_challenge(response: Response, error: exceptions.APIException) -> None:
-    """Add the WWW-Authenticate header (RFC 6750 §3)."""
-    if isinstance(error, InsufficientScope):
-        scope = " ".join(error.needed)
-        response["WWW-Authenticate"] = challenge(error="insufficient_scope", scope=scope)
-    elif error.get_codes() == "invalid_token":
-        response["WWW-Authenticate"] = challenge(error="invalid_token", error_description=error_sentence(error))
 
 
 def error_code(error: exceptions.APIException, status: int) -> str:

@@ -39,7 +39,10 @@ class SessionOfOwnPages(Session):
         if not is_of_our_pages(request) or request.headers.get("Sec-Fetch-Dest", "") not in LOADED_AS:
             raise PermissionDenied("Only Keyrack's own pages may use a session, and not for a part of a page.")
         if not getattr(request._request, "_dont_enforce_csrf_checks", False):  # set by Django's test client
-            super().enforce_csrf(without_body(request))
+            # Without body, and without path, which Django has decoded in place and can't decode again
+            empty = {"wsgi.input": BytesIO(), "CONTENT_LENGTH": "0", "CONTENT_TYPE": ""}
+            headers_only: Any = WSGIRequest({**request.META, **empty, "PATH_INFO": "/", "SCRIPT_NAME": ""})
+            super().enforce_csrf(headers_only)
 
 
 def is_of_our_pages(request: Request) -> bool:
@@ -48,12 +51,6 @@ def is_of_our_pages(request: Request) -> bool:
         return request.headers["Sec-Fetch-Site"] in OUR_PAGES
     page = request.headers.get("Origin") or request.headers.get("Referer")
     return not page or page.split("/", 3)[2:3] == [request._request.get_host()]
-
-
-def without_body(request: Request) -> Any:
-    """Copy the request without body, and without path, which Django has decoded in place and can't decode again."""
-    empty = {"wsgi.input": BytesIO(), "CONTENT_LENGTH": "0", "CONTENT_TYPE": "", "PATH_INFO": "/", "SCRIPT_NAME": ""}
-    return WSGIRequest({**request.META, **empty})
 
 
 # View -----------------------------------------------------------------------------------------------------------------
@@ -135,13 +132,17 @@ class Proxy(ApiView):
 
 
 def pass_on(request: HttpRequest, user: User, alias: str, path: str, **options: Any) -> HttpResponseBase:
+    third_party_path, body = requested_path(request, path), body_of(request)
+    retries = request.headers.get("Keyrack-Retries", "0")
+    if retries not in {str(number) for number in range(calls.MOST_RETRIES + 1)}:
+        raise BadPath("Keyrack-Retries must be a number from 0 to 5.")
     streamed = PersonalAuthAPI(user).stream(
         alias,
         str(request.method),
-        requested_path(request, path),
+        third_party_path,
         headers=request.headers,
-        body=body_of(request),
-        retries=retries_of(request),
+        body=body,
+        retries=int(retries),
         **options,
     )
     return response_of(streamed, has_body=request.method != "HEAD" and streamed.status_code not in (204, 304))
@@ -172,13 +173,6 @@ def reader_of(stream: Any) -> Callable[[int], bytes]:
     return read
 
 
-def retries_of(request: HttpRequest) -> int:
-    value = request.headers.get("Keyrack-Retries", "0")
-    if value not in {str(number) for number in range(calls.MOST_RETRIES + 1)}:
-        raise BadPath("Keyrack-Retries must be a number from 0 to 5.")
-    return int(value)
-
-
 def response_of(streamed: calls.Streamed, *, has_body: bool) -> HttpResponseBase:
     if not 200 <= streamed.status_code <= 599:
         streamed.close()
@@ -190,19 +184,15 @@ def response_of(streamed: calls.Streamed, *, has_body: bool) -> HttpResponseBase
     response.headers["Content-Type"] = "application/octet-stream"
     if streamed.length is not None and streamed.status_code != 204:
         response.headers["Content-Length"] = str(streamed.length)
-    for name, values in by_name(streamed.headers).items():
+    values_by_name: dict[str, list[str]] = {}
+    for name, value in streamed.headers:
+        values_by_name.setdefault(name.title(), []).append(value)
+    for name, values in values_by_name.items():
         response.headers[name] = ", ".join(values)
     for name, value in SANDBOX.items():
         response.headers[name] = value
     response._has_been_logged = True  # type: ignore[attr-defined]  # else Django mails a third party's 500 to our administrators
     return response
-
-
-def by_name(headers: list[tuple[str, str]]) -> dict[str, list[str]]:
-    values_by_name: dict[str, list[str]] = {}
-    for name, value in headers:
-        values_by_name.setdefault(name.title(), []).append(value)
-    return values_by_name
 
 
 # Raw path -------------------------------------------------------------------------------------------------------------

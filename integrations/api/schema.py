@@ -93,17 +93,6 @@ def example(code: str, sentence: str) -> dict[str, str]:
 
 
 PASSED_ON = "PassedOn"
-
-
-def passed_on_response() -> dict[str, Any]:
-    """Return the description of any response that the proxy passes on."""
-    ours = "401, 403, 404, 405, 409, 429, 502 and 504 may also be Keyrack's own, in its usual error format."
-    return {
-        "description": f"The third party's response, unchanged in status and body. {ours}",
-        "content": {"*/*": {"schema": {}}},
-    }
-
-
 CHALLENGED = (("WWW-Authenticate", "Challenge"),)
 MAY_WAIT = (("Retry-After", "RetryAfter"),)
 NO_TOKEN = ("not_authenticated", "Authentication credentials were not provided.")
@@ -293,5 +282,9 @@ def add_components(result: dict[str, Any], **_options: Any) -> dict[str, Any]:
     components["schemas"] = dict(sorted({**components.get("schemas", {}), **ERRORS}.items()))
     components["headers"] = HEADERS
     components["responses"] = {refusal.name: refusal.as_response() for refusal in REFUSALS.values()}
-    components["responses"][PASSED_ON] = passed_on_response()
+    ours = "401, 403, 404, 405, 409, 429, 502 and 504 may also be Keyrack's own, in its usual error format."
+    components["responses"][PASSED_ON] = {
+        "description": f"The third party's response, unchanged in status and body. {ours}",
+        "content": {"*/*": {"schema": {}}},
+    }
     return result

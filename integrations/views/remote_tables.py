@@ -77,7 +77,13 @@ def remote_table(request: Request, name: str) -> HttpResponse:
     }
     if reading.answer:
         context |= rows_context(request, table, reading.answer)
-    return partial_response(request, context) if is_part else render(request, "integrations/remote_table.html", context)
+    if not is_part:
+        return render(request, "integrations/remote_table.html", context)
+    if request.htmx.target == "rows" and reading.answer and not reading.trouble:  # the page shows rows already
+        return render(request, "integrations/_remote_rows.html", {**context, "alone": True})
+    response = render(request, "integrations/remote_table.html#live", context)
+    response["HX-Retarget"], response["HX-Reswap"] = "#live", "outerHTML"
+    return response
 
 
 def sign_in_url(request: Request, source: Integration | None) -> str:
@@ -88,25 +94,14 @@ def sign_in_url(request: Request, source: Integration | None) -> str:
     return f"{source.initiator_url}&{urlencode({'next': here})}" if len(here) <= LONGEST_NEXT else source.initiator_url
 
 
-def partial_response(request: Request, context: dict[str, Any]) -> HttpResponse:
-    """Return only the rows to a page that shows rows, else its whole changing part."""
-    if request.htmx.target == "rows" and context["answer"] and not context["trouble"]:
-        return render(request, "integrations/_remote_rows.html", {**context, "alone": True})
-    response = render(request, "integrations/remote_table.html#live", context)
-    response["HX-Retarget"], response["HX-Reswap"] = "#live", "outerHTML"
-    return response
-
-
 def rows_context(request: Request, table: RemoteTable, answer: Answer) -> dict[str, Any]:
     q, sort = request.GET.get("q", "").strip()[:200], request.GET.get("sort", "")
     rows = remote_tables.arrange_rows(answer, table, q=q, sort=sort)
-    page, columns = rows.page(page_number(request.GET.get("page", "")), size=ROWS_SHOWN), column_heads(table, sort)
+    number = request.GET.get("page", "")
+    is_number = number.isascii() and number.isdigit() and len(number) < 9
+    page, columns = rows.page(int(number) if is_number else 1, size=ROWS_SHOWN), column_heads(table, sort)
     lines = [list(zip(columns, row, strict=True)) for row in page.rows]
     return {"q": q, "page": page, "lines": lines, "heads": columns, "found": rows.count, "total": rows.total}
-
-
-def page_number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 1
 
 
 def column_heads(table: RemoteTable, sort: str) -> list[dict[str, Any]]:

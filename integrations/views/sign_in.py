@@ -12,7 +12,6 @@ from django.core import signing
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.crypto import constant_time_compare
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
@@ -51,16 +50,12 @@ def initiator(request: Request) -> HttpResponse:
     except authorization.NotAvailable as error:
         raise Http404 from error
     except authorization.TooManyStarts:
-        return too_many(request)
+        response = render(request, "integrations/too_many.html", status=429)
+        response["Retry-After"] = "600"
+        return response
     except authorization.NotStarted as stopped:
         return HttpResponseRedirect(done_url(stopped.attempt), status=303)
     return without_referrer(HttpResponseRedirect(url))
-
-
-def too_many(request: Request) -> HttpResponse:
-    response = render(request, "integrations/too_many.html", status=429)
-    response["Retry-After"] = "600"
-    return response
 
 
 def requested_credential(request: Request, requestor: str, profile: str, personal: str) -> OAuth2Credential:
@@ -190,6 +185,21 @@ def done(request: Request, attempt_id: UUID) -> HttpResponse:
 
 # Password grant -------------------------------------------------------------------------------------------------------
 
+TOO_MANY_TRIES = gettext_lazy("Too many tries. Wait 15 minutes, or ask your administrator.")
+PASSWORD_REFUSALS = {
+    "invalid_grant": (
+        gettext_lazy("%(title)s didn’t accept that username and password. Check both and try again."),
+        HTTPStatus.BAD_REQUEST,
+    ),
+    "locked_out": (TOO_MANY_TRIES, HTTPStatus.TOO_MANY_REQUESTS),
+    "second_factor_is_on": (
+        gettext_lazy(
+            "You use two-step sign-in. Create an application password under Account security and enter it here."
+        ),
+        HTTPStatus.BAD_REQUEST,
+    ),
+}
+
 
 class PasswordForm(forms.Form):
     """Username and password at the provider. Never bound to anything that is stored."""
@@ -242,33 +252,13 @@ def sign_in_with_password(
             address=client_address(request),
         )
     except authorization.TooManyStarts:
-        return render_window(request, form, integration, too_many_tries_message(integration), status=429)
+        return render_window(request, form, integration, str(TOO_MANY_TRIES), status=429)
     except authorization.NotAvailable as error:
         raise Http404 from error
     if attempt.status == AttemptStatus.FAILED and attempt.failure_code in PASSWORD_REFUSALS:
         words, status = PASSWORD_REFUSALS[attempt.failure_code]
-        return render_window(request, form, integration, words(integration), status=status)
+        return render_window(request, form, integration, words % {"title": integration.title}, status=status)
     return HttpResponseRedirect(done_url(attempt), status=303)
-
-
-def wrong_password_message(integration: Integration) -> str:
-    message = _("%(title)s didn’t accept that username and password. Check both and try again.")
-    return message % {"title": integration.title}
-
-
-def too_many_tries_message(_integration: Integration) -> str:
-    return _("Too many tries. Wait 15 minutes, or ask your administrator.")
-
-
-def second_step_message(_integration: Integration) -> str:
-    return _("You use two-step sign-in. Create an application password under Account security and enter it here.")
-
-
-PASSWORD_REFUSALS = {
-    "invalid_grant": (wrong_password_message, HTTPStatus.BAD_REQUEST),
-    "locked_out": (too_many_tries_message, HTTPStatus.TOO_MANY_REQUESTS),
-    "second_factor_is_on": (second_step_message, HTTPStatus.BAD_REQUEST),
-}
 
 
 def render_window(
