@@ -7,6 +7,6 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django.setup(set_prefix=False)
 
-from config.requests import ASGIApplication  # noqa: E402 - needs Django set up
+from config.middleware import ASGIApplication  # noqa: E402 - needs Django set up
 
 application = ASGIApplication()

@@ -1,4 +1,4 @@
-"""Middleware of the site: refuses characters and forms that cannot be stored, and sets headers of responses.
+"""Middleware and request classes of the site: refuse what cannot be stored, and set headers of responses.
 
 Requests with NUL characters, unknown character sets or incomplete bodies are answered with 400. PostgreSQL refuses NUL
 in a text, and C libraries end a text there. It can come percent-encoded in a path, query or form, escaped in a quoted
@@ -7,19 +7,19 @@ such name, state or search result. The proxy passes bodies on, for the third par
 """
 
 from base64 import b64decode
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from django.core.exceptions import BadRequest, RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
+from django.core.handlers.asgi import ASGIHandler, ASGIRequest
+from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.http.request import UnreadablePostError
 from django.utils.datastructures import MultiValueDict
+from django.utils.http import parse_header_parameters
 
 from config import failures
-
-# Characters -----------------------------------------------------------------------------------------------------------
-
 
 API = "/api/"
 EXEMPT = (API, "/integrations/", "/remote-tables/", "/oauth_")
@@ -32,7 +32,7 @@ FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 # Anyone can cause these, and Django would log each as an error and mail it to administrators.
 TOO_MUCH = (RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent)
-CHARSETS = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})  # that `config.requests` decodes correctly
+CHARSETS = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})  # that `Utf8` decodes correctly
 
 
 class RefuseNul:
@@ -107,8 +107,6 @@ def has_nul_in_credentials(request: HttpRequest) -> bool:
 
 
 # Headers --------------------------------------------------------------------------------------------------------------
-
-
 EVERYWHERE = {
     "Permissions-Policy": "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -128,3 +126,40 @@ def page_headers(get_response: Callable[[HttpRequest], HttpResponse]) -> Callabl
         return response
 
     return middleware
+
+
+# Request classes ------------------------------------------------------------------------------------------------------
+
+
+class Utf8:
+    """Decodes texts as UTF-8, whatever character set the Content-Type names. `RefuseNul` refuses forms in others.
+
+    Django decodes query and form with any Python codec that the caller names, before middleware runs: `zlib` and
+    `undefined` raise an exception that no middleware sees, `unicode_escape` and `utf-7` produce lone surrogates.
+    """
+
+    content_type: str | None
+    content_params: dict[str, str] | None
+
+    def _set_content_type_params(self, meta: Mapping[str, Any]) -> None:
+        """Parse the Content-Type as Django does, without setting `encoding`. An invalid one counts as none."""
+        try:
+            self.content_type, self.content_params = parse_header_parameters(meta.get("CONTENT_TYPE", ""))
+        except (LookupError, ValueError):
+            self.content_type, self.content_params = "", {}
+
+
+class Utf8WSGIRequest(Utf8, WSGIRequest):
+    pass
+
+
+class Utf8ASGIRequest(Utf8, ASGIRequest):
+    pass
+
+
+class WSGIApplication(WSGIHandler):
+    request_class = Utf8WSGIRequest
+
+
+class ASGIApplication(ASGIHandler):
+    request_class = Utf8ASGIRequest

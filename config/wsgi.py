@@ -8,7 +8,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django.setup(set_prefix=False)
 
 from config.health import answer_healthz_first  # noqa: E402 - imports models, so it needs Django set up
-from config.requests import WSGIApplication  # noqa: E402
+from config.middleware import WSGIApplication  # noqa: E402
 from config.spare_threads import SpareThreads, server_threads  # noqa: E402
 from integrations.connections import renewal  # noqa: E402
 

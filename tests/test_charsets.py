@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.test import RequestFactory
 
-from config.requests import WSGIApplication
+from config.middleware import WSGIApplication
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db]
 

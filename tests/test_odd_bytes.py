@@ -13,7 +13,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.urls.resolvers import RoutePattern
 
 from accounts.models import User
-from config.requests import WSGIApplication
+from config.middleware import WSGIApplication
 from integrations.models import Alias
 from tests import cast
 from tests.conftest import client_of
