@@ -32,7 +32,7 @@ class TokenFamily(models.Model):
 
 
 class RefreshReplay(models.Model):
-    """Sealed successor of a refresh token, stored for `REFRESH_REPLAY_SECONDS` (`oauth_server.refresh_replays`)."""
+    """Sealed successor of a refresh token, stored for `REFRESH_REPLAY_SECONDS` (`oauth_server.replays`)."""
 
     token_checksum = models.CharField(max_length=64, unique=True)  # of the refresh token that was replaced
     application = models.ForeignKey("accounts.Application", models.CASCADE, related_name="+")

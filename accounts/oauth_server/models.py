@@ -88,7 +88,7 @@ class Approval(models.Model):
 
 
 class RedeemedCode(models.Model):
-    """The hash of an authorization code that was exchanged, to detect a second use (`code_replay`)."""
+    """The hash of an authorization code that was exchanged, to detect a second use (`oauth_server.replays`)."""
 
     code_hash = models.CharField(max_length=64, unique=True)
     application = models.ForeignKey(Application, models.CASCADE, related_name="redeemed_codes")
