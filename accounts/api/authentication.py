@@ -28,7 +28,7 @@ from accounts.models import User
 from accounts.sign_in import backends
 from accounts.sign_in.lockout import attempt
 from accounts.sign_in.middleware import LockedOut, client_address, counted_address, seconds_locked
-from foundation.compiled_queries import Slot, columns_of
+from foundation.database import Slot, columns_of
 
 NOT_ALIVE = "The access token is unknown, expired or revoked."
 WRONG_PASSWORD = "There is no such application password. The password of the account is not accepted here."  # noqa: S105

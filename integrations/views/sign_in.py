@@ -14,13 +14,14 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
-from django.views.decorators.http import require_GET, require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.sign_in.middleware import REDIRECTED_AT, client_address, leaves_site, was_redirected
 from integrations.connections import authorization
 from integrations.models.addresses import registry_admin_url
-from integrations.models.card import Ending, Integration, compose_outcome
+from integrations.models.card import DECISIONS, Integration, compose_outcome
 from integrations.models.registry import GrantType, OAuth2Credential
 from integrations.models.tokens import AttemptStatus, AuthorizationAttempt
 from integrations.views.permissions import BINDING, Request, for_signing_in, session_binding, with_audit_log
@@ -180,7 +181,7 @@ def done(request: Request, attempt_id: UUID) -> HttpResponse:
     }
     response = render(request, "integrations/done.html", context)
     # With no-referrer, a browser sends the form with "Origin: null", and the CSRF check refuses it.
-    return response if outcome.ending == Ending.OTHER_ACCOUNT else without_referrer(response)
+    return response if outcome.ending in DECISIONS else without_referrer(response)
 
 
 # Password grant -------------------------------------------------------------------------------------------------------

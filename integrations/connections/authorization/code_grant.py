@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from accounts.models import User
-from accounts.sign_in.redirects import leads_to_leaving_view
+from accounts.sign_in.middleware import leads_to_leaving_view
 from foundation.oauth_client import client, error_codes, error_reasons
 from foundation.oauth_client.answers import TokenAnswer
 from foundation.oauth_client.client_check import Verdict
