@@ -10,7 +10,7 @@ from accounts.models import User
 from foundation.oauth_client.errors import Misconfigured
 from integrations.connections.renewal import NoUsableToken
 from integrations.models import admission
-from integrations.models.card import Integration, State, build_integrations
+from integrations.models.card import Integration, build_integrations
 from integrations.models.registry import Alias
 from integrations.models.remote_tables import RemoteTable
 from integrations.models.tokens import Token, consent
@@ -63,7 +63,7 @@ class Source:
             if integration.alias.connection is None:
                 message = _("An alias of the type Credential has no address to read from.")
                 raise TableMisconfigured("no_connection", message)
-            if integration.state == State.ADDRESS_CHANGED:
+            if integration.row.is_held:
                 raise NoUsableToken(consent.CHANGED)
             if not integration.is_token_valid:
                 raise NoUsableToken(integration.failure_code or "not_connected")

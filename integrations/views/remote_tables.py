@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 from foundation.oauth_client.errors import Misconfigured, OAuthError, Unreachable, Unusable
 from integrations import remote_tables
 from integrations.connections.renewal import NoUsableToken
-from integrations.models.card import Integration, State
+from integrations.models.card import Integration
 from integrations.models.registry import ApplicationRegistry
 from integrations.models.remote_tables import RemoteTable
 from integrations.models.tokens import consent
@@ -98,7 +98,7 @@ def turned_off(source: Integration | None, names: dict[str, str]) -> Trouble:
 
 
 def signed_out(source: Integration, names: dict[str, str]) -> Trouble:
-    if source.state == State.REVOKING:
+    if source.row.is_blocked:
         return Trouble(
             kind="revoking",
             icon="spin",

@@ -4,7 +4,8 @@ The section of the dashboard depends only on whether there is a valid token; eve
 
     integration        one integration                    token_details      its token
     queries            all integrations of a person       scopes             names of scopes
-    states             states and their texts             moved_addresses    changed addresses
+    states             states, a row each                 parts              notes and controls of a card
+    moved_addresses    changed addresses
     endings            how sign-ins end, and the texts    bidi               isolation of right-to-left names
     outcomes           result of a sign-in                outcome_sentences  its sentences
 """

@@ -4,14 +4,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from hashlib import sha256
+from typing import Any
 
 from django.urls import reverse
 
 from integrations.models.addresses import home_url, initiator_url
 from integrations.models.card.bidi import isolate_name
 from integrations.models.card.moved_addresses import Move, moves_of
+from integrations.models.card.parts import SIGN_IN_MAY_FAIL, Action, Case, Note
 from integrations.models.card.scopes import ScopeBook
-from integrations.models.card.states import QUICK_ATTEMPTS, REVOKING_AT_MOST, STATES, State, StateRow
+from integrations.models.card.states import (
+    QUICK_ATTEMPTS,
+    REVOCATION_ACCEPTED,
+    REVOKED,
+    REVOKING_AT_MOST,
+    STATES,
+    State,
+    StateRow,
+)
 from integrations.models.card.token_details import TokenDetails
 from integrations.models.events import Event
 from integrations.models.registry import Alias, ApplicationRegistry, OAuth2Credential
@@ -78,21 +88,38 @@ class Integration(TokenDetails):
         return self.now - revocation.pursued_since < REVOKING_AT_MOST
 
     @property
+    def can_retry_revocation(self) -> bool:
+        return bool(self.revocation and self.revocation.is_retryable)
+
+    @property
+    def has_given_up(self) -> bool:
+        return bool(self.revocation and self.revocation.state == RevocationState.ABANDONED)
+
+    @property
+    def attempts(self) -> int:
+        """Attempts at the revocation so far."""
+        return self.revocation.attempts if self.revocation else 0
+
+    @property
+    def last_answer(self) -> str:
+        return self.revocation.last_answer if self.revocation else ""
+
+    @property
     def section(self) -> str:
         return "my" if self.token and self.token.is_valid else "available"
 
     @property
     def is_token_valid(self) -> bool:
-        return self.section == "my" and self.state != State.DISABLED and not self.address_changes
+        return self.section == "my" and not self.row.is_off and not self.address_changes
 
     @property
     def is_listed(self) -> bool:
         """Whether it is on the dashboard: turned on, or with a token."""
-        return self.state != State.DISABLED or self.token is not None
+        return not self.row.is_off or self.token is not None
 
     @property
     def needs_the_person(self) -> bool:
-        return self.row.needs_person
+        return bool(self.row.attention)
 
     @property
     def is_moving(self) -> bool:
@@ -123,6 +150,11 @@ class Integration(TokenDetails):
     def address_moves(self) -> list[Move]:
         return moves_of(self.address_changes, self.address_events)
 
+    @property
+    def moved_by(self) -> str:
+        """Name of the person who changed the address, or ""."""
+        return self.address_moves[0].who
+
     # Texts of the card ---------------------------------------------------------------------------------------
 
     @property
@@ -149,6 +181,37 @@ class Integration(TokenDetails):
     def spoken(self) -> str:
         """Sentence for the live region when the card enters its state."""
         return str(self.row.spoken) % {"name": self.title}
+
+    @property
+    def spoken_when_back(self) -> str:
+        """Sentence for the live region when the person comes back before the provider has answered."""
+        return str(self.row.spoken_when_back) % {"name": self.title}
+
+    @property
+    def spoken_when_revoked(self) -> str:
+        """Sentence for the live region when a revoke has finished."""
+        return str(REVOKED.get(self.settled.state if self.settled else "", REVOCATION_ACCEPTED)) % {"name": self.title}
+
+    @property
+    def notes(self) -> list[Note]:
+        """What the state means and what the person can do, and a warning if a new sign-in may fail."""
+        return [
+            *([self.row.note] if self.row.note else []),
+            *([SIGN_IN_MAY_FAIL] if self.sign_in_may_fail else []),
+        ]
+
+    @property
+    def actions(self) -> list[Action]:
+        return [action for action in self.row.actions if self.applies(action)]
+
+    def applies(self, row: Case | Action) -> bool:
+        return all(getattr(self, name) for name in row.when)
+
+    def texts_of(self, note: Note) -> list[Any]:
+        """Return the sentences of a note that apply: of each choice the first."""
+        choices = (each if isinstance(each, tuple) else (Case(text=each),) for each in note.sentences)
+        cases = (next(filter(self.applies, choice), None) for choice in choices)
+        return [case.text for case in cases if case]
 
     @property
     def registry(self) -> ApplicationRegistry:
@@ -198,13 +261,12 @@ class Integration(TokenDetails):
     @property
     def sign_in_may_fail(self) -> bool:
         """Whether the provider refused our registration at the last sign-in of any person."""
-        asks = {State.NOT_CONNECTED, State.NEEDS_REAUTH, State.EXPIRING}
-        return self.state in asks and self.registry.cannot_sign_in
+        return self.row.asks_to_sign_in and self.registry.cannot_sign_in
 
     @property
     def renewal_is_stuck(self) -> bool:
         """Whether renewal waits for something that the person cannot change."""
-        return self.state in {State.MISCONFIGURED, State.NOT_RENEWED}
+        return self.row.renewal_is_stuck
 
     @property
     def initiator_url(self) -> str:
@@ -227,6 +289,18 @@ class Integration(TokenDetails):
     @property
     def settings_url(self) -> str:
         return self.registry.account_settings_url
+
+    @property
+    def has_settings_page(self) -> bool:
+        return self.settings_url.strip().lower().startswith(("https://", "http://"))
+
+    @property
+    def off_since(self) -> datetime | None:
+        return self.alias.deactivated_at
+
+    @property
+    def off_reason(self) -> str:
+        return self.alias.inactive_reason
 
     @property
     def can_revoke_remotely(self) -> bool:

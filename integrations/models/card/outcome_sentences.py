@@ -11,7 +11,7 @@ from django.utils.translation import ngettext
 from integrations.models.card.bidi import isolate_name
 from integrations.models.card.endings import DECISIONS, ENDINGS, Ending, ending_of
 from integrations.models.card.integration import Integration
-from integrations.models.card.states import State
+from integrations.models.card.parts import TOKEN_IS_KEPT
 from integrations.models.registry import administrators_sentence
 from integrations.models.registry.health import CLOCK
 from integrations.models.tokens import AuthorizationAttempt
@@ -87,8 +87,8 @@ def standing_of(integration: Integration, *, says_stored: bool = True) -> list[s
         sentences.append(_("Nothing was stored."))
     if standing := str(integration.row.standing) % {"name": isolate_name(integration.title)}:
         sentences.append(standing)
-    if integration.state == State.DISABLED and integration.has_token:
-        sentences.append(_("Your token is kept but not used."))
+    if integration.row.is_off and integration.applies(TOKEN_IS_KEPT):
+        sentences.append(str(TOKEN_IS_KEPT.text))
     return sentences
 
 
@@ -127,7 +127,7 @@ def signed_in_now(integration: Integration, attempt: AuthorizationAttempt, names
         sentences = [format_html(_("You are signed in as <strong>{}</strong>."), account)]
     else:
         sentences = [_("%(name)s didn’t say which account you are signed in to.") % names]
-    if integration.state in {State.PROVIDER_DOWN, State.MISCONFIGURED, State.NOT_RENEWED}:
+    if integration.row.limits_use:
         sentences.append(str(integration.row.standing) % names)
     return sentences
 
@@ -150,5 +150,4 @@ def spoken_of(integration: Integration, ending: Ending) -> str:
     if ending in {Ending.CONNECTED, Ending.UNDER_WAY} or not integration.is_token_valid:
         return integration.spoken
     unchanged = _("%(name)s stays connected. Nothing was changed.") % names
-    is_plain = integration.state in {State.CONNECTED, State.CONNECTING}
-    return unchanged if is_plain else f"{unchanged} {integration.spoken}"
+    return unchanged if integration.row.goes_without_saying else f"{unchanged} {integration.spoken}"

@@ -20,7 +20,6 @@ from integrations.models.card.outcome_sentences import (
     standing_of,
     turned_off,
 )
-from integrations.models.card.states import State
 from integrations.models.tokens import AuthorizationAttempt
 
 CLOSES_AT_ONCE, CLOSES_WHEN_READ = 900, 8000  # milliseconds until the window closes itself
@@ -95,15 +94,14 @@ def connected_outcome(
         control="back", label=label_back(integration, attempt), url=back_url(integration, attempt), leaves=True
     )
     if not integration.is_token_valid:
-        is_held = integration.state == State.ADDRESS_CHANGED
         return Outcome(
             ending=Ending.CONNECTED,
             tone=integration.tone,
             icon=integration.icon,
             badge=integration.badge,
-            heading=(_("%(name)s has been moved since") if is_held else _("%(name)s is no longer connected")) % names,
+            heading=str(integration.row.heading_after_sign_in) % names,
             sentences=[
-                *([] if is_held else [_("This sign-in succeeded, but has been ended since.")]),
+                *([] if integration.row.is_held else [_("This sign-in succeeded, but has been ended since.")]),
                 *standing_of(integration, says_stored=False),
             ],
             spoken=integration.spoken,

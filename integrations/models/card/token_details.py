@@ -95,3 +95,8 @@ class TokenDetails:
     def was_interrupted(self) -> bool:
         """Whether a process of Keyrack died during the renewal, which is our fault."""
         return self.failure_code == INTERRUPTED
+
+    @property
+    def is_for_other_account(self) -> bool:
+        """Whether a renewal was answered with tokens of another account."""
+        return self.failure_code == "other_account"

@@ -1,17 +1,25 @@
 """The table of states: which section a card is in, what it says, and what is not shown at all."""
 
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.template.loader import get_template
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
 from integrations.models import Alias, HttpConnection, Renewal, Revocation, Token
-from integrations.models.card import State, integrations_of
+from integrations.models.card import STATES, Integration, State, integrations_of
+from integrations.models.card.parts import Case
 from integrations.models.registry import ApplicationRegistry, Use
+from integrations.templatetags.cards import filled
 from tests import cast, walks
 
 pytestmark = pytest.mark.django_db
@@ -192,6 +200,55 @@ def test_the_table_of_states_covers_all() -> None:
     rows = test_each_state_has_its_section_and_its_words.pytestmark  # type: ignore[attr-defined]
     states = {state for _, state, _ in rows[0].args[1]}
     assert states == {str(state) for state in State}
+    assert list(STATES) == list(State)
+
+
+def test_all_texts_and_controls_of_a_state_can_be_shown(amira: User, alias: Alias) -> None:
+    """Those of rare cases as well: each value that a text contains is known, each condition is a property."""
+    everything = cast_everything(amira, alias)
+    for row in STATES.values():
+        notes = [row.note] if row.note else []
+        choices = [each if isinstance(each, tuple) else (Case(text=each),) for n in notes for each in n.sentences]
+        cases = [case for choice in choices for case in choice]
+        actions = [*row.actions, *([row.aside] if row.aside else [])]
+        texts = [case.text for case in cases] + [note.when_back for note in notes] + [row.attention, row.progress]
+        for text in [*texts, *(action.about for action in actions)]:
+            assert "%(" not in filled(text, everything)
+        for name in [name for part in [*cases, *actions] for name in part.when]:
+            assert isinstance(vars_of(Integration)[name], property | cached_property), name
+        for action in actions:
+            get_template(action.template)  # raises if there is none
+            assert not action.view or reverse(action.view, args=[alias.hex])
+
+
+def cast_everything(user: User, alias: Alias) -> Integration:
+    """The same card with all that a card can have, though never at the same time."""
+    stored = cast.signed_in(user, alias)
+    moved(nothing)(user, alias)
+    (held,) = integrations_of(user)
+    return replace(held, attempt=walks.under_way(user, alias), revocation=stored.end(reason="revoked"))
+
+
+def vars_of(kind: type) -> dict[str, object]:
+    return {name: value for base in reversed(kind.__mro__) for name, value in vars(base).items()}
+
+
+COMPARISON = re.compile(r"\bstate\b\s*(==|!=|in\b|not\b|is\b)|(==|!=)\s*\S*\.state\b")
+
+
+def test_no_template_compares_a_state() -> None:
+    templates = {path: path.read_text() for path in Path("templates").rglob("*.html")}
+    tags = [(path, tag) for path, text in templates.items() for tag in re.findall(r"{%.*?%}", text)]
+    assert len(tags) > 1000
+    assert not [(path, tag) for path, tag in tags if COMPARISON.search(tag)]
+
+
+def test_only_the_card_names_its_states() -> None:
+    """A module that names a state has to be changed with it; the row has an attribute for what it wants to know."""
+    names = re.compile(r"(?<![A-Za-z])State\.[A-Z]")
+    modules = {str(path) for path in Path("integrations").rglob("*.py") if names.search(path.read_text())}
+    card = "integrations/models/card"
+    assert modules == {f"{card}/states.py", f"{card}/integration.py"}
 
 
 @pytest.mark.parametrize("arrange", [off(nothing), off(walks.under_way), off(revocation())])
