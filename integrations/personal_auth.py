@@ -19,22 +19,20 @@ from integrations import calls
 from integrations.connections import authorization, renewal
 from integrations.connections.renewal import NoUsableToken, ReadyCall
 from integrations.models.card import Integration, integration_named
+from integrations.models.failures import failure_of
 from integrations.models.registry import HttpConnection
 from integrations.models.tokens import Revocation, Token, consent
 
 SUCCESS, FAIL = "SUCCESS", "FAIL"
 NOT_SIGNED_IN = "The person has no usable token for this integration and must authenticate."
-NO_INTEGRATION = {
-    "not_available": "There is no alias of this name that the person may use with a token of their own.",
-    "no_connection": "The alias has no active HTTP(s) Connection, so there is no address to call.",
-}
 
 
 class NotAuthenticated(Exception):
     """The person has no usable token for the integration. `initiator_url`: where to get one; "" if nowhere."""
 
     def __init__(self, initiator_url: str = "", *, code: str = "not_connected") -> None:
-        super().__init__(NO_INTEGRATION.get(code, NOT_SIGNED_IN))
+        row = failure_of(code)
+        super().__init__((row and row.for_programs) or NOT_SIGNED_IN)
         self.initiator_url = initiator_url
         self.code = code
 

@@ -16,8 +16,8 @@ from django.utils import timezone
 
 from foundation.oauth_client.client_check import SECONDS, ClientCheck, Verdict, check_client
 from foundation.oauth_client.errors import Misconfigured
+from integrations.models.failures import CLIENT_REFUSED, UNEXPLAINED_REFUSALS
 from integrations.models.registry import ApplicationRegistry, Use
-from integrations.models.registry.health import CLIENT_REFUSED, UNEXPLAINED_REFUSALS
 from integrations.models.tokens import Renewal, RenewalOutcome, Token
 
 logger = logging.getLogger(__name__)

@@ -1,98 +1,87 @@
-"""Error codes by whose fault they are: RFC 6749 §5.2, OpenID Connect, and those of large providers."""
+"""Error codes of servers, a row each: RFC 6749 §5.2, OpenID Connect, and those of large providers."""
 
 import re
+from dataclasses import dataclass
 
-# The server rejected this user's grant or this token.
-REFUSED = frozenset(
-    {
-        "invalid_grant",
-        "access_denied",
-        "expired_token",
-        "bad_refresh_token",
-        "invalid_refresh_token",
-        "bad_verification_code",
-        "invalid_code",
-        "code_already_used",
-        "token_expired",
-        "token_revoked",
-        "invalid_token",
-        "interaction_required",
-        "login_required",
-        "consent_required",
-        "unsupported_token_type",
-    }
-)
-# Of these, codes that say plainly that the refresh token is dead.
-DEAD_REFRESH_TOKEN = frozenset(
-    {
-        "invalid_grant",
-        "expired_token",
-        "bad_refresh_token",
-        "invalid_refresh_token",
-        "token_expired",
-        "token_revoked",
-        "invalid_token",
-    }
-)
-# In response to a refresh, these do not tell whether the person's grant or our registration is meant.
-UNEXPLAINED_AT_REFRESH = frozenset({"access_denied", "invalid_request"})
-# The server rejected our client credentials.
-CLIENT_REFUSED = frozenset({"invalid_client", "incorrect_client_credentials", "bad_client_secret", "invalid_client_id"})
-# Something in our registration is wrong, for all users.
-# Gitea calls a dead refresh token unauthorized_client. It stays here: as a refusal, one mistyped client id would
-# disconnect everybody, while Gitea's users merely wait until an administrator looks.
-MISCONFIGURED = frozenset(
-    {
-        "invalid_client",
-        "unauthorized_client",
-        "invalid_scope",
-        "unsupported_grant_type",
-        "unsupported_response_type",
-        "invalid_request",
-        "invalid_redirect_uri",
-        "redirect_uri_mismatch",
-        "bad_redirect_uri",
-        "incorrect_client_credentials",
-        "bad_client_secret",
-        "invalid_client_id",
-        "invalid_target",
-        "invalid_resource",
-        "insufficient_scope",
-        "application_suspended",  # GitHub
-        "unauthorized_scope_error",  # LinkedIn
-    }
-)
-# Of those, codes about an authorization request alone. A refresh sends neither scope nor redirect URL.
-ABOUT_SIGN_IN = frozenset(
-    {
-        "invalid_scope",
-        "unauthorized_scope_error",
-        "unsupported_response_type",
-        "invalid_request",
-        "invalid_redirect_uri",
-        "redirect_uri_mismatch",
-        "bad_redirect_uri",
-    }
-)
-# The provider still waits for the person. Keycloak sends these if the person pressed Cancel.
-UNANSWERED = frozenset({"consent_required", "interaction_required", "login_required", "account_selection_required"})
-_NO = frozenset({"denied", "declined", "cancelled", "canceled", "cancel", "refused", "rejected"})
-_NOT_THE_PERSON = frozenset({"client", "app", "application", "scope", "tenant", "admin"})
-# Try again later.
-TRANSIENT = frozenset(
-    {
-        "temporarily_unavailable",
-        "server_error",
-        "slow_down",
-        "internal_error",
-        "service_unavailable",
-        "ratelimited",
-        "rate_limited",
-        "too_many_requests",
-    }
-)
+from foundation.oauth_client.errors import Fault
+
+
+@dataclass(frozen=True, kw_only=True)
+class ErrorCode:
+    fault: Fault | None = None
+    ends_refresh_token: bool = False  # says plainly that the refresh token is dead
+    # In response to a refresh, it doesn't tell whether the person's grant or our registration is meant.
+    is_unexplained_at_refresh: bool = False
+    is_about_client: bool = False  # the server rejected our client credentials
+    # About an authorization request alone: a refresh sends neither scope nor redirect URL.
+    is_about_sign_in: bool = False
+    is_about_redirect: bool = False  # the server does not know our redirect URL
+    awaits_person: bool = False  # the provider still waits for the person; Keycloak's code after *Cancel*
+
+
+CODES: dict[str, ErrorCode] = {
+    # The server rejected this user's grant or this token.
+    "invalid_grant": ErrorCode(fault=Fault.PERSON, ends_refresh_token=True),
+    "access_denied": ErrorCode(fault=Fault.PERSON, is_unexplained_at_refresh=True),
+    "expired_token": ErrorCode(fault=Fault.PERSON, ends_refresh_token=True),
+    "bad_refresh_token": ErrorCode(fault=Fault.PERSON, ends_refresh_token=True),
+    "invalid_refresh_token": ErrorCode(fault=Fault.PERSON, ends_refresh_token=True),
+    "bad_verification_code": ErrorCode(fault=Fault.PERSON),
+    "invalid_code": ErrorCode(fault=Fault.PERSON),
+    "code_already_used": ErrorCode(fault=Fault.PERSON),
+    "token_expired": ErrorCode(fault=Fault.PERSON, ends_refresh_token=True),
+    "token_revoked": ErrorCode(fault=Fault.PERSON, ends_refresh_token=True),
+    "invalid_token": ErrorCode(fault=Fault.PERSON, ends_refresh_token=True),
+    "interaction_required": ErrorCode(fault=Fault.PERSON, awaits_person=True),
+    "login_required": ErrorCode(fault=Fault.PERSON, awaits_person=True),
+    "consent_required": ErrorCode(fault=Fault.PERSON, awaits_person=True),
+    "unsupported_token_type": ErrorCode(fault=Fault.PERSON),
+    # Something in our registration is wrong, for all users.
+    # Gitea calls a dead refresh token unauthorized_client. It stays here: as a refusal, one mistyped client id would
+    # disconnect everybody, while Gitea's users merely wait until an administrator looks.
+    "invalid_request": ErrorCode(fault=Fault.SET_UP, is_unexplained_at_refresh=True, is_about_sign_in=True),
+    "invalid_client": ErrorCode(fault=Fault.SET_UP, is_about_client=True),
+    "incorrect_client_credentials": ErrorCode(fault=Fault.SET_UP, is_about_client=True),
+    "bad_client_secret": ErrorCode(fault=Fault.SET_UP, is_about_client=True),
+    "invalid_client_id": ErrorCode(fault=Fault.SET_UP, is_about_client=True),
+    "unauthorized_client": ErrorCode(fault=Fault.SET_UP),
+    "invalid_scope": ErrorCode(fault=Fault.SET_UP, is_about_sign_in=True),
+    "unsupported_grant_type": ErrorCode(fault=Fault.SET_UP),
+    "unsupported_response_type": ErrorCode(fault=Fault.SET_UP, is_about_sign_in=True),
+    "invalid_redirect_uri": ErrorCode(fault=Fault.SET_UP, is_about_sign_in=True, is_about_redirect=True),
+    "redirect_uri_mismatch": ErrorCode(fault=Fault.SET_UP, is_about_sign_in=True, is_about_redirect=True),
+    "bad_redirect_uri": ErrorCode(fault=Fault.SET_UP, is_about_sign_in=True, is_about_redirect=True),
+    "invalid_target": ErrorCode(fault=Fault.SET_UP),
+    "invalid_resource": ErrorCode(fault=Fault.SET_UP),
+    "insufficient_scope": ErrorCode(fault=Fault.SET_UP),
+    "application_suspended": ErrorCode(fault=Fault.SET_UP),  # GitHub
+    "unauthorized_scope_error": ErrorCode(fault=Fault.SET_UP, is_about_sign_in=True),  # LinkedIn
+    # Try again later.
+    "temporarily_unavailable": ErrorCode(fault=Fault.PROVIDER),
+    "server_error": ErrorCode(fault=Fault.PROVIDER),
+    "slow_down": ErrorCode(fault=Fault.PROVIDER),
+    "internal_error": ErrorCode(fault=Fault.PROVIDER),
+    "service_unavailable": ErrorCode(fault=Fault.PROVIDER),
+    "ratelimited": ErrorCode(fault=Fault.PROVIDER),
+    "rate_limited": ErrorCode(fault=Fault.PROVIDER),
+    "too_many_requests": ErrorCode(fault=Fault.PROVIDER),
+    # Says nothing about whose fault it is.
+    "account_selection_required": ErrorCode(awaits_person=True),
+}
+
+REFUSED = frozenset(code for code, row in CODES.items() if row.fault == Fault.PERSON)
+MISCONFIGURED = frozenset(code for code, row in CODES.items() if row.fault == Fault.SET_UP)
+TRANSIENT = frozenset(code for code, row in CODES.items() if row.fault == Fault.PROVIDER)
+DEAD_REFRESH_TOKEN = frozenset(code for code, row in CODES.items() if row.ends_refresh_token)
+UNEXPLAINED_AT_REFRESH = frozenset(code for code, row in CODES.items() if row.is_unexplained_at_refresh)
+CLIENT_REFUSED = frozenset(code for code, row in CODES.items() if row.is_about_client)
+ABOUT_SIGN_IN = frozenset(code for code, row in CODES.items() if row.is_about_sign_in)
+ABOUT_REDIRECT = frozenset(code for code, row in CODES.items() if row.is_about_redirect)
 # Codes that count wherever in an error body they stand.
 KNOWN = REFUSED | CLIENT_REFUSED | TRANSIENT | {"unauthorized_client", "invalid_scope", "unsupported_grant_type"}
+
+_NO = frozenset({"denied", "declined", "cancelled", "canceled", "cancel", "refused", "rejected"})
+_NOT_THE_PERSON = frozenset({"client", "app", "application", "scope", "tenant", "admin"})
 
 
 def is_denial(code: str) -> bool:

@@ -10,16 +10,31 @@
 
 `code` is an RFC error code, or one of our own short words; `description` is our own sentence. Neither ever holds a
 body, a token or text that the server chose freely, so both may be logged and shown. `reason` is the server's own
-sentence without secrets (see `error_reasons`): administrators may read it; it is never logged.
+sentence without secrets (see `error_reasons`): administrators may read it; it is never logged. `fault` says whose fault
+it is, for the catalogue of failures.
 """
 
+from enum import StrEnum
 from typing import ClassVar
+
+
+class Fault(StrEnum):
+    """Whose fault a failure is."""
+
+    PERSON = "person"  # has to sign in again, or to agree
+    SET_UP = "set_up"  # an administrator has to fix it
+    PROVIDER = "provider"  # doesn't answer, or says "try later"
+    ANSWER = "answer"  # the provider's answer cannot be understood
+    ATTACK = "attack"  # the answer may come from an attacker
+    PROGRAM = "program"  # the request of the calling program
+    KEYRACK = "keyrack"
 
 
 class OAuthError(Exception):
     """The base class. `permanent`: trying again with the same grant cannot help this user."""
 
     permanent: ClassVar[bool] = False
+    fault: ClassVar[Fault] = Fault.ANSWER
     status = 0  # of the HTTP response, if there was one
     fingerprint = ""  # a hash, equal for responses that say the same
     reason = ""
@@ -38,6 +53,8 @@ class OAuthError(Exception):
 class Unreachable(OAuthError):
     """Transient. `retry_after`: seconds to wait according to the server, if it said so."""
 
+    fault = Fault.PROVIDER
+
     def __init__(self, code: str = "", description: str = "", *, retry_after: float | None = None) -> None:
         super().__init__(code, description)
         self.retry_after = retry_after
@@ -45,10 +62,11 @@ class Unreachable(OAuthError):
 
 class Refused(OAuthError):
     permanent = True
+    fault = Fault.PERSON
 
 
 class Misconfigured(OAuthError):
-    pass
+    fault = Fault.SET_UP
 
 
 class Unusable(OAuthError):

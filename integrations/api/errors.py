@@ -11,21 +11,17 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
 from accounts.api.permissions import InsufficientScope, challenge, throttle_unauthenticated
-from foundation.oauth_client.errors import Misconfigured, OAuthError, Unreachable
+from foundation.oauth_client.errors import OAuthError
 from integrations.calls import BadPath
-from integrations.models.tokens import consent
+from integrations.models import failures
 from integrations.personal_auth import NotAuthenticated
 
-NOT_THERE = "There is no such integration for you."
-NOT_CONNECTED = "The person is not signed in to this integration. Send them to initiator_url."
-ADDRESS_CHANGED = "The integration was moved to another address. The person must confirm it, or sign in again."
-UNREACHABLE = "The third party does not answer. Try again later."
-UNUSABLE = "The third party's answer can't be used."
-MISCONFIGURED = "The integration is misconfigured. An administrator must fix it."
-CODES = {400: "invalid_request", 403: "permission_denied", 404: "not_found", 405: "method_not_allowed"}
-CODES |= {406: "not_acceptable", 413: "request_too_large", 415: "unsupported_media_type", 429: "too_many_requests"}
-TOO_LARGE = "The body is larger than %(limit)d bytes."
-OWN_CODES = ("insufficient_scope", "invalid_token", "export_not_allowed", "provider_forbids")
+NOT_THERE, TOO_LARGE = failures.NOT_FOUND.sentence, failures.TOO_LARGE.sentence
+NOT_CONNECTED, ADDRESS_CHANGED = failures.NOT_AUTHENTICATED.sentence, failures.MOVED.sentence
+UNREACHABLE, UNUSABLE = failures.UNREACHABLE.sentence, failures.UNUSABLE.sentence
+MISCONFIGURED = failures.MISCONFIGURED.sentence
+CODES = {status: answer.code for status, answer in failures.OF_REQUEST.items()}
+NAMED_CODES = [answer.code for answer in failures.NAMED]
 UNAUTHENTICATED = (exceptions.NotAuthenticated, exceptions.AuthenticationFailed)
 
 
@@ -36,10 +32,9 @@ class TooLarge(exceptions.APIException):
 def handle_exception(error: Exception, context: dict[str, Any]) -> Response | None:
     """Exception handler of django-rest-framework. Returns None for an unexpected exception, which is then raised."""
     if isinstance(error, NotAuthenticated):
-        sign_in = {"initiator_url": error.initiator_url}
-        if error.code == consent.CHANGED:
-            return Response({**shape("address_changed", ADDRESS_CHANGED), **sign_in}, status=409)
-        return Response({**shape("integration_not_authenticated", NOT_CONNECTED), **sign_in}, status=401)
+        answer = failures.answer_without_token(error.code)
+        body = {**shape(answer.code, answer.sentence), "initiator_url": error.initiator_url}
+        return Response(body, status=answer.status)
     if isinstance(error, OAuthError):
         return provider_error(error)
     error = to_api_exception(error, context)
@@ -88,21 +83,17 @@ def shape(code: str, description: str) -> dict[str, str]:
 
 
 def provider_error(error: OAuthError) -> Response:
-    if isinstance(error, Misconfigured):
-        return Response(shape("integration_misconfigured", MISCONFIGURED), status=502)
-    if not isinstance(error, Unreachable):
-        return Response(shape("provider_unusable", UNUSABLE), status=502)
-    headers = {"Retry-After": str(int(error.retry_after))} if error.retry_after else None
-    status = 504 if error.code == "timeout" else 502
-    return Response(shape("provider_unreachable", UNREACHABLE), status=status, headers=headers)
+    answer, retry_after = failures.answer_to(error), getattr(error, "retry_after", None)
+    headers = {"Retry-After": str(int(retry_after))} if retry_after else None
+    return Response(shape(answer.code, answer.sentence), status=failures.status_of(error), headers=headers)
 
 
 def error_code(error: exceptions.APIException, status: int) -> str:
     """Return the error code. Of an exception's own codes only ours are used: those of the framework aren't stable."""
     codes = error.get_codes()
-    if codes in OWN_CODES:
+    if codes in NAMED_CODES:
         return str(codes)
-    return "not_authenticated" if status == 401 else CODES.get(status, "invalid_request")
+    return CODES.get(status, failures.INVALID_REQUEST.code)
 
 
 def error_sentence(error: exceptions.APIException) -> str:

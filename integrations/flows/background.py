@@ -7,11 +7,11 @@ as failed once its time is over.
 from uuid import UUID
 
 from celery import shared_task
-from django.utils.translation import gettext as _
 
 from foundation.error_boundary import error_boundary
 from integrations.connections import tasks
 from integrations.flows.execution import perform_run
+from integrations.models.failures import ANSWERS
 from integrations.models.flows import RunState, SubflowRun
 
 AT_ONCE = 500  # runs per sweep
@@ -49,8 +49,5 @@ def give_up_overdue() -> None:
 
 
 def give_up(run: SubflowRun) -> None:
-    if run.status == RunState.QUEUED:
-        run.finish(RunState.FAILED, error_code="never_begun", error=_("No worker started it in time. Is one running?"))
-    else:
-        sentence = _("The worker stopped during the run. Some steps may have been called.")
-        run.finish(RunState.FAILED, error_code="worker_lost", error=sentence)
+    code = "never_begun" if run.status == RunState.QUEUED else "worker_lost"
+    run.finish(RunState.FAILED, error_code=code, error=str(ANSWERS[code].in_run))

@@ -14,7 +14,6 @@ from django.contrib.auth.models import AnonymousUser
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_variables
 
 from accounts.models import User
@@ -25,15 +24,12 @@ from integrations.expressions import BadExpression
 from integrations.flows import actions
 from integrations.flows.actions import BadInputs, Failure, StepResult
 from integrations.models import admission
+from integrations.models.failures import ANSWERS
 from integrations.models.flows import RunAs, RunState, StepRun, Subflow, SubflowAction, SubflowRun
 
 LONGEST = 45.0  # seconds, in the foreground or in the background: no task occupies a worker for a minute
 GRACE = timedelta(seconds=60)  # after the deadline; by then no process can still be running it
-CANCELLING = frozenset({"person_deactivated", "role_lost", "no_longer_allowed"})
-STOPPED_BY = {  # by code of the admission rule: code and sentence of the run
-    "deactivated": ("person_deactivated", gettext_lazy("Stopped: the person was deactivated.")),
-    "no_role": ("role_lost", gettext_lazy("Stopped: the person no longer has the role to use integrations.")),
-}
+STOPPED_BY = {"deactivated": "person_deactivated", "no_role": "role_lost"}  # by code of the admission rule
 
 
 class Stopped(Exception):
@@ -61,20 +57,22 @@ def perform_run(run: SubflowRun, *, seconds: float = LONGEST) -> None:
     if not run.claim(ends_by=timezone.now() + timedelta(seconds=seconds) + GRACE):
         return
     outputs, state = "", RunState.FAILED
-    failure: Failure | None = Failure(code="internal_error", sentence=_("Keyrack failed. Its log says why."))
+    failure: Failure | None = run_failure("internal_error")
     try:
         outputs, failure = run_all_actions(run, ends_at=monotonic() + seconds), None
         state = RunState.SUCCEEDED
     except Stopped as stopped:
         failure = stopped.failure
-        state = RunState.CANCELLED if failure.code in CANCELLING else RunState.FAILED
+        state = RunState.FAILED
+        if failure.code in ANSWERS and ANSWERS[failure.code].cancels_run:
+            state = RunState.CANCELLED
     finally:
         record_end(run, state, outputs, failure)
 
 
 def record_end(run: SubflowRun, state: RunState, outputs: str, failure: Failure | None) -> None:
     """Record how the run ended. If that cannot be saved, record an internal error."""
-    internal_error = Failure(code="internal_error", sentence=_("Keyrack failed. Its log says why."))
+    internal_error = run_failure("internal_error")
     with error_boundary(
         f"Ending subflow run {run.hex}",
         on_error=lambda _error: run.finish(RunState.FAILED, **failure_fields(internal_error)),
@@ -116,8 +114,7 @@ def open_inputs(run: SubflowRun) -> Any:
     try:
         return json.loads(run.sealed_inputs)
     except Unreadable:
-        sentence = _("The inputs of this run can’t be decrypted: their key is missing from TOKEN_ENCRYPTION_KEYS.")
-        raise Stopped(Failure(code="unreadable", sentence=sentence)) from None
+        raise Stopped(run_failure("unreadable")) from None
 
 
 def check_scopes(subflow_actions: list[SubflowAction], owner: User | None) -> None:
@@ -157,7 +154,7 @@ def step_recorder(walk: Walk, action: str) -> Callable[[StepResult], None]:
             with transaction.atomic():
                 build_step_run(walk, action, result).save()
         except IntegrityError:  # the run was deleted, perhaps with its person
-            raise given_up() from None
+            raise Stopped(run_failure("given_up")) from None
 
     return note
 
@@ -198,22 +195,16 @@ def find_allowed_subflow(run: SubflowRun) -> Subflow:
     refusal = admission.find_refusal(user or AnonymousUser())
     if user is None or refusal:
         code = refusal.code if refusal else "deactivated"
-        raise stopped_because(
-            *STOPPED_BY.get(code, ("no_longer_allowed", _("Stopped: the person may no longer run it.")))
-        )
+        raise Stopped(run_failure(STOPPED_BY.get(code, "no_longer_allowed")))
     rows = Subflow.objects.all() if run.is_test else Subflow.objects.available_to(user)
     subflow = rows.filter(pk=run.subflow_id).first() if run.subflow_id else None
     if subflow is None:
-        sentence = _("Stopped: the subflow is turned off, or the person may no longer run it.")
-        raise stopped_because("no_longer_allowed", sentence)
+        raise Stopped(run_failure("no_longer_allowed"))
     if not SubflowRun.objects.filter(pk=run.pk, status=RunState.RUNNING).exists():
-        raise given_up()
+        raise Stopped(run_failure("given_up"))
     return subflow
 
 
-def given_up() -> Stopped:
-    return stopped_because("given_up", _("Stopped: the run was given up meanwhile."))
-
-
-def stopped_because(code: str, sentence: Any) -> Stopped:
-    return Stopped(Failure(code=code, sentence=str(sentence)))
+def run_failure(code: str) -> Failure:
+    """Return the failure with the sentence of the catalogue."""
+    return Failure(code=code, sentence=str(ANSWERS[code].in_run))

@@ -12,12 +12,13 @@ from requests import Response
 
 from accounts.models import User
 from foundation.oauth_client import error_answers
-from foundation.oauth_client.errors import Misconfigured, OAuthError, Refused, Unreachable, Unusable
+from foundation.oauth_client.errors import Fault, Misconfigured, OAuthError, Refused, Unreachable, Unusable
 from integrations import calls
 from integrations.calls import retries
 from integrations.connections.renewal import NoUsableToken
 from integrations.flows import actions
 from integrations.flows.actions import ActionResult, BadInputs, Failure
+from integrations.models.failures import fault_in_run
 from integrations.models.flows import Action
 from integrations.models.registry import HttpConnection
 from integrations.models.remote_tables import RemoteTable
@@ -27,8 +28,6 @@ DEADLINE = 20.0  # seconds; the person sees an empty page until then
 READS = frozenset(
     {"GET", "HEAD", "OPTIONS", "POST"}
 )  # reading a table must not change anything; some APIs search by POST
-OF_THE_PERSON = frozenset({"integration_not_authenticated", "insufficient_scope", "http_401", "address_changed"})
-AWAY = frozenset({"provider_unreachable", "timeout", "http_408"})
 LIMITED = "http_429"  # of any rate-limited answer, whatever its status
 
 
@@ -103,14 +102,15 @@ def run_action(table: RemoteTable, action: Action, user: User) -> ActionResult:
 
 def error_in(failure: Failure) -> NoUsableToken | OAuthError:
     """Return the exception that says whose fault the failure is, by the failure's code."""
-    if failure.code in OF_THE_PERSON:
+    fault = fault_in_run(failure.code)
+    if fault == Fault.PERSON and failure.code != "http_403":
         return NoUsableToken(failure.code)
     if failure.is_limited:
         return Unreachable(LIMITED, retry_after=failure.retry_after)
     if failure.code == "http_403":
         return NotAllowed(failure.code)
-    if failure.code in AWAY or failure.code.startswith("http_5"):
+    if fault == Fault.PROVIDER:
         return Unreachable(failure.code)
-    if failure.code == "provider_unusable":
+    if fault == Fault.ANSWER:
         return Unusable(failure.code, failure.sentence)
     return TableMisconfigured(failure.code, failure.sentence)

@@ -3,7 +3,6 @@
 The window is for integrations with the password grant. Its username and password are bound to nothing that is stored.
 """
 
-from http import HTTPStatus
 from uuid import UUID
 
 from django import forms
@@ -22,6 +21,7 @@ from accounts.sign_in.middleware import REDIRECTED_AT, client_address, leaves_si
 from integrations.connections import authorization
 from integrations.models.addresses import registry_admin_url
 from integrations.models.card import DECISIONS, Integration, compose_outcome
+from integrations.models.failures import FAILURES, failure_of
 from integrations.models.registry import GrantType, OAuth2Credential
 from integrations.models.tokens import AttemptStatus, AuthorizationAttempt
 from integrations.views.permissions import BINDING, Request, for_signing_in, session_binding, with_audit_log
@@ -186,21 +186,6 @@ def done(request: Request, attempt_id: UUID) -> HttpResponse:
 
 # Password grant -------------------------------------------------------------------------------------------------------
 
-TOO_MANY_TRIES = gettext_lazy("Too many tries. Wait 15 minutes, or ask your administrator.")
-PASSWORD_REFUSALS = {
-    "invalid_grant": (
-        gettext_lazy("%(title)s didn’t accept that username and password. Check both and try again."),
-        HTTPStatus.BAD_REQUEST,
-    ),
-    "locked_out": (TOO_MANY_TRIES, HTTPStatus.TOO_MANY_REQUESTS),
-    "second_factor_is_on": (
-        gettext_lazy(
-            "You use two-step sign-in. Create an application password under Account security and enter it here."
-        ),
-        HTTPStatus.BAD_REQUEST,
-    ),
-}
-
 
 class PasswordForm(forms.Form):
     """Username and password at the provider. Never bound to anything that is stored."""
@@ -253,12 +238,14 @@ def sign_in_with_password(
             address=client_address(request),
         )
     except authorization.TooManyStarts:
-        return render_window(request, form, integration, str(TOO_MANY_TRIES), status=429)
+        locked = FAILURES["locked_out"]
+        return render_window(request, form, integration, str(locked.in_password_window), status=locked.password_status)
     except authorization.NotAvailable as error:
         raise Http404 from error
-    if attempt.status == AttemptStatus.FAILED and attempt.failure_code in PASSWORD_REFUSALS:
-        words, status = PASSWORD_REFUSALS[attempt.failure_code]
-        return render_window(request, form, integration, words % {"title": integration.title}, status=status)
+    row = failure_of(attempt.failure_code)
+    if attempt.status == AttemptStatus.FAILED and row and row.in_password_window:
+        alert = str(row.in_password_window) % {"title": integration.title}
+        return render_window(request, form, integration, alert, status=row.password_status)
     return HttpResponseRedirect(done_url(attempt), status=303)
 
 

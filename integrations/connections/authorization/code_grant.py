@@ -33,8 +33,8 @@ from integrations.connections.authorization.storage import (
     integration_for,
     is_still_available,
 )
+from integrations.models.failures import CLIENT_REFUSED, UNEXPLAINED_REFUSALS
 from integrations.models.registry import ApplicationRegistry, GrantType, OAuth2Credential, Use
-from integrations.models.registry.health import CLIENT_REFUSED, UNEXPLAINED_REFUSALS
 from integrations.models.tokens import AttemptStatus, AuthorizationAttempt, Revocation, Token, consent, state_digest
 
 PENDING_AT_ONCE = 10  # sign-ins under way for one person; the oldest are cancelled

@@ -22,8 +22,8 @@ from integrations.connections.renewal import journal, leases
 from integrations.connections.renewal.validity import NoUsableToken, ensure_readable, usable_or_raise
 from integrations.models import events
 from integrations.models.events import EventKind
+from integrations.models.failures import CLIENT_REFUSED, UNEXPLAINED_REFUSALS
 from integrations.models.registry import ApplicationRegistry, RevocationReach
-from integrations.models.registry.health import CLIENT_REFUSED, UNEXPLAINED_REFUSALS
 from integrations.models.tokens import INTERRUPTED, Renewal, RenewalOutcome, Token, TokenState, create_revocation
 
 INTERNAL_ERROR = "internal_error"

@@ -26,6 +26,7 @@ from integrations.connections.revocations.results import (
 )
 from integrations.connections.revocations.verification import has_valid_access_token, is_dead_by_its_refresh_token
 from integrations.models import revocation_reach
+from integrations.models.failures import failure_of
 from integrations.models.registry import Use
 from integrations.models.tokens import Revocation, RevocationState
 
@@ -33,7 +34,6 @@ logger = logging.getLogger(__name__)
 
 SECONDS = 20.0  # for all revocation requests of one attempt, without verification
 LEASE = timedelta(seconds=55)  # longer than an attempt with its verification
-OUR_FAULT = frozenset({"invalid_client", "unauthorized_client", "http_401", "bad_revocation_request"})
 
 
 class CannotBeSent(Exception):
@@ -147,7 +147,8 @@ def is_expected(error: Refused, revocation: Revocation) -> bool:
 
 def report_registry(revocation: Revocation, error: OAuthError) -> None:
     """Report to administrators that the provider rejects our registration, or that the dialect is invalid."""
-    if revocation.registry and isinstance(error, Misconfigured) and error.code in OUR_FAULT:
+    row = failure_of(error.code)
+    if revocation.registry and isinstance(error, Misconfigured) and row and row.is_about_revocation:
         revocation.registry.note_misconfigured(error.code, use=Use.REVOCATION, reason=error.reason)
 
 

@@ -13,6 +13,7 @@ from integrations.expressions import BadExpression
 from integrations.flows.actions.inputs import validate_inputs
 from integrations.flows.actions.results import ActionResult, Failure, StepFailed, StepResult
 from integrations.flows.actions.step import Names, error_status_failure, lacking_scopes, make_call, response_as_names
+from integrations.models.failures import ANSWERS
 from integrations.models.flows import Action, RestStep
 
 LONGEST = 45.0  # seconds, for all steps of an action that runs on its own
@@ -104,4 +105,4 @@ def inactive_failure(action: Action) -> Failure:
 def timeout_failure(ends_at: float) -> Failure | None:
     if monotonic() < ends_at:
         return None
-    return Failure(code="timeout", sentence=_("The run took too long."))
+    return Failure(code="timeout", sentence=str(ANSWERS["timeout"].in_run))

@@ -9,19 +9,18 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
 from accounts.models import User
-from foundation.oauth_client.errors import Misconfigured, OAuthError, Unreachable
+from foundation.oauth_client.errors import OAuthError, Unreachable
 from integrations import calls, expressions
 from integrations.calls import retries
 from integrations.connections.renewal import NoUsableToken
 from integrations.expressions import BadExpression, is_encodable
 from integrations.flows.actions.results import Failure, StepFailed
-from integrations.models import admission
+from integrations.models import admission, failures
 from integrations.models.addresses import initiator_url
 from integrations.models.flows import Action, BodyType, RestStep
 from integrations.models.registry import Alias, HttpConnection, OAuth2Credential
-from integrations.models.tokens import Token, consent
+from integrations.models.tokens import Token
 
-NOT_AUTHENTICATED = "integration_not_authenticated"
 LIMITED = "http_429"  # of a token endpoint
 Names = Mapping[str, Any]
 
@@ -46,10 +45,7 @@ def find_connection(step: RestStep, user: User | None) -> HttpConnection:
     alias = (admission.filter_turned_on(rows) if user is None else admission.filter_admitted(user.pk, rows)).first()
     connection = alias.connection if alias else None
     if connection is None or connection.credential is None:
-        sentence = _(
-            "The integration “%(alias)s” isn’t available to this run: it is turned off, incomplete or not allowed."
-        )
-        raise StepFailed("integration_not_available", sentence % {"alias": step.alias.name})
+        raise step_failure("integration_not_available", step)
     return connection
 
 
@@ -62,7 +58,7 @@ def token_owner(credential: OAuth2Credential, user: User | None, step: RestStep)
             "401 Unauthorized: the credential of “%(alias)s” has the Integration Type Personal, and this runs as "
             "System User, which can’t use a person’s token."
         )
-        raise StepFailed(NOT_AUTHENTICATED, sentence % {"alias": step.alias.name}, http_status=401)
+        raise StepFailed(failures.NOT_AUTHENTICATED.code, sentence % {"alias": step.alias.name}, http_status=401)
     return user
 
 
@@ -83,7 +79,7 @@ def make_call(step: RestStep, names: Names, *, user: User | None, ends_at: float
             }
         timeout = min(float(step.timeout), ends_at - monotonic())
         if timeout <= 0:
-            raise StepFailed("timeout", _("The run took too long."))
+            raise step_failure("timeout", step)
         return calls.send(
             owner,
             connection,
@@ -99,10 +95,13 @@ def make_call(step: RestStep, names: Names, *, user: User | None, ends_at: float
     except calls.BadPath as error:
         raise StepFailed("bad_path", str(error)) from None
     except NoUsableToken as error:
-        failure = address_changed_failure if error.code == consent.CHANGED else no_token_failure
-        raise failure(step, credential, owner) from None
+        raise no_token_failure(step, credential, owner, error.code) from None
     except OAuthError as error:
         raise unreachable_failure(step, error) from error
+
+
+def step_failure(code: str, step: RestStep) -> StepFailed:
+    return StepFailed(code, str(failures.ANSWERS[code].in_run) % {"alias": step.alias.name})
 
 
 def build_params(step: RestStep, names: Names) -> list[tuple[str, str]]:
@@ -145,42 +144,25 @@ def build_body(step: RestStep, names: Names) -> dict[str, Any]:
     return {"data": {name: expressions.as_text(value) for name, value in data.items() if value is not None}}
 
 
-def no_token_failure(step: RestStep, credential: OAuth2Credential, owner: User | None) -> StepFailed:
-    if owner is None:
-        sentence = _("401 Unauthorized: the system has no usable token for “%(alias)s”. An administrator must get one.")
-        return StepFailed(NOT_AUTHENTICATED, sentence % {"alias": step.alias.name}, http_status=401)
-    sentence = _("401 Unauthorized: the person has no usable token for “%(alias)s” and must authenticate first.")
-    sign_in_url = initiator_url(credential)
+def no_token_failure(step: RestStep, credential: OAuth2Credential, owner: User | None, code: str) -> StepFailed:
+    """There is no token, or the addresses are not those that its owner agreed to."""
+    answer = failures.answer_without_token(code)
+    sentence = answer.in_system_run if owner is None else answer.in_run
+    sign_in_url = "" if owner is None else initiator_url(credential)
     return StepFailed(
-        NOT_AUTHENTICATED, sentence % {"alias": step.alias.name}, http_status=401, initiator_url=sign_in_url
-    )
-
-
-def address_changed_failure(step: RestStep, credential: OAuth2Credential, owner: User | None) -> StepFailed:
-    """The integration's addresses are not those that the owner of the token agreed to."""
-    if owner is None:
-        sentence = _(
-            "“%(alias)s” was moved to another address. An administrator must get a token for the system again."
-        )
-        return StepFailed(consent.CHANGED, sentence % {"alias": step.alias.name}, http_status=409)
-    sentence = _("“%(alias)s” was moved to another address. The person must confirm it, or sign in again.")
-    sign_in_url = initiator_url(credential)
-    return StepFailed(
-        consent.CHANGED, sentence % {"alias": step.alias.name}, http_status=409, initiator_url=sign_in_url
+        answer.code,
+        str(sentence) % {"alias": step.alias.name},
+        http_status=answer.status,
+        initiator_url=sign_in_url,
     )
 
 
 def unreachable_failure(step: RestStep, error: OAuthError) -> StepFailed:
-    names = {"alias": step.alias.name, "code": error.code}
-    if isinstance(error, Misconfigured):
-        sentence = _("The integration “%(alias)s” isn’t set up correctly (%(code)s). An administrator must fix it.")
-        return StepFailed("integration_misconfigured", sentence % names)
+    answer, names = failures.answer_to(error), {"alias": step.alias.name, "code": error.code}
     if isinstance(error, Unreachable) and error.code == LIMITED:
         sentence = _("“%(alias)s” limits how often it can be called (%(code)s). Try again later.")
-        return StepFailed("provider_unreachable", sentence % names, is_limited=True, retry_after=error.retry_after)
-    if isinstance(error, Unreachable):
-        return StepFailed("provider_unreachable", _("“%(alias)s” doesn’t answer (%(code)s). Try again later.") % names)
-    return StepFailed("provider_unusable", _("“%(alias)s” sent an answer that can’t be used (%(code)s).") % names)
+        return StepFailed(answer.code, sentence % names, is_limited=True, retry_after=error.retry_after)
+    return StepFailed(answer.code, str(answer.in_run) % names)
 
 
 def response_as_names(response: Response) -> dict[str, Any]:

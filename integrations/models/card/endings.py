@@ -10,21 +10,9 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 
 from foundation.oauth_client import error_codes
-from integrations.models.registry.health import CLIENT_REFUSED, CLOCK, UNEXPLAINED_REFUSALS
+from foundation.oauth_client.errors import Fault
+from integrations.models.failures import failure_of
 from integrations.models.tokens import AttemptStatus, AuthorizationAttempt
-
-# Failure codes by fault: ours (the set-up), a possible attack, or a provider that is temporarily unavailable.
-OUR_FAULTS = error_codes.MISCONFIGURED | {
-    *("redirected", "blocked_address", "insecure_url", "bad_url", "bad_request", "unreadable_secret", "no_keys"),
-    *("bad_client_authentication", "bad_code_challenge_method", "bad_registration"),
-    *("http_401", "http_404", "http_405", "http_410"),
-    *(CLIENT_REFUSED, UNEXPLAINED_REFUSALS),
-}
-UNSAFE_CODES = {"issuer_mismatch", "issuer_missing", "registration_changed", "bad_id_token"}
-UNAVAILABLE = error_codes.TRANSIENT | {
-    *("timeout", "connection_failed", "dns_failed", "too_large", "renewal_timeout", "http_403", "http_408", "http_429"),
-    *("truncated", "tls_refused", "no_answer"),
-}
 
 
 class Ending(StrEnum):
@@ -61,15 +49,10 @@ CANCELLATIONS = {
     "replaced": Ending.REPLACED,
     "other_account_declined": Ending.ACCOUNT_KEPT,
 }
-FAILURES = {
-    "missing_code": Ending.EMPTY_ANSWER,
-    "nothing_to_choose": Ending.NOTHING_TO_CHOOSE,
-    "other_account_refused": Ending.ACCOUNT_REFUSED,
-    "no_longer_available": Ending.NO_LONGER_AVAILABLE,
-    **dict.fromkeys(OUR_FAULTS, Ending.MISCONFIGURED),
-    **dict.fromkeys(UNSAFE_CODES, Ending.UNSAFE),
-    **dict.fromkeys(UNAVAILABLE, Ending.UNANSWERED),
-    **dict.fromkeys(error_codes.UNANSWERED, Ending.UNFINISHED),
+BY_FAULT = {
+    Fault.SET_UP: Ending.MISCONFIGURED,
+    Fault.ATTACK: Ending.UNSAFE,
+    Fault.PROVIDER: Ending.UNANSWERED,
 }
 
 
@@ -83,13 +66,12 @@ def ending_of(attempt: AuthorizationAttempt) -> Ending:
 
 
 def ending_of_failure(code: str) -> Ending:
-    if code in FAILURES:
-        return FAILURES[code]
-    if error_codes.is_denial(code):
-        return Ending.DENIED
-    if CLOCK.fullmatch(code):
-        return Ending.CLOCKS_DIFFER
-    return Ending.UNANSWERED if code.startswith("http_5") else Ending.FAILED
+    row = failure_of(code)
+    if row and row.ending:
+        return Ending(row.ending)
+    if row and row.fault in BY_FAULT:
+        return BY_FAULT[row.fault]
+    return Ending.DENIED if error_codes.is_denial(code) else Ending.FAILED
 
 
 DECISIONS = (Ending.OTHER_ACCOUNT, Ending.CHOICE)  # the page asks the person something

@@ -12,8 +12,8 @@ from integrations.models.card.bidi import isolate_name
 from integrations.models.card.endings import DECISIONS, ENDINGS, Ending, ending_of
 from integrations.models.card.integration import Integration
 from integrations.models.card.parts import TOKEN_IS_KEPT
+from integrations.models.failures import CLOCK
 from integrations.models.registry import administrators_sentence
-from integrations.models.registry.health import CLOCK
 from integrations.models.tokens import AuthorizationAttempt
 
 LONG = timedelta(days=2)  # an end that is further away is shown as a date without a time

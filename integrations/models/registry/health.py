@@ -1,6 +1,5 @@
 """Health of a registration: problems seen in use, and whose fault they are. Written by the code, not by forms."""
 
-import re
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -8,26 +7,9 @@ from urllib.parse import urlsplit
 
 from django.db import models
 from django.utils import timezone
-from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 
-# Reasons to hold the renewals of a registry, if no code of the provider is one.
-CLIENT_REFUSED, UNEXPLAINED_REFUSALS = "client_refused", "unexplained_refusals"
-EXPLANATIONS = {
-    CLIENT_REFUSED: _(
-        "The provider does not accept our Client ID and Client Secret. Compare both and Send Credentials with what is "
-        "registered there."
-    ),
-    UNEXPLAINED_REFUSALS: _(
-        "The provider refuses renewals without a reason, after a change of this registry or for several people. "
-        "Compare Client ID, Client Secret, Token URL and Send Credentials with what is registered there."
-    ),
-}
-CLOCK = re.compile(r"provider_clock_(ahead|behind)_(\d+)_minutes")  # as `ClockSkew` spells it
-CLOCK_EXPLANATION = gettext_noop(
-    "The clocks of the provider and of this server differ by %(minutes)s minutes. Check the clock of this server "
-    "first; if it is right, the provider must correct theirs."
-)
+from integrations.models.failures import explanation_of
 
 
 def server_origin(url: str) -> str:
@@ -133,9 +115,7 @@ class Health(models.Model):
     @property
     def misconfigured_explanation(self) -> str:
         """Explanation for administrators; "" if the provider's code and reason say enough."""
-        if clock := CLOCK.fullmatch(self.misconfigured_code):
-            return gettext(CLOCK_EXPLANATION) % {"minutes": clock[2]}
-        return str(EXPLANATIONS.get(self.misconfigured_code, ""))
+        return explanation_of(self.misconfigured_code)
 
     def is_down_at(self, url: str) -> bool:
         """Whether the server at this address doesn't answer, as of when this row was read."""

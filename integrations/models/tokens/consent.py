@@ -14,9 +14,10 @@ from typing import Any
 
 from foundation.oauth_client.registration import fill_address, origin, trusted_origin, with_origin
 from integrations.models import admission
+from integrations.models.failures import ADDRESS_CHANGED
 from integrations.models.registry import ApplicationRegistry, HttpConnection, OAuth2Credential
 
-CHANGED = "address_changed"  # code of a token that is blocked until its owner confirms
+CHANGED = ADDRESS_CHANGED  # code of a token that is blocked until its owner confirms
 CONNECTION = "connection_url"
 LINK = "account_settings_url"  # for people; no token is sent there
 # Endpoints of the authorization server. All of the first group may receive a refresh token.

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import requests
 from django.utils.translation import gettext as _
 
-from foundation.oauth_client import client, error_answers, revocation, transport
+from foundation.oauth_client import client, error_answers, error_codes, revocation, transport
 from foundation.oauth_client.client import Registration
 from foundation.oauth_client.dialects import BEARER
 from foundation.oauth_client.errors import Misconfigured, OAuthError, Refused
@@ -15,12 +15,8 @@ from foundation.oauth_client.revocation import GrantTokens
 from integrations.models.registry import ApplicationRegistry, GrantType, validation
 from integrations.provider_setup.doctor.findings import Finding, Whose, fault, good, undecided, unreached
 
-UNKNOWN_CLIENT = {
-    "invalid_client", "unauthorized_client", "incorrect_client_credentials", "bad_client_secret", "invalid_client_id",
-    "http_401",
-}  # fmt: skip
-BAD_REDIRECT = {"invalid_redirect_uri", "redirect_uri_mismatch", "bad_redirect_uri"}
-REQUEST_REFUSED = {"unauthorized_client", "invalid_scope", "invalid_request", "unsupported_response_type"}
+UNKNOWN_CLIENT = error_codes.CLIENT_REFUSED | {"unauthorized_client", "http_401"}
+REQUEST_REFUSED = (error_codes.ABOUT_SIGN_IN - error_codes.ABOUT_REDIRECT) | {"unauthorized_client"}
 
 
 def make_up_value() -> str:
@@ -143,7 +139,7 @@ def judge_token_error(error: OAuthError) -> Finding:
             "Token URL: the server rejects our client (%(code)s). Check Client ID, Client Secret and Send Credentials."
         )
         return fault(Whose.ADMINISTRATOR, message % names)
-    if error.code in BAD_REDIRECT:
+    if error.code in error_codes.ABOUT_REDIRECT:
         message = _("Token URL: the server doesn’t know the Redirect URL (%(code)s). Register it there.")
         return fault(Whose.ADMINISTRATOR, message % names)
     if isinstance(error, Misconfigured) and error.code != "invalid_request":

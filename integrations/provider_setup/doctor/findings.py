@@ -11,8 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from foundation.oauth_client.errors import OAuthError, Unreachable
-
-UNCALLABLE = {"blocked_address", "insecure_url", "bad_url"}
+from integrations.models.failures import is_uncallable
 
 
 class Whose(TextChoices):
@@ -53,7 +52,7 @@ def fault(whose: Whose, sentence: str) -> Finding:
 def unreached(label: str, error: OAuthError) -> Finding | None:
     """Return a finding if the endpoint gave no usable answer; None if it answered."""
     names = {"label": label, "code": error.code, "why": error.description or error.code}
-    if error.code in UNCALLABLE:
+    if is_uncallable(error.code):
         message = _("%(label)s: Keyrack may not call this address (%(why)s). Correct it, or see OUTBOUND_ALLOW.")
         return fault(Whose.ADMINISTRATOR, message % names)
     if error.code == "redirected":

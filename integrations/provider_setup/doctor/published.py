@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 from foundation.oauth_client import metadata
 from foundation.oauth_client.errors import OAuthError, Unreachable
 from foundation.oauth_client.metadata import Metadata
+from integrations.models.failures import is_uncallable
 from integrations.models.registry import ApplicationRegistry, ClientAuthentication
 from integrations.provider_setup.doctor.findings import Finding, Whose, fault, good, undecided
 
@@ -40,7 +41,7 @@ def unpublished(error: OAuthError) -> Finding:
         return fault(Whose.PROVIDER, _("Issuer: no answer where its metadata should be (%(code)s).") % names)
     if error.code == "issuer_mismatch":
         return fault(Whose.ADMINISTRATOR, _("Issuer: %(why)s. Enter it as the server spells it.") % names)
-    if error.code in {"blocked_address", "insecure_url", "bad_url"}:
+    if is_uncallable(error.code):
         return fault(Whose.ADMINISTRATOR, _("Issuer: Keyrack may not call this address (%(why)s).") % names)
     return undecided(_("The server publishes no readable metadata (%(why)s).") % names)
 

@@ -7,10 +7,9 @@ results     the parts of an explanation
 
 from integrations.provider_setup.explain_access.explaining import explain
 from integrations.provider_setup.explain_access.names import Search, find_aliases, find_people, may_explain
-from integrations.provider_setup.explain_access.results import Answer, Explanation, Line, Place, Verdict
+from integrations.provider_setup.explain_access.results import Explanation, Line, Place, Verdict
 
 __all__ = [
-    "Answer",
     "Explanation",
     "Line",
     "Place",

@@ -10,9 +10,9 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from integrations.models import admission
 from integrations.models.admission import About, Rule
+from integrations.models.failures import INVALID_TOKEN, NOT_FOUND, PERMISSION_DENIED
 from integrations.models.registry import Alias, AliasType, OAuth2Credential
 from integrations.provider_setup.explain_access.results import (
-    Answer,
     Line,
     Place,
     Verdict,
@@ -21,7 +21,7 @@ from integrations.provider_setup.explain_access.results import (
     name_of,
 )
 
-CODES = {401: "invalid_token", 403: "permission_denied", 404: "not_found"}  # of the API, by the status of a rule
+ANSWERS = {answer.status: answer for answer in (INVALID_TOKEN, PERMISSION_DENIED, NOT_FOUND)}  # to a refusing rule
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def line_of(rule: Rule, subject: Subject, *, passes: bool) -> Line:
         title=title,
         verdict=Verdict.NO,
         detail=detail_of(REFUSED, rule, subject) or str(rule.refusal),
-        answer=Answer(status=rule.status, code=CODES.get(rule.status, "")),
+        answer=ANSWERS[rule.status],
         places=places_of(rule, subject),
     )
 
@@ -187,8 +187,7 @@ def personal_line(subject: Subject) -> Line:
         detail = _("Credential: %(name)s, Integration Type Personal.") % {"name": credential.name}
         return Line(title=title, verdict=Verdict.YES, detail=detail)
     detail, place = why_not_personal(subject.alias, credential)
-    not_found = Answer(status=404, code=CODES[404])
-    return Line(title=title, verdict=Verdict.NO, detail=detail, answer=not_found, places=(place,))
+    return Line(title=title, verdict=Verdict.NO, detail=detail, answer=NOT_FOUND, places=(place,))
 
 
 def why_not_personal(alias: Alias, credential: OAuth2Credential | None) -> tuple[str, Place]:

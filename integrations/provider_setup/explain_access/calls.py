@@ -6,15 +6,11 @@ from django.utils.translation import gettext as _
 
 from integrations.models.card import Integration
 from integrations.models.card.moved_addresses import Move, server_of
+from integrations.models.failures import MISCONFIGURED, MOVED, NOT_AUTHENTICATED, UNREACHABLE
 from integrations.models.registry import ApplicationRegistry
 from integrations.models.tokens import Token
 from integrations.models.tokens.consent import CONNECTION
-from integrations.provider_setup.explain_access.results import Answer, Line, Place, Verdict, moment
-
-NOT_SIGNED_IN = Answer(status=401, code="integration_not_authenticated")
-ADDRESS_CHANGED = Answer(status=409, code="address_changed")
-UNREACHABLE = Answer(status=502, code="provider_unreachable")
-MISCONFIGURED = Answer(status=502, code="integration_misconfigured")
+from integrations.provider_setup.explain_access.results import Line, Place, Verdict, moment
 
 
 def call_lines(integration: Integration, person_name: str, *, shows_account: bool) -> list[Line]:
@@ -54,7 +50,7 @@ def sign_in_line(integration: Integration, person_name: str, *, shows_account: b
             title=title,
             verdict=Verdict.NOT_YET,
             detail=_("The token is stored, but its key is missing from TOKEN_ENCRYPTION_KEYS."),
-            answer=NOT_SIGNED_IN,
+            answer=NOT_AUTHENTICATED,
             note=_("The site’s operator can restore the key. Then nobody has to sign in again."),
         )
     note = _("Only %(person)s can sign in there.") % {"person": person_name}
@@ -68,7 +64,7 @@ def sign_in_line(integration: Integration, person_name: str, *, shows_account: b
         title=title,
         verdict=Verdict.NOT_YET,
         detail=" ".join(sentences),
-        answer=NOT_SIGNED_IN,
+        answer=NOT_AUTHENTICATED,
         places=tuple(places),
         note=note,
     )
@@ -121,7 +117,7 @@ def address_line(integration: Integration, person_name: str) -> Line:
         title=title,
         verdict=Verdict.NOT_YET,
         detail=" ".join(map(in_words, integration.address_moves)),
-        answer=ADDRESS_CHANGED,
+        answer=MOVED,
         places=changed_rows(integration),
         note=_("Only %(person)s can agree, on the card or by signing in again; no administrator can.")
         % {"person": person_name},

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import User
+from integrations.models.failures import EXPORT_NOT_ALLOWED, Answer
 from integrations.models.registry import Alias
 
 
@@ -44,18 +45,7 @@ class Place:
         return reverse(f"admin:{self.row._meta.app_label}_{self.row._meta.model_name}_change", args=[self.row.pk])
 
 
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    """A refusal of the REST API: HTTP status and error code."""
-
-    status: int
-    code: str
-
-    def __str__(self) -> str:
-        return f"{self.status} {self.code}"
-
-
-EXPORT_REFUSED = Answer(status=403, code="export_not_allowed")
+EXPORT_REFUSED = EXPORT_NOT_ALLOWED
 
 
 @dataclass(frozen=True, kw_only=True)
