@@ -3,16 +3,13 @@
 Expressions, not programs: no statements, loops, calls or Python attributes. The size and the evaluation time of every
 result are bounded, whatever the template or the answer contains. Knows neither models nor the network.
 
-    sandbox     allowed syntax                     templates    rendering: text, paths, typed values, JSON
+    templates   sandbox and rendering: text, paths, typed values, JSON
     filters     filters, after "|"                 operations   comparisons and slices, charged by size
-    jmespath    JMESPath with limits               budget       steps, characters and seconds of an evaluation
-    bounds      values as JSON and as text         errors       `BadExpression` and the size limit
+    jmespath    JMESPath with limits               budget       limits of an evaluation; values as JSON and text
     percent_encoding  repeated decoding, with a limit
 """
 
-from integrations.expressions.bounds import as_json, as_text, is_encodable
-from integrations.expressions.budget import spending, until
-from integrations.expressions.errors import LARGEST, BadExpression
+from integrations.expressions.budget import LARGEST, BadExpression, as_json, as_text, is_encodable, spending, until
 from integrations.expressions.jmespath import check_path, extract_value, first_names
 from integrations.expressions.templates import (
     check_template,

@@ -1,9 +1,11 @@
-"""Budget of an evaluation: steps, characters and seconds.
+"""Limits of an evaluation: steps, characters and seconds; and values as JSON and as text within them.
 
 Code that builds a value charges the budget first. Thread-safe. Budgets nest: all texts of a structure share one, and
-`until` sets a deadline for everything inside, such as all expressions of a run.
+`until` sets a deadline for everything inside, such as all expressions of a run. Each error is a sentence for the
+administrator who wrote the expression.
 """
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -11,14 +13,25 @@ from time import monotonic
 from typing import Any
 
 from django.utils.translation import gettext as _
+from jinja2 import Undefined
 
-from integrations.expressions.errors import LARGEST, BadExpression, too_large
+LARGEST = 1024 * 1024  # characters of one text, one body, or all outputs together
+
+
+class BadExpression(ValueError):
+    """The expression cannot be parsed or evaluated. The message never contains a value."""
+
+
+def too_large() -> BadExpression:
+    return BadExpression(_("The result is too large: at most %(size)d characters.") % {"size": LARGEST})
+
 
 MOST_STEPS = 3_000_000  # visited nodes, items of new lists, compared values
 MOST_CHARACTERS = 32 * LARGEST  # of all texts built, intermediate ones included
 LONGEST = 10.0  # seconds
 CHARACTERS_PER_STEP = 256  # to scan a text
 ITEMS_PER_STEP = 16  # to scan a list
+LONGEST_EXPRESSION = 20_000  # characters
 VALUES_PER_CHECK = 10_000  # between two checks of the deadline
 
 _ends_at: ContextVar[float | None] = ContextVar("expressions_end_at", default=None)
@@ -122,3 +135,46 @@ def scan_steps(value: Any) -> int:
     if isinstance(value, str):
         return len(value) // CHARACTERS_PER_STEP + 1
     return len(value) // ITEMS_PER_STEP + 1 if isinstance(value, list | dict) else 1
+
+
+def as_json(value: Any, *, limit: int = LARGEST, separators: tuple[str, str] | None = None) -> str:
+    """Serialize to JSON. The size is checked before anything is built. Raises `BadExpression`."""
+    take_for_visit(value, limit=limit)
+    try:
+        text = json.dumps(value, allow_nan=False, separators=separators)
+    except (TypeError, ValueError, RecursionError):
+        raise BadExpression(_("The result cannot be written as JSON.")) from None
+    take(characters=len(text))
+    if len(text) > limit:
+        raise too_large()
+    # Only a \ud… escape can be a lone surrogate, so most results are not encoded a second time.
+    if "\\ud" in text and not is_encodable(json.dumps(value, ensure_ascii=False)):
+        raise half_a_character()
+    return text
+
+
+def as_text(value: Any) -> str:
+    """Convert a value for use within a text: "" for null, a text as it is, anything else as JSON."""
+    if value is None:
+        return ""
+    if isinstance(value, Undefined):
+        return str(value)  # raises: the name is undefined
+    text = value if isinstance(value, str) else as_json(value)
+    if len(text) > LARGEST:
+        raise too_large()
+    take(characters=len(text))
+    if not is_encodable(text):
+        raise half_a_character()
+    return text
+
+
+def half_a_character() -> BadExpression:
+    return BadExpression(_("The result contains half a character, which a text can’t hold."))
+
+
+def is_encodable(text: str) -> bool:
+    """Whether the text can be encoded as UTF-8. JSON can spell half of a surrogate pair; UTF-8 cannot."""
+    try:
+        return text.isascii() or bool(text.encode())
+    except UnicodeEncodeError:
+        return False

@@ -7,8 +7,7 @@ from django.utils.translation import gettext as _
 from jinja2.filters import FILTERS as JINJA
 
 from integrations.expressions import budget
-from integrations.expressions.bounds import as_json, as_text
-from integrations.expressions.errors import LARGEST, BadExpression, too_large
+from integrations.expressions.budget import LARGEST, BadExpression, as_json, as_text, too_large
 
 MOST_TRIMMED = 100  # different characters: strip() compares each of them at each position
 

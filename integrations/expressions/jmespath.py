@@ -12,9 +12,16 @@ from jmespath.parser import ParsedResult
 from jmespath.visitor import Options, TreeInterpreter
 
 from integrations.expressions import budget as budgets
-from integrations.expressions.bounds import LONGEST_EXPRESSION, as_json
-from integrations.expressions.budget import Budget, scan_steps, spending
-from integrations.expressions.errors import LARGEST, BadExpression, too_large
+from integrations.expressions.budget import (
+    LARGEST,
+    LONGEST_EXPRESSION,
+    BadExpression,
+    Budget,
+    as_json,
+    scan_steps,
+    spending,
+    too_large,
+)
 
 MOST_ROWS = 200_000
 LONGEST_TEXT = 10 * LARGEST

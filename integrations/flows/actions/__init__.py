@@ -4,14 +4,12 @@ from integrations.flows import actions
 result = actions.run(action, user=request.user, inputs={"limit": 5})
 result.outputs, result.steps
 
-runner    all steps and the outputs        step      one step: one call to a third party
-inputs    validation of inputs             results   outputs, step results, failures
+runner    validation of inputs, all steps and the outputs
+step      one step: one call to a third party, its result or failure
 """
 
-from integrations.flows.actions.inputs import BadInputs, parse_inputs, validate_inputs
-from integrations.flows.actions.results import ActionResult, Failure, StepResult
-from integrations.flows.actions.runner import run
-from integrations.flows.actions.step import lacking_scopes
+from integrations.flows.actions.runner import BadInputs, parse_inputs, run, validate_inputs
+from integrations.flows.actions.step import ActionResult, Failure, StepResult, lacking_scopes
 
 __all__ = [
     "ActionResult",

@@ -1,7 +1,11 @@
-"""One step of an action: the connection and token it uses, its request, and the failures it can end with."""
+"""One step of an action: the connection and token it uses, its request, and its result or failure.
+
+Results hold no request and no response.
+"""
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, Protocol
 
@@ -14,12 +18,57 @@ from integrations import calls, expressions
 from integrations.calls import retries
 from integrations.connections.renewal import NoUsableToken
 from integrations.expressions import BadExpression, is_encodable
-from integrations.flows.actions.results import Failure, StepFailed
 from integrations.models import admission, failures
 from integrations.models.addresses import initiator_url
 from integrations.models.flows import Action, BodyType, RestStep
 from integrations.models.registry import Alias, HttpConnection, OAuth2Credential
 from integrations.models.tokens import Token
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """Why a run stopped, as a sentence for the person who runs it. Holds no value that went through the step."""
+
+    code: str
+    sentence: str
+    http_status: int | None = None  # of the third party; 401 also if there was no token to call it with
+    initiator_url: str = ""  # path of this site where the person gets a token
+    is_limited: bool = False  # the third party limits the rate of calls
+    retry_after: float | None = None  # seconds, if the third party says so
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepResult:
+    """One call. `http_status` is None if no call was made or no response came."""
+
+    step: str
+    alias: str
+    method: str
+    http_status: int | None = None
+    milliseconds: int = 0
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActionResult:
+    """`outputs` by name; empty if there is a `failure`."""
+
+    outputs: dict[str, Any] = field(default_factory=dict, repr=False)
+    steps: tuple[StepResult, ...] = ()
+    failure: Failure | None = None
+
+    @property
+    def is_ok(self) -> bool:
+        return self.failure is None
+
+
+class StepFailed(Exception):
+    """A step cannot be completed; `failure` says why."""
+
+    def __init__(self, code: str, sentence: str, **details: Any) -> None:
+        super().__init__(code)
+        self.failure = Failure(code=code, sentence=sentence, **details)
+
 
 LIMITED = "http_429"  # of a token endpoint
 Names = Mapping[str, Any]
