@@ -7,11 +7,11 @@
 
 Each run is a row. It runs once and is never repeated: the process that claims the row runs it.
 
-    start        permission, inputs, the run's row     execution   all actions of a run, until one fails or it must stop
-    background   tasks: run, sweep, delete             actions     one action: its REST steps
+    runs         permission, inputs, the row; all actions, until one fails or it must stop
+    background   tasks: sweep, delete                  actions     one action: its REST steps
 """
 
 from integrations.flows.actions import BadInputs
-from integrations.flows.start import NotAvailable, run_subflow, run_test, start_subflow, subflows_using
+from integrations.flows.runs import NotAvailable, run_subflow, run_test, start_subflow, subflows_using
 
 __all__ = ["BadInputs", "NotAvailable", "run_subflow", "run_test", "start_subflow", "subflows_using"]

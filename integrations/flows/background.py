@@ -1,29 +1,14 @@
-"""Tasks that run and sweep subflow runs.
-
-A task is acknowledged before it begins, because a run must not be repeated. If its worker dies, a sweep marks the run
-as failed once its time is over.
-"""
-
-from uuid import UUID
+"""Tasks that sweep subflow runs: queue lost ones again, fail overdue ones, and delete what is past its time."""
 
 from celery import shared_task
 
 from foundation.error_boundary import error_boundary
 from integrations.connections import tasks
-from integrations.flows.execution import perform_run
+from integrations.flows.runs import perform_later
 from integrations.models.failures import ANSWERS
 from integrations.models.flows import RunState, SubflowRun
 
 AT_ONCE = 500  # runs per sweep
-
-
-@shared_task(name="integrations.perform_subflow", acks_late=False)
-def perform_later(run_id: str) -> None:
-    """Perform a queued run. Safe to repeat: only the first task to claim the row runs it."""
-    run = SubflowRun.objects.select_related("user").filter(pk=UUID(run_id)).first()
-    if run:
-        with error_boundary(f"Subflow run {run.hex}"):  # the row records how it ended
-            perform_run(run)
 
 
 @shared_task(name="integrations.sweep_subflow_runs")

@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import User
-from integrations.flows import background
+from integrations.flows import runs
 from integrations.models import Alias, Subflow, SubflowRun
 from tests.api.conftest import Program
 from tests.conftest import client_of
@@ -59,7 +59,7 @@ def test_in_the_background_it_is_accepted_and_read_later(
     client = program("subflows:run")
     answer = run(client, {"background": True})
     assert (answer.status_code, answer.json()["status"], server.calls) == (202, "queued", [])
-    background.perform_later(answer.json()["id"])
+    runs.perform_later(answer.json()["id"])
     assert one(client, answer).json()["outputs"] == {"numbers": ["INC1"]}
 
 

@@ -1,13 +1,12 @@
 """Models of actions, subflows and their runs. [sn_fd: Flow Designer]
 
 declared   inputs, outputs, and checks of templates     actions   an action and its REST steps
-subflows   a subflow and its actions                    runs      one run and its steps
+subflows   a subflow, its actions and its runs
 """
 
 from integrations.models.flows.actions import Action, BodyType, Method, RestStep
 from integrations.models.flows.declared import InputType
-from integrations.models.flows.runs import RunState, StepRun, SubflowRun
-from integrations.models.flows.subflows import RunAs, Subflow, SubflowAction
+from integrations.models.flows.subflows import RunAs, RunState, StepRun, Subflow, SubflowAction, SubflowRun
 
 __all__ = [
     "Action",

@@ -17,10 +17,11 @@ from foundation.mail_outbox import DeferredMail
 from foundation.oauth_client.errors import OAuthError, Unusable
 from foundation.secrets_at_rest import rotation
 from integrations import circuit_breaker, flows
-from integrations.connections import authorization, endings, keep_alive, notices, renewal, revocations, tasks
-from integrations.connections.endings import NotAllEnded
-from integrations.connections.revocations import delivery, results, verification
-from integrations.flows import background
+from integrations.connections import authorization, endings, keep_alive, renewal, revocations, tasks
+from integrations.connections.endings import NotAllEnded, batches
+from integrations.connections.notices import people
+from integrations.connections.revocations import delivery, settlement, verification
+from integrations.flows import background, runs
 from integrations.models import (
     Alias,
     ApplicationRegistry,
@@ -246,7 +247,7 @@ def test_a_run_in_the_background_ends_and_says_that_keyrack_failed(
     subflow_of(open_incidents(northwind))
     run = flows.start_subflow("my_open_incidents", user=amira, inputs={"limit": 1})
     monkeypatch.setattr("integrations.flows.actions.run", raising(fault))
-    background.perform_later(run.hex)
+    runs.perform_later(run.hex)
     run.refresh_from_db()
     assert (run.status, run.error_code) == ("failed", "internal_error")
     assert "CANARY" not in run.error
@@ -269,7 +270,7 @@ def test_an_end_that_cannot_be_written_is_written_as_a_failure(
 
     original = SubflowRun.finish
     monkeypatch.setattr(SubflowRun, "finish", finish)
-    background.perform_later(run.hex)
+    runs.perform_later(run.hex)
     run.refresh_from_db()
     assert (run.status, run.error_code) == ("failed", "internal_error")
 

@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from accounts.models import User
 from integrations import flows
-from integrations.flows import background
-from integrations.flows.execution import perform_run
+from integrations.flows import background, runs
+from integrations.flows.runs import perform_run
 from integrations.models import Action, Alias, StepRun, Subflow, SubflowRun
 from tests import cast
 from tests.integrations.flowing import INCIDENTS, open_incidents, step, subflow_of
@@ -42,15 +42,13 @@ def test_the_queue_gets_an_id_and_the_worker_runs_it_once(
     django_capture_on_commit_callbacks: Any,
 ) -> None:  # fmt: skip
     messages: list[Any] = []
-    monkeypatch.setattr(
-        background.perform_later, "apply_async", lambda arguments, **_options: messages.append(arguments)
-    )
+    monkeypatch.setattr(runs.perform_later, "apply_async", lambda arguments, **_options: messages.append(arguments))
     with django_capture_on_commit_callbacks(execute=True):
         waiting = queued(amira)
     assert messages == [(waiting.hex,)]
     assert (waiting.status, waiting.inputs, server.calls) == ("queued", {"limit": 1}, [])
-    background.perform_later(waiting.hex)
-    background.perform_later(waiting.hex)
+    runs.perform_later(waiting.hex)
+    runs.perform_later(waiting.hex)
     waiting.refresh_from_db()
     assert (waiting.status, waiting.outputs) == ("succeeded", {"numbers": ["INC1", "INC2"]})
     assert len(server.calls) == 1
@@ -62,7 +60,7 @@ def test_a_waiting_run_stops_in_words_when_the_person_may_no_longer(
 ) -> None:
     waiting = queued(amira)
     lose(why, amira, subflow)
-    background.perform_later(waiting.hex)
+    runs.perform_later(waiting.hex)
     waiting.refresh_from_db()
     assert (waiting.status, server.calls) == ("cancelled", [])
     assert waiting.error.startswith("Stopped: ")
@@ -79,7 +77,7 @@ def test_a_run_stops_between_two_steps(
     monkeypatch.setattr(
         "integrations.connections.renewal.note_use", lambda *_about: lose(why, amira, subflow)
     )  # after the first call
-    background.perform_later(waiting.hex)
+    runs.perform_later(waiting.hex)
     waiting.refresh_from_db()
     assert (waiting.status, waiting.steps.count()) == ("cancelled", 1)
     assert [call.path for call in server.calls] == ["/api/incidents"]
@@ -137,9 +135,7 @@ def test_a_run_that_the_queue_lost_is_brought_again(
     subflow: Subflow, amira: User, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
 ) -> None:
     messages: list[Any] = []
-    monkeypatch.setattr(
-        background.perform_later, "apply_async", lambda arguments, **_options: messages.append(arguments)
-    )
+    monkeypatch.setattr(runs.perform_later, "apply_async", lambda arguments, **_options: messages.append(arguments))
     waiting = queued(amira)
     SubflowRun.objects.update(created_at=timezone.now() - timedelta(minutes=1))
     with django_capture_on_commit_callbacks(execute=True):

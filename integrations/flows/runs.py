@@ -1,15 +1,18 @@
-"""Execution of a subflow run: all of its actions, until one fails or the run must stop.
+"""Runs of subflows: start one after checking permission and inputs, and run its actions now or in a worker.
 
-Results are stored with the run, and nowhere else.
+Results are stored with the run, and nowhere else. The task is acknowledged before it begins, because a run must not be
+repeated; if its worker dies, a sweep marks the run as failed once its time is over.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from time import monotonic
 from typing import Any
+from uuid import UUID
 
+from celery import shared_task
 from django.contrib.auth.models import AnonymousUser
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -20,16 +23,23 @@ from accounts.models import User
 from foundation.error_boundary import error_boundary
 from foundation.secrets_at_rest import Unreadable
 from integrations import expressions
+from integrations.connections import tasks
 from integrations.expressions import BadExpression
 from integrations.flows import actions
 from integrations.flows.actions import BadInputs, Failure, StepResult
 from integrations.models import admission
 from integrations.models.failures import ANSWERS
 from integrations.models.flows import RunAs, RunState, StepRun, Subflow, SubflowAction, SubflowRun
+from integrations.models.registry import Alias
 
 LONGEST = 45.0  # seconds, in the foreground or in the background: no task occupies a worker for a minute
 GRACE = timedelta(seconds=60)  # after the deadline; by then no process can still be running it
+QUEUE_PATIENCE = timedelta(hours=1)  # a run that no worker has started by then is given up
 STOPPED_BY = {"deactivated": "person_deactivated", "no_role": "role_lost"}  # by code of the admission rule
+
+
+class NotAvailable(Exception):
+    """The person can't run the subflow. The same for a missing, an inactive and a forbidden one."""
 
 
 class Stopped(Exception):
@@ -208,3 +218,81 @@ def find_allowed_subflow(run: SubflowRun) -> Subflow:
 def run_failure(code: str) -> Failure:
     """Return the failure with the sentence of the catalogue."""
     return Failure(code=code, sentence=str(ANSWERS[code].in_run))
+
+
+@shared_task(name="integrations.perform_subflow", acks_late=False)
+def perform_later(run_id: str) -> None:
+    """Perform a queued run. Safe to repeat: only the first task to claim the row runs it."""
+    run = SubflowRun.objects.select_related("user").filter(pk=UUID(run_id)).first()
+    if run:
+        with error_boundary(f"Subflow run {run.hex}"):  # the row records how it ended
+            perform_run(run)
+
+
+@sensitive_variables()
+def run_subflow(
+    name: str, *, user: User, inputs: Mapping[str, Any] | None = None, origin: str = "Python"
+) -> SubflowRun:
+    """Run a subflow now, for at most 45 seconds, and return the run: `.status`, `.outputs` by name, `.error`.
+
+    A failing third party is reported in the run, not raised. Raises `NotAvailable` and `BadInputs`, with no run.
+    """
+    run = new_run(find_available(name, user), user, inputs, origin=origin)
+    perform_run(run)
+    return run
+
+
+@sensitive_variables()
+def start_subflow(
+    name: str, *, user: User, inputs: Mapping[str, Any] | None = None, origin: str = "Python"
+) -> SubflowRun:
+    """Queue a subflow for a worker, for at most 45 seconds. Read the returned run again to see how it went.
+
+    It stops when the person is deactivated or loses the role. Raises `NotAvailable` and `BadInputs`, with no run.
+    """
+    run = new_run(find_available(name, user), user, inputs, origin=origin)
+    tasks.publish_on_commit(perform_later, run.hex)
+    return run
+
+
+@sensitive_variables()
+def run_test(subflow: Subflow, *, user: User, inputs: Mapping[str, Any]) -> SubflowRun:
+    """Run a subflow that may not be active yet, for administrators who set it up. Otherwise as `run_subflow`."""
+    run = new_run(subflow, user, inputs, origin="Test", is_test=True)
+    perform_run(run)
+    return run
+
+
+def find_available(name: str, user: User) -> Subflow:
+    subflow = None if "\0" in name else Subflow.objects.available_to(user).filter(name=name).first()
+    if subflow is None:
+        raise NotAvailable
+    return subflow
+
+
+def new_run(
+    subflow: Subflow, user: User, inputs: Mapping[str, Any] | None, *, origin: str, is_test: bool = False
+) -> SubflowRun:
+    sealed_inputs = serialize_inputs(actions.validate_inputs(subflow.inputs, inputs or {}))
+    return SubflowRun.objects.create(
+        subflow=subflow,
+        name=subflow.name,
+        user=user,
+        run_as=subflow.run_as,
+        origin=origin[:30],
+        is_test=is_test,
+        sealed_inputs=sealed_inputs,
+        ends_by=timezone.now() + QUEUE_PATIENCE,
+    )
+
+
+def serialize_inputs(inputs: dict[str, Any]) -> str:
+    try:
+        return expressions.as_json(inputs)
+    except BadExpression as error:
+        raise BadInputs(_("The inputs: %(why)s") % {"why": error}) from None
+
+
+def subflows_using(user: User, alias: Alias) -> list[str]:
+    """Titles of the subflows that this person can run and that use their token for the alias."""
+    return sorted(subflow.title for subflow in Subflow.objects.available_to(user).calling(alias))
