@@ -4,8 +4,8 @@
     answer = remote_tables.read(table, user, remote_tables.source_of(table, user))
     page = remote_tables.arranged(answer, table, q="ana", sort="-name").page(1, size=25)
 
-    sources     integrations a table is read through      cache   rows, sealed, by person and token
-    fetch       the third party's answer                  cells   one value, for people and for programs
+    fetch       where a table is read, and the answer     cache   rows, sealed, by person and token
+    cells       one value, for people and for programs
     reading     the rows of an answer                     pages   search, sorting and paging
     csv_export  the same as CSV
 
@@ -14,10 +14,10 @@ Only the viewer's own token is ever used, and no person is shown rows read with 
 
 from integrations.remote_tables.cells import Cell
 from integrations.remote_tables.csv_export import csv_lines
-from integrations.remote_tables.fetch import LIMITED, READS, NotAllowed
-from integrations.remote_tables.pages import ArrangedRows, Page, arrange_rows
-from integrations.remote_tables.reading import Answer, kept, read_table
-from integrations.remote_tables.sources import (
+from integrations.remote_tables.fetch import (
+    LIMITED,
+    READS,
+    NotAllowed,
     Source,
     TableMisconfigured,
     TurnedOff,
@@ -25,6 +25,8 @@ from integrations.remote_tables.sources import (
     sources_of,
     tables_using,
 )
+from integrations.remote_tables.pages import ArrangedRows, Page, arrange_rows
+from integrations.remote_tables.reading import Answer, kept, read_table
 
 __all__ = [
     "LIMITED",

@@ -12,7 +12,7 @@ from django.core.cache import cache
 
 from foundation.secrets_at_rest import Unreadable, seal, unseal
 from integrations.models.remote_tables import RemoteTable
-from integrations.remote_tables.sources import Source
+from integrations.remote_tables.fetch import Source
 
 PURPOSE = "remote-table"
 

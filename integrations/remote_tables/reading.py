@@ -16,8 +16,7 @@ from integrations.expressions import BadExpression
 from integrations.models.remote_tables import RemoteTable
 from integrations.remote_tables import cache
 from integrations.remote_tables.cells import LONGEST_TEXT
-from integrations.remote_tables.fetch import fetch_answer
-from integrations.remote_tables.sources import Source, TableMisconfigured
+from integrations.remote_tables.fetch import Source, TableMisconfigured, fetch_answer
 
 MOST_NAMES = 12  # of members of an answer, in a message
 LONGEST_READING = 10.0  # seconds, for all cells

@@ -5,7 +5,7 @@ from django.test import Client
 
 from accounts.models import User
 from integrations.models import HttpConnection
-from integrations.models.card.look_alikes import looks_like
+from integrations.models.card.moved_addresses import looks_like
 from tests import cast, walks
 from tests.servers.hostile import HostileServer
 
