@@ -17,10 +17,9 @@ from foundation.mail_outbox import DeferredMail
 from foundation.oauth_client.errors import OAuthError, Unusable
 from foundation.secrets_at_rest import rotation
 from integrations import circuit_breaker, flows
-from integrations.connections import authorization, endings, keep_alive, renewal, revocations, tasks
-from integrations.connections.endings import NotAllEnded, batches
-from integrations.connections.notices import people
-from integrations.connections.revocations import delivery, settlement, verification
+from integrations.connections import authorization, endings, keep_alive, notices, renewal, revocations, tasks
+from integrations.connections.endings import NotAllEnded
+from integrations.connections.revocations import delivery, results, verification
 from integrations.flows import background, runs
 from integrations.models import (
     Alias,
