@@ -1,7 +1,8 @@
 """The environment that settings find in tests: random keys, a folder of its own, nothing of the shell's.
 
 A pytest plugin, because settings are read before any conftest. A DATABASE_URL stays: it says which database to test on.
-Parallel processes share the keys and not the folder: the queue in it is for one site.
+Parallel processes share the keys and not the folder: the queue in it is for one site. All processes write bytecode,
+also where the shell says that they shall not: a run starts hundreds of them, and each would compile Keyrack anew.
 """
 
 import atexit
@@ -9,6 +10,7 @@ import base64
 import os
 import secrets
 import shutil
+import sys
 import tempfile
 from collections.abc import MutableMapping
 from pathlib import Path
@@ -16,6 +18,7 @@ from pathlib import Path
 OF_THE_SHELL = """
     ADMIN_EMAILS ALLOWED_HOSTS BEHIND_TLS_PROXY CACHE_URL CELERY_BROKER_URL DEBUG DJANGO_ALLOW_ASYNC_UNSAFE EMAIL_URL
     LOG_LEVEL OUTBOUND_ALLOW SECRET_KEY_FILE SECURE_SSL_REDIRECT SITE_URL TIME_ZONE TOKEN_ENCRYPTION_KEYS_FILE
+    PYTHONDONTWRITEBYTECODE
 """
 
 
@@ -34,3 +37,4 @@ else:
     folder = tempfile.mkdtemp(prefix="keyrack-tests-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     throw_away(os.environ, folder)
+    sys.dont_write_bytecode = False
