@@ -30,6 +30,12 @@ ROOT = Path(__file__).resolve().parent.parent
 MEASURED = ("accounts", "foundation", "integrations")
 COVERAGE = ("--cov", "--cov-report=", "--cov-fail-under=0")
 SCHEMA_FROM_MODELS = "--no-migrations"
+MIGRATE = """
+import tests.environment, django
+from django.core.management import call_command
+django.setup()
+call_command("migrate", verbosity=0)
+"""
 NOTHING_COLLECTED, SOME_FAILED = 5, 1
 FEW = 10  # failures; more of them are no accident
 UNSTEADY: list[str] = []
@@ -65,11 +71,22 @@ def everything(environment: Mapping[str, str]) -> list[str]:
     if not absent("postgres"):
         say("What depends on the database, on PostgreSQL")
         with machine.postgres() as url:
+            migrate_template(url)
             code = twice("-m", "database and not browser", crowd=crowded, **{**environment, "DATABASE_URL": url})
         failures += [] if code in (0, NOTHING_COLLECTED) else ["tests on PostgreSQL"]
     say("The browser")
     code = twice("-m", "browser", SCHEMA_FROM_MODELS, crowd=parallel, **on_sqlite)
     return failures + ([] if code in (0, NOTHING_COLLECTED) else ["tests in the browser"])
+
+
+def migrate_template(url: str) -> None:
+    """Migrate what PostgreSQL copies for each new database, so that the test databases need not be migrated one by one.
+
+    If it fails, each of them is, and its tests say why.
+    """
+    template = url.rpartition("/")[0] + "/template1"
+    environment = {**os.environ, "DATABASE_URL": template, "DJANGO_SETTINGS_MODULE": "tests.settings"}
+    subprocess.run([sys.executable, "-c", MIGRATE], env=environment, check=False)
 
 
 def coverage() -> list[str]:
