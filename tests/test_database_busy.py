@@ -40,6 +40,7 @@ def api(client: Client) -> Any:
     return client.get("/api/v1/integrations/", headers={"Authorization": BASIC})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("ask", "text"),
     [(sign_in, "<h1"), (token_endpoint, '"error": "temporarily_unavailable"'), (api, '"error": "server_error"')],

@@ -129,6 +129,7 @@ def test_the_example_of_the_readme_works(northwind: Alias, capsys: pytest.Captur
     assert capsys.readouterr().out == "200 1\n"
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_the_examples_of_the_python_api_work(amira: User, northwind: Alias) -> None:
     subflow_of(open_incidents(northwind))
@@ -143,6 +144,7 @@ def test_the_examples_of_the_python_api_work(amira: User, northwind: Alias) -> N
     assert names["contacts_or_none"](names["api"]) == {"count": 1}
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_the_labels_are_those_of_the_admin(admin: User) -> None:
     client = client_of(admin)

@@ -79,6 +79,7 @@ def test_the_walk_sees_the_site() -> None:
 # Who ------------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_the_anonymous_are_refused(method: str, client: Client) -> None:
     for address in sorted(set(SITE) - OPEN):
@@ -90,11 +91,13 @@ def test_the_anonymous_are_refused(method: str, client: Client) -> None:
             assert response.status_code in {own_words, 405}, address
 
 
+@pytest.mark.slow
 def test_the_admin_is_for_staff(as_amira: Client) -> None:
     for address in sorted(ADMINS):
         assert as_amira.get(address).status_code in (302, 403, 404), address
 
 
+@pytest.mark.slow
 def test_whoever_lacks_the_role_gets_no_page(db: None) -> None:
     cast.person("somebody")  # whose number stands in addresses
     guest = client_of(cast.person("guest", role=False))
@@ -118,6 +121,7 @@ def alias(server: HostileServer) -> Alias:
     return walks.northwind(server)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["get", "post"])
 @pytest.mark.parametrize("headers", [{}, {"HX-Request": "true"}])
 def test_nobody_reaches_anybody_elses_rows(
@@ -223,6 +227,7 @@ POLICY = {
 }
 
 
+@pytest.mark.slow
 def test_every_page_has_the_headers_that_protect_it(as_amira: Client, alias: Alias, admin: User) -> None:
     for name, visit in visits(as_amira, alias, admin).items():
         response = visit()
@@ -238,6 +243,7 @@ def test_every_page_has_the_headers_that_protect_it(as_amira: Client, alias: Ali
         assert "X-Powered-By" not in response
 
 
+@pytest.mark.slow
 def test_no_page_runs_anything_that_is_written_into_it(as_amira: Client, alias: Alias, admin: User) -> None:
     for name, visit in visits(as_amira, alias, admin).items():
         page = walks.words(visit())
@@ -271,6 +277,7 @@ def settings_at(site: str) -> dict[str, Any]:
     return dict(json.loads(told.stdout))
 
 
+@pytest.mark.slow
 def test_a_site_on_https_keeps_its_cookies_to_itself() -> None:
     told = settings_at("https://hub.example")
     assert told["SESSION_COOKIE_NAME"].startswith("__Host-")

@@ -82,6 +82,7 @@ def has_distribution(name: str) -> bool:
         return False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", bootstrap.LOCKS)
 def test_every_requirement_of_a_locked_package_is_locked_with_its_extras(name: str) -> None:
     pins = read_pins(bootstrap.LOCKS[name])

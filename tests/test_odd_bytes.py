@@ -19,7 +19,7 @@ from tests import cast
 from tests.conftest import client_of
 from tests.servers.hostile import HostileServer
 
-pytestmark = [pytest.mark.slow, pytest.mark.database, pytest.mark.django_db, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.database, pytest.mark.django_db, pytest.mark.timeout(600)]
 
 # As they are in an address: NUL, half a character, an overlong slash, no UTF-8, controls, the other direction, many.
 ODD = ["%00", "a%00b", "%ED%A0%80%C0%AF%FF%FE", "%01%1B%E2%80%AE%EF%BF%BF", "9" * 5000]

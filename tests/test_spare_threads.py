@@ -109,6 +109,7 @@ with ThreadPoolExecutor(4) as server:
 OTHER = "import os, sys; os.sched_setaffinity(0, {int(sys.argv[1])})\nwhile True: pass"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux says who waits for a processor")
 def test_nobody_is_refused_because_other_processes_take_the_processor() -> None:
     processor = str(min(os.sched_getaffinity(0)))

@@ -15,7 +15,7 @@ from tests import cast
 from tests.accounts import proofs
 from tests.conftest import client_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 TOKENS = "/admin/accounts/permanenttoken/"
 Delegate = Callable[..., User]

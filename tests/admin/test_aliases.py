@@ -30,6 +30,7 @@ def row_of(client: Client, alias: Alias, connection: HttpConnection) -> str:
     return next(name.removesuffix("-id") for name, value in fields.items() if value == [str(connection.pk)])
 
 
+@pytest.mark.slow
 def test_two_active_connections_are_refused_in_words(as_admin: Client, northwind: Alias) -> None:
     second = another(northwind, active=False)
     row = row_of(as_admin, northwind, second)
@@ -44,6 +45,7 @@ def test_two_active_connections_are_refused_on_their_own_page(as_admin: Client, 
     assert complaints(response) == [ONE_ACTIVE]
 
 
+@pytest.mark.slow
 def test_the_active_connection_changes_in_one_go(as_admin: Client, northwind: Alias) -> None:
     first, second = HttpConnection.objects.get(), another(northwind, active=False)
     rows = row_of(as_admin, northwind, first), row_of(as_admin, northwind, second)
@@ -52,6 +54,7 @@ def test_the_active_connection_changes_in_one_go(as_admin: Client, northwind: Al
     assert Alias.objects.get().connection == second
 
 
+@pytest.mark.slow
 def test_turning_off_needs_a_reason_and_turning_on_forgets_it(as_admin: Client, northwind: Alias) -> None:
     refused = submitted(as_admin, page_of(northwind), {"Active": []})
     assert complaints(refused) == ["Say why it’s off. People read this on their card."]
@@ -86,6 +89,7 @@ def test_a_credential_on_an_alias_with_connections_is_refused_at_the_field(as_ad
     assert list(response.context["adminform"].errors) == ["credential"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["alias", "own"])
 def test_tokens_do_not_follow_to_a_new_host_unasked(
     as_admin: Client, northwind: Alias, token: Token, page: str
@@ -121,12 +125,14 @@ def test_a_new_alias_cannot_lead_the_tokens_of_a_credential_elsewhere(as_admin: 
     assert not HttpConnection.objects.filter(connection_url__contains="evil").exists()
 
 
+@pytest.mark.slow
 def test_another_path_at_the_same_host_is_nobodys_question(as_admin: Client, northwind: Alias, token: Token) -> None:
     row = row_of(as_admin, northwind, HttpConnection.objects.get())
     typed = {(row, "Connection URL"): "https://northwind.example/v2"}
     assert not complaints(submitted(as_admin, page_of(northwind), typed))
 
 
+@pytest.mark.slow
 def test_a_connection_url_has_no_query(as_admin: Client, northwind: Alias) -> None:
     row = row_of(as_admin, northwind, HttpConnection.objects.get())
     typed = {(row, "Connection URL"): "https://northwind.example/api?key=1"}

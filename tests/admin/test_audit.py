@@ -59,6 +59,7 @@ def test_secrets_are_changed_and_no_more_is_said(as_admin: Client, registry: App
     assert "CANARY" not in str(list(Event.objects.values()))
 
 
+@pytest.mark.slow
 def test_saving_without_a_change_is_no_event(as_admin: Client, registry: ApplicationRegistry) -> None:
     submitted(as_admin, f"{REGISTRY}{registry.pk}/change/", {})
     assert not changes()
@@ -95,6 +96,7 @@ def test_an_import_is_recorded_too(registry: ApplicationRegistry, northwind: Ali
     assert Event.objects.filter(kind="set_up_changed").first().who_name == ""  # type: ignore[union-attr]  # it is there
 
 
+@pytest.mark.slow
 def test_groups_and_permissions_are_recorded(as_admin: Client, amira: User) -> None:
     group = Group.objects.get(name="Personal Auth User")
     permission = Permission.objects.get(codename="view_alias")

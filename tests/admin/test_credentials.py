@@ -11,6 +11,8 @@ from tests import cast
 from tests.admin.forms import complaints, opened, submitted
 from tests.servers.hostile import HostileServer
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def credential(northwind: Alias) -> OAuth2Credential:

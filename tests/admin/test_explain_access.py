@@ -47,6 +47,7 @@ def test_every_rule_is_tried() -> None:
     assert set(REFUSALS) == {rule.code for rule in admission.RULES}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", [rule.code for rule in admission.RULES])
 def test_each_rule_of_admission_is_explained_as_programs_meet_it(
     code: str, alias: Alias, amira: User, as_admin: Client
@@ -196,6 +197,7 @@ def test_what_is_no_integration_of_persons(
 # Not now -------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("arrange", "title", "words", "badge"), NOT_NOW.values(), ids=NOT_NOW)
 @pytest.mark.django_db(transaction=True)
 def test_what_would_not_work_now_is_explained_as_programs_meet_it(

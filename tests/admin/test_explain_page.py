@@ -27,7 +27,7 @@ from tests.admin.explaining import (
 from tests.conftest import client_of
 from tests.servers.hostile import HostileServer
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 
 @pytest.fixture

@@ -8,6 +8,8 @@ from django.test.utils import CaptureQueriesContext
 from integrations.models import Alias, ApplicationRegistry
 from tests import cast
 
+pytestmark = pytest.mark.slow
+
 
 def asked(client: Client, address: str) -> int:
     with CaptureQueriesContext(connection) as queries:

@@ -116,6 +116,7 @@ def test_nobody_is_mailed_where_no_token_is_concerned(northwind: Alias, mails: l
     assert not Event.objects.filter(kind="address_changed").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("label", "old", "new"),
     [
@@ -149,6 +150,7 @@ def test_what_goes_along_and_where_takes_the_secret_and_holds_the_tokens(
     assert Event.objects.get(kind="address_changed").who_name == "admin"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("typed", "follows"), [(SECRET, True), ("another one", False)])
 def test_the_systems_token_follows_who_knows_the_stored_secret(
     typed: str, follows: bool, as_admin: Client, registry: ApplicationRegistry

@@ -12,7 +12,7 @@ from tests.integrations.flowing import open_incidents, subflow_of
 
 ACTION = "/admin/integrations/action"
 
-pytestmark = [pytest.mark.slow, pytest.mark.database, pytest.mark.django_db]
+pytestmark = [pytest.mark.database, pytest.mark.django_db]
 
 TEXTS = {
     "NUL": r'{"X-A": "a\u0000"}',
@@ -26,6 +26,7 @@ TEXTS = {
 each_text = pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS.keys())
 
 
+@pytest.mark.slow
 @each_text
 def test_a_registry_refuses_it_beside_each_field(text: str, as_admin: Client, registry: ApplicationRegistry) -> None:
     address = f"/admin/integrations/applicationregistry/{registry.pk}/change/"
@@ -40,6 +41,7 @@ def test_no_other_door_lets_it_into_a_registry(name: str, odd: Any, registry: Ap
     assert name in dict(validation.find_faults(registry))
 
 
+@pytest.mark.slow
 @each_text
 def test_actions_and_tables_refuse_it_beside_each_field(text: str, as_admin: Client, northwind: Any) -> None:
     action = open_incidents(northwind)

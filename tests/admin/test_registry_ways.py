@@ -7,6 +7,8 @@ from integrations.models import ApplicationRegistry
 from tests.admin.forms import complaints, submitted
 from tests.admin.test_registries import AGAIN, page_of, stored
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("label", "text", "sentence"),

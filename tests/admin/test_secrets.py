@@ -12,8 +12,6 @@ from foundation.secrets_at_rest import EncryptedField
 from integrations.models import Alias, AuthorizationAttempt, Event, Revocation, SubflowRun, Token
 from tests import cast
 
-pytestmark = pytest.mark.slow
-
 MODELS = [model for model in admin.site._registry if model._meta.app_label == "integrations"]
 ASKED = "ANARY-a"  # a piece of each stored canary that a page could match, and not echo, when it is asked
 SECRETS = [
@@ -45,6 +43,7 @@ def addresses() -> Iterator[str]:
             yield from (f"{base}{pk}/{page}/" for page in ("change", "delete", "history"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("who", ["as_admin", "as_onlooker"])
 @pytest.mark.usefixtures("filled")
 def test_no_page_shows_a_secret(request: pytest.FixtureRequest, who: str) -> None:
@@ -58,6 +57,7 @@ def test_no_page_shows_a_secret(request: pytest.FixtureRequest, who: str) -> Non
     assert seen > 3 * len(MODELS)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("filled")
 def test_no_sealed_bytes_are_shown_either(as_onlooker: Client) -> None:
     for model, name in SECRETS:

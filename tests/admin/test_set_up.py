@@ -1,11 +1,14 @@
 """An administrator alone, with nothing but the pages: the procedure from an empty site to a card on a dashboard."""
 
+import pytest
 from django.test import Client
 
 from accounts.models import User
 from integrations.models import Alias, ApplicationRegistry, OAuth2Credential, OAuthEntityProfile
 from integrations.models.card import integrations_of
 from tests.admin.forms import Page, complaints, opened, submitted
+
+pytestmark = pytest.mark.slow
 
 REGISTRY = "/admin/integrations/applicationregistry"
 ALIAS = "/admin/integrations/alias"

@@ -20,8 +20,6 @@ from tests import cast
 from tests.admin.forms import complaints, opened, submitted
 from tests.conftest import client_of
 
-pytestmark = pytest.mark.slow
-
 LIST = "/admin/integrations/configurationtemplate/"
 DEMO = "OAuth Authorization Code Demo Configuration"
 SECRET = "CANARY-typed-secret"
@@ -189,6 +187,7 @@ def test_only_who_may_add_each_part_makes_something_of_a_template(as_onlooker: C
     assert made() == 0
 
 
+@pytest.mark.slow
 def test_what_comes_with_keyrack_is_copied_and_not_changed(as_admin: Client) -> None:
     shipped = template("GitLab")
     address = f"{LIST}{shipped.pk}/"
@@ -222,6 +221,7 @@ TYPED_OWN = {
 }
 
 
+@pytest.mark.slow
 def test_every_template_has_its_page_and_its_form(as_admin: Client, admin: User) -> None:
     for each in ConfigurationTemplate.objects.all():
         page = opened(as_admin, f"{LIST}{each.pk}/new/")

@@ -11,7 +11,7 @@ from tests.api.conftest import Program
 from tests.integrations import moving, tables
 from tests.servers.hostile import HostileServer
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 BASE = "/api/v1/integrations/"
 SCOPES = ("integrations:read", "tokens:read", "service:northwind", "remote-tables:read")

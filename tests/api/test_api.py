@@ -21,7 +21,7 @@ from tests.api.conftest import Program
 from tests.conftest import client_of
 from tests.servers.hostile import HostileServer
 
-pytestmark = [pytest.mark.slow, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 
 BASE = "/api/v1/integrations/"
 SCOPES = {
@@ -50,6 +50,7 @@ def test_the_list_says_what_it_says_and_nothing_else(program: Program, signed_in
     assert one["initiator_url"].startswith("/oauth_initiator.do?")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by", ["name", "id"])
 def test_one_is_found_by_name_and_by_id(by: str, program: Program, signed_in: Alias) -> None:
     reference = signed_in.name if by == "name" else signed_in.hex
@@ -66,6 +67,7 @@ def test_a_token_is_told_with_its_lifetime_and_kept_by_no_cache(program: Program
     assert answer["Cache-Control"] == "no-store"
 
 
+@pytest.mark.slow
 def test_a_token_that_ends_too_soon_is_renewed_first(
     program: Program, signed_in: Alias, server: HostileServer, transactional_db: None
 ) -> None:
@@ -88,6 +90,7 @@ def test_only_aliases_that_allow_it_hand_out_tokens(program: Program, signed_in:
     assert (answer.status_code, answer.json()["error"]) == (403, "export_not_allowed")
 
 
+@pytest.mark.slow
 def test_revoking_ends_it_here_and_promises_the_rest(program: Program, signed_in: Alias) -> None:
     client = program("integrations:revoke")
     result = client.post(f"{BASE}northwind/revoke/").json()
@@ -99,6 +102,7 @@ def test_revoking_ends_it_here_and_promises_the_rest(program: Program, signed_in
     assert client.post(f"{BASE}northwind/revoke/").json()["response_status"] == "SUCCESS"
 
 
+@pytest.mark.slow
 def test_who_is_not_signed_in_there_is_told_where_to(program: Program, alias: Alias) -> None:
     answer = program("tokens:read", "service:northwind").get(f"{BASE}northwind/token/")
     assert (answer.status_code, answer.json()["error"]) == (401, "integration_not_authenticated")
@@ -106,6 +110,7 @@ def test_who_is_not_signed_in_there_is_told_where_to(program: Program, alias: Al
     assert "WWW-Authenticate" not in answer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("provider_answer", "status", "error"),
     [
@@ -180,6 +185,7 @@ def test_the_deactivated_and_those_without_the_role_are_not_let_in(
     assert client.get(BASE).status_code == 401
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", sorted(set(SCOPES) - {"", "northwind/initiator-url/"}))
 def test_not_yours_and_not_there_look_alike(path: str, program: Program, signed_in: Alias, bob: User) -> None:
     other = cast.integration_at(signed_in.effective_credential.registry, name="other")  # type: ignore[union-attr]

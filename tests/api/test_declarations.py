@@ -66,6 +66,7 @@ def test_every_address_is_described(description: dict[str, Any]) -> None:
     assert asked_for == described
 
 
+@pytest.mark.slow
 def test_every_call_refuses_who_lacks_what_it_says(program: Program, description: dict[str, Any]) -> None:
     calls = 0
     clients = {scope: program(scope) for scope in ("integrations:read", "integrations:revoke")}

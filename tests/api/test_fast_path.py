@@ -30,7 +30,7 @@ from tests.api.conftest import Program
 from tests.servers.hostile import HostileServer
 from tests.walks import Page
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 BASE = "/api/v1/integrations/"
 CALLS = ["token/", "token/?minimum_seconds=60", "token-valid/"]

@@ -9,7 +9,7 @@ from integrations.models import Alias, Token
 from tests.api.proxying import API, BASE, BEARER, TRICKS, body, error
 from tests.servers.hostile import HostileServer
 
-pytestmark = [pytest.mark.slow, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND", "VERSION-CONTROL"])

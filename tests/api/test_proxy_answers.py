@@ -11,7 +11,7 @@ from tests.api.proxying import API, BASE, body, error
 from tests.integrations.renewing import ASKED, GRANTED
 from tests.servers.hostile import Answer, Call, HostileServer
 
-pytestmark = [pytest.mark.slow, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 
 
 NOT_OURS = {

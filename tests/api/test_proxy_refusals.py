@@ -19,7 +19,7 @@ from tests.api.proxying import API, BASE, error
 from tests.integrations.renewing import ASKED, GRANTED
 from tests.servers.hostile import HostileServer
 
-pytestmark = [pytest.mark.slow, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "POST"])
@@ -138,6 +138,7 @@ def test_a_program_needs_the_scope_of_this_service(program: Program, signed_in: 
     assert server.calls == []
 
 
+@pytest.mark.slow
 def test_not_yours_and_not_there_look_alike(program: Program, signed_in: Alias, amira: User) -> None:
     caller = program("service:northwind")
     signed_in.groups.create(name="Finance")

@@ -150,6 +150,7 @@ def test_a_view_that_declares_nothing_lets_no_token_in(program: Program, rf: Any
     assert answer.status_code == 403
 
 
+@pytest.mark.slow
 def test_what_is_not_yours_costs_as_much_as_what_is_not_there(program: Program, signed_in: Alias, bob: User) -> None:
     registry = signed_in.effective_credential.registry  # type: ignore[union-attr]
     cast.integration_at(registry, name="theirs").groups.create(name="Finance")
@@ -168,6 +169,7 @@ def test_what_is_not_yours_costs_as_much_as_what_is_not_there(program: Program, 
         assert answer_to("theirs", page)[0] == 404
 
 
+@pytest.mark.slow
 def test_what_is_turned_off_is_not_there_even_with_a_token(program: Program, signed_in: Alias) -> None:
     client = program("integrations:read", "integrations:revoke", "tokens:read", "service:northwind")
     Alias.objects.update(active=False, inactive_reason="Moved")
@@ -192,6 +194,7 @@ def limits(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     return set_to
 
 
+@pytest.mark.slow
 def test_too_many_calls_are_told_when_to_come_back_and_let_in_then(
     limits: Callable[[str], None], program: Program, as_amira: Client, signed_in: Alias
 ) -> None:

@@ -13,7 +13,7 @@ from tests.conftest import client_of
 from tests.integrations.flowing import BEARER, INCIDENTS, open_incidents, subflow_of
 from tests.servers.hostile import HostileServer
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 RUNS = "/api/v1/subflows/my_open_incidents/runs/"
 

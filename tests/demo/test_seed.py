@@ -23,8 +23,6 @@ from tests import cast
 from tests.conftest import client_of
 from tests.urls import urlpatterns as site
 
-pytestmark = pytest.mark.slow
-
 urlpatterns = [*site, path("demo/", include("demo.urls"))]
 
 

@@ -196,6 +196,7 @@ def test_a_revocation_does_not_open_a_planted_token(amira: User, bob: User, alia
         _ = Revocation.objects.get().access_token
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 @pytest.mark.parametrize("keys", [[], ["wrong"]])
 def test_a_site_without_the_right_key_is_up_and_sends_nothing(

@@ -201,6 +201,7 @@ def unknown(amira: User) -> None:
 SHUT = [turned_off, credential_off, registry_off, for_others, without_the_role, deactivated, for_the_system, unknown]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shut", SHUT)
 def test_what_is_not_available_looks_as_if_it_were_not_there(
     shut: Callable[[User], None], server: HostileServer, amira: User, northwind: Alias

@@ -9,10 +9,6 @@ from tests.servers import peers
 from tests.servers.installed import Missing
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "slow: takes longer than three seconds")
-
-
 @pytest.fixture(scope="session")
 def oidc_provider_peer() -> Iterator[peers.Peer]:
     yield from _or_skip(peers.oidc_provider())

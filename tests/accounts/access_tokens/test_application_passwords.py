@@ -103,6 +103,7 @@ def test_deleting_it_and_deactivating_its_owner_work_at_once(careful: User) -> N
     assert ask("amira", other).status_code == 401
 
 
+@pytest.mark.slow
 def test_wrong_ones_are_counted_with_those_of_every_other_door(careful: User) -> None:
     _row, secret = make_password(careful)
     for _ in range(settings.SIGN_IN_ATTEMPTS):

@@ -131,6 +131,7 @@ def test_a_leaked_access_token_needs_no_refresh_token_to_be_found(
     assert Client(headers=headers).get("/api/v1/integrations/").status_code == 401
 
 
+@pytest.mark.slow
 def test_reports_are_limited(amira: User) -> None:
     answers = [report("made-up") for _ in range(62)]
     assert [answer.status_code for answer in answers[58:]] == [202, 202, 429, 429]

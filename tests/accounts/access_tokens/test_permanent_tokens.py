@@ -32,7 +32,7 @@ from tests.accounts.tokens import BASE, DAY, caller, make_token, status
 from tests.servers.hostile import HostileServer
 from tests.test_house import OPEN, SITE
 
-pytestmark = [pytest.mark.slow, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
@@ -128,6 +128,7 @@ def test_it_may_what_its_scopes_say(amira: User, northwind: Alias) -> None:
     assert caller(secret).post(f"{BASE}northwind/revoke/").status_code == 403
 
 
+@pytest.mark.slow
 def test_a_narrow_token_opens_no_other_address_of_the_site(admin: User, northwind: Alias) -> None:
     """The owner is a superuser, but the token has one scope."""
     _token, secret = make_token(admin)
@@ -232,6 +233,7 @@ def test_what_ended_stays_listed_for_thirty_days_and_is_forgotten_then(amira: Us
         assert everything.long_ended().count() == 2
 
 
+@pytest.mark.slow
 def test_the_last_use_is_written_once_a_minute_with_its_address(amira: User, northwind: Alias) -> None:
     token, secret = make_token(amira)
     now = timezone.now()
@@ -258,6 +260,7 @@ def test_a_use_costs_few_queries(
 # Guessing -------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_who_tries_many_is_told_to_wait_and_others_are_not(amira: User, northwind: Alias) -> None:
     _token, secret = make_token(amira)
     answers = [caller(operations.new_token()).get(BASE) for _ in range(110)]

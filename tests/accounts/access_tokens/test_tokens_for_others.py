@@ -41,6 +41,7 @@ def test_a_token_made_for_another_acts_as_the_other(helper: User, amira: User, n
     assert (event.whose, event.who, event.subject) == (amira, helper, "nightly-report")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stronger", ["superuser", "staff", "group", "permission"])
 def test_nobody_makes_one_for_somebody_stronger_and_none_gains_by_a_promotion(
     stronger: str, helper: User, amira: User, northwind: Alias
@@ -63,6 +64,7 @@ def promote(user: User, how: str) -> None:
         User.objects.filter(pk=user.pk).update(**{f"is_{how}": True})
 
 
+@pytest.mark.slow
 def test_it_holds_only_services_that_both_may_use(helper: User, amira: User, northwind: Alias) -> None:
     finance = Group.objects.create(name="Finance")
     helper.groups.add(finance)
@@ -135,6 +137,7 @@ def test_a_bot_is_not_told_that_its_password_opens_it(helper: User, amira: User)
     assert "Password only" not in words
 
 
+@pytest.mark.slow
 def test_who_made_a_token_is_called_by_the_full_name(helper: User, amira: User) -> None:
     make_token(amira, by=helper)
     page = "/accounts/security/"

@@ -15,7 +15,7 @@ from tests import cast
 from tests.accounts import programs, proofs
 from tests.accounts.programs import ask, exchange, granted, program, refresh
 
-pytestmark = [pytest.mark.slow, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 
 SECRET = "CANARY new-horse-battery"
 
@@ -49,6 +49,7 @@ def test_a_name_that_nobody_has_is_not_kept(client: Client) -> None:
     assert not Event.objects.exists()
 
 
+@pytest.mark.slow
 def test_a_lock_out_is_noted_once_however_long_somebody_goes_on(amira: User) -> None:
     for _ in range(settings.SIGN_IN_ATTEMPTS + 3):
         log_in(Client(), "CANARY-wrong")

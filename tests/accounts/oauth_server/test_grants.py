@@ -23,7 +23,7 @@ from tests.accounts import programs
 from tests.accounts.programs import exchange, granted, introspect, program, refresh
 from tests.conftest import client_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ from tests import cast
 from tests.accounts import programs, proofs
 from tests.accounts.programs import introspect, program
 
-pytestmark = [pytest.mark.slow, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 
 BOTH = "integrations:read integrations:revoke"
 
@@ -81,6 +81,7 @@ def test_what_an_application_password_gave_dies_with_it(amira: User) -> None:
     assert TokenFamily.objects.filter(made_with=row.pk).count() == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("second_step", [False, True])
 def test_after_too_many_wrong_ones_none_is_looked_at_and_the_answer_says_how_long(
     amira: User, second_step: bool

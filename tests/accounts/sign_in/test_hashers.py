@@ -21,6 +21,7 @@ def test_the_site_uses_the_hashers_that_count_nul() -> None:
     assert config.settings.PASSWORD_HASHERS[: len(HASHERS)] == HASHERS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hasher", HASHERS)
 def test_a_password_with_nul_behind_it_is_another(settings: Settings, hasher: str) -> None:
     settings.PASSWORD_HASHERS = [hasher]
@@ -31,6 +32,7 @@ def test_a_password_with_nul_behind_it_is_another(settings: Settings, hasher: st
         assert not check_password(other, encoded)
 
 
+@pytest.mark.slow
 def test_hashes_that_are_there_already_open_as_before(settings: Settings) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]
     encoded = make_password("password")
@@ -39,6 +41,7 @@ def test_hashes_that_are_there_already_open_as_before(settings: Settings) -> Non
     assert not check_password("password\0", encoded)
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_no_door_takes_a_password_with_nul_behind_it(client: Client, settings: Settings) -> None:
     settings.PASSWORD_HASHERS = HASHERS[:1]

@@ -46,12 +46,14 @@ def lock(name: str = "amira") -> None:
     assert sign_in(Client(), name=name).status_code == 429
 
 
+@pytest.mark.slow
 def test_a_browser_that_the_person_used_before_gets_in_while_the_name_is_locked(amira: User) -> None:
     browser = signed_out_again(amira)
     lock()
     assert sign_in(browser).status_code == 302
 
 
+@pytest.mark.slow
 def test_guesses_from_a_known_browser_are_limited_by_themselves(amira: User) -> None:
     browser = signed_out_again(amira)
     for _ in range(settings.SIGN_IN_ATTEMPTS):
@@ -60,6 +62,7 @@ def test_guesses_from_a_known_browser_are_limited_by_themselves(amira: User) -> 
     assert sign_in(Client()).status_code == 302
 
 
+@pytest.mark.slow
 def test_a_browser_is_known_for_who_signed_in_with_it_and_nobody_else(amira: User, bob: User) -> None:
     browser = signed_out_again(amira)
     lock("bob")
@@ -71,6 +74,7 @@ def test_a_browser_is_known_for_who_signed_in_with_it_and_nobody_else(amira: Use
     assert sign_in(browser, name="amira").status_code == 302
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", ["", "x", "a:b:c", "é", "x" * 5000])
 def test_a_made_up_cookie_makes_no_browser_known(value: str, amira: User) -> None:
     signed_out_again(amira)
@@ -106,6 +110,7 @@ def test_the_password_alone_makes_no_browser_known_where_a_second_step_follows(a
     assert not KnownDevice.objects.exists()
 
 
+@pytest.mark.slow
 def test_a_new_password_makes_all_other_browsers_strangers(amira: User) -> None:
     other, browser = signed_out_again(amira), Client()
     sign_in(browser)
@@ -123,6 +128,7 @@ def lock_with_new_password() -> None:
     assert sign_in(Client(), NEW).status_code == 429
 
 
+@pytest.mark.slow
 def test_signing_out_elsewhere_makes_those_browsers_strangers(amira: User) -> None:
     other, browser = signed_out_again(amira), Client()
     sign_in(browser)
@@ -152,6 +158,7 @@ def test_unused_browsers_are_forgotten(amira: User) -> None:
     assert not AttemptCounter.objects.exists()
 
 
+@pytest.mark.slow
 def test_a_program_goes_on_from_where_it_was_used_before(amira: User) -> None:
     proofs.app_of(amira)
     _row, secret = operations.make_application_password(amira, name="Script", scopes=["integrations:read"])

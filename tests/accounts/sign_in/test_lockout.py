@@ -14,7 +14,7 @@ from accounts.sign_in.models import AttemptCounter
 from tests import cast
 from tests.accounts import programs
 
-pytestmark = [pytest.mark.slow, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 
 WRONG = "CANARY-wrong-password"
 Door = Callable[..., Any]
@@ -53,6 +53,7 @@ def test_the_right_password_opens(door: Door) -> None:
     assert let_in(door("admin", cast.PASSWORD))
 
 
+@pytest.mark.slow
 def test_after_too_many_wrong_ones_the_right_one_is_refused_too_until_time_has_passed(door: Door) -> None:
     try_wrongly(door)
     assert not let_in(door("admin", cast.PASSWORD))
@@ -61,6 +62,7 @@ def test_after_too_many_wrong_ones_the_right_one_is_refused_too_until_time_has_p
         assert let_in(door("admin", cast.PASSWORD))
 
 
+@pytest.mark.slow
 def test_trying_while_it_is_locked_does_not_lock_it_for_longer(door: Door) -> None:
     try_wrongly(door)
     with time_machine.travel(timezone.now() + settings.SIGN_IN_LOCK * 0.9):
@@ -69,6 +71,7 @@ def test_trying_while_it_is_locked_does_not_lock_it_for_longer(door: Door) -> No
         assert let_in(door("admin", cast.PASSWORD))
 
 
+@pytest.mark.slow
 def test_an_address_that_tries_many_names_is_locked(door: Door) -> None:
     for number in range(settings.SIGN_IN_ATTEMPTS):
         door(f"nobody-{number}", WRONG)
@@ -76,6 +79,7 @@ def test_an_address_that_tries_many_names_is_locked(door: Door) -> None:
     assert let_in(door("admin", cast.PASSWORD, REMOTE_ADDR="198.51.100.7"))
 
 
+@pytest.mark.slow
 def test_neither_a_made_up_address_nor_a_success_in_between_resets_the_count(door: Door) -> None:
     half = settings.SIGN_IN_ATTEMPTS // 2
     for number in range(half):
@@ -86,6 +90,7 @@ def test_neither_a_made_up_address_nor_a_success_in_between_resets_the_count(doo
     assert not let_in(door("admin", cast.PASSWORD))
 
 
+@pytest.mark.slow
 def test_who_is_locked_out_reads_why_and_for_how_long(admin: User) -> None:
     try_wrongly(login)
     for name in ("admin", "nobody-of-this-name"):
@@ -129,6 +134,7 @@ def test_the_address_is_what_our_own_proxies_saw(
     assert AttemptCounter.objects.filter(pk=f"address {counted_as}").exists()
 
 
+@pytest.mark.slow
 def test_a_locked_address_leaves_no_rows_for_the_names_it_makes_up(door: Door) -> None:
     for number in range(settings.SIGN_IN_ATTEMPTS):
         door(f"nobody-{number}", WRONG)
@@ -138,6 +144,7 @@ def test_a_locked_address_leaves_no_rows_for_the_names_it_makes_up(door: Door) -
     assert AttemptCounter.objects.count() == rows
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("written", ["::ffff:203.0.113.9", "::FFFF:cb00:7109", "203.0.113.9"])
 def test_an_ipv4_address_within_ipv6_is_counted_as_itself(door: Door, written: str) -> None:
     """A site that listens on "::" would otherwise lock out everybody who comes by IPv4."""

@@ -24,7 +24,7 @@ from tests import canaries, cast, walks
 from tests.accounts import programs, proofs
 from tests.conftest import client_of
 
-pytestmark = [pytest.mark.slow, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 
 WRONG = "CANARY-wrong-password"
 NEW = "CANARY-a-new-passphrase"

@@ -314,6 +314,7 @@ def prove(body: bytes, status: int, grant_type: str, headers: dict[str, str], to
         assert answer.expires_in is None or 0 <= answer.expires_in <= MAX_LIFETIME
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(
     st.binary(max_size=200),
@@ -325,6 +326,7 @@ def test_any_bytes_are_an_answer_or_an_error_of_ours(body: bytes, status: int, g
     prove(body, status, grant_type, {"Retry-After": text, "Content-Type": text})
 
 
+@pytest.mark.slow
 @settings(max_examples=250, deadline=None)
 @given(NESTED | MEMBERS | ANYTHING, st.sampled_from([200, 200, 201, 400, 401, 403, 500]), GRANTS, PATHS)
 def test_any_json_is_an_answer_or_an_error_of_ours(document: object, status: int, grant_type: str, path: str) -> None:

@@ -232,6 +232,7 @@ def test_debug_logging_tells_no_secret(
     assert b64encode(b"keyrack:CANARY-client-secret").decode() not in log
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["requests_oauthlib.oauth2_session", "oauthlib.oauth2.rfc6749"])
 def test_importing_the_client_is_enough_to_silence_the_libraries(name: str) -> None:
     statement = (

@@ -190,6 +190,7 @@ def test_a_chunked_body_that_breaks_off_is_no_answer(
     assert broken.value.code == "truncated"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ask", [whole, streamed])
 def test_chunks_are_joined_and_the_connection_serves_the_next_call(ask: Callable[[str], object], talk: Talk) -> None:
     chunked = b'5;a=b;c="d e"\r\nfirst\r\n00000006 ;x\r\nsecond\r\n0\r\nX-Trailer: 1\r\n\r\n'

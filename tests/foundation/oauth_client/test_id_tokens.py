@@ -149,6 +149,7 @@ JSON = st.recursive(
 CLAIMS = st.fixed_dictionaries({}, optional=dict.fromkeys(("aud", "iss", "exp", "nonce", "sub"), JSON))
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(st.text(max_size=60) | JSON.map(id_token) | CLAIMS.map(id_token))
 def test_any_id_token_is_read_or_unusable(text: str) -> None:

@@ -22,8 +22,6 @@ from tests.foundation.oauth_client.certificates import authority, issue
 from tests.foundation.oauth_client.names import resolve_to
 from tests.servers.hostile import HostileServer
 
-pytestmark = pytest.mark.slow
-
 SLOW = [
     {"delay": 20.0},
     {"drip": 0.05, "text": "x" * 400},

@@ -144,6 +144,7 @@ def test_a_bad_third_party_ends_in_time(
     assert (timezone.now() - began).total_seconds() < 3
 
 
+@pytest.mark.slow
 def test_an_answer_that_swells_is_cut_off(server: HostileServer, amira: User, connection: HttpConnection) -> None:
     server.on(f"GET {API}").answer(bomb=64 << 20)
     with pytest.raises(Unusable):

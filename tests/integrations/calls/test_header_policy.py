@@ -18,8 +18,6 @@ from tests import cast
 from tests.integrations.renewing import ASKED, GRANTED
 from tests.servers.hostile import HostileServer
 
-pytestmark = pytest.mark.slow
-
 BEARER = b"Bearer CANARY-access-1".decode()
 API = "/api/contacts"
 

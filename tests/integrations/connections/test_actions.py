@@ -39,6 +39,7 @@ def at(alias: Alias, action: str) -> str:
 # Revoke ---------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_asking_to_revoke_changes_nothing(amira: User, as_amira: Client, alias: Alias) -> None:
     token = cast.signed_in(amira, alias, account_label="amira@northwind.example")
     page = walks.words(as_amira.get(at(alias, "revoke")))
@@ -154,6 +155,7 @@ def test_the_date_until_which_a_token_may_stay_valid_is_one_that_is_known(
         assert words.startswith("you remove it there.") == (days is None)
 
 
+@pytest.mark.slow
 def test_an_end_that_the_server_did_not_tell_is_assumed(server: HostileServer, amira: User, as_amira: Client) -> None:
     alias = walks.northwind(server, token_revocation_url="")
     for told, is_assumed in (({}, True), ({"refresh_expires_in": 86400}, False)):
@@ -211,6 +213,7 @@ def test_forgetting_asks_then_puts_the_dead_sign_in_away(amira: User, as_amira: 
     assert not Revocation.objects.get().by_the_person
 
 
+@pytest.mark.slow
 def test_cancelling_closes_what_is_under_way(amira: User, bob: User, as_amira: Client, alias: Alias) -> None:
     walks.begin(as_amira, alias)
     walks.begin(client_of(bob), alias)

@@ -20,7 +20,7 @@ from tests import cast, walks
 from tests.integrations.renewing import ASKED, GRANTED, current, in_threads
 from tests.servers.hostile import HostileServer
 
-pytestmark = [pytest.mark.slow, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 API = "GET /api/contacts"
 
 
@@ -164,6 +164,7 @@ def test_who_gives_a_server_no_time_says_nothing_about_it(server: HostileServer,
     assert health().failures == 1
 
 
+@pytest.mark.slow
 def test_sign_ins_that_nobody_answers_open_it(
     server: HostileServer, as_amira: Any, amira: User, northwind: Alias
 ) -> None:

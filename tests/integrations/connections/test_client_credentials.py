@@ -32,6 +32,7 @@ def granted(number: int = 1, **fields: object) -> Answer:
     return Answer(json={**token, **fields})
 
 
+@pytest.mark.slow
 @pytest.mark.database
 @pytest.mark.django_db(transaction=True)
 def test_many_first_calls_at_once_ask_for_one_token(server: HostileServer, system: OAuth2Credential) -> None:

@@ -49,6 +49,7 @@ def test_a_lease_is_neither_stolen_nor_kept_longer(
     Renewal.objects.all().delete()
 
 
+@pytest.mark.slow
 def test_one_refresh_is_enough_for_both(
     server: HostileServer, amira: User, northwind: Alias, wrong_clock: time_machine.travel
 ) -> None:
@@ -64,6 +65,7 @@ def test_one_refresh_is_enough_for_both(
     assert len(server.calls) == 1
 
 
+@pytest.mark.slow
 def test_a_token_that_only_looks_alive_is_renewed_once(server: HostileServer, amira: User, northwind: Alias) -> None:
     """By a clock that is behind: the third party says 401, one caller renews, all have what they came for."""
     cast.signed_in(amira, northwind, expires_in=-60)

@@ -274,6 +274,7 @@ def test_the_card_says_who_moved_it_where_and_since_when(
         assert words in dialog
 
 
+@pytest.mark.slow
 def test_signing_in_again_is_a_yes_to_the_addresses_of_that_moment(
     amira: User, as_amira: Client, northwind: Alias, token: Token, server: HostileServer, stranger: HostileServer
 ) -> None:
@@ -284,6 +285,7 @@ def test_signing_in_again_is_a_yes_to_the_addresses_of_that_moment(
     assert PersonalAuthAPI(amira).request("northwind", "GET", "/contacts").status_code == 200
 
 
+@pytest.mark.slow
 def test_what_changes_while_somebody_signs_in_was_not_agreed_to(
     amira: User, as_amira: Client, northwind: Alias, server: HostileServer, stranger: HostileServer
 ) -> None:

@@ -48,6 +48,7 @@ def test_the_new_tokens_are_stored_when_it_is_back(
     assert [entry.outcome for entry in Renewal.objects.all()] == ["renewed"]
 
 
+@pytest.mark.slow
 def test_when_it_stays_away_the_journal_shows_the_attempt_and_the_log_no_secret(
     server: HostileServer,
     amira: User,

@@ -113,6 +113,7 @@ def test_an_old_id_token_that_says_nothing_of_a_clock_is_a_matter_of_safety(
     assert "This sign-in was stopped" in ended(as_amira, alias)
 
 
+@pytest.mark.slow
 def test_two_accounts_of_one_name_are_told_apart(as_amira: Client, alias: Alias, server: HostileServer) -> None:
     for number in (1, 2):
         walks.grants(server, number)

@@ -94,6 +94,7 @@ def note_on(client: Client, alias: Alias) -> str:
     return walks.words(client.get(f"/integrations/{alias.hex}/"))
 
 
+@pytest.mark.slow
 def test_what_the_interruption_left_is_used_to_its_end(
     server: HostileServer, amira: User, as_amira: Client, northwind: Alias
 ) -> None:

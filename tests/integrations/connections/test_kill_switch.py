@@ -199,6 +199,7 @@ def test_stopped_half_way_it_goes_on_where_it_was_and_does_nothing_twice(
     assert Event.objects.filter(kind="kill_switch").count() == 2
 
 
+@pytest.mark.slow
 @pytest.mark.database
 def test_a_hundred_take_few_statements(northwind: Alias) -> None:
     def statements(number: int) -> int:
@@ -280,6 +281,7 @@ def test_tokens_that_wait_for_a_choice_of_account_are_given_back(
     assert not Token.objects.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.database
 @pytest.mark.django_db(transaction=True)
 def test_a_sign_in_that_is_being_answered_is_not_kept(

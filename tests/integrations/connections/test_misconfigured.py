@@ -25,7 +25,7 @@ from tests.integrations import tables
 from tests.integrations.renewing import ASKED, GRANTED, current
 from tests.servers.hostile import HostileServer
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 REASON = "Client authentication failed: secret mismatch"
 REFUSAL: dict[str, Any] = {"status": 401, "json": {"error": "invalid_client", "error_description": REASON}}

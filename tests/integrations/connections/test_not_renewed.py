@@ -63,6 +63,7 @@ def card(client: Client) -> dict[str, Any]:
     return dict(one)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("vague", "code"), VAGUE.values(), ids=VAGUE)
 def test_for_hours_the_card_says_that_it_is_not_renewed_and_nobody_is_blamed(
     vague: Answer, code: str, server: HostileServer, amira: User, as_amira: Client, bob: User, alias: Alias
@@ -99,6 +100,7 @@ def test_for_hours_the_card_says_that_it_is_not_renewed_and_nobody_is_blamed(
     assert card(as_amira)["state"] == "connected"
 
 
+@pytest.mark.slow
 def test_a_new_sign_in_ends_it(server: HostileServer, amira: User, as_amira: Client, alias: Alias) -> None:
     Provider(server, EMPTY)
     cast.signed_in(amira, alias, expires_in=-10)

@@ -93,6 +93,7 @@ def test_several_are_told_in_one_mail(amira: User, bob: User, registry: Applicat
     assert "amira" not in f"{second.body}"
 
 
+@pytest.mark.slow
 def test_who_signed_in_again_is_told_of_the_next_time(amira: User, as_amira: Client, server: HostileServer) -> None:
     alias = walks.northwind(server)
     refused(amira, alias)

@@ -16,7 +16,7 @@ from tests import cast, walks
 from tests.conftest import client_of
 from tests.servers.hostile import HostileServer
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 HTMX = {"HX-Request": "true"}
 
 

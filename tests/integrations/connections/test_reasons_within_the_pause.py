@@ -15,7 +15,7 @@ from tests.integrations import flowing, tables
 from tests.integrations.renewing import ASKED
 from tests.servers.hostile import HostileServer
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 WAYS = ("api", "step", "table", "table_by_action")
 # What the token endpoint answers; what programs read, what tables show, and the state of the card.

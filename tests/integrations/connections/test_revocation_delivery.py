@@ -96,6 +96,7 @@ def test_a_killed_workers_claim_runs_out(server: HostileServer, amira: User, nor
     assert deliver(revocation).state == "confirmed"
 
 
+@pytest.mark.slow
 @pytest.mark.database
 @pytest.mark.django_db(transaction=True)
 def test_two_workers_make_one_call(server: HostileServer, amira: User, northwind: Alias) -> None:

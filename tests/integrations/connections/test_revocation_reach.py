@@ -44,6 +44,7 @@ def now_signed_in(user: User, alias: Alias, **fields: Any) -> Token:
 # A newer sign-in ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_new_sign_in_at_another_alias_takes_the_promise_back(
     server: HostileServer, amira: User, as_amira: Client, mail: Alias, calendar: Alias
 ) -> None:
@@ -142,6 +143,7 @@ def test_while_a_sign_in_is_under_way_nothing_is_told(
     assert deliver(waiting).state == "confirmed"
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_a_sign_in_between_the_two_calls_spares_the_second(
     server: HostileServer, amira: User, as_amira: Client, mail: Alias, calendar: Alias
@@ -159,6 +161,7 @@ def test_a_sign_in_between_the_two_calls_spares_the_second(
     assert Token.objects.get().access_token == "CANARY-access-2"
 
 
+@pytest.mark.slow
 @pytest.mark.database
 @pytest.mark.django_db(transaction=True)
 def test_a_delivery_while_the_tokens_are_fetched_waits_for_them(

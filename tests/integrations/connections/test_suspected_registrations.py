@@ -162,6 +162,7 @@ def test_an_answer_that_grants_nothing_to_one_person_holds_up_nobody_else(
     assert (len(server.calls), registry().misconfigured_code) == (1, "")
 
 
+@pytest.mark.slow
 def test_a_registry_that_is_held_for_an_hour_is_checked_every_ten_minutes_only(
     server: HostileServer, amira: User, northwind: Alias
 ) -> None:

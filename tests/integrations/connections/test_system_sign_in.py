@@ -152,6 +152,7 @@ def test_what_was_lost_on_the_way_is_not_kept(
     assert AuthorizationAttempt.objects.get().failure_code == "no_longer_available"
 
 
+@pytest.mark.slow
 def test_another_account_is_the_administrators_choice(as_operator: Client, alias: Alias, server: HostileServer) -> None:
     signed_in(as_operator, alias, server)
     assert "A different account?" in signed_in(as_operator, alias, server, 2, "other")
@@ -162,6 +163,7 @@ def test_another_account_is_the_administrators_choice(as_operator: Client, alias
     assert Revocation.objects.get().access_token == "CANARY-access-1"
 
 
+@pytest.mark.slow
 def test_signing_in_again_replaces_it_and_spares_the_new_grant(
     as_operator: Client, alias: Alias, server: HostileServer
 ) -> None:

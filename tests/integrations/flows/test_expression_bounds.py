@@ -15,7 +15,7 @@ from integrations import calls, expressions
 from integrations.expressions import BadExpression, budget
 from integrations.remote_tables import cells, reading
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.timeout(900)
 
 ROOT = Path(__file__).resolve().parents[3]
 DOUBLED = "|".join(["[@, @]"] * 60)  # names one value 2^60 times, in little room
@@ -74,6 +74,7 @@ TREES["right"] = json.loads(json.dumps(TREES["left"]))
 INPUTS = {**TREES, "text": "x" * 900_000, "number": 10**4000, "one": 1, "digits": "9" * 900_000}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "source",
     [

@@ -117,6 +117,7 @@ def test_a_hostile_template_gets_nothing_and_says_so_in_a_sentence(source: str) 
         assert len(str(refused.value)) < 300
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.text(alphabet="{}%#()[]|.'\"+-*/~ abinputs019_=,:<>\\\n", max_size=60))
 def test_whatever_is_typed_either_renders_or_is_refused(typed: str) -> None:
@@ -129,6 +130,7 @@ def test_whatever_is_typed_either_renders_or_is_refused(typed: str) -> None:
             pass
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.text(max_size=30))
 def test_a_value_in_a_path_stays_in_its_segment(value: str) -> None:

@@ -16,7 +16,7 @@ from tests import cast, walks
 from tests.integrations.flowing import BEARER, INCIDENTS, open_incidents, step, subflow_of
 from tests.servers.hostile import HostileServer
 
-pytestmark = [pytest.mark.slow, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
@@ -193,6 +193,7 @@ def test_a_run_keeps_no_body_in_the_clear_and_no_inputs_once_it_is_over(
     assert (SubflowRun.objects.get().inputs, "CANARY" in repr(result)) == ({}, False)
 
 
+@pytest.mark.slow
 def test_nothing_that_goes_through_a_run_is_logged(
     subflow: Subflow, amira: User, server: HostileServer, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -21,7 +21,7 @@ from tests.conftest import client_of
 from tests.integrations import flowing, tables
 from tests.servers.hostile import HostileServer
 
-pytestmark = [pytest.mark.slow, pytest.mark.database, pytest.mark.django_db]
+pytestmark = [pytest.mark.database, pytest.mark.django_db]
 
 SCOPES = (
     "integrations:read",
@@ -166,6 +166,7 @@ SWITCHES: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
 REFUSALS = {**HIDING, **SWITCHES}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("refuse", REFUSALS.values(), ids=REFUSALS)
 def test_python_callers_are_refused(
     refuse: Callable[[pytest.MonkeyPatch], None], alias: Alias, amira: User, monkeypatch: pytest.MonkeyPatch
@@ -176,6 +177,7 @@ def test_python_callers_are_refused(
     assert python(amira).revoke_token("northwind").response_status == FAIL
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("refuse", REFUSALS.values(), ids=REFUSALS)
 def test_programs_are_refused(
     refuse: Callable[[pytest.MonkeyPatch], None], program: Client, monkeypatch: pytest.MonkeyPatch
@@ -186,6 +188,7 @@ def test_programs_are_refused(
     assert program.post(f"{REST}northwind/revoke/").status_code in {401, 403, 404}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("refuse", HIDING.values(), ids=HIDING)
 def test_pages_are_refused(
     refuse: Callable[[pytest.MonkeyPatch], None], alias: Alias, amira: User, monkeypatch: pytest.MonkeyPatch

@@ -169,6 +169,7 @@ def fail(client: Client, alias: Alias, server: HostileServer) -> str:
     return walks.words(walks.sign_in(client, alias))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("end", "sentence"),
     [
@@ -203,6 +204,7 @@ def test_a_renewal_that_comes_to_nothing_leaves_all_as_it_was_and_every_place_sa
     assert (after.access_token, after.version, after.state) == (before.access_token, before.version, "valid")
 
 
+@pytest.mark.slow
 def test_cancelling_a_renewal_says_in_a_toast_what_is_true(as_amira: Client, renewing: Alias) -> None:
     walks.begin(as_amira, renewing)
     part = as_amira.post(f"/integrations/{renewing.hex}/cancel/", headers={"HX-Request": "true"})
@@ -249,6 +251,7 @@ def test_the_first_refusal_still_says_that_nothing_is_connected(as_amira: Client
     assert 'data-say-ended="Northwind CRM is not connected."' in dashboard
 
 
+@pytest.mark.slow
 def test_a_page_of_a_sign_in_that_was_revoked_since_does_not_claim_a_connection(
     as_amira: Client, renewing: Alias
 ) -> None:

@@ -32,6 +32,7 @@ def seconds_until(moment: str | None) -> float | None:
     return (datetime.fromisoformat(moment) - timezone.now()).total_seconds() if moment else None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["refresh_expires_in", "refresh_token_expires_in"])
 def test_the_end_that_the_provider_names_is_told(
     name: str, as_amira: Client, alias: Alias, server: HostileServer
@@ -50,6 +51,7 @@ def test_the_end_that_the_provider_names_is_told(
         assert day in page
 
 
+@pytest.mark.slow
 def test_an_end_that_nobody_named_is_not_told(as_amira: Client, alias: Alias, server: HostileServer) -> None:
     """The default of Refresh Token Lifespan is a guess of ours."""
     walks.grants(server)
@@ -94,6 +96,7 @@ def test_who_is_not_connected_has_no_date(as_amira: Client, alias: Alias) -> Non
     assert (answer["renews_itself"], answer["sign_in_again_by"]) == (False, None)
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(("later", "expiry"), [(MONTH, "extended"), (MONTH - 3600, "known")])
 def test_an_end_that_each_renewal_extends_is_no_date_to_come_back(

@@ -22,7 +22,7 @@ from integrations.models.registry import ApplicationRegistry, Use
 from integrations.templatetags.cards import filled
 from tests import cast, walks
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 MINE, AVAILABLE = "My Integrations", "Integrations I can use"
 

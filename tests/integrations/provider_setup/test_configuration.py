@@ -77,6 +77,7 @@ def secretly(text: str, told: str = "{env: NORTHWIND_SECRET}") -> str:
     return text.replace("client_secret:\n    kept: true", f"client_secret: {told}")
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_everything_goes_out_and_comes_in_again(monkeypatch: pytest.MonkeyPatch) -> None:
     set_up()

@@ -15,8 +15,6 @@ from tests import cast
 from tests.conftest import client_of
 from tests.servers.hostile import HostileServer
 
-pytestmark = pytest.mark.slow
-
 REFUSED: dict[str, Any] = {"status": 400, "json": {"error": "invalid_grant"}}
 
 
@@ -232,6 +230,7 @@ def test_the_command_speaks_by_its_exit_code(alias: Alias, healthy: HostileServe
     assert caught.value.returncode == 2
 
 
+@pytest.mark.slow
 def test_the_check_button_shows_the_same_to_those_who_may_mend(
     alias: Alias, admin: Any, healthy: HostileServer
 ) -> None:

@@ -18,7 +18,7 @@ from tests import cast, walks
 from tests.integrations.provider_setup.test_templates import definition_of
 from tests.servers.hostile import Call, HostileServer
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 ADDRESSES = ("authorization_url", "token_url", "refresh_url", "token_revocation_url", "token_introspection_url")
 PERSON = {"id": 7, "name": "Amira", "email": "amira@northwind.example"}
 INTROSPECTED = {"active": True, "user_id": 7, "user": "amira@northwind.example"}

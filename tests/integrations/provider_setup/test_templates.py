@@ -92,6 +92,7 @@ def test_each_revocation_is_a_shape_that_is_tested_on_the_wire(key: str) -> None
     assert essence(raw) in {essence(shape.request) for shape in SHAPES.values()}
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_each_makes_rows_that_the_forms_would_accept() -> None:
     for key in SHIPPED:

@@ -14,7 +14,7 @@ from tests.integrations import flowing, tables
 from tests.integrations.tables import PAGE, numbers, page, trouble
 from tests.servers.hostile import HostileServer
 
-pytestmark = [pytest.mark.slow, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 
 OUTPUTS = [{"name": "incidents", "path": "steps.list.body.result"}]
 
@@ -35,6 +35,7 @@ def table(alias: Alias) -> RemoteTable:
     return tables.incidents(None, action=action, path="", inputs={"limit": 3}, rows_path="incidents", cache_seconds=60)
 
 
+@pytest.mark.slow
 def test_each_person_sees_what_the_action_finds_as_them(
     amira: User, bob: User, alias: Alias, table: RemoteTable, server: HostileServer
 ) -> None:
@@ -51,6 +52,7 @@ def test_each_person_sees_what_the_action_finds_as_them(
     assert len(server.calls) == 3
 
 
+@pytest.mark.slow
 def test_kept_rows_are_of_the_action_as_it_is_now(amira: User, table: RemoteTable, server: HostileServer) -> None:
     RemoteTable.objects.update(inputs={})
     client = client_of(amira)
@@ -62,6 +64,7 @@ def test_kept_rows_are_of_the_action_as_it_is_now(amira: User, table: RemoteTabl
     assert trouble(page(client)) == "wrong"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("answer", "kind"),
     [
@@ -84,6 +87,7 @@ def test_a_step_that_fails_says_whose_turn_it_is(
     assert (trouble(html), "<span data-wait>7</span>" in html) == (kind, kind == "wait")
 
 
+@pytest.mark.slow
 def test_a_table_never_runs_what_changes_something_nor_what_is_the_systems(
     amira: User, alias: Alias, table: RemoteTable, server: HostileServer
 ) -> None:
@@ -98,6 +102,7 @@ def test_a_table_never_runs_what_changes_something_nor_what_is_the_systems(
     assert server.calls == []
 
 
+@pytest.mark.slow
 def test_a_missing_scope_is_said_before_anything_is_called(
     amira: User, table: RemoteTable, server: HostileServer
 ) -> None:

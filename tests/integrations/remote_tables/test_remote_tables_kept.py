@@ -19,7 +19,7 @@ from tests.integrations import tables
 from tests.integrations.tables import INCIDENTS, PAGE, ROWS, numbers, page, trouble
 from tests.servers.hostile import HostileServer
 
-pytestmark = [pytest.mark.slow, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
@@ -32,6 +32,7 @@ def table(alias: Alias) -> RemoteTable:
     return tables.incidents(alias)
 
 
+@pytest.mark.slow
 def test_kept_rows_die_with_the_token(
     as_amira: Client, amira: User, alias: Alias, table: RemoteTable, server: HostileServer
 ) -> None:
@@ -47,6 +48,7 @@ def test_kept_rows_die_with_the_token(
     assert len(server.calls_to(ROWS)) == 3
 
 
+@pytest.mark.slow
 def test_kept_rows_are_not_shown_to_whom_the_third_party_would_not_show_any(
     as_amira: Client, table: RemoteTable, server: HostileServer
 ) -> None:
@@ -57,6 +59,7 @@ def test_kept_rows_are_not_shown_to_whom_the_third_party_would_not_show_any(
     assert len(server.calls) == 1
 
 
+@pytest.mark.slow
 def test_kept_rows_are_sealed_and_of_this_definition(
     as_amira: Client, table: RemoteTable, server: HostileServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -81,6 +84,7 @@ def test_kept_rows_are_sealed_and_of_this_definition(
     assert numbers(page(as_amira)) == ["INC3", "INC1", "INC2"]
 
 
+@pytest.mark.slow
 def test_kept_rows_are_of_the_server_that_the_alias_leads_to_now(
     as_amira: Client, table: RemoteTable, server: HostileServer
 ) -> None:
@@ -91,6 +95,7 @@ def test_kept_rows_are_of_the_server_that_the_alias_leads_to_now(
     assert numbers(page(as_amira)) == ["INC7"]
 
 
+@pytest.mark.slow
 def test_refresh_asks_anew_and_what_was_kept_helps_while_nobody_answers(
     as_amira: Client, table: RemoteTable, server: HostileServer
 ) -> None:
@@ -104,11 +109,13 @@ def test_refresh_asks_anew_and_what_was_kept_helps_while_nobody_answers(
     assert numbers(html) == ["INC3", "INC1", "INC2"]
 
 
+@pytest.mark.slow
 def test_zero_seconds_keep_nothing(as_amira: Client, table: RemoteTable, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache, "set", lambda *_: pytest.fail("something was kept"))
     page(as_amira)
 
 
+@pytest.mark.slow
 def test_csv_holds_the_rows_that_were_found_and_no_formula(
     as_amira: Client, table: RemoteTable, server: HostileServer
 ) -> None:

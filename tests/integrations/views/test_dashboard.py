@@ -40,6 +40,7 @@ def test_connection_alias_and_credential_alias_are_both_shown(
 # Whose ----------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_nobody_sees_anybody_elses_account(amira: User, bob: User, as_amira: Client, alias: Alias) -> None:
     cast.signed_in(bob, alias, account_label="bob@northwind.example", last_used_by="Bobs table")
     walks.under_way(bob, alias)
@@ -109,6 +110,7 @@ def many(amira: User, registry: ApplicationRegistry) -> Callable[[int], None]:
     return make
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [3, 60])
 @pytest.mark.parametrize("headers", [{}, HTMX])
 def test_the_page_asks_the_database_a_fixed_number_of_times(
