@@ -28,7 +28,7 @@ from integrations.models.addresses import initiator_url
 from integrations.models.card import Integration
 from integrations.models.events import EventKind, events_of
 from integrations.models.registry import GrantType, IntegrationType, OAuth2Credential
-from integrations.models.tokens import Token, TokenState
+from integrations.models.tokens import Token, TokenState, refresh_token_is_over
 
 TROUBLE = (EventKind.SIGN_IN_FAILED, EventKind.REAUTH_NEEDED)
 STATE = ["connected", "signed_out", "last_error", "redirect_url", "initiator"]
@@ -38,8 +38,7 @@ def alive(prefix: str = "") -> Q:
     """`Token.is_valid` as a query condition."""
     now = timezone.now()
     lives = Q(**{f"{prefix}expires_at__isnull": True}) | Q(**{f"{prefix}expires_at__gt": now})
-    lasts = Q(**{f"{prefix}refresh_expires_at__isnull": True}) | Q(**{f"{prefix}refresh_expires_at__gt": now})
-    renews = Q(**{f"{prefix}refresh_token__isnull": False}) & lasts
+    renews = Q(**{f"{prefix}refresh_token__isnull": False}) & ~refresh_token_is_over(now, prefix)
     return Q(**{f"{prefix}state": TokenState.VALID}) & (lives | renews)
 
 

@@ -24,7 +24,7 @@ from foundation.secrets_at_rest import has_key
 from integrations.connections import renewal
 from integrations.connections.renewal import NoUsableToken, journal
 from integrations.connections.renewal.refresh_request import INTERNAL_ERROR
-from integrations.models.tokens import Token, TokenQuerySet, TokenState
+from integrations.models.tokens import Token, TokenQuerySet, TokenState, refresh_token_is_over
 
 HORIZON, HORIZON_SHARE = timedelta(minutes=30), 0.25  # before expiry, or of the lifetime: before callers would renew
 SHORTEST = timedelta(minutes=10)  # tokens with a shorter lifetime would be renewed all day long without being used
@@ -57,7 +57,7 @@ def run() -> None:
 def due(now: datetime) -> list[Token]:
     """Tokens to renew now, in random order, so that one that always fails does not always come first."""
     used = Q(expires_at__lte=now + HORIZON, last_used_at__gte=now - LATELY)
-    idle = Q(refresh_expires_at__lte=now + TOUCH)
+    idle = Q(refresh_expires_at__gt=now, refresh_expires_at__lte=now + TOUCH)
     candidates = renewable_tokens(now).filter(used | idle).order_by("?")[:READ_AT_MOST]
     return [token for token in candidates if is_due(token, now)]
 
@@ -72,7 +72,8 @@ def renewable_tokens(now: datetime) -> TokenQuerySet:
     """Tokens with a live refresh token and an active owner, on which no lease is held."""
     return (
         Token.objects.with_registry()
-        .filter(Q(user=None) | Q(user__is_active=True), Q(refresh_expires_at=None) | Q(refresh_expires_at__gt=now))
+        .filter(Q(user=None) | Q(user__is_active=True))
+        .exclude(refresh_token_is_over(now))
         .filter(state=TokenState.VALID, failure_code="", refresh_token__isnull=False)
         .filter(integration_type=F("credential__integration_type"))
         .filter(credential__active=True, credential__profile__registry__active=True)
@@ -91,7 +92,7 @@ def ends_soon(token: Token, now: datetime) -> bool:
 def idles_out(token: Token, now: datetime) -> bool:
     """Whether the refresh token expires soon, which using it prevents at many providers."""
     ends_at = token.refresh_expires_at
-    if ends_at is None:
+    if ends_at is None or ends_at <= now:  # past and still tried, as an end that is only assumed
         return False
     return ends_at - now <= early_span(token, min(TOUCH, (ends_at - began_at(token)) * TOUCH_SHARE))
 

@@ -26,7 +26,15 @@ from integrations.models.addresses import initiator_url
 from integrations.models.card import Integration, integrations_of
 from integrations.models.card.moved_addresses import LABELS, events_about, name_of
 from integrations.models.registry import ApplicationRegistry
-from integrations.models.tokens import Revocation, RevocationState, Token, TokenQuerySet, TokenState
+from integrations.models.tokens import (
+    INTERRUPTED,
+    Revocation,
+    RevocationState,
+    Token,
+    TokenQuerySet,
+    TokenState,
+    refresh_token_is_over,
+)
 
 ALERT_AT_MOST_EVERY = timedelta(hours=1)  # about one registry, however often it fails and works again
 REGISTRIES_AT_MOST = 50
@@ -146,16 +154,20 @@ def by_person(rows: QuerySet[Any]) -> Iterator[tuple[User, list[Any]]]:
 
 
 def refused_tokens(now: datetime) -> TokenQuerySet:
-    """Tokens that the provider refused, or whose renewal was interrupted and that have expired since."""
-    expired_after_failure = Q(state=TokenState.VALID, expires_at__lte=now) & ~Q(failure_code="")
-    return Token.objects.filter(Q(state=TokenState.NEEDS_REAUTH) | expired_after_failure).exclude(notice=SIGN_IN_AGAIN)
+    """Tokens that the provider refused, or whose renewal was interrupted and that have expired since.
+
+    Who was refused is told at once, also while the access token still works.
+    """
+    is_over = Q(expires_at__lte=now) | ~Q(failure_code=INTERRUPTED)
+    ends = Q(state=TokenState.NEEDS_REAUTH) | Q(is_over & ~Q(failure_code=""), state=TokenState.VALID)
+    return Token.objects.filter(ends).exclude(notice=SIGN_IN_AGAIN)
 
 
 def ending_tokens(now: datetime, notice: str) -> TokenQuerySet:
     """Tokens that cannot be renewed and expire soon."""
     lead = LEADS[notice]
     middle = ExpressionWrapper(Coalesce("refreshed_at", "signed_in_at") + lead * 2, output_field=DateTimeField())
-    unrenewable = Q(refresh_token__isnull=True) | Q(refresh_expires_at__lte=now)
+    unrenewable = Q(refresh_token__isnull=True) | refresh_token_is_over(now)
     rows = Token.objects.filter(unrenewable, state=TokenState.VALID, notice__in=EARLIER_NOTICES[notice])
     return rows.filter(expires_at__gt=now, expires_at__lte=now + lead, expires_at__gte=middle)
 
@@ -204,6 +216,7 @@ def token_words(token: Token, card: Integration | None) -> dict[str, Any] | None
         "account": token.account_label,
         "url": url,
         "ends_at": token.expires_at,
+        "works_until": token.expires_at if token.usable_for() else None,
         "was_interrupted": card.was_interrupted,
     }
 

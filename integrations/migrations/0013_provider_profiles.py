@@ -2,6 +2,16 @@ import foundation.secrets_at_rest
 from django.db import migrations, models
 
 
+def tell_entered_ends_from_told_ones(apps, _schema_editor):
+    """Ends at a registry with an entered lifespan may be entered ones: such a refresh token is tried once more."""
+    token_model = apps.get_model("integrations", "Token")
+    entered = apps.get_model("integrations", "ApplicationRegistry").objects.exclude(refresh_token_lifespan=8_640_000)
+    tokens = token_model.objects.filter(credential__profile__registry__in=entered.values("pk"))
+    for told, now in (("known", "entered"), ("extended", "rolling")):
+        rows = tokens.filter(refresh_expiry=told).values("pk")
+        token_model.objects.filter(pk__in=rows).update(refresh_expiry=now)
+
+
 class Migration(migrations.Migration):
 
     dependencies = [
@@ -39,4 +49,16 @@ class Migration(migrations.Migration):
             name='send_credentials',
             field=models.CharField(max_length=40),
         ),
+        migrations.AddField(
+            model_name='authorizationattempt',
+            name='failure_meaning',
+            field=models.CharField(blank=True, max_length=30, default=''),
+            preserve_default=False,
+        ),
+        migrations.AlterField(
+            model_name='token',
+            name='refresh_expiry',
+            field=models.CharField(blank=True, choices=[('', 'Assumed'), ('entered', 'Entered'), ('rolling', 'Entered, and counted from each renewal'), ('known', 'Known'), ('extended', 'Extended by each renewal')], editable=False, max_length=10),
+        ),
+        migrations.RunPython(tell_entered_ends_from_told_ones, migrations.RunPython.noop),
     ]

@@ -132,7 +132,7 @@ def refused_at_sign_in() -> None:
 
 
 def expired() -> None:
-    Token.objects.update(expires_at=PAST, refresh_expires_at=PAST)
+    Token.objects.update(expires_at=PAST, refresh_expires_at=PAST, refresh_expiry="known")
 
 
 def moved() -> None:

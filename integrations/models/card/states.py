@@ -157,6 +157,13 @@ STATES: dict[State, StateRow] = {
                         ),
                     ),
                     Case(
+                        when=("failure_code",),
+                        text=_(
+                            "<strong>%(time_left)s.</strong> %(name)s doesn’t renew your sign-in any more. Calls work "
+                            "until then; renew now to keep working."
+                        ),
+                    ),
+                    Case(
                         text=_(
                             "<strong>%(time_left)s.</strong> %(name)s gives no automatic renewal. Renew now to keep "
                             "working."

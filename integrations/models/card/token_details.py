@@ -6,6 +6,9 @@ from datetime import datetime
 from integrations.models.tokens import INTERRUPTED, RefreshExpiry, Token, TokenState
 
 
+EXTENDED = (RefreshExpiry.EXTENDED, RefreshExpiry.ROLLING)
+
+
 @dataclass(frozen=True, kw_only=True)
 class TokenDetails:
     """Base of `Integration`: what a card shows of its token, if there is one. Writes nothing."""
@@ -46,7 +49,7 @@ class TokenDetails:
     @property
     def renewal_is_extended(self) -> bool:
         """Whether each renewal moves that date, so that the person doesn't have to come back on it."""
-        return bool(self.token and self.token.refresh_expiry == RefreshExpiry.EXTENDED)
+        return bool(self.token and self.token.refresh_expiry in EXTENDED)
 
     @property
     def token_type(self) -> str:

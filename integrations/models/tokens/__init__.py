@@ -15,7 +15,7 @@ from integrations.models.tokens.attempts import (
     attempt_expiry,
     state_digest,
 )
-from integrations.models.tokens.expiry import RefreshExpiry
+from integrations.models.tokens.expiry import RefreshExpiry, refresh_token_is_over
 from integrations.models.tokens.renewals import NOT_RENEWED, Renewal, RenewalOutcome
 from integrations.models.tokens.revocation_record import UNDELIVERED, UNSETTLED, RevocationState
 from integrations.models.tokens.revocations import Revocation, RevocationQuerySet
@@ -49,6 +49,7 @@ __all__ = [
     "attempt_expiry",
     "consent",
     "create_revocation",
+    "refresh_token_is_over",
     "sealing_context_of",
     "state_digest",
 ]

@@ -97,6 +97,7 @@ class AuthorizationAttempt(SysIdModel):
     next_path = models.CharField(max_length=500, blank=True)
     status = models.CharField(max_length=20, choices=AttemptStatus, default=AttemptStatus.PENDING)
     failure_code = models.CharField(max_length=100, blank=True)
+    failure_meaning = models.CharField(max_length=30, blank=True)  # of the rule that decided (`provider_profile`)
     failure_reason = models.CharField(max_length=300, blank=True)  # from the provider, for administrators
     account_label = models.CharField(max_length=255, blank=True)
     account_id = models.CharField(max_length=255, blank=True)
@@ -205,18 +206,20 @@ class AuthorizationAttempt(SysIdModel):
         self.answer = ""
         return revocation
 
-    def finish(self, status: AttemptStatus, *, failure_code: str = "", failure_reason: str = "") -> None:
+    def finish(
+        self, status: AttemptStatus, *, failure_code: str = "", failure_reason: str = "", meaning: str = ""
+    ) -> None:
         """Record the outcome, and delete the secrets of the sign-in."""
         self.status, self.failure_code, self.finished_at = status, failure_code[:100], timezone.now()
-        self.failure_reason = failure_reason[:300]
+        self.failure_reason, self.failure_meaning = failure_reason[:300], meaning
         self.code_verifier = self.nonce = ""
         if status not in WAITING:
             self.answer = ""
         if status != AttemptStatus.CHOICE:
             self.choices = ""
         deleted_fields = ["code_verifier", "nonce", "answer", "choices"]
-        outcome_fields = ["status", "failure_code", "failure_reason", "finished_at", "account_label", "account_id"]
-        self.save(update_fields=[*outcome_fields, *deleted_fields])
+        outcome_fields = ["status", "failure_code", "failure_meaning", "failure_reason", "finished_at"]
+        self.save(update_fields=[*outcome_fields, "account_label", "account_id", *deleted_fields])
 
 
 @receiver(pre_delete, sender=AuthorizationAttempt)

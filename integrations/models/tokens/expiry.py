@@ -12,11 +12,25 @@ SAME_MOMENT = timedelta(minutes=1)  # two answers about one end differ by their 
 
 
 class RefreshExpiry(models.TextChoices):
-    """Source of a refresh token's end. An assumed end is shown neither to people nor to programs."""
+    """Source of a refresh token's end. Only one that the provider named ends a sign-in; the others are for warnings.
+
+    An assumed end is shown neither to people nor to programs.
+    """
 
     ASSUMED = "", _("Assumed")  # the default of Refresh Token Lifespan
-    KNOWN = "known", _("Known")  # the provider named it, or an administrator entered the lifespan
+    ENTERED = "entered", _("Entered")  # an administrator or a template entered the lifespan
+    ROLLING = "rolling", _("Entered, and counted from each renewal")
+    KNOWN = "known", _("Known")  # the provider named it
     EXTENDED = "extended", _("Extended by each renewal")  # known, and the last renewal moved it
+
+
+TOLD = (RefreshExpiry.KNOWN, RefreshExpiry.EXTENDED)
+ENTERED = (RefreshExpiry.ENTERED, RefreshExpiry.ROLLING)
+
+
+def refresh_token_is_over(now: datetime, prefix: str = "") -> models.Q:
+    """Condition on tokens: the provider named the end of the refresh token, and it is past."""
+    return models.Q(**{f"{prefix}refresh_expiry__in": TOLD, f"{prefix}refresh_expires_at__lte": now})
 
 
 def moment_after(now: datetime, seconds: int | None) -> datetime | None:
@@ -28,11 +42,12 @@ def refresh_token_end(
 ) -> tuple[datetime | None, RefreshExpiry]:
     """Return when the refresh token of this answer ends, and the source of that date.
 
-    `known_before`: the end of the refresh token that it replaces, if that was known.
+    `known_before`: the end of the refresh token that it replaces, unless that was assumed.
     """
     ends_at = moment_after(now, answer.refresh_expires_in or registry.refresh_token_lifespan)
-    is_entered = registry.refresh_token_lifespan != DEFAULT_REFRESH_TOKEN_LIFESPAN
-    if not (answer.refresh_expires_in or is_entered):
-        return ends_at, RefreshExpiry.ASSUMED
     is_later = bool(known_before and ends_at and ends_at - known_before > SAME_MOMENT)
-    return ends_at, RefreshExpiry.EXTENDED if is_later else RefreshExpiry.KNOWN
+    if answer.refresh_expires_in:
+        return ends_at, RefreshExpiry.EXTENDED if is_later else RefreshExpiry.KNOWN
+    if registry.refresh_token_lifespan == DEFAULT_REFRESH_TOKEN_LIFESPAN:
+        return ends_at, RefreshExpiry.ASSUMED
+    return ends_at, RefreshExpiry.ROLLING if is_later else RefreshExpiry.ENTERED

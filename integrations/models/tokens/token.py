@@ -94,14 +94,22 @@ class Token(TokenRecord):
         return consent.unagreed_changes(self.agreed, vars(self.credential.registry), connection_url)
 
     def take(self, answer: TokenAnswer, *, registry: ApplicationRegistry) -> None:
-        """Take over a token answer; not saved. Without a new refresh token, the old one stays (RFC 6749 §6)."""
+        """Take over a token answer; not saved. Without a new refresh token, the old one stays (RFC 6749 §6).
+
+        Its end moves if the provider names another, or if it was assumed only, because the provider has just accepted
+        it. The same refresh token sent again has no new life.
+        """
         now = timezone.now()
         self.access_token, self.token_type = answer.access_token, answer.token_type
         self.expires_at = moment_after(now, answer.expires_in)
-        if answer.refresh_token:
-            known_before = self.refresh_expires_at if self.refresh_expiry != RefreshExpiry.ASSUMED else None
+        is_assumed = self.refresh_expiry == RefreshExpiry.ASSUMED
+        is_new = bool(answer.refresh_token) and answer.refresh_token != value_or_blank(self, "refresh_token")
+        if is_new:
+            self.refresh_token = answer.refresh_token
+        if is_new or (self.has_refresh_token and (is_assumed or answer.refresh_expires_in)):
+            known_before = None if is_assumed else self.refresh_expires_at
             end = refresh_token_end(answer, registry, now=now, known_before=known_before)
-            self.refresh_token, (self.refresh_expires_at, self.refresh_expiry) = answer.refresh_token, end
+            self.refresh_expires_at, self.refresh_expiry = end
         if answer.scopes is not None:
             self.scopes = sorted(answer.scopes)
         if registry.profile.self_renewal and not answer.refresh_token:

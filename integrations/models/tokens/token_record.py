@@ -10,7 +10,7 @@ from accounts.models import User
 from foundation.oauth_client.errors import Misconfigured
 from foundation.secrets_at_rest import EncryptedField, has_key, is_sealed
 from integrations.models.registry import GrantType, IntegrationType, OAuth2Credential, SysIdModel
-from integrations.models.tokens.expiry import RefreshExpiry
+from integrations.models.tokens.expiry import ENTERED, TOLD, RefreshExpiry
 
 SOON = timedelta(days=7)
 SOON_SHARE = 0.2  # of the lifetime
@@ -103,7 +103,16 @@ class TokenRecord(SysIdModel):
             return self.state == TokenState.VALID
         if not self.has_refresh_token or self.state != TokenState.VALID or self.failure_code:
             return False
-        return self.refresh_expires_at is None or self.refresh_expires_at > timezone.now()
+        return not self.refresh_token_is_over
+
+    @property
+    def refresh_token_is_over(self) -> bool:
+        """Whether the end of the refresh token is past, and the provider named it. An end that we assume ends nothing.
+
+        A refresh token past an assumed or entered end is tried as any other.
+        """
+        ends_at = self.refresh_expires_at
+        return self.refresh_expiry in TOLD and ends_at is not None and ends_at <= timezone.now()
 
     @property
     def renewal_fails(self) -> bool:
@@ -132,6 +141,7 @@ class TokenRecord(SysIdModel):
         """When the person has to sign in again at the latest; None if that is unknown.
 
         The end of the refresh token, or of the access token if nothing renews it. In the past if it is over already.
+        An end that was entered for the registry is named while it is ahead; once it is past, it has proved wrong.
         """
         if self.state != TokenState.VALID:
             return self.failed_at
@@ -139,7 +149,10 @@ class TokenRecord(SysIdModel):
             return None
         if not self.renews_itself:
             return self.expires_at
-        return self.refresh_expires_at if self.refresh_expiry != RefreshExpiry.ASSUMED else None
+        if self.refresh_expiry in TOLD:
+            return self.refresh_expires_at
+        is_ahead = self.refresh_expires_at is not None and self.refresh_expires_at > timezone.now()
+        return self.refresh_expires_at if self.refresh_expiry in ENTERED and is_ahead else None
 
     @property
     def is_locked(self) -> bool:
@@ -156,8 +169,13 @@ class TokenRecord(SysIdModel):
 
     @property
     def expires_soon(self) -> bool:
-        """Whether nothing renews it and it is within 7 days, or a fifth of its lifetime if shorter, of its end."""
+        """Whether nothing renews it and it is within 7 days, or a fifth of its lifetime if shorter, of its end.
+
+        Or whether its renewal was refused, so that the person has to come back anyway.
+        """
         if self.renews_itself or self.expires_at is None:
             return False
+        if self.failure_code:
+            return True
         lifetime = self.expires_at - self.granted_at
         return self.expires_at - timezone.now() <= min(SOON, lifetime * SOON_SHARE)

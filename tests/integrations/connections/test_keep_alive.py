@@ -59,7 +59,7 @@ def ago(**passed: float) -> timedelta:
         ({"refresh_token": ""}, False),
         ({"state": "needs_reauth"}, False),
         ({"lease_expires_at": ago(minutes=-1)}, False),  # under way, or pausing
-        ({"refresh_expires_at": ago(seconds=1)}, False),
+        ({"refresh_expires_at": ago(seconds=1), "refresh_expiry": "known"}, False),
         # Not used for long, and the refresh token is near its end:
         ({"last_used_at": None, "refresh_expires_at": ago(days=-1), "signed_in_at": ago(days=90)}, True),
         ({"last_used_at": None, "refresh_expires_at": ago(days=-8), "signed_in_at": ago(days=90)}, False),

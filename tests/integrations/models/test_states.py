@@ -131,7 +131,11 @@ EXPIRED = {"expires_in": -60, "refresh_token": ""}
         ),
         (token(expires_in=600, refresh_token=""), "expiring", MINE),
         (token(**EXPIRED), "needs_reauth", AVAILABLE),
-        (token(expires_in=-60, refresh_expires_at=timezone.now() - timedelta(1)), "needs_reauth", AVAILABLE),
+        (
+            token(expires_in=-60, refresh_expires_at=timezone.now() - timedelta(1), refresh_expiry="known"),
+            "needs_reauth",
+            AVAILABLE,
+        ),
         (token(state="needs_reauth"), "needs_reauth", AVAILABLE),
         (token(state="needs_reauth", expires_in=None), "needs_reauth", AVAILABLE),
         (revocation(), "revoking", AVAILABLE),
