@@ -10,15 +10,16 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from foundation.oauth_client.client_check import SECONDS, ClientCheck, Verdict, check_client
-from foundation.oauth_client.errors import Misconfigured
-from integrations.models.failures import CLIENT_REFUSED, UNEXPLAINED_REFUSALS
-from integrations.models.registry import ApplicationRegistry, Use
-from integrations.models.tokens import Renewal, RenewalOutcome, Token
+from foundation.oauth_client.errors import Misconfigured, OAuthError
+from integrations.models.events import Event, EventKind
+from integrations.models.failures import CLIENT_REFUSED, REFUSED_FOR_MANY, UNEXPLAINED_REFUSALS, UNUSABLE_ANSWERS
+from integrations.models.registry import ApplicationRegistry, OAuth2Credential, Use
+from integrations.models.tokens import INTERRUPTED, Renewal, RenewalOutcome, Token, TokenState
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +27,10 @@ TRIAL_EVERY = timedelta(minutes=1)
 PROOF_LASTS = timedelta(minutes=10)  # an accepted check is not repeated within this time
 CHECK_AGAIN_AFTER = timedelta(minutes=10)  # while renewals are held
 SEVERAL = 2  # people who are refused with the same code, with no success in between
+MANY = 3  # the same, although the provider accepts our registration
 WITHIN = timedelta(hours=1)
+SIGN_INS_WITHIN = timedelta(days=7)  # sign-ins are rarer than renewals
+UNUSABLE_AT_MOST = timedelta(days=1)  # after that, responses without a token are an administrator's matter
 
 
 def allows_renewals(registry: ApplicationRegistry) -> bool:
@@ -50,15 +54,34 @@ def held_error(registry: ApplicationRegistry) -> Misconfigured:
 
 def note_accepted(registry: ApplicationRegistry, *, use: Use = Use.TOKENS) -> None:
     """Record that the provider accepts our registration for this use. Writes only if that was in doubt."""
+    was_broken = registry.cannot_renew
+    if was_broken:
+        bring_back_refused(registry)
     registry.note_misconfigured("", use=use)
-    if registry.renewals_held_until is not None or registry.is_unproven:
+    if was_broken or registry.renewals_held_until is not None or registry.is_unproven:
         update_registry(registry, registration_accepted_at=timezone.now(), renewals_held_until=None)
         end_pauses(registry)
 
 
-def hold_renewals(registry: ApplicationRegistry, code: str) -> Misconfigured:
+def bring_back_refused(registry: ApplicationRegistry) -> None:
+    """Make tokens renewable again that were refused while our set-up was broken. Each is tried once.
+
+    The people who are concerned have got their mail, and get no other one if the provider refuses them again.
+    """
+    if not registry.misconfigured_code or registry.misconfigured_at is None or not registry.is_about_renewals:
+        return
+    since = registry.misconfigured_at - WITHIN
+    refused = Renewal.objects.filter(outcome=RenewalOutcome.REFUSED, settled_at__gte=since)
+    tokens = Token.objects.filter(pk__in=refused.values("token_id"), credential__profile__registry=registry)
+    ended = tokens.exclude(failure_code="").exclude(refresh_token=None)
+    ended.exclude(failure_code__in=[INTERRUPTED, "other_account"]).update(
+        state=TokenState.VALID, failure_code="", failed_at=None, version=F("version") + 1
+    )
+
+
+def hold_renewals(registry: ApplicationRegistry, code: str, *, reason: str = "") -> Misconfigured:
     """Hold the renewals of the registry, and report it to administrators. Changes no tokens."""
-    registry.note_misconfigured(code)
+    registry.note_misconfigured(code, reason=reason)
     update_registry(registry, renewals_held_until=timezone.now() + TRIAL_EVERY)
     logger.warning("Renewals at %s are held (%s).", registry, code)
     return held_error(registry)
@@ -109,7 +132,9 @@ def last_check(registry: ApplicationRegistry) -> ClientCheck | None:
     return ClientCheck(verdict=Verdict.ACCEPTED, unknown_token_answer=registry.unknown_token_answer)
 
 
-def several_refused(registry: ApplicationRegistry, code: str, user_id: int | None) -> bool:
+def several_refused(
+    registry: ApplicationRegistry, code: str, user_id: int | None, *, people_at_least: int = SEVERAL
+) -> bool:
     """Whether several people, including this one, were refused with this code since the last success."""
     tokens = Token.objects.filter(credential__profile__registry=registry)
     since = last_success(registry)
@@ -120,7 +145,37 @@ def several_refused(registry: ApplicationRegistry, code: str, user_id: int | Non
         asked_at__gt=since,
     )
     people = set(tokens.filter(pk__in=refused.values("token_id")).values_list("user", flat=True))
-    return len(people | {user_id}) >= SEVERAL
+    return len(people | {user_id}) >= people_at_least
+
+
+def report_refusal(registry: ApplicationRegistry, error: OAuthError, user_id: int | None) -> None:
+    """Report to administrators that the provider refuses many people alike, if it does. Changes no tokens."""
+    if several_refused(registry, error.code, user_id, people_at_least=MANY):
+        registry.note_misconfigured(REFUSED_FOR_MANY, use=Use.REFUSALS, reason=f"{error.code} {error.reason}".strip())
+
+
+def report_unusable(registry: ApplicationRegistry, error: OAuthError, *, since: datetime | None) -> None:
+    """Report that the provider has responded without a token for days, and has granted nobody one meanwhile."""
+    if since is None or since > timezone.now() - UNUSABLE_AT_MOST:
+        return
+    tokens = Token.objects.filter(credential__profile__registry=registry)
+    renewed = Renewal.objects.filter(
+        token_id__in=tokens.values("pk"), outcome=RenewalOutcome.RENEWED, asked_at__gt=since
+    )
+    if not (renewed.exists() or tokens.filter(signed_in_at__gt=since).exists()):
+        words = error.reason or error.description
+        registry.note_misconfigured(UNUSABLE_ANSWERS, reason=f"{error.code}: {words}" if words else error.code)
+
+
+def several_failed_sign_in(registry: ApplicationRegistry, code: str) -> bool:
+    """Whether sign-ins of several people ended with this code since the last one that was completed."""
+    credentials = OAuth2Credential.objects.filter(profile__registry=registry)
+    ended = Event.objects.filter(subject_id__in=credentials.values("pk"), at__gt=timezone.now() - SIGN_INS_WITHIN)
+    connected_at = ended.filter(kind=EventKind.CONNECTED).aggregate(at=models.Max("at"))["at"]
+    failed = ended.filter(kind=EventKind.SIGN_IN_FAILED, detail=code)
+    if connected_at is not None:
+        failed = failed.filter(at__gt=connected_at)
+    return failed.values("whose").distinct().count() >= SEVERAL
 
 
 def last_success(registry: ApplicationRegistry) -> datetime:
@@ -151,6 +206,7 @@ __all__ = [
     "CLIENT_REFUSED",
     "UNEXPLAINED_REFUSALS",
     "allows_renewals",
+    "bring_back_refused",
     "check_registration",
     "end_pauses",
     "held_error",
@@ -158,5 +214,8 @@ __all__ = [
     "is_held",
     "last_check",
     "note_accepted",
+    "report_refusal",
+    "report_unusable",
+    "several_failed_sign_in",
     "several_refused",
 ]

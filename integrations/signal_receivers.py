@@ -31,8 +31,12 @@ def end_sign_ins_of_deactivated_user(instance: User, update_fields: Collection[s
 def end_renewal_pauses(
     instance: ApplicationRegistry, created: bool, update_fields: Collection[str] | None, **_kwargs: Any
 ) -> None:
-    """End the pauses of renewals when a registry is saved, because an administrator may have fixed it."""
+    """End the pauses of renewals when a registry is saved, because an administrator may have fixed it.
+
+    Sign-ins that were refused while it was broken are tried once more.
+    """
     if not created:
+        registration_health.bring_back_refused(instance)
         registration_health.end_pauses(instance)
 
 

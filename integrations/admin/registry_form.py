@@ -18,6 +18,7 @@ from django.views.decorators.debug import sensitive_variables
 from foundation.oauth_client import dialects
 from foundation.oauth_client.dialects import BadDialect
 from foundation.secrets_at_rest import NoKeys, keyring
+from integrations import registration_health
 from integrations.admin import move_confirmation
 from integrations.admin.addresses import AddressField, AddressInput, BaseAddressField, LinkField, PageField
 from integrations.admin.json_field import JsonField
@@ -274,6 +275,7 @@ class RegistryForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
         self.set_logo()
         self.set_defaults()
         if self.has_changed():
+            registration_health.bring_back_refused(self.instance)
             self.instance.note_misconfigured("", use=Use.SIGN_IN)  # clear the problem; the next call will show
         return super().save(commit)
 

@@ -138,7 +138,7 @@ def call_with_renewal(call: Call[A], token: UsableToken, terms: Terms) -> A:
     if stored and stored.renews_itself:
         with ExitStack() as on_error:
             on_error.callback(answer.close)
-            renewed = renewal.renew(token)
+            renewed = renewal.renew(token, is_rejected=True)
             if not terms.repeatable() or terms.seconds_left() <= 0:
                 on_error.pop_all()
                 return answer

@@ -17,6 +17,8 @@ from foundation.oauth_client.errors import Fault, OAuthError
 ADDRESS_CHANGED = "address_changed"  # of a token that is blocked until its owner confirms
 # Reasons to hold the renewals of a registry, if no code of the provider is one.
 CLIENT_REFUSED, UNEXPLAINED_REFUSALS = "client_refused", "unexplained_refusals"
+# Reasons to tell administrators that are found out over time.
+UNUSABLE_ANSWERS, REFUSED_FOR_MANY = "unusable_answers", "refused_for_many"
 WRONG_PASSWORD = _("%(title)s didn’t accept that username and password. Check both and try again.")
 CLOCK = re.compile(r"provider_clock_(ahead|behind)_(\d+)_minutes")  # as `ClockSkew` spells it
 CLOCK_CODE = "provider_clock_ahead_or_behind"  # the row of all of these
@@ -69,7 +71,14 @@ FAILURES: dict[str, Failure] = {
             "You use two-step sign-in. Create an application password under Account security and enter it here."
         ),
     ),
-    "missing_code": Failure(fault=Fault.PERSON, ending="empty_answer"),
+    "missing_code": Failure(
+        fault=Fault.PERSON,
+        ending="empty_answer",
+        for_administrators=_(
+            "The provider has sent several people back without a code and without an error. Compare the redirect URL "
+            "and the response type with its documents; if its code has another name, say so in Provider’s ways."
+        ),
+    ),
     "nothing_to_choose": Failure(fault=Fault.PERSON, ending="nothing_to_choose"),
     "declined": Failure(fault=Fault.PERSON, ending="denied"),
     **rows(Fault.PERSON, "sign_in_over", "person_must_act", "value_missing"),
@@ -79,6 +88,10 @@ FAILURES: dict[str, Failure] = {
         in_password_window=_(
             "Your password is right, but %(title)s asks for a second step, which this window can’t do. Tell your "
             "administrator: the integration needs the grant type Authorization Code."
+        ),
+        for_administrators=_(
+            "The provider asks several people for a second step, which the grant type Resource Owner Password "
+            "Credentials can’t do. Use Authorization Code."
         ),
     ),
     "other_account_refused": Failure(fault=Fault.PERSON, ending="account_refused"),
@@ -91,7 +104,7 @@ FAILURES: dict[str, Failure] = {
     **rows(Fault.SET_UP, "bad_url", "blocked_address", "insecure_url", is_uncallable=True),
     **rows(Fault.SET_UP, "invalid_client", "unauthorized_client", "http_401", is_about_revocation=True),
     **rows(Fault.SET_UP, "bad_revocation_request", is_about_revocation=True),
-    **rows(Fault.SET_UP, "bad_provider_profile", "registration_wrong", "plan_ended", "other_issuer"),
+    **rows(Fault.SET_UP, "bad_provider_profile", "registration_wrong", "plan_ended"),
     "not_available": Failure(
         fault=Fault.SET_UP,
         for_programs="There is no alias of this name that the person may use with a token of their own.",
@@ -114,6 +127,27 @@ FAILURES: dict[str, Failure] = {
             "Compare Client ID, Client Secret, Token URL and Send Credentials with what is registered there."
         ),
     ),
+    UNUSABLE_ANSWERS: Failure(
+        fault=Fault.SET_UP,
+        for_administrators=_(
+            "For more than a day the provider has answered renewals without a token, and nobody has got one. Compare "
+            "Token URL and Refresh URL with the provider’s documents. Nobody was signed out."
+        ),
+    ),
+    REFUSED_FOR_MANY: Failure(
+        fault=Fault.SET_UP,
+        for_administrators=_(
+            "The provider has refused the sign-ins of several people in the same words within an hour, and renewed none "
+            "in between. Look there for what has changed. When you save the registry, their sign-ins are tried once more."
+        ),
+    ),
+    "other_issuer": Failure(
+        fault=Fault.SET_UP,
+        for_administrators=_(
+            "The id token names another issuer than the registry, so nobody can sign in. If the provider does use that "
+            "name, enter it in Issuer, letter by letter."
+        ),
+    ),
     # The provider, or the way to it
     **rows(Fault.PROVIDER, "connection_failed", "dns_failed", "tls_refused", "truncated"),
     **rows(Fault.PROVIDER, "provider_down", "renewal_postponed", "renewal_timeout", "http_403", "http_408"),
@@ -133,7 +167,14 @@ FAILURES: dict[str, Failure] = {
         ),
     ),
     # Possibly an attack
-    **rows(Fault.ATTACK, "issuer_mismatch", "issuer_missing", "registration_changed", "bad_id_token"),
+    **rows(Fault.ATTACK, "issuer_mismatch", "issuer_missing", "registration_changed"),
+    "bad_id_token": Failure(
+        fault=Fault.ATTACK,
+        for_administrators=_(
+            "The id tokens of several people don’t answer their sign-ins: another Client ID is meant, or the nonce is "
+            "missing. Compare Client ID; for a provider that sends no nonce, say so in Provider’s ways."
+        ),
+    ),
     # Keyrack itself
     **rows(Fault.KEYRACK, "unreadable", "renewal_interrupted"),
 }

@@ -77,8 +77,11 @@ def create_system_token(credential: OAuth2Credential) -> Token:
     return renew(row)
 
 
-def renew(token: Versioned) -> Token:
-    """A newer token than this one (RFC 6749 §6). However many callers there are, one request is sent."""
+def renew(token: Versioned, *, is_rejected: bool = False) -> Token:
+    """A newer token than this one (RFC 6749 §6). However many callers there are, one request is sent.
+
+    `is_rejected`: an API called the access token dead, so it is not used to its end if the renewal is refused.
+    """
     refuse_inside_a_transaction()
     with _renewals_guard:
         future = _renewals.get(token.pk)
@@ -88,7 +91,7 @@ def renew(token: Versioned) -> Token:
     if is_under_way:
         return wait_for_result(future)
     try:
-        future.set_result(renew_under_lease(token))
+        future.set_result(renew_under_lease(token, is_rejected=is_rejected))
     except BaseException as error:
         future.set_exception(error)
         raise
@@ -109,7 +112,7 @@ def wait_for_result(future: "Future[Token]") -> Token:
         raise Unreachable(code="renewal_timeout") from None
 
 
-def renew_under_lease(token: Versioned) -> Token:
+def renew_under_lease(token: Versioned, *, is_rejected: bool = False) -> Token:
     """Take the lease and renew, or wait for its holder. A token that is still valid is used meanwhile."""
     give_up_at = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < give_up_at:
@@ -126,7 +129,10 @@ def renew_under_lease(token: Versioned) -> Token:
             return usable_or_raise(stored, Unreachable("provider_down"))
         if not registration_health.allows_renewals(registry):
             return usable_or_raise(stored, registration_health.held_error(registry))
+        if seconds := journal.seconds_until_allowed(stored, registry.profile.limits):
+            return usable_or_raise(stored, Unreachable("wait", retry_after=seconds))
         if attempt := leases.take(stored):
+            attempt.is_access_token_dead = is_rejected
             return renew_and_store(stored, attempt)
         if stored.lives_for():
             return ensure_readable(stored)

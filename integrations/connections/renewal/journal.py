@@ -4,14 +4,15 @@ An entry that is not settled belongs to a process that died, and a broken one to
 refresh token may have been spent and the response lost. An entry holds a keyed hash of the token, never the token.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db.models import Min, QuerySet
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from foundation.oauth_client.errors import OAuthError, Unexplained, Unreachable, Unusable
+from foundation.oauth_client.errors import OAuthError, Unreachable, Unusable
+from foundation.oauth_client.provider_profile.format import Limits
 from foundation.secrets_at_rest import value_or_blank
 from integrations.connections.renewal.validity import Versioned
 from integrations.models.tokens import NOT_RENEWED, Renewal, RenewalOutcome, Token
@@ -47,10 +48,20 @@ def failures(token_id: UUID, version: int) -> QuerySet[Renewal]:
     return Renewal.objects.filter(token_id=token_id, version=version, outcome=RenewalOutcome.FAILED)
 
 
-def unexplained_since(token: Versioned) -> datetime | None:
-    """When the first of the unexplained refusals of this version was received."""
-    refused = failures(token.pk, token.version).filter(kind=Unexplained.__name__.lower())
-    since: datetime | None = refused.aggregate(since=Min("asked_at"))["since"]
+def seconds_until_allowed(token: Versioned, limits: Limits) -> float:
+    """Seconds until the provider's own limit of renewals per sign-in allows another one; 0 if it does now."""
+    if not (limits.renewals and limits.seconds):
+        return 0
+    now, span = timezone.now(), timedelta(seconds=limits.seconds)
+    asked = Renewal.objects.filter(token_id=token.pk, asked_at__gt=now - span).order_by("-asked_at")
+    counted = list(asked.values_list("asked_at", flat=True)[: limits.renewals])
+    return (counted[-1] + span - now).total_seconds() if len(counted) == limits.renewals else 0
+
+
+def failing_since(token: Versioned, kind: type[OAuthError]) -> datetime | None:
+    """When the first renewal of this version failed with this kind of error."""
+    failed = failures(token.pk, token.version).filter(kind=kind.__name__.lower())
+    since: datetime | None = failed.aggregate(since=Min("asked_at"))["since"]
     return since
 
 

@@ -30,8 +30,9 @@ INTERNAL_ERROR = "internal_error"
 # Errors for callers, or a database that is down: nothing can be written then, and the attempt counts as interrupted.
 EXPECTED = (OAuthError, NoUsableToken, OperationalError, InterfaceError)
 PAUSE_AFTER_FAULT = timedelta(minutes=1)  # after an internal error
-PAUSE = timedelta(seconds=2)  # after a failed renewal, in which no process renews this token
-LONGEST_PAUSE = timedelta(minutes=5)  # at most, whatever the server asks for
+PAUSE = timedelta(seconds=2)  # after a provider was down, in which no process renews this token
+BRAKE, BRAKE_FACTOR = timedelta(seconds=30), 4  # after responses without a token: 30 s, 2 min, 8 min and so on
+LONGEST_PAUSE = timedelta(hours=1)  # at most, whatever the server asks for
 LONGEST_BACK_OFF = timedelta(minutes=30)  # at most, after repeated responses without a token
 UNEXPLAINED_AT_MOST = timedelta(days=1)  # after that, the person must sign in again
 
@@ -55,9 +56,12 @@ def ask_and_store(token: Token, attempt: Renewal) -> Token:
         error = insist(partial(review, token, attempt, error))
         if isinstance(error, Refused):
             return insist(partial(store_refusal, token, attempt, error))
-        insist(partial(store_failure, attempt, error))
+        insist(partial(store_failure, token, attempt, error))
         if isinstance(error, Misconfigured):
             registry.note_misconfigured(error.code, reason=error.reason or error.description)
+        elif grants_nothing(error):
+            since = journal.failing_since(token, type(error))
+            insist(partial(registration_health.report_unusable, registry, error, since=since))
         return usable_or_raise(token, error)
     stored = insist(partial(store_answer, token, attempt, answer))
     registration_health.note_accepted(registry)
@@ -140,8 +144,8 @@ def replacement_of(token: Token, error: OAuthError) -> Token:
 def store_refusal(token: Token, attempt: Renewal, error: Refused) -> Token:
     """Store the refusal of this version. A newer one, or one that another process renews now, is left alone.
 
-    After an interruption the refusal is our fault: the process that died had spent the refresh token. The access token
-    that it left behind is used until it expires.
+    After an interruption the refusal is our fault: the process that died had spent the refresh token. An access token
+    that lives is used until it expires, unless the API called it dead.
     """
     with transaction.atomic(durable=True):
         journal.settle(attempt, RenewalOutcome.REFUSED, error)
@@ -149,9 +153,11 @@ def store_refusal(token: Token, attempt: Renewal, error: Refused) -> Token:
         if stored and journal.follows_an_interruption(attempt):
             end_token(stored, INTERRUPTED, EventKind.RENEWAL_INTERRUPTED, keep_access=stored.lives_for())
         elif stored:
-            end_token(stored, error.code, EventKind.REAUTH_NEEDED)
+            is_usable = stored.expires_at is not None and stored.lives_for() and not attempt.is_access_token_dead
+            end_token(stored, error.code, EventKind.REAUTH_NEEDED, keep_access=is_usable)
     if stored is None:
         return replacement_of(token, Unreachable("renewal_postponed"))
+    registration_health.report_refusal(token.credential.registry, error, token.user_id)
     if stored.usable_for():
         return ensure_readable(stored)
     raise NoUsableToken(stored.failure_code) from error
@@ -170,13 +176,16 @@ def reject_token(token: Token) -> None:
             end_token(stored, token.failure_code or "invalid_token", EventKind.REAUTH_NEEDED)
 
 
-def store_failure(attempt: Renewal, error: OAuthError) -> None:
+def store_failure(token: Token, attempt: Renewal, error: OAuthError) -> None:
     with transaction.atomic(durable=True):
         journal.settle(attempt, RenewalOutcome.FAILED, error)
         earlier = (
             journal.failures(attempt.token_id, attempt.version).filter(kind=type(error).__name__.lower()).count() - 1
         )
-        leases.drop(attempt, pause_after(error, earlier))
+        pause = pause_after(error, earlier)
+        if error.meaning == "keep_token" and token.expires_at is not None:  # not before the access token has ended
+            pause = max(pause, min(token.expires_at - timezone.now(), LONGEST_BACK_OFF))
+        leases.drop(attempt, pause)
 
 
 def break_off_renewal(attempt: Renewal, _error: Exception) -> None:
@@ -193,12 +202,14 @@ def store_interruption(attempt: Renewal) -> None:
 def pause_after(error: OAuthError, earlier: int = 0) -> timedelta:
     """The pause after a failure. It grows with `earlier` if the provider responds without a token each time.
 
-    It does not if the provider is down, which the circuit breaker handles, or if the registration is broken.
+    It stays short if the provider is down, which the circuit breaker handles, or if the registration is broken, whose
+    renewals are held.
     """
-    jitter = random.uniform(0.5, 1.5)  # noqa: S311 - not a secret
-    is_growing = isinstance(error, Unusable) or (400 <= error.status < 500 and not isinstance(error, Misconfigured))
-    factor: int = 4 ** min(earlier, 8) if is_growing else 1
-    pause = min(PAUSE * factor, LONGEST_BACK_OFF) * jitter
+    jitter = random.uniform(1, 1.5)  # noqa: S311 - not a secret
+    is_answer = isinstance(error, Unusable) or bool(error.meaning) or 400 <= error.status < 500
+    is_growing = is_answer and not isinstance(error, Misconfigured)
+    pause = min(BRAKE * BRAKE_FACTOR ** min(earlier, 8), LONGEST_BACK_OFF) if is_growing else PAUSE
+    pause *= jitter
     retry_after = (error.retry_after or 0) if isinstance(error, Unreachable) else 0
     return max(pause, min(timedelta(seconds=retry_after), LONGEST_PAUSE))
 
@@ -252,12 +263,13 @@ def conclude(
     if check is None:  # the result of the other caller is not known yet, so nothing is final
         return registration_health.held_error(registry) if registration_health.is_held(registry) else None
     if check.verdict == Verdict.REFUSED:
-        return registration_health.hold_renewals(registry, CLIENT_REFUSED)
+        return registration_health.hold_renewals(registry, CLIENT_REFUSED, reason=error.reason)
     if check.verdict == Verdict.ACCEPTED:
         # The server responds to a dead token as it does to one that it never issued.
-        return Refused(error.code) if is_conclusive(check, error) and not grants_nothing(error) else None
+        is_final = is_conclusive(check, error) and not grants_nothing(error)
+        return with_words_of(error, Refused(error.code)) if is_final else None
     if is_suspect and not isinstance(error, Misconfigured):
-        return registration_health.hold_renewals(registry, UNEXPLAINED_REFUSALS)
+        return registration_health.hold_renewals(registry, UNEXPLAINED_REFUSALS, reason=error.reason)
     return None
 
 
@@ -265,9 +277,14 @@ def retriable_error(token: Token, error: OAuthError) -> OAuthError:
     """The error to report while the token is kept and tried again; `Refused` after a day, so the person signs in."""
     if isinstance(error, Misconfigured) or grants_nothing(error):
         return error
-    since = journal.unexplained_since(token)
+    since = journal.failing_since(token, Unexplained)
     if since is not None and since < timezone.now() - UNEXPLAINED_AT_MOST and not token.lives_for():
-        return Refused(error.code)
-    unexplained = Unexplained(error.code, error.description)
-    unexplained.status, unexplained.fingerprint = error.status, error.fingerprint
-    return unexplained
+        return with_words_of(error, Refused(error.code))
+    return with_words_of(error, Unexplained(error.code, error.description))
+
+
+def with_words_of(error: OAuthError, other: OAuthError) -> OAuthError:
+    """The other error, with what the response of this one said."""
+    other.status, other.fingerprint = error.status, error.fingerprint
+    other.reason, other.meaning, other.claims = error.reason, error.meaning, error.claims
+    return other

@@ -24,6 +24,7 @@ class Use(models.TextChoices):
     TOKENS = "tokens", _("Tokens")  # the token endpoint: sign-ins and renewals
     SIGN_IN = "sign_in", _("Sign-in")  # the authorization request
     REVOCATION = "revocation", _("Revocation")
+    REFUSALS = "refusals", _("Refusals")  # our registration is accepted, and many people are refused alike
 
 
 class Health(models.Model):
@@ -93,7 +94,11 @@ class Health(models.Model):
 
     @property
     def cannot_sign_in(self) -> bool:
-        return bool(self.misconfigured_code) and self.misconfigured_use != Use.REVOCATION
+        return bool(self.misconfigured_code) and self.misconfigured_use not in {Use.REVOCATION, Use.REFUSALS}
+
+    @property
+    def is_about_renewals(self) -> bool:
+        return self.misconfigured_use in {"", Use.TOKENS, Use.REFUSALS}
 
     @property
     def reported_at(self) -> datetime | None:

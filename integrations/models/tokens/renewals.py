@@ -65,6 +65,7 @@ class Renewal(SysIdModel):
     settled_at = models.DateTimeField(_("Settled"), null=True, blank=True)
 
     objects = RenewalQuerySet.as_manager()
+    is_access_token_dead = False  # an API said so, which is why the token is renewed; not stored
 
     class Meta:
         verbose_name = _("Token Renewal")

@@ -8,6 +8,7 @@ from django.db import models
 from django.utils import timezone
 
 from foundation.oauth_client.registration import origin
+from integrations import registration_health
 from integrations.connections import authorization
 from integrations.models.flows import Action, Subflow
 from integrations.models.flows.declared import check_output_paths
@@ -55,6 +56,7 @@ def check_registry_change(row: ApplicationRegistry, before: Before, *, same_prov
     tokens = Token.objects.filter(credential__profile__registry=row)
     if before and new and not same_provider and tokens.exists():
         raise Refused("", f"People are signed in, and their tokens would go to {', '.join(sorted(new))}: {ASK}.")
+    registration_health.bring_back_refused(row)
     row.note_misconfigured("", use=Use.SIGN_IN)
 
 

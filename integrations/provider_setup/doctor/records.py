@@ -27,7 +27,13 @@ def check_registry(registry: ApplicationRegistry) -> Iterator[Finding]:
             message = _("The provider refused the last revocation because of the set-up: %(code)s.")
         reason = registry.misconfigured_reason
         words = f"{registry.misconfigured_code} ({reason.rstrip('.')})" if reason else registry.misconfigured_code
-        yield fault(Whose.ADMINISTRATOR, registry.misconfigured_explanation or message % {"code": words})
+        explanation = registry.misconfigured_explanation
+        if explanation and reason:
+            explanation = _("%(explanation)s The provider’s words: %(reason)s") % {
+                "explanation": explanation,
+                "reason": reason,
+            }
+        yield fault(Whose.ADMINISTRATOR, explanation or message % {"code": words})
     if registry.down_since:
         yield fault(Whose.PROVIDER, _("The provider isn’t answering. Keyrack tries again once a minute."))
 
