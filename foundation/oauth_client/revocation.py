@@ -12,9 +12,11 @@ from requests.auth import AuthBase
 from foundation.oauth_client import dialects, error_answers, transport
 from foundation.oauth_client.dialects import AS_REGISTERED, BEARER, BadDialect, Dialect
 from foundation.oauth_client.errors import Misconfigured, OAuthError, Refused, Unusable
+from foundation.oauth_client.provider_profile import STANDARD, ProviderProfile, find_rule, reply_of
 from foundation.oauth_client.registration import Basic, Bearer, Registration, client_authentication
 
 RFC_7009 = Dialect()
+CONFIRMING = {"success", "already_gone", "sign_in_over", "token_over"}  # meanings by which the token is dead
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +59,7 @@ def revoke(registration: Registration, ending: GrantTokens, token: str, dialect:
         auth=auth,
         **build_content(dialect, values, token, credentials),
     )
-    check_response(response, dialect)
+    check_response(response, dialect, registration.profile)
 
 
 def check_dialect(registration: Registration, dialect: Dialect) -> None:
@@ -120,8 +122,15 @@ def build_content(
     return {"params": filled} if dialect.body == "query" else {"data": filled}
 
 
-def check_response(response: Response, dialect: Dialect) -> None:
-    """Return if the response confirms, with a status and the JSON values of the dialect; raise otherwise."""
+def check_response(response: Response, dialect: Dialect, profile: ProviderProfile = STANDARD) -> None:
+    """Return if the response confirms, with a status and the JSON values of the dialect; raise otherwise.
+
+    The provider's own rules come first, at any status: some call it an error that the grant is gone already.
+    """
+    if rule := find_rule(profile, "revocation", reply_of(response)):
+        if rule.means in CONFIRMING:
+            return
+        raise error_answers.error_from(response, request="revocation", profile=profile)
     if response.status_code in dialect.ok_statuses:
         if not has_values(response, dialect.ok_json):
             raise with_status(Unusable("unexpected_answer", "the answer does not say that it is done"), response)
@@ -130,7 +139,7 @@ def check_response(response: Response, dialect: Dialect) -> None:
         raise with_status(
             Refused("dead_access_token", "the access token that authenticates the request is dead"), response
         )
-    error = error_answers.error_from(response)
+    error = error_answers.error_from(response, request="revocation", profile=profile)
     if error.code != "invalid_token":
         raise error
 

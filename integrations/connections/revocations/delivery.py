@@ -13,7 +13,7 @@ from foundation.error_boundary import error_boundary
 from foundation.oauth_client import revocation as wire
 from foundation.oauth_client import transport
 from foundation.oauth_client.dialects import Dialect
-from foundation.oauth_client.errors import Misconfigured, OAuthError, Refused
+from foundation.oauth_client.errors import Misconfigured, OAuthError, Refused, Unreachable
 from foundation.oauth_client.revocation import GrantTokens
 from foundation.secrets_at_rest import Unreadable
 from integrations.connections.revocations import verification
@@ -26,6 +26,7 @@ from integrations.connections.revocations.results import (
 )
 from integrations.connections.revocations.verification import has_valid_access_token, is_dead_by_its_refresh_token
 from integrations.models import revocation_reach
+from integrations.models.card import QUICK_ATTEMPTS
 from integrations.models.failures import failure_of
 from integrations.models.registry import Use
 from integrations.models.tokens import Revocation, RevocationState
@@ -79,6 +80,8 @@ def attempt_delivery(revocation: Revocation) -> RevocationState | None:
         with transport.deadline(SECONDS):
             state = revoke_tokens(revocation)
     except OAuthError as error:
+        if is_gone_already(revocation, error):
+            return RevocationState.VERIFIED
         report_registry(revocation, error)
         postpone(revocation, error)
     except Unreadable:
@@ -105,7 +108,11 @@ def revoke_tokens(revocation: Revocation) -> RevocationState:
     for name in names:
         if name not in revocation.told:
             store_progress(revocation)
-            revoke_token(revocation, dialect, name)
+            try:
+                revoke_token(revocation, dialect, name)
+            except OAuthError as error:
+                if not is_settled_by_another(revocation, names, error):
+                    raise
     return RevocationState.CONFIRMED if names[0] in revocation.told else RevocationState.UNSUPPORTED
 
 
@@ -130,6 +137,16 @@ def revoke_token(revocation: Revocation, dialect: Dialect, name: str) -> None:
     revocation.told = [*revocation.told, name]
 
 
+def is_settled_by_another(revocation: Revocation, names: list[str], error: OAuthError) -> bool:
+    """Whether a failure at a later token changes nothing, because the provider has revoked the first one.
+
+    That ends the grant, and with it what is left (RFC 7009 §2.1). If the provider only fails for a moment, the other
+    token is sent again a few times.
+    """
+    is_passing = isinstance(error, Unreachable) and revocation.attempts < QUICK_ATTEMPTS
+    return names[0] in revocation.told and not is_passing
+
+
 def store_progress(revocation: Revocation) -> None:
     """Store the confirmed tokens before the next request, so that they are not sent again."""
     if revocation.told and not revocation.note(told=revocation.told):
@@ -143,6 +160,15 @@ def is_expected(error: Refused, revocation: Revocation) -> bool:
     if revocation.refresh_token:
         revocation.note(access_token_expires_at=timezone.now())  # the next attempt refreshes it
     return not revocation.refresh_token and not has_valid_access_token(revocation)
+
+
+def is_gone_already(revocation: Revocation, error: OAuthError) -> bool:
+    """Whether the provider refuses to revoke, and proves by its other endpoints that there is nothing to revoke.
+
+    Many answer 400 if the person has removed access there, or if the grant has expired.
+    """
+    is_refusal = 400 <= error.status < 500 and error.status not in {401, 408, 429}
+    return is_refusal and error.code not in OUR_FAULT and verification.proves_dead(revocation)
 
 
 def report_registry(revocation: Revocation, error: OAuthError) -> None:

@@ -27,6 +27,7 @@ from integrations.models.tokens import Revocation
 
 WITNESS_SECONDS = 5.0  # short, because the revocation is sent after it
 SECONDS = 10.0
+REFRESHES_AT = (1, 5, 20)  # attempts after whose refusal a refresh is tried, because each one may grant new tokens
 MARGIN = timedelta(seconds=30)  # for which an access token must still be valid
 
 Check = Callable[[Revocation, str], bool | None]
@@ -66,6 +67,30 @@ def verify(revocation: Revocation) -> Verdict:
     if Verdict.ALIVE in verdicts.values():
         return Verdict.ALIVE
     return Verdict.DEAD if verdicts and set(verdicts.values()) == {Verdict.DEAD} else Verdict.UNKNOWN
+
+
+def proves_dead(revocation: Revocation) -> bool:
+    """Whether the provider's other endpoints prove the grant dead that it has refused to revoke.
+
+    The access token, if it has not expired, must be called dead where it was known to work: by this endpoint before the
+    revocation, or by userinfo at the sign-in, which named the account. Otherwise a refused refresh is the proof.
+    """
+    with transport.deadline(SECONDS):
+        if "access_token" in unexpired_tokens(revocation):
+            results = {
+                name: run_check(CHECKS[name], revocation, "access_token")
+                for name in available_checks(revocation, "access_token")
+            }
+            if any(results.values()):
+                return False
+            for name, is_alive in results.items():
+                was_alive = has_witness(revocation, "access_token", name) or (
+                    name == "userinfo" and bool(revocation.account_id or revocation.account_label)
+                )
+                if is_alive is False and was_alive:
+                    return True
+        may_refresh = bool(revocation.refresh_token) and revocation.attempts in REFRESHES_AT
+        return may_refresh and verdict_by_refresh(revocation) == Verdict.DEAD
 
 
 def verdict_on(revocation: Revocation, name: str) -> Verdict:

@@ -457,3 +457,99 @@ def test_the_kind_of_token_it_wants_may_not_be_there(server: HostileServer, amir
     done = deliver(revocation)
     assert (done.state, done.last_answer) == ("unsupported", "no refresh token")
     assert server.calls == []
+
+
+# What the provider refuses to revoke ----------------------------------------------------------------------------------
+
+REFUSED = Answer(status=400, body=b"")
+NAMED = {"account_id": "a-1", "account_label": "amira@northwind.example"}
+
+
+def test_a_refusal_to_revoke_what_the_account_calls_dead_is_verified(
+    server: HostileServer, amira: User, northwind: Alias
+) -> None:
+    registry_has(userinfo_url=f"{server.url}/userinfo")
+    Token.objects.update(**NAMED)
+    server.on(TOLD).always(REFUSED)
+    server.on(SHOWN).always(status=401, json={"error": "invalid_token"})
+    done = deliver(promised(amira, northwind))
+    assert (done.state, done.attempts) == ("verified", 1)
+    assert copies(done) == [None, None, None]
+
+
+@pytest.mark.parametrize(
+    ("shown", "known"),
+    [(Answer(json={"sub": "a-1"}), NAMED), (Answer(status=401), {}), (Answer(status=500), NAMED)],
+    ids=["alive", "never known to work", "no answer"],
+)
+def test_a_refusal_to_revoke_what_nobody_calls_dead_is_tried_again(
+    shown: Answer, known: dict[str, str], server: HostileServer, amira: User, northwind: Alias
+) -> None:
+    registry_has(userinfo_url=f"{server.url}/userinfo")
+    Token.objects.update(**known)
+    server.on(TOLD).always(REFUSED)
+    server.on(SHOWN).always(shown)
+    assert (deliver(promised(amira, northwind)).state) == "pending"
+
+
+@pytest.mark.parametrize(
+    ("renewed", "state"),
+    [
+        (Answer(status=400, json={"error": "invalid_grant"}), "verified"),
+        (Answer(json=walks.token_answer(2)), "pending"),
+        (Answer(status=400, json={"error": "invalid_request"}), "pending"),
+    ],
+    ids=["dead", "alive", "vague"],
+)
+def test_a_refused_refresh_proves_that_there_is_nothing_to_revoke(
+    renewed: Answer, state: str, server: HostileServer, amira: User, northwind: Alias
+) -> None:
+    server.on(TOLD).always(REFUSED)
+    server.on(RENEWED).always(renewed)
+    revocation = promised(amira, northwind)
+    assert deliver(revocation).state == state
+    deliver(revocation)
+    assert len(server.calls_to(RENEWED)) == 1
+
+
+@pytest.mark.parametrize("refusal", [REFUSED, Answer(status=401, json={"error": "invalid_client"})])
+def test_one_accepted_token_of_a_grant_settles_it(
+    refusal: Answer, server: HostileServer, amira: User, northwind: Alias
+) -> None:
+    server.on(TOLD).answer(status=200).always(refusal)
+    done = deliver(promised(amira, northwind))
+    assert (done.state, done.told) == ("confirmed", ["refresh_token"])
+    assert len(server.calls_to(TOLD)) == 2
+
+
+def test_a_second_call_that_stumbles_is_repeated_and_never_becomes_a_failure(
+    server: HostileServer, amira: User, northwind: Alias
+) -> None:
+    server.on(TOLD).answer(status=200).always(status=503)
+    revocation = promised(amira, northwind)
+    for _ in range(QUICK_ATTEMPTS - 1):
+        assert deliver(revocation).state == "pending"
+    assert deliver(revocation).state == "confirmed"
+    assert tokens_of(server.calls_to(TOLD)) == [REFRESH, *[ACCESS] * QUICK_ATTEMPTS]
+
+
+@pytest.mark.parametrize(
+    ("rule", "state"),
+    [
+        ({"status": 400, "means": "already_gone"}, "confirmed"),
+        ({"status": 400, "when": [{"text": True, "matches": "gone"}], "means": "already_gone"}, "pending"),
+    ],
+)
+def test_a_provider_may_call_it_an_error_that_the_grant_is_gone(
+    rule: dict[str, Any], state: str, server: HostileServer, amira: User, northwind: Alias
+) -> None:
+    registry_has(provider_profile={"rules": [{"on": "revocation", **rule}]})
+    server.on(TOLD).always(REFUSED)
+    assert deliver(promised(amira, northwind)).state == state
+
+
+def test_an_error_inside_a_200_is_none_that_confirms(server: HostileServer, amira: User, northwind: Alias) -> None:
+    rule = {"on": "revocation", "when": [{"at": "/error"}], "means": "temporary"}
+    registry_has(provider_profile={"rules": [rule]})
+    server.on(TOLD).always(json={"error": "unsupported"})
+    assert deliver(promised(amira, northwind)).state == "pending"
