@@ -6,7 +6,7 @@ here off. They act on a provider's own words only; nothing here ends a sign-in b
 
 from collections.abc import Iterable
 
-from foundation.oauth_client import json_pointers
+from foundation.oauth_client import error_codes, json_pointers
 from foundation.oauth_client.provider_profile.format import ProviderProfile, texts
 from foundation.oauth_client.provider_profile.parsing import parse_profile
 
@@ -32,9 +32,96 @@ _DEAD_GRANT = (
 _TOO_MANY = r"\b(too many (requests|attempts|calls|refresh)|rate.?limit|throttl|quota (is )?exceeded|made too many)"
 _TOO_EARLY = r"\b(access[ _]?token|token) (has |is )?(not|n't) (yet )?expired\b"
 
+# Where the parameters of a callback hold a code and a text.
+CALLBACK_CODES = ("/error", "/error_code", "/errorCode", "/error_type", "/errcode", "/error_reason", "/error_subcode")
+CALLBACK_TEXTS = (
+    "/error_description", "/error_message", "/errorMessage", "/error_msg", "/errmsg", "/message", "/error_reason",
+    "/error_subcode", "/error_code", "/error",
+)  # fmt: skip
+_ADMIN_CODES = r"admin.?(consent|approval)|approval.?required|not.?approved"
+_ADMIN_TEXTS = (
+    r"(?<!or )\badmin(istrator)?s?\b.{0,40}\b(consent|approv|permission|authori[sz])",
+    r"\b(consent|approval|approve|permission|authori[sz]\w*)\b.{0,40}\badmin(istrator)?\b",
+    r"\bAADSTS(90094|90095|900941)\b",
+)
+_WRONG_PARTS = r"(client|app|redirect|scope|response|code.?challenge|callback)"
+_SET_UP_CODES = (
+    rf"^(invalid|bad|unknown|unsupported|unauthorized|unapproved|missing|mismatch\w*)[ _.-]?{_WRONG_PARTS}",
+    rf"^(wrong|disabled|deleted|suspended|inactive)[ _.-]?{_WRONG_PARTS}",
+    r"(client|app|application).?(id.?)?(not.?(found|registered|verified|published)|disabled|suspended|deleted)",
+    r"(client|app|application).?(id.?)?(unknown|invalid|inactive)|OAUTH_EC_APP",
+    r"redirect.?ur[il]|scope.?(not.?(allowed|found|authorized)|mismatch|error)",
+)
+_POLICY_CODES = (
+    r"polic(y|ies)|org.?internal|blocked|not.?(allowed|assigned|permitted|entitled)|restricted|forbidden",
+    r"(user|account).?(disabled|suspended|locked|unauthorized|not.?authorized)|unauthorized.?user|app.?access.?denied",
+)
+_POLICY_TEXTS = (
+    r"\bpolic(y|ies)\b|conditional access|\b(blocked|restricted|forbidden)\b|not assigned\b",
+    r"\bnot (allowed|permitted|entitled|authori[sz]ed)\b.{0,20}\b(to|for|in|by)\b",
+    r"\boutside (of )?(your|the|this) organi[sz]ation|only (available|allowed) (to|for|within|in)\b",
+    r"\baccount\b.{0,20}\b(disabled|suspended|locked)\b|\bAADSTS(50020|50034|50105|53\d\d\d|90072)\b",
+)
+_PAGE_OVER_CODES = (
+    r"^login.?required$|(session|login|authentication|interaction|flow|request).?(expired|time.?out|timed.?out)",
+    r"expired.?(session|login|flow|request)",
+)
+_PAGE_OVER_TEXTS = (
+    r"\b(session|login|log.?in|sign.?in|authentication|flow|page)\b.{0,30}\b(expired|timed.?out|timeout|no longer valid)",
+    r"(authentication|login|session)_expired|took too long|\bAADSTS(50089|50196)\b",
+)
+_DECLINED_CODES = (
+    r"(user|consent|owner|permissions).?(den(y|ied)|declin|cancel|reject|refus|abort|not.?granted)",
+    r"(denied|declined|cancell?ed|rejected|refused|aborted|closed).?by.?(the.?)?(user|owner|person)",
+    r"^(den(y|ied)|declined?|cancell?ed|cancel|rejected?|refused?|abort(ed)?)$|(popup|window).?closed",
+)
+_DECLINED_TEXTS = (
+    r"\b(user|person|customer|member|owner)\b.{0,30}\b(cancel|den(y|ied)|declin|reject|refus|abort|closed)",
+    r"\b(user|person|customer|member|owner) did(n.t| not) (allow|consent|approve|grant|authori[sz]e)",
+    r"\b(cancell?ed|denied|declined|rejected|refused|aborted) by (the )?(user|person|customer|member|resource owner)",
+    r"\bAADSTS65004\b",
+)
+_CHECKPOINT_CODES = r"checkpoint|(mfa|verification).?required|not.?verified"
+_SECOND_STEP_CODES = r"mfa|multi.?factor|two.?factor|second.?factor|2fa|otp.?required|^interaction_required$"
+_SECOND_STEP_TEXTS = (
+    r"\b(multi|two|2|second)[ -]?(factor|step)|\bMFA\b|\bone[ -]?time (password|code|passcode)",
+    r"\bAADSTS(50072|50074|50076|50079|50158)\b",
+)
+_WRONG_PASSWORD = r"\b(invalid|incorrect|wrong|bad)\b.{0,30}\b(user\w*|password|credentials?|login)\b"  # noqa: S105
+_ACCOUNT_STOPPED = (
+    r"\b(account|user)\b.{0,40}\b(locked|disabled|suspended|deactivated|blocked)\b",
+    r"\bpassword\b.{0,30}\b(expired|must be (changed|reset))\b|\bAADSTS(50053|50055|50057)\b",
+)
+
 RULES = parse_profile(
     {
         "rules": [
+            *(
+                {"request": "callback", "when": [{"at": places, "matches": pattern}], "means": meaning}
+                for places, patterns, meaning in (
+                    (CALLBACK_CODES, (_ADMIN_CODES,), "administrator_must_consent"),
+                    (CALLBACK_TEXTS, _ADMIN_TEXTS, "administrator_must_consent"),
+                    ("/error", [f"^{code}$" for code in sorted(error_codes.MISCONFIGURED)], "registration_wrong"),
+                    (CALLBACK_CODES, _SET_UP_CODES, "registration_wrong"),
+                    (CALLBACK_CODES, _POLICY_CODES, "refused_by_policy"),
+                    (CALLBACK_CODES, _DECLINED_CODES, "declined"),
+                    (CALLBACK_TEXTS, _DECLINED_TEXTS, "declined"),
+                    (CALLBACK_TEXTS, _POLICY_TEXTS, "refused_by_policy"),
+                    (CALLBACK_CODES, _PAGE_OVER_CODES, "sign_in_page_over"),
+                    (CALLBACK_TEXTS, _PAGE_OVER_TEXTS, "sign_in_page_over"),
+                    (CALLBACK_CODES, (_CHECKPOINT_CODES,), "person_must_act"),
+                )
+                for pattern in patterns
+            ),
+            {
+                # Without any error: denied=…, cancelled=1.
+                "request": "callback",
+                "when": [
+                    {"at": "/code", "absent": True},
+                    {"at": ("/denied", "/cancelled", "/canceled", "/cancel", "/user_denied")},
+                ],
+                "means": "declined",
+            },
             {
                 "request": "refresh",
                 "when": [{"at": TEXT_PLACES, "matches": _TOO_EARLY}],
@@ -48,11 +135,22 @@ RULES = parse_profile(
             },
             {
                 "request": "password",
-                "when": [
-                    {"at": CODE_PLACES, "equals": ("interaction_required", "mfa_required", "MFA_REQUIRED")},
-                ],
+                "when": [{"at": (*CODE_PLACES, "/suberror"), "matches": _SECOND_STEP_CODES}],
                 "means": "second_step",
             },
+            *(
+                {
+                    "request": "password",
+                    "status": (400, 401, 403),
+                    "when": [
+                        {"at": TEXT_PLACES, "matches": pattern},
+                        {"at": TEXT_PLACES, "matches": _WRONG_PASSWORD, "absent": True},
+                    ],
+                    "means": meaning,
+                }
+                for patterns, meaning in ((_SECOND_STEP_TEXTS, "second_step"), (_ACCOUNT_STOPPED, "person_must_act"))
+                for pattern in patterns
+            ),
             {
                 # A 401 says no, whatever the code: ServiceNow calls it server_error.
                 "request": "refresh",

@@ -44,6 +44,8 @@ ERRORS: Mapping[Meaning, type[OAuthError]] = {
     "second_step": Refused,
     "wrong_password": Refused,
     "declined": Refused,
+    "refused_by_policy": Refused,
+    "administrator_must_consent": Refused,
     "registration_wrong": Misconfigured,
     "plan_ended": Misconfigured,
     "wait": Unreachable,

@@ -75,7 +75,8 @@ TRANSIENT = frozenset(code for code, row in CODES.items() if row.fault == Fault.
 DEAD_REFRESH_TOKEN = frozenset(code for code, row in CODES.items() if row.ends_refresh_token)
 UNEXPLAINED_AT_REFRESH = frozenset(code for code, row in CODES.items() if row.is_unexplained_at_refresh)
 CLIENT_REFUSED = frozenset(code for code, row in CODES.items() if row.is_about_client)
-ABOUT_SIGN_IN = frozenset(code for code, row in CODES.items() if row.is_about_sign_in)
+# With our own code for an issuer that is spelled differently in the id token.
+ABOUT_SIGN_IN = frozenset(code for code, row in CODES.items() if row.is_about_sign_in) | {"other_issuer"}
 ABOUT_REDIRECT = frozenset(code for code, row in CODES.items() if row.is_about_redirect)
 # Codes that count wherever in an error body they stand.
 KNOWN = REFUSED | CLIENT_REFUSED | TRANSIENT | {"unauthorized_client", "invalid_scope", "unsupported_grant_type"}

@@ -81,10 +81,22 @@ FAILURES: dict[str, Failure] = {
     ),
     "nothing_to_choose": Failure(fault=Fault.PERSON, ending="nothing_to_choose"),
     "declined": Failure(fault=Fault.PERSON, ending="denied"),
-    **rows(Fault.PERSON, "sign_in_over", "person_must_act", "value_missing"),
+    **rows(Fault.PERSON, "sign_in_over", "value_missing"),
+    "person_must_act": Failure(
+        fault=Fault.PERSON,
+        ending="unfinished",
+        in_password_window=_(
+            "%(title)s wants you to do something there first: your account may be locked, or your password may have "
+            "expired. Sign in at its own page, then come back."
+        ),
+    ),
+    **rows(Fault.PERSON, "sign_in_page_over", ending="page_over"),
+    **rows(Fault.PERSON, "refused_by_policy", ending="by_policy"),
+    **rows(Fault.PERSON, "administrator_must_consent", ending="administrator_first"),
     "wrong_password": Failure(fault=Fault.PERSON, in_password_window=WRONG_PASSWORD),
     "second_step": Failure(
         fault=Fault.PERSON,
+        ending="second_step",
         in_password_window=_(
             "Your password is right, but %(title)s asks for a second step, which this window can’t do. Tell your "
             "administrator: the integration needs the grant type Authorization Code."
@@ -104,7 +116,8 @@ FAILURES: dict[str, Failure] = {
     **rows(Fault.SET_UP, "bad_url", "blocked_address", "insecure_url", is_uncallable=True),
     **rows(Fault.SET_UP, "invalid_client", "unauthorized_client", "http_401", is_about_revocation=True),
     **rows(Fault.SET_UP, "bad_revocation_request", is_about_revocation=True),
-    **rows(Fault.SET_UP, "bad_provider_profile", "registration_wrong", "plan_ended"),
+    **rows(Fault.SET_UP, "bad_provider_profile", "registration_wrong"),
+    **rows(Fault.SET_UP, "plan_ended", ending="by_policy"),
     "not_available": Failure(
         fault=Fault.SET_UP,
         for_programs="There is no alias of this name that the person may use with a token of their own.",

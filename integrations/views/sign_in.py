@@ -122,6 +122,7 @@ def callback(request: HttpRequest, registry_id: UUID) -> HttpResponse:
     if request.method == "POST":
         return without_referrer(HttpResponseRedirect(f"{request.path}?{request.POST.urlencode()}", status=303))
     try:
+        authorization.require_state(dict(request.GET.lists()))
         if not request.user.is_authenticated:
             raise authorization.OtherBrowsersCallback
         attempt = authorization.complete(
@@ -140,6 +141,8 @@ def bad_callback(request: HttpRequest, error: Exception, *, status: int) -> Http
     context = {
         "is_of_another_person": isinstance(error, authorization.OtherPersonsCallback),
         "is_of_another_browser": isinstance(error, authorization.OtherBrowsersCallback),
+        "is_begun_elsewhere": isinstance(error, authorization.BegunElsewhere),
+        "is_unassigned_error": isinstance(error, authorization.UnassignedError),
     }
     return without_referrer(render(request, "integrations/bad_callback.html", context, status=status))
 

@@ -20,6 +20,8 @@ Meaning: TypeAlias = Literal[
     "wrong_password",
     "declined",  # the person said no, or closed the provider's page
     "sign_in_page_over",  # the session of the provider's sign-in page has ended
+    "refused_by_policy",  # the provider or the person's organization doesn't allow it
+    "administrator_must_consent",  # at the provider, before people can sign in
     "registration_wrong",  # only an administrator can mend it
     "plan_ended",  # the plan or the payment of the account at the provider
     "wait",  # a rate limit or a quota

@@ -5,12 +5,15 @@ Revocations are created here, above the queue, and delivered below it. Knows no 
 
 from integrations.connections.authorization.code_grant import (
     BadCallback,
+    BegunElsewhere,
     NotStarted,
     OtherBrowsersCallback,
     OtherPersonsCallback,
     TooManyStarts,
+    UnassignedError,
     begin,
     complete,
+    require_state,
 )
 from integrations.connections.authorization.direct_grants import get_own_token, sign_in
 from integrations.connections.authorization.storage import (
@@ -34,11 +37,13 @@ from integrations.connections.endings import (
 
 __all__ = [
     "BadCallback",
+    "BegunElsewhere",
     "NotAvailable",
     "NotStarted",
     "OtherBrowsersCallback",
     "OtherPersonsCallback",
     "TooManyStarts",
+    "UnassignedError",
     "begin",
     "cancel",
     "choose",
@@ -52,6 +57,7 @@ __all__ = [
     "get_own_token",
     "integration_behind",
     "integration_for",
+    "require_state",
     "retry_revocation",
     "revoke",
     "sign_in",

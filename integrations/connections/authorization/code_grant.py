@@ -18,13 +18,14 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from accounts.models import User
 from accounts.sign_in.middleware import leads_to_leaving_view
-from foundation.oauth_client import client, error_codes, error_reasons
+from foundation.oauth_client import client
 from foundation.oauth_client.answers import TokenAnswer
 from foundation.oauth_client.client_check import Verdict
 from foundation.oauth_client.errors import Misconfigured, OAuthError, Refused, Unusable
 from foundation.oauth_client.provider_profile import texts
 from foundation.secrets_at_rest import Unreadable
 from integrations import registration_health
+from integrations.connections.authorization.callback_errors import read_error
 from integrations.connections.authorization.storage import (
     NotAvailable,
     fail_attempt,
@@ -59,6 +60,14 @@ class NotStarted(Exception):
 
 class BadCallback(Exception):
     """The response belongs to no sign-in of this person in this browser. Nothing was sent."""
+
+
+class BegunElsewhere(BadCallback):
+    """A code without a state: the person began at the provider, for example by installing an app there."""
+
+
+class UnassignedError(BadCallback):
+    """An error without a state, which belongs to no sign-in."""
 
 
 class OtherPersonsCallback(BadCallback):
@@ -163,11 +172,15 @@ def complete(
         return attempt
     callback = attempt.registry.readable_profile.callback
     codes = (first_value(parameters, name) for name in texts(callback.code))
-    code, refusal = next(filter(None, codes), ""), refusal_code(attempt, parameters)
+    code = next(filter(None, codes), "")
+    said = read_error(attempt.registry, {name: values[0] for name, values in parameters.items() if values})
+    refusal = refusal_code(attempt, parameters, said.code)
     if refusal or not code:
+        is_said = bool(said.code) and refusal == said.code
         # Administrators must learn of an error about our registration, as at the token endpoint.
-        broken = Use.SIGN_IN if refusal in error_codes.MISCONFIGURED and first_value(parameters, "error") else None
-        fail_attempt(attempt, refusal or "missing_code", reason=reason_in(parameters), broken=broken)
+        broken = Use.SIGN_IN if is_said and said.is_ours else None
+        meaning = said.meaning if is_said else ""
+        fail_attempt(attempt, refusal or "missing_code", reason=said.reason, broken=broken, meaning=meaning)
         return attempt
     fetch_and_store(attempt, partial(exchange_code, attempt, code, parameters))
     return attempt
@@ -221,22 +234,27 @@ def review_error(attempt: AuthorizationAttempt, error: OAuthError) -> OAuthError
     check = registration_health.check_registration(registry)
     if check is None or check.verdict == Verdict.ACCEPTED:
         return error
-    was_refused = check.verdict == Verdict.REFUSED
-    return registration_health.hold_renewals(registry, CLIENT_REFUSED if was_refused else UNEXPLAINED_REFUSALS)
+    code = CLIENT_REFUSED if check.verdict == Verdict.REFUSED else UNEXPLAINED_REFUSALS
+    return registration_health.hold_renewals(registry, code, reason=error.reason)
 
 
-def reason_in(parameters: Mapping[str, Sequence[str]]) -> str:
-    """The provider's error description (RFC 6749 §4.1.2.1), masked so that administrators may read it."""
-    secrets = (first_value(parameters, name) for name in ("state", "code"))
-    return error_reasons.mask_secrets(first_value(parameters, "error_description"), secrets)
+def require_state(parameters: Mapping[str, Sequence[str]]) -> None:
+    """Raise `BegunElsewhere` if the response names no sign-in, and `BadCallback` if a parameter comes twice."""
+    if any(len(values) > 1 for values in parameters.values()):
+        raise BadCallback
+    if first_value(parameters, "state"):
+        return
+    if first_value(parameters, "code"):
+        raise BegunElsewhere
+    if first_value(parameters, "error"):
+        raise UnassignedError
 
 
 def find_attempt(
     user: User, registry_id: UUID, parameters: Mapping[str, Sequence[str]], session_binding: str
 ) -> AuthorizationAttempt:
     """The attempt with this state, registry, person and browser session. Raises `BadCallback` if there is none."""
-    if any(len(values) > 1 for values in parameters.values()):
-        raise BadCallback
+    require_state(parameters)
     state = first_value(parameters, "state")
     if not 0 < len(state) <= LONGEST_STATE or any(
         len(first_value(parameters, name)) > LONGEST_CODE for name in parameters
@@ -262,13 +280,13 @@ def first_value(parameters: Mapping[str, Sequence[str]], name: str) -> str:
     return next(iter(parameters.get(name, ())), "")
 
 
-def refusal_code(attempt: AuthorizationAttempt, parameters: Mapping[str, Sequence[str]]) -> str:
-    """The failure code if the authorization code must not be exchanged; otherwise ""."""
+def refusal_code(attempt: AuthorizationAttempt, parameters: Mapping[str, Sequence[str]], error: str) -> str:
+    """The failure code if the authorization code must not be exchanged; otherwise "". `error`: the provider's."""
     registry, issuer = attempt.registry, first_value(parameters, "iss")
     if issuer and registry.issuer and issuer != registry.issuer:
         return "issuer_mismatch"
-    if error := first_value(parameters, "error"):
-        return error[:100] if error.isprintable() else "invalid_error"
+    if error:
+        return error
     if registry.names_issuer and not (issuer and registry.issuer):
         return "issuer_missing"
     if attempt.endpoints != registry.endpoints():

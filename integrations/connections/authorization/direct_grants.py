@@ -34,6 +34,7 @@ WRONG_PASSWORDS_AT_MOST = 5
 WRONG_PASSWORDS_WITHIN = timedelta(minutes=15)
 WRONG_PASSWORD = "invalid_grant"  # noqa: S105 - the code that RFC 6749 §5.2 has for it
 LOCKED_OUT, SECOND_FACTOR = "locked_out", "second_factor_is_on"  # codes of our own server
+NOT_THE_PASSWORD = {"second_step", "person_must_act", "refused_by_policy", "administrator_must_consent"}
 CHANGE_PERMISSION = "integrations.change_applicationregistry"
 
 
@@ -68,7 +69,7 @@ def sign_in(
 
 @sensitive_variables("password")
 def request_tokens(attempt: AuthorizationAttempt, username: str, password: str) -> TokenAnswer:
-    """Request the tokens. Every refusal means, and counts as, a wrong name or password."""
+    """Request the tokens. Every refusal counts as a wrong name or password, unless the provider says otherwise."""
     registration = attempt.registry.registration()
     try:
         return client.password(registration, username=username, password=password, scopes=attempt.scopes)
@@ -77,7 +78,7 @@ def request_tokens(attempt: AuthorizationAttempt, username: str, password: str) 
             code := local_failure_code(attempt.user, username, error)
         ):
             raise Refused(code) from error
-        if isinstance(error, Refused):
+        if isinstance(error, Refused) and error.meaning not in NOT_THE_PASSWORD:
             raise Refused(WRONG_PASSWORD) from error
         raise
 

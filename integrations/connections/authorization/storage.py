@@ -5,6 +5,7 @@ sent to are those that its owner has agreed to.
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 
@@ -19,16 +20,18 @@ from foundation.oauth_client.answers import TokenAnswer
 from foundation.oauth_client.errors import ClockSkew, Misconfigured, OAuthError
 from foundation.oauth_client.provider_profile.format import Lookup
 from foundation.oauth_client.provider_requests import Choice
+from foundation.secrets_at_rest import value_or_blank
 from integrations import circuit_breaker, registration_health
 from integrations.connections import tasks
 from integrations.connections.authorization.account import account_of
 from integrations.models import admission, events, revocation_reach
-from integrations.models.card import Integration, build_integrations
+from integrations.models.card import Ending, Integration, build_integrations, ending_of_failure
 from integrations.models.events import EventKind
 from integrations.models.registry import (
     SET_UP,
     Alias,
     ApplicationRegistry,
+    GrantType,
     HttpConnection,
     OAuth2Credential,
     OtherAccount,
@@ -43,8 +46,17 @@ from integrations.models.tokens import (
     Revocation,
     RevocationState,
     Token,
+    TokenState,
     consent,
 )
+
+# Failures that say nothing about our set-up, however many people meet them.
+OF_THE_PERSON = {
+    *(Ending.DENIED, Ending.UNFINISHED, Ending.PAGE_OVER, Ending.UNANSWERED, Ending.CLOCKS_DIFFER),
+    *(Ending.NO_LONGER_AVAILABLE, Ending.ACCOUNT_REFUSED, Ending.MISCONFIGURED),
+}
+OF_OURS = {"internal_error", "unreadable", "registration_changed"}
+PROBLEM_CODE = re.compile(r"[A-Za-z0-9_.-]{1,60}")
 
 
 class NotAvailable(Exception):
@@ -206,8 +218,19 @@ def fail_attempt(attempt: AuthorizationAttempt, code: str, *, reason: str = "", 
     """End the sign-in with this code. `broken`: the use for which our registration at the provider is broken."""
     attempt.finish(AttemptStatus.FAILED, failure_code=code, failure_reason=reason)
     events.log_event(attempt.user, attempt.credential, EventKind.SIGN_IN_FAILED, code)
+    if not broken and may_be_set_up(attempt, code, meaning):
+        is_for_several = registration_health.several_failed_sign_in(attempt.registry, code)
+        broken, meaning = (Use.SIGN_IN, "registration_wrong") if is_for_several else (None, meaning)
+    attempt.finish(AttemptStatus.FAILED, failure_code=code, failure_reason=reason, meaning=meaning)
     if broken:
-        attempt.registry.note_misconfigured(code, use=broken, reason=reason)
+        problem = code if PROBLEM_CODE.fullmatch(code) else "unknown_error"
+        attempt.registry.note_misconfigured(problem, use=broken, reason=reason)
+
+
+def may_be_set_up(attempt: AuthorizationAttempt, code: str, meaning: str) -> bool:
+    """Whether a failure like this can be due to our set-up, if it happens to several people."""
+    is_password = attempt.credential.profile.grant_type == GrantType.PASSWORD and meaning != "second_step"
+    return not (is_password or code in OF_OURS or ending_of_failure(code, meaning) in OF_THE_PERSON)
 
 
 def fail_with_error(attempt: AuthorizationAttempt, error: OAuthError, *, use: Use = Use.TOKENS) -> None:
@@ -215,7 +238,8 @@ def fail_with_error(attempt: AuthorizationAttempt, error: OAuthError, *, use: Us
     is_about_sign_in = error.code in error_codes.ABOUT_SIGN_IN or isinstance(error, ClockSkew)
     broken = Use.SIGN_IN if is_about_sign_in else use
     is_ours = isinstance(error, Misconfigured | ClockSkew)
-    fail_attempt(attempt, error.code, reason=error.reason or error.description, broken=broken if is_ours else None)
+    reason = error.reason or error.description
+    fail_attempt(attempt, error.code, reason=reason, broken=broken if is_ours else None, meaning=error.meaning)
 
 
 def settle_attempt(attempt: AuthorizationAttempt) -> None:
@@ -284,7 +308,9 @@ def store_tokens(attempt: AuthorizationAttempt, answer: TokenAnswer, stored: Tok
     token = attempt.token(answer)
     supersede_revocations(attempt)
     if stored:
-        if must_be_revoked(stored, attempt):
+        if keep_refresh_token(token, stored, attempt):
+            pass  # revoking the replaced access token could end the grant that the refresh token belongs to
+        elif must_be_revoked(stored, attempt):
             tasks.deliver_soon(stored.create_revocation_of_copy(reason="replaced"))
         token.pk, token.version = stored.pk, stored.version + 1
         token.last_used_at, token.last_used_by = stored.last_used_at, stored.last_used_by
@@ -296,6 +322,29 @@ def store_tokens(attempt: AuthorizationAttempt, answer: TokenAnswer, stored: Tok
         account = f"{account} ({attempt.account_id})".strip()  # two accounts with the same label
     detail = f"{_('for the system')} {account}".strip() if attempt.is_shared else account
     events.log_event(attempt.user, attempt.credential, EventKind.CONNECTED, detail)
+
+
+def keep_refresh_token(token: Token, stored: Token, attempt: AuthorizationAttempt) -> bool:
+    """Keep the stored refresh token if the renewed sign-in of the same account brought none. True if it stays.
+
+    Providers send one at the first consent only. Where neither sign-in names an account, the provider says by this that
+    the grant is there already; without its refresh token, each renewed sign-in would end with its access token.
+    """
+    is_alive = stored.state == TokenState.VALID and not stored.failure_code and not stored.refresh_token_is_over
+    if token.has_refresh_token or not is_alive or not is_same_account(stored, attempt) or stored.address_changes():
+        return False
+    refresh_token = value_or_blank(stored, "refresh_token")
+    if refresh_token:
+        token.refresh_token = refresh_token
+        token.refresh_expires_at, token.refresh_expiry = stored.refresh_expires_at, stored.refresh_expiry
+    return bool(refresh_token)
+
+
+def is_same_account(stored: Token, attempt: AuthorizationAttempt) -> bool:
+    """Whether both are known to be of one account, or nothing is known about either."""
+    if stored.account_id or attempt.account_id:
+        return stored.account_id == attempt.account_id
+    return stored.account_label == attempt.account_label
 
 
 def must_be_revoked(stored: Token, attempt: AuthorizationAttempt) -> bool:

@@ -10,7 +10,7 @@ The section of the dashboard depends only on whether there is a valid token; eve
     outcomes           result of a sign-in                outcome_sentences  its sentences
 """
 
-from integrations.models.card.endings import DECISIONS, ENDINGS, Ending, ending_of
+from integrations.models.card.endings import DECISIONS, ENDINGS, Ending, ending_of, ending_of_failure
 from integrations.models.card.integration import Integration
 from integrations.models.card.outcomes import Outcome, compose_outcome
 from integrations.models.card.queries import build_integrations, integration_named, integration_of, integrations_of
@@ -30,6 +30,7 @@ __all__ = [
     "build_integrations",
     "compose_outcome",
     "ending_of",
+    "ending_of_failure",
     "integration_named",
     "integration_of",
     "integrations_of",

@@ -29,6 +29,10 @@ class Ending(StrEnum):
     ENDED = "ended"  # revoked with the token, or by an administrator
     DENIED = "denied"
     UNFINISHED = "unfinished"  # the provider still waits for the person's answer
+    PAGE_OVER = "page_over"  # the provider's sign-in page had expired
+    BY_POLICY = "by_policy"  # the provider or the person's organization doesn't allow it
+    ADMINISTRATOR_FIRST = "administrator_first"  # has to consent at the provider
+    SECOND_STEP = "second_step"  # that the password grant can't do
     EMPTY_ANSWER = "empty_answer"  # neither a code nor an error
     NO_LONGER_AVAILABLE = "no_longer_available"
     MISCONFIGURED = "misconfigured"
@@ -62,11 +66,12 @@ def ending_of(attempt: AuthorizationAttempt) -> Ending:
         return Ending.UNDER_WAY if attempt.seconds_left else Ending.TOO_LATE
     if status == AttemptStatus.CANCELLED:
         return CANCELLATIONS.get(code, Ending.ENDED)
-    return ending_of_failure(code) if status == AttemptStatus.FAILED else BY_STATUS[status]
+    return ending_of_failure(code, attempt.failure_meaning) if status == AttemptStatus.FAILED else BY_STATUS[status]
 
 
-def ending_of_failure(code: str) -> Ending:
-    row = failure_of(code)
+def ending_of_failure(code: str, meaning: str = "") -> Ending:
+    """The ending for a code, or for what a rule of a provider profile says that it means."""
+    row = (failure_of(meaning) if meaning else None) or failure_of(code)
     if row and row.ending:
         return Ending(row.ending)
     if row and row.fault in BY_FAULT:
@@ -191,6 +196,43 @@ ENDINGS: dict[Ending, EndingRow] = {
         tone="idle",
         icon="open",
         is_news=False,
+    ),
+    Ending.PAGE_OVER: EndingRow(
+        heading=_("The page at %(name)s has expired"),
+        cause=_(
+            "%(name)s ended its sign-in page before you were signed in there. Start again, and sign in there within a "
+            "few minutes."
+        ),
+        tone="warn",
+        icon="clock",
+        retry=_("Start again"),
+        retry_of_renewal=_("Start again"),
+    ),
+    Ending.BY_POLICY: EndingRow(
+        heading=_("%(name)s doesn’t allow this"),
+        cause=_(
+            "A rule of %(name)s or of your organization there keeps this account from using Keyrack. Ask the people who "
+            "manage your account there, or sign in with another account."
+        ),
+        tone="warn",
+        icon="lock",
+    ),
+    Ending.ADMINISTRATOR_FIRST: EndingRow(
+        heading=_("%(name)s waits for an administrator"),
+        cause=_(
+            "An administrator of your organization at %(name)s has to allow Keyrack first. Ask them to, then try again."
+        ),
+        tone="warn",
+        icon="lock",
+    ),
+    Ending.SECOND_STEP: EndingRow(
+        heading=_("%(name)s asks for a second step"),
+        cause=_(
+            "Your password is right, but the second step can’t be done here. Tell your administrator that this "
+            "integration needs the grant type Authorization Code."
+        ),
+        tone="warn",
+        icon="key",
     ),
     Ending.EMPTY_ANSWER: EndingRow(
         heading=_("%(name)s gave no answer"),

@@ -5,7 +5,6 @@ from datetime import datetime
 
 from integrations.models.tokens import INTERRUPTED, RefreshExpiry, Token, TokenState
 
-
 EXTENDED = (RefreshExpiry.EXTENDED, RefreshExpiry.ROLLING)
 
 

@@ -76,8 +76,6 @@ def altered(state: str) -> str:
 @pytest.mark.parametrize(
     "spoil",
     [
-        lambda state: None,
-        lambda state: "",
         altered,
         lambda state: state[:-1],
         lambda state: state + " ",

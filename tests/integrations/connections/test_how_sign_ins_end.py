@@ -6,11 +6,16 @@ import time
 from typing import Any
 
 import pytest
+from django.conf import LazySettings as Settings
+from django.core import mail
 from django.test import Client
 
+from accounts.models import User
 from foundation.oauth_client import error_codes
-from integrations.models import Alias, AuthorizationAttempt, Event, Token
+from integrations.connections import notices
+from integrations.models import Alias, ApplicationRegistry, AuthorizationAttempt, Event, Token
 from tests import walks
+from tests.conftest import client_of
 from tests.integrations.accounts import is_known_as
 from tests.servers.hostile import HostileServer
 
@@ -49,11 +54,176 @@ def test_what_others_are_denied_is_not_taken_for_the_persons_choice(code: str) -
     assert not error_codes.is_denial(code)
 
 
-@pytest.mark.parametrize("code", ["consent_required", "interaction_required", "login_required"])
+@pytest.mark.parametrize("code", ["consent_required", "interaction_required", "account_selection_required"])
 def test_a_question_that_was_not_answered_says_where_to_answer_it(code: str, as_amira: Client, alias: Alias) -> None:
     page = ended(as_amira, alias, code=None, error=code)
     assert "still waiting for your answer" in page
     assert "Try again" in page
+
+
+POLICY = "keeps this account from using Keyrack"
+FIRST = "An administrator of your organization at"
+PAGE_OVER = "ended its sign-in page before you were signed in there"
+NO = "You didn’t allow access"
+SET_UP = "isn’t set up correctly"
+SAID = {
+    NO: [
+        {"error": "access_denied", "error_description": "AADSTS65004: User declined to consent to access the app."},
+        {"error": "access_denied", "error_reason": "user_denied", "error_code": "200"},
+        {"error_code": "200", "error_reason": "user_denied"},
+        {"error": "server_error", "error_description": "The user closed the window"},
+        {"denied": "abc"},
+    ],
+    POLICY: [
+        {"error": "admin_policy_enforced"},
+        {"error": "org_internal"},
+        {"error": "OAUTH_APP_BLOCKED", "error_description": "this app is blocked by admin"},
+        {"error": "access_denied", "error_description": "User is not assigned to the client application."},
+        {"error": "access_denied", "error_description": "AADSTS50105: Your administrator has configured the app"},
+    ],
+    FIRST: [
+        {"error": "access_denied", "error_description": "Admin consent is required"},
+        {"error": "consent_required", "error_description": "AADSTS90094: the grant needs an administrator"},
+        {"error": "app_not_approved"},
+    ],
+    PAGE_OVER: [
+        {"error": "login_required"},
+        {"error": "temporarily_unavailable", "error_description": "authentication_expired"},
+        {"error": "access_denied", "error_description": "Your session has expired"},
+    ],
+    SET_UP: [
+        {"error": "unknown_client"},
+        {"error": "invalid_redirect_uri_scheme"},
+        {"error": "OAUTH_EC_APP_NOT_FOUND"},
+        {"error_code": "app_disabled"},
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"), [(words, said) for words, several in SAID.items() for said in several], ids=str
+)
+def test_an_error_has_the_words_of_what_it_means_however_it_is_said(
+    words: str, said: dict[str, str], as_amira: Client, alias: Alias
+) -> None:
+    page = ended(as_amira, alias, code=None, **said)
+    assert words in page
+    assert bool(walks.registry_of(alias).misconfigured_code) == (words == SET_UP)
+    assert any(way in page for way in ("Try again", "Start again", "Please tell an administrator"))
+
+
+def test_a_providers_own_rules_for_the_callback_come_first(as_amira: Client, alias: Alias) -> None:
+    rule = {"on": "callback", "when": [{"at": "/error", "equals": "access_denied"}], "means": "refused_by_policy"}
+    ApplicationRegistry.objects.update(provider_profile={"rules": [rule]})
+    assert POLICY in ended(as_amira, alias, code=None, error="access_denied")
+
+
+def test_a_code_without_a_state_was_begun_at_the_providers_side(client: Client, as_amira: Client, alias: Alias) -> None:
+    for browser in (client, as_amira):
+        url = walks.callback_url(walks.registry_of(alias), {"code": "CANARY-code", "installation_id": "7"})
+        page = browser.get(url)
+        assert page.status_code == 400
+        assert "accepts only sign-ins that you start here" in walks.words(page)
+        assert "Go to my integrations" in walks.words(page)
+        assert "CANARY" not in walks.words(page)
+
+
+def test_an_error_without_a_state_is_not_called_late(as_amira: Client, alias: Alias) -> None:
+    page = as_amira.get(walks.callback_url(walks.registry_of(alias), {"error": "access_denied"}))
+    assert page.status_code == 400
+    assert "The provider reported an error" in walks.words(page)
+    assert "took too long" not in walks.words(page)
+
+
+@pytest.mark.parametrize("size", [5000, 16_000])
+def test_a_long_code_is_redeemed(size: int, as_amira: Client, alias: Alias, server: HostileServer) -> None:
+    walks.grants(server)
+    assert "is connected" in ended(as_amira, alias, code="c" * size)
+
+
+# Faults that several people meet --------------------------------------------------------------------------------------
+
+
+def id_token_of_another_client() -> dict[str, Any]:
+    return {**walks.token_answer(), "id_token": id_token(aud="another", exp=time.time() + 60)}
+
+
+@pytest.mark.parametrize(
+    ("said", "answer", "problem"),
+    [
+        ({"code": None, "error": "wrong_weather", "error_description": "E-4711 no wind"}, {}, "wrong_weather"),
+        ({"code": None, "error": "Call +1 555"}, {}, "unknown_error"),
+        ({"code": None}, {}, "missing_code"),
+        ({}, {"status": 400, "json": {"error": "invalid_grant", "error_description": "AADSTS54005"}}, "invalid_grant"),
+        ({}, {"text": "<h1>Welcome</h1>"}, "not_a_token_answer"),
+        ({}, {"json": id_token_of_another_client}, "bad_id_token"),
+        ({"code": None, "error": "org_internal"}, {}, "org_internal"),
+    ],
+)
+def test_what_several_people_meet_and_nobody_gets_past_is_told_to_the_administrators(
+    said: dict[str, Any],
+    answer: dict[str, Any],
+    problem: str,
+    as_amira: Client,
+    bob: User,
+    alias: Alias,
+    server: HostileServer,
+    settings: Settings,
+) -> None:
+    settings.ADMINS = [("Admin", "admin@hub.example")]
+    server.on("POST /token").always(**{name: each() if callable(each) else each for name, each in answer.items()})
+    told = "The administrators"
+    for _ in range(2):
+        assert told not in ended(as_amira, alias, **said)
+        assert walks.registry_of(alias).misconfigured_code == ""
+    page = ended(client_of(bob), alias, **said)
+    assert SET_UP in page
+    assert told in page
+    registry = walks.registry_of(alias)
+    assert (registry.misconfigured_code, registry.misconfigured_use) == (problem, "sign_in")
+    notices.send_due()
+    notices.send_due()
+    [letter] = mail.outbox
+    assert all(words in letter.body for words in (problem, registry.misconfigured_reason))
+    assert "CANARY" not in letter.body
+
+    server.on("POST /token").always(json=walks.token_answer())
+    assert "is connected" in ended(as_amira, alias)
+    assert walks.registry_of(alias).misconfigured_code == ""
+    assert told not in ended(client_of(bob), alias, **said)
+
+
+@pytest.mark.parametrize("error", ["access_denied", "login_required", "server_error", "consent_required"])
+def test_what_people_do_or_wait_for_themselves_is_no_fault_however_many_do_it(
+    error: str, as_amira: Client, bob: User, alias: Alias
+) -> None:
+    for browser in (as_amira, client_of(bob)):
+        ended(browser, alias, code=None, error=error)
+    assert walks.registry_of(alias).misconfigured_code == ""
+
+
+def test_the_providers_code_numbers_reach_the_administrators_and_no_secret_does(as_amira: Client, alias: Alias) -> None:
+    state = walks.begin(as_amira, alias)
+    words = f"AADSTS700016: no such application. State {state}"
+    walks.come_back(
+        as_amira, alias, state, code=None, error="unauthorized_client", error_description=words, error_subcode="77"
+    )
+    registry = walks.registry_of(alias)
+    assert registry.misconfigured_reason == "AADSTS700016: no such application. State … (77)"
+
+
+def test_an_issuer_of_another_name_is_the_set_up_and_stops_no_renewal(
+    as_amira: Client, alias: Alias, server: HostileServer
+) -> None:
+    ApplicationRegistry.objects.update(issuer="https://issuer.example")
+    claims = {"iss": "https://issuer.example/oauth", "exp": time.time() + 60}
+    server.on("POST /token").always(json={**walks.token_answer(), "id_token": id_token(**claims)})
+    page = ended(as_amira, alias)
+    assert SET_UP in page
+    assert "For your safety" not in page
+    registry = walks.registry_of(alias)
+    assert (registry.misconfigured_code, registry.cannot_renew) == ("other_issuer", False)
+    assert "https://issuer.example/oauth" in registry.misconfigured_reason
 
 
 def test_an_answer_without_code_and_error_has_words_of_its_own(as_amira: Client, alias: Alias) -> None:
@@ -79,7 +249,7 @@ def test_a_set_up_fault_that_comes_back_with_the_browser_is_reported_as_the_page
     assert walks.registry_of(alias).misconfigured_code == code
 
 
-def id_token(**claims: float) -> str:
+def id_token(**claims: Any) -> str:
     told = {"aud": "keyrack", "sub": "1", **claims}
     return f"e30.{base64.urlsafe_b64encode(json.dumps(told).encode()).decode().rstrip('=')}.x"
 

@@ -199,7 +199,8 @@ def test_a_deactivated_person_has_no_token(server: HostileServer, amira: User, n
 
 
 @pytest.mark.parametrize(
-    "fields", [{"refresh_token": ""}, {"refresh_expires_at": timezone.now() - timedelta(seconds=1), "refresh_expiry": "known"}]
+    "fields",
+    [{"refresh_token": ""}, {"refresh_expires_at": timezone.now() - timedelta(seconds=1), "refresh_expiry": "known"}],
 )
 def test_without_a_living_refresh_token_only_the_person_can_help(
     fields: dict[str, Any], server: HostileServer, amira: User, northwind: Alias

@@ -1,0 +1,67 @@
+"""Errors in an authorization response (RFC 6749 §4.1.2.1), as providers spell them: code, meaning and reason.
+
+A provider's own rules for the callback come first, then those for any provider, then the codes of the standards. The
+parameters come by way of a browser, so nothing here is proof of anything.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from foundation.oauth_client import default_rules, error_codes, error_reasons, json_pointers
+from foundation.oauth_client.error_answers import rule_for
+from foundation.oauth_client.errors import Misconfigured
+from foundation.oauth_client.provider_profile import STANDARD, ProviderProfile, Reply, texts
+from integrations.models.registry import ApplicationRegistry
+
+LONGEST_CODE = 100
+NUMBERS = ("/error_code", "/errorCode", "/error_subcode", "/errcode")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallbackError:
+    """What a callback without a usable code says. All three are "" if it says nothing."""
+
+    code: str = ""
+    meaning: str = ""  # of the rule that decided, if one did
+    reason: str = ""  # the provider's own words without secrets, for administrators
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether only an administrator can mend it."""
+        return self.meaning == "registration_wrong" or (not self.meaning and self.code in error_codes.MISCONFIGURED)
+
+
+def read_error(registry: ApplicationRegistry, parameters: Mapping[str, str]) -> CallbackError:
+    """The error that the parameters of a callback name. Other names than `error` count if there is no code."""
+    profile = profile_of(registry)
+    code = error_code(parameters, profile)
+    if parameters.get("code") and not parameters.get("error"):
+        return CallbackError()
+    rule = rule_for(Reply(document=dict(parameters)), "callback", profile)
+    meaning = rule.means if rule else ""
+    return CallbackError(code=code or meaning, meaning=meaning, reason=reason_of(parameters, profile))
+
+
+def profile_of(registry: ApplicationRegistry) -> ProviderProfile:
+    try:
+        return registry.profile
+    except Misconfigured:  # reported wherever tokens are requested
+        return STANDARD
+
+
+def error_code(parameters: Mapping[str, str], profile: ProviderProfile) -> str:
+    for pointer in (*texts(profile.error.code), *default_rules.CALLBACK_CODES):
+        if value := json_pointers.resolve(parameters, pointer):
+            return str(value)[:LONGEST_CODE] if str(value).isprintable() else "invalid_error"
+    return ""
+
+
+def reason_of(parameters: Mapping[str, str], profile: ProviderProfile) -> str:
+    """The provider's text, and its code numbers if the text lacks them, masked so that administrators may read it."""
+    places = (*texts(profile.error.text), *default_rules.CALLBACK_TEXTS[:-4])
+    text = next((str(value) for place in places if (value := json_pointers.resolve(parameters, place))), "")
+    numbers = [str(value) for place in NUMBERS if (value := json_pointers.resolve(parameters, place))]
+    added = [number for number in numbers if re.fullmatch(r"[A-Za-z0-9_.-]{1,40}", number) and number not in text]
+    words = f"{text} ({', '.join(added)})".strip() if added else text
+    return error_reasons.mask_secrets(words, (parameters.get(name, "") for name in ("state", "code")))
