@@ -23,6 +23,11 @@ TEXT_PLACES = (
     "/errorDescription", "/reason", "/error",
 )  # fmt: skip
 
+NUMBER_PLACES = (
+    "/error_codes/0", "/error_code", "/errorCode", "/error_subcode", "/error/error_subcode", "/error/code", "/errcode",
+    "/code", "/errors/0/code",
+)  # fmt: skip
+
 _DEAD_GRANT = (
     r"\b(invalid|expired|revoked|unknown|inactive|bad)[ _]+refresh[ _]?token\b"
     r"|\brefresh[ _]?token\b.{0,20}?\b(is |was |has |been |already |either )*"

@@ -69,9 +69,9 @@ def error_from(
     rule = rule_for(reply, kind, profile)
     error = _error_by_rule(rule, reply, profile) if rule else _error_of(response, grant_type, profile)
     error.status, error.fingerprint = response.status_code, _fingerprint(response)
-    error.reason = error_reasons.reason_in(
-        default_rules.text_in(reply.document, profile), response, grant_type=grant_type
-    )
+    numbers = (json_pointers.resolve(reply.document, pointer) for pointer in default_rules.NUMBER_PLACES)
+    words = error_reasons.add_numbers(default_rules.text_in(reply.document, profile), numbers)
+    error.reason = error_reasons.reason_in(words, response, grant_type=grant_type)
     return error
 
 

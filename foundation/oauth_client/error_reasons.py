@@ -31,6 +31,7 @@ HARMLESS = frozenset(
     }
 )
 _OPAQUE = re.compile(r"[A-Za-z0-9+/_=~-]{24,}")
+_NUMBER = re.compile(r"[A-Za-z0-9_.-]{0,20}[0-9][A-Za-z0-9_.-]{0,10}")  # a code with a digit: 7, AADSTS50076, E-12
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)  # request and trace ids
 
 
@@ -41,6 +42,13 @@ def reason_in(text: str, response: Response, *, grant_type: str = "") -> str:
     """
     secrets = None if grant_type == "password" else _secrets_sent(response)
     return "" if secrets is None else mask_secrets(text, secrets)
+
+
+def add_numbers(text: str, values: Iterable[object]) -> str:
+    """The text, followed by the provider's code numbers that it lacks, so that they can be looked up."""
+    words = [str(value) for value in values if isinstance(value, str | int) and not isinstance(value, bool)]
+    added = dict.fromkeys(word for word in words if _NUMBER.fullmatch(word) and word not in text)
+    return f"{text} ({', '.join(added)})".strip() if added else text
 
 
 def mask_secrets(reason: str, secrets: Iterable[str]) -> str:

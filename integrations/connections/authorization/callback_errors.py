@@ -4,7 +4,6 @@ A provider's own rules for the callback come first, then those for any provider,
 parameters come by way of a browser, so nothing here is proof of anything.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -61,7 +60,6 @@ def reason_of(parameters: Mapping[str, str], profile: ProviderProfile) -> str:
     """The provider's text, and its code numbers if the text lacks them, masked so that administrators may read it."""
     places = (*texts(profile.error.text), *default_rules.CALLBACK_TEXTS[:-4])
     text = next((str(value) for place in places if (value := json_pointers.resolve(parameters, place))), "")
-    numbers = [str(value) for place in NUMBERS if (value := json_pointers.resolve(parameters, place))]
-    added = [number for number in numbers if re.fullmatch(r"[A-Za-z0-9_.-]{1,40}", number) and number not in text]
-    words = f"{text} ({', '.join(added)})".strip() if added else text
+    numbers = (json_pointers.resolve(parameters, place) for place in NUMBERS)
+    words = error_reasons.add_numbers(text, numbers)
     return error_reasons.mask_secrets(words, (parameters.get(name, "") for name in ("state", "code")))

@@ -34,6 +34,7 @@ WRONG_PASSWORDS_AT_MOST = 5
 WRONG_PASSWORDS_WITHIN = timedelta(minutes=15)
 WRONG_PASSWORD = "invalid_grant"  # noqa: S105 - the code that RFC 6749 §5.2 has for it
 LOCKED_OUT, SECOND_FACTOR = "locked_out", "second_factor_is_on"  # codes of our own server
+COUNTED = (WRONG_PASSWORD, "person_must_act")  # that is, also tries at an account that the provider has locked
 NOT_THE_PASSWORD = {"second_step", "person_must_act", "refused_by_policy", "administrator_must_consent"}
 CHANGE_PERMISSION = "integrations.change_applicationregistry"
 
@@ -95,7 +96,7 @@ def local_failure_code(user: User, username: str, error: OAuthError) -> str:
 
 def count_wrong_passwords(user: User, credential: OAuth2Credential) -> int:
     since = timezone.now() - WRONG_PASSWORDS_WITHIN
-    failed = Q(status=AttemptStatus.FAILED, finished_at__gt=since, failure_code=WRONG_PASSWORD)
+    failed = Q(status=AttemptStatus.FAILED, finished_at__gt=since, failure_code__in=COUNTED)
     under_way = Q(status=AttemptStatus.CLAIMED, created_at__gt=since)  # counts parallel attempts too
     return AuthorizationAttempt.objects.filter(failed | under_way, user=user, credential=credential).count()
 

@@ -154,3 +154,36 @@ def test_a_foreign_page_cannot_post_a_password(amira: User, alias: Alias, server
     client.force_login(amira)
     assert enter(client, alias, RIGHT).status_code == 403
     assert server.calls == []
+
+
+SECOND_STEP = "Your password is right, but Records Service asks for a second step, which this window can’t do"
+MUST_ACT = "your account may be locked"
+BAD = "didn’t accept that username and password"
+
+
+@pytest.mark.parametrize(
+    ("refusal", "words"),
+    [
+        ({"status": 400, "json": {"error": "interaction_required", "error_codes": [50076]}}, SECOND_STEP),
+        ({"status": 403, "json": {"error": "mfa_required", "mfa_token": "CANARY-mfa"}}, SECOND_STEP),
+        (
+            {"status": 400, "json": {"error": "invalid_grant", "error_description": "AADSTS50076: multi-factor"}},
+            SECOND_STEP,
+        ),
+        ({"status": 401, "json": {"message": "Two-factor authentication is required"}}, SECOND_STEP),
+        ({"status": 400, "json": {"error": "invalid_grant", "error_description": "The account is locked"}}, MUST_ACT),
+        ({"status": 400, "json": {"error": "invalid_grant", "error_description": "Password has expired"}}, MUST_ACT),
+        ({"status": 401, "json": {"message": "Invalid password or MFA code"}}, BAD),
+        ({"status": 401, "json": {"error": "server_error", "error_description": "access_denied"}}, BAD),
+    ],
+)
+def test_what_stops_the_right_password_is_not_called_a_wrong_one(
+    refusal: dict[str, Any], words: str, as_amira: Client, alias: Alias, server: HostileServer
+) -> None:
+    server.on("POST /token").then(*[Answer(**refusal)] * 6)
+    responses = [enter(as_amira, alias, RIGHT) for _ in range(6)]
+    assert responses[0].status_code == 400
+    assert words in walks.words(responses[0])
+    assert (BAD in walks.words(responses[0])) == (words == BAD)
+    assert responses[-1].status_code == (400 if words == SECOND_STEP else 429)
+    assert "CANARY" not in walks.words(responses[0])

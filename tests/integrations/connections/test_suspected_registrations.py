@@ -380,3 +380,94 @@ def test_within_the_pause_the_api_says_that_the_set_up_is_wrong_and_how_long_to_
         assert answer.json()["error"] == "provider_unreachable"
         waits.append(int(answer["Retry-After"]))
     assert 100 < waits[1] <= waits[0] == 120
+
+
+# What is found out over time ------------------------------------------------------------------------------------------
+
+
+def people_signed_in(alias: Alias, count: int, **fields: Any) -> list[Token]:
+    people = [cast.person(f"person-{number}") for number in range(count)]
+    return [cast.signed_in(person, alias, expires_in=-10, **fields) for person in people]
+
+
+def test_answers_without_a_token_for_days_are_told_to_an_administrator(server: HostileServer, northwind: Alias) -> None:
+    server.on(ASKED).always(Answer(json={"ok": True, "message": "E-4711: nothing here"}))
+    [token] = people_signed_in(northwind, 1, signed_in_at=timezone.now() - timedelta(days=30))
+    for hours, problem in ((0, ""), (23, ""), (2, "unusable_answers")):
+        Renewal.objects.update(asked_at=F("asked_at") - timedelta(hours=hours))
+        pass_the_pause()
+        with pytest.raises(Unusable):
+            renewal.renew(token)
+        assert registry().misconfigured_code == problem
+    assert "nobody has got one" in registry().misconfigured_explanation
+    assert everybody_is_signed_in()
+    pass_the_pause()
+    server.on(ASKED).always(json=GRANTED)
+    renewal.renew(token)
+    assert registry().misconfigured_code == ""
+
+
+def test_they_are_not_while_others_are_renewed(server: HostileServer, northwind: Alias) -> None:
+    token, other = people_signed_in(northwind, 2, signed_in_at=timezone.now() - timedelta(days=30))
+    server.on(ASKED).answer(text="<h1>Welcome</h1>").answer(json=GRANTED).answer(text="<h1>Welcome</h1>")
+    with pytest.raises(Unusable):
+        renewal.renew(token)
+    Renewal.objects.update(asked_at=F("asked_at") - timedelta(days=2))
+    renewal.renew(other)
+    pass_the_pause()
+    with pytest.raises(Unusable):
+        renewal.renew(token)
+    assert registry().misconfigured_code == ""
+
+
+def test_the_same_refusal_for_many_is_told_and_mending_it_brings_their_sign_ins_back(
+    server: HostileServer, northwind: Alias, settings: LazySettings
+) -> None:
+    settings.ADMINS = [("Admin", "admin@hub.example")]
+    words = "AADSTS7000222: expired for this person"
+    server.on(ASKED).always(status=400, json={"error": "invalid_grant", "error_description": words})
+    tokens = people_signed_in(northwind, 3)
+    for number, token in enumerate(tokens, 1):
+        with pytest.raises(renewal.NoUsableToken):
+            renewal.renew(token)
+        assert registry().misconfigured_code == ("refused_for_many" if number == 3 else "")
+    row = registry()
+    assert (row.cannot_renew, row.cannot_sign_in) == (False, False)
+    assert row.misconfigured_reason == f"invalid_grant {words}"
+    notices.send_due()
+    notices.send_due()
+    [letter] = [each for each in mail.outbox if each.to == ["admin@hub.example"]]
+    assert words in letter.body
+    assert "tried once more" in letter.body
+
+    row.save()
+    server.on(ASKED).always(json=GRANTED)
+    for token in tokens:
+        token.refresh_from_db()
+        assert renewal.renew(token).access_token == "CANARY-access-2"
+    assert registry().misconfigured_code == ""
+
+
+def test_who_is_refused_again_after_the_mending_gets_no_second_mail(server: HostileServer, northwind: Alias) -> None:
+    server.on(ASKED).always(status=400, json={"error": "invalid_grant"})
+    tokens = people_signed_in(northwind, 3)
+    for token in tokens:
+        with pytest.raises(renewal.NoUsableToken):
+            renewal.renew(token)
+    notices.send_due()
+    registry().save()
+    for token in tokens:
+        token.refresh_from_db()
+        with pytest.raises(renewal.NoUsableToken):
+            renewal.renew(token)
+    notices.send_due()
+    assert len(mail.outbox) == 3
+
+
+def test_the_reason_of_held_renewals_is_the_providers_own(server: HostileServer, amira: User, northwind: Alias) -> None:
+    server.on(ASKED).always(status=400, json={"error": "no_idea", "error_description": "Gone", "error_codes": [4711]})
+    cast.signed_in(amira, northwind, expires_in=-10)
+    save_secret(WRONG)
+    with pytest.raises(Misconfigured):
+        current(amira, northwind)
+    assert registry().misconfigured_reason == "Gone (4711)"
