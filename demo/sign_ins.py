@@ -140,13 +140,13 @@ def expire_soon(visitor: Visitor, name: str) -> None:
 
 
 def lose_access(visitor: Visitor, name: str) -> None:
-    """Remove access at the provider, so that the next renewal is refused."""
+    """Remove access at the provider, whose API then refuses the access token, and whose next renewal is refused."""
     token = visitor.connect(name)
     if not token.is_valid:
         return
     visitor.remove_access(name)
     try:
-        renewal.renew(token)
+        renewal.renew(token, is_rejected=True)  # its access token is dead there, too
     except renewal.NoUsableToken:
         return
     raise NotSeeded(f"{name}: renewed although access was removed")
