@@ -150,8 +150,9 @@ FAILURES: dict[str, Failure] = {
     REFUSED_FOR_MANY: Failure(
         fault=Fault.SET_UP,
         for_administrators=_(
-            "The provider has refused the sign-ins of several people in the same words within an hour, and renewed none "
-            "in between. Look there for what has changed. When you save the registry, their sign-ins are tried once more."
+            "The provider has refused the sign-ins of several people in the same words within an hour, and renewed "
+            "none in between. Look there for what has changed. When you save the registry, their sign-ins are tried "
+            "once more."
         ),
     ),
     "other_issuer": Failure(

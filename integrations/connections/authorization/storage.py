@@ -214,9 +214,13 @@ def choose_value(user: User, attempt: AuthorizationAttempt, value: str) -> None:
     find_values(attempt, chosen)
 
 
-def fail_attempt(attempt: AuthorizationAttempt, code: str, *, reason: str = "", broken: Use | None = None) -> None:
-    """End the sign-in with this code. `broken`: the use for which our registration at the provider is broken."""
-    attempt.finish(AttemptStatus.FAILED, failure_code=code, failure_reason=reason)
+def fail_attempt(
+    attempt: AuthorizationAttempt, code: str, *, reason: str = "", broken: Use | None = None, meaning: str = ""
+) -> None:
+    """End the sign-in with this code. `broken`: the use for which our registration at the provider is broken.
+
+    If several people fail with the same code and nobody succeeds in between, our set-up is to blame as well.
+    """
     events.log_event(attempt.user, attempt.credential, EventKind.SIGN_IN_FAILED, code)
     if not broken and may_be_set_up(attempt, code, meaning):
         is_for_several = registration_health.several_failed_sign_in(attempt.registry, code)

@@ -168,7 +168,9 @@ def is_gone_already(revocation: Revocation, error: OAuthError) -> bool:
     Many answer 400 if the person has removed access there, or if the grant has expired.
     """
     is_refusal = 400 <= error.status < 500 and error.status not in {401, 408, 429}
-    return is_refusal and error.code not in OUR_FAULT and verification.proves_dead(revocation)
+    row = failure_of(error.code)
+    is_ours = bool(row and row.is_about_revocation)
+    return is_refusal and not is_ours and verification.proves_dead(revocation)
 
 
 def report_registry(revocation: Revocation, error: OAuthError) -> None:

@@ -211,8 +211,8 @@ ENDINGS: dict[Ending, EndingRow] = {
     Ending.BY_POLICY: EndingRow(
         heading=_("%(name)s doesn’t allow this"),
         cause=_(
-            "A rule of %(name)s or of your organization there keeps this account from using Keyrack. Ask the people who "
-            "manage your account there, or sign in with another account."
+            "A rule of %(name)s or of your organization there keeps this account from using Keyrack. Ask the people "
+            "who manage your account there, or sign in with another account."
         ),
         tone="warn",
         icon="lock",

@@ -113,7 +113,7 @@ def test_an_error_has_the_words_of_what_it_means_however_it_is_said(
 
 
 def test_a_providers_own_rules_for_the_callback_come_first(as_amira: Client, alias: Alias) -> None:
-    rule = {"on": "callback", "when": [{"at": "/error", "equals": "access_denied"}], "means": "refused_by_policy"}
+    rule = {"request": "callback", "when": [{"at": "/error", "equals": "access_denied"}], "means": "refused_by_policy"}
     ApplicationRegistry.objects.update(provider_profile={"rules": [rule]})
     assert POLICY in ended(as_amira, alias, code=None, error="access_denied")
 

@@ -543,13 +543,13 @@ def test_a_second_call_that_stumbles_is_repeated_and_never_becomes_a_failure(
 def test_a_provider_may_call_it_an_error_that_the_grant_is_gone(
     rule: dict[str, Any], state: str, server: HostileServer, amira: User, northwind: Alias
 ) -> None:
-    registry_has(provider_profile={"rules": [{"on": "revocation", **rule}]})
+    registry_has(provider_profile={"rules": [{"request": "revocation", **rule}]})
     server.on(TOLD).always(REFUSED)
     assert deliver(promised(amira, northwind)).state == state
 
 
 def test_an_error_inside_a_200_is_none_that_confirms(server: HostileServer, amira: User, northwind: Alias) -> None:
-    rule = {"on": "revocation", "when": [{"at": "/error"}], "means": "temporary"}
+    rule = {"request": "revocation", "when": [{"at": "/error"}], "means": "temporary"}
     registry_has(provider_profile={"rules": [rule]})
     server.on(TOLD).always(json={"error": "unsupported"})
     assert deliver(promised(amira, northwind)).state == "pending"
