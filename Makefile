@@ -25,7 +25,7 @@ run: ## the site with a worker and a demo provider, on this machine
 test: ## all tests that this machine can run
 	python3 manage.py test
 
-fast: ## the tests to run while one works: two thirds of all, no browser, no other server, about a minute
+fast: ## the tests to run while one works: two thirds of all, no browser, no other server
 	python3 manage.py test -n 2 -q --no-migrations -m "not slow and not browser"
 
 check: format lint names imports types templates migrations deploy ## what has to hold before tests; -k shows all that does not
