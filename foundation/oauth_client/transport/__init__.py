@@ -14,7 +14,10 @@ Knows HTTP; of OAuth it knows only the errors, into which it translates those of
     sessions    requests on top of guarded connections
 """
 
+import zlib
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from time import monotonic
 from typing import Self
 
 import urllib3
@@ -79,25 +82,64 @@ class Stream:
         self.status_code = raw.status
         self.headers = raw.headers
         self.length = length_of(raw.headers.getlist("Transfer-Encoding"), raw.headers.getlist("Content-Length"))
+        self._ahead: deque[bytes] = deque()  # read by `peek`, and not yet by the iteration
+        self._broken: OAuthError | None = None
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> bytes:
-        try:
-            with translate_errors():
-                piece = self._raw.read1(PIECE, decode_content=False)
-        except OAuthError as error:
-            raise error from None  # the web server would log the cause, with bytes of the body
+        if self._ahead:
+            return self._ahead.popleft()
+        if self._broken:
+            raise self._broken
+        piece = self._read_piece()
         if not piece:
             self.close()
             raise StopIteration
         return piece
 
+    def _read_piece(self) -> bytes:
+        try:
+            with translate_errors():
+                return self._raw.read1(PIECE, decode_content=False)
+        except OAuthError as error:
+            raise error from None  # the web server would log the cause, with bytes of the body
+
+    def peek(self, size: int, *, seconds: float) -> bytes:
+        """The beginning of the body, decoded, which the iteration yields nevertheless, as it came.
+
+        Stops after `size` bytes or, between two pieces, after so many seconds. What breaks meanwhile breaks for the
+        iteration.
+        """
+        ends_at = monotonic() + seconds
+        try:
+            while sum(map(len, self._ahead)) < size and monotonic() < ends_at:
+                piece = self._read_piece()
+                if not piece:
+                    break
+                self._ahead.append(piece)
+        except OAuthError as error:
+            self._broken = error
+        return decode_beginning(b"".join(self._ahead), self.headers.get("Content-Encoding", ""), size)
+
     def close(self) -> None:
         """Close the stream, and its connection too if the body was not read to its end. Safe to repeat."""
         self._raw.close()
         self._raw.release_conn()
+
+
+def decode_beginning(content: bytes, coding: str, size: int) -> bytes:
+    """The first bytes of an encoded body, even if its end is missing. b"" if the coding is unknown or broken."""
+    coding = coding.strip().lower()
+    if coding in {"", "identity"}:
+        return content[:size]
+    if coding not in {"gzip", "x-gzip", "deflate"}:
+        return b""
+    try:
+        return zlib.decompressobj(wbits=zlib.MAX_WBITS | 32).decompress(content, size)  # 32: gzip or zlib
+    except zlib.error:
+        return b""
 
 
 def stream(
