@@ -4,7 +4,9 @@
 request body is buffered, and only as long as a retry may need it. The token is sent to the origin of the alias and
 nowhere else, whatever the caller puts into the path or the headers.
 
-    header_policy    allowed paths and headers    retries    renewal and retries of one call, rate limits
+    header_policy    allowed paths and headers    retries         renewal and retries of one call
+    meanings         what an answer means         rate_limits     waits that servers announce
+    for_callers      headers of ours that tell it to the caller
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +20,7 @@ from accounts.models import User
 from foundation import database
 from foundation.oauth_client import transport
 from foundation.oauth_client.registration import fill_values
+from integrations.calls.for_callers import REASON, describe
 from integrations.calls.header_policy import (
     NEVER_SENT,
     BadPath,
@@ -29,6 +32,7 @@ from integrations.calls.header_policy import (
     response_headers,
     target_url,
 )
+from integrations.calls.meanings import MOST_PEEKED, AnswerMeaning, read_meaning
 from integrations.calls.retries import IDEMPOTENT, MOST_RETRIES, Terms, call_unless_down, call_with_renewal
 from integrations.connections import renewal
 from integrations.models.registry import ApplicationRegistry, HttpConnection
@@ -45,6 +49,7 @@ __all__ = [
     "Streamed",
     "allowed_headers",
     "may_set_header",
+    "reason_of",
     "send",
     "stream",
     "target_url",
@@ -53,6 +58,7 @@ __all__ = [
 DEADLINE = 30.0  # seconds, for the whole call
 LARGEST_ANSWER = 10 * 1024 * 1024  # bytes
 PIECE = 64 << 10  # bytes
+LONGEST_PEEK = 5.0  # seconds, for the beginning of a body that may say what is wrong
 REPLAYABLE = 256 << 10  # bytes of a request body that are buffered for a retry
 
 
@@ -72,8 +78,9 @@ def send(
 ) -> requests.Response:
     """Call the third party as this user, or as the system. `timeout`: total deadline in seconds, including retries.
 
-    A 401 forces one renewal, and one more call if the method is idempotent. Redirects are returned, not followed. A
-    renewal has its own deadline: cut short, it could lose tokens that the provider has already replaced.
+    An answer that refuses the token forces one renewal, and one more call: the third party has done nothing. What an
+    answer means is told in headers of ours (`for_callers`). Redirects are returned, not followed. A renewal has its own
+    deadline: cut short, it could lose tokens that the provider has already replaced.
     `retries`: how often to repeat an idempotent call, at most five times, if the server does not respond or asks to try
     later (429, 502, 503, 504, a used-up limit), after the time that it names if that is within the deadline.
     While the provider is down, one call a minute is sent; all others raise `Unreachable` ("provider_down").
@@ -95,9 +102,20 @@ def send(
         request = partial(send_request, method, address, all_headers, deadline=seconds, **content)
         return call_unless_down(request, registry, server, seconds)
 
-    terms = Terms(ends_at=monotonic() + timeout, retries=retries, repeatable=lambda: method in IDEMPOTENT)
-    response = call_with_renewal(call, token, terms)
+    terms = Terms(
+        ends_at=monotonic() + timeout,
+        retries=retries,
+        is_idempotent=method in IDEMPOTENT,
+        can_resend=lambda: data is None or isinstance(data, str | bytes | Mapping | list | tuple),
+    )
+    profile = registry.readable_profile
+
+    def read(response: requests.Response) -> AnswerMeaning:
+        return read_meaning(profile, response, lambda: response.content[:MOST_PEEKED])
+
+    response, meaning = call_with_renewal(call, token, terms, read)
     renewal.note_use(token, used_by)
+    tell_caller(response, meaning, token)
     return response
 
 
@@ -109,6 +127,18 @@ def refuse_missing_values(connection_url: str, registry: ApplicationRegistry) ->
     names = registry.readable_profile.kept_values() if "{" in connection_url else ()
     if any(f"{{{name}}}" in connection_url for name in names):
         raise renewal.NoUsableToken("value_missing")
+
+
+def tell_caller(response: requests.Response, meaning: AnswerMeaning, token: renewal.UsableToken) -> None:
+    """Put headers of ours into the response, and remove those that only look like ours."""
+    for name in [name for name in response.headers if name.lower().startswith("keyrack-")]:
+        del response.headers[name]
+    response.headers.update(describe(meaning, response.headers, token))
+
+
+def reason_of(response: requests.Response) -> str:
+    """What a response of `send` means: insufficient_scope, token_refused, rate_limited or another reason; or ""."""
+    return response.headers.get(REASON, "")
 
 
 def send_request(method: str, url: str, headers: Mapping[str, str | bytes], **call: Any) -> requests.Response:
@@ -165,9 +195,11 @@ class Streamed:
     Read it to its end or close it; otherwise its connection stays open for as long as the third party likes.
     """
 
-    def __init__(self, answer: transport.Stream) -> None:
+    def __init__(self, answer: transport.Stream, added: Mapping[str, str]) -> None:
         self.status_code, self.length = answer.status_code, answer.length
-        self.headers = response_headers(answer.headers.items())
+        names = {name.lower() for name in added}
+        passed_on = response_headers(answer.headers.items())
+        self.headers = [*((name, value) for name, value in passed_on if name.lower() not in names), *added.items()]
         self.body = answer
 
     def close(self) -> None:
@@ -203,14 +235,22 @@ def stream(
         release = database.release_scarce_connection
         return call_unless_down(send, call.registry, call.connection_url, seconds, release=release)
 
-    def repeatable() -> bool:
-        return method in IDEMPOTENT and (body is None or body.can_be_replayed)
+    terms = Terms(
+        ends_at=monotonic() + timeout,
+        retries=retries,
+        is_idempotent=method in IDEMPOTENT,
+        can_resend=lambda: body is None or body.can_be_replayed,
+    )
+    profile = call.registry.readable_profile
 
-    terms = Terms(ends_at=monotonic() + timeout, retries=retries, repeatable=repeatable)
-    answer = call_with_renewal(call_third_party, call, terms)
+    def read(answer: transport.Stream) -> AnswerMeaning:
+        return read_meaning(profile, answer, lambda: answer.peek(MOST_PEEKED, seconds=LONGEST_PEEK))
+
+    answer, meaning = call_with_renewal(call_third_party, call, terms, read)
     renewal.note_use(call, used_by)
+    added = describe(meaning, answer.headers, call)
     database.release_scarce_connection()
-    return Streamed(answer)
+    return Streamed(answer, added)
 
 
 def framing_headers(body: Body | None) -> dict[str, str]:

@@ -25,7 +25,7 @@ NEVER_SENT = frozenset({"TRACE", "CONNECT"})
 
 # Response headers that would act on our own origin: cookies, redirects, policies of pages, caching, and framing.
 FORBIDDEN_IN_RESPONSES = re.compile(
-    r"^(set-cookie.*|set-login|clear-site-data|service-worker.*|refresh|content-location|www-authenticate|keyrack-.*|hx-.*"
+    r"^(set-cookie.*|set-login|clear-site-data|service-worker.*|refresh|content-location|keyrack-.*|hx-.*"
     r"|connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|content-length|upgrade|alt-svc|server|date|via"
     r"|x-accel-.*|x-sendfile|x-(lighttpd-send|litespeed|reproxy)-.*|secure-session-.*"
     r"|content-security-policy.*|x-content-security-policy|x-webkit-csp|permissions-policy.*|feature-policy"
@@ -37,7 +37,9 @@ FORBIDDEN_IN_RESPONSES = re.compile(
     r"|cache-control|(.*-)?cdn-cache-control|edge-control|surrogate-.*|pragma|expires|age)$",
     re.IGNORECASE,
 )
-RENAMED = {"location": "Keyrack-Location"}  # programs can read it, but clients do not follow it
+# Programs can read these, but clients do not act on them.
+RENAMED = {"location": "Keyrack-Location", "www-authenticate": "Keyrack-Challenge"}
+A_TOKEN_CHALLENGE = re.compile(r"(^|[\s,])(bearer|dpop)\b", re.IGNORECASE)  # RFC 6750 §3, RFC 9449 §7.1
 FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\#]")
 FORBIDDEN_ONCE_DECODED = re.compile(r"[\x00-\x1f\x7f\\]")
 ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/|(https?|wss?|ftps?|file|gopher|data|blob|javascript|vbscript):", re.I)
@@ -147,7 +149,14 @@ def response_headers(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]
 
 def may_pass_on(name: str, value: str) -> bool:
     is_forbidden = FORBIDDEN_IN_RESPONSES.match(name.replace("_", "-"))
+    if name.lower() == "www-authenticate" and not is_token_challenge(value):
+        return False
     return bool(HEADER_NAME.fullmatch(name)) and not is_forbidden and not CONTROLS.search(value)
+
+
+def is_token_challenge(value: str) -> bool:
+    """Whether a WWW-Authenticate header is about the access token, not about a password."""
+    return bool(A_TOKEN_CHALLENGE.search(value))
 
 
 def hop_by_hop_names(headers: Iterable[tuple[str, str]]) -> set[str]:

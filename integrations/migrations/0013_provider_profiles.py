@@ -61,4 +61,28 @@ class Migration(migrations.Migration):
             field=models.CharField(blank=True, choices=[('', 'Assumed'), ('entered', 'Entered'), ('rolling', 'Entered, and counted from each renewal'), ('known', 'Known'), ('extended', 'Extended by each renewal')], editable=False, max_length=10),
         ),
         migrations.RunPython(tell_entered_ends_from_told_ones, migrations.RunPython.noop),
+            model_name='token',
+            name='forced_at',
+            field=models.DateTimeField(blank=True, editable=False, null=True),
+        ),
+        migrations.AddField(
+            model_name='token',
+            name='forced_version',
+            field=models.PositiveIntegerField(default=0, editable=False),
+        ),
+        migrations.AddField(
+            model_name='token',
+            name='unhelpful_renewals',
+            field=models.PositiveSmallIntegerField(default=0, editable=False),
+        ),
+        migrations.AddField(
+            model_name='token',
+            name='lacking_scopes',
+            field=models.JSONField(blank=True, default=list, editable=False),
+        ),
+        migrations.AddField(
+            model_name='token',
+            name='claims_challenge',
+            field=models.TextField(blank=True, editable=False),
+        ),
     ]

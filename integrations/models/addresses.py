@@ -1,5 +1,6 @@
 """URLs where a sign-in with a credential starts, and of the page to return to. ServiceNow's, to the letter."""
 
+from collections.abc import Iterable
 from urllib.parse import urlencode
 
 from django.urls import reverse
@@ -8,8 +9,11 @@ from accounts.models import User
 from integrations.models.registry import ApplicationRegistry, GrantType, OAuth2Credential, may_fix
 
 
-def initiator_url(credential: OAuth2Credential) -> str:
-    """Return the initiator URL. A person's own sign-in has a parameter for it; one for the system has none."""
+def initiator_url(credential: OAuth2Credential, *, scopes: Iterable[str] = ()) -> str:
+    """Return the initiator URL. A person's own sign-in has a parameter for it; one for the system has none.
+
+    `scopes`: to be asked for beside those of the profile, with the authorization code grant.
+    """
     if credential.profile.grant_type == GrantType.PASSWORD:
         query = {
             "sysparm_oauth_requestor_context": "oauth_2_0_credential",
@@ -24,6 +28,7 @@ def initiator_url(credential: OAuth2Credential) -> str:
         "oauth_provider_profile": credential.profile.hex,
         "response_type": "code",
         **({"personal": "true"} if credential.is_personal else {}),
+        **({"scope": scope} if (scope := " ".join(scopes)) else {}),
     }
     return f"{reverse('integrations:initiator')}?{urlencode(query)}"
 

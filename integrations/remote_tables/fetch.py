@@ -17,7 +17,7 @@ from accounts.models import User
 from foundation.oauth_client import error_answers
 from foundation.oauth_client.errors import Fault, Misconfigured, OAuthError, Refused, Unreachable, Unusable
 from integrations import calls
-from integrations.calls import retries
+from integrations.calls import rate_limits
 from integrations.connections.renewal import NoUsableToken
 from integrations.flows import actions
 from integrations.flows.actions import ActionResult, BadInputs, Failure
@@ -144,10 +144,13 @@ def send_request(table: RemoteTable, user: User, connection: HttpConnection) -> 
 
 
 def parse_body(response: Response) -> Any:
-    if response.status_code == 401:
+    reason = calls.reason_of(response)
+    if reason in ("insufficient_scope", "person_must_act"):
+        raise NoUsableToken(reason)
+    if response.status_code == 401 or reason == "token_refused":
         raise NoUsableToken("http_401")
-    if retries.is_limited(response.status_code, response.headers):
-        raise Unreachable(LIMITED, retry_after=retries.announced_wait(response.headers))
+    if reason == "rate_limited" or rate_limits.is_limited(response.status_code, response.headers):
+        raise Unreachable(LIMITED, retry_after=rate_limits.announced_wait(response.headers))
     if response.status_code == 403:
         raise NotAllowed("http_403")
     if not 200 <= response.status_code < 300:

@@ -47,6 +47,7 @@ def initiator(request: Request) -> HttpResponse:
             session_binding=session_binding(request),
             popup=request.GET.get("display") == "popup",
             next_path=request.GET.get("next", ""),
+            more_scopes=request.GET.get("scope", "").split(),
         )
     except authorization.NotAvailable as error:
         raise Http404 from error

@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from uuid import UUID
@@ -25,6 +25,7 @@ from foundation.oauth_client.errors import Misconfigured, OAuthError, Refused, U
 from foundation.oauth_client.provider_profile import texts
 from foundation.secrets_at_rest import Unreadable
 from integrations import registration_health
+from integrations.connections import step_up
 from integrations.connections.authorization.callback_errors import read_error
 from integrations.connections.authorization.storage import (
     NotAvailable,
@@ -79,14 +80,25 @@ class OtherBrowsersCallback(BadCallback):
 
 
 def begin(
-    user: User, credential: OAuth2Credential, *, session_binding: str, popup: bool = False, next_path: str = ""
+    user: User,
+    credential: OAuth2Credential,
+    *,
+    session_binding: str,
+    popup: bool = False,
+    next_path: str = "",
+    more_scopes: Iterable[str] = (),
 ) -> str:
-    """Store the attempt, and return the provider's URL to send the person to (RFC 6749 §4.1.1, RFC 7636)."""
+    """Store the attempt, and return the provider's URL to send the person to (RFC 6749 §4.1.1, RFC 7636).
+
+    `more_scopes`: to ask for beside those of the profile, as far as they are on the registry. What a third party has
+    demanded of the next sign-in (a claims challenge) is asked for, too.
+    """
     integration_for(user, credential)
     if credential.profile.grant_type != GrantType.AUTHORIZATION_CODE:
         raise NotAvailable
     limit_attempts(user)
     attempt = new_attempt(user, credential, session_binding=session_binding, popup=popup, next_path=next_path)
+    attempt.scopes = sorted({*attempt.scopes, *step_up.allowed_scopes(credential.registry, more_scopes)})
     use = Use.TOKENS  # an unreadable registration cannot be used for anything
     try:
         registration = credential.registry.registration()
@@ -96,6 +108,7 @@ def begin(
             redirect_uri=attempt.redirect_uri,
             scopes=attempt.scopes,
             prompt="consent" if needs_consent_prompt(attempt) else "",
+            claims=step_up.demanded_claims(attempt.owner, credential),
         )
     except OAuthError as error:
         attempt.save()

@@ -5,11 +5,12 @@ row (compare-and-swap, any database) among processes. The refresh journal record
 anything is sent. No transaction and no database connection is held meanwhile, and the response is committed on its own
 before anything else is done with it. Knows no HTTP requests, screens or tasks.
 
-    current_token    a token that can be used now,      refresh_request    the request, review of a refusal,
-                     single flight                                         and the result
-    ready_calls      the fast path: the same in one     leases             which process may renew
-                     statement, with its base URL       journal            the refresh journal
-    validity         margins, and unusable tokens
+    current_token     a token that can be used now,      refresh_request    the request, review of a refusal,
+                      single flight                                         and the result
+    ready_calls       the fast path: the same in one     leases             which process may renew
+                      statement, with its base URL       journal            the refresh journal
+    refused_tokens    tokens that a third party          validity           margins, and unusable tokens
+                      refuses, and a brake
 """
 
 from integrations.connections.renewal.current_token import WAIT_SECONDS, current, grants_to_us, renew
@@ -21,20 +22,33 @@ from integrations.connections.renewal.ready_calls import (
     ready_call,
     ready_call_for,
 )
-from integrations.connections.renewal.refresh_request import reject_token
-from integrations.connections.renewal.validity import NoUsableToken
+from integrations.connections.renewal.refused_tokens import (
+    RefusedAgain,
+    note_cured,
+    note_unused,
+    renew_refused,
+    replace_refused,
+    require_sign_in,
+)
+from integrations.connections.renewal.validity import NoUsableToken, UsableToken
 
 __all__ = [
     "LEASE",
     "WAIT_SECONDS",
     "NoUsableToken",
     "ReadyCall",
+    "RefusedAgain",
+    "UsableToken",
     "current",
     "grants_to_us",
+    "note_cured",
+    "note_unused",
     "note_use",
     "prepare",
     "ready_call",
     "ready_call_for",
-    "reject_token",
     "renew",
+    "renew_refused",
+    "replace_refused",
+    "require_sign_in",
 ]

@@ -168,14 +168,6 @@ def end_token(stored: Token, code: str, event: EventKind, *, keep_access: bool =
     events.log_event(stored.user, stored.credential, event)
 
 
-def reject_token(token: Token) -> None:
-    """Store that a third party rejects an access token that cannot be renewed."""
-    with transaction.atomic():
-        stored = leases.lock_row(token)
-        if stored:
-            end_token(stored, token.failure_code or "invalid_token", EventKind.REAUTH_NEEDED)
-
-
 def store_failure(token: Token, attempt: Renewal, error: OAuthError) -> None:
     with transaction.atomic(durable=True):
         journal.settle(attempt, RenewalOutcome.FAILED, error)

@@ -33,6 +33,13 @@ class Versioned(Protocol):
     def version(self) -> int: ...
 
 
+class UsableToken(Versioned, Protocol):
+    """A decrypted token: a model instance or a `ReadyCall`."""
+
+    @property
+    def access_token(self) -> str: ...
+
+
 class Dated(Protocol):
     """The fields of a token that decide when it is due, as a model instance or as a row of the fast path."""
 

@@ -15,7 +15,7 @@ from django.views.decorators.debug import sensitive_variables
 from accounts.models import User
 from foundation.oauth_client.errors import OAuthError, Unreachable
 from integrations import calls, expressions
-from integrations.calls import retries
+from integrations.calls import for_callers, rate_limits
 from integrations.connections.renewal import NoUsableToken
 from integrations.expressions import BadExpression, is_encodable
 from integrations.models import admission, failures
@@ -240,14 +240,30 @@ def error_status_failure(step: RestStep, response: Response, user: User | None) 
     if 300 <= status < 400:
         sentence = _("“%(alias)s” answered %(status)d: redirects are not followed.")
     names = {"alias": step.alias.name, "status": status}
+    reason, initiator = headers.get(for_callers.REASON, ""), headers.get(for_callers.INITIATOR_URL, "")
+    if reason == "insufficient_scope":
+        sentence = f"{sentence} {lacking_scopes_sentence(headers)}"
     return Failure(
-        code=f"http_{status}",
+        code=reason if reason in {"insufficient_scope", "person_must_act"} else f"http_{status}",
         sentence=sentence % names,
         http_status=status,
-        initiator_url=sign_in_url_for(step, user) if status == 401 else "",
-        is_limited=retries.is_limited(status, headers),
-        retry_after=retries.announced_wait(headers),
+        initiator_url=(initiator or sign_in_url_for(step, user)) if status == 401 or initiator else "",
+        is_limited=reason == "rate_limited" or rate_limits.is_limited(status, headers),
+        retry_after=rate_limits.announced_wait(headers),
     )
+
+
+def lacking_scopes_sentence(headers: Mapping[str, str]) -> str:
+    """What the third party says is missing, and who can add it. Ready for `%`."""
+    missing, unknown = headers.get(for_callers.MISSING_SCOPES, ""), headers.get(for_callers.UNKNOWN_SCOPES, "")
+    sentence = _("The access that was granted doesn’t include what this needs.")
+    if missing:
+        sentence = _("The access that was granted lacks: %(scopes)s.") % {"scopes": missing}
+    if unknown:
+        sentence += " " + _("An administrator has to add this to the Application Registry first: %(scopes)s.") % {
+            "scopes": unknown
+        }
+    return sentence.replace("%", "%%")
 
 
 def sign_in_url_for(step: RestStep, user: User | None) -> str:

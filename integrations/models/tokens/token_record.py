@@ -55,6 +55,12 @@ class TokenRecord(SysIdModel):
     version = models.PositiveIntegerField(default=1, editable=False)
     lease_owner = models.CharField(max_length=32, blank=True, editable=False)
     lease_expires_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # What a third party said of this sign-in. A new sign-in forgets it.
+    forced_at = models.DateTimeField(null=True, blank=True, editable=False)  # when a refusal last forced a renewal
+    forced_version = models.PositiveIntegerField(default=0, editable=False)  # that was refused then
+    unhelpful_renewals = models.PositiveSmallIntegerField(default=0, editable=False)  # forced in a row, for nothing
+    lacking_scopes = models.JSONField(default=list, blank=True, editable=False)  # without which calls were refused
+    claims_challenge = models.TextField(blank=True, editable=False)  # as sent: what the next sign-in has to ask for
 
     not_renewed_since: datetime | None = None  # annotated by `with_failed_renewals`, like the next
     last_failure_kind: str | None = None

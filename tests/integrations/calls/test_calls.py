@@ -72,12 +72,22 @@ def test_a_second_401_is_the_answer(server: HostileServer, amira: User, connecti
 
 
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
-def test_what_cannot_be_repeated_is_not(
+def test_what_a_refused_token_kept_from_happening_is_sent_again(
     method: str, server: HostileServer, amira: User, connection: HttpConnection
 ) -> None:
-    server.on(f"{method} {API}").always(status=401)
+    server.on(f"{method} {API}").answer(status=401).answer(status=201)
     server.on(ASKED).answer(json=GRANTED)
-    assert calls.send(amira, connection, method, "/contacts", json={}).status_code == 401
+    assert calls.send(amira, connection, method, "/contacts", json={"a": 1}).status_code == 201
+    assert [call.path for call in server.calls] == [API, "/token", API]
+    assert server.calls[2].json == {"a": 1}
+
+
+def test_a_body_that_was_read_cannot_be_sent_again(
+    server: HostileServer, amira: User, connection: HttpConnection
+) -> None:
+    server.on(f"POST {API}").always(status=401)
+    server.on(ASKED).answer(json=GRANTED)
+    assert calls.send(amira, connection, "POST", "/contacts", data=iter([b"once"])).status_code == 401
     assert [call.path for call in server.calls] == [API, "/token"]
     assert Token.objects.get().access_token == "CANARY-access-2"
 

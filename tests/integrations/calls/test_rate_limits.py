@@ -10,7 +10,7 @@ import pytest
 from accounts.models import User
 from foundation.oauth_client.errors import Unreachable
 from integrations import calls
-from integrations.calls import retries
+from integrations.calls import rate_limits, retries
 from integrations.models import HttpConnection
 from tests import cast
 from tests.servers.hostile import HostileServer
@@ -105,6 +105,7 @@ def in_an_hour() -> datetime:
         {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": lambda: str(int(in_an_hour().timestamp()))},
         {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": lambda: str(int(in_an_hour().timestamp() * 1000))},
         {"X-RateLimit-Reset": "3600"},
+        {"Retry-After": lambda: in_an_hour().isoformat().replace("+00:00", "Z")},
         {"RateLimit-Remaining": "0", "RateLimit-Reset": "3600"},
         {"RateLimit": '"default";r=0;t=3600'},
         {"Retry-After": "1", "RateLimit-Remaining": "0", "RateLimit-Reset": "3600"},
@@ -135,6 +136,6 @@ def test_a_used_up_limit_is_told_as_403_as_well() -> None:
 
 @pytest.mark.parametrize("text", ["9999999999999999", "99999999999", "Fri, 31 Dec 9999 23:59:59 GMT"])
 def test_a_wait_of_centuries_stays_one_that_can_be_added_to_a_moment(text: str) -> None:
-    asked = retries.announced_wait({"Retry-After": text})
-    assert asked == retries.LONGEST_ASKED
+    asked = rate_limits.announced_wait({"Retry-After": text})
+    assert asked == rate_limits.LONGEST_ASKED
     assert (datetime.now(UTC) + timedelta(seconds=asked)).year < 3000

@@ -1,0 +1,165 @@
+"""What a third party's answer means for a call: the provider's own rules, then those for any provider.
+
+The rules are data: those of the profile of the registry, and `default_rules.CALL_RULES`. Sends nothing.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from foundation.oauth_client import default_rules
+from foundation.oauth_client.provider_profile import (
+    Meaning,
+    ProviderProfile,
+    Reply,
+    Rule,
+    find_rule,
+    seconds_to_wait,
+    value_at,
+)
+from integrations.calls import rate_limits
+
+MOST_PEEKED = 20_000  # bytes of a body that rules may look at
+MOST_SCOPES = 50
+A_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,255}")  # RFC 6749 §3.3
+LONGEST_CLAIMS = 4000
+# For callers; the others are not about the call.
+REASONS: Mapping[Meaning, str] = {
+    "token_over": "token_refused",
+    "sign_in_over": "token_refused",
+    "scope_missing": "insufficient_scope",
+    "person_must_act": "person_must_act",
+    "wait": "rate_limited",
+    "registration_wrong": "registration_wrong",
+    "plan_ended": "plan_ended",
+    "temporary": "temporary",
+    "not_found": "not_found",
+}
+ABOUT_THE_TOKEN = frozenset({"token_over", "sign_in_over", "person_must_act"})
+STREAMS = ("text/event-stream", "application/x-ndjson", "multipart/")  # they begin long before they end
+
+
+class Answer(Protocol):
+    """A response, buffered or streamed."""
+
+    @property
+    def status_code(self) -> int: ...
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnswerMeaning:
+    """What an answer means. An empty `code` is any answer that says nothing about token, scopes or limits.
+
+    `renewing_helps`: a new access token may cure it. `repeatable`: the third party has done nothing. `is_certain`: it
+    is the provider's word about this token, not only a status. `wait`: seconds, if it says so.
+    """
+
+    code: Meaning | None = None
+    renewing_helps: bool = False
+    repeatable: bool = False
+    is_certain: bool = False
+    scopes: tuple[str, ...] = ()
+    claims: str = ""
+    wait: float | None = None
+
+    @property
+    def reason(self) -> str:
+        return REASONS.get(self.code, "") if self.code else ""
+
+    @property
+    def is_about_the_token(self) -> bool:
+        return self.code in ABOUT_THE_TOKEN
+
+    @property
+    def is_passing(self) -> bool:
+        """Whether the same call may succeed later."""
+        return self.code in {"wait", "temporary"}
+
+
+NOTHING_SAID = AnswerMeaning()
+
+
+def read_meaning(profile: ProviderProfile, answer: Answer, content: Callable[[], bytes]) -> AnswerMeaning:
+    """What the answer means. `content`: reads the beginning of its body; called only if a rule may depend on it."""
+    status, headers = answer.status_code, answer.headers
+    body = content() if needs_body(profile, answer) else b""
+    text = body.decode("utf-8", "replace")
+    reply = Reply(status=status, headers=headers, document=parse_json(body), text=text)
+    own = find_rule(profile, "call", reply)
+    common = None if own or not profile.default_rules else find_rule(default_rules.CALL_RULES, "call", reply)
+    if rule := own or common:
+        return meaning_by_rule(rule, profile, reply, is_own=own is not None)
+    if rate_limits.is_limited(status, headers):
+        return AnswerMeaning(code="wait", wait=wait_of(None, profile, reply))
+    return NOTHING_SAID
+
+
+def meaning_by_rule(rule: Rule, profile: ProviderProfile, reply: Reply, *, is_own: bool) -> AnswerMeaning:
+    names_the_token = is_own or reply.status == 401 or "_token" in reply.headers.get("WWW-Authenticate", "")
+    return AnswerMeaning(
+        code=rule.means,
+        renewing_helps=rule.renewing_helps,
+        repeatable=rule.repeatable,
+        is_certain=bool(rule.when) and names_the_token,
+        scopes=missing_scopes(rule, reply) if rule.means == "scope_missing" else (),
+        claims=value_at(rule.claims, reply)[:LONGEST_CLAIMS] if rule.claims else "",
+        wait=wait_of(rule, profile, reply) if rule.means in {"wait", "temporary"} else None,
+    )
+
+
+def needs_body(profile: ProviderProfile, answer: Answer) -> bool:
+    """Whether a rule may depend on the body: that of any 4xx, or of a status for which the profile has such a rule."""
+    status = answer.status_code
+    if 400 <= status < 500 and profile.default_rules:
+        return True
+    content_type = answer.headers.get("Content-Type", "").strip().lower()
+    if status < 400 and (content_type.startswith(STREAMS) or is_long(answer)):
+        return False
+    return any(looks_at_body(rule) and applies_to(rule, status) for rule in profile.rules)
+
+
+def is_long(answer: Answer) -> bool:
+    length = answer.headers.get("Content-Length", "").strip()
+    return length.isascii() and length.isdigit() and int(length[:18]) > MOST_PEEKED
+
+
+def applies_to(rule: Rule, status: int) -> bool:
+    kinds = (rule.on,) if isinstance(rule.on, str) else rule.on
+    statuses = (rule.status,) if isinstance(rule.status, int) else rule.status
+    return "call" in kinds and (not statuses or status in statuses)
+
+
+def looks_at_body(rule: Rule) -> bool:
+    places = (*rule.when, rule.wait, rule.scopes, rule.claims)
+    return any(place.at or getattr(place, "text", False) for place in places if place)
+
+
+def parse_json(body: bytes) -> object:
+    try:
+        return json.loads(body) if body else None
+    except (ValueError, RecursionError):
+        return None
+
+
+def missing_scopes(rule: Rule, reply: Reply) -> tuple[str, ...]:
+    """The scopes that the answer names, where the rule says, or at the usual places."""
+    places = (rule.scopes,) if rule.scopes else default_rules.MISSING_SCOPES
+    named = next(filter(None, (value_at(place, reply) for place in places)), "")
+    scopes = dict.fromkeys(named.replace(",", " ").split())
+    return tuple(filter(A_SCOPE.fullmatch, scopes))[:MOST_SCOPES]
+
+
+def wait_of(rule: Rule | None, profile: ProviderProfile, reply: Reply) -> float | None:
+    """Seconds to wait: as the profile says; otherwise the longest that the usual places name."""
+    own = seconds_to_wait(profile.limits.wait, reply)
+    by_rule = seconds_to_wait((rule.wait,), reply) if rule and rule.wait else None
+    if rule in profile.rules and by_rule is not None:
+        return by_rule
+    if own is not None:
+        return own
+    waits = [wait for wait in (by_rule, rate_limits.announced_wait(reply.headers)) if wait is not None]
+    return max(waits, default=None)

@@ -1,0 +1,91 @@
+"""Step-up: scopes that a third party finds missing, and the sign-in that asks the person for them.
+
+A third party may name any scope. Only scopes that an administrator has put on the registry are asked for. It may also
+demand claims of the next sign-in (OpenID Connect Core §5.5; Microsoft calls it a claims challenge).
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from accounts.models import User
+from foundation.oauth_client.provider_profile import ProviderProfile, texts
+from integrations.models.addresses import initiator_url
+from integrations.models.registry import ApplicationRegistry, GrantType, OAuth2Credential, OAuthEntityScope
+from integrations.models.tokens import Token
+
+MOST_STORED = 50  # scopes
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepUp:
+    """`missing`: scopes without which a call was refused. `unknown`: those of them that are not on the registry.
+
+    `initiator_url`: where the person can grant the others; "" if nothing would change there.
+    """
+
+    missing: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+    initiator_url: str = ""
+
+
+def find_step_up(token_id: UUID, named: Sequence[str]) -> StepUp:
+    """The step-up for scopes that a third party has named, if any. Stores those that are missing, for the card."""
+    token = Token.objects.with_registry().filter(pk=token_id).first()
+    if token is None:
+        return StepUp()
+    credential, registry = token.credential, token.credential.registry
+    scopes = [our_name(scope, registry.readable_profile) for scope in named]
+    missing = tuple(scope for scope in scopes if scope not in token.scopes)
+    allowed = allowed_scopes(registry, missing)
+    if missing:
+        note_lacking(token, missing)
+    is_asked_again = not named and (token.missing_scopes() or token.claims_challenge)
+    can_ask = credential.is_personal and credential.profile.grant_type == GrantType.AUTHORIZATION_CODE
+    return StepUp(
+        missing=missing,
+        unknown=tuple(scope for scope in missing if scope not in allowed),
+        initiator_url=initiator_url(credential, scopes=allowed) if can_ask and (allowed or is_asked_again) else "",
+    )
+
+
+def our_name(scope: str, profile: ProviderProfile) -> str:
+    """The name by which a scope is asked for, where the provider's answers have another."""
+    return next((ours for ours, theirs in profile.scopes.aliases.items() if scope in texts(theirs)), scope)
+
+
+def allowed_scopes(registry: ApplicationRegistry, scopes: Iterable[str]) -> list[str]:
+    """Those of the scopes that an administrator has put on the registry."""
+    rows = OAuthEntityScope.objects.filter(registry=registry, scope__in=list(scopes)[:MOST_STORED])
+    return sorted(rows.values_list("scope", flat=True))
+
+
+def demanded_claims(user: User | None, credential: OAuth2Credential) -> str:
+    """The parameter `claims` of the next authorization request, as JSON; "" if no third party has demanded any."""
+    token = Token.objects.of(user, credential).only("claims_challenge").first()
+    return decode_claims(token.claims_challenge) if token else ""
+
+
+def decode_claims(challenge: str) -> str:
+    """The JSON object of a claims challenge, which may be sent in base64; "" if it is none."""
+    text = challenge.strip()
+    if text and not text.startswith("{"):
+        try:
+            padded = text.rstrip("=") + "=" * (-len(text.rstrip("=")) % 4)
+            text = base64.b64decode(padded, altchars=b"-_" if set("-_") & set(text) else None, validate=True).decode()
+        except (binascii.Error, ValueError):
+            return ""
+    try:
+        claims = json.loads(text or "null")
+    except (ValueError, RecursionError):
+        return ""
+    return json.dumps(claims, separators=(",", ":")) if isinstance(claims, dict) else ""
+
+
+def note_lacking(token: Token, missing: Iterable[str]) -> None:
+    lacking = sorted({*token.lacking_scopes, *missing})[:MOST_STORED]
+    if lacking != token.lacking_scopes:
+        Token.objects.filter(pk=token.pk).update(lacking_scopes=lacking)
