@@ -44,6 +44,12 @@ class AddressChanged(NotAuthenticated):
     """
 
 
+class RefusedAgain(NotAuthenticated):
+    """The third party refuses a token, and renewing it doesn't help. `retry_after`: seconds until it may, if known."""
+
+    retry_after: float | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class AccessToken:
     """Access token for a caller that calls the third party itself. `expires_in`: seconds, None if unknown."""
@@ -99,7 +105,23 @@ class PersonalAuthAPI:
             call = renewal.ready_call(self.user, str(alias), minimum_seconds=minimum_seconds, renews=True)
             return export_token(call or self._current(self._authenticated(alias), minimum_seconds))
         except NoUsableToken as error:
-            raise self._not_authenticated(self._authenticated(alias), error.code) from error
+            raise self._not_authenticated(self._authenticated(alias), error) from error
+
+    def token_refused(self, alias: str, access_token: str) -> AccessToken:
+        """Report that the third party refused a token of `get_token`; return a new one. Renews at most once.
+
+        `access_token`: that token, or the hexadecimal SHA-256 of it. If it isn't the current one, the current one is
+        returned. Raises what `get_token` raises, and `RefusedAgain` if renewing doesn't help.
+        """
+        integration = self._authenticated(alias)
+        try:
+            return export_token(
+                renewal.replace_refused(
+                    self.user, integration.credential, access_token, connection_url=integration.connection_url
+                )
+            )
+        except NoUsableToken as error:
+            raise self._not_authenticated(integration, error) from error
 
     def request(
         self,
@@ -133,7 +155,7 @@ class PersonalAuthAPI:
                 used_by="Python",
             )
         except NoUsableToken as error:
-            raise self._not_authenticated(integration, error.code) from error
+            raise self._not_authenticated(integration, error) from error
 
     def stream(
         self,
@@ -152,7 +174,7 @@ class PersonalAuthAPI:
             call = call or renewal.ready_call(self.user, alias, renews=True) or self._call(alias)
             return calls.stream(call, method, path, headers=headers, body=body, retries=retries, used_by=used_by)
         except NoUsableToken as error:
-            raise self._not_authenticated(self._authenticated(alias), error.code) from error
+            raise self._not_authenticated(self._authenticated(alias), error) from error
 
     def revoke_token(self, alias: str) -> RevokeResult:
         """Revoke this person's tokens for the alias: here at once, at the provider by a worker. Safe to repeat."""
@@ -202,9 +224,13 @@ class PersonalAuthAPI:
             raise NotAuthenticated(code="no_connection")
         return connection
 
-    def _not_authenticated(self, integration: Integration, code: str) -> NotAuthenticated:
-        kind = AddressChanged if code == consent.CHANGED else NotAuthenticated
-        return kind(integration.initiator_url, code=code)
+    def _not_authenticated(self, integration: Integration, error: NoUsableToken) -> NotAuthenticated:
+        if isinstance(error, renewal.RefusedAgain):
+            refused = RefusedAgain(integration.initiator_url, code=error.code)
+            refused.retry_after = error.retry_after
+            return refused
+        kind = AddressChanged if error.code == consent.CHANGED else NotAuthenticated
+        return kind(integration.initiator_url, code=error.code)
 
     def _latest_revocation(self, integration: Integration) -> Revocation | None:
         revocations = Revocation.objects.filter(user=self.user, credential=integration.credential)

@@ -1,5 +1,6 @@
 """Error responses of the API: `{"error": code, "error_description": sentence}`, without bodies or secrets."""
 
+from math import ceil
 from typing import Any
 
 from django.conf import settings
@@ -14,12 +15,12 @@ from accounts.api.permissions import InsufficientScope, challenge, throttle_unau
 from foundation.oauth_client.errors import OAuthError
 from integrations.calls import BadPath
 from integrations.models import failures
-from integrations.personal_auth import NotAuthenticated
+from integrations.personal_auth import NotAuthenticated, RefusedAgain
 
 NOT_THERE, TOO_LARGE = failures.NOT_FOUND.sentence, failures.TOO_LARGE.sentence
 NOT_CONNECTED, ADDRESS_CHANGED = failures.NOT_AUTHENTICATED.sentence, failures.MOVED.sentence
 UNREACHABLE, UNUSABLE = failures.UNREACHABLE.sentence, failures.UNUSABLE.sentence
-MISCONFIGURED = failures.MISCONFIGURED.sentence
+MISCONFIGURED, REFUSED_AGAIN = failures.MISCONFIGURED.sentence, failures.REFUSED_AGAIN.sentence
 CODES = {status: answer.code for status, answer in failures.OF_REQUEST.items()}
 NAMED_CODES = [answer.code for answer in failures.NAMED]
 UNAUTHENTICATED = (exceptions.NotAuthenticated, exceptions.AuthenticationFailed)
@@ -34,7 +35,8 @@ def handle_exception(error: Exception, context: dict[str, Any]) -> Response | No
     if isinstance(error, NotAuthenticated):
         answer = failures.answer_without_token(error.code)
         body = {**shape(answer.code, answer.sentence), "initiator_url": error.initiator_url}
-        return Response(body, status=answer.status)
+        wait = error.retry_after if isinstance(error, RefusedAgain) else None
+        return Response(body, status=answer.status, headers={"Retry-After": str(ceil(wait))} if wait else None)
     if isinstance(error, OAuthError):
         return provider_error(error)
     error = to_api_exception(error, context)

@@ -19,6 +19,7 @@ from integrations.api.errors import (
     MISCONFIGURED,
     NOT_CONNECTED,
     NOT_THERE,
+    REFUSED_AGAIN,
     TOO_LARGE,
     UNREACHABLE,
     UNUSABLE,
@@ -47,6 +48,11 @@ ERRORS: dict[str, Any] = {
 }
 ERRORS["AddressChangedError"] = object_schema(
     error={**TEXT, "enum": ["address_changed"]},
+    error_description=TEXT,
+    initiator_url={**TEXT, "description": "Path of this site where the person can sign in again."},
+)
+ERRORS["TokenRefusedError"] = object_schema(
+    error={**TEXT, "enum": ["token_refused"]},
     error_description=TEXT,
     initiator_url={**TEXT, "description": "Path of this site where the person can sign in again."},
 )
@@ -87,7 +93,7 @@ class Refusal:
 
 def example(code: str, sentence: str) -> dict[str, str]:
     body = {"error": code, "error_description": sentence}
-    if code not in {"integration_not_authenticated", "address_changed"}:
+    if code not in {"integration_not_authenticated", "address_changed", "token_refused"}:
         return body
     return {**body, "initiator_url": "/oauth_initiator.do?oauth_requestor_context=oauth_2_0_credentials&…"}
 
@@ -147,6 +153,13 @@ REFUSALS: dict[str, Refusal] = {
         when="The integration was moved to another address, which the person hasn't confirmed yet.",
         examples=[("address_changed", ADDRESS_CHANGED)],
         schemas=("AddressChangedError",),
+    ),
+    "409 refused": Refusal(
+        name="TokenRefused",
+        when="Renewing the token doesn't help; or the integration was moved to another address.",
+        examples=[("token_refused", REFUSED_AGAIN), ("address_changed", ADDRESS_CHANGED)],
+        headers=MAY_WAIT,
+        schemas=("TokenRefusedError", "AddressChangedError"),
     ),
     "413": Refusal(
         name="RequestTooLarge",
@@ -228,8 +241,8 @@ ASKS_A_PROVIDER = ("502", "504")
 class ApiSchema(AutoSchema):
     """Schema of a view, from its attributes.
 
-    `asks_a_provider`, `is_paged`, `needs_sign_in` (to the integration), and `passes_on`: the response is the third
-    party's, so any status may have any body.
+    `asks_a_provider`, `is_paged`, `needs_sign_in` (to the integration), `may_refuse_again`, and `passes_on`: the
+    response is the third party's, so any status may have any body.
     """
 
     def get_operation(self, *arguments: Any, **options: Any) -> dict[str, Any] | None:
@@ -245,7 +258,8 @@ class ApiSchema(AutoSchema):
             operation["responses"].setdefault(status, reference("responses", REFUSALS[status].name))
         if getattr(self.view, "needs_sign_in", False):
             operation["responses"]["401"] = reference("responses", REFUSALS["401 there"].name)
-            operation["responses"]["409"] = reference("responses", REFUSALS["409"].name)
+            conflict = "409 refused" if getattr(self.view, "may_refuse_again", False) else "409"
+            operation["responses"]["409"] = reference("responses", REFUSALS[conflict].name)
         operation["responses"] = dict(sorted(operation["responses"].items()))
         return operation
 

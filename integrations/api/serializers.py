@@ -117,6 +117,13 @@ class AccessTokenSerializer(serializers.Serializer[Any]):
         return " ".join(token.scopes)
 
 
+@example(access_token="…")  # noqa: S106 - not a password
+class RefusedTokenSerializer(serializers.Serializer[Any]):
+    """The access token that the third party refused, or the hexadecimal SHA-256 of it."""
+
+    access_token = serializers.CharField(max_length=65_536, trim_whitespace=False)
+
+
 class RemoteTablePageSerializer(serializers.Serializer[Any]):
     page = serializers.IntegerField(default=1, min_value=1, max_value=1_000_000, help_text="From 1.")
 

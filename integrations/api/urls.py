@@ -14,6 +14,7 @@ urlpatterns = [
     path("integrations/<str:alias>/token-valid/", views.TokenValid.as_view(), name="token-valid"),
     path("integrations/<str:alias>/revoke/", views.Revoke.as_view(), name="revoke"),
     path("integrations/<str:alias>/token/", views.Token.as_view(), name="token"),
+    path("integrations/<str:alias>/token-refused/", views.TokenRefused.as_view(), name="token-refused"),
     re_path(r"^integrations/(?P<alias>[^/]+)/proxy/(?P<path>[\s\S]*)", proxy.Proxy.as_view(), name="proxy"),
     path("remote-tables/<str:name>/rows/", remote_tables.RemoteTableRows.as_view(), name="remote-table-rows"),
     path("subflows/<str:name>/runs/", views.Runs.as_view(), name="subflow-runs"),

@@ -24,6 +24,7 @@ from integrations.api.serializers import (
     IntegrationSerializer,
     MinimumSecondsSerializer,
     PageSerializer,
+    RefusedTokenSerializer,
     RevokeResultSerializer,
     StartSerializer,
     SubflowRunSerializer,
@@ -53,7 +54,7 @@ class ApiView(APIView):
 
     permission_classes = [MayUseIntegrations, HasScopes]
     scopes: ClassVar[dict[str, list[str]]]
-    needs_sign_in = asks_a_provider = is_paged = passes_on = False
+    needs_sign_in = asks_a_provider = is_paged = passes_on = may_refuse_again = False
     alias_name = ""  # of the alias in the address, once it is known
 
     def needed_scopes(self, method: str) -> list[str]:
@@ -71,6 +72,14 @@ def get_integration(user: Any, reference: str) -> Integration:
     integration = integration_named(user, reference)
     if integration is None:
         raise Http404
+    return integration
+
+
+def get_exportable(user: Any, reference: str) -> Integration:
+    """The same, if it hands out tokens; otherwise 403."""
+    integration = get_integration(user, reference)
+    if not integration.alias.allow_token_export:
+        raise PermissionDenied("This integration doesn't hand out tokens.", code="export_not_allowed")
     return integration
 
 
@@ -147,10 +156,32 @@ class Token(ApiView):
         """An access token of the person for the third party, renewed if necessary."""
         parameters = MinimumSecondsSerializer(data=request.query_params)
         parameters.is_valid(raise_exception=True)
-        integration = get_integration(request.user, alias)
-        if not integration.alias.allow_token_export:
-            raise PermissionDenied("This integration doesn't hand out tokens.", code="export_not_allowed")
+        integration = get_exportable(request.user, alias)
         token = api_of(request).get_token(alias, minimum_seconds=parameters.validated_data["minimum_seconds"])
+        if integration.token:
+            note_use(integration.token, program_of(request.auth))
+        return Response(AccessTokenSerializer(token).data)
+
+
+class TokenRefused(ApiView):
+    scopes = {"POST": ["tokens:read", SERVICE]}
+    needs_sign_in = asks_a_provider = may_refuse_again = True
+
+    @extend_schema(
+        operation_id="integrations_token_refused",
+        request=RefusedTokenSerializer,
+        responses={200: AccessTokenSerializer},
+    )
+    def post(self, request: Request, alias: str) -> Response:
+        """Report that the third party refused a token that was handed out, and get another one.
+
+        The token is renewed once. If it is not the current one, the current one is the answer. 409 `token_refused` if
+        renewing doesn't help.
+        """
+        integration = get_exportable(request.user, alias)
+        report = RefusedTokenSerializer(data=request.data)
+        report.is_valid(raise_exception=True)
+        token = api_of(request).token_refused(alias, report.validated_data["access_token"])
         if integration.token:
             note_use(integration.token, program_of(request.auth))
         return Response(AccessTokenSerializer(token).data)

@@ -128,7 +128,7 @@ def is_long(answer: Answer) -> bool:
 
 
 def applies_to(rule: Rule, status: int) -> bool:
-    kinds = (rule.on,) if isinstance(rule.on, str) else rule.on
+    kinds = (rule.request,) if isinstance(rule.request, str) else rule.request
     statuses = (rule.status,) if isinstance(rule.status, int) else rule.status
     return "call" in kinds and (not statuses or status in statuses)
 

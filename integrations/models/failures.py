@@ -82,6 +82,9 @@ FAILURES: dict[str, Failure] = {
     "nothing_to_choose": Failure(fault=Fault.PERSON, ending="nothing_to_choose"),
     "declined": Failure(fault=Fault.PERSON, ending="denied"),
     **rows(Fault.PERSON, "sign_in_over", "value_missing"),
+    "token_refused": Failure(
+        fault=Fault.PERSON, for_programs="The third party refuses a token that renewing doesn't cure."
+    ),
     "person_must_act": Failure(
         fault=Fault.PERSON,
         ending="unfinished",
@@ -284,6 +287,15 @@ TOO_LARGE = Answer(
     sentence="The body is larger than %(limit)d bytes.",
 )
 # Answers to what is wrong with the request alone, one for each status
+REFUSED_AGAIN = Answer(
+    code="token_refused",
+    fault=Fault.PERSON,
+    status=409,
+    sentence=(
+        "The token was renewed lately, or the provider itself still accepts it: renewing it doesn't help. "
+        "The call may need something that was not granted."
+    ),
+)
 OF_REQUEST = {
     answer.status: answer
     for answer in (
@@ -363,7 +375,7 @@ def by_code(*groups: Iterable[Answer]) -> dict[str, Answer]:
     return {answer.code: answer for group in groups for answer in group}
 
 
-OF_INTEGRATION = (NOT_AUTHENTICATED, MOVED, MISCONFIGURED, UNREACHABLE, UNUSABLE)
+OF_INTEGRATION = (NOT_AUTHENTICATED, MOVED, REFUSED_AGAIN, MISCONFIGURED, UNREACHABLE, UNUSABLE)
 ANSWERS = by_code(OF_INTEGRATION, OF_REQUEST.values(), NAMED, OF_RUNS)
 
 
@@ -380,7 +392,7 @@ def status_of(error: OAuthError) -> int:
 
 def answer_without_token(code: str) -> Answer:
     """Return the answer if there is no usable token. `code`: the reason."""
-    return MOVED if code == MOVED.code else NOT_AUTHENTICATED
+    return next((answer for answer in (MOVED, REFUSED_AGAIN) if answer.code == code), NOT_AUTHENTICATED)
 
 
 def fault_in_run(code: str) -> Fault | None:
