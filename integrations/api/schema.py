@@ -99,6 +99,21 @@ def example(code: str, sentence: str) -> dict[str, str]:
 
 
 PASSED_ON = "PassedOn"
+PASSED_ON_HEADERS: dict[str, Any] = {
+    name: {"description": description, "schema": TEXT}
+    for name, description in (
+        ("Keyrack-Location", "The third party's `Location`."),
+        ("Keyrack-Challenge", "The third party's `WWW-Authenticate` about the token (RFC 6750 §3)."),
+        (
+            "Keyrack-Reason",
+            "What the response means: `token_refused`, `insufficient_scope`, `person_must_act`, `rate_limited`, "
+            "`registration_wrong`, `plan_ended`, `temporary` or `not_found`. Absent if it means nothing special.",
+        ),
+        ("Keyrack-Missing-Scopes", "With `insufficient_scope`: the missing scopes, if the third party names them."),
+        ("Keyrack-Unknown-Scopes", "Those of them that an administrator has to add to the set-up first."),
+        ("Keyrack-Initiator-Url", "Path of this site where the person can grant what is missing."),
+    )
+}
 CHALLENGED = (("WWW-Authenticate", "Challenge"),)
 MAY_WAIT = (("Retry-After", "RetryAfter"),)
 NO_TOKEN = ("not_authenticated", "Authentication credentials were not provided.")
@@ -299,6 +314,7 @@ def add_components(result: dict[str, Any], **_options: Any) -> dict[str, Any]:
     ours = "401, 403, 404, 405, 409, 429, 502 and 504 may also be Keyrack's own, in its usual error format."
     components["responses"][PASSED_ON] = {
         "description": f"The third party's response, unchanged in status and body. {ours}",
+        "headers": PASSED_ON_HEADERS,
         "content": {"*/*": {"schema": {}}},
     }
     return result

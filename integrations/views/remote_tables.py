@@ -53,7 +53,7 @@ def trouble_of(error: Exception, table: RemoteTable, source: Integration | None)
     if isinstance(error, NoUsableToken) and source:
         if error.code == consent.CHANGED:
             return moved(names)
-        return less_access(names) if error.code == "insufficient_scope" else signed_out(source, names)
+        return less_access(source, names) if error.code == "insufficient_scope" else signed_out(source, names)
     if isinstance(error, NotAllowed):
         return Trouble(
             kind="forbidden",
@@ -130,12 +130,18 @@ def moved(names: dict[str, str]) -> Trouble:
     )
 
 
-def less_access(names: dict[str, str]) -> Trouble:
+def less_access(source: Integration, names: dict[str, str]) -> Trouble:
+    """The third party has just said what is missing, if it says so at all."""
+    if source.token:
+        source.token.refresh_from_db(fields=["lacking_scopes"])
+    unknown = sorted(set(source.lacking_scopes) - set(source.grantable_scopes))
+    add_first = _("Add these scopes to the Application Registry, so that people can grant them: %(scopes)s")
     return Trouble(
         kind="sign_in_again",
         icon="key",
         heading=_("%(provider)s gave less access than %(table)s needs") % names,
         text=_("Authenticate again and allow everything that is asked for."),
+        for_administrator=add_first % {"scopes": ", ".join(unknown)} if unknown else "",
     )
 
 
@@ -253,7 +259,8 @@ def sign_in_url(request: Request, source: Integration | None) -> str:
     here = request.get_full_path()
     if source is None:
         return ""
-    return f"{source.initiator_url}&{urlencode({'next': here})}" if len(here) <= LONGEST_NEXT else source.initiator_url
+    url = source.more_access_url or source.initiator_url
+    return f"{url}&{urlencode({'next': here})}" if len(here) <= LONGEST_NEXT else url
 
 
 def rows_context(request: Request, table: RemoteTable, answer: Answer) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from integrations.models.card.states import (
 )
 from integrations.models.card.token_details import TokenDetails
 from integrations.models.events import Event
-from integrations.models.registry import Alias, ApplicationRegistry, OAuth2Credential
+from integrations.models.registry import Alias, ApplicationRegistry, GrantType, OAuth2Credential
 from integrations.models.tokens import (
     AuthorizationAttempt,
     Revocation,
@@ -257,6 +257,22 @@ class Integration(TokenDetails):
     @property
     def missing_scope_labels(self) -> list[str]:
         return self.scopes.labels(self.registry.pk, self.token.missing_scopes()) if self.token else []
+
+    @property
+    def lacking_scope_labels(self) -> list[str]:
+        """Scopes without which the third party refused calls, and which were not granted since."""
+        return self.scopes.labels(self.registry.pk, self.lacking_scopes)
+
+    @property
+    def grantable_scopes(self) -> list[str]:
+        """Those of the lacking scopes that an administrator has put on the registry."""
+        return [scope for scope in self.lacking_scopes if self.scopes.knows(self.registry.pk, scope)]
+
+    @property
+    def more_access_url(self) -> str:
+        """Where the person can grant lacking scopes; "" if they cannot."""
+        can_ask = self.grant_type == GrantType.AUTHORIZATION_CODE and not self.is_shared
+        return initiator_url(self.credential, scopes=self.grantable_scopes) if can_ask and self.grantable_scopes else ""
 
     @property
     def sign_in_may_fail(self) -> bool:

@@ -18,6 +18,9 @@ class ScopeBook:
             if profile_id is not None:
                 self.requested.setdefault(profile_id, []).append(scope)
 
+    def knows(self, registry_id: UUID, scope: str) -> bool:
+        return (registry_id, scope) in self.words
+
     def labels(self, registry_id: UUID, scopes: Iterable[str]) -> list[str]:
         """Return the scopes' names, or the scopes themselves if an administrator has not named them."""
         return [self.words.get((registry_id, scope), scope) for scope in scopes]

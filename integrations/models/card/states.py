@@ -209,6 +209,13 @@ STATES: dict[State, StateRow] = {
                         ),
                     ),
                     Case(
+                        when=("must_confirm",),
+                        text=_(
+                            "<strong>%(name)s wants you to sign in again.</strong> Its rules ask for more than a "
+                            "renewal can bring, for example a second step."
+                        ),
+                    ),
+                    Case(
                         when=("was_refused",),
                         text=_(
                             "<strong>%(name)s no longer accepts your sign-in.</strong> This happens after a password "

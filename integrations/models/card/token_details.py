@@ -94,6 +94,16 @@ class TokenDetails:
         return bool(self.token and self.token.state == TokenState.NEEDS_REAUTH)
 
     @property
+    def must_confirm(self) -> bool:
+        """Whether the third party demands something of the person that a renewal does not bring."""
+        return self.failure_code == "person_must_act"
+
+    @property
+    def lacking_scopes(self) -> list[str]:
+        token = self.token
+        return [scope for scope in token.lacking_scopes if scope not in token.scopes] if token else []
+
+    @property
     def was_interrupted(self) -> bool:
         """Whether a process of Keyrack died during the renewal, which is our fault."""
         return self.failure_code == INTERRUPTED

@@ -22,7 +22,7 @@ CLAIMS = {
     "WWW-Authenticate": 'Bearer realm="", authorization_uri="https://login.example/authorize", '
     'error="insufficient_claims", claims="eyJhY2Nlc3NfdG9rZW4iOnt9fQ=="'
 }
-DEAD = [
+DEAD: list[dict[str, Any]] = [
     {"status": 401},
     {"status": 401, "headers": INVALID, "text": ""},
     {"status": 403, "headers": INVALID, "json": {"message": "Invalid access token."}},

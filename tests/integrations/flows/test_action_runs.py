@@ -205,3 +205,28 @@ def test_what_is_typed_as_json_is_read_as_json() -> None:
     assert actions.parse_inputs(declared, {"v": '{"a": 1}', "n": "1"}) == {"v": {"a": 1}, "n": "1"}
     with pytest.raises(actions.BadInputs, match="isn’t valid JSON"):
         actions.parse_inputs(declared, {"v": "{"})
+
+
+def test_a_missing_scope_is_told_apart_from_other_refusals(
+    northwind: Alias, amira: User, server: HostileServer
+) -> None:
+    walks.registry_of(northwind).scopes.create(scope="notes:write", name="Write notes")
+    challenge = 'Bearer error="insufficient_scope", scope="notes:write secret%all"'
+    server.on("GET /api/notes").answer(status=403, headers={"WWW-Authenticate": challenge}).answer(status=403)
+    action = action_of(northwind, path="notes")
+    result = run(action, amira)
+    assert result.failure
+    assert (result.failure.code, result.failure.http_status) == ("insufficient_scope", 403)
+    assert "lacks: notes:write secret%all." in result.failure.sentence
+    assert "add this to the Application Registry first: secret%all." in result.failure.sentence
+    assert result.failure.initiator_url.endswith("&scope=notes%3Awrite")
+    assert failure(run(action, amira)) == "http_403"
+
+
+def test_a_limit_inside_another_status_is_a_limit(northwind: Alias, amira: User, server: HostileServer) -> None:
+    rule = {"on": "call", "when": [{"at": "/code", "equals": 9}], "means": "wait", "wait": {"at": "/seconds"}}
+    ApplicationRegistry.objects.update(provider_profile={"rules": [rule]})
+    server.on("GET /api/notes").answer(status=400, json={"code": 9, "seconds": 30})
+    result = run(action_of(northwind, path="notes"), amira)
+    assert result.failure
+    assert (result.failure.is_limited, result.failure.retry_after) == (True, 30)

@@ -161,3 +161,28 @@ def test_a_path_cannot_leave_the_connection(as_amira: Client, table: RemoteTable
     RemoteTable.objects.update(path="../../admin")
     assert trouble(page(as_amira)) == "wrong"
     assert server.calls == []
+
+
+def test_a_missing_scope_is_no_lack_of_permission(
+    as_amira: Client, alias: Alias, table: RemoteTable, server: HostileServer
+) -> None:
+    """The person can grant it, if an administrator has set it up."""
+    registry = walks.registry_of(alias)
+    challenge = 'Bearer error="insufficient_scope", scope="incidents.read secret.all"'
+    server.on(ROWS).always(status=403, headers={"WWW-Authenticate": challenge})
+    registry.scopes.create(scope="incidents.read", name="Read incidents")
+    html = page(as_amira)
+    assert trouble(html) == "sign_in_again"
+    assert "gave less access than Incidents needs" in html
+    [link] = re.findall(r'href="(/oauth_initiator.do[^"]+)" target="keyrack-connect" data-connect', html)
+    assert "scope=incidents.read&amp;next=" in link
+
+
+def test_a_scope_that_is_not_set_up_is_told_to_the_administrator(
+    admin: User, alias: Alias, table: RemoteTable, server: HostileServer
+) -> None:
+    cast.signed_in(admin, alias)
+    server.on(ROWS).always(status=401, json={"error": "missing_scope", "needed": "secret.all"})
+    html = page(client_of(admin))
+    assert "Add these scopes to the Application Registry, so that people can grant them: secret.all" in html
+    assert len(server.calls) == 1
