@@ -60,7 +60,7 @@ class Migration(migrations.Migration):
             name='refresh_expiry',
             field=models.CharField(blank=True, choices=[('', 'Assumed'), ('entered', 'Entered'), ('rolling', 'Entered, and counted from each renewal'), ('known', 'Known'), ('extended', 'Extended by each renewal')], editable=False, max_length=10),
         ),
-        migrations.RunPython(tell_entered_ends_from_told_ones, migrations.RunPython.noop),
+        migrations.AddField(
             model_name='token',
             name='forced_at',
             field=models.DateTimeField(blank=True, editable=False, null=True),
@@ -85,4 +85,5 @@ class Migration(migrations.Migration):
             name='claims_challenge',
             field=models.TextField(blank=True, editable=False),
         ),
+        migrations.RunPython(tell_entered_ends_from_told_ones, migrations.RunPython.noop),
     ]
