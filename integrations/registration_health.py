@@ -156,15 +156,28 @@ def report_refusal(registry: ApplicationRegistry, error: OAuthError, user_id: in
 
 def report_unusable(registry: ApplicationRegistry, error: OAuthError, *, since: datetime | None) -> None:
     """Report that the provider has responded without a token for days, and has granted nobody one meanwhile."""
-    if since is None or since > timezone.now() - UNUSABLE_AT_MOST:
-        return
-    tokens = Token.objects.filter(credential__profile__registry=registry)
-    renewed = Renewal.objects.filter(
-        token_id__in=tokens.values("pk"), outcome=RenewalOutcome.RENEWED, asked_at__gt=since
-    )
-    if not (renewed.exists() or tokens.filter(signed_in_at__gt=since).exists()):
+    is_long = since is not None and since <= timezone.now() - UNUSABLE_AT_MOST
+    if since is not None and is_long and not has_granted_since(registry, since):
         words = error.reason or error.description
         registry.note_misconfigured(UNUSABLE_ANSWERS, reason=f"{error.code}: {words}" if words else error.code)
+
+
+def report_given_up(registry: ApplicationRegistry, error: OAuthError, *, since: datetime) -> None:
+    """Report that a sign-in ends after unexplained refusals, if nobody was granted anything meanwhile.
+
+    When the registry is saved, the sign-in is tried once more.
+    """
+    if not has_granted_since(registry, since):
+        words = f"{error.code} {error.reason}".strip()
+        registry.note_misconfigured(UNEXPLAINED_REFUSALS, use=Use.REFUSALS, reason=words)
+
+
+def has_granted_since(registry: ApplicationRegistry, since: datetime) -> bool:
+    """Whether the provider has granted anybody tokens since then."""
+    tokens = Token.objects.filter(credential__profile__registry=registry)
+    renewed = Renewal.objects.filter(outcome=RenewalOutcome.RENEWED, asked_at__gt=since)
+    is_renewed = renewed.filter(token_id__in=tokens.values("pk")).exists()
+    return is_renewed or tokens.filter(signed_in_at__gt=since).exists()
 
 
 def several_failed_sign_in(registry: ApplicationRegistry, code: str) -> bool:
@@ -214,6 +227,7 @@ __all__ = [
     "is_held",
     "last_check",
     "note_accepted",
+    "report_given_up",
     "report_refusal",
     "report_unusable",
     "several_failed_sign_in",

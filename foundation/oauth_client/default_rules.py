@@ -72,8 +72,7 @@ _PAGE_OVER_CODES = (
     r"expired.?(session|login|flow|request)",
 )
 _PAGE_OVER_TEXTS = (
-    r"\b(session|login|log.?in|sign.?in|authentication|flow|page)\b.{0,30}"
-    r"\b(expired|timed.?out|timeout|no longer valid)",
+    r"\b(session|login|log.?in|sign.?in|authentication|flow|page)\b.{0,30}\b(expired|timed.?out|timeout)\b",
     r"(authentication|login|session)_expired|took too long|\bAADSTS(50089|50196)\b",
 )
 _DECLINED_CODES = (

@@ -85,5 +85,10 @@ class Migration(migrations.Migration):
             name='claims_challenge',
             field=models.TextField(blank=True, editable=False),
         ),
+        migrations.AlterField(
+            model_name='applicationregistry',
+            name='misconfigured_use',
+            field=models.CharField(blank=True, choices=[('tokens', 'Tokens'), ('sign_in', 'Sign-in'), ('revocation', 'Revocation'), ('refusals', 'Refusals')], editable=False, max_length=20),
+        ),
         migrations.RunPython(tell_entered_ends_from_told_ones, migrations.RunPython.noop),
     ]

@@ -139,7 +139,7 @@ FAILURES: dict[str, Failure] = {
     UNEXPLAINED_REFUSALS: Failure(
         fault=Fault.SET_UP,
         for_administrators=_(
-            "The provider refuses renewals without a reason, after a change of this registry or for several people. "
+            "The provider refuses renewals without a clear reason, so our registration may be the cause. "
             "Compare Client ID, Client Secret, Token URL and Send Credentials with what is registered there."
         ),
     ),

@@ -34,9 +34,9 @@ class CallbackError:
 def read_error(registry: ApplicationRegistry, parameters: Mapping[str, str]) -> CallbackError:
     """The error that the parameters of a callback name. Other names than `error` count if there is no code."""
     profile = profile_of(registry)
-    code = error_code(parameters, profile)
-    if parameters.get("code") and not parameters.get("error"):
+    if any(parameters.get(name) for name in texts(profile.callback.code)) and not parameters.get("error"):
         return CallbackError()
+    code = error_code(parameters, profile)
     rule = rule_for(Reply(document=dict(parameters)), "callback", profile)
     meaning = rule.means if rule else ""
     return CallbackError(code=code or meaning, meaning=meaning, reason=reason_of(parameters, profile))

@@ -27,10 +27,9 @@ from foundation.secrets_at_rest import Unreadable
 from integrations import registration_health
 from integrations.connections import step_up
 from integrations.connections.authorization.callback_errors import read_error
+from integrations.connections.authorization.failures import fail_attempt, fail_with_error
 from integrations.connections.authorization.storage import (
     NotAvailable,
-    fail_attempt,
-    fail_with_error,
     fetch_and_store,
     integration_for,
     is_still_available,
@@ -186,14 +185,14 @@ def complete(
     callback = attempt.registry.readable_profile.callback
     codes = (first_value(parameters, name) for name in texts(callback.code))
     code = next(filter(None, codes), "")
-    said = read_error(attempt.registry, {name: values[0] for name, values in parameters.items() if values})
-    refusal = refusal_code(attempt, parameters, said.code)
+    error = read_error(attempt.registry, {name: values[0] for name, values in parameters.items() if values})
+    refusal = refusal_code(attempt, parameters, error.code)
     if refusal or not code:
-        is_said = bool(said.code) and refusal == said.code
+        is_theirs = bool(error.code) and refusal == error.code
         # Administrators must learn of an error about our registration, as at the token endpoint.
-        broken = Use.SIGN_IN if is_said and said.is_ours else None
-        meaning = said.meaning if is_said else ""
-        fail_attempt(attempt, refusal or "missing_code", reason=said.reason, broken=broken, meaning=meaning)
+        broken = Use.SIGN_IN if is_theirs and error.is_ours else None
+        meaning = error.meaning if is_theirs else ""
+        fail_attempt(attempt, refusal or "missing_code", reason=error.reason, broken=broken, meaning=meaning)
         return attempt
     fetch_and_store(attempt, partial(exchange_code, attempt, code, parameters))
     return attempt

@@ -5,7 +5,6 @@ sent to are those that its owner has agreed to.
 """
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 
@@ -15,23 +14,23 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from foundation.error_boundary import error_boundary
-from foundation.oauth_client import error_codes, provider_requests
+from foundation.oauth_client import provider_requests
 from foundation.oauth_client.answers import TokenAnswer
-from foundation.oauth_client.errors import ClockSkew, Misconfigured, OAuthError
+from foundation.oauth_client.errors import OAuthError
 from foundation.oauth_client.provider_profile.format import Lookup
 from foundation.oauth_client.provider_requests import Choice
 from foundation.secrets_at_rest import value_or_blank
 from integrations import circuit_breaker, registration_health
 from integrations.connections import tasks
 from integrations.connections.authorization.account import account_of
+from integrations.connections.authorization.failures import fail_attempt, fail_with_error
 from integrations.models import admission, events, revocation_reach
-from integrations.models.card import Ending, Integration, build_integrations, ending_of_failure
+from integrations.models.card import Integration, build_integrations
 from integrations.models.events import EventKind
 from integrations.models.registry import (
     SET_UP,
     Alias,
     ApplicationRegistry,
-    GrantType,
     HttpConnection,
     OAuth2Credential,
     OtherAccount,
@@ -49,14 +48,6 @@ from integrations.models.tokens import (
     TokenState,
     consent,
 )
-
-# Failures that say nothing about our set-up, however many people meet them.
-OF_THE_PERSON = {
-    *(Ending.DENIED, Ending.UNFINISHED, Ending.PAGE_OVER, Ending.UNANSWERED, Ending.CLOCKS_DIFFER),
-    *(Ending.NO_LONGER_AVAILABLE, Ending.ACCOUNT_REFUSED, Ending.MISCONFIGURED),
-}
-OF_OURS = {"internal_error", "unreadable", "registration_changed"}
-PROBLEM_CODE = re.compile(r"[A-Za-z0-9_.-]{1,60}")
 
 
 class NotAvailable(Exception):
@@ -212,38 +203,6 @@ def choose_value(user: User, attempt: AuthorizationAttempt, value: str) -> None:
     chosen = replace(answer, kept={**answer.kept, **option["also"], pending.name: value})
     attempt.hold(chosen)
     find_values(attempt, chosen)
-
-
-def fail_attempt(
-    attempt: AuthorizationAttempt, code: str, *, reason: str = "", broken: Use | None = None, meaning: str = ""
-) -> None:
-    """End the sign-in with this code. `broken`: the use for which our registration at the provider is broken.
-
-    If several people fail with the same code and nobody succeeds in between, our set-up is to blame as well.
-    """
-    events.log_event(attempt.user, attempt.credential, EventKind.SIGN_IN_FAILED, code)
-    if not broken and may_be_set_up(attempt, code, meaning):
-        is_for_several = registration_health.several_failed_sign_in(attempt.registry, code)
-        broken, meaning = (Use.SIGN_IN, "registration_wrong") if is_for_several else (None, meaning)
-    attempt.finish(AttemptStatus.FAILED, failure_code=code, failure_reason=reason, meaning=meaning)
-    if broken:
-        problem = code if PROBLEM_CODE.fullmatch(code) else "unknown_error"
-        attempt.registry.note_misconfigured(problem, use=broken, reason=reason)
-
-
-def may_be_set_up(attempt: AuthorizationAttempt, code: str, meaning: str) -> bool:
-    """Whether a failure like this can be due to our set-up, if it happens to several people."""
-    is_password = attempt.credential.profile.grant_type == GrantType.PASSWORD and meaning != "second_step"
-    return not (is_password or code in OF_OURS or ending_of_failure(code, meaning) in OF_THE_PERSON)
-
-
-def fail_with_error(attempt: AuthorizationAttempt, error: OAuthError, *, use: Use = Use.TOKENS) -> None:
-    """End the sign-in with this error. `use`: what our registration was used for."""
-    is_about_sign_in = error.code in error_codes.ABOUT_SIGN_IN or isinstance(error, ClockSkew)
-    broken = Use.SIGN_IN if is_about_sign_in else use
-    is_ours = isinstance(error, Misconfigured | ClockSkew)
-    reason = error.reason or error.description
-    fail_attempt(attempt, error.code, reason=reason, broken=broken if is_ours else None, meaning=error.meaning)
 
 
 def settle_attempt(attempt: AuthorizationAttempt) -> None:

@@ -121,7 +121,10 @@ def renew_under_lease(token: Versioned, *, is_rejected: bool = False) -> Token:
         if stored.version != token.version:
             return ensure_readable(stored)
         if not stored.renews_itself:
-            return usable_or_raise(stored, NoUsableToken(stored.failure_code or "expired"))
+            over = NoUsableToken(stored.failure_code or "expired")
+            if is_rejected:
+                raise over
+            return usable_or_raise(stored, over)
         if not (stored.is_client_credentials or value_or_blank(stored, "refresh_token")):
             return usable_or_raise(stored, unreadable_error(stored))
         registry = stored.credential.registry

@@ -53,8 +53,8 @@ def seconds_until_allowed(token: Versioned, limits: Limits) -> float:
     if not (limits.renewals and limits.seconds):
         return 0
     now, span = timezone.now(), timedelta(seconds=limits.seconds)
-    asked = Renewal.objects.filter(token_id=token.pk, asked_at__gt=now - span).order_by("-asked_at")
-    counted = list(asked.values_list("asked_at", flat=True)[: limits.renewals])
+    recent = Renewal.objects.filter(token_id=token.pk, asked_at__gt=now - span).order_by("-asked_at")
+    counted = list(recent.values_list("asked_at", flat=True)[: limits.renewals])
     return (counted[-1] + span - now).total_seconds() if len(counted) == limits.renewals else 0
 
 

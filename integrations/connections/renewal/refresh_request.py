@@ -31,6 +31,7 @@ INTERNAL_ERROR = "internal_error"
 EXPECTED = (OAuthError, NoUsableToken, OperationalError, InterfaceError)
 PAUSE_AFTER_FAULT = timedelta(minutes=1)  # after an internal error
 PAUSE = timedelta(seconds=2)  # after a provider was down, in which no process renews this token
+QUICK_TRIES = 3  # with that pause
 BRAKE, BRAKE_FACTOR = timedelta(seconds=30), 4  # after responses without a token: 30 s, 2 min, 8 min and so on
 LONGEST_PAUSE = timedelta(hours=1)  # at most, whatever the server asks for
 LONGEST_BACK_OFF = timedelta(minutes=30)  # at most, after repeated responses without a token
@@ -194,13 +195,16 @@ def store_interruption(attempt: Renewal) -> None:
 def pause_after(error: OAuthError, earlier: int = 0) -> timedelta:
     """The pause after a failure. It grows with `earlier` if the provider responds without a token each time.
 
-    It stays short if the provider is down, which the circuit breaker handles, or if the registration is broken, whose
-    renewals are held.
+    It stays short at first if the provider is down, which the circuit breaker handles, and if the registration is
+    broken, whose renewals are held.
     """
     jitter = random.uniform(1, 1.5)  # noqa: S311 - not a secret
     is_answer = isinstance(error, Unusable) or bool(error.meaning) or 400 <= error.status < 500
     is_growing = is_answer and not isinstance(error, Misconfigured)
-    pause = min(BRAKE * BRAKE_FACTOR ** min(earlier, 8), LONGEST_BACK_OFF) if is_growing else PAUSE
+    factor: int = BRAKE_FACTOR ** min(earlier, 8)
+    pause = min(BRAKE * factor, LONGEST_BACK_OFF)
+    if not is_growing:
+        pause = PAUSE if earlier < QUICK_TRIES else BRAKE
     pause *= jitter
     retry_after = (error.retry_after or 0) if isinstance(error, Unreachable) else 0
     return max(pause, min(timedelta(seconds=retry_after), LONGEST_PAUSE))
@@ -271,6 +275,7 @@ def retriable_error(token: Token, error: OAuthError) -> OAuthError:
         return error
     since = journal.failing_since(token, Unexplained)
     if since is not None and since < timezone.now() - UNEXPLAINED_AT_MOST and not token.lives_for():
+        registration_health.report_given_up(token.credential.registry, error, since=since)
         return with_words_of(error, Refused(error.code))
     return with_words_of(error, Unexplained(error.code, error.description))
 

@@ -71,11 +71,17 @@ def sentences_of(
     if ending == Ending.ACCOUNT_KEPT and asked_to_cancel:
         cause = _("The sign-in as %(account)s was not stored, and we have asked %(name)s to cancel it.")
     sentences = [str(cause) % names] if cause else []
-    if ending in {Ending.MISCONFIGURED, Ending.CLOCKS_DIFFER}:
+    if ending in {Ending.MISCONFIGURED, Ending.CLOCKS_DIFFER} or is_problem_of_registry(integration, ending, attempt):
         sentences.append(administrators_sentence(integration.registry))
     if ending in STAYS_OPEN:
         return sentences
     return [*sentences, *standing_of(integration, says_stored=ending not in SAYS_NOTHING_STORED)]
+
+
+def is_problem_of_registry(integration: Integration, ending: Ending, attempt: AuthorizationAttempt) -> bool:
+    """Whether what keeps this person out has become a problem of the registry, because it keeps others out as well."""
+    keeps_out = {Ending.BY_POLICY, Ending.ADMINISTRATOR_FIRST, Ending.SECOND_STEP}
+    return ending in keeps_out and integration.registry.misconfigured_code == attempt.failure_code
 
 
 def standing_of(integration: Integration, *, says_stored: bool = True) -> list[str]:

@@ -262,6 +262,23 @@ def test_the_pause_after_answers_without_a_token_grows(
     assert 475 < pauses[2] <= 721
 
 
+def test_a_sign_in_that_meets_server_errors_again_and_again_is_braked_too(
+    server: HostileServer, amira: User, northwind: Alias
+) -> None:
+    """Where others are renewed in between, the circuit breaker stays closed."""
+    cast.signed_in(amira, northwind, expires_in=-10)
+    server.on(ASKED).always(status=500)
+    pauses = []
+    for _ in range(4):
+        ApplicationRegistry.objects.update(down_since=None, failures=0)
+        with pytest.raises(Unreachable):
+            current(amira, northwind)
+        pauses.append(pause_left())
+        pass_the_pause()
+    assert pauses[2] <= 3
+    assert 25 < pauses[3] <= 46
+
+
 def test_a_providers_own_limit_of_renewals_holds_for_each_sign_in(
     server: HostileServer, amira: User, bob: User, northwind: Alias
 ) -> None:

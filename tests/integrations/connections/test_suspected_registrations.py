@@ -471,3 +471,23 @@ def test_the_reason_of_held_renewals_is_the_providers_own(server: HostileServer,
     with pytest.raises(Misconfigured):
         current(amira, northwind)
     assert registry().misconfigured_reason == "Gone (4711)"
+
+
+def test_a_sign_in_that_ends_after_a_day_of_vague_refusals_comes_back_when_the_set_up_is_mended(
+    server: HostileServer, northwind: Alias
+) -> None:
+    server.on(ASKED).always(status=400, json={"error": "invalid_request", "error_description": "AADSTS9002327"})
+    [token] = people_signed_in(northwind, 1, signed_in_at=timezone.now() - timedelta(days=30))
+    with pytest.raises(Unexplained):
+        renewal.renew(token)
+    Renewal.objects.update(asked_at=F("asked_at") - timedelta(hours=25))
+    pass_the_pause()
+    with pytest.raises(renewal.NoUsableToken):
+        renewal.renew(token)
+    row = registry()
+    assert (row.misconfigured_code, row.cannot_sign_in) == ("unexplained_refusals", False)
+    assert row.misconfigured_reason == "invalid_request AADSTS9002327"
+    row.save()
+    token.refresh_from_db()
+    server.on(ASKED).always(json=GRANTED)
+    assert renewal.renew(token).access_token == "CANARY-access-2"
