@@ -181,14 +181,16 @@ def has_granted_since(registry: ApplicationRegistry, since: datetime) -> bool:
 
 
 def several_failed_sign_in(registry: ApplicationRegistry, code: str) -> bool:
-    """Whether sign-ins of several people ended with this code since the last one that was completed."""
+    """Whether sign-ins of several people, or of one person for days, ended with this code and none was completed."""
     credentials = OAuth2Credential.objects.filter(profile__registry=registry)
     ended = Event.objects.filter(subject_id__in=credentials.values("pk"), at__gt=timezone.now() - SIGN_INS_WITHIN)
     connected_at = ended.filter(kind=EventKind.CONNECTED).aggregate(at=models.Max("at"))["at"]
     failed = ended.filter(kind=EventKind.SIGN_IN_FAILED, detail=code)
     if connected_at is not None:
         failed = failed.filter(at__gt=connected_at)
-    return failed.values("whose").distinct().count() >= SEVERAL
+    first_at = failed.aggregate(at=models.Min("at"))["at"]
+    is_long = first_at is not None and first_at < timezone.now() - UNUSABLE_AT_MOST and failed.count() >= MANY
+    return is_long or failed.values("whose").distinct().count() >= SEVERAL
 
 
 def last_success(registry: ApplicationRegistry) -> datetime:

@@ -132,7 +132,7 @@ def renew_under_lease(token: Versioned, *, is_rejected: bool = False) -> Token:
             return usable_or_raise(stored, Unreachable("provider_down"))
         if not registration_health.allows_renewals(registry):
             return usable_or_raise(stored, registration_health.held_error(registry))
-        if seconds := journal.seconds_until_allowed(stored, registry.profile.limits):
+        if seconds := journal.seconds_until_allowed(stored):
             return usable_or_raise(stored, Unreachable("wait", retry_after=seconds))
         if attempt := leases.take(stored):
             attempt.is_access_token_dead = is_rejected

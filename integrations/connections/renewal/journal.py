@@ -11,8 +11,7 @@ from django.db.models import Min, QuerySet
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from foundation.oauth_client.errors import OAuthError, Unreachable, Unusable
-from foundation.oauth_client.provider_profile.format import Limits
+from foundation.oauth_client.errors import Misconfigured, OAuthError, Unreachable, Unusable
 from foundation.secrets_at_rest import value_or_blank
 from integrations.connections.renewal.validity import Versioned
 from integrations.models.tokens import NOT_RENEWED, Renewal, RenewalOutcome, Token
@@ -48,8 +47,12 @@ def failures(token_id: UUID, version: int) -> QuerySet[Renewal]:
     return Renewal.objects.filter(token_id=token_id, version=version, outcome=RenewalOutcome.FAILED)
 
 
-def seconds_until_allowed(token: Versioned, limits: Limits) -> float:
+def seconds_until_allowed(token: Token) -> float:
     """Seconds until the provider's own limit of renewals per sign-in allows another one; 0 if it does now."""
+    try:
+        limits = token.credential.registry.profile.limits
+    except Misconfigured:  # which the renewal reports
+        return 0
     if not (limits.renewals and limits.seconds):
         return 0
     now, span = timezone.now(), timedelta(seconds=limits.seconds)

@@ -197,7 +197,8 @@ def refresh_is_refused(revocation: Revocation) -> bool:
     except OAuthError as error:
         if 400 <= error.status < 500 and not may_be_spent:  # the server granted nothing
             revocation.note(refresh_asked_at=None)
-        if isinstance(error, Refused) and error.code in DEAD_REFRESH_TOKEN and is_proof:
+        is_about_token = error.code in DEAD_REFRESH_TOKEN or error.meaning == "sign_in_over"
+        if isinstance(error, Refused) and is_about_token and is_proof:
             revocation.last_answer = error.code
             return True
         raise

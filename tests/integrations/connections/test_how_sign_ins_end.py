@@ -3,12 +3,14 @@
 import base64
 import json
 import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.conf import LazySettings as Settings
 from django.core import mail
 from django.test import Client
+from django.utils import timezone
 
 from accounts.models import User
 from foundation.oauth_client import error_codes
@@ -198,6 +200,15 @@ def test_what_several_people_meet_and_nobody_gets_past_is_told_to_the_administra
     assert "is connected" in ended(as_amira, alias)
     assert walks.registry_of(alias).misconfigured_code == ""
     assert told not in ended(client_of(bob), alias, **said)
+
+
+def test_what_one_person_meets_for_days_is_told_too(as_amira: Client, alias: Alias) -> None:
+    said: dict[str, Any] = {"code": None, "error": "wrong_weather"}
+    for _ in range(2):
+        ended(as_amira, alias, **said)
+    Event._base_manager.update(at=timezone.now() - timedelta(days=2))
+    assert SET_UP in ended(as_amira, alias, **said)
+    assert walks.registry_of(alias).misconfigured_code == "wrong_weather"
 
 
 @pytest.mark.parametrize("error", ["access_denied", "login_required", "server_error", "consent_required"])

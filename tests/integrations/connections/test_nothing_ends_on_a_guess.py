@@ -203,6 +203,33 @@ def test_an_access_token_that_the_api_called_dead_is_not_used_to_its_end(
     assert Token.objects.get().state == "needs_reauth"
 
 
+def test_an_access_token_without_lifetime_that_the_api_called_dead_is_not_handed_out_for_ever(
+    server: HostileServer, amira: User, northwind: Alias
+) -> None:
+    cast.signed_in(amira, northwind, expires_in=None)
+    server.on(ASKED).always(status=400, json={"error": "no_idea"})
+    server.on("GET /api/x").always(status=401)
+    for _ in range(2):
+        with pytest.raises(OAuthError):
+            PersonalAuthAPI(amira).request("northwind", "GET", "/x")
+    with pytest.raises(OAuthError):
+        current(amira, northwind)
+    assert len(server.calls_to("GET /api/x")) == 1
+    pass_the_pause()
+    server.on(ASKED).always(json={**GRANTED, "expires_in": None})
+    assert current(amira, northwind) == "CANARY-access-2"
+    assert Token.objects.get().expires_at is None
+
+
+def test_a_profile_that_nobody_can_read_holds_up_no_living_token(
+    server: HostileServer, amira: User, northwind: Alias
+) -> None:
+    ApplicationRegistry.objects.update(provider_profile={"limits": "none"})
+    cast.signed_in(amira, northwind, expires_in=100, signed_in_at=timezone.now() - timedelta(seconds=3500))
+    assert current(amira, northwind) == "CANARY-access-1"
+    assert ApplicationRegistry.objects.get().misconfigured_code == "bad_provider_profile"
+
+
 def test_a_renewal_that_comes_too_early_is_tried_again_when_the_access_token_has_ended(
     server: HostileServer, amira: User, northwind: Alias
 ) -> None:
