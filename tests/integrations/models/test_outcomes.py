@@ -61,6 +61,18 @@ ATTEMPTS: dict[Ending, dict[str, Any]] = {
     Ending.ENDED: {"status": "cancelled", "failure_code": "kill_switch"},
     Ending.DENIED: {"status": "failed", "failure_code": "access_denied"},
     Ending.UNFINISHED: {"status": "failed", "failure_code": "login_required"},
+    Ending.PAGE_OVER: {
+        "status": "failed",
+        "failure_code": "login_required",
+        "failure_meaning": "sign_in_page_over",
+    },
+    Ending.BY_POLICY: {"status": "failed", "failure_code": "org_internal", "failure_meaning": "refused_by_policy"},
+    Ending.ADMINISTRATOR_FIRST: {
+        "status": "failed",
+        "failure_code": "access_denied",
+        "failure_meaning": "administrator_must_consent",
+    },
+    Ending.SECOND_STEP: {"status": "failed", "failure_code": "second_step", "failure_meaning": "second_step"},
     Ending.EMPTY_ANSWER: {"status": "failed", "failure_code": "missing_code"},
     Ending.NO_LONGER_AVAILABLE: {"status": "failed", "failure_code": "no_longer_available"},
     Ending.MISCONFIGURED: {"status": "failed", "failure_code": "invalid_client"},
