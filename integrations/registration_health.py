@@ -54,7 +54,7 @@ def held_error(registry: ApplicationRegistry) -> Misconfigured:
 
 def note_accepted(registry: ApplicationRegistry, *, use: Use = Use.TOKENS) -> None:
     """Record that the provider accepts our registration for this use. Writes only if that was in doubt."""
-    was_broken = registry.cannot_renew
+    was_broken = registry.cannot_renew or registry.misconfigured_code == UNEXPLAINED_REFUSALS
     if was_broken:
         bring_back_refused(registry)
     registry.note_misconfigured("", use=use)
@@ -133,16 +133,20 @@ def last_check(registry: ApplicationRegistry) -> ClientCheck | None:
 
 
 def several_refused(
-    registry: ApplicationRegistry, code: str, user_id: int | None, *, people_at_least: int = SEVERAL
+    registry: ApplicationRegistry,
+    code: str,
+    user_id: int | None,
+    *,
+    since: datetime | None = None,
+    people_at_least: int = SEVERAL,
 ) -> bool:
-    """Whether several people, including this one, were refused with this code since the last success."""
+    """Whether several people, including this one, were refused with this code since the last success, or `since`."""
     tokens = Token.objects.filter(credential__profile__registry=registry)
-    since = last_success(registry)
     refused = Renewal.objects.filter(
         token_id__in=tokens.values("pk"),
         outcome__in=[RenewalOutcome.REFUSED, RenewalOutcome.FAILED],
         code=code,
-        asked_at__gt=since,
+        asked_at__gt=since or last_success(registry),
     )
     people = set(tokens.filter(pk__in=refused.values("token_id")).values_list("user", flat=True))
     return len(people | {user_id}) >= people_at_least
@@ -150,7 +154,7 @@ def several_refused(
 
 def report_refusal(registry: ApplicationRegistry, error: OAuthError, user_id: int | None) -> None:
     """Report to administrators that the provider refuses many people alike, if it does. Changes no tokens."""
-    if several_refused(registry, error.code, user_id, people_at_least=MANY):
+    if several_refused(registry, error.code, user_id, since=last_grant(registry), people_at_least=MANY):
         registry.note_misconfigured(REFUSED_FOR_MANY, use=Use.REFUSALS, reason=f"{error.code} {error.reason}".strip())
 
 
@@ -162,12 +166,15 @@ def report_unusable(registry: ApplicationRegistry, error: OAuthError, *, since: 
         registry.note_misconfigured(UNUSABLE_ANSWERS, reason=f"{error.code}: {words}" if words else error.code)
 
 
-def report_given_up(registry: ApplicationRegistry, error: OAuthError, *, since: datetime) -> None:
-    """Report that a sign-in ends after unexplained refusals, if nobody was granted anything meanwhile.
+def report_unexplained_end(registry: ApplicationRegistry, error: OAuthError, user_id: int | None) -> None:
+    """Report that a sign-in ends after an unexplained refusal, if it may be our set-up after all.
 
-    When the registry is saved, the sign-in is tried once more.
+    It may be if nobody was granted anything for a day, or if several people were refused in the same way since. Then
+    the sign-in is tried once more when the registry is saved, or when the provider grants somebody tokens.
     """
-    if not has_granted_since(registry, since):
+    lately = timezone.now() - UNUSABLE_AT_MOST
+    is_for_several = several_refused(registry, error.code, user_id, since=last_grant(registry))
+    if is_for_several or not has_granted_since(registry, lately):
         words = f"{error.code} {error.reason}".strip()
         registry.note_misconfigured(UNEXPLAINED_REFUSALS, use=Use.REFUSALS, reason=words)
 
@@ -194,12 +201,17 @@ def several_failed_sign_in(registry: ApplicationRegistry, code: str) -> bool:
 
 
 def last_success(registry: ApplicationRegistry) -> datetime:
-    """When the provider last granted tokens, or the beginning of the period under review if that is later."""
+    """When the provider last granted tokens or accepted our registration; at least the beginning of the last hour."""
+    granted_at, accepted_at = last_grant(registry), registry.registration_accepted_at
+    return max(granted_at, accepted_at) if accepted_at else granted_at
+
+
+def last_grant(registry: ApplicationRegistry) -> datetime:
+    """When the provider last granted tokens; at least the beginning of the last hour."""
     tokens = Token.objects.filter(credential__profile__registry=registry)
     renewed = Renewal.objects.filter(token_id__in=tokens.values("pk"), outcome=RenewalOutcome.RENEWED)
     moments: list[datetime | None] = [
         timezone.now() - WITHIN,
-        registry.registration_accepted_at,
         renewed.aggregate(at=models.Max("asked_at"))["at"],
         tokens.aggregate(at=models.Max("signed_in_at"))["at"],
     ]
@@ -229,8 +241,8 @@ __all__ = [
     "is_held",
     "last_check",
     "note_accepted",
-    "report_given_up",
     "report_refusal",
+    "report_unexplained_end",
     "report_unusable",
     "several_failed_sign_in",
     "several_refused",

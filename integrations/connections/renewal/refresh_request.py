@@ -234,7 +234,10 @@ def review(token: Token, attempt: Renewal, error: OAuthError) -> OAuthError:
         leases.extend(attempt)
         release_connection()
         check = registration_health.check_registration(registry)
-    return conclude(registry, error, check, is_suspect=is_suspect) or retriable_error(token, error)
+    reviewed = conclude(registry, error, check, is_suspect=is_suspect) or retriable_error(token, error)
+    if isinstance(reviewed, Refused) and not isinstance(error, Refused):
+        registration_health.report_unexplained_end(registry, error, token.user_id)
+    return reviewed
 
 
 def is_ambiguous(error: OAuthError) -> bool:
@@ -278,7 +281,6 @@ def retriable_error(token: Token, error: OAuthError) -> OAuthError:
         return error
     since = journal.failing_since(token, Unexplained)
     if since is not None and since < timezone.now() - UNEXPLAINED_AT_MOST and not token.lives_for():
-        registration_health.report_given_up(token.credential.registry, error, since=since)
         return with_words_of(error, Refused(error.code))
     return with_words_of(error, Unexplained(error.code, error.description))
 

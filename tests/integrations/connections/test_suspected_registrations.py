@@ -491,3 +491,28 @@ def test_a_sign_in_that_ends_after_a_day_of_vague_refusals_comes_back_when_the_s
     token.refresh_from_db()
     server.on(ASKED).always(json=GRANTED)
     assert renewal.renew(token).access_token == "CANARY-access-2"
+
+
+def test_a_set_up_fault_that_looks_like_dead_tokens_takes_no_sign_in_for_good(
+    server: HostileServer, northwind: Alias
+) -> None:
+    """The credentials are accepted, and every refresh gets the words that a made-up token gets."""
+    ApplicationRegistry.objects.update(token_revocation_url=f"{server.url}/revoke")
+    Provider(server, wrong_secret=INVALID_REQUEST, dead_token=INVALID_REQUEST, other_endpoints=True)
+    server.on("POST /revoke").always(lambda call: Answer(status=200 if RIGHT in shown_by(call) else 401))
+    server.on(ASKED).always(INVALID_REQUEST)
+    tokens = people_signed_in(northwind, 2)
+    for number, token in enumerate(tokens, 1):
+        with pytest.raises(renewal.NoUsableToken):
+            renewal.renew(token)
+        assert registry().misconfigured_code == ("" if number == 1 else "unexplained_refusals")
+    server.on(ASKED).always(json=GRANTED)
+    renewal.renew(cast.signed_in(cast.person("another"), northwind, expires_in=-10))
+    assert registry().misconfigured_code == ""
+    for token in tokens:
+        token.refresh_from_db()
+        assert renewal.renew(token).access_token == "CANARY-access-2"
+
+
+def shown_by(call: Call) -> str:
+    return base64.b64decode(call.headers["authorization"].removeprefix("Basic ")).decode()
