@@ -193,7 +193,7 @@ FAILURES: dict[str, Failure] = {
         ),
     ),
     # Keyrack itself
-    **rows(Fault.KEYRACK, "unreadable", "renewal_interrupted"),
+    **rows(Fault.KEYRACK, "unreadable", "renewal_interrupted", "internal_error"),
 }
 
 
