@@ -121,7 +121,7 @@ class AccessTokenSerializer(serializers.Serializer[Any]):
 class RefusedTokenSerializer(serializers.Serializer[Any]):
     """The access token that the third party refused, or the hexadecimal SHA-256 of it."""
 
-    access_token = serializers.CharField(max_length=65_536, trim_whitespace=False)
+    access_token = strict_fields.Text(max_length=65_536, trim_whitespace=False, write_only=True)
 
 
 class RemoteTablePageSerializer(serializers.Serializer[Any]):

@@ -24,6 +24,7 @@ from integrations.models import Alias, Token
 from tests import cast
 from tests.accounts import tokens
 from tests.integrations.flowing import INCIDENTS, open_incidents, subflow_of
+from tests.integrations.renewing import ASKED, GRANTED
 from tests.integrations.tables import INCIDENTS as RECORDS
 from tests.integrations.tables import ROWS, incidents
 from tests.servers.hostile import HostileServer
@@ -37,9 +38,17 @@ ODD = ["\0", "a\0b", "\x01\x1b\u202e", "\ufffe\U0010ffff", "9" * 500, "' OR 1=1 
 pytestmark = [pytest.mark.slow, pytest.mark.database, pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
 
 # What a subflow takes and which columns a table has, an administrator has said, and no description can: 400 may be.
-DECLARED_IN_ROWS = {
-    "include-operation-id": ["subflows_run", "remote_table_rows"],
-    "checks": {"positive_data_acceptance": {"expected-statuses": ["2xx", "400", "401", "403", "404", "429", "5xx"]}},
+# The same where an odd text may take the place of a token, which has no NUL by the description.
+MAY_BE_INVALID = {
+    "include-operation-id": [
+        "subflows_run",
+        "remote_table_rows",
+        "leaked_tokens",
+        "integrations_token_refused",
+    ],
+    "checks": {
+        "positive_data_acceptance": {"expected-statuses": ["2xx", "400", "401", "403", "404", "409", "429", "5xx"]}
+    },
 }
 EXAMPLES = 3  # of each call, in each of the phases that make things up
 SECRET = re.compile(r"CANARY-(?!access-)|Traceback|SELECT |line \d+, in ")
@@ -51,6 +60,7 @@ def description(as_amira: Client, signed_in: Alias, server: HostileServer) -> di
     server.on(INCIDENTS).always(json={"result": [{"number": "INC1"}]})
     subflow_of(open_incidents(signed_in))
     server.on(ROWS).always(json={"result": RECORDS})
+    server.on(ASKED).always(json=GRANTED)  # whoever reports the right token as refused gets another one
     incidents(signed_in, name=NAMES["name"])
     return dict(yaml.safe_load(as_amira.get("/api/v1/schema/").content))
 
@@ -69,7 +79,7 @@ class Run:
         few = {"max-examples": EXAMPLES, "database": "none", "deterministic": True}
         options = {"base-url": site.url, "seed": 1, "headers": headers, "generation": few}
         options |= {"phases": {"stateful": {"generation": {**few, "max-examples": 1}}}}
-        options |= {"request-timeout": 100, "operations": [DECLARED_IN_ROWS]}
+        options |= {"request-timeout": 100, "operations": [MAY_BE_INVALID]}
         self.schema = schemathesis.openapi.from_dict(description, config=SchemathesisConfig.from_dict(options))
         replace_texts(self.schema)
         self.failures: list[str] = []

@@ -137,7 +137,10 @@ def test_an_alias_of_nobody_is_404(client: Client, amira: User, signed_in: Alias
     assert report(client).status_code == 404
 
 
-@pytest.mark.parametrize("body", [{}, {"access_token": ""}, {"access_token": None}, {"access_token": "x" * 70_000}])
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"access_token": ""}, {"access_token": None}, {"access_token": "x" * 70_000}, {"access_token": "\ud800"}],
+)
 def test_a_report_names_a_token(body: dict[str, Any], client: Client) -> None:
     answer = client.post(REFUSED, body, content_type="application/json")
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
