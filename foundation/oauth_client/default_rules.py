@@ -290,6 +290,26 @@ CALL_RULES = parse_profile(
                 "means": "token_over",
             },
             {"request": "call", "status": 401, "means": "token_over"},
+            # An error that only the body tells, as Slack has it.
+            {
+                "request": "call",
+                "status": 200,
+                "when": [{"at": "/ok", "equals": False}, {"at": "/error", "matches": _CODE_OF_DEAD_ACCESS}],
+                "means": "token_over",
+            },
+            {
+                "request": "call",
+                "status": 200,
+                "when": [{"at": "/ok", "equals": False}, {"at": "/error", "matches": _NO_SCOPE_CODE}],
+                "means": "scope_missing",
+                "renewing_helps": False,
+            },
+            {
+                "request": "call",
+                "status": 200,
+                "when": [{"at": "/ok", "equals": False}, {"at": "/error", "matches": _LIMIT_CODE}],
+                "means": "wait",
+            },
         ]
     }
 )

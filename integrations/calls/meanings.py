@@ -22,7 +22,7 @@ from foundation.oauth_client.provider_profile import (
 from integrations.calls import rate_limits
 
 MOST_PEEKED = 20_000  # bytes of a body that rules may look at
-MOST_SCOPES = 50
+MOST_SCOPES, LONGEST_NAMES = 50, 2000
 A_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,255}")  # RFC 6749 §3.3
 LONGEST_CLAIMS = 4000
 # For callers; the others are not about the call.
@@ -38,6 +38,7 @@ REASONS: Mapping[Meaning, str] = {
     "not_found": "not_found",
 }
 ABOUT_THE_TOKEN = frozenset({"token_over", "sign_in_over", "person_must_act"})
+A_FAILURE = re.compile(rb'"ok"\s*:\s*false')
 STREAMS = ("text/event-stream", "application/x-ndjson", "multipart/")  # they begin long before they end
 
 
@@ -88,7 +89,8 @@ def read_meaning(profile: ProviderProfile, answer: Answer, content: Callable[[],
     status, headers = answer.status_code, answer.headers
     body = content() if needs_body(profile, answer) else b""
     text = body.decode("utf-8", "replace")
-    reply = Reply(status=status, headers=headers, document=parse_json(body), text=text)
+    is_plain = status == 200 and not profile.rules and not A_FAILURE.search(body)  # parsing would be for nothing
+    reply = Reply(status=status, headers=headers, document=None if is_plain else parse_json(body), text=text)
     own = find_rule(profile, "call", reply)
     common = None if own or not profile.default_rules else find_rule(default_rules.CALL_RULES, "call", reply)
     if rule := own or common:
@@ -99,7 +101,7 @@ def read_meaning(profile: ProviderProfile, answer: Answer, content: Callable[[],
 
 
 def meaning_by_rule(rule: Rule, profile: ProviderProfile, reply: Reply, *, is_own: bool) -> AnswerMeaning:
-    names_the_token = is_own or reply.status == 401 or "_token" in reply.headers.get("WWW-Authenticate", "")
+    names_the_token = is_own or reply.status in {200, 401} or "_token" in reply.headers.get("WWW-Authenticate", "")
     return AnswerMeaning(
         code=rule.means,
         renewing_helps=rule.renewing_helps,
@@ -112,19 +114,24 @@ def meaning_by_rule(rule: Rule, profile: ProviderProfile, reply: Reply, *, is_ow
 
 
 def needs_body(profile: ProviderProfile, answer: Answer) -> bool:
-    """Whether a rule may depend on the body: that of any 4xx, or of a status for which the profile has such a rule."""
-    status = answer.status_code
+    """Whether a rule may depend on the body: that of any 4xx, or of a status for which the profile has such a rule.
+
+    Bodies of good answers are looked at if they are short, and never wait for what is still to come.
+    """
+    status, length = answer.status_code, length_of(answer)
     if 400 <= status < 500 and profile.default_rules:
         return True
     content_type = answer.headers.get("Content-Type", "").strip().lower()
-    if status < 400 and (content_type.startswith(STREAMS) or is_long(answer)):
+    if status == 200 and profile.default_rules and "json" in content_type and length is not None:
+        return length <= MOST_PEEKED
+    if status < 400 and (content_type.startswith(STREAMS) or (length or 0) > MOST_PEEKED):
         return False
     return any(looks_at_body(rule) and applies_to(rule, status) for rule in profile.rules)
 
 
-def is_long(answer: Answer) -> bool:
+def length_of(answer: Answer) -> int | None:
     length = answer.headers.get("Content-Length", "").strip()
-    return length.isascii() and length.isdigit() and int(length[:18]) > MOST_PEEKED
+    return int(length[:18]) if length.isascii() and length.isdigit() else None
 
 
 def applies_to(rule: Rule, status: int) -> bool:
@@ -149,7 +156,7 @@ def missing_scopes(rule: Rule, reply: Reply) -> tuple[str, ...]:
     """The scopes that the answer names, where the rule says, or at the usual places."""
     places = (rule.scopes,) if rule.scopes else default_rules.MISSING_SCOPES
     named = next(filter(None, (value_at(place, reply) for place in places)), "")
-    scopes = dict.fromkeys(named.replace(",", " ").split())
+    scopes = dict.fromkeys(named[:LONGEST_NAMES].replace(",", " ").split())
     return tuple(filter(A_SCOPE.fullmatch, scopes))[:MOST_SCOPES]
 
 

@@ -35,19 +35,23 @@ CONFIRMATION_SECONDS = 600
 def initiator(request: Request) -> HttpResponse:
     """Start a sign-in. A link on our own pages leads straight to the provider, any other to the start page first."""
     credential = requested_credential(request, "oauth_requestor", "oauth_provider_profile", "personal")
+    more_scopes = request.GET.get("scope", "").split()
     try:
         if not is_from_here(request):
             integration = authorization.integration_for(request.user, credential)
-            return render(
-                request, "integrations/start.html", {"integration": integration, "continue_url": confirmed_url(request)}
-            )
+            context = {
+                "integration": integration,
+                "continue_url": confirmed_url(request),
+                "more_scope_labels": integration.further_scope_labels(more_scopes),
+            }
+            return render(request, "integrations/start.html", context)
         url = authorization.begin(
             request.user,
             credential,
             session_binding=session_binding(request),
             popup=request.GET.get("display") == "popup",
             next_path=request.GET.get("next", ""),
-            more_scopes=request.GET.get("scope", "").split(),
+            more_scopes=more_scopes,
         )
     except authorization.NotAvailable as error:
         raise Http404 from error

@@ -99,19 +99,19 @@ def test_a_body_too_long_for_a_second_time_is_sent_once(caller: Client, server: 
     assert Token.objects.get().access_token == "CANARY-access-2"
 
 
-def test_a_200_is_read_only_if_the_profile_wants_it(caller: Client, server: HostileServer) -> None:
-    refuse(server, json={"ok": False, "error": "missing_scope", "needed": "channels:read"})
+def test_a_200_can_say_it_as_the_profile_says(caller: Client, server: HostileServer) -> None:
+    refuse(server, json={"state": "error", "why": "more_scope", "which": "channels:read"})
     assert ours(caller.get(f"{BASE}contacts")) == {}
-    rule = {"on": "call", "when": [{"at": "/error", "equals": "missing_scope"}], "means": "scope_missing"}
-    ApplicationRegistry.objects.update(provider_profile={"rules": [{**rule, "scopes": {"at": "/needed"}}]})
+    rule = {"request": "call", "when": [{"at": "/why", "equals": "more_scope"}], "means": "scope_missing"}
+    ApplicationRegistry.objects.update(provider_profile={"rules": [{**rule, "scopes": {"at": "/which"}}]})
     answer = caller.get(f"{BASE}contacts")
     assert ours(answer)["Keyrack-Missing-Scopes"] == "channels:read"
-    assert json.loads(body(answer))["error"] == "missing_scope"
+    assert json.loads(body(answer))["why"] == "more_scope"
 
 
 def test_a_stream_of_events_is_passed_on_as_it_comes(caller: Client, server: HostileServer) -> None:
     """Although the profile has rules about bodies: the first event would wait for the last."""
-    rule = {"on": "call", "when": [{"at": "/error", "equals": "x"}], "means": "wait"}
+    rule = {"request": "call", "when": [{"at": "/error", "equals": "x"}], "means": "wait"}
     ApplicationRegistry.objects.update(provider_profile={"rules": [rule]})
     refuse(server, text="data: 1\n\n", endless=True, headers={"Content-Type": "text/event-stream"})
     answer = caller.get(f"{BASE}contacts")

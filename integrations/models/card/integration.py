@@ -1,5 +1,6 @@
 """One alias as one person sees it. Read-only; makes no queries."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -253,6 +254,13 @@ class Integration(TokenDetails):
     def requested_scope_labels(self) -> list[str]:
         requested = self.scopes.requested.get(self.credential.profile_id, [])
         return self.scopes.labels(self.registry.pk, requested)
+
+    def further_scope_labels(self, scopes: Iterable[str]) -> list[str]:
+        """Those of the scopes that a sign-in may request beside the profile's."""
+        known = sorted({scope for scope in scopes if self.scopes.knows(self.registry.pk, scope)})
+        return [
+            label for label in self.scopes.labels(self.registry.pk, known) if label not in self.requested_scope_labels
+        ]
 
     @property
     def missing_scope_labels(self) -> list[str]:

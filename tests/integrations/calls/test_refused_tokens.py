@@ -32,6 +32,7 @@ DEAD: list[dict[str, Any]] = [
     {"status": 403, "json": [{"message": "Session expired or invalid", "errorCode": "INVALID_SESSION_ID"}]},
     {"status": 403, "json": {"status": 403, "err": "Token expired"}},
     {"status": 401, "json": {"error": {".tag": "expired_access_token"}}},
+    {"status": 200, "json": {"ok": False, "error": "token_expired"}},
 ]
 
 
@@ -93,6 +94,8 @@ def test_a_dead_token_is_renewed_once_and_the_call_repeated(
         {"status": 403, "json": {"error": "forbidden"}},
         {"status": 400, "json": {"error": "invalid_request"}},
         {"status": 404, "json": {"error": "invalid_token"}},
+        {"status": 200, "json": {"ok": True, "error": "token_expired"}},
+        {"status": 200, "json": {"ok": False, "error": "token_expired", "long": "x" * 20_000}},
         {"status": 403, "text": "<h1>Invalid token</h1>"},
     ],
 )
@@ -106,7 +109,7 @@ def test_any_other_refusal_renews_nothing(answer: dict[str, Any], server: Hostil
 @pytest.mark.usefixtures("rotation", "connection")
 def test_a_profile_says_how_this_api_calls_a_token_dead(server: HostileServer, amira: User) -> None:
     """In a 200, too; and whether a POST may be sent again."""
-    rule = {"on": "call", "when": [{"at": "/error", "equals": "not_authed"}], "means": "token_over"}
+    rule = {"request": "call", "when": [{"at": "/error", "equals": "not_authed"}], "means": "token_over"}
     set_profile(rules=[{**rule, "repeatable": False}])
     server.on(f"GET {API}").always(unless_renewed(json={"ok": False, "error": "not_authed"}))
     server.on(f"POST {API}").always(json={"ok": False, "error": "not_authed"})
@@ -118,7 +121,7 @@ def test_a_profile_says_how_this_api_calls_a_token_dead(server: HostileServer, a
 
 @pytest.mark.usefixtures("rotation", "connection")
 def test_a_profile_can_say_that_renewing_does_not_help(server: HostileServer, amira: User) -> None:
-    set_profile(rules=[{"on": "call", "status": 401, "means": "token_over", "renewing_helps": False}])
+    set_profile(rules=[{"request": "call", "status": 401, "means": "token_over", "renewing_helps": False}])
     server.on(f"GET {API}").always(status=401)
     assert send(amira).status_code == 401
     assert len(server.calls) == 1
@@ -137,6 +140,7 @@ MISSING = [
     ({"status": 401, "json": {"error": {".tag": "missing_scope", "required_scope": "a.b"}}}, "a.b"),
     ({"status": 401, "json": {"message": "Missing scope: channel:manage:polls"}}, "channel:manage:polls"),
     ({"status": 401, "json": {"code": "OAUTH_SCOPE_MISMATCH"}}, ""),
+    ({"status": 200, "json": {"ok": False, "error": "missing_scope", "needed": "channels:read"}}, "channels:read"),
     (
         {"status": 403, "json": {"error": {"code": 403, "details": [{"reason": "ACCESS_TOKEN_SCOPE_INSUFFICIENT"}]}}},
         "",
@@ -278,7 +282,7 @@ def test_claims_that_a_renewal_brings_need_nobody(server: HostileServer, amira: 
     assert Token.objects.get().state == "valid"
 
 
-@pytest.mark.parametrize("refusal", [each for each in DEAD[1:] if each["status"] == 401 or "headers" in each])
+@pytest.mark.parametrize("refusal", [each for each in DEAD[1:] if each["status"] in {200, 401} or "headers" in each])
 @pytest.mark.usefixtures("connection")
 def test_a_token_that_nothing_renews_ends_with_the_providers_word(
     refusal: dict[str, Any], server: HostileServer, amira: User
@@ -340,7 +344,7 @@ def test_a_limit_and_its_wait_are_told(
 
 @pytest.mark.usefixtures("connection")
 def test_a_profile_says_where_a_wait_stands_and_in_which_unit(server: HostileServer, amira: User) -> None:
-    rule = {"on": "call", "when": [{"at": "/errorcode", "equals": "slow"}], "means": "wait"}
+    rule = {"request": "call", "when": [{"at": "/errorcode", "equals": "slow"}], "means": "wait"}
     set_profile(
         limits={"wait": [{"header": "X-Wait-Ms", "unit": "milliseconds"}]},
         rules=[{**rule, "wait": {"at": "/for", "unit": "milliseconds"}}],
@@ -353,7 +357,7 @@ def test_a_profile_says_where_a_wait_stands_and_in_which_unit(server: HostileSer
 
 @pytest.mark.usefixtures("connection")
 def test_a_wait_inside_a_200_is_waited_for(server: HostileServer, amira: User) -> None:
-    rule = {"on": "call", "when": [{"at": "/error", "equals": "slow"}], "means": "wait", "wait": {"seconds": 0}}
+    rule = {"request": "call", "when": [{"at": "/error", "equals": "slow"}], "means": "wait", "wait": {"seconds": 0}}
     set_profile(rules=[rule])
     server.on(f"GET {API}").answer(json={"error": "slow"}).answer(json={"ok": True})
     assert send(amira, retries=1).json() == {"ok": True}

@@ -42,6 +42,15 @@ def test_scopes_that_are_set_up_can_be_asked_for(as_amira: Client, alias: Alias)
     assert scopes_asked(as_amira, alias) == profile
 
 
+def test_who_comes_from_elsewhere_reads_what_will_be_asked_for(amira: User, alias: Alias) -> None:
+    visitor = Client()
+    visitor.force_login(amira)
+    page = walks.words(walks.start(visitor, alias, scope="files:write admin:all"))
+    assert "Write files" in page
+    assert "<span>admin:all</span>" not in page
+    assert "Write files" not in walks.words(walks.start(visitor, alias))
+
+
 def test_a_scope_of_another_registry_is_not_asked_for(as_amira: Client, alias: Alias) -> None:
     other = cast.registry_at("https://other.example", name="Other")
     other.scopes.create(scope="other", name="Other")

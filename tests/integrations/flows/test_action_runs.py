@@ -224,7 +224,7 @@ def test_a_missing_scope_is_told_apart_from_other_refusals(
 
 
 def test_a_limit_inside_another_status_is_a_limit(northwind: Alias, amira: User, server: HostileServer) -> None:
-    rule = {"on": "call", "when": [{"at": "/code", "equals": 9}], "means": "wait", "wait": {"at": "/seconds"}}
+    rule = {"request": "call", "when": [{"at": "/code", "equals": 9}], "means": "wait", "wait": {"at": "/seconds"}}
     ApplicationRegistry.objects.update(provider_profile={"rules": [rule]})
     server.on("GET /api/notes").answer(status=400, json={"code": 9, "seconds": 30})
     result = run(action_of(northwind, path="notes"), amira)
