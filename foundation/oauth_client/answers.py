@@ -34,6 +34,14 @@ MAX_KEPT = 500  # characters
 
 # Schemes that need more than the token. Other names are the providers' own: "user" (Slack), "User Access Token" (eBay).
 _NOT_BEARERS = frozenset({"mac", "dpop", "pop", "n_a"})
+# As some providers spell the members of RFC 6749. Only where the standard one is missing.
+_CAMEL_CASE = {
+    "access_token": "accessToken",
+    "refresh_token": "refreshToken",
+    "token_type": "tokenType",
+    "expires_in": "expiresIn",
+    "id_token": "idToken",
+}
 _SECRET = re.compile(r"token|secret|password|assertion", re.IGNORECASE)
 _REFRESH_LIFETIMES = ("refresh_expires_in", "refresh_token_expires_in", "x_refresh_token_expires_in")
 
@@ -145,7 +153,8 @@ class _Grant:
         for pointer in texts(self._places.get(name, ())):
             if (value := json_pointers.resolve(self._members, pointer)) is not None:
                 return value
-        return self._grant.get(name)
+        value = self._grant.get(name)
+        return self._grant.get(_CAMEL_CASE.get(name, "")) if value is None else value
 
     def lifetime(self) -> int | None:
         """Seconds. `expires_in_sec` stands beside an `expires_in` in milliseconds (Zoho)."""

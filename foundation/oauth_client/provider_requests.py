@@ -67,7 +67,8 @@ def _ask_for_token(registration: Registration, request: Exchange | SelfRenewal, 
     }
     fields = {name: fill_values(text, values) for name, text in request.parameters.items()}
     place: dict[str, Any] = {"params": fields} if request.method == "GET" else {"data": fields}
-    response = transport.request(request.method, request.url, headers={"Accept": "application/json"}, **place)
+    url = request.url or registration.token_url
+    response = transport.request(request.method, url, headers={"Accept": "application/json"}, **place)
     is_renewal = isinstance(request, SelfRenewal)
     return answers.parse_token_answer(
         response,

@@ -24,6 +24,7 @@ from integrations.api.errors import (
     UNREACHABLE,
     UNUSABLE,
 )
+from integrations.models import failures
 
 # Refusals -------------------------------------------------------------------------------------------------------------
 
@@ -93,7 +94,7 @@ class Refusal:
 
 def example(code: str, sentence: str) -> dict[str, str]:
     body = {"error": code, "error_description": sentence}
-    if code not in {"integration_not_authenticated", "address_changed", "token_refused"}:
+    if code not in failures.WITH_INITIATOR_URL:
         return body
     return {**body, "initiator_url": "/oauth_initiator.do?oauth_requestor_context=oauth_2_0_credentials&…"}
 

@@ -193,7 +193,7 @@ FAILURES: dict[str, Failure] = {
         ),
     ),
     # Keyrack itself
-    **rows(Fault.KEYRACK, "unreadable", "renewal_interrupted", "internal_error"),
+    **rows(Fault.KEYRACK, "unreadable", "renewal_interrupted"),
 }
 
 
@@ -388,6 +388,10 @@ def status_of(error: OAuthError) -> int:
     row, answer = FAILURES.get(error.code), answer_to(error)
     own = row.status if row and row.fault == error.fault else None
     return own or answer.status or 502
+
+
+# Answers that name the address where the person can sign in again.
+WITH_INITIATOR_URL = {answer.code for answer in (NOT_AUTHENTICATED, MOVED, REFUSED_AGAIN)}
 
 
 def answer_without_token(code: str) -> Answer:

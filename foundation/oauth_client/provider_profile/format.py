@@ -162,7 +162,8 @@ class KeptParameter(_Part, kw_only=True, frozen=True):
 
 
 class Callback(_Part, kw_only=True, frozen=True):
-    """The authorization response. `code`: names of the parameter with the code. `scopes`: that of granted scopes.
+    """The authorization response. `code`: names of the parameter with the code. `scopes`: that of granted scopes,
+    which counts if the token answer names none.
 
     `token_host`: the parameter that names the server where the code is to be redeemed, and tokens renewed and revoked.
     It is believed if the registry's *Hosts of that base URL* allow it. `posted`: the response comes by POST
@@ -170,7 +171,7 @@ class Callback(_Part, kw_only=True, frozen=True):
     """
 
     code: Texts = "code"
-    scopes: str = ""
+    scopes: str = "scope"
     keep: Mapping[str, KeptParameter] = {}
     token_host: str = ""
     posted: bool = False
@@ -227,17 +228,23 @@ class Lookup(_Part, kw_only=True, frozen=True):
 
 
 class Exchange(_Part, kw_only=True, frozen=True):
-    """Exchange the access token for one that lives longer. Parameters may hold {access_token} and our credentials."""
+    """Exchange the access token for one that lives longer. Parameters may hold {access_token} and our credentials.
 
-    url: str
+    Without `url`, at the token URL.
+    """
+
+    url: str = ""
     method: Literal["GET", "POST"] = "GET"
     parameters: Mapping[str, str] = {}
 
 
 class SelfRenewal(_Part, kw_only=True, frozen=True):
-    """Renewal of an access token with itself, where there is no refresh token. `not_before`: seconds of its age."""
+    """Renewal of an access token with itself, where there is no refresh token. `not_before`: seconds of its age.
 
-    url: str
+    Without `url`, at the token URL.
+    """
+
+    url: str = ""
     method: Literal["GET", "POST"] = "GET"
     parameters: Mapping[str, str] = {}
     not_before: int = 0
@@ -296,7 +303,7 @@ class ProviderProfile(_Part, kw_only=True, frozen=True):
     def addresses(self) -> list[str]:
         """URLs that receive a person's token. Placeholders may stand in their paths and queries only."""
         parts = (*self.lookups, self.exchange, self.self_renewal)
-        return [part.url for part in parts if part]
+        return [part.url for part in parts if part and part.url]
 
     def kept_values(self) -> set[str]:
         """Names that the connection URL and headers of calls may hold in braces."""

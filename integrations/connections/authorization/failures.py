@@ -41,7 +41,7 @@ def may_be_set_up(attempt: AuthorizationAttempt, code: str, meaning: str) -> boo
     """Whether a failure like this can be due to our set-up, if it happens to several people."""
     is_password = attempt.credential.profile.grant_type == GrantType.PASSWORD and meaning != "second_step"
     row = failure_of(code)
-    is_keyracks = bool(row and row.fault == Fault.KEYRACK) or code == "registration_changed"
+    is_keyracks = bool(row and row.fault == Fault.KEYRACK) or code in ("internal_error", "registration_changed")
     return not (is_password or is_keyracks or ending_of_failure(code, meaning) in OF_THE_PERSON)
 
 

@@ -179,9 +179,6 @@ def store_failure(token: Token, attempt: Renewal, error: OAuthError) -> None:
         if error.meaning == "keep_token" and token.expires_at is not None:  # not before the access token has ended
             pause = max(pause, min(token.expires_at - timezone.now(), LONGEST_BACK_OFF))
         leases.drop(attempt, pause)
-        if attempt.is_access_token_dead and token.expires_at is None:  # or it would be handed out for ever
-            token.expires_at = timezone.now()
-            Token.objects.filter(pk=token.pk, version=token.version).update(expires_at=token.expires_at)
 
 
 def break_off_renewal(attempt: Renewal, _error: Exception) -> None:

@@ -56,7 +56,7 @@ def renew_refused(token: Versioned, stored: Token, refusal: Refusal) -> Token | 
         if seconds_to_wait(stored) > 0:
             return None
         note_forced(stored, refusal)
-    renewed = renew(token, is_rejected=refusal.is_certain)
+    renewed = renew(token, is_rejected=True)
     return None if renewed.version == token.version else renewed
 
 

@@ -264,7 +264,7 @@ class Integration(TokenDetails):
 
     @property
     def missing_scope_labels(self) -> list[str]:
-        return self.scopes.labels(self.registry.pk, self.token.missing_scopes()) if self.token else []
+        return self.scopes.labels(self.registry.pk, self.token.missing_scopes(self.registry)) if self.token else []
 
     @property
     def lacking_scope_labels(self) -> list[str]:

@@ -155,9 +155,12 @@ class Token(TokenRecord):
             self.state, self.failed_at = TokenState.NEEDS_REAUTH, timezone.now()
         self.save()
 
-    def missing_scopes(self) -> list[str]:
-        """Requested scopes that were not granted, as far as the provider's answer and its profile tell."""
-        names = self.credential.registry.readable_profile.scopes
+    def missing_scopes(self, registry: ApplicationRegistry | None = None) -> list[str]:
+        """Requested scopes that were not granted, as far as the provider's answer and its profile tell.
+
+        `registry`: that of the token, if it has been read.
+        """
+        names = (registry or self.credential.registry).readable_profile.scopes
         granted = names.granted(self.scopes, has_refresh_token=self.has_refresh_token)
         return sorted(set(self.requested_scopes) - granted)
 

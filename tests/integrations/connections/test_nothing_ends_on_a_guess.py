@@ -208,7 +208,7 @@ def test_an_access_token_without_lifetime_that_the_api_called_dead_is_not_handed
 ) -> None:
     cast.signed_in(amira, northwind, expires_in=None)
     server.on(ASKED).always(status=400, json={"error": "no_idea"})
-    server.on("GET /api/x").always(status=401)
+    server.on("GET /api/x").always(status=401, headers={"WWW-Authenticate": 'Bearer error="invalid_token"'})
     for _ in range(2):
         with pytest.raises(OAuthError):
             PersonalAuthAPI(amira).request("northwind", "GET", "/x")

@@ -114,7 +114,7 @@ def play_sign_in(recording: Recording, server: HostileServer, alias: Alias) -> N
             play(server, [f"{lookup.method} {urlsplit(lookup.url).path}"], answer)
     if registry.profile.exchange and (answer := recording.answer("exchange")):
         exchange = registry.profile.exchange
-        play(server, [f"{exchange.method} {urlsplit(exchange.url).path}"], answer)
+        play(server, [f"{exchange.method} {urlsplit(exchange.url or registry.token_url).path}"], answer)
 
 
 def play(server: HostileServer, routes: list[str], answer: Mapping[str, Any] | None) -> None:
@@ -129,7 +129,7 @@ def token_routes(registry: ApplicationRegistry) -> list[str]:
     urls = filter(None, (registry.token_url, registry.refresh_url))
     routes = [f"{method} {urlsplit(url).path}" for url in urls]
     if renewal := registry.profile.self_renewal:
-        routes.append(f"{renewal.method} {urlsplit(renewal.url).path}")
+        routes.append(f"{renewal.method} {urlsplit(renewal.url or registry.token_url).path}")
     return routes
 
 

@@ -1,6 +1,7 @@
 """Every shipped template at a server that plays its provider's documented answers."""
 
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 import pytest
 from django.test import Client
@@ -173,6 +174,12 @@ def test_a_revocation_is_accepted(key: str, amira: User, as_amira: Client, serve
         pytest.fail("An answer to a revocation is recorded, but the template has no revocation URL.")
     server.reset()
     server.otherwise(recorded.played(recording.answers("revocation", "good")[0]))
+    if registry.userinfo_url:  # the access token is dead from now on
+        server.on(f"{registry.userinfo_request.get('method', 'GET')} {urlsplit(registry.userinfo_url).path}").always(
+            status=401
+        )
+    if registry.token_introspection_url:
+        server.on(f"POST {urlsplit(registry.token_introspection_url).path}").always(json={"active": False})
     revocation = authorization.revoke(amira, alias)
     assert revocation is not None
     delivery.deliver(revocation)
