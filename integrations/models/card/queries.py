@@ -58,6 +58,9 @@ def build_integrations(user: User, aliases: AliasQuerySet) -> list[Integration]:
     rows = [(alias, credential) for alias in with_switches if (credential := alias.effective_credential)]
     scopes = ScopeBook({credential.profile.registry_id for _alias, credential in rows})
     tokens = {token.credential_id: token for token in Token.objects.filter(user=user).with_failed_renewals()}
+    for _alias, credential in rows:
+        if credential.pk in tokens:
+            tokens[credential.pk].credential = credential  # with its registry: no query for each card
     lately = timezone.now() - settings.ATTEMPT_LIFETIME
     attempts = AuthorizationAttempt.objects.filter(user=user, expires_at__gt=lately).order_by("created_at")
     latest_attempt = {attempt.credential_id: attempt for attempt in attempts}
