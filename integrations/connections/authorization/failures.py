@@ -15,7 +15,7 @@ from integrations.models.tokens import AttemptStatus, AuthorizationAttempt
 # Failures that say nothing about our set-up, however many people meet them.
 OF_THE_PERSON = {
     *(Ending.DENIED, Ending.UNFINISHED, Ending.PAGE_OVER, Ending.UNANSWERED, Ending.CLOCKS_DIFFER),
-    *(Ending.NO_LONGER_AVAILABLE, Ending.ACCOUNT_REFUSED, Ending.MISCONFIGURED),
+    *(Ending.NO_LONGER_AVAILABLE, Ending.ACCOUNT_REFUSED, Ending.NOTHING_TO_CHOOSE, Ending.MISCONFIGURED),
 }
 PROBLEM_CODE = re.compile(r"[A-Za-z0-9_.-]{1,60}")
 
