@@ -303,10 +303,9 @@ class ApplicationRegistry(Health, SysIdModel):
         return [self.client_id, self.send_credentials, self.issuer, self.authorization_url, self.token_url]
 
     @property
-    def has_token_headers(self) -> bool:
-        """Whether calls carry the token or our client id in headers of their own."""
-        headers = self.call_headers if isinstance(self.call_headers, dict) else {}
-        return any("{" in str(text) for text in headers.values())
+    def has_plain_calls(self) -> bool:
+        """Whether calls need no header of their own, apart from the media type that they accept."""
+        return isinstance(self.call_headers, dict) and {name.lower() for name in self.call_headers} <= {"accept"}
 
     def revocation_addresses(self) -> dict[str, Any]:
         """Addresses for a revocation: where and how to revoke, and where to verify it."""
@@ -315,7 +314,7 @@ class ApplicationRegistry(Health, SysIdModel):
             "revocation_request": self.revocation_request,
             "introspection_url": self.token_introspection_url,
             # Verification uses plain requests only: a refusal of any other would not prove that the token is dead.
-            "userinfo_url": "" if self.userinfo_request or self.has_token_headers else self.userinfo_url,
+            "userinfo_url": "" if self.userinfo_request or not self.has_plain_calls else self.userinfo_url,
         }
 
     def revocation_snapshot(self) -> dict[str, Any]:

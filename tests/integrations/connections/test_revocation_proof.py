@@ -465,10 +465,11 @@ REFUSED = Answer(status=400, body=b"")
 NAMED = {"account_id": "a-1", "account_label": "amira@northwind.example"}
 
 
+@pytest.mark.parametrize("headers", [{}, {"Accept": "application/json"}])
 def test_a_refusal_to_revoke_what_the_account_calls_dead_is_verified(
-    server: HostileServer, amira: User, northwind: Alias
+    headers: dict[str, str], server: HostileServer, amira: User, northwind: Alias
 ) -> None:
-    registry_has(userinfo_url=f"{server.url}/userinfo")
+    registry_has(userinfo_url=f"{server.url}/userinfo", call_headers=headers)
     Token.objects.update(**NAMED)
     server.on(TOLD).always(REFUSED)
     server.on(SHOWN).always(status=401, json={"error": "invalid_token"})
