@@ -1,6 +1,6 @@
 """What a third party's answer means for a call: the provider's own rules, then those for any provider.
 
-The rules are data: those of the profile of the registry, and `default_rules.CALL_RULES`. Sends nothing.
+The rules are data: those of the profile of the registry, and `default_call_rules.CALL_RULES`. Sends nothing.
 """
 
 import json
@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from foundation.oauth_client import default_rules
+from foundation.oauth_client import default_call_rules
 from foundation.oauth_client.provider_profile import (
     Meaning,
     ProviderProfile,
@@ -92,7 +92,7 @@ def read_meaning(profile: ProviderProfile, answer: Answer, content: Callable[[],
     is_plain = status == 200 and not profile.rules and not A_FAILURE.search(body)  # parsing would be for nothing
     reply = Reply(status=status, headers=headers, document=None if is_plain else parse_json(body), text=text)
     own = find_rule(profile, "call", reply)
-    common = None if own or not profile.default_rules else find_rule(default_rules.CALL_RULES, "call", reply)
+    common = None if own or not profile.default_rules else find_rule(default_call_rules.CALL_RULES, "call", reply)
     if rule := own or common:
         return meaning_by_rule(rule, profile, reply, is_own=own is not None)
     if rate_limits.is_limited(status, headers):
@@ -154,7 +154,7 @@ def parse_json(body: bytes) -> object:
 
 def missing_scopes(rule: Rule, reply: Reply) -> tuple[str, ...]:
     """The scopes that the answer names, where the rule says, or at the usual places."""
-    places = (rule.scopes,) if rule.scopes else default_rules.MISSING_SCOPES
+    places = (rule.scopes,) if rule.scopes else default_call_rules.MISSING_SCOPES
     named = next(filter(None, (value_at(place, reply) for place in places)), "")
     scopes = dict.fromkeys(named[:LONGEST_NAMES].replace(",", " ").split())
     return tuple(filter(A_SCOPE.fullmatch, scopes))[:MOST_SCOPES]

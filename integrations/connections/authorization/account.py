@@ -7,7 +7,7 @@ from foundation.oauth_client import client, json_pointers
 from foundation.oauth_client.answers import TokenAnswer
 from foundation.oauth_client.errors import OAuthError
 from integrations.models.registry import ApplicationRegistry
-from integrations.models.tokens import consent
+from integrations.models.tokens import AuthorizationAttempt, Token, consent
 
 # Prefixes of account paths that do not point into userinfo or the id token.
 IN_TOKEN_ANSWER, IN_INTROSPECTION = "/token_answer", "/introspection"
@@ -65,3 +65,7 @@ def first_account_value(claims: object, paths: str, answer: TokenAnswer) -> str:
         if value not in (None, "") and not isinstance(value, dict | list):
             return UNSTORABLE.sub("", str(value))[:255]
     return ""
+
+
+def is_other_account(stored: Token, attempt: AuthorizationAttempt) -> bool:
+    return bool(stored.account_id and attempt.account_id and stored.account_id != attempt.account_id)

@@ -5,6 +5,7 @@ import re
 from foundation.oauth_client import error_codes
 from foundation.oauth_client.errors import ClockSkew, Fault, Misconfigured, OAuthError
 from integrations import registration_health
+from integrations.connections import tasks
 from integrations.models import events
 from integrations.models.card import Ending, ending_of_failure
 from integrations.models.events import EventKind
@@ -58,3 +59,9 @@ def fail_with_error(attempt: AuthorizationAttempt, error: OAuthError, *, use: Us
     is_ours = isinstance(error, Misconfigured | ClockSkew)
     reason = error.reason or error.description
     fail_attempt(attempt, error.code, reason=reason, broken=broken if is_ours else None, meaning=error.meaning)
+
+
+def revoke_and_fail(attempt: AuthorizationAttempt, code: str) -> None:
+    """Revoke the tokens instead of storing them, and end the sign-in with this code."""
+    tasks.deliver_soon(attempt.revoke_answer(reason=code))
+    fail_attempt(attempt, code)

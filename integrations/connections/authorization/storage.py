@@ -4,9 +4,7 @@ Who may sign in is checked at the start and again when the response arrives. The
 sent to are those that its owner has agreed to.
 """
 
-import json
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from collections.abc import Callable
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -14,16 +12,14 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from foundation.error_boundary import error_boundary
-from foundation.oauth_client import provider_requests
 from foundation.oauth_client.answers import TokenAnswer
 from foundation.oauth_client.errors import OAuthError
-from foundation.oauth_client.provider_profile.format import Lookup
-from foundation.oauth_client.provider_requests import Choice
 from foundation.secrets_at_rest import value_or_blank
 from integrations import circuit_breaker, registration_health
 from integrations.connections import tasks
-from integrations.connections.authorization.account import account_of
-from integrations.connections.authorization.failures import fail_attempt, fail_with_error
+from integrations.connections.authorization import provider_values
+from integrations.connections.authorization.account import account_of, is_other_account
+from integrations.connections.authorization.failures import fail_attempt, fail_with_error, revoke_and_fail
 from integrations.models import admission, events, revocation_reach
 from integrations.models.card import Integration, build_integrations
 from integrations.models.events import EventKind
@@ -41,7 +37,6 @@ from integrations.models.system_integration import build_system_integration
 from integrations.models.tokens import (
     AttemptStatus,
     AuthorizationAttempt,
-    PendingChoice,
     Revocation,
     RevocationState,
     Token,
@@ -148,61 +143,15 @@ def fetch_and_store(attempt: AuthorizationAttempt, fetch: Callable[[], TokenAnsw
     circuit_breaker.record_result(attempt.registry, attempt.registry.token_url)
     attempt.account_id, label = account_of(attempt.registry, answer, agreed=attempt.agreed)
     attempt.account_label = label or account_name
-    find_values(attempt, answer)
-
-
-def find_values(attempt: AuthorizationAttempt, answer: TokenAnswer) -> None:
-    """Ask the provider for values that calls need, such as a site or a tenant, and settle the sign-in.
-
-    If there are several, the person chooses, unless they chose one of them at an earlier sign-in.
-    """
-    registry = attempt.registry
-    stored = Token.objects.of(attempt.owner, attempt.credential).first()
-    earlier = stored.values if stored and not is_other_account(stored, attempt) else {}
-    values = dict(answer.kept)
-    for lookup in registry.readable_profile.lookups:
-        if lookup.name in values:
-            continue
-        try:
-            choices = provider_requests.look_up(registry.registration(), lookup, answer.access_token, values=values)
-        except OAuthError as error:
-            tasks.deliver_soon(attempt.revoke_answer(reason="value_missing"))
-            fail_with_error(attempt, error)
-            return
-        offered = {choice.value: choice for choice in choices}
-        if not offered:
-            revoke_and_fail(attempt, "nothing_to_choose")
-            return
-        if len(offered) > 1 and earlier.get(lookup.name) not in offered:
-            attempt.hold(replace(answer, kept=values))
-            wait_for_choice(attempt, lookup, offered)
-            return
-        chosen = offered[earlier[lookup.name]] if len(offered) > 1 else next(iter(offered.values()))
-        values |= {**chosen.also, lookup.name: chosen.value}
-    if values != answer.kept:
-        attempt.hold(replace(answer, kept=values))
-    settle_attempt(attempt)
-
-
-def wait_for_choice(attempt: AuthorizationAttempt, lookup: Lookup, offered: Mapping[str, Choice]) -> None:
-    options = [asdict(choice) for choice in offered.values()]
-    pending = PendingChoice(name=lookup.name, title=lookup.title, options=options)
-    attempt.choices = json.dumps(asdict(pending))
-    attempt.finish(AttemptStatus.CHOICE)
+    if provider_values.complete_values(attempt, answer):
+        settle_attempt(attempt)
 
 
 def choose_value(user: User, attempt: AuthorizationAttempt, value: str) -> None:
     """Apply the person's choice among the values that the provider offers, and go on with the sign-in. Only once."""
-    pending = attempt.choice
-    if attempt.user_id != user.pk or pending is None:
-        return
-    option = next((option for option in pending.options if option["value"] == value), None)
-    answer = attempt.stored_answer()
-    if not (option and answer and attempt.claim(AttemptStatus.CLAIMED, while_in=AttemptStatus.CHOICE)):
-        return
-    chosen = replace(answer, kept={**answer.kept, **option["also"], pending.name: value})
-    attempt.hold(chosen)
-    find_values(attempt, chosen)
+    answer = provider_values.take_choice(user, attempt, value)
+    if answer and provider_values.complete_values(attempt, answer):
+        settle_attempt(attempt)
 
 
 def settle_attempt(attempt: AuthorizationAttempt) -> None:
@@ -231,12 +180,6 @@ def settle_once(attempt: AuthorizationAttempt) -> None:
             store_tokens(attempt, answer, stored)
 
 
-def revoke_and_fail(attempt: AuthorizationAttempt, code: str) -> None:
-    """Revoke the tokens instead of storing them, and end the sign-in with this code."""
-    tasks.deliver_soon(attempt.revoke_answer(reason=code))
-    fail_attempt(attempt, code)
-
-
 def handle_other_account(attempt: AuthorizationAttempt) -> None:
     """Leave the stored tokens as they are: the person chooses, unless the credential refuses other accounts."""
     if attempt.credential.other_account == OtherAccount.ASK:
@@ -260,10 +203,6 @@ def shares_grant_with_another(attempt: AuthorizationAttempt) -> bool:
         return False
     tokens = Token.objects.filter(credential__profile__registry=attempt.registry, account_id=attempt.account_id)
     return tokens.exists()
-
-
-def is_other_account(stored: Token, attempt: AuthorizationAttempt) -> bool:
-    return bool(stored.account_id and attempt.account_id and stored.account_id != attempt.account_id)
 
 
 def store_tokens(attempt: AuthorizationAttempt, answer: TokenAnswer, stored: Token | None) -> None:

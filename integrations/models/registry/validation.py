@@ -41,7 +41,7 @@ OURS_IN_TOKEN_REQUESTS = frozenset(
     }
 )
 # Fields that are checked together with the provider profile.
-WITH_PROFILE = (*GET_SECRETS, "authorization_url", "base_url_hosts", "call_headers", "provider_profile")
+WITH_PROFILE = (*GET_SECRETS, "base_url_hosts", "call_headers", "provider_profile")
 PARAMETERS = {"authorization_parameters": OURS_TO_SEND, "token_parameters": OURS_IN_TOKEN_REQUESTS}
 REQUESTS: Mapping[str, Callable[[object], object]] = {
     "userinfo_request": dialects.parse_userinfo_request,
@@ -128,7 +128,7 @@ def wrong_profile_address(registry: ApplicationRegistry) -> str:
 
     The registry's own addresses are what a person agrees to when signing in, so no other server may receive a token.
     """
-    known_origins = {origin(getattr(registry, name)) for name in (*GET_SECRETS, "authorization_url")}
+    known_origins = {origin(getattr(registry, name)) for name in GET_SECRETS if getattr(registry, name)}
     for url in parse_profile(registry.provider_profile).addresses():
         is_known = origin(url) in known_origins or trusted_origin(url, registry.base_url_hosts)
         if not is_known:
