@@ -27,6 +27,7 @@ from integrations.models.tokens import AttemptStatus, AuthorizationAttempt
 from integrations.views.permissions import BINDING, Request, for_signing_in, session_binding, with_audit_log
 
 CONFIRMATION_SECONDS = 600
+LONGEST_QUERY = 32_768  # of a posted authorization response
 
 
 @require_safe
@@ -125,7 +126,10 @@ def callback(request: HttpRequest, registry_id: UUID) -> HttpResponse:
     with it. The same parameters are asked for once more by GET. `state` protects both against forgery.
     """
     if request.method == "POST":
-        return without_referrer(HttpResponseRedirect(f"{request.path}?{request.POST.urlencode()}", status=303))
+        query = request.POST.urlencode()
+        if len(query) > LONGEST_QUERY:
+            return bad_callback(request, authorization.BadCallback(), status=400)
+        return without_referrer(HttpResponseRedirect(f"{request.path}?{query}", status=303))
     try:
         authorization.require_state(dict(request.GET.lists()))
         if not request.user.is_authenticated:

@@ -185,6 +185,12 @@ def test_a_posted_callback_is_asked_for_once_more_by_get(as_amira: Client, serve
     assert server.calls_to("POST /token")[0].form["code"] == "CANARY-code"
 
 
+def test_a_posted_callback_without_end_is_refused(server: HostileServer) -> None:
+    alias = integration(server, {"callback": {"posted": True}})
+    address = walks.callback_url(walks.registry_of(alias), {}).rstrip("?")
+    assert Client().post(address, {"code": "c" * 40_000, "state": "s"}).status_code == 400
+
+
 def test_a_server_that_the_callback_names_is_believed_if_the_registry_allows_it(
     as_amira: Client, server: HostileServer
 ) -> None:
