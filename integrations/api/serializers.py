@@ -138,7 +138,10 @@ class RemoteRowsSerializer(serializers.Serializer[Any]):
     columns = RemoteColumnSerializer(many=True)
     rows = serializers.ListField(
         child=serializers.DictField(allow_null=True),
-        help_text="Values by column name; null if the column’s path found nothing.",
+        help_text=(
+            "Values by column name; null if the column’s path found nothing. "
+            "Integers beyond ±9007199254740991 (2^53 − 1) are texts, because JavaScript would round them."
+        ),
     )
     count = serializers.IntegerField(help_text="Number of all matching rows, not only of this page.")
     next = serializers.CharField(allow_null=True, help_text="URL of the next page; null on the last page.")

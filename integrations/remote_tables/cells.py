@@ -13,10 +13,11 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from integrations.models.remote_tables import ColumnType
+from integrations.remote_tables.moments import parse_day, parse_moment
 
 YES, NO = frozenset({"true", "yes", "1", "on"}), frozenset({"false", "no", "0", "off"})
 LONGEST_TEXT = 2000  # characters of one cell; a truncated value has an ellipsis after them
-IN_MILLISECONDS = 100_000_000_000  # from here on, a timestamp counts milliseconds; in seconds it is the year 5138
+LARGEST_EXACT = 2**53 - 1  # beyond, JavaScript and spreadsheets round integers (RFC 8259 §6)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,6 +33,12 @@ class Cell:
     @property
     def is_empty(self) -> bool:
         return self.value is None
+
+    @property
+    def exact_value(self) -> Any:
+        """The value for JSON: a text if it is an integer that programs would round."""
+        is_large = isinstance(self.value, int) and abs(self.value) > LARGEST_EXACT
+        return str(self.value) if is_large else self.value
 
     @property
     def words(self) -> str:
@@ -100,30 +107,24 @@ def as_number(text: str) -> int | float | None:
 
 
 def date_cell(raw: Any) -> Cell | None:
-    """Parse a date. The day of a timestamp is that of its own time zone: 2026-11-22T23:30+09:00 is the 22nd."""
-    try:
-        value = date.fromisoformat(str(raw).strip()[:10])
-    except ValueError:
+    value = parse_day(raw)
+    if value is None:
         return None
     # Translators: a date in Django's date format letters ("14 Feb 2027")
     return Cell(type=ColumnType.DATE, value=value.isoformat(), text=date_format(value, _("j M Y")), at=value)
 
 
 def date_time_cell(raw: Any) -> Cell | None:
-    """Parse ISO 8601, or seconds or milliseconds since 1970. Without a time zone it is UTC, as in most APIs."""
+    moment = parse_moment(raw)
+    if moment is None:
+        return None
     try:
-        value = since_1970(raw) if is_number(raw) else datetime.fromisoformat(str(raw).strip())
-        aware = value if value.tzinfo else value.replace(tzinfo=UTC)
-        local = timezone.localtime(aware)
-    except (ValueError, OverflowError, OSError):
+        local = timezone.localtime(moment)
+    except OverflowError:  # on the first or last day of the calendar
         return None
     # Translators: a date and a time in Django's date format letters ("14 Feb 2027, 17:42")
     text = date_format(local, _("j M Y, H:i"))
-    return Cell(type=ColumnType.DATE_TIME, value=aware.isoformat(), text=text, at=aware)
-
-
-def since_1970(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds / 1000 if abs(seconds) >= IN_MILLISECONDS else seconds, UTC)
+    return Cell(type=ColumnType.DATE_TIME, value=moment.isoformat(), text=text, at=moment)
 
 
 def boolean_cell(raw: Any) -> Cell | None:

@@ -74,6 +74,19 @@ def test_pages_lead_to_the_next_until_the_end(program: Program, table: RemoteTab
     assert (beyond["rows"], beyond["next"]) == ([], None)
 
 
+def test_integers_that_programs_would_round_are_texts(
+    program: Program, table: RemoteTable, server: HostileServer, as_amira: Client
+) -> None:
+    exact, large = 2**53 - 1, 2**53 + 1
+    rows = [{"number": large, "priority": large}, {"number": str(large), "priority": -large}, {"priority": str(large)}]
+    server.on(ROWS).always(json={"result": [*rows, {"number": exact, "priority": exact}]})
+    body = program(SCOPE).get(ROWS_URL).json()
+    assert [row["priority"] for row in body["rows"]] == [str(large), str(-large), str(large), exact]
+    assert [row["number"] for row in body["rows"]] == [str(large), str(large), None, exact]
+    text = b"".join(as_amira.get("/remote-tables/incidents/rows.csv")).decode()
+    assert text.split("\r\n")[1].startswith(f"{large},,{large},")
+
+
 @pytest.mark.parametrize("query", ["page=0", "page=x", "page=1e9"])
 def test_strange_wishes_are_refused_in_words(query: str, program: Program, table: RemoteTable) -> None:
     assert refusal(program(SCOPE).get(f"{ROWS_URL}?{query}")) == (400, "invalid_request")
