@@ -1,5 +1,7 @@
 """What any API's answer says of the token that it was called with. Data, as in `default_rules`."""
 
+from typing import Any
+
 from foundation.oauth_client.default_rules import CODE_PLACES, TEXT_PLACES, TOO_MANY
 from foundation.oauth_client.provider_profile.format import Place
 from foundation.oauth_client.provider_profile.parsing import parse_profile
@@ -39,6 +41,36 @@ _TEXT_OF_DEAD_ACCESS = (
     r"|\baccess token does not exist\b|\bsession (has )?expired\b"
 )
 _LIMIT_CODE = r"^((user_?)?rate_?limit(ed|_?exceeded)?|(quota|daily_?limit)_?exceeded|too_?many_?requests)$"
+
+# Errors that only the body of a good answer tells. Beside "data" or "id" they may be about something else.
+_CODES_IN_GOOD_ANSWERS = (
+    "/error", "/error/code", "/error/type", "/error/status", "/error/reason", "/error/error", "/error/errors/0/reason",
+    "/errors/0/extensions/code", "/errors/0/extensions/type", "/errors/0/code", "/errors/0/type", "/errors/0/error",
+    "/errors/0/reason", "/errors/0/errorType",
+)  # fmt: skip
+_NOTHING_ELSE = ({"at": "/data", "absent": True}, {"at": "/id", "absent": True})
+_REFUSED_CODE = (
+    r"^(not_?authed|invalid_?auth(entication)?|un_?authenticated|un_?authori[sz]ed|(not_?)?authenticat(ed|ion)"
+    r"(_(required|error|failed|expired))?|account_inactive|401)$"
+)
+_OF_GOOD_ANSWERS: tuple[tuple[str, dict[str, Any]], ...] = (
+    (_NO_SCOPE_CODE, {"means": "scope_missing", "renewing_helps": False}),
+    (_LIMIT_CODE, {"means": "wait", "wait": {"at": ("/retry_after", "/error/retry_after")}}),
+    (_CODE_OF_DEAD_ACCESS, {"means": "token_over"}),
+)
+# As Slack has it: {"ok": false, "error": "token_revoked"}.
+_NOT_OK: list[dict[str, Any]] = [
+    {"request": "call", "status": 200, "when": [{"at": "/ok", "equals": False}, {"at": "/error", "matches": code}]}
+    | meaning
+    for code, meaning in _OF_GOOD_ANSWERS
+]
+_LIKE_A_401: list[dict[str, Any]] = [
+    {"request": "call", "status": 200, "when": [*_NOTHING_ELSE, {"at": _CODES_IN_GOOD_ANSWERS, "matches": code}]}
+    | meaning
+    for code, meaning in (*_OF_GOOD_ANSWERS, (_REFUSED_CODE, {"means": "token_over"}))
+]
+# These say no more than a 401 without a reason: worth a renewal, but not the provider's word about this token.
+LIKE_A_401 = parse_profile({"rules": _LIKE_A_401}).rules
 
 # Where the missing scopes are named, whichever rule has found that some are missing.
 MISSING_SCOPES = (
@@ -115,26 +147,8 @@ CALL_RULES = parse_profile(
                 "means": "token_over",
             },
             {"request": "call", "status": 401, "means": "token_over"},
-            # An error that only the body tells, as Slack has it.
-            {
-                "request": "call",
-                "status": 200,
-                "when": [{"at": "/ok", "equals": False}, {"at": "/error", "matches": _CODE_OF_DEAD_ACCESS}],
-                "means": "token_over",
-            },
-            {
-                "request": "call",
-                "status": 200,
-                "when": [{"at": "/ok", "equals": False}, {"at": "/error", "matches": _NO_SCOPE_CODE}],
-                "means": "scope_missing",
-                "renewing_helps": False,
-            },
-            {
-                "request": "call",
-                "status": 200,
-                "when": [{"at": "/ok", "equals": False}, {"at": "/error", "matches": _LIMIT_CODE}],
-                "means": "wait",
-            },
+            *_NOT_OK,
+            *_LIKE_A_401,
         ]
     }
 )

@@ -74,7 +74,9 @@ def body_of(request: Request, table: RemoteTable, answer: Answer, rows: Arranged
     page_rows, next_page = (page.rows, page.next) if number <= page.pages else ([], None)
     return {
         "columns": columns,
-        "rows": [{column.name: cell.exact_value for column, cell in zip(columns, row, strict=True)} for row in page_rows],
+        "rows": [
+            {column.name: cell.exact_value for column, cell in zip(columns, row, strict=True)} for row in page_rows
+        ],
         "count": rows.count,
         "next": page_url(request, next_page) if next_page else None,
         "loaded_at": answer.read_at,

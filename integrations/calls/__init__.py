@@ -111,7 +111,8 @@ def send(
     profile = registry.readable_profile
 
     def read(response: requests.Response) -> AnswerMeaning:
-        return read_meaning(profile, response, lambda: response.content[:MOST_PEEKED])
+        content = response.content
+        return read_meaning(profile, response, lambda: content[:MOST_PEEKED], length=len(content))
 
     response, meaning = call_with_renewal(call, token, terms, read)
     renewal.note_use(token, used_by)

@@ -38,7 +38,7 @@ REASONS: Mapping[Meaning, str] = {
     "not_found": "not_found",
 }
 ABOUT_THE_TOKEN = frozenset({"token_over", "sign_in_over", "person_must_act"})
-A_FAILURE = re.compile(rb'"ok"\s*:\s*false')
+A_FAILURE = re.compile(rb'"ok"\s*:\s*false|"errors?"\s*:\s*["\[{]')
 STREAMS = ("text/event-stream", "application/x-ndjson", "multipart/")  # they begin long before they end
 
 
@@ -84,10 +84,15 @@ class AnswerMeaning:
 NOTHING_SAID = AnswerMeaning()
 
 
-def read_meaning(profile: ProviderProfile, answer: Answer, content: Callable[[], bytes]) -> AnswerMeaning:
-    """What the answer means. `content`: reads the beginning of its body; called only if a rule may depend on it."""
+def read_meaning(
+    profile: ProviderProfile, answer: Answer, content: Callable[[], bytes], *, length: int | None = None
+) -> AnswerMeaning:
+    """What the answer means. `content`: reads the beginning of its body; called only if a rule may depend on it.
+
+    `length`: bytes of the body, if it was read already; otherwise that which the answer announces.
+    """
     status, headers = answer.status_code, answer.headers
-    body = content() if needs_body(profile, answer) else b""
+    body = content() if needs_body(profile, answer, length_of(answer) if length is None else length) else b""
     text = body.decode("utf-8", "replace")
     is_plain = status == 200 and not profile.rules and not A_FAILURE.search(body)  # parsing would be for nothing
     reply = Reply(status=status, headers=headers, document=None if is_plain else parse_json(body), text=text)
@@ -106,19 +111,19 @@ def meaning_by_rule(rule: Rule, profile: ProviderProfile, reply: Reply, *, is_ow
         code=rule.means,
         renewing_helps=rule.renewing_helps,
         repeatable=rule.repeatable,
-        is_certain=bool(rule.when) and names_the_token,
+        is_certain=bool(rule.when) and names_the_token and rule not in default_call_rules.LIKE_A_401,
         scopes=missing_scopes(rule, reply) if rule.means == "scope_missing" else (),
         claims=value_at(rule.claims, reply)[:LONGEST_CLAIMS] if rule.claims else "",
         wait=wait_of(rule, profile, reply) if rule.means in {"wait", "temporary"} else None,
     )
 
 
-def needs_body(profile: ProviderProfile, answer: Answer) -> bool:
+def needs_body(profile: ProviderProfile, answer: Answer, length: int | None) -> bool:
     """Whether a rule may depend on the body: that of any 4xx, or of a status for which the profile has such a rule.
 
     Bodies of good answers are looked at if they are short, and never wait for what is still to come.
     """
-    status, length = answer.status_code, length_of(answer)
+    status = answer.status_code
     if 400 <= status < 500 and profile.default_rules:
         return True
     content_type = answer.headers.get("Content-Type", "").strip().lower()
