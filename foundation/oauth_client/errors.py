@@ -39,6 +39,7 @@ class OAuthError(Exception):
     fingerprint = ""  # a hash, equal for responses that say the same
     reason = ""
     meaning = ""  # of the rule that decided (`provider_profile.Meaning`), if one did
+    for_programs = ""  # our own sentence, if it says more than that of the fault; in English
     claims = ""  # that the next authorization request must carry (a claims challenge)
 
     def __init__(self, code: str = "", description: str = "") -> None:

@@ -110,7 +110,7 @@ def preview_of(table: RemoteTable, user: User, source: Source) -> dict[str, Any]
         return {"trouble": error.description or _("It didn’t work: %(code)s.") % {"code": error.code}}
     rows = remote_tables.arrange_rows(answer, table)
     page = rows.page(1, size=ROWS_PREVIEWED)
-    context = {"columns": columns, "page": page, "found": rows.count, "is_cut": answer.is_cut}
+    context = {"columns": columns, "page": page, "found": rows.count, "why_cut": answer.why_cut_sentence}
     return context | {"empty_columns": empty_columns(columns, rows)}
 
 

@@ -87,7 +87,8 @@ def shape(code: str, description: str) -> dict[str, str]:
 def provider_error(error: OAuthError) -> Response:
     answer, retry_after = failures.answer_to(error), getattr(error, "retry_after", None)
     headers = {"Retry-After": str(int(retry_after))} if retry_after else None
-    return Response(shape(answer.code, answer.sentence), status=failures.status_of(error), headers=headers)
+    sentence = error.for_programs or answer.sentence
+    return Response(shape(answer.code, sentence), status=failures.status_of(error), headers=headers)
 
 
 def error_code(error: exceptions.APIException, status: int) -> str:

@@ -146,7 +146,9 @@ class RemoteRowsSerializer(serializers.Serializer[Any]):
     count = serializers.IntegerField(help_text="Number of all matching rows, not only of this page.")
     next = serializers.CharField(allow_null=True, help_text="URL of the next page; null on the last page.")
     loaded_at = serializers.DateTimeField(help_text="When the rows were read from the third party.")
-    limited = serializers.BooleanField(help_text="There are more rows than the table reads.")
+    limited = serializers.BooleanField(
+        help_text="There are or may be more rows than were read: above the row limit, or as the third party says."
+    )
 
 
 class StartSerializer(serializers.Serializer[Any]):

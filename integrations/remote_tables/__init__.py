@@ -4,27 +4,21 @@
     answer = remote_tables.read(table, user, remote_tables.source_of(table, user))
     page = remote_tables.arranged(answer, table, q="ana", sort="-name").page(1, size=25)
 
-    fetch       where a table is read, and the answer     cache   rows, sealed, by person and token
-    cells       one value, for people and for programs
-    reading     the rows of an answer                     pages   search, sorting and paging
+    fetch       where a table is read; its action         all_pages  a list, read page by page
+    reading     the rows of a table                       next_page  where a list continues
+    bodies      one answer: JSON, CSV, an error           errors     whose fault it is
+    cells       one value, for people and for programs    moments    dates and times as APIs write them
+    cache       rows, sealed, by person and token         pages      search, sorting and paging
     csv_export  the same as CSV
 
 Only the viewer's own token is ever used, and no person is shown rows read with another person's token.
 """
 
+from integrations.remote_tables.bodies import LIMITED
 from integrations.remote_tables.cells import Cell
 from integrations.remote_tables.csv_export import csv_lines
-from integrations.remote_tables.fetch import (
-    LIMITED,
-    READS,
-    NotAllowed,
-    Source,
-    TableMisconfigured,
-    TurnedOff,
-    source_of,
-    sources_of,
-    tables_using,
-)
+from integrations.remote_tables.errors import NotAllowed, NotRead, ProviderError, TableMisconfigured, TurnedOff
+from integrations.remote_tables.fetch import READS, Source, source_of, sources_of, tables_using
 from integrations.remote_tables.pages import ArrangedRows, Page, arrange_rows
 from integrations.remote_tables.reading import Answer, kept, read_table
 
@@ -35,7 +29,9 @@ __all__ = [
     "ArrangedRows",
     "Cell",
     "NotAllowed",
+    "NotRead",
     "Page",
+    "ProviderError",
     "Source",
     "TableMisconfigured",
     "TurnedOff",

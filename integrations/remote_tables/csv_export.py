@@ -21,11 +21,14 @@ class Line:
         return line
 
 
-def csv_lines(columns: Iterable[RemoteTableColumn], rows: Iterable[Row]) -> Iterator[str]:
+def csv_lines(columns: Iterable[RemoteTableColumn], rows: Iterable[Row], *, note: str = "") -> Iterator[str]:
+    """The lines. `note`: what people must know about the rows, as the last line."""
     writer = csv.writer(Line())
     yield str(writer.writerow([escape_formula(column.label) for column in columns]))
     for row in rows:
         yield str(writer.writerow([csv_value(cell) for cell in row]))
+    if note:
+        yield str(writer.writerow([escape_formula(note)]))
 
 
 def csv_value(cell: Cell) -> Any:

@@ -1,9 +1,5 @@
-"""Where a table is read, and the third party's answer to one person: by the table's aliases or its action.
+"""Where a table is read: by the table's aliases or its action; and the outputs of the action, run as one person."""
 
-The type of an exception says whose fault a failure is.
-"""
-
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from time import monotonic
@@ -11,13 +7,9 @@ from typing import Any
 from uuid import UUID
 
 from django.utils.translation import gettext as _
-from requests import Response
 
 from accounts.models import User
-from foundation.oauth_client import error_answers
-from foundation.oauth_client.errors import Fault, Misconfigured, OAuthError, Refused, Unreachable, Unusable
-from integrations import calls
-from integrations.calls import rate_limits
+from foundation.oauth_client.errors import Fault, OAuthError, Unreachable, Unusable
 from integrations.connections.renewal import NoUsableToken
 from integrations.flows import actions
 from integrations.flows.actions import ActionResult, BadInputs, Failure
@@ -25,23 +17,16 @@ from integrations.models import admission
 from integrations.models.card import Integration, build_integrations
 from integrations.models.failures import fault_in_run
 from integrations.models.flows import Action
-from integrations.models.registry import Alias, HttpConnection
+from integrations.models.registry import Alias
 from integrations.models.remote_tables import RemoteTable
 from integrations.models.tokens import Token, consent
+from integrations.remote_tables.all_pages import DEADLINE
+from integrations.remote_tables.bodies import LIMITED
+from integrations.remote_tables.errors import NotAllowed, TableMisconfigured, TurnedOff
 
-DEADLINE = 20.0  # seconds; the person sees an empty page until then
 READS = frozenset(
     {"GET", "HEAD", "OPTIONS", "POST"}
 )  # reading a table must not change anything; some APIs search by POST
-LIMITED = "http_429"  # of any rate-limited answer, whatever its status
-
-
-class TableMisconfigured(Misconfigured):
-    """Only an administrator can fix this; `description` is for them. Holds names of members, never a value."""
-
-
-class TurnedOff(Exception):
-    """The alias, its credential or its registry is not active."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,61 +97,6 @@ def sources_of(tables: Iterable[RemoteTable], user: User) -> dict[UUID, Source]:
 def build_source(integrations: dict[UUID, Integration], alias_ids: list[UUID]) -> Source:
     present = tuple(integrations[each] for each in alias_ids if each in integrations)
     return Source(integrations=present, is_whole=len(present) == len(alias_ids))
-
-
-class NotAllowed(Refused):
-    """The person's account at the third party may not read this."""
-
-
-def fetch_answer(table: RemoteTable, user: User, source: Source) -> Any:
-    """Return the parsed JSON answer of the alias, or the outputs of the action by name."""
-    if table.action:
-        return run_reading_action(table, table.action, user)
-    connection = source.integrations[0].alias.connection
-    assert connection is not None  # noqa: S101 - `Source.check` checks it
-    return parse_body(send_request(table, user, connection))
-
-
-def send_request(table: RemoteTable, user: User, connection: HttpConnection) -> Response:
-    try:
-        return calls.send(
-            user,
-            connection,
-            "GET",
-            table.path,
-            params=table.parameters,
-            headers={"Accept": "application/json"},
-            timeout=DEADLINE,
-            used_by=table.title,
-        )
-    except calls.BadPath as error:
-        raise TableMisconfigured("bad_path", str(error)) from None
-
-
-def parse_body(response: Response) -> Any:
-    reason = calls.reason_of(response)
-    if reason in ("insufficient_scope", "person_must_act"):
-        raise NoUsableToken(reason)
-    if response.status_code == 401 or reason == "token_refused":
-        raise NoUsableToken("http_401")
-    if reason == "rate_limited" or rate_limits.is_limited(response.status_code, response.headers):
-        raise Unreachable(LIMITED, retry_after=rate_limits.announced_wait(response.headers))
-    if response.status_code == 403:
-        raise NotAllowed("http_403")
-    if not 200 <= response.status_code < 300:
-        raise error_for(response)
-    try:
-        return json.loads(response.content)
-    except (ValueError, RecursionError):
-        raise Unusable("not_json", _("The answer isn’t JSON.")) from None
-
-
-def error_for(response: Response) -> Exception:
-    error = error_answers.error_from(response)
-    if not isinstance(error, Misconfigured):
-        return error
-    message = _("The third party answered %(status)d. Check the path and the Connection URL.")
-    return TableMisconfigured(error.code, message % {"status": response.status_code})
 
 
 def run_reading_action(table: RemoteTable, action: Action, user: User) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Reading one person's rows: from the third party or, if the table allows it, from the cache."""
 
 import json
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
@@ -8,18 +9,37 @@ from typing import Any
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_variables
+from requests import Response
 
 from accounts.models import User
+from foundation.oauth_client.provider_profile import STANDARD, ProviderProfile
 from integrations import expressions
 from integrations.expressions import BadExpression
 from integrations.models.remote_tables import RemoteTable
 from integrations.remote_tables import cache
+from integrations.remote_tables.all_pages import ListReader, RowsRead
+from integrations.remote_tables.bodies import provider_error, says_error
 from integrations.remote_tables.cells import LONGEST_TEXT
-from integrations.remote_tables.fetch import Source, TableMisconfigured, fetch_answer
+from integrations.remote_tables.errors import TableMisconfigured
+from integrations.remote_tables.fetch import Source, run_reading_action
 
 MOST_NAMES = 12  # of members of an answer, in a message
 LONGEST_READING = 10.0  # seconds, for all cells
+# Why there are more rows than were read.
+WHY_CUT = {
+    "limit": gettext_lazy("The table has more rows than its row limit."),
+    "elsewhere": gettext_lazy(
+        "The next page is on another server, or not below the Connection URL, so it is not followed."
+    ),
+    "unsaid": gettext_lazy(
+        "The third party says or lets guess that there is more, but not where. Say in Provider’s ways how lists are "
+        "paged (paging), or ask for larger pages in Query."
+    ),
+    "stopped": gettext_lazy("Reading all pages takes too long. Ask for larger pages, or for fewer rows, in Query."),
+    "failed": gettext_lazy("The third party didn’t answer when it was asked for the next page."),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +48,16 @@ class Answer:
 
     rows: list[list[Any]]
     read_at: datetime
-    is_cut: bool  # there are more rows than the table's limit
+    why_cut: str = ""  # a key of WHY_CUT; "" if these are all rows
+
+    @property
+    def is_cut(self) -> bool:
+        return bool(self.why_cut)
+
+    @property
+    def why_cut_sentence(self) -> str:
+        """For administrators: why the other rows were not read."""
+        return str(WHY_CUT.get(self.why_cut, ""))
 
 
 def read_table(table: RemoteTable, user: User, source: Source, *, fresh: bool = False) -> Answer:
@@ -39,30 +68,77 @@ def read_table(table: RemoteTable, user: User, source: Source, *, fresh: bool = 
     source.check()
     answer = None if fresh else kept(table, source)
     if answer is None:
-        answer = extract_rows(table, fetch_answer(table, user, source))
-        stored = {"rows": answer.rows, "at": answer.read_at.isoformat(), "cut": answer.is_cut}
-        cache.keep(table, source, stored)
+        read = read_action(table, user) if table.action else read_alias(table, user, source)
+        rows = evaluate_columns(read.rows, [column.path for column in table.columns.all()])
+        answer = Answer(rows=rows, read_at=timezone.now(), why_cut=read.why_cut)
+        stored = {"rows": answer.rows, "at": answer.read_at.isoformat(), "why_cut": answer.why_cut}
+        if answer.why_cut != "failed":
+            cache.keep(table, source, stored)
     return answer
 
 
 def kept(table: RemoteTable, source: Source) -> Answer | None:
     """Return the cached rows that were read with exactly these tokens; None if there are none."""
     stored = cache.find(table, source)
-    if stored is None:
+    if stored is None or "why_cut" not in stored:  # from before an upgrade
         return None
-    return Answer(rows=stored["rows"], read_at=datetime.fromisoformat(stored["at"]), is_cut=stored["cut"])
+    return Answer(rows=stored["rows"], read_at=datetime.fromisoformat(stored["at"]), why_cut=stored["why_cut"])
+
+
+def read_action(table: RemoteTable, user: User) -> RowsRead:
+    assert table.action is not None  # noqa: S101 - the caller checks it
+    rows = extract_rows(table, run_reading_action(table, table.action, user))
+    return RowsRead(rows=rows[: table.row_limit], why_cut="limit" if len(rows) > table.row_limit else "")
+
+
+def read_alias(table: RemoteTable, user: User, source: Source) -> RowsRead:
+    alias = source.integrations[0].alias
+    assert alias.connection is not None  # noqa: S101 - `Source.check` checks it
+    profile = source.integrations[0].registry.readable_profile
+
+    def find_rows(document: Any, response: Response) -> list[Any]:
+        return extract_rows(table, document, response, profile)
+
+    reader = ListReader(
+        table=table,
+        user=user,
+        connection=alias.connection,
+        profile=profile,
+        find_rows=find_rows,
+        count_rows=lambda document, rows: count_elements(table.rows_path, document, rows),
+    )
+    return reader.read()
+
+
+def count_elements(path: str, document: Any, rows: list[Any]) -> int:
+    """How many elements the list has, before the path to the rows selects among them."""
+    to_list = re.split(r"\[|\|", path, maxsplit=1)[0].strip()
+    if to_list == path.strip():
+        return len(rows)
+    try:
+        elements = expressions.extract_value(to_list or "@", document)
+    except BadExpression:
+        return len(rows)
+    return len(elements) if isinstance(elements, list) else len(rows)
 
 
 @sensitive_variables()
-def extract_rows(table: RemoteTable, answer: Any) -> Answer:
+def extract_rows(
+    table: RemoteTable, document: Any, response: Response | None = None, profile: ProviderProfile = STANDARD
+) -> list[Any]:
+    """The list that the path leads to. `response`: that of the document, which may say that something went wrong."""
     try:
-        raw_rows = expressions.extract_value(table.rows_path, answer)
+        rows = expressions.extract_value(table.rows_path, document)
     except BadExpression as error:
         raise TableMisconfigured("rows_path", _("JMESPath to the rows: %(why)s") % {"why": error}) from None
-    if not isinstance(raw_rows, list):
-        raise TableMisconfigured("rows_path", not_a_list_message(table.rows_path, raw_rows, answer))
-    rows = evaluate_columns(raw_rows[: table.row_limit], [column.path for column in table.columns.all()])
-    return Answer(rows=rows, read_at=timezone.now(), is_cut=len(raw_rows) > table.row_limit)
+    if isinstance(rows, list):
+        return rows
+    if response is not None and rows is None:
+        if says_error(document):
+            raise provider_error(response, document, profile)
+        if document is None:  # how some servers write an empty list
+            return []
+    raise TableMisconfigured("rows_path", not_a_list_message(table.rows_path, rows, document))
 
 
 def evaluate_columns(rows: list[Any], paths: list[str]) -> list[list[Any]]:

@@ -17,7 +17,7 @@ from integrations.models.card import Integration
 from integrations.models.registry import ApplicationRegistry
 from integrations.models.remote_tables import RemoteTable
 from integrations.models.tokens import consent
-from integrations.remote_tables import LIMITED, Answer, NotAllowed, TableMisconfigured, TurnedOff
+from integrations.remote_tables import LIMITED, Answer, NotAllowed, ProviderError, TableMisconfigured, TurnedOff
 from integrations.views.permissions import Request, for_people
 
 OF_REGISTRY = "integration_misconfigured"  # the code of an action
@@ -65,6 +65,8 @@ def trouble_of(error: Exception, table: RemoteTable, source: Integration | None)
         return unreachable(error, names)
     if source and is_of_registry(error, source.registry):
         return misconfigured(names)
+    if isinstance(error, ProviderError):
+        return provider_error(error, names)
     return unusable(error, names) if isinstance(error, Unusable) else wrong(error)
 
 
@@ -134,13 +136,19 @@ def less_access(source: Integration, names: dict[str, str]) -> Trouble:
     """The third party has just said what is missing, if it says so at all."""
     if source.token:
         source.token.refresh_from_db(fields=["lacking_scopes"])
-    unknown = sorted(set(source.lacking_scopes) - set(source.grantable_scopes))
+    lacking = sorted(source.lacking_scopes)
+    unknown = sorted(set(lacking) - set(source.grantable_scopes))
     add_first = _("Add these scopes to the Application Registry, so that people can grant them: %(scopes)s")
     return Trouble(
         kind="sign_in_again",
         icon="key",
         heading=_("%(provider)s gave less access than %(table)s needs") % names,
-        text=_("Authenticate again and allow everything that is asked for."),
+        text=" ".join(
+            [
+                *([_("It says that this is missing: %(scopes)s.") % {"scopes": ", ".join(lacking)}] if lacking else []),
+                _("Authenticate again and allow everything that is asked for."),
+            ]
+        ),
         for_administrator=add_first % {"scopes": ", ".join(unknown)} if unknown else "",
     )
 
@@ -169,6 +177,16 @@ def unusable(error: Unusable, names: dict[str, str]) -> Trouble:
         icon="alert",
         heading=_("%(provider)s answered in a way that Keyrack can’t read") % names,
         text=_("Try again. If that doesn’t help, tell your administrator."),
+        for_administrator=sentence(error),
+    )
+
+
+def provider_error(error: ProviderError, names: dict[str, str]) -> Trouble:
+    return Trouble(
+        kind="unusable",
+        icon="alert",
+        heading=_("%(provider)s answered with an error") % names,
+        text=_("Your sign-in is kept. Try again. If that doesn’t help, tell your administrator."),
         for_administrator=sentence(error),
     )
 
@@ -270,7 +288,8 @@ def rows_context(request: Request, table: RemoteTable, answer: Answer) -> dict[s
     is_number = number.isascii() and number.isdigit() and len(number) < 9
     page, columns = rows.page(int(number) if is_number else 1, size=ROWS_SHOWN), column_heads(table, sort)
     lines = [list(zip(columns, row, strict=True)) for row in page.rows]
-    return {"q": q, "page": page, "lines": lines, "heads": columns, "found": rows.count, "total": rows.total}
+    context = {"q": q, "page": page, "lines": lines, "heads": columns, "found": rows.count, "total": rows.total}
+    return context | {"is_at_limit": answer.why_cut == "limit"}
 
 
 def column_heads(table: RemoteTable, sort: str) -> list[dict[str, Any]]:
@@ -297,9 +316,16 @@ def remote_table_csv(request: Request, name: str) -> HttpResponse | StreamingHtt
         return redirect(f"{reverse('integrations:remote_table', args=[table.name])}?{query}".rstrip("?"))
     q, sort = request.GET.get("q", "").strip()[:200], request.GET.get("sort", "")
     rows = remote_tables.arrange_rows(reading.answer, table, q=q, sort=sort).rows
-    disposition = content_disposition_header(True, f"{table.name}.csv") or "attachment"
+    name = f"{table.name}-incomplete.csv" if reading.answer.is_cut else f"{table.name}.csv"
+    disposition = content_disposition_header(True, name) or "attachment"
+    note = cut_note(reading.answer) if reading.answer.is_cut else ""
     return StreamingHttpResponse(
-        remote_tables.csv_lines(table.columns.all(), rows),
+        remote_tables.csv_lines(table.columns.all(), rows, note=note),
         content_type="text/csv; charset=utf-8; header=present",
         headers={"Content-Disposition": disposition},
     )
+
+
+def cut_note(answer: Answer) -> str:
+    message = _("INCOMPLETE: there are or may be more rows. Only the first %(count)d were read.")
+    return message % {"count": len(answer.rows)}

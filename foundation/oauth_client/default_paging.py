@@ -1,0 +1,84 @@
+"""How lists commonly continue: where an answer names its next page, and by which sign it says that there is more.
+
+Data, in the format of a provider profile where it fits. `paging` of a profile comes first. Places are JSON pointers;
+each name is looked for in the answer itself, in the objects around its rows, and in each of `WRAPPERS` within these.
+"""
+
+from foundation.oauth_client.provider_profile.format import Paging
+
+WRAPPERS = (
+    "", "/meta", "/pagination", "/paging", "/meta/pagination", "/meta/page", "/page", "/pageInfo", "/page_info",
+    "/_meta", "/metadata", "/response_metadata", "/additional_data", "/additional_data/pagination", "/info",
+    "/result_info", "/pages", "/cursor", "/links", "/_links", "/links/pages", "/meta/pagination/links",
+)  # fmt: skip
+
+# Members that hold an address, also of objects such as {"next": {"href": …}}.
+NEXT_ADDRESSES = (
+    "@odata.nextLink", "odata.nextLink", "nextRecordsUrl", "next_page_url", "nextPageUrl", "next_url", "nextUrl",
+    "nextLink", "next_link", "nextPageLink", "next_page_link", "next_page_uri", "next_uri", "next_href", "nextHref",
+    "__next", "next_page", "nextPage", "next",
+)  # fmt: skip
+IN_AN_OBJECT = ("href", "link", "url", "uri")
+# Lists of links: where they stand, the member with the relation and the one with the address (Oracle, FHIR).
+LINK_LISTS = (("/links", "rel", "href"), ("/link", "relation", "url"), ("/link", "rel", "href"))
+
+# Members that hold a cursor, and the parameters that usually take it, which are tried in this order.
+CURSORS: dict[str, tuple[str, ...]] = {
+    "next_cursor": ("cursor", "start_cursor", "next_cursor"),
+    "nextCursor": ("cursor", "nextCursor"),
+    "nextPageToken": ("pageToken", "nextPageToken"),
+    "next_page_token": ("page_token", "next_page_token"),
+    "next_token": ("next_token", "pagination_token"),
+    "nextToken": ("nextToken",),
+    "NextToken": ("NextToken",),
+    "continuation": ("continuation",),
+    "continuationToken": ("continuationToken",),
+    "continuation_token": ("continuation_token",),
+    "next_marker": ("marker",),
+    "nextMarker": ("marker",),
+    "next/after": ("after",),
+    "next/starting_after": ("starting_after",),
+    "next_page/offset": ("offset",),
+    "next_offset": ("offset",),
+    "nextOffset": ("offset",),
+    "next_start": ("start",),
+    "nextPageStart": ("start",),
+    "next_page": ("page",),
+    "nextPage": ("page",),
+    "next": ("cursor", "page"),
+    "cursor": ("cursor", "after"),
+    "offset": ("offset",),  # Airtable's is a text; a number is the position of this page
+}
+CURSORS_IF_MORE = {"endCursor": ("after",), "end_cursor": ("after",)}  # these stand on the last page, too
+
+# Members that tell the position of this page. The parameter has the same name.
+POSITIONS: tuple[Paging, ...] = (
+    *(Paging(style="offset", next=name, parameter=name) for name in ("startAt", "offset", "start", "skip")),
+    Paging(style="page", next="page", parameter="page"),
+    Paging(style="page", next="current_page", parameter="page"),
+    Paging(style="page", next="currentPage", parameter="page"),
+    Paging(style="page", next="number", parameter="page", first=0),
+    Paging(style="page", next="pageNumber", parameter="pageNumber"),
+)
+# The same without a member: parameters that a query may hold already.
+OFFSETS_IN_QUERIES = ("offset", "startAt", "start", "skip", "$skip", "sysparm_offset", "startIndex")
+PAGES_IN_QUERIES = ("page", "pageNumber", "page_number", "page[number]", "pageIndex")
+SIZES_IN_QUERIES = (
+    "limit", "per_page", "perPage", "page_size", "pageSize", "page[size]", "maxResults", "max_results", "$top", "top",
+    "sysparm_limit", "size", "count",
+)  # fmt: skip
+
+# Signs of more: true here, false there, or a number that is larger than what was read.
+MORE = (
+    "has_more", "hasMore", "has_next", "hasNext", "hasNextPage", "has_next_page", "more", "more_records", "moreResults",
+    "more_items_in_collection", "next_page_exists", "isTruncated", "IsTruncated", "truncated",
+)  # fmt: skip
+LAST = ("isLast", "is_last", "last", "isLastPage", "is_last_page", "lastPage", "done")
+TOTALS = (
+    "total", "total_count", "totalCount", "totalResults", "total_results", "totalSize", "total_size", "totalItems",
+    "total_items", "totalElements", "total_elements", "totalRecords", "total_records", "@odata.count", "odata.count",
+    "numFound", "total_entries", "totalEntries", "count",
+)  # fmt: skip
+TOTALS_OF_PAGES = ("total_pages", "totalPages", "last_page", "page_count", "pageCount", "pages", "lastPage")
+TOTAL_HEADERS = ("X-Total-Count", "X-Total", "Total-Count")
+NEXT_PAGE_HEADERS = ("X-Next-Page",)

@@ -1,0 +1,295 @@
+"""Where a list continues, by the provider profile and by what is common (`default_paging`). Sends nothing.
+
+An address is followed only below the connection's URL: it receives the person's token.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, urljoin, urlsplit
+
+from requests.utils import parse_header_links, requote_uri
+
+from foundation.oauth_client import default_paging as common
+from foundation.oauth_client import json_pointers
+from foundation.oauth_client.provider_profile import ProviderProfile, texts
+from foundation.oauth_client.provider_profile.format import Paging
+from foundation.oauth_client.registration import origin
+
+LONGEST_CURSOR = 4000  # characters
+LONGEST_HEADER = 20_000
+LOOKS_LIKE_AN_ADDRESS = re.compile(r"https?://|/|\?", re.IGNORECASE)
+A_PLAIN_PATH = re.compile(r"[\w.-]+|\"[^\"\\]+\"")
+Parameters = Mapping[str, list[str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageRequest:
+    """`guess`: the parameter that carries the cursor or position, if only habit says that it does."""
+
+    path: str
+    parameters: Parameters = field(default_factory=dict)
+    guess: str = ""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.path, repr(sorted(self.parameters.items()))
+
+    def number(self, names: tuple[str, ...]) -> tuple[str, int] | None:
+        """The first of the parameters that is there and a number."""
+        query = dict(parse_qsl(self.path.partition("?")[2])) | {
+            name: each[-1] for name, each in self.parameters.items()
+        }
+        numbers = ((name, query[name]) for name in names if name in query)
+        return next(((name, int(text)) for name, text in numbers if re.fullmatch(r"[0-9]{1,9}", text)), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageRead:
+    """One page that was read. `counted`: its elements, before any filter in the path to the rows."""
+
+    request: PageRequest
+    url: str
+    headers: Mapping[str, str]
+    document: Any
+    rows_path: str
+    counted: int
+    counted_before: int = 0  # on the pages before
+
+    @property
+    def counted_so_far(self) -> int:
+        return self.counted_before + self.counted
+
+
+@dataclass(frozen=True, kw_only=True)
+class Continuation:
+    """Requests for the next page, the likeliest first. `is_certain`: the answer says that there is more."""
+
+    requests: tuple[PageRequest, ...] = ()
+    is_certain: bool = False
+    leads_elsewhere: bool = False  # the next address is not below the connection's URL
+
+
+END = Continuation()
+
+
+def find_continuation(profile: ProviderProfile, first: PageRead, page: PageRead) -> Continuation:
+    """Where the list continues after `page`. `first`: the first page, which was read at the table's own path."""
+    paging = profile.paging
+    if paging and paging.style == "none":
+        return END
+    own_sign = sign_of(paging.more, page) if paging and paging.more else None
+    if own_sign is False:
+        return END
+    if paging and (own := continue_by_profile(paging, first, page, says_more=own_sign)):
+        return own
+    if not profile.default_rules:
+        return Continuation(is_certain=bool(own_sign))
+    places = list(containers(page))
+    sign = common_sign(places)
+    if sign is False:
+        return END
+    says_more = bool(own_sign) or sign is True or has_larger_total(places, first, page)
+    if found_by_address := continue_at(next_addresses(page, places), first, page):
+        return found_by_address
+    requests = (*by_cursor(places, page, says_more=bool(own_sign or sign)), *by_position(places, page, says_more))
+    if requests:
+        return Continuation(requests=requests, is_certain=True)
+    return Continuation(is_certain=says_more or (paging is None and is_full(page)))
+
+
+# By the profile -------------------------------------------------------------------------------------------------------
+
+
+def continue_by_profile(
+    paging: Paging, first: PageRead, page: PageRead, *, says_more: bool | None
+) -> Continuation | None:
+    if paging.style == "link":
+        return continue_at(link_headers(page), first, page)
+    values = [value for pointer in texts(paging.next) if (value := json_pointers.resolve(page.document, pointer))]
+    if paging.style == "next_url":
+        return continue_at([value for value in values if isinstance(value, str)], first, page)
+    if paging.style == "cursor":
+        cursors = [text for value in values if (text := cursor_text(value))]
+        requests = tuple(with_parameter(page, paging.parameter, text) for text in cursors[:1] if paging.parameter)
+        return Continuation(requests=requests, is_certain=True) if cursors else None
+    if not page.counted or not paging.parameter:
+        return None
+    here = page.request.number((paging.parameter,))
+    position = here[1] if here else paging.first
+    step = page.counted if paging.style == "offset" else 1
+    request = with_parameter(page, paging.parameter, str(position + step))
+    total = largest_total(list(containers(page)), page)
+    if total is not None and says_more is None and skipped_rows(first) + page.counted_so_far >= total:
+        return END
+    return Continuation(requests=(request,), is_certain=bool(says_more) or total is not None)
+
+
+def sign_of(pointer: str, page: PageRead) -> bool | None:
+    value = json_pointers.resolve(page.document, pointer)
+    return None if value is None else value not in (False, 0, "", "false", "False", "no", "0")
+
+
+# By what is common ----------------------------------------------------------------------------------------------------
+
+
+def containers(page: PageRead) -> Iterator[dict[str, Any]]:
+    """Objects that may say how the list continues: the answer and those around its rows, with their wrappers."""
+    value, around = page.document, [page.document]
+    for step in A_PLAIN_PATH.findall(page.rows_path.partition("[")[0].partition("|")[0]):
+        value = json_pointers.member_of(value, step.strip('"'))
+        around.append(value)
+    for each in around:
+        for wrapper in common.WRAPPERS:
+            place = json_pointers.resolve(each, wrapper) if wrapper else each
+            if isinstance(place, dict):
+                yield place
+
+
+def link_headers(page: PageRead) -> list[str]:
+    links = parse_header_links(page.headers.get("Link", "")[:LONGEST_HEADER])
+    return [link["url"] for link in links if "next" in link.get("rel", "").lower().split()]
+
+
+def next_addresses(page: PageRead, places: list[dict[str, Any]]) -> list[str]:
+    values: list[Any] = [*link_headers(page)]
+    for place in places:
+        for name in common.NEXT_ADDRESSES:
+            value = place.get(name)
+            values += [value.get(each) for each in common.IN_AN_OBJECT] if isinstance(value, dict) else [value]
+        for pointer, relation, address in common.LINK_LISTS:
+            links = place.get(pointer.removeprefix("/"))
+            of_list = [link for link in links if isinstance(link, dict)] if isinstance(links, list) else []
+            values += [link.get(address) for link in of_list if link.get(relation) == "next"]
+    return [value for value in values if isinstance(value, str) and LOOKS_LIKE_AN_ADDRESS.match(value)]
+
+
+def continue_at(addresses: list[str], first: PageRead, page: PageRead) -> Continuation | None:
+    """The first address that may be followed; None if there is no address at all."""
+    requests = [request for address in addresses if (request := request_below(address, first, page))]
+    if not addresses:
+        return None
+    return Continuation(requests=tuple(requests[:1]), is_certain=True, leads_elsewhere=not requests)
+
+
+def request_below(address: str, first: PageRead, page: PageRead) -> PageRequest | None:
+    """The request for an address below the connection's URL; None if it is elsewhere."""
+    try:
+        url = urlsplit(urljoin(page.url, address))
+        started = urlsplit(first.url)
+    except ValueError:
+        return None
+    own_path = requote_uri(first.request.path.partition("?")[0].lstrip("/"))
+    if not started.path.endswith(own_path) or origin(url.geturl()) != origin(first.url) or url.username:
+        return None
+    base = started.path.removesuffix(own_path).rstrip("/")
+    if url.path != base and not url.path.startswith(f"{base}/"):
+        return None
+    path = url.path.removeprefix(base).lstrip("/")
+    if not path:
+        names = parse_qsl(url.query, keep_blank_values=True)
+        return PageRequest(path="", parameters={name: [v for n, v in names if n == name] for name, _value in names})
+    return PageRequest(path=f"{path}?{url.query}" if url.query else path)
+
+
+def cursor_text(value: object) -> str:
+    """A cursor as text; "" if the value is none."""
+    if isinstance(value, bool) or not isinstance(value, str | int) or not value:
+        return ""
+    text = str(value)
+    return text if len(text) <= LONGEST_CURSOR else ""
+
+
+def by_cursor(places: list[dict[str, Any]], page: PageRead, *, says_more: bool) -> Iterator[PageRequest]:
+    names = {**common.CURSORS, **(common.CURSORS_IF_MORE if says_more else {})}
+    for name, parameters in names.items():
+        for place in places:
+            value = json_pointers.resolve(place, f"/{name}")
+            text = cursor_text(value)
+            is_position = name == "offset" and (isinstance(value, int) or text.isdigit())
+            if not text or is_position or LOOKS_LIKE_AN_ADDRESS.match(text):
+                continue
+            for parameter in parameters if not text.isdigit() or name != "next" else ("page",):
+                yield with_parameter(page, parameter, text, is_guess=True)
+
+
+def by_position(places: list[dict[str, Any]], page: PageRead, says_more: bool) -> Iterator[PageRequest]:
+    """Requests for the page after this one, if the answer says its position, or the query has one already."""
+    for header in common.NEXT_PAGE_HEADERS:
+        if (text := page.headers.get(header, "").strip()).isdigit():
+            yield with_parameter(page, "page", text, is_guess=True)
+    if not says_more or not page.counted:
+        return
+    for names, step in ((common.OFFSETS_IN_QUERIES, page.counted), (common.PAGES_IN_QUERIES, 1)):
+        if here := page.request.number(names):
+            yield with_parameter(page, here[0], str(here[1] + step))
+    for paging in common.POSITIONS:
+        for place in places:
+            value = place.get(str(paging.next))
+            if isinstance(value, int) and not isinstance(value, bool):
+                step = page.counted if paging.style == "offset" else 1
+                yield with_parameter(page, paging.parameter, str(value + step), is_guess=True)
+
+
+def common_sign(places: list[dict[str, Any]]) -> bool | None:
+    """Whether the answer says that there is more, or that there is no more; None if it says neither."""
+    signs = [place[name] for place in places for name in common.MORE if isinstance(place.get(name), bool)]
+    signs += [not place[name] for place in places for name in common.LAST if isinstance(place.get(name), bool)]
+    return any(signs) if signs else None
+
+
+def has_larger_total(places: list[dict[str, Any]], first: PageRead, page: PageRead) -> bool:
+    """Whether the answer counts more rows, or more pages, than were read."""
+    total = largest_total(places, page)
+    begins_later = first.request.number(common.PAGES_IN_QUERIES) or ("", 1)
+    if total is not None and begins_later[1] <= 1 and total > skipped_rows(first) + page.counted_so_far:
+        return True
+    return pages_are_left(places)
+
+
+def largest_total(places: list[dict[str, Any]], page: PageRead) -> int | None:
+    values: list[Any] = [place.get(name) for place in places for name in common.TOTALS]
+    values += [each.get("value") for each in values if isinstance(each, dict)]  # Elasticsearch
+    headers = (page.headers.get(name, "").strip() for name in common.TOTAL_HEADERS)
+    values += [int(text) for text in headers if re.fullmatch(r"[0-9]{1,12}", text)]
+    values = [int(each) if isinstance(each, str) and re.fullmatch(r"[0-9]{1,12}", each) else each for each in values]
+    return max((each for each in values if isinstance(each, int) and not isinstance(each, bool)), default=None)
+
+
+def pages_are_left(places: list[dict[str, Any]]) -> bool:
+    """Whether the answer counts more pages than its own position."""
+    for place in places:
+        totals = [place[name] for name in common.TOTALS_OF_PAGES if is_count(place.get(name))]
+        for paging in common.POSITIONS:
+            number = place.get(str(paging.next))
+            if paging.style == "page" and totals and is_count(number) and number - paging.first + 1 < max(totals):
+                return True
+    return False
+
+
+def is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def skipped_rows(first: PageRead) -> int:
+    """How many rows the table's own query skips."""
+    offset = first.request.number(common.OFFSETS_IN_QUERIES)
+    return offset[1] if offset else 0
+
+
+def is_full(page: PageRead) -> bool:
+    """Whether the page has exactly as many rows as the query asks for."""
+    size = page.request.number(common.SIZES_IN_QUERIES)
+    return size is not None and page.counted == size[1] > 0
+
+
+def with_parameter(page: PageRead, name: str, value: str, *, is_guess: bool = False) -> PageRequest:
+    path = page.request.path
+    pairs = parse_qsl(path.partition("?")[2], keep_blank_values=True)
+    if any(key == name for key, _value in pairs):  # the path of a next address, or the table's own
+        of_path = {key: [v for n, v in pairs if n == key] for key, _value in pairs}
+        path, parameters = path.partition("?")[0], {**of_path, **page.request.parameters}
+    else:
+        parameters = dict(page.request.parameters)
+    return PageRequest(path=path, parameters={**parameters, name: [value]}, guess=name if is_guess else "")
