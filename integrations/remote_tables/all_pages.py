@@ -123,6 +123,7 @@ class ListReader:
             request=request,
             url=response.url or "",
             headers=response.headers,
+            links=next_links(response),
             document=document,
             rows_path=self.table.rows_path,
             counted=counted,
@@ -147,3 +148,8 @@ class ListReader:
             )
         except calls.BadPath as error:
             raise TableMisconfigured("bad_path", str(error)) from None
+
+
+def next_links(response: Response) -> tuple[str, ...]:
+    """Addresses of the next page in the header Link (RFC 8288)."""
+    return tuple(link["url"] for relation, link in response.links.items() if "next" in relation.lower().split())

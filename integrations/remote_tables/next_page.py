@@ -4,12 +4,10 @@ An address is followed only below the connection's URL: it receives the person's
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
-from urllib.parse import parse_qsl, urljoin, urlsplit
-
-from requests.utils import parse_header_links, requote_uri
+from typing import Any, TypeGuard
+from urllib.parse import parse_qsl, quote, urljoin, urlsplit
 
 from foundation.oauth_client import default_paging as common
 from foundation.oauth_client import json_pointers
@@ -18,9 +16,9 @@ from foundation.oauth_client.provider_profile.format import Paging
 from foundation.oauth_client.registration import origin
 
 LONGEST_CURSOR = 4000  # characters
-LONGEST_HEADER = 20_000
 LOOKS_LIKE_AN_ADDRESS = re.compile(r"https?://|/|\?", re.IGNORECASE)
-A_PLAIN_PATH = re.compile(r"[\w.-]+|\"[^\"\\]+\"")
+KEPT_IN_PATHS = "!#$%&'()*+,/:;=?@[]~"  # as requests quotes URLs
+A_PLAIN_PATH = re.compile(r"[\w-]+|\"[^\"\\]+\"")
 Parameters = Mapping[str, list[str]]
 
 
@@ -52,6 +50,7 @@ class PageRead:
     request: PageRequest
     url: str
     headers: Mapping[str, str]
+    links: tuple[str, ...]  # of the header Link, to the next page
     document: Any
     rows_path: str
     counted: int
@@ -86,7 +85,7 @@ def find_continuation(profile: ProviderProfile, first: PageRead, page: PageRead)
         return own
     if not profile.default_rules:
         return Continuation(is_certain=bool(own_sign))
-    places = list(containers(page))
+    places = list(find_containers(page))
     sign = common_sign(places)
     if sign is False:
         return END
@@ -106,7 +105,7 @@ def continue_by_profile(
     paging: Paging, first: PageRead, page: PageRead, *, says_more: bool | None
 ) -> Continuation | None:
     if paging.style == "link":
-        return continue_at(link_headers(page), first, page)
+        return continue_at(page.links, first, page)
     values = [value for pointer in texts(paging.next) if (value := json_pointers.resolve(page.document, pointer))]
     if paging.style == "next_url":
         return continue_at([value for value in values if isinstance(value, str)], first, page)
@@ -120,7 +119,7 @@ def continue_by_profile(
     position = here[1] if here else paging.first
     step = page.counted if paging.style == "offset" else 1
     request = with_parameter(page, paging.parameter, str(position + step))
-    total = largest_total(list(containers(page)), page)
+    total = largest_total(list(find_containers(page)), page)
     if total is not None and says_more is None and skipped_rows(first) + page.counted_so_far >= total:
         return END
     return Continuation(requests=(request,), is_certain=bool(says_more) or total is not None)
@@ -134,7 +133,7 @@ def sign_of(pointer: str, page: PageRead) -> bool | None:
 # By what is common ----------------------------------------------------------------------------------------------------
 
 
-def containers(page: PageRead) -> Iterator[dict[str, Any]]:
+def find_containers(page: PageRead) -> Iterator[dict[str, Any]]:
     """Objects that may say how the list continues: the answer and those around its rows, with their wrappers."""
     value, around = page.document, [page.document]
     for step in A_PLAIN_PATH.findall(page.rows_path.partition("[")[0].partition("|")[0]):
@@ -147,13 +146,8 @@ def containers(page: PageRead) -> Iterator[dict[str, Any]]:
                 yield place
 
 
-def link_headers(page: PageRead) -> list[str]:
-    links = parse_header_links(page.headers.get("Link", "")[:LONGEST_HEADER])
-    return [link["url"] for link in links if "next" in link.get("rel", "").lower().split()]
-
-
 def next_addresses(page: PageRead, places: list[dict[str, Any]]) -> list[str]:
-    values: list[Any] = [*link_headers(page)]
+    values: list[Any] = [*page.links]
     for place in places:
         for name in common.NEXT_ADDRESSES:
             value = place.get(name)
@@ -165,7 +159,7 @@ def next_addresses(page: PageRead, places: list[dict[str, Any]]) -> list[str]:
     return [value for value in values if isinstance(value, str) and LOOKS_LIKE_AN_ADDRESS.match(value)]
 
 
-def continue_at(addresses: list[str], first: PageRead, page: PageRead) -> Continuation | None:
+def continue_at(addresses: Sequence[str], first: PageRead, page: PageRead) -> Continuation | None:
     """The first address that may be followed; None if there is no address at all."""
     requests = [request for address in addresses if (request := request_below(address, first, page))]
     if not addresses:
@@ -180,7 +174,7 @@ def request_below(address: str, first: PageRead, page: PageRead) -> PageRequest 
         started = urlsplit(first.url)
     except ValueError:
         return None
-    own_path = requote_uri(first.request.path.partition("?")[0].lstrip("/"))
+    own_path = quote(first.request.path.partition("?")[0].lstrip("/"), safe=KEPT_IN_PATHS)
     if not started.path.endswith(own_path) or origin(url.geturl()) != origin(first.url) or url.username:
         return None
     base = started.path.removesuffix(own_path).rstrip("/")
@@ -268,7 +262,7 @@ def pages_are_left(places: list[dict[str, Any]]) -> bool:
     return False
 
 
-def is_count(value: object) -> bool:
+def is_count(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 

@@ -14,7 +14,7 @@ from integrations.models import failures
 from integrations.models.card import Ending
 from integrations.models.card.endings import BY_FAULT
 from integrations.models.tokens.renewals import KINDS
-from integrations.remote_tables.fetch import TableMisconfigured
+from integrations.remote_tables.errors import TableMisconfigured
 
 PRODUCT = [path for top in ("foundation", "integrations") for path in sorted(Path(top).rglob("*.py"))]
 RAISED = {kind.__name__ for kind in KINDS.values()} | {"OAuthError", "NoUsableToken", "NotAuthenticated"}
