@@ -48,7 +48,11 @@ _CODES_IN_GOOD_ANSWERS = (
     "/errors/0/extensions/code", "/errors/0/extensions/type", "/errors/0/code", "/errors/0/type", "/errors/0/error",
     "/errors/0/reason", "/errors/0/errorType",
 )  # fmt: skip
-_NOTHING_ELSE = ({"at": "/data", "absent": True}, {"at": "/id", "absent": True})
+_NOTHING_ELSE = (
+    {"at": "/data", "absent": True},
+    {"at": "/id", "absent": True},
+    {"at": ("/ok", "/success"), "equals": True, "absent": True},
+)
 _REFUSED_CODE = (
     r"^(not_?authed|invalid_?auth(entication)?|un_?authenticated|un_?authori[sz]ed|(not_?)?authenticat(ed|ion)"
     r"(_(required|error|failed|expired))?|account_inactive|401)$"
