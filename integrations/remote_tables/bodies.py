@@ -64,20 +64,28 @@ def parse_body(response: Response, profile: ProviderProfile) -> Any:
 def raise_refusal(response: Response, profile: ProviderProfile) -> None:
     """Raise what the answer says of the token, the person or the limits; also if its status is 200."""
     status, reason = response.status_code, calls.reason_of(response)
-    if reason in ("insufficient_scope", "person_must_act"):
-        raise NoUsableToken(reason)
-    if status == 401 or reason == "token_refused":
+    wait = rate_limits.announced_wait(response.headers)
+    raise_reason(reason, wait)
+    if status == 401:
         raise NoUsableToken("http_401")
-    if reason == "rate_limited" or rate_limits.is_limited(status, response.headers):
-        raise Unreachable(LIMITED, retry_after=rate_limits.announced_wait(response.headers))
-    if reason == "temporary":
-        raise Unreachable("temporary", retry_after=rate_limits.announced_wait(response.headers))
+    if rate_limits.is_limited(status, response.headers):
+        raise Unreachable(LIMITED, retry_after=wait)
     if reason in FOR_THE_ADMINISTRATOR:
         raise provider_error(response, error_answers.body_of(response), profile)
     if status == 403:
         raise NotAllowed("http_403")
     if not 200 <= status < 300:
         raise error_for(response)
+
+
+def raise_reason(reason: str, wait: float | None = None) -> None:
+    """Raise what `calls.reason_of` says of the token, the person or the limits. `wait`: seconds, if it is known."""
+    if reason in ("insufficient_scope", "person_must_act"):
+        raise NoUsableToken(reason)
+    if reason == "token_refused":
+        raise NoUsableToken("http_401")
+    if reason in ("rate_limited", "temporary"):
+        raise Unreachable(LIMITED if reason == "rate_limited" else reason, retry_after=wait)
 
 
 def error_for(response: Response) -> Exception:

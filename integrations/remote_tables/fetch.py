@@ -21,7 +21,7 @@ from integrations.models.registry import Alias
 from integrations.models.remote_tables import RemoteTable
 from integrations.models.tokens import Token, consent
 from integrations.remote_tables.all_pages import DEADLINE
-from integrations.remote_tables.bodies import LIMITED
+from integrations.remote_tables.bodies import LIMITED, NO_CONTENT, raise_reason
 from integrations.remote_tables.errors import NotAllowed, TableMisconfigured, TurnedOff
 
 READS = frozenset(
@@ -99,7 +99,8 @@ def build_source(integrations: dict[UUID, Integration], alias_ids: list[UUID]) -
     return Source(integrations=present, is_whole=len(present) == len(alias_ids))
 
 
-def run_reading_action(table: RemoteTable, action: Action, user: User) -> dict[str, Any]:
+def run_reading_action(table: RemoteTable, action: Action, user: User) -> Any:
+    """Return the outputs of the action by name; `NO_CONTENT` if its last step was answered without content."""
     if writing_steps := [step.name for step in action.steps.all() if step.method not in READS]:
         message = _("The step “%(step)s” of the action changes something. Reading a table must not.")
         raise TableMisconfigured("not_reading", message % {"step": writing_steps[0]})
@@ -109,7 +110,10 @@ def run_reading_action(table: RemoteTable, action: Action, user: User) -> dict[s
         raise TableMisconfigured("bad_inputs", _("Inputs of the action: %(why)s") % {"why": error}) from None
     if result.failure:
         raise error_in(result.failure)
-    return result.outputs
+    for step in result.steps:
+        raise_reason(step.reason)
+    is_empty = result.steps and result.steps[-1].http_status == 204 and not any(result.outputs.values())
+    return NO_CONTENT if is_empty else result.outputs
 
 
 def run_action(table: RemoteTable, action: Action, user: User) -> ActionResult:

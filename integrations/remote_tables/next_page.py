@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, quote, urljoin, urlsplit
 
 from foundation.oauth_client import default_paging as common
 from foundation.oauth_client import json_pointers
-from foundation.oauth_client.provider_profile import ProviderProfile, texts
+from foundation.oauth_client.provider_profile import STANDARD, ProviderProfile, texts
 from foundation.oauth_client.provider_profile.format import Paging
 from foundation.oauth_client.registration import origin
 
@@ -96,6 +96,21 @@ def find_continuation(profile: ProviderProfile, first: PageRead, page: PageRead)
     if requests:
         return Continuation(requests=requests, is_certain=True)
     return Continuation(is_certain=says_more or (paging is None and is_full(page)))
+
+
+def says_more(document: Any, rows_path: str, counted: int) -> bool:
+    """Whether a document that no further page can be read of says that there is one."""
+    page = PageRead(
+        request=PageRequest(path=""),
+        url="",
+        headers={},
+        links=(),
+        document=document,
+        rows_path=rows_path,
+        counted=counted,
+    )
+    following = find_continuation(STANDARD, page, page)
+    return following.is_certain or bool(following.requests)
 
 
 # By the profile -------------------------------------------------------------------------------------------------------

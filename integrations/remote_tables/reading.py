@@ -20,10 +20,11 @@ from integrations.expressions import BadExpression
 from integrations.models.remote_tables import RemoteTable
 from integrations.remote_tables import cache
 from integrations.remote_tables.all_pages import ListReader, RowsRead
-from integrations.remote_tables.bodies import provider_error, says_error
+from integrations.remote_tables.bodies import NO_CONTENT, provider_error, says_error
 from integrations.remote_tables.cells import LONGEST_TEXT
 from integrations.remote_tables.errors import TableMisconfigured
 from integrations.remote_tables.fetch import Source, run_reading_action
+from integrations.remote_tables.next_page import says_more
 
 MOST_NAMES = 12  # of members of an answer, in a message
 LONGEST_READING = 10.0  # seconds, for all cells
@@ -87,8 +88,13 @@ def kept(table: RemoteTable, source: Source) -> Answer | None:
 
 def read_action(table: RemoteTable, user: User) -> RowsRead:
     assert table.action is not None  # noqa: S101 - the caller checks it
-    rows = extract_rows(table, run_reading_action(table, table.action, user))
-    return RowsRead(rows=rows[: table.row_limit], why_cut="limit" if len(rows) > table.row_limit else "")
+    outputs = run_reading_action(table, table.action, user)
+    rows = [] if outputs is NO_CONTENT else extract_rows(table, outputs)
+    if len(rows) > table.row_limit:
+        return RowsRead(rows=rows[: table.row_limit], why_cut="limit")
+    counted = count_elements(table.rows_path, outputs, rows)
+    is_more = says_more(outputs, table.rows_path, counted)
+    return RowsRead(rows=rows, why_cut="unsaid" if is_more else "")
 
 
 def read_alias(table: RemoteTable, user: User, source: Source) -> RowsRead:

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
 from accounts.models import User
-from integrations import expressions
+from integrations import calls, expressions
 from integrations.expressions import BadExpression
 from integrations.flows.actions.step import (
     ActionResult,
@@ -152,7 +152,7 @@ def run_step(
     else:
         names_of_response = response_as_names(response)
         is_ok = 200 <= response.status_code < 300
-        details |= {"http_status": response.status_code}
+        details |= {"http_status": response.status_code, "reason": calls.reason_of(response)}
         details |= {} if is_ok else {"failure": error_status_failure(step, response, user)}
     return StepResult(milliseconds=round((monotonic() - started_at) * 1000), **details), names_of_response
 

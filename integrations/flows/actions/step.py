@@ -46,6 +46,7 @@ class StepResult:
     method: str
     http_status: int | None = None
     milliseconds: int = 0
+    reason: str = ""  # what a good answer says of the token or the limits (`calls.reason_of`)
     failure: Failure | None = None
 
 

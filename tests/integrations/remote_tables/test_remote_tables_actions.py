@@ -123,3 +123,40 @@ def test_a_table_is_read_in_one_way(alias: Alias, table: RemoteTable) -> None:
     for source in ({"alias": alias}, {"alias": None, "action": None}):
         with pytest.raises(IntegrityError), transaction.atomic():
             RemoteTable.objects.filter(pk=table.pk).update(**source)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        ({"json": {"ok": False, "error": "token_revoked"}}, "sign_in_again"),
+        ({"json": {"ok": False, "error": "missing_scope", "needed": "read"}}, "sign_in_again"),
+        ({"json": {"ok": False, "error": "ratelimited"}}, "wait"),
+        ({"json": {"error": {"code": "invalid_token"}}}, "sign_in_again"),
+    ],
+)
+def test_an_error_in_a_good_answer_is_what_it_says(
+    answer: dict[str, Any], kind: str, amira: User, table: RemoteTable, server: HostileServer
+) -> None:
+    Token.objects.update(refresh_token=None)
+    server.on(flowing.INCIDENTS).always(**answer)
+    assert trouble(page(client_of(amira))) == kind
+
+
+@pytest.mark.slow
+def test_an_answer_without_content_is_an_empty_table(amira: User, table: RemoteTable, server: HostileServer) -> None:
+    server.on(flowing.INCIDENTS).always(status=204)
+    assert "Incidents is empty" in page(client_of(amira))
+
+
+@pytest.mark.slow
+def test_outputs_that_say_that_there_is_more_are_believed(
+    amira: User, table: RemoteTable, server: HostileServer
+) -> None:
+    Action.objects.update(outputs=[{"name": "list", "path": "steps.list.body"}])
+    RemoteTable.objects.update(rows_path="list.result")
+    server.on(flowing.INCIDENTS).always(json={"result": tables.INCIDENTS, "has_more": True})
+    html = page(client_of(amira))
+    assert "There are or may be more rows, but only the first 3 are read." in html
+    server.on(flowing.INCIDENTS).always(json={"result": tables.INCIDENTS, "total": 3})
+    assert "There are or may be more rows" not in page(client_of(amira), "?fresh=1")
