@@ -18,7 +18,8 @@ from integrations.models.registry import HttpConnection
 from integrations.models.remote_tables import RemoteTable
 from integrations.remote_tables.bodies import NO_CONTENT, parse_body
 from integrations.remote_tables.errors import TableMisconfigured
-from integrations.remote_tables.next_page import Continuation, PageRead, PageRequest, find_continuation
+from integrations.remote_tables.next_page import find_continuation
+from integrations.remote_tables.page_requests import Continuation, PageRead, PageRequest
 
 DEADLINE = 20.0  # seconds; the person sees an empty page until then
 SHORTEST = 0.5  # seconds that another page is worth

@@ -4,8 +4,7 @@ An address is followed only below the connection's URL: it receives the person's
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeGuard
 from urllib.parse import parse_qsl, quote, urljoin, urlsplit
 
@@ -14,63 +13,12 @@ from foundation.oauth_client import json_pointers
 from foundation.oauth_client.provider_profile import STANDARD, ProviderProfile, texts
 from foundation.oauth_client.provider_profile.format import Paging
 from foundation.oauth_client.registration import origin
+from integrations.remote_tables.page_requests import END, Continuation, PageRead, PageRequest, with_parameter
 
 LONGEST_CURSOR = 4000  # characters
 LOOKS_LIKE_AN_ADDRESS = re.compile(r"https?://|/|\?", re.IGNORECASE)
 KEPT_IN_PATHS = "!#$%&'()*+,/:;=?@[]~"  # as requests quotes URLs
 A_PLAIN_PATH = re.compile(r"[\w-]+|\"[^\"\\]+\"")
-Parameters = Mapping[str, list[str]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class PageRequest:
-    """`guess`: the parameter that carries the cursor or position, if only habit says that it does."""
-
-    path: str
-    parameters: Parameters = field(default_factory=dict)
-    guess: str = ""
-
-    @property
-    def key(self) -> tuple[str, str]:
-        return self.path, repr(sorted(self.parameters.items()))
-
-    def number(self, names: tuple[str, ...]) -> tuple[str, int] | None:
-        """The first of the parameters that is there and a number."""
-        query = dict(parse_qsl(self.path.partition("?")[2])) | {
-            name: each[-1] for name, each in self.parameters.items()
-        }
-        numbers = ((name, query[name]) for name in names if name in query)
-        return next(((name, int(text)) for name, text in numbers if re.fullmatch(r"[0-9]{1,9}", text)), None)
-
-
-@dataclass(frozen=True, kw_only=True)
-class PageRead:
-    """One page that was read. `counted`: its elements, before any filter in the path to the rows."""
-
-    request: PageRequest
-    url: str
-    headers: Mapping[str, str]
-    links: tuple[str, ...]  # of the header Link, to the next page
-    document: Any
-    rows_path: str
-    counted: int
-    counted_before: int = 0  # on the pages before
-
-    @property
-    def counted_so_far(self) -> int:
-        return self.counted_before + self.counted
-
-
-@dataclass(frozen=True, kw_only=True)
-class Continuation:
-    """Requests for the next page, the likeliest first. `is_certain`: the answer says that there is more."""
-
-    requests: tuple[PageRequest, ...] = ()
-    is_certain: bool = False
-    leads_elsewhere: bool = False  # the next address is not below the connection's URL
-
-
-END = Continuation()
 
 
 def find_continuation(profile: ProviderProfile, first: PageRead, page: PageRead) -> Continuation:
@@ -291,14 +239,3 @@ def is_full(page: PageRead) -> bool:
     """Whether the page has exactly as many rows as the query asks for."""
     size = page.request.number(common.SIZES_IN_QUERIES)
     return size is not None and page.counted == size[1] > 0
-
-
-def with_parameter(page: PageRead, name: str, value: str, *, is_guess: bool = False) -> PageRequest:
-    path = page.request.path
-    pairs = parse_qsl(path.partition("?")[2], keep_blank_values=True)
-    if any(key == name for key, _value in pairs):  # the path of a next address, or the table's own
-        of_path = {key: [v for n, v in pairs if n == key] for key, _value in pairs}
-        path, parameters = path.partition("?")[0], {**of_path, **page.request.parameters}
-    else:
-        parameters = dict(page.request.parameters)
-    return PageRequest(path=path, parameters={**parameters, name: [value]}, guess=name if is_guess else "")

@@ -9,7 +9,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
 from accounts.models import User
-from integrations import calls, expressions
+from integrations import expressions
+from integrations.calls.for_callers import REASON
 from integrations.expressions import BadExpression
 from integrations.flows.actions.step import (
     ActionResult,
@@ -152,7 +153,7 @@ def run_step(
     else:
         names_of_response = response_as_names(response)
         is_ok = 200 <= response.status_code < 300
-        details |= {"http_status": response.status_code, "reason": calls.reason_of(response)}
+        details |= {"http_status": response.status_code, "reason": response.headers.get(REASON, "")}
         details |= {} if is_ok else {"failure": error_status_failure(step, response, user)}
     return StepResult(milliseconds=round((monotonic() - started_at) * 1000), **details), names_of_response
 
