@@ -133,7 +133,7 @@ def continue_at(addresses: Sequence[str], first: PageRead, page: PageRead) -> Co
 def request_below(address: str, first: PageRead, page: PageRead) -> PageRequest | None:
     """The request for an address below the connection's URL; None if it is elsewhere."""
     try:
-        url = urlsplit(urljoin(page.url, address))
+        url = urlsplit(quote(urljoin(page.url, address), safe=KEPT_IN_PATHS))
         started = urlsplit(first.url)
     except ValueError:
         return None

@@ -142,9 +142,19 @@ def extract_rows(
     if response is not None and rows is None:
         if says_error(document):
             raise provider_error(response, document, profile)
-        if document is None:  # how some servers write an empty list
+        if is_null_member(table.rows_path, document):  # how some servers write an empty list
             return []
     raise TableMisconfigured("rows_path", not_a_list_message(table.rows_path, rows, document))
+
+
+def is_null_member(path: str, document: Any) -> bool:
+    """Whether the path is one of plain names, and the document has a null in that place."""
+    if path.strip() == "@":
+        return document is None
+    *outer, last = path.strip().split(".")
+    for name in outer:
+        document = document.get(name) if isinstance(document, dict) else None
+    return isinstance(document, dict) and last in document and document[last] is None
 
 
 def evaluate_columns(rows: list[Any], paths: list[str]) -> list[list[Any]]:

@@ -144,7 +144,9 @@ def test_a_plan_that_has_ended_is_no_faulty_table(as_amira: Client, table: Remot
     assert (trouble(html), "answered with an error" in html) == ("unusable", True)
 
 
-@pytest.mark.parametrize("answer", [{"status": 204}, {"body": b""}, {"body": b" \n"}, {"body": b"null"}])
+@pytest.mark.parametrize(
+    "answer", [{"status": 204}, {"body": b""}, {"body": b" \n"}, {"body": b"null"}, {"json": {"result": None}}]
+)
 def test_an_answer_without_content_is_an_empty_table(
     answer: dict[str, Any], as_amira: Client, table: RemoteTable, server: HostileServer
 ) -> None:

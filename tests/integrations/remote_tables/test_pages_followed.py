@@ -79,6 +79,7 @@ ADDRESSES = [
     lambda url: {"links": [{"rel": "self", "href": "x"}, {"rel": "next", "href": url}], "hasMore": True},
     lambda url: {"link": [{"relation": "next", "url": url}]},
     lambda url: {"next": f"?{url.partition('?')[2]}"},
+    lambda url: {"nextLink": f"{url}&$filter=name eq 'Änderung'#rows"},
 ]  # fmt: skip
 
 
