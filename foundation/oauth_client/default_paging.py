@@ -53,7 +53,10 @@ CURSORS_IF_MORE = {"endCursor": ("after",), "end_cursor": ("after",)}  # these s
 
 # Members that tell the position of this page. The parameter has the same name.
 POSITIONS: tuple[Paging, ...] = (
-    *(Paging(style="offset", next=name, parameter=name) for name in ("startAt", "offset", "start", "skip")),
+    *(
+        Paging(style="offset", next=name, parameter=name)
+        for name in ("startAt", "offset", "start", "skip", "startIndex")
+    ),
     Paging(style="page", next="page", parameter="page"),
     Paging(style="page", next="current_page", parameter="page"),
     Paging(style="page", next="currentPage", parameter="page"),
@@ -70,8 +73,8 @@ SIZES_IN_QUERIES = (
 
 # Signs of more: true here, false there, or a number that is larger than what was read.
 MORE = (
-    "has_more", "hasMore", "has_next", "hasNext", "hasNextPage", "has_next_page", "more", "more_records", "moreResults",
-    "more_items_in_collection", "next_page_exists", "isTruncated", "IsTruncated", "truncated",
+    "has_more", "hasMore", "has-more", "has_next", "hasNext", "hasNextPage", "has_next_page", "more", "more_records",
+    "moreResults", "more_items_in_collection", "next_page_exists", "isTruncated", "IsTruncated", "truncated",
 )  # fmt: skip
 LAST = ("isLast", "is_last", "last", "isLastPage", "is_last_page", "lastPage", "done")
 TOTALS = (

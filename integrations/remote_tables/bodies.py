@@ -33,6 +33,10 @@ CSV_DELIMITERS = {
 }
 CHARSETS = {"utf-16": "utf-16", "iso-8859-1": "cp1252", "latin1": "cp1252", "windows-1252": "cp1252"}
 FOR_THE_ADMINISTRATOR = frozenset({"registration_wrong", "plan_ended"})
+ERROR_MEMBERS = (
+    "error", "errors", "fault", "Error", "Fault", "error_code", "errorCode", "errcode", "error_message", "errorMessage",
+    "errmsg",
+)  # fmt: skip
 NO_CONTENT: list[Any] = []
 
 
@@ -101,7 +105,10 @@ def says_error(document: object) -> bool:
     if not isinstance(document, dict):
         return False
     is_failure = document.get("ok") is False or document.get("success") is False
-    return is_failure or any(document.get(name) for name in ("error", "errors", "fault", "Error", "Fault"))
+    is_failure = is_failure or str(document.get("status")).lower() in {"error", "fail", "failed", "failure"}
+    code = document.get("code")
+    is_failure = is_failure or (isinstance(code, int) and code >= 400 and "message" in document)
+    return is_failure or any(document.get(name) for name in ERROR_MEMBERS)
 
 
 def provider_error(response: Response, document: object, profile: ProviderProfile) -> ProviderError:

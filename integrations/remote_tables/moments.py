@@ -18,9 +18,10 @@ YEAR_9999 = range(253_370_764_800, 253_402_300_801)  # in seconds; "never", to s
 
 NUMBER = re.compile(r"(-?)([0-9]{1,19})(?:\.([0-9]{1,20}))?")
 MICROSOFT = re.compile(r"\\?/Date\((-?[0-9]{1,18})([+-][0-9]{4})?\)\\?/")
-ZONE = r"(?: ?(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?))?"
+ZONE = r"(?: ?(?:[Zz]|[+-][0-9]{2}(?::?[0-9]{2})?))?"
 ISO = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[Tt ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]+)?)?" + ZONE + r")?"
+    r"|[0-9]{4}-W[0-9]{2}-[0-9]"
     r"|(?:19|20|21)[0-9]{6}(?:T[0-9]{4}(?:[0-9]{2}(?:[.,][0-9]+)?)?" + ZONE + r")?"
 )
 COMPACT = re.compile(r"(?:19|20|21)[0-9]{12}")  # 20240310153000
@@ -73,7 +74,7 @@ def parse_text(text: str) -> datetime | None:
         return of_microsoft(match)
     named = re.sub(r"\[[\w/+-]+\]$|(?<=[0-9]) ?(UTC|GMT)$", lambda zone: "" if zone[0][0] == "[" else "Z", text)
     if ISO.fullmatch(named):
-        return datetime.fromisoformat(named.replace(" ", "T", 1).replace(" ", "").replace(",", "."))
+        return datetime.fromisoformat(named.upper().replace(" ", "T", 1).replace(" ", "").replace(",", "."))
     without_comment = re.sub(r" ?\([^()]*\)$", "", text)
     if RFC_2822.fullmatch(without_comment):
         return parsedate_to_datetime(re.sub(r"(?<=[0-9]) (UT|Z)$", " GMT", without_comment))

@@ -183,10 +183,20 @@ def by_position(places: list[dict[str, Any]], page: PageRead, says_more: bool) -
             yield with_parameter(page, here[0], str(here[1] + step))
     for paging in common.POSITIONS:
         for place in places:
-            value = place.get(str(paging.next))
-            if isinstance(value, int) and not isinstance(value, bool):
-                step = page.counted if paging.style == "offset" else 1
-                yield with_parameter(page, paging.parameter, str(value + step), is_guess=True)
+            if (position := next_position(paging, place.get(str(paging.next)), page)) is not None:
+                yield with_parameter(page, paging.parameter, str(position), is_guess=True)
+
+
+def next_position(paging: Paging, value: object, page: PageRead) -> int | None:
+    """The position of the next page, if the value is that of this page, or already that of the next one."""
+    step = page.counted if paging.style == "offset" else 1
+    here = page.request.number((paging.parameter,))
+    starts = (here[1],) if here else (0, 1)
+    if not is_count(value):
+        return None
+    if value in starts:
+        return value + step
+    return value if value - step in starts else None
 
 
 def common_sign(places: list[dict[str, Any]]) -> bool | None:

@@ -63,6 +63,9 @@ ERRORS = [
     ({"error": {"message": "Database is tired"}}, "unusable", "answered with an error"),
     ({"errors": [{"message": "Field does not exist"}], "data": None}, "unusable", "answered with an error"),
     ({"success": False, "message": "Not today"}, "unusable", "answered with an error"),
+    ({"status": "error", "message": "Not today"}, "unusable", "answered with an error"),
+    ({"code": 500, "message": "Not today"}, "unusable", "answered with an error"),
+    ({"errcode": 40001, "errmsg": "invalid credential"}, "unusable", "answered with an error"),
 ]  # fmt: skip
 
 

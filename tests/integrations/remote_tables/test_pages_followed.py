@@ -135,6 +135,8 @@ POSITIONS: list[tuple[str, str, Page]] = [
     ("offset", "", lambda _url, start: {"meta": {"offset": start, "total_count": COUNT}}),
     ("offset", "offset=0&limit=10", lambda _url, _start: {"total": COUNT}),
     ("offset", "offset=0", lambda _url, _start: {"headers": {"X-Total-Count": str(COUNT)}}),
+    ("offset", "", lambda _url, start: {"offset": start + SIZE, "has-more": start + SIZE < COUNT}),
+    ("startAt", "startAt=0", lambda _url, start: {"startAt": start + SIZE, "total": COUNT}),
     ("skip", "", lambda _url, start: {"skip": start, "hasMore": start + SIZE < COUNT}),
 ]  # fmt: skip
 
