@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
-from foundation.oauth_client import metadata
+from foundation.oauth_client import metadata, transport
 from foundation.oauth_client.errors import OAuthError, Unreachable
 from foundation.oauth_client.metadata import Metadata
 from integrations import registration_health
@@ -207,20 +207,33 @@ class RegistryAdmin(Page):
 def fill_in(request: HttpRequest) -> QueryDict:
     """Return the form's data, with the values that the issuer publishes."""
     typed = request.POST.copy()
-    issuer = typed.get("issuer", "").strip()
-    if not issuer:
+    address = typed.get("issuer", "").strip()
+    if not address:
         messages.error(request, _("Enter the Issuer first."))
         return typed
+    address = metadata.fill_tenant(address, typed.get("token_url", ""), typed.get("authorization_url", ""))
     try:
-        published = metadata.discover(issuer)
+        with transport.deadline(CHECK_SECONDS):
+            published = metadata.discover(address)
     except OAuthError as error:
-        messages.error(request, metadata_error(issuer, error))
+        messages.error(request, metadata_error(address, error))
         return typed
     copy_metadata(typed, published)
-    message = _("Filled in from %(issuer)s. Check the form and save it.") % {"issuer": issuer}
+    message = _("Filled in from %(issuer)s. Check the form and save it.") % {"issuer": address}
+    if published.issuer != address:
+        message += issuer_sentence(address, published)
+    for demand in published.demands:
+        messages.warning(request, doctor.describe_demand(demand, published))
     typed["found_scopes"] = " ".join(new_scopes(published, typed))
     messages.info(request, message + scopes_sentence(published.scopes))
     return typed
+
+
+def issuer_sentence(address: str, published: Metadata) -> str:
+    """Return a sentence on an issuer that isn't spelled like the address: of many tenants, or of another place."""
+    if metadata.TENANT in published.issuer:
+        return _(" The issuer is %(issuer)s: each person’s tenant is accepted.") % {"issuer": published.issuer}
+    return _(" The issuer is %(issuer)s, according to this document.") % {"issuer": published.issuer}
 
 
 def scopes_sentence(scopes: Sequence[str]) -> str:
@@ -254,17 +267,31 @@ def add_scopes(registry: ApplicationRegistry, chosen: list[str]) -> None:
 
 
 def metadata_error(issuer: str, error: OAuthError) -> str:
-    names = {"issuer": issuer, "code": error.code, "description": error.description or error.code}
-    if isinstance(error, Unreachable):
-        return _("No answer from %(issuer)s (%(code)s). Nothing was filled in.") % names
+    names = {"issuer": issuer, "description": error.description or error.code}
+    if error.status == 0 and isinstance(error, Unreachable):
+        return _("No answer from %(issuer)s (%(code)s). Nothing was filled in.") % {**names, "code": error.code}
     if error.code == "issuer_mismatch":
-        return _("Nothing was filled in, because %(description)s. Enter the Issuer as the server spells it.") % names
-    return _("There’s no readable metadata at %(issuer)s: %(description)s.") % names
+        message = _(
+            "Nothing was filled in, because %(description)s. Enter the Issuer as the server spells it. If that other "
+            "name is right and has no metadata of its own, enter the address of the document here."
+        )
+        return message % names
+    if error.code == "no_token_endpoint":
+        message = _(
+            "Nothing was filled in from %(issuer)s: %(description)s. Take the URLs from the provider’s documentation."
+        )
+        return message % names
+    message = _(
+        "There’s no readable metadata at %(issuer)s: %(description)s. If the provider’s documentation names the "
+        "address of the document itself, enter that here."
+    )
+    return message % names
 
 
 def copy_metadata(typed: QueryDict, published: Metadata) -> None:
     """Copy published values into the form's data. Keeps the safer choice if the server supports both."""
     values = {
+        "issuer": published.issuer,
         "authorization_url": published.authorization_url,
         "token_url": published.token_url,
         "token_revocation_url": published.revocation_url,

@@ -148,6 +148,75 @@ def test_metadata_of_another_issuer_fills_in_nothing(
     assert response.context["adminform"].form["token_url"].value() == registry.token_url
 
 
+def said(response: Any) -> str:
+    return " ".join(str(message) for message in response.context["messages"])
+
+
+def test_both_spellings_of_the_issuer_are_named(as_admin: Client, server: HostileServer) -> None:
+    published(server, "https://other.example")
+    sentence = said(submitted(as_admin, ADD, {"Issuer": server.url}, button="_fill"))
+    assert f"https://other.example, not {server.url}" in sentence
+    assert "enter the address of the document" in sentence
+
+
+def test_the_address_of_a_document_is_replaced_by_the_issuer_that_it_names(
+    as_admin: Client, server: HostileServer
+) -> None:
+    published(server, "https://sts.northwind.example/7/")
+    address = f"{server.url}/.well-known/oauth-authorization-server"
+    response = submitted(as_admin, ADD, {"Issuer": address}, button="_fill")
+    fields = response.context["adminform"].form
+    assert fields["issuer"].value() == "https://sts.northwind.example/7/"
+    assert fields["token_url"].value() == f"{server.url}/tokens"
+    assert "The issuer is https://sts.northwind.example/7/" in said(response)
+
+
+def test_the_issuer_of_many_tenants_is_filled_in_saved_and_filled_in_again(
+    as_admin: Client, server: HostileServer
+) -> None:
+    issuer = f"{server.url}/{{tenantid}}/v2.0"
+    document = {"issuer": issuer, "authorization_endpoint": f"{server.url}/common/authorize"}
+    document["token_endpoint"] = f"{server.url}/common/token"
+    server.on("GET /common/v2.0/.well-known/openid-configuration").always(json=document)
+    typed = {"Name": "Northwind", "Client ID": "k", "Client Secret": "x", "Issuer": f"{server.url}/common/v2.0"}
+    response = submitted(as_admin, ADD, typed, button="_fill")
+    assert "each person’s tenant is accepted" in said(response)
+    page = Page(response.content.decode())
+    as_admin.post(ADD, {**page.fields, "_save": "Save"})
+    registry = ApplicationRegistry.objects.get()
+    assert registry.issuer == issuer
+    again = submitted(as_admin, page_of(registry), {}, button="_fill")
+    assert "Filled in from" in said(again)
+    assert again.context["adminform"].form["issuer"].value() == issuer
+
+
+def test_each_place_and_its_answer_is_named_if_none_has_metadata(as_admin: Client, server: HostileServer) -> None:
+    server.on("GET /.well-known/oauth-authorization-server").always(status=403, text="<Error>AccessDenied</Error>")
+    server.on("GET /.well-known/openid-configuration").always(text="<html>Sign in</html>")
+    sentence = said(submitted(as_admin, ADD, {"Issuer": server.url}, button="_fill"))
+    assert "oauth-authorization-server: HTTP 403; /.well-known/openid-configuration: the answer is not" in sentence
+
+
+def test_a_document_without_a_token_endpoint_is_refused_in_a_sentence(as_admin: Client, server: HostileServer) -> None:
+    published(server, server.url, token_endpoint=None)
+    response = submitted(as_admin, ADD, {"Issuer": server.url}, button="_fill")
+    assert "names no token endpoint" in said(response)
+    assert not response.context["adminform"].form["authorization_url"].value()
+
+
+def test_what_the_server_demands_and_keyrack_cannot_do_is_said(as_admin: Client, server: HostileServer) -> None:
+    published(
+        server,
+        server.url,
+        require_pushed_authorization_requests=True,
+        token_endpoint_auth_methods_supported=["tls_client_auth"],
+        response_modes_supported=["form_post"],
+    )
+    sentence = said(submitted(as_admin, ADD, {"Issuer": server.url}, button="_fill"))
+    for words in ("PAR, RFC 9126", "(tls_client_auth)", "by POST only"):
+        assert words in sentence
+
+
 def test_onlookers_cannot_make_keyrack_call_an_issuer(
     as_onlooker: Client, registry: ApplicationRegistry, server: HostileServer
 ) -> None:

@@ -18,7 +18,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from accounts.models import User
 from accounts.sign_in.middleware import leads_to_leaving_view
-from foundation.oauth_client import client
+from foundation.oauth_client import client, metadata
 from foundation.oauth_client.answers import TokenAnswer
 from foundation.oauth_client.client_check import Verdict
 from foundation.oauth_client.errors import Misconfigured, OAuthError, Refused, Unusable
@@ -295,7 +295,7 @@ def first_value(parameters: Mapping[str, Sequence[str]], name: str) -> str:
 def refusal_code(attempt: AuthorizationAttempt, parameters: Mapping[str, Sequence[str]], error: str) -> str:
     """The failure code if the authorization code must not be exchanged; otherwise "". `error`: the provider's."""
     registry, issuer = attempt.registry, first_value(parameters, "iss")
-    if issuer and registry.issuer and issuer != registry.issuer:
+    if issuer and registry.issuer and not metadata.is_named(issuer, registry.issuer):
         return "issuer_mismatch"
     if error:
         return error

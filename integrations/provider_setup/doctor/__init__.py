@@ -16,8 +16,9 @@ from foundation.oauth_client.errors import Misconfigured
 from integrations.models.registry import Alias, ApplicationRegistry
 from integrations.provider_setup.doctor import endpoints, published, records
 from integrations.provider_setup.doctor.findings import Finding, Whose, fault
+from integrations.provider_setup.doctor.published import describe_demand
 
-__all__ = ["Finding", "Whose", "examine_alias", "examine_registry"]
+__all__ = ["Finding", "Whose", "describe_demand", "examine_alias", "examine_registry"]
 
 SECONDS = 60.0  # for one registry, however many endpoints it has
 

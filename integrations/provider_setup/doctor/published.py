@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from foundation.oauth_client import metadata
 from foundation.oauth_client.errors import OAuthError, Unreachable
-from foundation.oauth_client.metadata import Metadata
+from foundation.oauth_client.metadata import Demand, Metadata
 from integrations.models.failures import is_uncallable
 from integrations.models.registry import ApplicationRegistry, ClientAuthentication
 from integrations.provider_setup.doctor.findings import Finding, Whose, fault, good, undecided
@@ -18,6 +19,49 @@ ADDRESSES = {
     "token_introspection_url": "introspection_url",
     "userinfo_url": "userinfo_url",
 }
+# What a server requires. Keyrack cannot do it, unless the sentence says what to set.
+DEMANDS = {
+    Demand.CLIENT_AUTHENTICATION: gettext_lazy(
+        "The server accepts clients only with keys or certificates (%(methods)s), which Keyrack can’t do. "
+        "Ask the provider for a client with a secret."
+    ),
+    Demand.PUSHED_REQUESTS: gettext_lazy(
+        "The server requires pushed authorization requests (PAR, RFC 9126), which Keyrack can’t do. "
+        "Ask the provider to switch it off for this client."
+    ),
+    Demand.SIGNED_REQUESTS: gettext_lazy(
+        "The server requires signed authorization requests (JAR, RFC 9101), which Keyrack can’t do."
+    ),
+    Demand.DPOP: gettext_lazy(
+        "The server binds access tokens to a key (DPoP, RFC 9449). Keyrack can use bearer tokens only."
+    ),
+    Demand.BOUND_TOKENS_OFFERED: gettext_lazy(
+        "The server can bind tokens to a key or certificate (DPoP, mutual TLS). Keyrack uses bearer tokens: don’t "
+        "require it for this client."
+    ),
+    Demand.RESPONSE_MODE: gettext_lazy(
+        "The server sends the authorization response neither in the query nor by POST. Keyrack can’t read it elsewhere."
+    ),
+    Demand.POSTED_RESPONSE: gettext_lazy(
+        "The server sends the authorization response by POST only. Set this in Provider’s ways: "
+        '{"callback": {"posted": true}}'
+    ),
+    Demand.RESPONSE_TYPE: gettext_lazy(
+        "The server doesn’t offer the response type “code”, and Keyrack knows no other."
+    ),
+    Demand.GRANT_TYPE: gettext_lazy(
+        "The server offers none of the grant types that Keyrack knows (authorization code, password, client "
+        "credentials)."
+    ),
+    Demand.ENCRYPTED_ID_TOKEN: gettext_lazy(
+        "The server encrypts id tokens, which Keyrack can’t read. Leave out the scope openid, or ask the provider to "
+        "switch it off for this client."
+    ),
+    Demand.CODE_CHALLENGE_METHOD: gettext_lazy(
+        "The server knows neither S256 nor plain as code challenge method. Turn PKCE required off if it refuses them."
+    ),
+}
+SETTABLE = frozenset({Demand.BOUND_TOKENS_OFFERED, Demand.POSTED_RESPONSE, Demand.CODE_CHALLENGE_METHOD})
 
 
 def compare_metadata(registry: ApplicationRegistry) -> Iterator[Finding]:
@@ -25,25 +69,61 @@ def compare_metadata(registry: ApplicationRegistry) -> Iterator[Finding]:
         yield undecided(_("No Issuer is set, so there’s no published metadata to compare with."))
         return
     try:
-        published = metadata.discover(registry.issuer)
+        published = metadata.discover(issuer_of_tenant(registry))
     except OAuthError as error:
         yield unpublished(error)
         return
-    differing = [*compare_addresses(registry, published), *compare_methods(registry, published)]
+    differing = [
+        *compare_issuer(registry, published),
+        *list_demands(registry, published),
+        *compare_addresses(registry, published),
+        *compare_methods(registry, published),
+    ]
     yield from differing
     if not any(finding.is_fault for finding in differing):
         yield good(_("The set-up matches the server’s published metadata."))
 
 
+def issuer_of_tenant(registry: ApplicationRegistry) -> str:
+    """Return the issuer; one that holds {tenantid} with the tenant of the registry's URLs."""
+    return metadata.fill_tenant(registry.issuer, registry.token_url, registry.authorization_url)
+
+
 def unpublished(error: OAuthError) -> Finding:
     names = {"code": error.code, "why": error.description or error.code}
-    if isinstance(error, Unreachable):
-        return fault(Whose.PROVIDER, _("Issuer: no answer where its metadata should be (%(code)s).") % names)
+    if isinstance(error, Unreachable) and error.status != 403:
+        return fault(Whose.PROVIDER, _("Issuer: no answer where its metadata should be (%(why)s).") % names)
     if error.code == "issuer_mismatch":
         return fault(Whose.ADMINISTRATOR, _("Issuer: %(why)s. Enter it as the server spells it.") % names)
     if is_uncallable(error.code):
         return fault(Whose.ADMINISTRATOR, _("Issuer: Keyrack may not call this address (%(why)s).") % names)
     return undecided(_("The server publishes no readable metadata (%(why)s).") % names)
+
+
+def compare_issuer(registry: ApplicationRegistry, published: Metadata) -> Iterator[Finding]:
+    """Yield a finding if the server serves many tenants: id tokens name the person's, seldom the one in the issuer."""
+    known = (registry.issuer, *registry.readable_profile.id_token.issuers)
+    if published.issuer not in known:
+        message = _(
+            "Issuer: set to %(here)s, so id tokens of other tenants are refused. The server publishes %(there)s: enter "
+            "this if people of several tenants sign in."
+        )
+        yield undecided(message % {"here": registry.issuer, "there": published.issuer})
+
+
+def list_demands(registry: ApplicationRegistry, published: Metadata) -> Iterator[Finding]:
+    """Yield what the server requires and Keyrack can't do, unless the registry is set up for it."""
+    for demand in published.demands:
+        if demand is Demand.POSTED_RESPONSE and registry.readable_profile.callback.posted:
+            continue
+        if demand is Demand.CODE_CHALLENGE_METHOD:
+            continue  # the comparison says so
+        message = describe_demand(demand, published)
+        yield undecided(message) if demand in SETTABLE else fault(Whose.ADMINISTRATOR, message)
+
+
+def describe_demand(demand: Demand, published: Metadata) -> str:
+    return str(DEMANDS[demand]) % {"methods": ", ".join(published.client_authentications)}
 
 
 def compare_addresses(registry: ApplicationRegistry, published: Metadata) -> Iterator[Finding]:

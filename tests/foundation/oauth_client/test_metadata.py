@@ -59,14 +59,136 @@ def test_a_sparse_document_promises_nothing(provider: HostileServer) -> None:
     assert discovered.client_authentications == ("client_secret_basic",)
 
 
-@pytest.mark.parametrize(
-    "answer", [{"status": 404}, {"text": "<html>Sign in</html>"}, {"status": 302, "redirect": "/"}]
-)
-def test_openid_discovery_is_the_second_place(answer: dict[str, object], provider: HostileServer) -> None:
+ELSEWHERE: list[dict[str, object]] = [
+    *({"status": status} for status in (400, 401, 403, 404, 405, 429, 500, 502, 503)),
+    {"text": "<html>Sign in</html>"},
+    {"status": 302, "redirect": "/"},
+    {"status": 403, "text": "<Error><Code>AccessDenied</Code></Error>"},
+    {"json": {"error": "not found"}},
+    {"json": []},
+    {"json": {"issuer": "https://another.example", "token_endpoint": "https://another.example/token"}},
+]
+PLACES = [
+    "/.well-known/oauth-authorization-server/tenant/7",
+    "/tenant/7/.well-known/openid-configuration",
+    "/.well-known/openid-configuration/tenant/7",
+    "/tenant/7/.well-known/oauth-authorization-server",
+]
+
+
+@pytest.mark.parametrize("answer", ELSEWHERE, ids=str)
+@pytest.mark.parametrize("place", PLACES)
+def test_each_place_is_tried_until_one_has_the_document(
+    place: str, answer: dict[str, object], provider: HostileServer
+) -> None:
     issuer = provider.url + "/tenant/7"
-    provider.on(AUTHORIZATION_SERVER + "/tenant/7").answer(**answer)
-    provider.on(f"GET /tenant/7{OPENID}").answer(json=document(issuer))
+    for other in PLACES:
+        provider.on(f"GET {other}").always(**answer)
+    provider.on(f"GET {place}").always(json=document(issuer, userinfo_endpoint=issuer + "/me"))
     assert metadata.discover(issuer).token_url == issuer + "/token"
+    assert [call.path for call in provider.calls] == PLACES[: PLACES.index(place) + 1]
+
+
+def test_if_no_place_has_a_document_each_answer_is_named(provider: HostileServer) -> None:
+    for place, status in zip(PLACES, (401, 403, 404, 302), strict=True):
+        provider.on(f"GET {place}").always(status=status)
+    provider.on("GET /tenant/7").always(text="<html>Sign in</html>")
+    with pytest.raises(OAuthError) as refused:
+        metadata.discover(provider.url + "/tenant/7")
+    assert refused.value.description.split("; ") == [
+        f"{PLACES[0]}: HTTP 401",
+        f"{PLACES[1]}: HTTP 403",
+        f"{PLACES[2]}: HTTP 404",
+        f"{PLACES[3]}: a redirect (HTTP 302)",
+        "/tenant/7: the answer is not a JSON object",
+    ]
+
+
+@pytest.mark.parametrize(
+    "place", ["/oidcdiscovery/.well-known/openid-configuration", "/x/.well-known/openid-configuration?p=b2c", "/doc"]
+)
+def test_the_address_of_a_document_can_be_entered_itself(place: str, provider: HostileServer) -> None:
+    issuer = "https://sts.northwind.example/7/"
+    provider.on(f"GET {place.partition('?')[0]}").always(json=document(provider.url, issuer=issuer))
+    discovered = metadata.discover(provider.url + place)
+    assert (discovered.issuer, discovered.token_url) == (issuer, provider.url + "/token")
+
+
+@pytest.mark.parametrize("issuer", [None, "", 5, "northwind", "javascript:x"])
+def test_a_document_without_an_issuer_is_refused_at_any_address(issuer: object, provider: HostileServer) -> None:
+    place = "/x/.well-known/openid-configuration"
+    provider.on(f"GET {place}").always(json=document(provider.url, issuer=issuer))
+    with pytest.raises(Unusable, match="names no issuer"):
+        metadata.discover(provider.url + place)
+
+
+def test_a_place_in_braces_stands_for_one_tenant(provider: HostileServer) -> None:
+    named = provider.url + "/{tenantid}/v2.0"
+    provider.on(f"GET /common/v2.0{OPENID}").always(json=document(provider.url, issuer=named))
+    assert metadata.discover(provider.url + "/common/v2.0").issuer == named
+
+
+@pytest.mark.parametrize(
+    ("issuer", "published"),
+    [
+        ("https://l.example/a/b/v2.0", "https://l.example/{tenantid}/v2.0"),
+        ("https://l.example//v2.0", "https://l.example/{tenantid}/v2.0"),
+        ("https://l.example/a/v1.0", "https://l.example/{tenantid}/v2.0"),
+        ("https://evil.example/a", "https://{tenantid}/a"),
+        ("https://evil.example/a", "https://{tenantid}.example/a"),
+        ("https://l.example/a/b", "https://l.example/{tenantid}/{tenantid}"),
+        ("https://l.example/tenant-a", "https://l.example/tenant-{tenantid}"),
+        ("https://l.example/a", "https://l.example/{other}"),
+        ("https://l.example/a", "https://l.example/b"),
+    ],
+)
+def test_the_place_in_braces_stands_for_nothing_else(issuer: str, published: str) -> None:
+    assert not metadata.is_named(issuer, published)
+
+
+def test_no_request_is_made_for_a_place_in_braces() -> None:
+    with pytest.raises(Misconfigured, match="write a tenant"):
+        metadata.discover("https://l.example/{tenantid}/v2.0")
+    filled = metadata.fill_tenant("https://l.example/{tenantid}/v2.0", "", "https://l.example/common/oauth2/token")
+    assert filled == "https://l.example/common/v2.0"
+    assert metadata.fill_tenant("https://l.example/{tenantid}", "https://e.example/x") == "https://l.example/{tenantid}"
+
+
+@pytest.mark.parametrize(
+    ("changes", "demands"),
+    [
+        ({"token_endpoint_auth_methods_supported": ["private_key_jwt", "tls_client_auth"]}, ["client_authentication"]),
+        ({"token_endpoint_auth_methods_supported": ["private_key_jwt", "client_secret_post"]}, []),
+        ({"require_pushed_authorization_requests": True}, ["pushed_requests"]),
+        ({"require_pushed_authorization_requests": False, "pushed_authorization_request_endpoint": "https://p/"}, []),
+        ({"require_signed_request_object": True}, ["signed_requests"]),
+        ({"dpop_bound_access_tokens": True}, ["dpop"]),
+        ({"dpop_signing_alg_values_supported": ["ES256"]}, ["bound_tokens_offered"]),
+        ({"tls_client_certificate_bound_access_tokens": True}, ["bound_tokens_offered"]),
+        ({"response_modes_supported": ["fragment", "query.jwt"]}, ["response_mode"]),
+        ({"response_modes_supported": ["form_post", "fragment"]}, ["posted_response"]),
+        ({"response_modes_supported": ["query", "fragment"]}, []),
+        ({"response_types_supported": ["id_token", "code id_token"]}, ["response_type"]),
+        ({"response_types_supported": ["code", "id_token"]}, []),
+        ({"response_types_supported": [], "grant_types_supported": ["password"]}, []),
+        ({"grant_types_supported": ["implicit", "urn:ietf:params:oauth:grant-type:device_code"]}, ["grant_type"]),
+        ({"id_token_encryption_alg_values_supported": ["RSA-OAEP"]}, ["encrypted_id_token"]),
+        (
+            {
+                "id_token_encryption_alg_values_supported": ["RSA-OAEP"],
+                "id_token_signing_alg_values_supported": ["RS256"],
+            },
+            [],
+        ),
+        ({"code_challenge_methods_supported": ["S512"]}, ["code_challenge_method"]),
+        ({"code_challenge_methods_supported": ["plain"]}, []),
+    ],
+)
+def test_what_a_server_demands_and_keyrack_cannot_do_is_found(
+    changes: dict[str, object], demands: list[str], provider: HostileServer
+) -> None:
+    provider.on(AUTHORIZATION_SERVER).answer(json=document(provider.url, **changes))
+    assert list(metadata.discover(provider.url).demands) == demands
 
 
 def test_openid_discovery_adds_what_the_first_place_leaves_unsaid(provider: HostileServer) -> None:
@@ -91,21 +213,39 @@ def test_a_login_page_in_both_places_is_unusable(provider: HostileServer) -> Non
         metadata.discover(provider.url)
 
 
-def test_a_server_in_trouble_is_not_asked_in_another_place(provider: HostileServer) -> None:
+def test_a_server_in_trouble_has_said_nothing_of_its_metadata(provider: HostileServer) -> None:
     provider.on(AUTHORIZATION_SERVER).answer(status=503)
-    with pytest.raises(Unreachable):
+    with pytest.raises(Unreachable, match=r"HTTP 503; .*HTTP 404"):
         metadata.discover(provider.url)
-    assert len(provider.calls) == 1
 
 
-@pytest.mark.parametrize("named", ["https://evil.example", None, 5, "", "{url}/", "{URL}"])
-def test_another_issuer_is_refused(named: object, provider: HostileServer) -> None:
-    if isinstance(named, str):
-        named = named.format(url=provider.url, URL=provider.url.upper())
+def test_a_host_that_may_not_be_called_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    resolver = resolve_to(monkeypatch, ["10.0.0.1"])
+    with pytest.raises(Misconfigured, match="blocked_address"):
+        metadata.discover("https://provider.example/tenant")
+    assert resolver.questions == 1
+
+
+@pytest.mark.parametrize("named", ["https://evil.example", "{url}/", "{URL}"])
+def test_another_issuer_is_refused_and_both_are_named(named: str, provider: HostileServer) -> None:
+    named = named.format(url=provider.url, URL=provider.url.upper())
     provider.on(AUTHORIZATION_SERVER).answer(json=document(provider.url, issuer=named))
-    with pytest.raises(Misconfigured, match="issuer_mismatch"):
+    with pytest.raises(Misconfigured, match="issuer_mismatch") as refused:
         metadata.discover(provider.url)
-    assert len(provider.calls) == 1
+    assert f"{named}, not {provider.url}" in refused.value.description
+
+
+@pytest.mark.parametrize("named", [None, 5, ""])
+def test_a_document_without_an_issuer_is_none(named: object, provider: HostileServer) -> None:
+    provider.on(AUTHORIZATION_SERVER).answer(json=document(provider.url, issuer=named))
+    with pytest.raises(Unusable, match="names no issuer"):
+        metadata.discover(provider.url)
+
+
+def test_a_document_without_a_token_endpoint_is_named_as_such(provider: HostileServer) -> None:
+    provider.on(f"GET {OPENID}").answer(json=document(provider.url, token_endpoint=None))
+    with pytest.raises(Unusable, match="no_token_endpoint: the document names no token endpoint"):
+        metadata.discover(provider.url)
 
 
 def test_a_slash_too_many_is_named_as_such(provider: HostileServer) -> None:
@@ -135,7 +275,7 @@ def test_an_endpoint_that_is_no_url_is_refused(
 def test_an_https_issuer_may_not_name_plain_http_endpoints(monkeypatch: pytest.MonkeyPatch) -> None:
     issuer = "https://provider.example"
     published = document(issuer, token_endpoint="http://provider.example/token")
-    monkeypatch.setattr(metadata, "_fetch_metadata", lambda issuer: published)
+    monkeypatch.setattr(metadata, "_fetch_metadata", lambda address: published)
     with pytest.raises(Misconfigured, match="insecure_url"):
         metadata.discover(issuer)
 

@@ -152,6 +152,19 @@ def publishing(**changes: Any) -> Break:
         (publishing(token_endpoint_auth_methods_supported=["client_secret_post"]), "administrator", "accepts"),
         (publishing(code_challenge_methods_supported=["plain"]), "administrator", "supports plain"),
         (saying("GET /.well-known/oauth-authorization-server", status=503), "provider", "where its metadata"),
+        (
+            publishing(token_endpoint_auth_methods_supported=["private_key_jwt"]),
+            "administrator",
+            "only with keys or certificates (private_key_jwt)",
+        ),
+        (publishing(require_pushed_authorization_requests=True), "administrator", "(PAR, RFC 9126)"),
+        (publishing(require_signed_request_object=True), "administrator", "(JAR, RFC 9101)"),
+        (publishing(dpop_bound_access_tokens=True), "administrator", "DPoP, RFC 9449"),
+        (publishing(response_modes_supported=["fragment"]), "administrator", "neither in the query nor by POST"),
+        (publishing(response_types_supported=["id_token"]), "administrator", "“code”"),
+        (publishing(grant_types_supported=["implicit"]), "administrator", "none of the grant types"),
+        (publishing(id_token_encryption_alg_values_supported=["RSA-OAEP"]), "administrator", "encrypts id tokens"),
+        (publishing(code_challenge_methods_supported=["S512"]), "administrator", "supports S512"),
     ],
 )
 def test_what_is_wrong_is_said_to_the_one_who_can_mend_it(
@@ -162,6 +175,34 @@ def test_what_is_wrong_is_said_to_the_one_who_can_mend_it(
     assert found[0] == whose
     assert sentence in found[1]
     assert "CANARY" not in str(findings(alias))
+
+
+def test_what_the_server_demands_and_can_be_set_is_no_fault_once_it_is_set(
+    alias: Alias, healthy: HostileServer
+) -> None:
+    publishing(response_modes_supported=["form_post"], dpop_signing_alg_values_supported=["ES256"])(healthy)
+    said = " ".join(each.sentence for each in findings(alias) if each.is_open)
+    assert "by POST only" in said
+    assert "don’t require it for this client" in said
+    assert not faults(alias)
+    ApplicationRegistry.objects.update(provider_profile={"callback": {"posted": True}})
+    assert "by POST only" not in str(findings(alias))
+
+
+def test_an_issuer_of_many_tenants_is_examined_by_the_tenant_of_its_urls(alias: Alias, healthy: HostileServer) -> None:
+    url, issuer = healthy.url, f"{healthy.url}/{{tenantid}}/v2.0"
+    addresses = {"authorization_url": f"{url}/common/authorize", "token_url": f"{url}/common/token"}
+    published = {"authorization_endpoint": addresses["authorization_url"], "token_endpoint": addresses["token_url"]}
+    healthy.on("GET /common/authorize").always(status=302, redirect="/login")
+    healthy.on("POST /common/token").always(**REFUSED)
+    document = metadata_of(url, **published, issuer=issuer)
+    healthy.on("GET /common/v2.0/.well-known/openid-configuration").always(json=document)
+    ApplicationRegistry.objects.update(issuer=issuer, **addresses)
+    assert "matches the server’s published metadata" in str(findings(alias))
+    ApplicationRegistry.objects.update(issuer=f"{url}/common/v2.0")
+    assert f"The server publishes {issuer}" in " ".join(each.sentence for each in findings(alias) if each.is_open)
+    ApplicationRegistry.objects.update(provider_profile={"id_token": {"issuers": [issuer]}})
+    assert f"The server publishes {issuer}" not in str(findings(alias))
 
 
 def test_a_server_that_sends_back_knows_us_or_says_what_is_wrong(alias: Alias, healthy: HostileServer) -> None:
