@@ -25,7 +25,10 @@ def filled(token: Token, bob: User) -> None:
     credential = token.credential
     attempt = AuthorizationAttempt(user=bob, credential=credential, registry=credential.registry, state_hash="x")
     attempt.code_verifier, attempt.nonce, attempt.answer = "CANARY-verifier", "CANARY-nonce", "CANARY-answer"
+    attempt.choices = "CANARY-choices"
     attempt.save()
+    token.provider_values = '{"tenant": "CANARY-values"}'
+    token.save(update_fields=["provider_values"])
     cast.signed_in(bob, Alias.objects.get()).end(reason="revoked")
     Event.objects.create(whose=bob, subject_id=credential.pk, kind="connected")
     sealed = {"sealed_inputs": "CANARY-inputs", "sealed_outputs": "CANARY-outputs"}
@@ -95,6 +98,7 @@ def test_every_kind_of_secret_is_looked_for() -> None:
         "access_token",
         "refresh_token",
         "base_url",
+        "provider_values",
         *of_runs,
     }
     assert AuthorizationAttempt not in MODELS

@@ -93,11 +93,26 @@ def test_a_preview_shows_what_would_be_made_and_never_the_secret(as_admin: Clien
 
 
 def test_what_no_page_of_the_provider_confirms_is_marked(as_admin: Client) -> None:
+    definition = {**template("Okta").definition, "unverified": ["token_introspection_url"]}
+    ConfigurationTemplate.objects.create(name="Own", definition=definition)
     typed = {"Client ID": "k", "Client Secret": SECRET, "Okta domain": "login.northwind.example"}
-    html = submitted(as_admin, new_page("Okta"), typed, button="_preview").content.decode()
+    html = submitted(as_admin, new_page("Own"), typed, button="_preview").content.decode()
     rows = dict(re.findall(r'<th scope="row">(.*?)</th>\s*<td>(.*?)</td>', html, re.DOTALL))
     assert "not verified" in rows["Token Introspection URL"]
     assert "not verified" not in rows["Token URL"]
+
+
+def test_a_template_without_recorded_answers_is_marked_where_it_is_chosen(as_admin: Client) -> None:
+    ConfigurationTemplate.objects.create(name="Own", definition=template("Okta").definition)
+    rows = dict(
+        re.findall(
+            r'field-name"><a [^>]*>(.*?)</a>.*?field-verified">(.*?)</td>', as_admin.get(LIST).content.decode(), re.DOTALL
+        )
+    )
+    assert (rows["Okta"], rows["Own"]) == ("recorded", "not verified")
+    sentence = "Nobody has recorded what this provider answers"
+    assert sentence in opened(as_admin, new_page("Own")).text
+    assert sentence not in opened(as_admin, new_page("Okta")).text
 
 
 @pytest.mark.parametrize(

@@ -41,10 +41,11 @@ def token(server: HostileServer, amira: User) -> Token:
 def filled(token: Token, bob: User) -> None:
     """Every column that can hold a secret holds one."""
     credential = token.credential
-    token.base_url = "CANARY-home"
+    token.base_url, token.provider_values = "CANARY-home", '{"tenant": "CANARY-values"}'
     token.save()
     attempt = AuthorizationAttempt(user=bob, credential=credential, registry=credential.registry, state_hash="x")
     attempt.code_verifier, attempt.nonce, attempt.answer = "CANARY-verifier", "CANARY-nonce", "CANARY-answer"
+    attempt.choices = "CANARY-choices"
     attempt.save()
     cast.signed_in(bob, Alias.objects.get()).end(reason="revoked")
     sealed = {"sealed_inputs": "CANARY-inputs", "sealed_outputs": "CANARY-outputs"}
