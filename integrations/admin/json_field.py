@@ -1,10 +1,12 @@
-"""Form field for JSON that refuses what the database can't store."""
+"""Form fields for JSON that refuse what the database can't store."""
 
 import json
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.forms.fields import InvalidJSONInput
+from django.utils.translation import gettext as _
 
 from integrations.models.stored_json import check_storable
 
@@ -26,3 +28,42 @@ class Decoder(json.JSONDecoder):
 class JsonField(forms.JSONField):
     def __init__(self, **options: Any) -> None:
         super().__init__(**{**options, "decoder": Decoder})
+
+
+class LongJsonField(JsonField):
+    """A field for JSON of many lines: shows it indented, and names the line of a mistake."""
+
+    def __init__(self, **options: Any) -> None:
+        attributes = {"rows": 16, "class": "vLargeTextField lines", "spellcheck": "false", "autocapitalize": "none"}
+        super().__init__(**{**options, "widget": forms.Textarea(attrs=attributes)})
+
+    def prepare_value(self, value: Any) -> Any:
+        return value if isinstance(value, InvalidJSONInput) else indent(value)
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        """Show what was typed as it was typed."""
+        return InvalidJSONInput(data) if isinstance(data, str) else super().bound_data(data, initial)
+
+    def to_python(self, value: Any) -> Any:
+        try:
+            return super().to_python(value)
+        except ValidationError:
+            if place := place_of_mistake(value):
+                message = _("This isn’t valid JSON: line %(line)d, column %(column)d.")
+                raise ValidationError(message % place, code="invalid") from None
+            raise
+
+
+def indent(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2)
+
+
+def place_of_mistake(text: Any) -> dict[str, int]:
+    """Return line and column where the text ceases to be JSON; {} if it is JSON that can't be stored."""
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        return {"line": error.lineno, "column": error.colno}
+    except (RecursionError, ValueError, TypeError):
+        return {}
+    return {}

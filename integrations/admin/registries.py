@@ -25,6 +25,7 @@ from foundation.oauth_client.errors import OAuthError, Unreachable
 from foundation.oauth_client.metadata import Metadata
 from integrations import registration_health
 from integrations.admin.base import NOTHING, Page, copyable, moment
+from integrations.admin.json_field import indent
 from integrations.admin.profiles import ProfileInline, ScopeInline, set_default_profile
 from integrations.admin.registry_form import FILL, RegistryForm
 from integrations.admin.typed_secret import keep_secret
@@ -57,6 +58,7 @@ CHECK_SECONDS = 25.0  # a browser is waiting
 # Read-only fields that replace the inputs for administrators who may only view.
 READ_ONLY_REPLACEMENTS = {
     "client_secret": "secret_state",
+    "provider_profile": "provider_ways",
     **dict.fromkeys(("reserved_id", "kept_secret", "fill_from_metadata", "same_provider", "logo", "remove_logo"), ""),
 }
 
@@ -69,7 +71,7 @@ class RegistryAdmin(Page):
     list_filter = ["active", "default_grant_type"]
     search_fields = ["name", "client_id", "issuer", "token_url"]
     ordering = ["name"]
-    readonly_fields = ["fill_from_metadata", "redirect_url", "logo_now", "secret_state", "problem"]
+    readonly_fields = ["fill_from_metadata", "redirect_url", "logo_now", "secret_state", "problem", "provider_ways"]
     tokens_below = "credential__profile__registry"
     deletion_note = gettext_lazy("Delete its credentials first. That ends these sign-ins and revokes the tokens.")
 
@@ -83,15 +85,15 @@ class RegistryAdmin(Page):
 
     def get_fieldsets(self, request: HttpRequest, obj: ApplicationRegistry | None = None) -> Any:
         """Leave out inputs for secrets if the user may only view: read-only they would show the stored value."""
-        main = ["problem", *MAIN] if obj and self.problem(obj) else MAIN
+        main, particulars = ["problem", *MAIN] if obj and self.problem(obj) else MAIN, PARTICULARS
         if obj and not self.has_change_permission(request, obj):
-            main = [name for field in main if (name := READ_ONLY_REPLACEMENTS.get(field, field))]
+            main, particulars = readable(main), readable(particulars)
         if request.POST.get("found_scopes"):
             main = [field for name in main for field in (name, *(OFFER if name == "fill_from_metadata" else ()))]
         if not (obj and obj.logo_type):
             main = [name for name in main if name not in {"logo_now", "remove_logo"}]
-        particulars = {"fields": PARTICULARS, "classes": ["collapse"]}
-        return [(None, {"fields": main}), (gettext_lazy("What this provider does differently"), particulars)]
+        differences = {"fields": particulars, "classes": ["collapse"]}
+        return [(None, {"fields": main}), (gettext_lazy("What this provider does differently"), differences)]
 
     def get_urls(self) -> list[URLPattern]:
         address = path(
@@ -187,6 +189,10 @@ class RegistryAdmin(Page):
     def secret_state(self, registry: ApplicationRegistry) -> str:
         return _("Stored") if registry.__dict__["client_secret"] else _("None")
 
+    @admin.display(description=gettext_lazy("Provider’s ways"))
+    def provider_ways(self, registry: ApplicationRegistry) -> SafeString:
+        return format_html('<pre class="outputs">{}</pre>', indent(registry.provider_profile))
+
     @admin.display(description=gettext_lazy("Metadata"))
     def fill_from_metadata(self, registry: ApplicationRegistry) -> SafeString:
         return format_html(
@@ -202,6 +208,11 @@ class RegistryAdmin(Page):
         address = reverse("integrations:logo", args=[registry.hex])
         version = hashlib.sha256(bytes(registry.logo or b"")).hexdigest()[:8]
         return format_html('<img src="{}?{}" alt="{}" width="40" height="40">', address, version, _("Logo"))
+
+
+def readable(fields: Sequence[str]) -> list[str]:
+    """Return the fields for administrators who may only view."""
+    return [name for field in fields if (name := READ_ONLY_REPLACEMENTS.get(field, field))]
 
 
 def fill_in(request: HttpRequest) -> QueryDict:

@@ -106,7 +106,9 @@ def test_a_template_without_recorded_answers_is_marked_where_it_is_chosen(as_adm
     ConfigurationTemplate.objects.create(name="Own", definition=template("Okta").definition)
     rows = dict(
         re.findall(
-            r'field-name"><a [^>]*>(.*?)</a>.*?field-verified">(.*?)</td>', as_admin.get(LIST).content.decode(), re.DOTALL
+            r'field-name"><a [^>]*>(.*?)</a>.*?field-verified">(.*?)</td>',
+            as_admin.get(LIST).content.decode(),
+            re.DOTALL,
         )
     )
     assert (rows["Okta"], rows["Own"]) == ("recorded", "not verified")

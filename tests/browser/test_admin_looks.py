@@ -5,7 +5,7 @@ from django.contrib.auth.models import Group
 from playwright.sync_api import Page, expect
 
 from accounts.models import User
-from integrations.models import Alias, ConfigurationTemplate
+from integrations.models import Alias, ApplicationRegistry, ConfigurationTemplate
 from tests import cast
 from tests.browser import kit, walks
 from tests.integrations import flowing, tables
@@ -48,6 +48,19 @@ def test_what_administrators_compose(page: Page, site: str, admin: User, address
     walks.sign_in(page, site, admin)
     page.goto(f"{site}{addresses[name]}")
     expect(page.locator("#content > h1")).to_be_visible()
+    expect_good_looks(page)
+
+
+def test_the_ways_of_a_provider(page: Page, site: str, admin: User, addresses: dict[str, str]) -> None:
+    registry = ApplicationRegistry.objects.get()
+    registry.provider_profile = ConfigurationTemplate.objects.get(key="quickbooks").definition["registry"][
+        "provider_profile"
+    ]
+    registry.save()
+    walks.sign_in(page, site, admin)
+    page.goto(f"{site}/admin/integrations/applicationregistry/{registry.pk}/change/")
+    page.get_by_text("What this provider does differently").click()
+    expect(page.get_by_label("Provider’s ways")).to_be_visible()
     expect_good_looks(page)
 
 

@@ -1,5 +1,6 @@
 """Every page, in every state it has: nothing for axe to find in light and dark, and no sideways scrolling at 320 px."""
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -15,6 +16,7 @@ from tests.browser import kit, rows, walks
 from tests.servers.hostile import HostileServer
 
 LONG = "Donaudampfschifffahrtsgesellschaftskapitän & Sons, International Department of Very Long Names"
+SITES = ["Contoso", "Contoso Test", LONG, "قسم المبيعات", "northwind-" + "subsidiary-" * 8 + "example"]
 NARROW = 320
 
 
@@ -207,6 +209,19 @@ def test_the_end_of_a_sign_in(page: Page, site: str, amira: User, aliases: dict[
 def stay(route: Route) -> None:
     """A page that asks for itself every two seconds would leave in the middle of being looked at."""
     route.fulfill(status=204)
+
+
+def test_the_choice_at_the_end_of_a_sign_in(page: Page, site: str, amira: User, aliases: dict[str, Alias]) -> None:
+    attempt = ended(amira, aliases["not_connected"], AttemptStatus.CHOICE, "")
+    options = [{"value": f"site-{number}", "label": label} for number, label in enumerate(SITES)]
+    attempt.choices = json.dumps({"name": "site", "title": "", "options": options})
+    attempt.save()
+    walks.sign_in(page, site, amira)
+    page.goto(f"{site}/integrations/done/{attempt.hex}/")
+    expect(page.get_by_role("group", name="Which one at Atlas Wiki should be used?")).to_be_visible()
+    expect(page.get_by_role("radio")).to_have_count(len(SITES))
+    page.get_by_label(SITES[1]).check()
+    expect_good_looks(page)
 
 
 def bad_callback(aliases: dict[str, Alias]) -> str:

@@ -44,6 +44,10 @@ def set_up() -> Alias:
         token_parameters={"expires_in": "1800"},
         call_headers={"Client-Id": "{client_id}"},
         userinfo_request={"method": "POST", "json": None},
+        provider_profile={
+            "rules": [{"request": "refresh", "status": 409, "means": "wait", "wait": {"seconds": 60}}],
+            "callback": {"posted": True},
+        },
         logo=PICTURE,
         logo_type="image/png",
         comments="Zeile eins\nZeile zwei: {äöü}",
@@ -89,6 +93,7 @@ def test_everything_goes_out_and_comes_in_again(monkeypatch: pytest.MonkeyPatch)
     report = configuration.import_configuration(secretly(text))
     registry = ApplicationRegistry.objects.get()
     assert configuration.export_configuration() == text
+    assert registry.profile.callback.posted
     assert (registry.client_secret, bytes(registry.logo or b""), registry.logo_type) == (SECRET, PICTURE, "image/png")
     assert "+ Application Registry Northwind" in report.changes
     assert any(registry.redirect_url in line for line in report.to_do)
