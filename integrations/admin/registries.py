@@ -200,7 +200,10 @@ class RegistryAdmin(Page):
             ' <span class="help">{}</span>',
             FILL,
             _("Fill from metadata"),
-            _("Reads what the issuer publishes (RFC 8414, OpenID discovery). Saves nothing."),
+            _(
+                "Reads what the issuer publishes (RFC 8414, OpenID discovery). If it does so elsewhere, enter the address "
+                "of that document as Issuer first. Saves nothing."
+            ),
         )
 
     @admin.display(description=gettext_lazy("Logo now"))
