@@ -97,9 +97,9 @@ def is_named(issuer: str, published: str) -> bool:
 
 def fill_tenant(issuer: str, *urls: str) -> str:
     """The issuer with the tenant that one of its URLs names in place of {tenantid}. Unchanged if none does."""
-    before, found, after = issuer.partition(TENANT)
+    before, placeholder, after = issuer.partition(TENANT)
     for url in urls:
-        tenant = url.removeprefix(before).partition("/")[0] if found and url.startswith(before) else ""
+        tenant = url.removeprefix(before).partition("/")[0] if placeholder and url.startswith(before) else ""
         if re.fullmatch(r"[A-Za-z0-9.-]{1,100}", tenant):
             return f"{before}{tenant}{after}"
     return issuer

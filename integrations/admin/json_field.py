@@ -7,6 +7,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.forms.fields import InvalidJSONInput
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from integrations.models.stored_json import check_storable
 
@@ -30,15 +31,20 @@ class JsonField(forms.JSONField):
         super().__init__(**{**options, "decoder": Decoder})
 
 
-class LongJsonField(JsonField):
-    """A field for JSON of many lines: shows it indented, and names the line of a mistake."""
+class ProviderProfileField(JsonField):
+    """A field for a provider profile, which has many lines: shows it indented, and names the line of a mistake."""
 
     def __init__(self, **options: Any) -> None:
         attributes = {"rows": 16, "class": "vLargeTextField lines", "spellcheck": "false", "autocapitalize": "none"}
-        super().__init__(**{**options, "widget": forms.Textarea(attrs=attributes)})
+        help_text = gettext_lazy(
+            "How this provider departs from the standards, as JSON: what its errors mean, names and parameters of its "
+            "own, lifetimes, values that calls need. {} departs in nothing. The members are in "
+            "docs/provider-profiles.md. Enter no secrets: staff who may only view see them."
+        )
+        super().__init__(**{**options, "widget": forms.Textarea(attrs=attributes), "help_text": help_text})
 
     def prepare_value(self, value: Any) -> Any:
-        return value if isinstance(value, InvalidJSONInput) else indent(value)
+        return value if isinstance(value, InvalidJSONInput) else indent_json(value)
 
     def bound_data(self, data: Any, initial: Any) -> Any:
         """Show what was typed as it was typed."""
@@ -54,7 +60,7 @@ class LongJsonField(JsonField):
             raise
 
 
-def indent(value: Any) -> str:
+def indent_json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, indent=2)
 
 

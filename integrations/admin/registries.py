@@ -2,14 +2,13 @@
 
 import hashlib
 from collections.abc import Sequence
-from itertools import islice
 from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied
 from django.db.models import Count, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
@@ -20,12 +19,10 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
-from foundation.oauth_client import metadata, transport
-from foundation.oauth_client.errors import OAuthError, Unreachable
-from foundation.oauth_client.metadata import Metadata
 from integrations import registration_health
 from integrations.admin.base import NOTHING, Page, copyable, moment
-from integrations.admin.json_field import indent
+from integrations.admin.json_field import indent_json
+from integrations.admin.metadata_filling import fill_in, is_scope
 from integrations.admin.profiles import ProfileInline, ScopeInline, set_default_profile
 from integrations.admin.registry_form import FILL, RegistryForm
 from integrations.admin.typed_secret import keep_secret
@@ -33,7 +30,6 @@ from integrations.connections import authorization
 from integrations.models.registry import (
     ApplicationRegistry,
     ClientAuthentication,
-    CodeChallengeMethod,
     OAuthEntityScope,
     validation,
 )
@@ -52,7 +48,6 @@ PARTICULARS = [
     "revocation_request", "revocation_reach",
     "provider_profile",
 ]  # fmt: skip
-OFFERED_AT_MOST = 200
 OFFER = ("found_scopes", "offered_scopes")
 CHECK_SECONDS = 25.0  # a browser is waiting
 # Read-only fields that replace the inputs for administrators who may only view.
@@ -87,7 +82,7 @@ class RegistryAdmin(Page):
         """Leave out inputs for secrets if the user may only view: read-only they would show the stored value."""
         main, particulars = ["problem", *MAIN] if obj and self.problem(obj) else MAIN, PARTICULARS
         if obj and not self.has_change_permission(request, obj):
-            main, particulars = readable(main), readable(particulars)
+            main, particulars = replace_inputs(main), replace_inputs(particulars)
         if request.POST.get("found_scopes"):
             main = [field for name in main for field in (name, *(OFFER if name == "fill_from_metadata" else ()))]
         if not (obj and obj.logo_type):
@@ -191,7 +186,7 @@ class RegistryAdmin(Page):
 
     @admin.display(description=gettext_lazy("Provider’s ways"))
     def provider_ways(self, registry: ApplicationRegistry) -> SafeString:
-        return format_html('<pre class="outputs">{}</pre>', indent(registry.provider_profile))
+        return format_html('<pre class="outputs">{}</pre>', indent_json(registry.provider_profile))
 
     @admin.display(description=gettext_lazy("Metadata"))
     def fill_from_metadata(self, registry: ApplicationRegistry) -> SafeString:
@@ -201,8 +196,8 @@ class RegistryAdmin(Page):
             FILL,
             _("Fill from metadata"),
             _(
-                "Reads what the issuer publishes (RFC 8414, OpenID discovery). If it does so elsewhere, enter the address "
-                "of that document as Issuer first. Saves nothing."
+                "Reads what the issuer publishes (RFC 8414, OpenID discovery). If that is elsewhere, enter the address "
+                "of the document as Issuer first. Saves nothing."
             ),
         )
 
@@ -213,113 +208,11 @@ class RegistryAdmin(Page):
         return format_html('<img src="{}?{}" alt="{}" width="40" height="40">', address, version, _("Logo"))
 
 
-def readable(fields: Sequence[str]) -> list[str]:
+def replace_inputs(fields: Sequence[str]) -> list[str]:
     """Return the fields for administrators who may only view."""
     return [name for field in fields if (name := READ_ONLY_REPLACEMENTS.get(field, field))]
-
-
-def fill_in(request: HttpRequest) -> QueryDict:
-    """Return the form's data, with the values that the issuer publishes."""
-    typed = request.POST.copy()
-    address = typed.get("issuer", "").strip()
-    if not address:
-        messages.error(request, _("Enter the Issuer first."))
-        return typed
-    address = metadata.fill_tenant(address, typed.get("token_url", ""), typed.get("authorization_url", ""))
-    try:
-        with transport.deadline(CHECK_SECONDS):
-            published = metadata.discover(address)
-    except OAuthError as error:
-        messages.error(request, metadata_error(address, error))
-        return typed
-    copy_metadata(typed, published)
-    message = _("Filled in from %(issuer)s. Check the form and save it.") % {"issuer": address}
-    if published.issuer != address:
-        message += issuer_sentence(address, published)
-    for demand in published.demands:
-        messages.warning(request, doctor.describe_demand(demand, published))
-    typed["found_scopes"] = " ".join(new_scopes(published, typed))
-    messages.info(request, message + scopes_sentence(published.scopes))
-    return typed
-
-
-def issuer_sentence(address: str, published: Metadata) -> str:
-    """Return a sentence on an issuer that isn't spelled like the address: of many tenants, or of another place."""
-    if metadata.TENANT in published.issuer:
-        return _(" The issuer is %(issuer)s: each person’s tenant is accepted.") % {"issuer": published.issuer}
-    return _(" The issuer is %(issuer)s, according to this document.") % {"issuer": published.issuer}
-
-
-def scopes_sentence(scopes: Sequence[str]) -> str:
-    """Return a sentence on the scopes. Limited, because a message is stored until it is shown."""
-    if not scopes:
-        return ""
-    names = {"count": len(scopes), "scopes": ", ".join(scopes[:OFFERED_AT_MOST])}
-    if len(scopes) > OFFERED_AT_MOST:
-        return _(" It names %(count)d scopes, the first of which are: %(scopes)s.") % names
-    return _(" It names these scopes: %(scopes)s.") % names
-
-
-def new_scopes(published: Metadata, typed: QueryDict) -> list[str]:
-    """Return valid scopes that are in no row of the form yet."""
-    typed_scopes = {value for name, value in typed.items() if name.startswith("scopes-") and name.endswith("-scope")}
-    scopes = (scope for scope in dict.fromkeys(published.scopes) if scope not in typed_scopes and is_scope(scope))
-    return list(islice(scopes, OFFERED_AT_MOST))
-
-
-def is_scope(text: str) -> bool:
-    try:
-        OAuthEntityScope(name=text[:100], scope=text).clean_fields(exclude=["registry"])
-    except ValidationError:
-        return False
-    return True
 
 
 def add_scopes(registry: ApplicationRegistry, chosen: list[str]) -> None:
     for scope in filter(is_scope, chosen):
         OAuthEntityScope.objects.get_or_create(registry=registry, scope=scope, defaults={"name": scope[:100]})
-
-
-def metadata_error(issuer: str, error: OAuthError) -> str:
-    names = {"issuer": issuer, "description": error.description or error.code}
-    if error.status == 0 and isinstance(error, Unreachable):
-        return _("No answer from %(issuer)s (%(code)s). Nothing was filled in.") % {**names, "code": error.code}
-    if error.code == "issuer_mismatch":
-        message = _(
-            "Nothing was filled in, because %(description)s. Enter the Issuer as the server spells it. If that other "
-            "name is right and has no metadata of its own, enter the address of the document here."
-        )
-        return message % names
-    if error.code == "no_token_endpoint":
-        message = _(
-            "Nothing was filled in from %(issuer)s: %(description)s. Take the URLs from the provider’s documentation."
-        )
-        return message % names
-    message = _(
-        "There’s no readable metadata at %(issuer)s: %(description)s. If the provider’s documentation names the "
-        "address of the document itself, enter that here."
-    )
-    return message % names
-
-
-def copy_metadata(typed: QueryDict, published: Metadata) -> None:
-    """Copy published values into the form's data. Keeps the safer choice if the server supports both."""
-    values = {
-        "issuer": published.issuer,
-        "authorization_url": published.authorization_url,
-        "token_url": published.token_url,
-        "token_revocation_url": published.revocation_url,
-        "token_introspection_url": published.introspection_url,
-        "userinfo_url": published.userinfo_url,
-        "names_issuer": "on" if published.names_issuer else "",
-    }
-    for name, value in values.items():
-        if value:
-            typed[name] = value
-    if CodeChallengeMethod.S256 in published.code_challenge_methods:
-        typed["pkce_required"], typed["code_challenge_method"] = "on", str(CodeChallengeMethod.S256)
-    elif CodeChallengeMethod.PLAIN in published.code_challenge_methods:
-        typed["code_challenge_method"] = str(CodeChallengeMethod.PLAIN)
-    if typed.get("send_credentials") not in published.client_authentications:
-        supported = [method for method in ClientAuthentication.values if method in published.client_authentications]
-        typed["send_credentials"] = supported[0] if supported else typed.get("send_credentials", "")

@@ -21,7 +21,7 @@ from foundation.secrets_at_rest import NoKeys, keyring
 from integrations import registration_health
 from integrations.admin import move_confirmation
 from integrations.admin.addresses import AddressField, AddressInput, BaseAddressField, LinkField, PageField
-from integrations.admin.json_field import JsonField, LongJsonField
+from integrations.admin.json_field import JsonField, ProviderProfileField
 from integrations.models.registry import (
     LOGO_LIMIT,
     ApplicationRegistry,
@@ -93,16 +93,9 @@ class RegistryForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
             dict.fromkeys(ADDRESSES, AddressField)
             | dict.fromkeys(LINKS, LinkField)
             | dict.fromkeys(validation.JSON_FIELDS, JsonField)
-            | {"provider_profile": LongJsonField, "issuer": BaseAddressField, "authorization_url": PageField}
+            | {"provider_profile": ProviderProfileField, "issuer": BaseAddressField, "authorization_url": PageField}
         )
         widgets = {name: AddressInput() for name in ADDRESSES}
-        help_texts = {
-            "provider_profile": gettext_lazy(
-                "How this provider departs from the standards, as JSON: what its errors mean, names and parameters of "
-                "its own, lifetimes, values that calls need. {} departs in nothing. The members are in "
-                "docs/provider-profiles.md. Enter no secrets: staff who may only view see them."
-            ),
-        }
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)

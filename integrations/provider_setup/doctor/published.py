@@ -102,8 +102,8 @@ def unpublished(error: OAuthError) -> Finding:
 
 def compare_issuer(registry: ApplicationRegistry, published: Metadata) -> Iterator[Finding]:
     """Yield a finding if the server serves many tenants: id tokens name the person's, seldom the one in the issuer."""
-    known = (registry.issuer, *registry.readable_profile.id_token.issuers)
-    if published.issuer not in known:
+    issuers = (registry.issuer, *registry.readable_profile.id_token.issuers)
+    if published.issuer not in issuers:
         message = _(
             "Issuer: set to %(here)s, so id tokens of other tenants are refused. The server publishes %(there)s: enter "
             "this if people of several tenants sign in."
