@@ -82,7 +82,7 @@ def metadata_error(issuer: str, error: OAuthError) -> str:
     if error.code == "issuer_mismatch":
         message = _(
             "Nothing was filled in, because %(description)s. Enter the Issuer as the server spells it. If that other "
-            "name is right and has no metadata of its own, enter the address of the document here."
+            "name is right and has no metadata of its own, enter the address of the document as Issuer."
         )
         return message % names
     if error.code == "no_token_endpoint":
@@ -92,7 +92,7 @@ def metadata_error(issuer: str, error: OAuthError) -> str:
         return message % names
     message = _(
         "There’s no readable metadata at %(issuer)s: %(description)s. If the provider’s documentation names the "
-        "address of the document itself, enter that here."
+        "address of the document itself, enter it as Issuer."
     )
     return message % names
 

@@ -199,6 +199,7 @@ def test_an_issuer_of_many_tenants_is_examined_by_the_tenant_of_its_urls(alias: 
     healthy.on("GET /common/v2.0/.well-known/openid-configuration").always(json=document)
     ApplicationRegistry.objects.update(issuer=issuer, **addresses)
     assert "matches the server’s published metadata" in str(findings(alias))
+    assert not faults(alias)
     ApplicationRegistry.objects.update(issuer=f"{url}/common/v2.0")
     assert f"The server publishes {issuer}" in " ".join(each.sentence for each in findings(alias) if each.is_open)
     ApplicationRegistry.objects.update(provider_profile={"id_token": {"issuers": [issuer]}})
