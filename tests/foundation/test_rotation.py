@@ -41,7 +41,7 @@ def token(server: HostileServer, amira: User) -> Token:
 def filled(token: Token, bob: User) -> None:
     """Every column that can hold a secret holds one."""
     credential = token.credential
-    token.base_url, token.provider_values = "CANARY-home", '{"tenant": "CANARY-values"}'
+    token.base_url, token.provider_values = "CANARY-home", "CANARY-values"
     token.save()
     attempt = AuthorizationAttempt(user=bob, credential=credential, registry=credential.registry, state_hash="x")
     attempt.code_verifier, attempt.nonce, attempt.answer = "CANARY-verifier", "CANARY-nonce", "CANARY-answer"
@@ -76,14 +76,14 @@ def refused(*arguments: str) -> tuple[str, CommandError]:
 @pytest.mark.usefixtures("filled")
 def test_every_stored_secret_comes_under_the_first_key_and_the_old_one_can_go(settings: Settings) -> None:
     before = plain()
-    assert len([value for value in before.values() if value.startswith("CANARY")]) == len(stored()) == 12
+    assert len([value for value in before.values() if value.startswith("CANARY")]) == len(stored()) == 14
     settings.TOKEN_ENCRYPTION_KEYS = [NEW, OLD]
     assert key_ids() == {"2025"}
-    assert "12 values sealed anew, 12 are under the key 2026 now.\n" in rotate()
+    assert "14 values sealed anew, 14 are under the key 2026 now.\n" in rotate()
     assert key_ids() == {"2026"}
     settings.TOKEN_ENCRYPTION_KEYS = [NEW]
     assert plain() == before
-    assert len({value for _column, _id, value in stored()}) == 12
+    assert len({value for _column, _id, value in stored()}) == 14
 
 
 @pytest.mark.usefixtures("filled")
@@ -199,6 +199,7 @@ def test_a_dry_run_changes_nothing_and_says_what_lies_under_which_key(settings: 
         "Column Key Values Unreadable\n"
         "integrations_applicationregistry.client_secret 2025 1 to be sealed anew\n"
         "integrations_authorizationattempt.answer gone 1 1 this key is not set\n"
+        "integrations_authorizationattempt.choices 2025 1 to be sealed anew\n"
         "integrations_authorizationattempt.code_verifier 2025 1 to be sealed anew\n"
         "integrations_authorizationattempt.nonce (not sealed) 1 1\n"
         "integrations_revocation.access_token 2025 1 1 to be sealed anew\n"
@@ -208,6 +209,7 @@ def test_a_dry_run_changes_nothing_and_says_what_lies_under_which_key(settings: 
         "integrations_subflowrun.sealed_outputs 2025 1 to be sealed anew\n"
         "integrations_token.access_token 2026 1 first key\n"
         "integrations_token.base_url 2025 1 to be sealed anew\n"
+        "integrations_token.provider_values 2025 1 to be sealed anew\n"
         "integrations_token.refresh_token 2025 1 to be sealed anew\n"
     )
     assert failed.returncode == 1
