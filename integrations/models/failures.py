@@ -162,7 +162,7 @@ FAILURES: dict[str, Failure] = {
         fault=Fault.SET_UP,
         for_administrators=_(
             "The id token names another issuer than the registry, so nobody can sign in. If the provider does use that "
-            "name, enter it in Issuer, letter by letter."
+            "name, enter it in Issuer, letter by letter; for people of many tenants, press Fill from metadata instead."
         ),
     ),
     # The provider, or the way to it

@@ -244,6 +244,19 @@ def test_an_issuer_of_another_name_is_the_set_up_and_stops_no_renewal(
     assert "https://issuer.example/oauth" in registry.misconfigured_reason
 
 
+def test_people_of_each_tenant_can_sign_in_where_the_issuer_names_none(
+    as_amira: Client, bob: User, alias: Alias, server: HostileServer
+) -> None:
+    issuer = "https://issuer.example/{tenantid}/v2.0"
+    ApplicationRegistry.objects.update(issuer=issuer, provider_profile={"id_token": {"nonce": False}})
+    for number, browser in enumerate((as_amira, client_of(bob))):
+        tenant = f"tenant-{number}"
+        claims = {"iss": f"https://issuer.example/{tenant}/v2.0", "tid": tenant, "exp": time.time() + 60}
+        server.on("POST /token").answer(json={**walks.token_answer(number), "id_token": id_token(**claims)})
+        assert "is connected" in ended(browser, alias)
+    assert walks.registry_of(alias).misconfigured_code == ""
+
+
 def test_an_answer_without_code_and_error_has_words_of_its_own(as_amira: Client, alias: Alias) -> None:
     page = ended(as_amira, alias, code=None)
     assert "gave no answer" in page
