@@ -30,7 +30,7 @@ FindRows = Callable[[Any, Response], list[Any]]  # in a document; raises if it h
 CountRows = Callable[[Any, list[Any]], int]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class RowsRead:
     """Elements of the list. `why_cut`: "" if they are all, otherwise a key of `reading.WHY_CUT`."""
 
@@ -38,7 +38,7 @@ class RowsRead:
     why_cut: str = ""
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, repr=False)
 class ListReader:
     table: RemoteTable
     user: User
@@ -110,6 +110,7 @@ class ListReader:
                 continue
         return False
 
+    @sensitive_variables()
     def add_page(self, request: PageRequest, response: Response) -> bool:
         """Add the rows of a page; False if another page had the same."""
         document = parse_body(response, self.profile)

@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_variables
 from requests import Response
 
 from foundation.oauth_client import default_rules, error_answers, error_reasons
@@ -49,6 +50,7 @@ class CsvRow(dict[str, str]):
         return next((value for key, value in self.items() if key.casefold() == str(name).casefold()), default)
 
 
+@sensitive_variables()
 def parse_body(response: Response, profile: ProviderProfile) -> Any:
     """The JSON value or the rows of a CSV. `NO_CONTENT` itself if there is no body."""
     raise_refusal(response, profile)

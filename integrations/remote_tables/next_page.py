@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, TypeGuard
 from urllib.parse import parse_qsl, quote, urljoin, urlsplit
 
+from django.views.decorators.debug import sensitive_variables
+
 from foundation.oauth_client import default_paging as common
 from foundation.oauth_client import json_pointers
 from foundation.oauth_client.provider_profile import STANDARD, ProviderProfile, texts
@@ -21,6 +23,7 @@ KEPT_IN_PATHS = "!#$%&'()*+,/:;=?@[]~"  # as requests quotes URLs
 A_PLAIN_PATH = re.compile(r"[\w-]+|\"[^\"\\]+\"")
 
 
+@sensitive_variables()
 def find_continuation(profile: ProviderProfile, first: PageRead, page: PageRead) -> Continuation:
     """Where the list continues after `page`. `first`: the first page, which was read at the table's own path."""
     paging = profile.paging

@@ -1,4 +1,4 @@
-"""Requests for the pages of a list, and what was read of one."""
+"""Requests for the pages of a list, and what was read of one. Their `repr` shows no rows, cursors or addresses."""
 
 import re
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 Parameters = Mapping[str, list[str]]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class PageRequest:
     """`guess`: the parameter that carries the cursor or position, if only habit says that it does."""
 
@@ -30,7 +30,7 @@ class PageRequest:
         return next(((name, int(text)) for name, text in numbers if re.fullmatch(r"[0-9]{1,9}", text)), None)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class PageRead:
     """One page that was read. `counted`: its elements, before any filter in the path to the rows."""
 
@@ -48,7 +48,7 @@ class PageRead:
         return self.counted_before + self.counted
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Continuation:
     """Requests for the next page, the likeliest first. `is_certain`: the answer says that there is more."""
 

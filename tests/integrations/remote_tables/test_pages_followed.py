@@ -11,6 +11,7 @@ from accounts.models import User
 from integrations import remote_tables
 from integrations.models import Alias, ApplicationRegistry, HttpConnection, RemoteTable
 from integrations.remote_tables import all_pages
+from integrations.remote_tables.page_requests import Continuation, PageRead, PageRequest
 from tests.conftest import client_of
 from tests.integrations import tables
 from tests.integrations.tables import PAGE, ROWS, numbers, page
@@ -342,6 +343,15 @@ def test_a_connection_may_end_in_the_list_itself(amira: User, table: RemoteTable
     RemoteTable.objects.update(path="")
     in_pages(server, following(lambda url: {"next": url}))
     assert read(table, amira) == (COUNT, "")
+
+
+def test_no_report_of_an_error_shows_rows_or_cursors() -> None:
+    request = PageRequest(path="a", parameters={"cursor": ["CANARY-cursor"]})
+    page_read = PageRead(
+        request=request, url="", headers={}, links=(), document=["CANARY-row"], rows_path="@", counted=1
+    )
+    for each in (request, page_read, Continuation(requests=(request,)), all_pages.RowsRead(rows=["CANARY-row"])):
+        assert "CANARY" not in repr(each)
 
 
 @pytest.mark.slow
