@@ -125,7 +125,7 @@ def count_elements(path: str, document: Any, rows: list[Any]) -> int:
         elements = expressions.extract_value(to_list or "@", document)
     except BadExpression:
         return len(rows)
-    return len(elements) if isinstance(elements, list) else len(rows)
+    return max(len(elements), len(rows)) if isinstance(elements, list) else len(rows)
 
 
 @sensitive_variables()

@@ -331,6 +331,12 @@ def test_a_filter_in_the_path_does_not_hide_rows(amira: User, table: RemoteTable
     assert len(server.calls) == 3
 
 
+def test_a_list_within_a_list_is_counted_by_its_rows(amira: User, table: RemoteTable, server: HostileServer) -> None:
+    RemoteTable.objects.update(rows_path="result[0].items")
+    server.on(ROWS).always(json={"result": [{"items": EVERY}], "total": COUNT})
+    assert read(table, amira) == (COUNT, "")
+
+
 def test_paging_is_found_around_the_rows(amira: User, table: RemoteTable, server: HostileServer) -> None:
     RemoteTable.objects.update(rows_path="data.search.nodes")
     more = {"nodes": EVERY[:SIZE], "pageInfo": {"hasNextPage": True}}
