@@ -163,12 +163,14 @@ def cursor_text(value: object) -> str:
 
 def by_cursor(places: list[dict[str, Any]], page: PageRead, *, says_more: bool) -> Iterator[PageRequest]:
     names = {**common.CURSORS, **(common.CURSORS_IF_MORE if says_more else {})}
+    sent = {value for values in page.request.parameters.values() for value in values}  # some APIs echo the cursor
     for name, parameters in names.items():
         for place in places:
             value = json_pointers.resolve(place, f"/{name}")
             text = cursor_text(value)
             is_position = name == "offset" and (isinstance(value, int) or text.isdigit())
-            if not text or is_position or LOOKS_LIKE_AN_ADDRESS.match(text):
+            is_address = name in common.NEXT_ADDRESSES and LOOKS_LIKE_AN_ADDRESS.match(text)
+            if not text or text in sent or is_position or is_address:
                 continue
             for parameter in parameters if not text.isdigit() or name != "next" else ("page",):
                 yield with_parameter(page, parameter, text, is_guess=True)

@@ -119,6 +119,19 @@ def test_a_cursor_goes_where_apis_of_its_name_take_it(
     assert len(server.calls) <= 5  # a wrong guess is made once
 
 
+def test_a_cursor_may_look_like_a_path_and_may_be_echoed(
+    amira: User, table: RemoteTable, server: HostileServer
+) -> None:
+    def reply(call: Call) -> Answer:
+        cursor = parse_qs(call.query).get("cursor", [""])[-1]
+        rows = EVERY[SIZE:] if cursor == "/b64+==" else EVERY[:SIZE]
+        return Answer(json={"result": rows, "cursor": "/b64+=="})
+
+    server.on(ROWS).always(reply)
+    assert read(table, amira) == (COUNT, "")
+    assert len(server.calls) == 2
+
+
 def test_a_cursor_that_stands_on_the_last_page_too_ends_where_has_more_says(
     amira: User, table: RemoteTable, server: HostileServer
 ) -> None:
