@@ -166,20 +166,25 @@ def test_nothing_that_passes_ends_a_sign_in(
                 assert raised.value.retry_after == pytest.approx(seconds, abs=3)
 
 
-@pytest.mark.parametrize("key", [key for key in BY_CODE if recorded.read_recording(key).answers("revocation", "good")])
-def test_a_revocation_is_accepted(key: str, amira: User, as_amira: Client, server: HostileServer) -> None:
+@pytest.mark.parametrize(
+    ("kind", "key", "index"),
+    [(kind, *each_one) for kind in ("good", "already_gone") for each_one in each("revocation", kind)],
+)
+def test_a_revocation_is_settled(
+    kind: str, key: str, index: int, amira: User, as_amira: Client, server: HostileServer
+) -> None:
     recording, alias, _token = sign_in(as_amira, key, server)
     registry = recorded.registry_of(alias)
-    if not registry.token_revocation_url:
-        pytest.fail("An answer to a revocation is recorded, but the template has no revocation URL.")
+    assert registry.token_revocation_url, "An answer to a revocation is recorded, but the template has no such URL."
     server.reset()
-    server.otherwise(recorded.played(recording.answers("revocation", "good")[0]))
+    server.otherwise(recorded.played(recording.answers("revocation", kind)[index]))
     if registry.userinfo_url:  # the access token is dead from now on
-        server.on(f"{registry.userinfo_request.get('method', 'GET')} {urlsplit(registry.userinfo_url).path}").always(
-            status=401
-        )
+        method = registry.userinfo_request.get("method", "GET")
+        server.on(f"{method} {urlsplit(registry.userinfo_url).path}").always(status=401)
     if registry.token_introspection_url:
         server.on(f"POST {urlsplit(registry.token_introspection_url).path}").always(json={"active": False})
+    for route in recorded.token_routes(registry):
+        server.on(route).always(status=400, json={"error": "invalid_grant"})
     revocation = authorization.revoke(amira, alias)
     assert revocation is not None
     delivery.deliver(revocation)
