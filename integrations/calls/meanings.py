@@ -93,9 +93,9 @@ def read_meaning(
     """
     status, headers = answer.status_code, answer.headers
     body = content() if needs_body(profile, answer, length_of(answer) if length is None else length) else b""
-    text = body.decode("utf-8", "replace")
-    is_plain = status == 200 and not profile.rules and not A_FAILURE.search(body)  # parsing would be for nothing
-    reply = Reply(status=status, headers=headers, document=None if is_plain else parse_json(body), text=text)
+    if status < 400 and not profile.rules and not (status == 200 and A_FAILURE.search(body)):
+        return NOTHING_SAID  # no common rule is about such an answer
+    reply = Reply(status=status, headers=headers, document=parse_json(body), text=body.decode("utf-8", "replace"))
     own = find_rule(profile, "call", reply)
     common = None if own or not profile.default_rules else find_rule(default_call_rules.CALL_RULES, "call", reply)
     if rule := own or common:
