@@ -233,12 +233,12 @@ def test_a_profile_that_nobody_can_read_holds_up_no_living_token(
 def test_a_renewal_that_comes_too_early_is_tried_again_when_the_access_token_has_ended(
     server: HostileServer, amira: User, northwind: Alias
 ) -> None:
-    cast.signed_in(amira, northwind, expires_in=300, signed_in_at=timezone.now() - timedelta(seconds=3400))
+    cast.signed_in(amira, northwind, expires_in=250, signed_in_at=timezone.now() - timedelta(seconds=3400))
     words = "Rate limit exceeded: access_token not expired"
     server.on(ASKED).answer(status=400, json={"error": "access_denied", "error_description": words})
     assert current(amira, northwind) == "CANARY-access-1"
     assert (Token.objects.get().state, Token.objects.get().failure_code) == ("valid", "")
-    assert 290 < pause_left() <= 301
+    assert 200 < pause_left() <= 251
 
 
 def test_sign_ins_that_a_broken_set_up_ended_come_back_when_it_is_mended(
