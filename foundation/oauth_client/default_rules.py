@@ -157,7 +157,7 @@ RULES = parse_profile(
                 for pattern in patterns
             ),
             {
-                # A 401 says no, whatever the code: ServiceNow calls it server_error.
+                # A 401 is a refusal, although ServiceNow gives it the code server_error.
                 "request": "refresh",
                 "status": 401,
                 "when": [{"at": "/error_description", "equals": "access_denied"}],

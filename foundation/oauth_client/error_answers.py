@@ -92,8 +92,10 @@ def _error_by_rule(rule: Rule, reply: Reply, profile: ProviderProfile) -> OAuthE
     kind = ERRORS.get(rule.means, Unexplained)
     if kind is Unreachable:
         waits = (rule.wait,) if rule.wait else profile.limits.wait
-        asked = seconds_to_wait(waits, reply)
-        error: OAuthError = Unreachable(code, retry_after=_retry_after(reply.headers) if asked is None else asked)
+        announced = seconds_to_wait(waits, reply)
+        error: OAuthError = Unreachable(
+            code, retry_after=_retry_after(reply.headers) if announced is None else announced
+        )
     else:
         error = kind(code)
     error.meaning = rule.means

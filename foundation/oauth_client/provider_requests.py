@@ -96,9 +96,9 @@ def look_up(
         raise error_answers.error_from(response, request="call", profile=registration.profile)
     document = error_answers.json_body(response)
     rows = json_pointers.resolve(document, lookup.rows) if lookup.rows else document
-    found = rows if isinstance(rows, list) else [rows]
-    kept = [row for row in found if all(is_met(condition, Reply(document=row)) for condition in lookup.where)]
-    return [choice for row in kept[:MOST_CHOICES] if (choice := _choice(lookup, row))]
+    all_rows = rows if isinstance(rows, list) else [rows]
+    matching = [row for row in all_rows if all(is_met(condition, Reply(document=row)) for condition in lookup.where)]
+    return [choice for row in matching[:MOST_CHOICES] if (choice := _choice(lookup, row))]
 
 
 def _choice(lookup: Lookup, row: object) -> Choice | None:

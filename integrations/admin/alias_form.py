@@ -70,8 +70,8 @@ class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean(self) -> dict[str, Any]:
         fields = super().clean() or self.cleaned_data
         credential, url = fields.get("credential"), fields.get("connection_url")
-        kept = credential.registry.readable_profile.kept_values() if credential else ()
-        if url and (fault := validation.wrong_connection_url(url, kept)):
+        value_names = credential.registry.readable_profile.kept_values() if credential else ()
+        if url and (fault := validation.wrong_connection_url(url, value_names)):
             self.add_error("connection_url", fault)
         moved = {"credential", "connection_url", "active", "alias"} & set(self.changed_data)
         if moved and credential and url and fields.get("active"):

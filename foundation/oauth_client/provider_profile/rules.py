@@ -91,9 +91,9 @@ def _fits(condition: Condition, value: object) -> bool:
 
 def value_at(place: Place | Wait, reply: Reply) -> str:
     """The value at a place, as text; "" if there is none."""
-    found: list[object] = [reply.headers.get(place.header)] if place.header else []
-    found += [json_pointers.resolve(reply.document, pointer) for pointer in texts(place.at)]
-    for value in found:
+    candidates: list[object] = [reply.headers.get(place.header)] if place.header else []
+    candidates += [json_pointers.resolve(reply.document, pointer) for pointer in texts(place.at)]
+    for value in candidates:
         if isinstance(value, list):
             value = " ".join(str(each) for each in value if isinstance(each, str))
         if not isinstance(value, str | int | float) or isinstance(value, bool) or value == "":

@@ -61,8 +61,8 @@ def check_registry_change(row: ApplicationRegistry, before: Before, *, same_prov
 
 
 def check_connection_change(row: HttpConnection, before: Before, *, same_provider: bool) -> None:
-    kept = row.credential.registry.readable_profile.kept_values() if row.credential else ()
-    if problem := validation.wrong_connection_url(row.connection_url, kept):
+    value_names = row.credential.registry.readable_profile.kept_values() if row.credential else ()
+    if problem := validation.wrong_connection_url(row.connection_url, value_names):
         raise Refused("connection_url", problem)
     if "?" in row.connection_url:
         raise Refused("connection_url", "This address has no query (?).")
