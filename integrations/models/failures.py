@@ -173,6 +173,7 @@ FAILURES: dict[str, Failure] = {
     # An answer that cannot be understood
     **rows(Fault.ANSWER, "bad_encoding", "bad_framing", "bad_headers", "bad_length", "bad_status", "not_http"),
     **rows(Fault.ANSWER, "not_json", "not_a_token_answer", "malformed_metadata", "unexpected_answer"),
+    **rows(Fault.ANSWER, "no_token_endpoint"),
     **rows(Fault.ANSWER, "invalid_error", "unsure", "no_renewal"),
     **rows(Fault.ANSWER, "too_large", "no_answer", ending="unanswered"),
     CLOCK_CODE: Failure(

@@ -15,6 +15,7 @@ from integrations.models import Alias, ApplicationRegistry, HttpConnection, Toke
 from integrations.models.definitions import SAMPLES
 from integrations.personal_auth import PersonalAuthAPI
 from tests import cast, walks
+from tests.integrations.provider_setup.recorded_answers import moved
 from tests.integrations.provider_setup.test_templates import definition_of
 from tests.servers.hostile import Call, HostileServer
 
@@ -53,6 +54,7 @@ def set_up(key: str, server: HostileServer) -> Alias:
     for name in (*ADDRESSES, "userinfo_url"):
         if fields.get(name):
             fields[name] = with_origin(fields[name], server.url)
+    fields["provider_profile"] = moved(fields.get("provider_profile", {}), server.url)
     return cast.integration_at(cast.registry_at(server.url, **{"issuer": "", **fields}))
 
 
