@@ -36,7 +36,12 @@ ASKED: dict[str, tuple[dict[str, Any], str, dict[str, Any], tuple[str, str]]] = 
         ("d", "a@b.example"),
     ),
     "twitch": ({}, "GET /helix/users", {"data": [{"id": "9", "login": "amira"}]}, ("9", "amira")),
-    "mailchimp": ({}, "GET /oauth2/metadata", {"user_id": 3, "login": {"email": "a@b.example"}}, ("3", "a@b.example")),
+    "mailchimp": (
+        {},
+        "GET /oauth2/metadata",
+        {"dc": "us7", "user_id": 3, "login": {"email": "a@b.example"}},
+        ("3", "a@b.example"),
+    ),
     "hubspot": ({}, "POST /oauth/2026-03/token/introspect", INTROSPECTED, ("7", "amira@northwind.example")),
     "pipedrive": ({}, "GET /api/v1/users/me", {"data": PERSON}, ("7", "amira@northwind.example")),
     "slack": ({}, "POST /api/auth.test", {"ok": True, "user_id": "U7", "user": "amira"}, ("U7", "amira")),
