@@ -223,7 +223,8 @@ def exchange_code(attempt: AuthorizationAttempt, code: str, parameters: Mapping[
         raise review_error(attempt, error) from error
     scopes = answer.scopes
     if scopes is None and callback.scopes in parameters:
-        scopes = tuple(re.split(r"[\s,]+", first_value(parameters, callback.scopes).strip()))
+        words = re.split(r"[\s,]+", first_value(parameters, callback.scopes))
+        scopes = tuple(word for word in words if word and word.isprintable()) or None
     return replace(answer, scopes=scopes, kept={**kept, **answer.kept})
 
 

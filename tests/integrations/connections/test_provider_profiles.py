@@ -171,6 +171,13 @@ def test_granted_scopes_can_stand_in_the_callback(as_amira: Client, server: Host
     assert token.missing_scopes() == ["write"]
 
 
+def test_a_callback_with_an_empty_scope_says_nothing_of_scopes(as_amira: Client, server: HostileServer) -> None:
+    alias = integration(server, {}, scopes=("read", "write"))
+    server.on("POST /token").always(json=walks.token_answer())
+    walks.sign_in(as_amira, alias, scope="")
+    assert Token.objects.get().scopes == ["read", "write"]
+
+
 def test_a_posted_callback_is_asked_for_once_more_by_get(as_amira: Client, server: HostileServer) -> None:
     alias = integration(server, {"callback": {"posted": True, "code": ["auth_code", "code"]}})
     server.on("POST /token").always(json=walks.token_answer())
