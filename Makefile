@@ -1,6 +1,6 @@
 # Habits. Each is a line over manage.py or a tool; `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test fast check fix lock format lint names imports types templates migrations deploy
+.PHONY: help run test fast check fix docs lock sbom format lint names imports types templates migrations deploy messages
 
 # Where python3 and the tools are, once one of them is asked for: installs requirements/dev.txt on first use.
 BIN = $(eval BIN := $$(shell dirname "$$$$(python3 config/bootstrap.py dev)"))$(BIN)
@@ -13,7 +13,7 @@ SETTINGS = env -u DEBUG DATABASE_URL=sqlite://:memory: DATA_DIR=var/check SITE_U
 	CACHE_URL=redis://127.0.0.1:1/0 \
 	SECRET_KEY="$(RANDOM)" PROVIDER_SECRET_KEY="$(RANDOM)" DEMO_PASSWORD="$(RANDOM)" \
 	TOKEN_ENCRYPTION_KEYS="check:$$(head -c 32 /dev/urandom | base64)"
-LOCK = uv pip compile --quiet pyproject.toml --universal --python-version 3.11 --generate-hashes \
+LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-annotate --no-header --no-strip-extras
 
 help: ## list these
@@ -35,10 +35,24 @@ fix: ## put into form what can be
 	$(PYTHON) -m ruff format
 	$(if $(TEMPLATES),"$(BIN)/djade" --target-version 5.2 $(TEMPLATES))
 
+docs: ## the documentation site, into var/docs/site
+	python3 -m docs.build_site
+
 lock: ## write requirements/ from pyproject.toml; LOCK_FLAGS=--upgrade takes the newest
-	$(LOCK) $(LOCK_FLAGS) -o requirements/base.txt
-	$(LOCK) $(LOCK_FLAGS) --extra test -c requirements/base.txt -o requirements/test.txt
-	$(LOCK) $(LOCK_FLAGS) --extra test --extra dev -c requirements/test.txt -o requirements/dev.txt
+	$(LOCK) $(LOCK_FLAGS) pyproject.toml -o requirements/base.txt
+	$(LOCK) $(LOCK_FLAGS) pyproject.toml --extra traces -c requirements/base.txt -o requirements/traces.txt
+	$(LOCK) $(LOCK_FLAGS) pyproject.toml --extra traces --extra test -c requirements/traces.txt -o requirements/test.txt
+	$(LOCK) $(LOCK_FLAGS) pyproject.toml --extra traces --extra test --extra dev -c requirements/test.txt -o requirements/dev.txt
+	$(LOCK) $(LOCK_FLAGS) --group docs -o requirements/docs.txt
+
+messages: ## write locale/ from the texts in code and templates, and list what is not translated yet
+	$(PYTHON) -m tests.catalogs
+
+SBOM = var/sbom.json
+CYCLONEDX = uvx --from cyclonedx-bom cyclonedx-py
+sbom: ## write a bill of materials (CycloneDX) of what a site runs
+	$(CYCLONEDX) requirements --pyproject pyproject.toml --mc-type application --output-reproducible \
+		-o "$(SBOM)" requirements/base.txt
 
 format:
 	$(PYTHON) -m ruff format --check

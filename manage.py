@@ -15,7 +15,7 @@ def main() -> None:
     from config import bootstrap
 
     testing = sys.argv[1:2] == ["test"]
-    bootstrap.enter("test" if testing else "base")
+    bootstrap.enter("test" if testing else bootstrap.lock_of_site())
     if testing:
         from tests import run
 

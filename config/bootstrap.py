@@ -24,13 +24,21 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 STAMP = "installed.txt"  # written last into an environment
 KEPT_DAYS = 7  # a replaced environment stays for the processes that still run in it
-LOCKS = {name: ROOT / f"requirements/{name}.txt" for name in ("base", "test", "dev")}  # each includes the one before
+LOCKS = {
+    name: ROOT / f"requirements/{name}.txt" for name in ("base", "traces", "test", "dev")
+}  # each includes the one before
 PIN = r"^([\w.-]+)(?:\[.*\])?==(\S+) \\$"  # name[extra, extra]==version, without a condition
 CAUSES = {
     "No space left": "the disk is full; about 500 MB are needed.",
     "No module named pip": "there is neither pip nor uv. On Debian and Ubuntu: apt-get install python3-pip",
     "resolution|resolve|[Cc]onnect|unreachable|timed out": "no package index answers; the first use needs a network.",
 }
+
+
+def lock_of_site() -> str:
+    """The lock of what a site runs: with OpenTelemetry if it exports traces."""
+    has_traces = os.environ.get("TRACES_ENDPOINT") or os.environ.get("TRACES_ENDPOINT_FILE")
+    return "traces" if has_traces else "base"
 
 
 def enter(lock: str) -> None:

@@ -7,8 +7,9 @@ settings, and Playwright's loop makes Django refuse the database to every test t
 On a crowded machine a clock can run out before a test had its turn. So the few that fail among many are tried once
 more, alone; those that pass then are named in the end as unsteady, and want mending.
 
-Tracing coverage doubles what a test costs, so only the run that has nearly all tests is traced. And the schema is made
-by migrations where that is cheap enough: on PostgreSQL here, on SQLite by the demo's own tests.
+Tracing coverage doubles what a test costs, so only the run that has nearly all tests is traced, and of these not the
+ones marked `no_cover`: sweeps over what other tests run as well. And the schema is made by migrations where that is
+cheap enough: on PostgreSQL here, on SQLite by the demo's own tests.
 """
 
 import json
@@ -30,6 +31,7 @@ ROOT = Path(__file__).resolve().parent.parent
 MEASURED = ("accounts", "foundation", "integrations")
 COVERAGE = ("--cov", "--cov-report=", "--cov-fail-under=0")
 SCHEMA_FROM_MODELS = "--no-migrations"
+SPREAD = ("--dist", "worksteal")  # a process that has nothing left takes tests from another
 MIGRATE = """
 import tests.environment, django
 from django.core.management import call_command
@@ -62,8 +64,8 @@ def everything(environment: Mapping[str, str]) -> list[str]:
     """Run all of it; what failed, in words."""
     on_sqlite = {**environment, "DATABASE_URL": ""}
     cores = os.cpu_count() or 2
-    parallel = ("-n", str(max(2, min(8, cores))))
-    crowded = ("-n", str(max(2, min(8, 2 * cores))))  # many of these wait for processes and clocks
+    parallel = (*SPREAD, "-n", str(max(2, min(8, cores))))
+    crowded = (*SPREAD, "-n", str(max(2, min(8, 2 * cores))))  # many of these wait for processes and clocks
     tool("coverage", "erase")
     say("All but the browser, on SQLite")
     code = twice("-m", "not browser", *COVERAGE, SCHEMA_FROM_MODELS, crowd=crowded, **on_sqlite)
