@@ -25,10 +25,13 @@ from typing import Any, NamedTuple, TypeVar
 from django.db import DEFAULT_DB_ALIAS, Error, InterfaceError, OperationalError, connection, connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from foundation.exceptions import Explained
+
 logger = logging.getLogger(__name__)
 
 INSIST_SECONDS = 20.0  # while the database is down, no other process can write either
 COLUMN_ALIAS = re.compile(r' AS "\w+"')
+QUOTED_COLUMN = re.compile(r'(?<=\.)"([a-z][a-z0-9_]*)"')  # after a table's alias; no column of ours is a keyword
 
 
 def columns_of(model: type[models.Model], *names: str) -> tuple[str, ...]:
@@ -66,11 +69,16 @@ class CompiledQuery:
 
     def row(self, **values: Any) -> list[Any] | None:
         """The first row, converted as the ORM would. One statement."""
+        rows = self.rows(1, **values)
+        return rows[0] if rows else None
+
+    def rows(self, most: int | None = None, **values: Any) -> list[list[Any]]:
+        """The rows (all, or not more than so many), converted as the ORM would. One statement."""
         database = connections[DEFAULT_DB_ALIAS]  # looked up once: the `connection` proxy does so for each attribute
         statement = self.statements.get(database.vendor) or self.compile(database)
         parameters = {name: field.get_db_prep_value(values[name], database) for name, field in statement.slots.items()}
-        row = first_row(database, statement.sql, {**statement.constants, **parameters})
-        return None if row is None else convert_row(row, statement, database)
+        rows = first_rows(database, statement.sql, {**statement.constants, **parameters}, most)
+        return [convert_row(row, statement, database) for row in rows]
 
     def prepare(self) -> None:
         """Compile now, so that the first caller does not have to wait. Sends no query."""
@@ -82,7 +90,7 @@ class CompiledQuery:
             return self.statements.setdefault(database.vendor, compile_queryset(self.build_queryset(), database))
 
 
-def first_row(database: Any, sql: str, values: dict[str, Any]) -> Sequence[Any] | None:
+def first_rows(database: Any, sql: str, values: dict[str, Any], most: int | None) -> list[Sequence[Any]]:
     """Execute the statement in place of Django's health check of the database connection, and retry once if it is dead.
 
     With `CONN_HEALTH_CHECKS`, Django would send one more query at the beginning of each request.
@@ -90,32 +98,34 @@ def first_row(database: Any, sql: str, values: dict[str, Any]) -> Sequence[Any] 
     is_proven = database.connection is None or database.health_check_done or database.in_atomic_block
     database.health_check_done = True
     try:
-        return fetch_row(database, sql, values)
+        return fetch_rows(database, sql, values, most)
     except (InterfaceError, OperationalError):
         if is_proven or database.is_usable():
             raise
         database.close()
-        return fetch_row(database, sql, values)
+        return fetch_rows(database, sql, values, most)
 
 
-def fetch_row(database: BaseDatabaseWrapper, sql: str, values: dict[str, Any]) -> Sequence[Any] | None:
+def fetch_rows(
+    database: BaseDatabaseWrapper, sql: str, values: dict[str, Any], most: int | None
+) -> list[Sequence[Any]]:
     with database.cursor() as cursor:
         cursor.execute(sql, values)
-        row: Sequence[Any] | None = cursor.fetchone()
-        return row
+        return list(cursor.fetchall() if most is None else cursor.fetchmany(most))
 
 
 def compile_queryset(queryset: "models.QuerySet[Any, Any]", connection: BaseDatabaseWrapper) -> Statement:
     """Compile to SQL for the database of this connection.
 
-    Tables get short aliases, columns none: psycopg does not cache the parsing of queries longer than 4096 bytes.
+    Tables get short aliases, columns neither aliases nor quotes: psycopg does not cache the parsing of queries longer
+    than 4096 bytes.
     """
     tables = list(queryset.query.alias_map)
     queryset.query.change_aliases({name: f"k{place}" for place, name in enumerate(tables)})
     compiler = queryset.query.get_compiler(connection=connection)
     sql, parameters = compiler.as_sql()
-    sql = COLUMN_ALIAS.sub("", sql)
-    names = [each.name if isinstance(each, Slot) else f"constant_{place}" for place, each in enumerate(parameters)]
+    sql = QUOTED_COLUMN.sub(r"\1", COLUMN_ALIAS.sub("", sql))
+    names = [each.name if isinstance(each, Slot) else f"c{place}" for place, each in enumerate(parameters)]
     converters = compiler.get_converters([column for column, *_ in compiler.select])
     named = list(zip(names, parameters, strict=True))
     return Statement(
@@ -144,8 +154,10 @@ _waiting: dict[Hashable, "Future[Any]"] = {}
 _guard = Lock()
 
 
-class NotRun(Exception):
+class NotRun(Explained):
     """The thread that was to run the query for others has stopped: try again."""
+
+    message = "The thread that was to run the query has stopped."
 
 
 def share_read(question: Hashable, statement: Callable[[], Result]) -> Result:
@@ -211,9 +223,13 @@ def release_scarce_connection() -> None:
         release_connection()
 
 
+def is_inside_a_transaction() -> bool:
+    return any(not getattr(block, "_from_testcase", False) for block in connection.atomic_blocks)
+
+
 def refuse_inside_a_transaction() -> None:
     """Raise RuntimeError in a transaction: responses must be committed whatever the caller does, and without locks."""
-    if any(not getattr(block, "_from_testcase", False) for block in connection.atomic_blocks):
+    if is_inside_a_transaction():
         raise RuntimeError("A token cannot be renewed inside a transaction: ask for it before the transaction begins.")
 
 

@@ -22,7 +22,9 @@ from django.db import models, transaction
 from django.template.loader import render_to_string
 from django.utils import timezone
 
+from foundation import installation
 from foundation.error_boundary import error_boundary
+from foundation.reader_time import as_read_by
 
 logger = logging.getLogger(__name__)
 Words = dict[str, Any]  # template context for one row
@@ -68,17 +70,23 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Mail:
-    """One mail with a line for each row. `subject` gets the number of lines and the words of the first one."""
+    """One mail with a line for each row. `subject` gets the number of lines and the words of the first one.
+
+    `time_zone` and `language`: as the recipient reads it; "" for the site's.
+    """
 
     to: list[str]
     template: str
     subject: Callable[[int, Words], str]
     lines: list[Line]
     context: Words = field(default_factory=dict)
+    time_zone: str = ""
+    language: str = ""
 
     def message(self, lines: list[Words], connection: BaseEmailBackend) -> EmailMessage:
-        subject = " ".join(f"{settings.EMAIL_SUBJECT_PREFIX}{self.subject(len(lines), lines[0])}".split())
-        body = render_to_string(self.template, {"lines": lines, **self.context})
+        with as_read_by(time_zone=self.time_zone, language=self.language or settings.LANGUAGE_CODE):
+            subject = " ".join(f"{settings.EMAIL_SUBJECT_PREFIX}{self.subject(len(lines), lines[0])}".split())
+            body = render_to_string(self.template, {"lines": lines, **self.context})
         return EmailMessage(subject, body, to=self.to, connection=connection)
 
 
@@ -132,8 +140,10 @@ def send_due(owed: Iterable[DueMail]) -> None:
     """Send the first hundred mails that are not deferred. Safe to repeat.
 
     If the mail server is down, the run ends after one attempt and everything stays due. A mail that fails by itself is
-    deferred.
+    deferred. While the site is held, nothing is sent and everything stays due.
     """
+    if not installation.sends_mails():
+        return
     ends_at, connection, deferred = time.monotonic() + RUN_SECONDS, get_connection(), next_attempts()
     ready = (mail for mail in owed if mail.key not in deferred or deferred[mail.key] <= timezone.now())
     try:
@@ -173,9 +183,12 @@ def is_final(error: BaseException) -> bool:
     return isinstance(error, SMTPDataError) and error.smtp_code >= 500
 
 
+HELD_MAILS = "foundation.held_mails.EmailBackend"
 UNSENT = ("console", "dummy")  # backends that send nothing
 
 
 def has_mail_server() -> bool:
     """Whether EMAIL_URL names a mail server. Else mails end in a log, where no link with a secret may be."""
-    return settings.EMAIL_BACKEND.rsplit(".", 2)[-2] not in UNSENT
+    name: str = settings.EMAIL_BACKEND
+    backend = settings.DELIVERY_BACKEND if name == HELD_MAILS else name
+    return backend.rsplit(".", 2)[-2] not in UNSENT

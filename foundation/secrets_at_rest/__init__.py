@@ -28,11 +28,13 @@ from django.conf import settings
 from django.db import models
 from django.views.decorators.debug import sensitive_variables
 
+from foundation.exceptions import Explained
+
 VERSION, KEY_BYTES, NONCE_BYTES = 1, 32, 12
 
 
-class NoKeys(Exception):
-    """TOKEN_ENCRYPTION_KEYS is missing or cannot be parsed: nothing can be sealed, unsealed or hashed."""
+class NoKeys(Explained):
+    message = "TOKEN_ENCRYPTION_KEYS is missing or can't be parsed: nothing can be sealed, unsealed or hashed."
 
 
 def parse_keyring(entries: Iterable[str]) -> dict[str, bytes]:
@@ -77,8 +79,8 @@ def derive_key(key: bytes, purpose: str, salt: bytes | None = None) -> bytes:
     return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=salt, info=f"keyrack:{purpose}".encode()).derive(key)
 
 
-class Unreadable(Exception):
-    """The value cannot be decrypted: another key, another place, or not a sealed value. Holds no value."""
+class Unreadable(Explained):
+    message = "The value can't be decrypted: another key, another place, or not a sealed value."
 
 
 @lru_cache(maxsize=256)
@@ -225,9 +227,8 @@ class EncryptedField(models.BinaryField):  # type: ignore[type-arg]
 
     def sealed_anew(self, instance: models.Model) -> bytes:
         """The same value encrypted under the first key. Raises `Unreadable`."""
-        context = self.context_in(instance)
-        plaintext = unseal(self.sealed_in(instance) or b"", purpose=self.purpose, context=context)
-        return seal(plaintext, purpose=self.purpose, context=context)
+        place = {"purpose": self.purpose, "context": self.context_in(instance)}
+        return seal(unseal(self.sealed_in(instance) or b"", **place), **place)
 
     def pre_save(self, model_instance: models.Model, add: bool) -> bytes | None:
         value = model_instance.__dict__.get(self.attname)
@@ -260,9 +261,8 @@ class _Sealed:
         value = instance.__dict__[self.field.attname]
         if isinstance(value, _Plain):
             return value.value
-        if value is None:
-            return ""
-        return unseal(bytes(value), purpose=self.field.purpose, context=self.field.context_in(instance))
+        purpose, context = self.field.purpose, self.field.context_in
+        return "" if value is None else unseal(bytes(value), purpose=purpose, context=context(instance))
 
     def __set__(self, instance: models.Model, value: str | bytes | memoryview | None) -> None:
         """Text is a new secret to be sealed; bytes are the stored value."""

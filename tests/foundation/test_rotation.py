@@ -17,7 +17,15 @@ from pytest_django import Settings
 from accounts.models import User
 from foundation import secrets_at_rest
 from foundation.secrets_at_rest import EncryptedField, key_id_of, rotation
-from integrations.models import Alias, ApplicationRegistry, AuthorizationAttempt, Revocation, SubflowRun, Token
+from integrations.models import (
+    Alias,
+    ApplicationRegistry,
+    AuthorizationAttempt,
+    ProviderDraft,
+    Revocation,
+    SubflowRun,
+    Token,
+)
 from integrations.models.registry import SysIdModel
 from tests import cast, walks
 from tests.accounts import proofs
@@ -50,6 +58,7 @@ def filled(token: Token, bob: User) -> None:
     cast.signed_in(bob, Alias.objects.get()).end(reason="revoked")
     sealed = {"sealed_inputs": "CANARY-inputs", "sealed_outputs": "CANARY-outputs"}
     SubflowRun.objects.create(name="weekly", user=bob, run_as="user", ends_by=timezone.now(), **sealed)
+    ProviderDraft.objects.create(name="Copper Tickets", definition={}, client_secret="CANARY-draft-secret")
 
 
 def plain() -> dict[str, str]:
@@ -76,14 +85,14 @@ def refused(*arguments: str) -> tuple[str, CommandError]:
 @pytest.mark.usefixtures("filled")
 def test_every_stored_secret_comes_under_the_first_key_and_the_old_one_can_go(settings: Settings) -> None:
     before = plain()
-    assert len([value for value in before.values() if value.startswith("CANARY")]) == len(stored()) == 14
+    assert len([value for value in before.values() if value.startswith("CANARY")]) == len(stored()) == 15
     settings.TOKEN_ENCRYPTION_KEYS = [NEW, OLD]
     assert key_ids() == {"2025"}
-    assert "14 values sealed anew, 14 are under the key 2026 now.\n" in rotate()
+    assert "15 values sealed anew, 15 are under the key 2026 now.\n" in rotate()
     assert key_ids() == {"2026"}
     settings.TOKEN_ENCRYPTION_KEYS = [NEW]
     assert plain() == before
-    assert len({value for _column, _id, value in stored()}) == 14
+    assert len({value for _column, _id, value in stored()}) == 15
 
 
 @pytest.mark.usefixtures("filled")
@@ -202,6 +211,7 @@ def test_a_dry_run_changes_nothing_and_says_what_lies_under_which_key(settings: 
         "integrations_authorizationattempt.choices 2025 1 to be sealed anew\n"
         "integrations_authorizationattempt.code_verifier 2025 1 to be sealed anew\n"
         "integrations_authorizationattempt.nonce (not sealed) 1 1\n"
+        "integrations_providerdraft.client_secret 2025 1 to be sealed anew\n"
         "integrations_revocation.access_token 2025 1 1 to be sealed anew\n"
         "integrations_revocation.client_secret 2025 1 to be sealed anew\n"
         "integrations_revocation.refresh_token 2025 1 to be sealed anew\n"
