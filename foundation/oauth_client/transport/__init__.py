@@ -11,20 +11,24 @@ requests-hardened covers less than half of this (loopback yes or no, no networks
 Knows HTTP; of OAuth it knows only the errors, into which it translates those of the libraries.
 
     sockets     where a connection may go, its deadline and size     framing     where a response begins and ends
-    sessions    requests on top of guarded connections
+    sessions    requests on top of guarded connections                waiting     time spent waiting for others
+    sent_requests  what was sent, for masking                        tracing     a hook for traces
 """
 
 import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from time import monotonic
-from typing import Self
+from typing import Any, Self
+from weakref import ReferenceType, ref
 
 import urllib3
 
+from foundation.exceptions import Explained
 from foundation.oauth_client.errors import OAuthError
 from foundation.oauth_client.transport import sessions, sockets
 from foundation.oauth_client.transport.framing import length_of
+from foundation.oauth_client.transport.sent_requests import request_sent
 from foundation.oauth_client.transport.sessions import (
     LocalAnswer,
     Session,
@@ -35,14 +39,19 @@ from foundation.oauth_client.transport.sessions import (
     translate_errors,
 )
 from foundation.oauth_client.transport.sockets import DEADLINE, IDLE, MAX_BYTES, Flow, deadline
+from foundation.oauth_client.transport.tracing import TracedRequest, requests_of_alias, trace_request, trace_with
+from foundation.oauth_client.transport.waiting import count_waiting, waited_seconds
 
 __all__ = [
     "DEADLINE",
     "IDLE",
     "MAX_BYTES",
+    "Flow",
+    "Interrupted",
     "LocalAnswer",
     "Session",
     "Stream",
+    "TracedRequest",
     "answer_here",
     "check",
     "check_spelling",
@@ -50,12 +59,30 @@ __all__ = [
     "deadline",
     "prepare",
     "request",
+    "request_sent",
+    "requests_of_alias",
+    "running_streams",
     "session",
     "stream",
+    "trace_with",
     "translate_errors",
+    "waited_seconds",
 ]
 
 PIECE = 128 << 10  # bytes read at once, at most
+# Streamed exchanges of this process, from the request to the end of the response. Who forgets to close one loses it.
+_running: set[ReferenceType[Flow]] = set()
+
+
+class Interrupted(Explained):
+    """The exchange was ended here, by `Flow.interrupt`. Says nothing about the other server."""
+
+    message = "The exchange was ended here."
+
+
+def running_streams() -> list[Flow]:
+    """Streamed exchanges that run now, in any thread of this process."""
+    return [flow for reference in _running.copy() if (flow := reference())]
 
 
 def configure(allow: Iterable[str]) -> None:
@@ -77,8 +104,8 @@ def session() -> Session:
 class Stream:
     """A response whose headers have arrived. Iterate for the body as it arrives, in its content encoding."""
 
-    def __init__(self, raw: urllib3.BaseHTTPResponse) -> None:
-        self._raw = raw
+    def __init__(self, raw: urllib3.BaseHTTPResponse, flow: Flow) -> None:
+        self._raw, self._flow = raw, flow
         self.status_code = raw.status
         self.headers = raw.headers
         self.length = length_of(raw.headers.getlist("Transfer-Encoding"), raw.headers.getlist("Content-Length"))
@@ -101,10 +128,14 @@ class Stream:
 
     def _read_piece(self) -> bytes:
         try:
-            with translate_errors():
-                return self._raw.read1(PIECE, decode_content=False)
+            with count_waiting(), translate_errors():
+                piece = self._raw.read1(PIECE, decode_content=False)
         except OAuthError as error:
+            _running.discard(ref(self._flow))
+            refuse_interrupted(self._flow)
             raise error from None  # the web server would log the cause, with bytes of the body
+        refuse_interrupted(self._flow)
+        return piece
 
     def peek(self, size: int, *, seconds: float) -> bytes:
         """The beginning of the body, decoded, which the iteration yields nevertheless, as it came.
@@ -125,6 +156,7 @@ class Stream:
 
     def close(self) -> None:
         """Close the stream, and its connection too if the body was not read to its end. Safe to repeat."""
+        _running.discard(ref(self._flow))
         self._raw.close()
         self._raw.release_conn()
 
@@ -150,6 +182,7 @@ def stream(
     body: Iterable[bytes] | None = None,
     deadline: float = DEADLINE,
     idle: float = IDLE,
+    subject: Any = None,
 ) -> Stream:
     """Send a request, and return when the response begins. Neither body is ever held in memory as a whole.
 
@@ -157,24 +190,39 @@ def stream(
     header is sent in chunks. Read the `Stream` to its end, or close it.
 
     `deadline`: seconds to connect, and again from the last byte of the request to the headers of the response. `idle`:
-    seconds for each piece of a body.
+    seconds for each piece of a body. `subject`: whose exchange it is, for readers of `running_streams`. Raises
+    `Interrupted` if it is ended from there, as the iteration does.
     """
     parts = check_spelling(url)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    flow = Flow(deadline=deadline, idle=idle)
-    with sockets.use_limits(flow), translate_errors():
-        raw = sessions.shared_pool(url).urlopen(
-            method,
-            path,
-            body=None if body is None else timed_body(body, flow),
-            headers=headers,  # type: ignore[arg-type]  # http.client sends bytes as they are
-            retries=False,
-            redirect=False,
-            preload_content=False,
-            decode_content=False,
-        )
-    flow.let_body_pass()
-    return Stream(raw)
+    flow = Flow(deadline=deadline, idle=idle, subject=subject)
+    _running.add(ref(flow, _running.discard))
+    try:
+        with trace_request(method, url) as trace, sockets.use_limits(flow), count_waiting(), translate_errors():
+            raw = sessions.shared_pool(url).urlopen(
+                method,
+                path,
+                body=None if body is None else timed_body(body, flow),
+                headers={**headers, **trace.headers},  # type: ignore[dict-item]  # http.client sends bytes as they are
+                retries=False,
+                redirect=False,
+                preload_content=False,
+                decode_content=False,
+            )
+            trace.status = raw.status
+        flow.let_body_pass()
+        return Stream(raw, flow)
+    except BaseException as error:
+        _running.discard(ref(flow))
+        if isinstance(error, OAuthError):
+            refuse_interrupted(flow)
+        raise
+
+
+def refuse_interrupted(flow: Flow) -> None:
+    if flow.is_interrupted:
+        _running.discard(ref(flow))
+        raise Interrupted from None
 
 
 def timed_body(body: Iterable[bytes], flow: Flow) -> Iterator[bytes]:

@@ -31,6 +31,18 @@ CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:[ \t]*;[^\x00-\x08\x0a-\x1f\x7f
 LONGEST_CHUNK_LINE = 4096  # bytes
 LONGEST_TRAILER_SECTION = 64 << 10  # bytes
 
+# Charsets of texts. Python knows others by name, one of which takes minutes for a megabyte (punycode).
+_TEXT_CHARSET = re.compile(
+    r"us-ascii|ascii|utf[-_]?(8|16|32)([-_]?[lb]e)?|(iso[-_]?8859|latin|windows|cp)[-_]?\d{1,4}|koi8[-_][rut]"
+    r"|shift[-_]?jis|sjis|windows-31j|euc[-_]?(jp|kr|cn)|iso-2022-(jp|kr)|gb2312|gbk|gb18030|big5(-hkscs)?|macintosh|mac[-_]?roman",
+    re.IGNORECASE,
+)
+
+
+def text_charset(name: str) -> str:
+    """The charset that a response names, if it is one of texts, else UTF-8."""
+    return name if _TEXT_CHARSET.fullmatch(name) else "utf-8"
+
 
 class Answer(HTTPResponse):
     """http.client's response, with strict framing."""

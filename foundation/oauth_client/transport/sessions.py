@@ -28,6 +28,9 @@ from urllib3.util.ssl_ import create_urllib3_context
 
 from foundation.oauth_client.errors import Misconfigured, OAuthError, Unreachable, Unusable
 from foundation.oauth_client.transport import framing, sockets
+from foundation.oauth_client.transport.sent_requests import record_request
+from foundation.oauth_client.transport.tracing import trace_request
+from foundation.oauth_client.transport.waiting import count_waiting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +57,7 @@ class OwnAdapter(HTTPAdapter):
         headers = {name: value if isinstance(value, str) else value.decode() for name, value in request.headers.items()}
         answer = self._answering(request.method or "GET", request.path_url, headers, content)
         raw = HTTPResponse(BytesIO(answer.body), answer.headers, answer.status, preload_content=False)
-        return self.build_response(request, raw)
+        return record_request(self.build_response(request, raw), request)
 
 
 HEADERS = {"User-Agent": "Keyrack", "Accept": "*/*", "Accept-Encoding": "gzip, deflate"}
@@ -106,8 +109,7 @@ class _Capped:
     """A response stream that raises at the limit, counted after decompression. Offers no other way to read."""
 
     def __init__(self, raw: urllib3.BaseHTTPResponse, limit: int) -> None:
-        self._raw = raw
-        self._left = limit
+        self._raw, self._left = raw, limit
 
     def stream(self, amt: int | None = None, decode_content: bool = True) -> Iterator[bytes]:
         for chunk in self._raw.stream(amt, decode_content=decode_content):
@@ -155,10 +157,13 @@ class Adapter(HTTPAdapter):
         proxies: Any = None,
     ) -> requests.Response:
         seconds = timeout if isinstance(timeout, int | float) else sockets.DEADLINE
-        with sockets.deadline(seconds):
+        with sockets.deadline(seconds), trace_request(str(request.method), str(request.url)) as trace:
+            request.headers.update(trace.headers)
             response = super().send(request, stream=stream)
+            trace.status = response.status_code
             response.raw = _Capped(response.raw, sockets.current_limits().max_bytes)
-        return response
+            response.encoding = response.encoding and framing.text_charset(response.encoding)
+        return record_request(response, request)
 
 
 class Session(requests.Session):
@@ -185,7 +190,7 @@ class Session(requests.Session):
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         check_spelling(request.url or "")
-        with translate_errors():
+        with count_waiting(), translate_errors():
             return super().send(request, **kwargs)
 
 
@@ -215,7 +220,7 @@ def request(
     Without a session, which adds cookies, redirects and the environment, and doubles the cost of a call.
     """
     check_spelling(url)
-    with sockets.deadline(deadline, max_bytes), translate_errors():
+    with sockets.deadline(deadline, max_bytes), count_waiting(), translate_errors():
         prepared = requests.PreparedRequest()
         prepared.prepare(
             method=method.upper(),

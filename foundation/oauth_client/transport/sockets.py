@@ -10,12 +10,13 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeAlias
+from weakref import ReferenceType, ref
 
 from foundation.oauth_client.errors import Misconfigured, OAuthError, Unreachable, Unusable
 
@@ -46,14 +47,17 @@ class Flow:
     """Limits of a streamed exchange of any size. They change as the exchange goes on.
 
     `deadline`: seconds from the end of the request to the start of the response. `idle`: seconds for each piece of a
-    body.
+    body. `subject`: whose exchange it is, for `interrupt`.
     """
 
     max_bytes = sys.maxsize >> 1
 
-    def __init__(self, *, deadline: float, idle: float) -> None:
-        self.deadline, self.idle = deadline, idle
-        self.ends_at = monotonic() + LONGEST
+    def __init__(self, *, deadline: float, idle: float, subject: Any = None) -> None:
+        self.deadline, self.idle, self.subject = deadline, idle, subject
+        self.is_interrupted = False
+        self.socket: ReferenceType[GuardedSocket] | None = None
+        self.began_at = monotonic()
+        self.ends_at = self.began_at + LONGEST
         self._due_at: float | None = None
         self.wait_for_answer()
 
@@ -63,7 +67,18 @@ class Flow:
     def let_body_pass(self) -> None:
         self._due_at = None
 
+    def interrupt(self) -> None:
+        """End the exchange from another thread. The one that reads or writes wakes up with an error or at an end."""
+        self.is_interrupted = True
+        sock = self.socket and self.socket()
+        if sock and sock.bounds is self:  # else another exchange has the connection by now
+            with suppress(OSError):
+                # Not the method of SSLSocket, which would take the TLS state away from the thread that reads
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
     def seconds_left(self) -> float:
+        if self.is_interrupted:
+            raise Unreachable("connection_failed")
         now = monotonic()
         seconds = min(self.ends_at - now, self.idle if self._due_at is None else self._due_at - now)
         if seconds <= 0:
@@ -158,11 +173,6 @@ def is_inside(address: Address, allowed: Iterable[Network]) -> bool:
     return any(address in network for network in allowed)
 
 
-def parse_address(text: str) -> Address:
-    """Parse an address, with its zone ("fe80::1%eth0"), which is needed to connect."""
-    return ip_address(text)
-
-
 # An entry of socket.getaddrinfo: family, kind, protocol, canonical name, socket address.
 Target = tuple[Any, Any, int, str, tuple[Any, ...]]
 
@@ -189,6 +199,8 @@ class GuardedSocket(socket.socket):
     def obey(self, bounds: Limits) -> None:
         self.bounds = bounds
         self.received = 0
+        if isinstance(bounds, Flow):
+            bounds.socket = ref(self)
 
     @contextmanager
     def _in_time(self) -> Iterator[None]:
@@ -246,7 +258,7 @@ def resolve_targets(host: str, port: int, *, plain: bool) -> list[Target]:
     """Resolve a name to the addresses that a connection may go to. Raises `Misconfigured` if there are none."""
     inside, public = [], []
     for target in _resolve(host.strip("[]"), port):
-        address = parse_address(target[4][0])
+        address = ip_address(target[4][0])  # with its zone, which is needed to connect: "fe80::1%eth0"
         if is_inside(address, _networks):
             inside.append(target)
         elif is_public(address):

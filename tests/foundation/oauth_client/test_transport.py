@@ -201,6 +201,18 @@ TLS_CASES: dict[str, Callable[[Path], Path]] = {
 }
 
 
+@pytest.mark.parametrize(
+    ("named", "taken"),
+    [("Shift_JIS", "Shift_JIS"), ("iso-8859-15", "iso-8859-15"), ("punycode", "utf-8"), ("x", "utf-8")],
+)
+def test_only_charsets_of_texts_are_taken(named: str, taken: str, provider: HostileServer) -> None:
+    """Python decodes others too; punycode takes minutes for a megabyte."""
+    provider.on("GET /").always(text="hello", headers={"Content-Type": f"text/plain; charset={named}"})
+    assert transport.request("GET", f"{provider.url}/").encoding == taken
+    with transport.session() as session:
+        assert session.get(f"{provider.url}/").encoding == taken
+
+
 @pytest.fixture
 def _own_authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """provider.example resolves to loopback, and the authority in `tmp_path` is trusted."""
@@ -231,6 +243,29 @@ def test_a_good_certificate_is_checked_against_the_name_and_not_the_address(tmp_
         assert transport.request("GET", f"https://provider.example:{server.port}/").text == "hello"
         with pytest.raises(Unreachable, match="timeout"):
             transport.request("GET", f"https://provider.example:{server.port}/", deadline=0.02)
+
+
+@pytest.mark.usefixtures("_own_authority")
+@pytest.mark.parametrize(
+    "answer", [{"delay": 20.0}, {"drip": 20.0, "text": "xx"}], ids=lambda answer: next(iter(answer))
+)
+def test_another_thread_can_end_an_exchange_over_tls(answer: dict[str, object], tmp_path: Path) -> None:
+    """Before the answer begins, and within its body; long before the server says anything."""
+
+    def interrupt() -> None:
+        while not server.calls:
+            time.sleep(0.01)
+        time.sleep(0.2)
+        (flow,) = [flow for flow in transport.running_streams() if flow.subject == "whose"]
+        flow.interrupt()
+
+    certificate = issue(tmp_path, "provider.example", signer=authority(tmp_path))
+    with HostileServer(certificate=certificate) as server, ThreadPoolExecutor(1) as threads:
+        server.on("GET /").answer(**answer)
+        other = threads.submit(interrupt)
+        with pytest.raises(transport.Interrupted):
+            b"".join(transport.stream("GET", f"https://provider.example:{server.port}/", headers={}, subject="whose"))
+        other.result()
 
 
 def _exceptions(module: object) -> list[type[Exception]]:
