@@ -12,7 +12,15 @@ from types import MappingProxyType
 
 from requests import Response
 
-from foundation.oauth_client import error_answers, json_pointers, provider_profile
+from foundation.oauth_client import (
+    error_answers,
+    error_codes,
+    id_tokens,
+    json_pointers,
+    lifetimes,
+    provider_profile,
+    response_bodies,
+)
 from foundation.oauth_client.errors import Unusable
 from foundation.oauth_client.provider_profile import (
     STANDARD,
@@ -24,26 +32,19 @@ from foundation.oauth_client.provider_profile import (
     texts,
     value_at,
 )
-from foundation.oauth_client.provider_profile.format import Lifetime, Place
+from foundation.oauth_client.provider_profile.format import Lifetime
+from foundation.oauth_client.provider_profile.rule_format import Place
 from foundation.oauth_client.provider_profile.rules import seconds_from
 
 MAX_TOKEN_BYTES = 64 << 10
 MAX_SCOPES = 64 << 10  # characters of all of them
-MAX_LIFETIME = 10 * 365 * 86400
 MAX_KEPT = 500  # characters
+MOST_NAMES = 16  # of members, in a message
 
+_A_NAME = re.compile(r"[A-Za-z_$.-]{1,40}(/[A-Za-z_$.-]{1,40})?")
 # Schemes that need more than the token. Other names are the providers' own: "user" (Slack), "User Access Token" (eBay).
 _NOT_BEARERS = frozenset({"mac", "dpop", "pop", "n_a"})
-# As some providers spell the members of RFC 6749. Only where the standard one is missing.
-_CAMEL_CASE = {
-    "access_token": "accessToken",
-    "refresh_token": "refreshToken",
-    "token_type": "tokenType",
-    "expires_in": "expiresIn",
-    "id_token": "idToken",
-}
 _SECRET = re.compile(r"token|secret|password|assertion", re.IGNORECASE)
-_REFRESH_LIFETIMES = ("refresh_expires_in", "refresh_token_expires_in", "x_refresh_token_expires_in")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +75,7 @@ def parse_token_answer(
     request: Request | None = None,
     token_path: str = "",
     base_url_path: str = "",
+    scope_separator: str = " ",
     profile: ProviderProfile = STANDARD,
 ) -> TokenAnswer:
     """Parse the response of a token endpoint to a request of this grant type. `token_path` points to the tokens."""
@@ -86,16 +88,19 @@ def parse_token_answer(
     scheme = grant.member("token_type")
     if not isinstance(scheme, str | None) or (scheme or "").lower() in _NOT_BEARERS:
         raise Unusable("unsupported_token_type", "only bearer tokens can be used")
+    access_token = grant.member("access_token")
+    if not access_token:
+        raise Unusable("no_access_token", f"the answer holds no access token; its members are {_names_in(members)}")
     return TokenAnswer(
-        access_token=_secret(grant.member("access_token"), "access_token"),
+        access_token=_secret(access_token, "access_token"),
         token_type="Bearer",  # noqa: S106  # the name of a scheme, not a password
         refresh_token=_optional_secret(grant.member("refresh_token"), "refresh_token"),
         expires_in=grant.lifetime(),
         refresh_expires_in=grant.refresh_lifetime(),
-        scopes=_scopes(grant.member("scope")),
+        scopes=_scopes(grant.member("scope"), scope_separator),
         unverified_id_token=_text(grant.member("id_token") or members.get("id_token")),
         unverified_base_url=_text_at(members, base_url_path),
-        kept=_kept_values(members, profile.token_answer.keep),
+        kept=_kept_values(members, profile),
         said=members,
     )
 
@@ -147,6 +152,8 @@ class _Grant:
         self._members, self._layout = members, layout
         self._grant: Mapping[str, object] = nested if isinstance(nested, dict) else members
         self._places = {**layout.members, **layout.refresh} if is_refresh else layout.members
+        # accessToken, AccessToken and Access_Token, where the member of RFC 6749 is missing.
+        self._spellings = {error_codes.plain_spelling(name): name for name in reversed(list(self._grant))}
 
     def member(self, name: str) -> object:
         """A member by our name, from where the profile says that it stands, or else from the grant."""
@@ -154,33 +161,57 @@ class _Grant:
             if (value := json_pointers.resolve(self._members, pointer)) is not None:
                 return value
         value = self._grant.get(name)
-        return self._grant.get(_CAMEL_CASE.get(name, "")) if value is None else value
+        return self._grant.get(self._spellings.get(name, "")) if value is None else value
 
     def lifetime(self) -> int | None:
-        """Seconds. `expires_in_sec` stands beside an `expires_in` in milliseconds (Zoho)."""
+        """Seconds; None if the answer doesn't say, or says with one of the profile's figures that there is no end."""
         if self._layout.lifetime:
+            if self._is_endless(self._layout.lifetime):
+                return None
             seconds = self._lifetime_at(self._layout.lifetime)
         else:
-            seconds = _seconds(self.member("expires_in_sec"))
-            seconds = _seconds(self.member("expires_in")) if seconds is None else seconds
+            seconds = lifetimes.read_lifetime(self.member)
         return (self._layout.assumed_lifetime or None) if seconds is None else seconds
 
     def refresh_lifetime(self) -> int | None:
-        """Seconds, or None. Zero is how Keycloak says "never" (offline tokens); no server issues a dead token."""
         if self._layout.refresh_lifetime:
             return self._lifetime_at(self._layout.refresh_lifetime) or None
-        return next((seconds for name in _REFRESH_LIFETIMES if (seconds := _seconds(self.member(name)))), None)
+        return lifetimes.read_refresh_lifetime(self.member)
+
+    def _is_endless(self, lifetime: Lifetime) -> bool:
+        """Whether the answer says, with one of the profile's figures, that the token doesn't expire."""
+        figures = (lifetime.never,) if isinstance(lifetime.never, int) else lifetime.never
+        return self._figure_at(lifetime) in {str(figure) for figure in figures}
+
+    def _figure_at(self, lifetime: Lifetime) -> str:
+        return value_at(Place(at=lifetime.at or "/expires_in"), Reply(document=self._members))
 
     def _lifetime_at(self, lifetime: Lifetime) -> int | None:
-        text = value_at(Place(at=lifetime.at), Reply(document=self._members))
+        access_token = self.member("access_token")
+        if lifetime.in_token and isinstance(access_token, str):
+            seconds_left = id_tokens.seconds_left(access_token)
+            if seconds_left is not None:
+                return min(seconds_left, lifetimes.MAX_LIFETIME)
+        text = self._figure_at(lifetime)
         seconds = seconds_from(text, lifetime.unit) if text else None
         if seconds is not None and lifetime.most and seconds > lifetime.most:
             seconds /= 1000
-        return None if seconds is None else _seconds(seconds)
+        return None if seconds is None else lifetimes.seconds_of(seconds)
 
 
-def _kept_values(members: Mapping[str, object], places: Mapping[str, str]) -> dict[str, str]:
-    values = {name: value_at(Place(at=pointer), Reply(document=members)) for name, pointer in places.items()}
+def _names_in(members: Mapping[str, object]) -> str:
+    """Names of the members, also of those one level down, by which an administrator finds where the tokens stand."""
+    nested = {f"{name}/{inner}" for name, value in members.items() if isinstance(value, dict) for inner in value}
+    names = [name for name in (*members, *sorted(nested)) if _A_NAME.fullmatch(name)]
+    return ", ".join(names[:MOST_NAMES]) or "not readable"
+
+
+def _kept_values(members: Mapping[str, object], profile: ProviderProfile) -> dict[str, str]:
+    places = profile.token_answer.keep
+    values = {
+        name: profile.mapped(name, value_at(Place(at=pointer), Reply(document=members)))
+        for name, pointer in places.items()
+    }
     return {name: value for name, value in values.items() if value and value.isprintable() and len(value) <= MAX_KEPT}
 
 
@@ -197,7 +228,7 @@ def parse_document(
     """The JSON object of a response that grants no tokens: metadata, userinfo, introspection."""
     if not error_answers.succeeded(response):
         raise error_answers.error_from(response, request=request, profile=profile)
-    members = error_answers.json_body(response)
+    members = response_bodies.json_body(response)
     if not isinstance(members, dict):
         raise Unusable("not_json", "the answer is not a JSON object")
     return members
@@ -211,35 +242,29 @@ def _secret(value: object, name: str) -> str:
     """A token that can be sent in a header. RFC 6749 demands ASCII, but some servers use other printable characters."""
     if not isinstance(value, str) or not value:
         raise Unusable(f"no_{name}", "the answer holds no such token")
-    if not value.isprintable() or value != value.strip() or len(value.encode("utf-8")) > MAX_TOKEN_BYTES:
+    if (
+        not value.isprintable()
+        or value != value.strip()
+        or "\N{REPLACEMENT CHARACTER}" in value
+        or len(value.encode("utf-8")) > MAX_TOKEN_BYTES
+    ):
         raise Unusable(f"malformed_{name}", "the token cannot be sent in a header")
     return value
 
 
 def _optional_secret(value: object, name: str) -> str:
-    return "" if value is None or value == "" else _secret(value, name)
+    return "" if value is None or value is False or value == "" else _secret(value, name)
 
 
-def _seconds(value: object) -> int | None:
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        return None
-    except OverflowError:  # an integer beyond floats
-        seconds = float("inf") if int(value) > 0 else 0.0
-    if seconds != seconds:  # NaN
-        return None
-    return int(min(max(seconds, 0.0), MAX_LIFETIME))
-
-
-def _scopes(value: object) -> tuple[str, ...] | None:
+def _scopes(value: object, separator: str = " ") -> tuple[str, ...] | None:
+    """Words of a text, separated by spaces, commas or as we separate them in requests; or those of a list."""
     if isinstance(value, str):
-        words = re.split(r"[\s,]+", value)
-    elif isinstance(value, list):
+        words = re.split(rf"[\s,{re.escape(separator)}]+", value)
+    elif isinstance(value, list) and (not value or any(isinstance(word, str) for word in value)):
         words = [word.strip() for word in value if isinstance(word, str)]
     else:
         return None
     scopes = tuple(dict.fromkeys(word for word in words if word.isprintable() and word))
+    if not scopes and isinstance(value, str):
+        return None  # GitHub Apps answer "" whatever was granted
     return scopes if sum(map(len, scopes)) <= MAX_SCOPES else None

@@ -16,6 +16,7 @@ from foundation.oauth_client import answers, dialects, error_answers, id_tokens,
 from foundation.oauth_client.answers import TokenAnswer
 from foundation.oauth_client.errors import Misconfigured, Unusable
 from foundation.oauth_client.registration import Registration, client_authentication, fill_values, with_origin
+from foundation.oauth_client.signatures import proof_parameters
 from foundation.oauth_client.token_endpoint import TokenSession
 
 __all__ = [
@@ -105,13 +106,14 @@ def exchange(
     code_verifier: str,
     nonce: str = "",
     scopes: Iterable[str] = (),
+    state: str = "",
 ) -> TokenAnswer:
     """Exchange an authorization code for tokens (RFC 6749 §4.1.3). `Unusable` if an id token is invalid.
 
-    `scopes`: those that were asked for, where the provider wants them once more.
+    `scopes` and `state`: those of the authorization request, where the provider wants them once more.
     """
     web, scope = WebApplicationClient(registration.client_id), registration.scope_separator.join(scopes)
-    session = TokenSession(registration, web, redirect_uri=redirect_uri, scope=scope)
+    session = TokenSession(registration, web, redirect_uri=redirect_uri, scope=scope, state=state)
     answer = session.fetch(code=code, code_verifier=code_verifier or None)
     return provider_requests.exchange_for_longer(registration, _with_claims(answer, registration, nonce))
 
@@ -173,7 +175,8 @@ def userinfo(registration: Registration, access_token: str, *, base_url: str = "
     )
     content_type = {} if request.json is None else {"Content-Type": "application/json"}
     headers: dict[str, str | bytes] = {"Accept": "application/json", **content_type, **token_headers}
-    response = transport.request(request.method, url, headers=headers, data=request.json)
+    proof = proof_parameters(registration.profile.calls, access_token, registration.client_secret)
+    response = transport.request(request.method, url, headers=headers, data=request.json, params=proof)
     claims = answers.parse_document(response)
     if claims.get("ok") is False:
         raise error_answers.error_from(response)

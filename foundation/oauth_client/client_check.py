@@ -53,10 +53,19 @@ def check_endpoints(ours: Registration, wrong: Registration) -> ClientCheck:
         answer = call(ours)
         if answer is None and call(wrong) is not None:
             return ClientCheck(verdict=Verdict.ACCEPTED, unknown_token_answer=unknown_token_answer)
-        # Some servers accept only Basic at these endpoints: with another method, a 401 says nothing about the secret.
-        if answer and answer.status == 401 and ours.client_authentication == "client_secret_basic":
+        if answer and rejects_client(answer, ours) and not responses_differ(answer, call(wrong)):
             return ClientCheck(verdict=Verdict.REFUSED)
     return ClientCheck(verdict=Verdict.UNKNOWN, unknown_token_answer=unknown_token_answer)
+
+
+def rejects_client(answer: OAuthError, ours: Registration) -> bool:
+    """Whether introspection or revocation names our client credentials as the cause.
+
+    A bare 401 does not: introspection may want a Bearer token (RFC 7662 §2.1). And some servers accept only Basic at
+    these endpoints, so that with another method not even the code says anything about the secret.
+    """
+    is_basic = ours.client_authentication == "client_secret_basic"
+    return is_basic and answer.status == 401 and answer.code in error_codes.CLIENT_REFUSED
 
 
 def responses_differ(answer: OAuthError | None, other: OAuthError | None) -> bool:

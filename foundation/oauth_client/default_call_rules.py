@@ -2,24 +2,27 @@
 
 from typing import Any
 
-from foundation.oauth_client.default_rules import CODE_PLACES, TEXT_PLACES, TOO_MANY
-from foundation.oauth_client.provider_profile.format import Place
+from foundation.oauth_client.default_rules import CODE_PLACES, TEXT_PLACES
 from foundation.oauth_client.provider_profile.parsing import parse_profile
+from foundation.oauth_client.provider_profile.rule_format import Place
 
 # At APIs: where codes and texts stand there, beside the places of token endpoints, and how they are spelled.
 CALL_CODE_PLACES = (
     *CODE_PLACES, "/error/.tag", "/error/errors/0/reason", "/error/details/0/reason", "/error/details/0/errorCode",
+    "/__type",
 )  # fmt: skip
-CALL_TEXT_PLACES = (*TEXT_PLACES, "/err", "/errors", "/Detail", "/error_summary", "/fault/error/0/detail")
+CALL_TEXT_PLACES = (*TEXT_PLACES, "/err", "/errors", "/Detail", "/fault/error/0/detail", "/fault/error/0/message")
 SCOPE_PLACES = (
     "/scope", "/needed", "/required_scopes", "/required_scope", "/error/required_scope", "/error/required_scopes",
-    "/error/detail/required", "/errors/0/context/requiredGranularScopes",
+    "/error/detail/required", "/errors/0/context/requiredGranularScopes", "/errors/0/context/requiredScopes",
 )  # fmt: skip
 _CHALLENGE = "WWW-Authenticate"
 _NO_SCOPE_CODE = (
     r"^(insufficient|missing|invalid)_?scopes?\b|^access_token_scope_insufficient$|^oauth_scope_mismatch$"
     r"|^insufficientPermissions$"
 )
+# At a 400 a scope may be an argument of the call, which is invalid for another reason.
+_NO_SCOPE_CODE_OF_BAD_REQUEST = r"^(insufficient|missing)_?scopes?\b|^access_token_scope_insufficient$"
 _NO_SCOPE_TEXT = (
     r"\b(insufficient|missing)( \w+)? scopes?\b|\bmissing the following scopes?\b|\bscopes? (does|do) not match\b"
     r"|\bdoes not contain scopes?\b|\binvalid scope\b|\boutside the authorized scopes\b|\brequired (\w+ )?scopes\b"
@@ -29,38 +32,62 @@ _NAMED_SCOPES = (
     r"(?:scopes? ?[:-] ?['\[]?|requires the |any of: )"
     r"([A-Za-z0-9_.:/-]+(?:,? [A-Za-z0-9_:/-]*[.:_/][A-Za-z0-9_.:/-]*)*)"
 )
-_CODE_OF_DEAD_ACCESS = (
-    r"^(authorization_)?(invalid|expired|revoked)[_-]?((access|auth|authentication|oauth)[_-]?)?token\b"
-    r"|^((access|auth|authentication|oauth)[_-]?)?token[_-]?(is[_-])?(invalid|expired|revoked)\b"
-    r"|^(invalid_session_id|session_expired)$"
+# Also with a name space before them, as in oauth.v2.InvalidAccessToken (Apigee).
+_CODES_OF_DEAD_ACCESS = (
+    r"^([\w-]+[.#])*(authorization_)?(invalid|expired|revoked)[_-]?((access|auth|authentication|oauth|user)[_-]?)?token"
+    r"(_?(error|exception))?\b",
+    r"^([\w-]+[.#])*((access|auth|authentication|oauth|user)[_-]?)?token[_-]?(is[_-])?"
+    r"((not[_-])?valid|invalid|expired|revoked)(_?(error|exception))?\b",
+    r"^(invalid_session_id|session_expired)$",
 )
-_TEXT_OF_DEAD_ACCESS = (
-    r"\bbad credentials\b|^(invalid|expired|revoked) token\b"
-    r"|\b(invalid|expired) (access|oauth2?|bearer)( access)? token\b"
-    r"|(^|\b(the|access|oauth|bearer) )token (has |is |was |been |provided )*(expired|revoked|invalid|not valid)\b"
-    r"|\baccess token does not exist\b|\bsession (has )?expired\b"
+_OF_ACCESS = r"(access|oauth2?|bearer|security|incoming|auth|authentication|authorization|session|user|jwt)"
+_TEXTS_OF_DEAD_ACCESS = (
+    r"\bbad credentials\b|^(invalid|expired|revoked) token\b|\bjwt (is |has )?expired\b|\bexpired jwt\b"
+    r"|\b(access|auth) ?token does not exist\b|\b(login )?session (has )?expired\b|\b(login|authentication) timeout\b",
+    rf"\b(invalid|expired|revoked) {_OF_ACCESS}[ _-]?(access[ _-]?)?token\b",
+    rf"(^|\bthe |\bgiven |\b{_OF_ACCESS}[ _-]?)token"
+    r"( (has|is|was|been|provided|included|in|the|request|you|incorrect|or|already))* "
+    r"(expired|revoked|invalid|incorrect|not valid)\b(?! for)",
+    r"\bgiven token not valid for any token type\b|\binvalid value passed for authtoken\b",
 )
-_LIMIT_CODE = r"^((user_?)?rate_?limit(ed|_?exceeded)?|(quota|daily_?limit)_?exceeded|too_?many_?requests)$"
+# Of a limit that is used up, not of one that the call was about.
+_LIMIT_TEXTS = (
+    r"\btoo many (requests|attempts|calls)\b|\bmade too many\b|\bquota (is |was |has been )?exceeded\b|\bthrottled\b"
+    r"|\brate.?limit\w* (is |was |has been |have been )?(exceeded|reached|hit)\b|\bexceeded \S* ?\S* ?rate.?limit"
+    r"|\b(is|are|being|been|was|were) rate.?limited\b",
+    r"\b(requests?|api|quota|frequency) limit( (is|was|has been))?( (exceeded|reached)|$)"
+    r"|\bcomplexity budget exhausted\b",
+)
+_LIMIT_CODE = (
+    r"^((user_?)?rate_?limit(ed|_?exceeded|_?reached)?|(quota|(daily|request|requests|api)_?limit)_?exceeded"
+    r"|too_?many_?requests|throttl(ed|ing)(_?exception)?|throttle_?(violation|exceeded)|complexity_?exception)$"
+)
 
 # Errors that only the body of a good answer tells. Beside "data" or "id" they may be about something else.
 _CODES_IN_GOOD_ANSWERS = (
     "/error", "/error/code", "/error/type", "/error/status", "/error/reason", "/error/error", "/error/errors/0/reason",
     "/errors/0/extensions/code", "/errors/0/extensions/type", "/errors/0/code", "/errors/0/type", "/errors/0/error",
-    "/errors/0/reason", "/errors/0/errorType",
+    "/errors/0/reason", "/errors/0/errorType", "/errors/0", "/error_code",
 )  # fmt: skip
-_NOTHING_ELSE = (
+# Sentences there. They count beside a code alone, because a body may quote anything.
+_TEXTS_IN_GOOD_ANSWERS = (
+    "/error/message", "/error/error_msg", "/error_description", "/error_message", "/errmsg", "/msg", "/message",
+    "/errors/0/message",
+)  # fmt: skip
+_CODE_NUMBERS = ("/code", "/errcode", "/error_code", "/error/error_code", "/error/code", "/errors/0/code")
+_NOTHING_ELSE: tuple[dict[str, Any], ...] = (
     {"at": "/data", "absent": True},
     {"at": "/id", "absent": True},
     {"at": ("/ok", "/success"), "equals": True, "absent": True},
 )
 _REFUSED_CODE = (
     r"^(not_?authed|invalid_?auth(entication)?|un_?authenticated|un_?authori[sz]ed|(not_?)?authenticat(ed|ion)"
-    r"(_(required|error|failed|expired))?|account_inactive|401)$"
+    r"(_(required|error|failed|expired))?|not authenticated|account_inactive|401|440|498|499)$"
 )
 _OF_GOOD_ANSWERS: tuple[tuple[str, dict[str, Any]], ...] = (
     (_NO_SCOPE_CODE, {"means": "scope_missing", "renewing_helps": False}),
-    (_LIMIT_CODE, {"means": "wait", "wait": {"at": ("/retry_after", "/error/retry_after")}}),
-    (_CODE_OF_DEAD_ACCESS, {"means": "token_over"}),
+    (_LIMIT_CODE, {"means": "wait"}),
+    *((pattern, {"means": "token_over"}) for pattern in _CODES_OF_DEAD_ACCESS),
 )
 # As Slack has it: {"ok": false, "error": "token_revoked"}.
 _NOT_OK: list[dict[str, Any]] = [
@@ -73,8 +100,24 @@ _LIKE_A_401: list[dict[str, Any]] = [
     | meaning
     for code, meaning in (*_OF_GOOD_ANSWERS, (_REFUSED_CODE, {"means": "token_over"}))
 ]
+_IN_WORDS: list[dict[str, Any]] = [
+    {
+        "request": "call",
+        "status": 200,
+        "when": [
+            *_NOTHING_ELSE,
+            {"at": _CODE_NUMBERS, "matches": r"^-?[1-9]\d*$|^[A-Za-z]"},
+            {"at": _TEXTS_IN_GOOD_ANSWERS, "matches": pattern},
+        ],
+    }
+    | meaning
+    for patterns, meaning in ((_LIMIT_TEXTS, {"means": "wait"}), (_TEXTS_OF_DEAD_ACCESS, {"means": "token_over"}))
+    for pattern in patterns
+]
 # These say no more than a 401 without a reason: worth a renewal, but not the provider's word about this token.
-LIKE_A_401 = parse_profile({"rules": _LIKE_A_401}).rules
+LIKE_A_401 = parse_profile({"rules": [*_LIKE_A_401, *_IN_WORDS]}).rules
+# Statuses of an access token that is over, as some APIs have them instead of 401, if their words say so.
+_REFUSING = (400, 401, 403, 406, 409, 410, 419, 422, 440, 498)
 
 # Where the missing scopes are named, whichever rule has found that some are missing.
 MISSING_SCOPES = (
@@ -102,8 +145,15 @@ CALL_RULES = parse_profile(
             },
             {
                 "request": "call",
-                "status": (400, 401, 403),
+                "status": (401, 403),
                 "when": [{"at": CALL_CODE_PLACES, "matches": _NO_SCOPE_CODE}],
+                "means": "scope_missing",
+                "renewing_helps": False,
+            },
+            {
+                "request": "call",
+                "status": 400,
+                "when": [{"at": CALL_CODE_PLACES, "matches": _NO_SCOPE_CODE_OF_BAD_REQUEST}],
                 "means": "scope_missing",
                 "renewing_helps": False,
             },
@@ -114,45 +164,45 @@ CALL_RULES = parse_profile(
                 "means": "scope_missing",
                 "renewing_helps": False,
             },
-            {
-                "request": "call",
-                "status": 429,
-                "means": "wait",
-                "wait": {"at": ("/retry_after", "/error/retry_after", "/parameters/retry_after")},
-            },
+            {"request": "call", "status": (420, 429, 430), "means": "wait"},
             {
                 "request": "call",
                 "status": (400, 403),
                 "when": [{"at": CALL_CODE_PLACES, "matches": _LIMIT_CODE}],
                 "means": "wait",
             },
+            *(
+                {
+                    "request": "call",
+                    "status": (400, 403),
+                    "when": [{"at": CALL_TEXT_PLACES, "matches": pattern}],
+                    "means": "wait",
+                }
+                for pattern in _LIMIT_TEXTS
+            ),
             {
                 "request": "call",
-                "status": (400, 403),
-                "when": [{"at": CALL_TEXT_PLACES, "matches": TOO_MANY}],
-                "means": "wait",
-            },
-            {
-                "request": "call",
-                "status": (400, 401, 403),
+                "status": _REFUSING,
                 "when": [{"header": _CHALLENGE, "matches": r"\berror=\"?(invalid|expired)_token\b"}],
                 "means": "token_over",
             },
-            {
-                "request": "call",
-                "status": (400, 401, 403),
-                "when": [{"at": CALL_CODE_PLACES, "matches": _CODE_OF_DEAD_ACCESS}],
-                "means": "token_over",
-            },
-            {
-                "request": "call",
-                "status": (400, 401, 403),
-                "when": [{"at": CALL_TEXT_PLACES, "matches": _TEXT_OF_DEAD_ACCESS}],
-                "means": "token_over",
-            },
-            {"request": "call", "status": 401, "means": "token_over"},
+            *(
+                {
+                    "request": "call",
+                    "status": _REFUSING,
+                    "when": [{"at": places, "matches": pattern}],
+                    "means": "token_over",
+                }
+                for places, patterns in (
+                    (CALL_CODE_PLACES, _CODES_OF_DEAD_ACCESS),
+                    (CALL_TEXT_PLACES, _TEXTS_OF_DEAD_ACCESS),
+                )
+                for pattern in patterns
+            ),
+            {"request": "call", "status": (401, 440, 498), "means": "token_over"},
             *_NOT_OK,
             *_LIKE_A_401,
+            *_IN_WORDS,
         ]
     }
 )

@@ -9,15 +9,20 @@ from foundation.oauth_client.provider_profile.format import Paging
 WRAPPERS = (
     "", "/meta", "/pagination", "/paging", "/meta/pagination", "/meta/page", "/page", "/pageInfo", "/page_info",
     "/_meta", "/metadata", "/response_metadata", "/additional_data", "/additional_data/pagination", "/info",
-    "/result_info", "/pages", "/cursor", "/links", "/_links", "/links/pages", "/meta/pagination/links",
+    "/result_info", "/pages", "/cursor", "/links", "/_links", "/links/pages", "/meta/pagination/links", "/page_context",
+    "/pageContext", "/pagination/urls",
 )  # fmt: skip
 
 # Members that hold an address, also of objects such as {"next": {"href": …}}.
 NEXT_ADDRESSES = (
     "@odata.nextLink", "odata.nextLink", "nextRecordsUrl", "next_page_url", "nextPageUrl", "next_url", "nextUrl",
-    "nextLink", "next_link", "nextPageLink", "next_page_link", "next_page_uri", "next_uri", "next_href", "nextHref",
-    "__next", "next_page", "nextPage", "next",
+    "nextLink", "next_link", "nextPageLink", "next_page_link", "next_page_uri", "next_uri", "nextUri", "next_href",
+    "nextHref", "__next", "after_url", "next_page", "nextPage", "next",
 )  # fmt: skip
+# Those that hold nothing but addresses, so that “things?page=2” is one.
+ALWAYS_ADDRESSES = frozenset(NEXT_ADDRESSES[:-3])
+# Parameters of a link in the header Link by which it leads to no rows (Sentry).
+NO_ROWS_THERE = {"results": "false"}
 IN_AN_OBJECT = ("href", "link", "url", "uri")
 # Lists of links: where they stand, the member with the relation and the one with the address (Oracle, FHIR).
 LINK_LISTS = (("/links", "rel", "href"), ("/link", "relation", "url"), ("/link", "rel", "href"))
@@ -49,7 +54,15 @@ CURSORS: dict[str, tuple[str, ...]] = {
     "cursor": ("cursor", "after"),
     "offset": ("offset",),  # Airtable's is a text; a number is the position of this page
 }
-CURSORS_IF_MORE = {"endCursor": ("after",), "end_cursor": ("after",)}  # these stand on the last page, too
+# These stand on the last page, too.
+CURSORS_IF_MORE = {
+    "endCursor": ("after",),
+    "end_cursor": ("after",),
+    "page_token": ("page_token",),
+    "after_cursor": ("cursor",),
+    "NextMarker": ("marker",),
+}
+NO_CURSOR = frozenset({"0", "-1", "null", "none", "None", "undefined"})  # texts by which a list ends
 
 # Members that tell the position of this page. The parameter has the same name.
 POSITIONS: tuple[Paging, ...] = (
@@ -65,6 +78,7 @@ POSITIONS: tuple[Paging, ...] = (
 )
 # The same without a member: parameters that a query may hold already.
 OFFSETS_IN_QUERIES = ("offset", "startAt", "start", "skip", "$skip", "sysparm_offset", "startIndex")
+COUNTED_FROM_ONE = ("startIndex",)  # RFC 7644 §3.4.2.4
 PAGES_IN_QUERIES = ("page", "pageNumber", "page_number", "page[number]", "pageIndex")
 SIZES_IN_QUERIES = (
     "limit", "per_page", "perPage", "page_size", "pageSize", "page[size]", "maxResults", "max_results", "$top", "top",
@@ -75,13 +89,26 @@ SIZES_IN_QUERIES = (
 MORE = (
     "has_more", "hasMore", "has-more", "has_next", "hasNext", "hasNextPage", "has_next_page", "more", "more_records",
     "moreResults", "more_items_in_collection", "next_page_exists", "isTruncated", "IsTruncated", "truncated",
+    "has_more_page", "has_more_pages", "hasMorePages", "has_more_results", "hasMoreResults", "hasMoreItems",
+    "more_available", "moreAvailable",
 )  # fmt: skip
-LAST = ("isLast", "is_last", "last", "isLastPage", "is_last_page", "lastPage", "done")
+LAST = (
+    "isLast", "is_last", "last", "isLastPage", "is_last_page", "lastPage", "last_page", "done", "end_of_stream",
+    "is_end", "isEnd", "end_of_results", "endOfResults", "endOfRecords",
+)  # fmt: skip
+# These stand in an answer if there is more, and aren't there otherwise.
+MORE_IF_THERE = ("LastEvaluatedKey", "lastEvaluatedKey", "NextContinuationToken")
+MORE_IF_THERE_HEADERS = ("x-ms-continuation",)
 TOTALS = (
     "total", "total_count", "totalCount", "totalResults", "total_results", "totalSize", "total_size", "totalItems",
     "total_items", "totalElements", "total_elements", "totalRecords", "total_records", "@odata.count", "odata.count",
-    "numFound", "total_entries", "totalEntries", "count",
+    "total_rows", "totalSetSize", "numFound", "total_entries", "totalEntries", "total_number", "totalNumber",
+    "total_num", "totalHits", "count",
 )  # fmt: skip
-TOTALS_OF_PAGES = ("total_pages", "totalPages", "last_page", "page_count", "pageCount", "pages", "lastPage")
-TOTAL_HEADERS = ("X-Total-Count", "X-Total", "Total-Count")
+TOTALS_OF_PAGES = (
+    "total_pages", "totalPages", "last_page", "page_count", "pageCount", "pages", "lastPage", "total_page",
+    "totalPage", "page_total", "pageTotal", "num_pages", "numPages",
+)  # fmt: skip
+TOTAL_HEADERS = ("X-Total-Count", "X-Total", "Total-Count", "Total")
 NEXT_PAGE_HEADERS = ("X-Next-Page",)
+TOTAL_PAGES_HEADERS = ("X-Total-Pages", "X-WP-TotalPages", "X-Pagination-Page-Count", "X-Pages")

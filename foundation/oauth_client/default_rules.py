@@ -4,23 +4,30 @@ Data in the format of a provider profile. A profile's own rules come first, and 
 here off. They act on a provider's own words only; nothing here ends a sign-in because a status or a word is unknown.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from foundation.oauth_client import error_codes, json_pointers
-from foundation.oauth_client.provider_profile.format import ProviderProfile, texts
+from foundation.oauth_client.provider_profile.format import ProviderProfile
 from foundation.oauth_client.provider_profile.parsing import parse_profile
+from foundation.oauth_client.provider_profile.rule_format import texts
 
 # JSON pointers, in the order of preference. The first place is RFC 6749's; the others count if they hold a known code.
 CODE_PLACES = (
     "/error", "/error/code", "/error/type", "/error/status", "/error/error", "/error/reason", "/errors/0/errorType",
     "/errors/0/code", "/errors/0/type", "/errors/0/reason", "/errors/0/extensions/code", "/error_code", "/errorCode",
     "/errcode", "/code", "/status", "/type", "/reason", "/category", "/name", "/error_type", "/0/errorCode",
+    "/errors/0/error", "/errors/0/title", "/errors/0", "/0/error", "/0/code", "/err", "/error_name", "/sub_code",
+    "/data/error", "/data/error_code", "/result/error", "/fault/detail/errorcode", "/ErrorCode", "/Error", "/Code",
+    "/oauth_error", "/error/name",
 )  # fmt: skip
 TEXT_PLACES = (
     "/error_description", "/message", "/error/message", "/error/error_description", "/errors/0/message",
     "/errors/0/detail", "/errors/0/error_description", "/errmsg", "/error_message", "/errorMessage", "/error_msg",
     "/detail", "/description", "/error/detail", "/msg", "/title", "/Error/Message", "/0/message", "/errors/0",
-    "/errorDescription", "/reason", "/error",
+    "/errorDescription", "/errors/0/title", "/errors/0/details", "/fault/faultstring", "/fault/message",
+    "/fault/description", "/Fault/faultstring", "/error/error_msg", "/error/description", "/Error_Description", "/err",
+    "/err_msg", "/data/description", "/data/message", "/data/error_description", "/0/error_description",
+    "/error_summary", "/Message", "/Error", "/reason", "/error",
 )  # fmt: skip
 
 NUMBER_PLACES = (
@@ -28,21 +35,35 @@ NUMBER_PLACES = (
     "/code", "/errors/0/code",
 )  # fmt: skip
 
-_DEAD_GRANT = (
+# Only these words may stand between "refresh token" and "invalid": the client, the grant type or the scope may be
+# what is invalid otherwise. A parameter that was not found is no token that was not found.
+_DEAD_GRANTS = (
     r"\b(invalid|expired|revoked|unknown|inactive|bad)[ _]+refresh[ _]?token\b"
-    r"|\brefresh[ _]?token\b.{0,20}?\b(is |was |has |been |already |either )*"
-    r"(invalid|expired|revoked|inactive|unknown|not (found|valid)|does not exist|no longer valid)\b"
-    r"|\btoken (has been|was|is) (expired or revoked|revoked)\b"
+    r"(?! (request|grant|client|scope|type|flow|parameter|format|endpoint))",
+    r"(?<!parameter )(?<!parameter .)\brefresh[ _]?token\b['\"’”`]?"
+    r"( (you|specified|provided|supplied|given|is|was|has|have|been|already|either))* "
+    r"(invalid|expired|revoked|inactive|unknown|not (found|valid)|no longer valid)\b(?! in the request)",
+    r"\brefresh[ _]?token\b['\"’”`]?( (is|was|has|have))? ((already|been) (been )?(re)?used|does(n.t| not) exist)\b",
+    r"\b(no such|could( not|n.t) find( the| this| a)?) refresh[ _]?token\b",
+    r"^(the |this |your )?token (has been|was|is) (expired or revoked|revoked)\b",
 )
 TOO_MANY = r"\b(too many (requests|attempts|calls|refresh)|rate.?limit|throttl|quota (is )?exceeded|made too many)"
+# Errors of a form by field, as Django, Rails and Laravel have them: {"refresh_token": ["is invalid or expired"]}.
+_FIELD_OF_THE_TOKEN = ("/errors/refresh_token", "/errors/refresh_token/0", "/refresh_token/0")
+_DEAD = r"\b(invalid|expired|revoked|not valid|not found|does(n.t| not) exist)\b"
 _TOO_EARLY = r"\b(access[ _]?token|token) (has |is )?(not|n't) (yet )?expired\b"
 
 # Where the parameters of a callback hold a code and a text.
-CALLBACK_CODES = ("/error", "/error_code", "/errorCode", "/error_type", "/errcode", "/error_reason", "/error_subcode")
-CALLBACK_TEXTS = (
-    "/error_description", "/error_message", "/errorMessage", "/error_msg", "/errmsg", "/message", "/error_reason",
-    "/error_subcode", "/error_code", "/error",
+CALLBACK_CODES = (
+    "/error", "/error_code", "/errorCode", "/error_type", "/errcode", "/error_reason", "/error_subcode", "/err",
+    "/errorcode", "/oauth_error", "/oauth_problem", "/error_subtype", "/reason",
 )  # fmt: skip
+CALLBACK_TEXTS = (
+    "/error_description", "/error_message", "/errorMessage", "/error_msg", "/errmsg", "/errorDescription", "/message",
+    "/error_reason", "/error_subcode", "/error_code", "/error",
+)  # fmt: skip
+# Parameters that say how the page ended, if there is neither a code nor an error.
+CALLBACK_OUTCOMES = ("/status", "/result", "/action", "/outcome", "/auth_status")
 _ADMIN_CODES = r"admin.?(consent|approval)|approval.?required|not.?approved"
 _ADMIN_TEXTS = (
     r"(?<!or )\badmin(istrator)?s?\b.{0,40}\b(consent|approv|permission|authori[sz])",
@@ -76,7 +97,8 @@ _PAGE_OVER_TEXTS = (
     r"(authentication|login|session)_expired|took too long|\bAADSTS(50089|50196)\b",
 )
 _DECLINED_CODES = (
-    r"(user|consent|owner|permissions).?(den(y|ied)|declin|cancel|reject|refus|abort|not.?granted)",
+    r"(user|consent|owner|permissions?|authori[sz]ation|request|login).?(den(y|ied)|declin|cancel|reject|refus|abort)",
+    r"(consent|permissions?).?not.?granted|cancel(l?ed)?.?on.?login",
     r"(denied|declined|cancell?ed|rejected|refused|aborted|closed).?by.?(the.?)?(user|owner|person)",
     r"^(den(y|ied)|declined?|cancell?ed|cancel|rejected?|refused?|abort(ed)?)$|(popup|window).?closed",
 )
@@ -86,6 +108,7 @@ _DECLINED_TEXTS = (
     r"\b(cancell?ed|denied|declined|rejected|refused|aborted) by (the )?(user|person|customer|member|resource owner)",
     r"\bAADSTS65004\b",
 )
+_OUTCOME_DECLINED = r"^(the )?(user )?(den(y|ied)|declined?|cancel(l?ed)?|rejected?|refused?|abort(ed)?)[.!]?$"
 _CHECKPOINT_CODES = r"checkpoint|(mfa|verification).?required|not.?verified"
 _SECOND_STEP_CODES = r"mfa|multi.?factor|two.?factor|second.?factor|2fa|otp.?required|^interaction_required$"
 _SECOND_STEP_TEXTS = (
@@ -128,6 +151,14 @@ RULES = parse_profile(
                 "means": "declined",
             },
             {
+                "request": "callback",
+                "when": [
+                    {"at": ("/code", "/error"), "absent": True},
+                    {"at": (*CALLBACK_OUTCOMES, "/message"), "matches": _OUTCOME_DECLINED},
+                ],
+                "means": "declined",
+            },
+            {
                 "request": "refresh",
                 "when": [{"at": TEXT_PLACES, "matches": _TOO_EARLY}],
                 "status": (400, 401, 403, 409),
@@ -157,11 +188,12 @@ RULES = parse_profile(
                 for pattern in patterns
             ),
             {
-                # A 401 is a refusal, although ServiceNow gives it the code server_error.
+                # A 401 is a refusal, although ServiceNow gives it the code server_error; also of a wrong client secret.
                 "request": "refresh",
                 "status": 401,
                 "when": [{"at": "/error_description", "equals": "access_denied"}],
                 "means": "sign_in_over",
+                "ambiguous": True,
             },
             {
                 "request": "password",
@@ -169,12 +201,17 @@ RULES = parse_profile(
                 "when": [{"at": "/error_description", "equals": "access_denied"}],
                 "means": "wrong_password",
             },
-            {
-                "request": "refresh",
-                "status": (200, 400, 401, 403, 404, 422),
-                "when": [{"at": TEXT_PLACES, "matches": _DEAD_GRANT}],
-                "means": "sign_in_over",
-            },
+            *(
+                {
+                    "request": "refresh",
+                    "status": (200, 400, 401, 403, 409, 419, 422, 440, 498),
+                    "when": [{"at": places, "matches": pattern}],
+                    "means": "sign_in_over",
+                    "ambiguous": True,
+                }
+                for places, patterns in ((TEXT_PLACES, _DEAD_GRANTS), (_FIELD_OF_THE_TOKEN, (_DEAD,)))
+                for pattern in patterns
+            ),
         ]
     }
 )
@@ -188,10 +225,10 @@ def text_places(profile: ProviderProfile) -> Iterable[str]:
     return (*texts(profile.error.text), *TEXT_PLACES)
 
 
-def text_in(document: object, profile: ProviderProfile) -> str:
-    """The provider's own sentence in an error body; "" if there is none. Not masked: never to be shown or logged."""
+def text_in(document: object, profile: ProviderProfile, headers: Mapping[str, str]) -> str:
+    """The provider's own sentence in an error; "" if there is none. Not masked: never to be shown or logged."""
     for pointer in text_places(profile):
         value = json_pointers.resolve(document, pointer)
         if isinstance(value, str) and value.strip():
             return value
-    return ""
+    return headers.get(profile.error.text_header, "") if profile.error.text_header else ""

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from foundation.exceptions import Explained
 from foundation.oauth_client.errors import Misconfigured
 
 TOKENS = ("refresh_token", "access_token")  # in this order: revoking the refresh token often ends the access token
-PLACEHOLDERS = ("client_id", "client_secret", *TOKENS, "token", "account_id")
+PLACEHOLDERS = ("client_id", "client_secret", *TOKENS, "token", "account_id", "access_token_hmac")
 NO_VALUES: Mapping[str, str] = MappingProxyType({})
 CALL_PLACEHOLDERS = ("client_id", "access_token")  # not the client secret, which APIs must not see
 ACCESS_TOKEN = "{access_token}"  # noqa: S105  # a placeholder, not a token
@@ -38,8 +39,10 @@ _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 
-class BadDialect(ValueError):
+class BadDialect(Explained, ValueError):
     """An invalid definition. The message is a sentence for the administrator, and quotes names, never values."""
+
+    message = "The provider's answer dialect can't be understood."
 
 
 @dataclass(frozen=True, kw_only=True)

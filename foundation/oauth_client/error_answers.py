@@ -5,17 +5,13 @@ A provider's own rules come first (`provider_profile`), then statuses that mean 
 """
 
 import hashlib
-import json
 import re
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from collections.abc import Callable, Container, Mapping
 from functools import partial
-from urllib.parse import parse_qsl
 
 from requests import Response
 
-from foundation.oauth_client import default_rules, error_codes, error_reasons, json_pointers
+from foundation.oauth_client import announced_waits, default_rules, error_codes, error_reasons, json_pointers
 from foundation.oauth_client.errors import Misconfigured, OAuthError, Refused, Unexplained, Unreachable, Unusable
 from foundation.oauth_client.provider_profile import (
     STANDARD,
@@ -29,6 +25,7 @@ from foundation.oauth_client.provider_profile import (
     texts,
     value_at,
 )
+from foundation.oauth_client.response_bodies import body_of, form_members, json_body
 
 MAX_RETRY_AFTER = 86400.0
 REQUESTS: Mapping[str, Request] = {
@@ -63,14 +60,14 @@ def error_from(
     reply = Reply(
         status=response.status_code,
         headers=response.headers,
-        document=body_of(response),
+        document=error_document(response),
         text=response.content[:80_000].decode("utf-8", "replace"),
     )
     rule = rule_for(reply, kind, profile)
-    error = _error_by_rule(rule, reply, profile) if rule else _error_of(response, grant_type, profile)
+    error = _error_by_rule(rule, reply, profile) if rule else _error_of(response, reply, grant_type, profile)
     error.status, error.fingerprint = response.status_code, _fingerprint(response)
     numbers = (json_pointers.resolve(reply.document, pointer) for pointer in default_rules.NUMBER_PLACES)
-    words = error_reasons.add_numbers(default_rules.text_in(reply.document, profile), numbers)
+    words = error_reasons.add_numbers(default_rules.text_in(reply.document, profile, reply.headers), numbers)
     error.reason = error_reasons.reason_in(words, response, grant_type=grant_type)
     return error
 
@@ -82,7 +79,15 @@ def rule_for(reply: Reply, request: Request | None, profile: ProviderProfile) ->
     own = find_rule(profile, request, reply)
     if own or not profile.default_rules or says_later(reply.status) or 300 <= reply.status < 400:
         return own
-    return find_rule(default_rules.RULES, request, reply)
+    common = find_rule(default_rules.RULES, request, reply)
+    return None if common and _says_code_more(common, error_code(reply.document, profile)) else common
+
+
+def _says_code_more(common: Rule, code: str) -> bool:
+    """Whether the provider's code says plainly whose fault it is, which a common rule would read out of a sentence."""
+    if common.means == "sign_in_over" and code in error_codes.DEAD_REFRESH_TOKEN:
+        return True
+    return ERRORS.get(common.means) is Refused and code in error_codes.CERTAINLY_SET_UP
 
 
 def _error_by_rule(rule: Rule, reply: Reply, profile: ProviderProfile) -> OAuthError:
@@ -93,27 +98,27 @@ def _error_by_rule(rule: Rule, reply: Reply, profile: ProviderProfile) -> OAuthE
     if kind is Unreachable:
         waits = (rule.wait,) if rule.wait else profile.limits.wait
         announced = seconds_to_wait(waits, reply)
-        error: OAuthError = Unreachable(
-            code, retry_after=_retry_after(reply.headers) if announced is None else announced
-        )
+        error: OAuthError = Unreachable(code, retry_after=_retry_after(reply) if announced is None else announced)
     else:
         error = kind(code)
-    error.meaning = rule.means
+    error.meaning, error.is_ambiguous = rule.means, rule.ambiguous
     error.claims = value_at(rule.claims, reply) if rule.claims else ""
     return error
 
 
 def says_later(status: int) -> bool:
-    return status in {408, 429} or status >= 500
+    return status in {408, 420, 425, 429, 430} or status >= 500
 
 
-def _error_of(response: Response, grant_type: str, profile: ProviderProfile) -> OAuthError:
+def _error_of(response: Response, reply: Reply, grant_type: str, profile: ProviderProfile) -> OAuthError:
     """Choose the error class by status and code. Statuses that mean "try later" take precedence over the body."""
     status = response.status_code
     if 300 <= status < 400:
         return Misconfigured("redirected", "the endpoint answers with a redirect, which is not followed")
-    code = error_code(body_of(response), profile)
-    retry_after = partial(_retry_after, response.headers)
+    code = error_code(reply.document, profile)
+    retry_after = partial(_retry_after, reply)
+    if status == 500 and grant_type == "refresh_token" and code in error_codes.DEAD_REFRESH_TOKEN:
+        return Unexplained(code)  # some servers answer every refusal so, others when they have failed
     if says_later(status) or code in error_codes.TRANSIENT:
         transient = code if code in error_codes.TRANSIENT else f"http_{status}"
         return Unreachable(transient, retry_after=retry_after())
@@ -131,7 +136,7 @@ def _error_by_status(
 ) -> OAuthError:
     """Choose the error class for an unknown code. An HTML page comes from a firewall or proxy, and proves nothing."""
     status = response.status_code
-    is_page = bool(response.content.strip()) and body_of(response) is None
+    is_page = bool(response.content.strip()) and json_body(response) is None and form_members(response.content) is None
     if grant_type == "refresh_token" and status in {400, 403, 422} and not is_page:
         return Unexplained(code)
     if grant_type == "password" and status in {401, 403} and not is_page:
@@ -148,34 +153,21 @@ def succeeded(response: Response) -> bool:
 
 
 def members_of(response: Response) -> Mapping[str, object]:
-    """The members of a JSON object or, as GitHub responds by default, of a form. Empty if it is neither."""
+    """The members of a JSON object, of a form or of XML. Empty if it is none of them."""
     body = body_of(response)
     return body if isinstance(body, dict) else {}
 
 
-def body_of(response: Response) -> object:
-    """The JSON object or list of the body, or the members of a form; None if it is neither."""
-    value = json_body(response)
-    return value if value is not None else _form(response)
-
-
-def json_body(response: Response) -> dict[str, object] | list[object] | None:
-    try:
-        value = json.loads(response.content)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict | list) else None
-
-
-def _form(response: Response) -> dict[str, object] | None:
-    try:
-        text = response.content.decode("ascii").strip()
-        pairs = parse_qsl(text, strict_parsing=True, max_num_fields=50, errors="strict")
-    except ValueError:
-        return None
-    members: dict[str, object] = dict(pairs)
-    is_known = len(members) == len(pairs) and ("access_token" in members or "error" in members)
-    return members if is_known else None
+def error_document(response: Response) -> object:
+    """What the response says of an error: its body, a known code alone, or the challenge (RFC 6750 §3)."""
+    body = body_of(response)
+    if body is not None:
+        return body
+    word = response.content[:100].decode("utf-8", "replace").strip(' \t\r\n"')
+    if word in error_codes.CODES:
+        return {"error": word}
+    members = re.findall(r'\b(error|error_description)="([^"]{1,1000})"', response.headers.get("WWW-Authenticate", ""))
+    return dict(members) or None
 
 
 def error_code(body: object, profile: ProviderProfile = STANDARD) -> str:
@@ -188,14 +180,24 @@ def error_code(body: object, profile: ProviderProfile = STANDARD) -> str:
             return code
     error = json_pointers.resolve(body, "/error")
     if isinstance(error, str) and (code := _spelled(error.strip().lower(), r"[a-z_]{2,40}")):
-        return code
+        return code if code in error_codes.CODES else _known_spelling(error, error_codes.CODES) or code
     for pointer in default_rules.CODE_PLACES:
         value = json_pointers.resolve(body, pointer)
-        code = _spelled(value.strip().lower(), r"[a-z_]{2,40}") if isinstance(value, str) else ""
-        if code in error_codes.KNOWN:
+        if isinstance(value, str) and (code := _known_spelling(value, error_codes.KNOWN)):
             return code
+    for pointer in default_rules.TEXT_PLACES:
+        word = json_pointers.resolve(body, pointer)
+        if isinstance(word, str) and word in error_codes.KNOWN:
+            return word
     is_error = bool(error) or (isinstance(body, dict) and body.get("ok", True) is False)
     return "unknown_error" if is_error else ""
+
+
+def _known_spelling(value: str, codes: Container[str]) -> str:
+    """The code in the spelling of RFC 6749, if it is known in that; also without “Error” or “Exception” at its end."""
+    code = error_codes.plain_spelling(value)
+    spellings = (code, re.sub(r"_(error|exception)$", "", code))
+    return next((each for each in spellings if each in codes), "")
 
 
 def _spelled(value: object, pattern: str) -> str:
@@ -213,14 +215,8 @@ def _fingerprint(response: Response) -> str:
     return hashlib.sha256("\n".join([str(response.status_code), *words]).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Retry-After in seconds, sent as seconds or as a date (RFC 9110 §10.2.3)."""
-    text = headers.get("Retry-After", "").strip()
-    if re.fullmatch(r"[0-9]{1,12}", text):
-        return min(float(text), MAX_RETRY_AFTER)
-    try:
-        moment = parsedate_to_datetime(text)
-        seconds = (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
-    except (TypeError, ValueError, OverflowError, IndexError):
-        return None
-    return min(max(seconds, 0.0), MAX_RETRY_AFTER)
+def _retry_after(reply: Reply) -> float | None:
+    """Seconds that the server asks for, in a header or in the body; None if it does not say."""
+    waits = (announced_waits.announced_wait(reply.headers), announced_waits.wait_in_body(reply.document))
+    seconds = next((wait for wait in waits if wait is not None), None)
+    return None if seconds is None else min(seconds, MAX_RETRY_AFTER)

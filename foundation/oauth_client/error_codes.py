@@ -32,6 +32,20 @@ CODES: dict[str, ErrorCode] = {
     "token_expired": ErrorCode(fault=Fault.PERSON, ends_refresh_token=True),
     "token_revoked": ErrorCode(fault=Fault.PERSON, ends_refresh_token=True),
     "invalid_token": ErrorCode(fault=Fault.PERSON, ends_refresh_token=True),
+    "token_not_valid": ErrorCode(fault=Fault.PERSON, ends_refresh_token=True),  # Simple JWT
+    **dict.fromkeys(
+        (
+            *("refresh_token_expired", "refresh_token_invalid", "refresh_token_revoked", "refresh_token_not_found"),
+            *(
+                "refresh_token_not_valid",
+                "refresh_token_already_used",
+                "refresh_token_reused",
+                "refresh_token_inactive",
+            ),
+            *("expired_refresh_token", "revoked_refresh_token", "unknown_refresh_token", "illegal_refresh_token"),
+        ),
+        ErrorCode(fault=Fault.PERSON, ends_refresh_token=True),
+    ),
     "interaction_required": ErrorCode(fault=Fault.PERSON, awaits_person=True),
     "login_required": ErrorCode(fault=Fault.PERSON, awaits_person=True),
     "consent_required": ErrorCode(fault=Fault.PERSON, awaits_person=True),
@@ -75,6 +89,8 @@ TRANSIENT = frozenset(code for code, row in CODES.items() if row.fault == Fault.
 DEAD_REFRESH_TOKEN = frozenset(code for code, row in CODES.items() if row.ends_refresh_token)
 UNEXPLAINED_AT_REFRESH = frozenset(code for code, row in CODES.items() if row.is_unexplained_at_refresh)
 CLIENT_REFUSED = frozenset(code for code, row in CODES.items() if row.is_about_client)
+# Said of nothing but our registration. The others stand for a dead refresh token, too, at large providers.
+CERTAINLY_SET_UP = MISCONFIGURED - UNEXPLAINED_AT_REFRESH - {"unauthorized_client"}
 # With our own code for an issuer that is spelled differently in the id token.
 ABOUT_SIGN_IN = frozenset(code for code, row in CODES.items() if row.is_about_sign_in) | {"other_issuer"}
 ABOUT_REDIRECT = frozenset(code for code, row in CODES.items() if row.is_about_redirect)
@@ -85,8 +101,13 @@ _NO = frozenset({"denied", "declined", "cancelled", "canceled", "cancel", "refus
 _NOT_THE_PERSON = frozenset({"client", "app", "application", "scope", "tenant", "admin"})
 
 
+def plain_spelling(code: str) -> str:
+    """The code as RFC 6749 would spell it: invalid_grant for InvalidGrant, invalid-grant and oauth.v2.InvalidGrant."""
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", code[:200].strip().rpartition(".")[2])
+    return re.sub(r"[ _-]+", "_", words).lower()
+
+
 def is_denial(code: str) -> bool:
     """Whether the person declined: `access_denied`, `user_cancelled_login` (LinkedIn), `UserDenied` and the like."""
-    snake_case = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", code)
-    words = set(re.split(r"[^a-z]+", snake_case.lower()))
+    words = set(re.split(r"[^a-z]+", plain_spelling(code)))
     return bool(words & _NO) and not words & _NOT_THE_PERSON

@@ -17,6 +17,8 @@ it is, for the catalogue of failures.
 from enum import StrEnum
 from typing import ClassVar
 
+from foundation.exceptions import Explained
+
 
 class Fault(StrEnum):
     """Whose fault a failure is."""
@@ -30,9 +32,10 @@ class Fault(StrEnum):
     KEYRACK = "keyrack"
 
 
-class OAuthError(Exception):
+class OAuthError(Explained):
     """The base class. `permanent`: trying again with the same grant cannot help this user."""
 
+    message = "The authorization server's answer can't be used."
     permanent: ClassVar[bool] = False
     fault: ClassVar[Fault] = Fault.ANSWER
     status = 0  # of the HTTP response, if there was one
@@ -40,6 +43,7 @@ class OAuthError(Exception):
     reason = ""
     meaning = ""  # of the rule that decided (`provider_profile.Meaning`), if one did
     for_programs = ""  # our own sentence, if it says more than that of the fault; in English
+    is_ambiguous = False  # a wrong registration would have been answered in the same way
     claims = ""  # that the next authorization request must carry (a claims challenge)
 
     def __init__(self, code: str = "", description: str = "") -> None:
@@ -48,12 +52,13 @@ class OAuthError(Exception):
         self.description = description
 
     def __str__(self) -> str:
-        return ": ".join(part for part in (self.code, self.description) if part)
+        return ": ".join(part for part in (self.code, self.description) if part) or self.message
 
 
 class Unreachable(OAuthError):
     """Transient. `retry_after`: seconds to wait according to the server, if it said so."""
 
+    message = "The authorization server doesn't answer. Try again later."
     fault = Fault.PROVIDER
 
     def __init__(self, code: str = "", description: str = "", *, retry_after: float | None = None) -> None:
@@ -62,11 +67,13 @@ class Unreachable(OAuthError):
 
 
 class Refused(OAuthError):
+    message = "The authorization server refuses this person's grant: they must sign in again."
     permanent = True
     fault = Fault.PERSON
 
 
 class Misconfigured(OAuthError):
+    message = "The set-up is wrong: an administrator must fix it."
     fault = Fault.SET_UP
 
 

@@ -65,6 +65,23 @@ def check_times(claims: Mapping[str, object], now: float) -> None:
         raise Unusable("bad_id_token", "the id token has expired")
 
 
+def seconds_left(unverified_token: str) -> int | None:
+    """Seconds until the claim `exp` of an access token that is a JWT; None if it names none that makes sense.
+
+    Not verified: the token endpoint, which is believed for every other lifetime, has just sent it. Where our clock is
+    behind, the moment of issue counts as now. A token that seems to be over already tells of a wrong clock only.
+    """
+    try:
+        claims = _claims(unverified_token)
+        expires_at, issued_at = (_seconds(claims.get(name)) for name in ("exp", "iat"))
+    except Unusable:
+        return None
+    if expires_at is None or (issued_at is not None and issued_at >= expires_at):
+        return None
+    seconds = expires_at - max(time(), issued_at or 0)
+    return int(seconds) if seconds > 0 else None
+
+
 def _seconds(value: object) -> float | None:
     """A NumericDate (RFC 7519 §2), or None. Raises `Unusable` if it is further away than any clock can be."""
     if isinstance(value, bool) or not isinstance(value, int | float):

@@ -109,13 +109,17 @@ def fill_tenant(issuer: str, *urls: str) -> str:
 
 
 def _fetch_metadata(address: str) -> Document:
-    """The first usable document, complemented by the OpenID document of the same issuer."""
+    """The first usable document, complemented by the OpenID document of the same issuer.
+
+    One that names where people sign in, but no token endpoint (Facebook), is used if there is no better one.
+    """
     failures: dict[str, OAuthError] = {}
-    places = _places(address)
+    places, incomplete = _places(address), None
     for place in places:
         try:
             document = _fetch(place, address)
             if not document.get("token_endpoint"):
+                incomplete = incomplete or (document if document.get("authorization_endpoint") else None)
                 raise Unusable("no_token_endpoint", "the document names no token endpoint, where codes become tokens")
         except OAuthError as error:
             if error.code in SAME_EVERYWHERE:
@@ -123,6 +127,8 @@ def _fetch_metadata(address: str) -> Document:
             failures[place] = error
         else:
             return document if WELL_KNOWN in address else _complemented(document, places)
+    if incomplete:
+        return incomplete
     raise _summary(failures)
 
 

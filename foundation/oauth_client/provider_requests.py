@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from foundation.oauth_client import answers, dialects, error_answers, json_pointers, transport
+from foundation.oauth_client import answers, dialects, error_answers, json_pointers, response_bodies, transport
 from foundation.oauth_client.answers import MAX_KEPT, TokenAnswer
 from foundation.oauth_client.errors import OAuthError, Unusable
 from foundation.oauth_client.provider_profile import Reply, texts
-from foundation.oauth_client.provider_profile.format import Exchange, Lookup, SelfRenewal
+from foundation.oauth_client.provider_profile.format import Exchange, Lookup, ProviderProfile, SelfRenewal
 from foundation.oauth_client.provider_profile.rules import is_met
 from foundation.oauth_client.registration import Registration, fill_values
+from foundation.oauth_client.signatures import proof_parameters
 
 logger = logging.getLogger(__name__)
 
@@ -91,21 +92,24 @@ def look_up(
         values=values or {},
     )
     headers: dict[str, str | bytes] = {"Accept": "application/json", **token_headers}
-    response = transport.request(lookup.method, fill_values(lookup.url, values or {}, quoted=True), headers=headers)
+    url = fill_values(lookup.url, values or {}, quoted=True)
+    proof = proof_parameters(registration.profile.calls, access_token, registration.client_secret)
+    response = transport.request(lookup.method, url, headers=headers, params=proof)
     if not error_answers.succeeded(response):
         raise error_answers.error_from(response, request="call", profile=registration.profile)
-    document = error_answers.json_body(response)
+    document = response_bodies.json_body(response)
     rows = json_pointers.resolve(document, lookup.rows) if lookup.rows else document
     all_rows = rows if isinstance(rows, list) else [rows]
     matching = [row for row in all_rows if all(is_met(condition, Reply(document=row)) for condition in lookup.where)]
-    return [choice for row in matching[:MOST_CHOICES] if (choice := _choice(lookup, row))]
+    return [choice for row in matching[:MOST_CHOICES] if (choice := _choice(registration.profile, lookup, row))]
 
 
-def _choice(lookup: Lookup, row: object) -> Choice | None:
-    value = _text_at(row, (lookup.value,))
+def _choice(profile: ProviderProfile, lookup: Lookup, row: object) -> Choice | None:
+    """The choice of a row; None if the row has no value, or one that the profile's map doesn't have."""
+    value = profile.mapped(lookup.name, _text_at(row, (lookup.value,)))
     if not value:
         return None
-    also = {name: _text_at(row, (pointer,)) for name, pointer in lookup.also.items()}
+    also = {name: profile.mapped(name, _text_at(row, (pointer,))) for name, pointer in lookup.also.items()}
     return Choice(value=value, label=_text_at(row, texts(lookup.label)) or value, also=also)
 
 

@@ -9,11 +9,12 @@ from urllib.parse import quote
 from requests import Response
 from requests.auth import AuthBase
 
-from foundation.oauth_client import dialects, error_answers, transport
+from foundation.oauth_client import dialects, error_answers, response_bodies, transport
 from foundation.oauth_client.dialects import AS_REGISTERED, BEARER, BadDialect, Dialect
 from foundation.oauth_client.errors import Misconfigured, OAuthError, Refused, Unusable
 from foundation.oauth_client.provider_profile import STANDARD, ProviderProfile, find_rule, reply_of
 from foundation.oauth_client.registration import Basic, Bearer, Registration, client_authentication
+from foundation.oauth_client.signatures import hash_token
 
 RFC_7009 = Dialect()
 CONFIRMING = {"success", "already_gone", "sign_in_over", "token_over"}  # meanings by which the token is dead
@@ -78,6 +79,7 @@ def placeholder_values(registration: Registration, ending: GrantTokens, token: s
         "access_token": ending.access_token,
         "account_id": ending.account_id,
         "token": getattr(ending, token),
+        "access_token_hmac": ending.access_token and hash_token(ending.access_token, registration.client_secret),
     }
 
 
@@ -125,7 +127,8 @@ def build_content(
 def check_response(response: Response, dialect: Dialect, profile: ProviderProfile = STANDARD) -> None:
     """Return if the response confirms, with a status and the JSON values of the dialect; raise otherwise.
 
-    The provider's own rules come first, at any status: some call it an error that the grant is gone already.
+    A good status with an error in the body, as some servers have it, confirms nothing. The provider's own rules come
+    first, at any status: some call it an error that the grant is gone already.
     """
     if rule := find_rule(profile, "revocation", reply_of(response)):
         if rule.means in CONFIRMING:
@@ -134,7 +137,9 @@ def check_response(response: Response, dialect: Dialect, profile: ProviderProfil
     if response.status_code in dialect.ok_statuses:
         if not has_values(response, dialect.ok_json):
             raise with_status(Unusable("unexpected_answer", "the answer does not say that it is done"), response)
-        return
+        body = response_bodies.body_of(response)
+        if not error_answers.error_code(body, profile) and not says_no(body):
+            return
     if dialect.client_authentication == BEARER and response.status_code == 401:
         raise with_status(
             Refused("dead_access_token", "the access token that authenticates the request is dead"), response
@@ -142,6 +147,18 @@ def check_response(response: Response, dialect: Dialect, profile: ProviderProfil
     error = error_answers.error_from(response, request="revocation", profile=profile)
     if error.code != "invalid_token":
         raise error
+
+
+def says_no(body: object) -> bool:
+    """Whether the body of a good status says that nothing was done, although it holds no error code."""
+    if not isinstance(body, dict):
+        return False
+    if any(body.get(name) is False for name in ("success", "result", "revoked")):
+        return True
+    if str(body.get("status")).lower() in {"error", "fail", "failed", "failure"}:
+        return True
+    number = body.get("errcode", body.get("error_code"))
+    return isinstance(number, int) and number != 0
 
 
 def with_status(error: OAuthError, response: Response) -> OAuthError:

@@ -5,6 +5,7 @@ hostile ones. The quirks of the libraries stay in this module; it does not know 
 """
 
 import logging
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -24,6 +25,13 @@ for _chatty in ("requests_oauthlib", "oauthlib"):
     logging.getLogger(_chatty).setLevel(logging.INFO)
 
 
+LONGEST_READ = 2000  # bytes of a refusal
+_ASKS_FOR_JSON = re.compile(
+    rb"(content|media).?type.{0,80}application/json|application/json.{0,40}(required|expected|only|supported)"
+    rb"|\b(request )?body (must be|is not|isn't) (valid |a )?json\b",
+    re.IGNORECASE,
+)
+
 _Client = WebApplicationClient | LegacyApplicationClient | BackendApplicationClient
 
 
@@ -40,11 +48,23 @@ class TokenSession(transport.Session, OAuth2Session):  # type: ignore[misc]  # r
     """
 
     def __init__(
-        self, registration: Registration, client: _Client, *, redirect_uri: str = "", url: str = "", scope: str = ""
+        self,
+        registration: Registration,
+        client: _Client,
+        *,
+        redirect_uri: str = "",
+        url: str = "",
+        scope: str = "",
+        state: str = "",
     ) -> None:
         ways = registration.profile.token_request
         super().__init__(client=client, redirect_uri=ways.redirect_uri or redirect_uri or None)
-        self._values = {"client_id": registration.client_id, "redirect_uri": redirect_uri, "scope": scope}
+        self._values = {
+            "client_id": registration.client_id,
+            "redirect_uri": redirect_uri,
+            "scope": scope,
+            "state": state,
+        }
         self._auth, self._fields = client_authentication(registration)
         self._grant_type, self._registration = client.grant_type, registration
         self._answer: TokenAnswer | None = None
@@ -81,6 +101,10 @@ class TokenSession(transport.Session, OAuth2Session):  # type: ignore[misc]  # r
         if self._endpoint_url != self._https_url and (request.url or "").startswith(_prepared(self._https_url)):
             request.url = _prepared(self._endpoint_url) + (request.url or "").removeprefix(_prepared(self._https_url))
         response = super().send(request, **kwargs)
+        if _wants_json(response, self._registration.profile.token_request.body):
+            fields = dict(parse_qsl(_text_of(request), keep_blank_values=True))
+            place_fields(request, fields, method="POST", body="json")
+            response = super().send(request, **kwargs)
         response.encoding = (
             "utf-8"  # requests-oauthlib decodes the body for its log, and a hostile charset would raise there
         )
@@ -92,6 +116,7 @@ class TokenSession(transport.Session, OAuth2Session):  # type: ignore[misc]  # r
             grant_type=self._grant_type,
             token_path=self._registration.token_path,
             base_url_path=self._registration.base_url_path,
+            scope_separator=self._registration.scope_separator,
             profile=self._registration.profile,
         )
         return _Placeholder()
@@ -102,6 +127,17 @@ class TokenSession(transport.Session, OAuth2Session):  # type: ignore[misc]  # r
         return self._answer
 
 
+def _wants_json(response: requests.Response, sent: str) -> bool:
+    """Whether the server has refused the request for its media type alone (RFC 9110 §15.5.16), so did not act on it."""
+    if response.request.method != "POST" or sent != "form" or response.status_code not in {400, 415}:
+        return False
+    return response.status_code == 415 or bool(_ASKS_FOR_JSON.search(response.content[:LONGEST_READ]))
+
+
+def _text_of(request: requests.PreparedRequest) -> str:
+    return request.body.decode("ascii") if isinstance(request.body, bytes) else str(request.body or "")
+
+
 def shape_request(
     request: requests.PreparedRequest, registration: Registration, grant_type: str, values: Mapping[str, str]
 ) -> None:
@@ -109,7 +145,7 @@ def shape_request(
     ways = registration.profile.token_request
     if ways == STANDARD.token_request or not isinstance(request.body, str | bytes):
         return
-    body = request.body.decode("ascii") if isinstance(request.body, bytes) else request.body
+    body = _text_of(request)
     own = {"authorization_code": ways.code_parameters, "refresh_token": ways.refresh_parameters}.get(grant_type, {})
     beside_basic = {"client_id": registration.client_id} if ways.client_id_beside_basic else {}
     fields = {**dict(parse_qsl(body, keep_blank_values=True)), **beside_basic}

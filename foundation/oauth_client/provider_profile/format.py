@@ -5,108 +5,21 @@ have it. Holds no secret. docs/provider-profiles.md explains it to administrator
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Literal, TypeAlias
+from typing import Literal
 
-import msgspec
-
-Request: TypeAlias = Literal[
-    "code", "refresh", "password", "client_credentials", "exchange",
-    "callback", "call", "userinfo", "introspection", "revocation",
-]  # fmt: skip
-Meaning: TypeAlias = Literal[
-    "sign_in_over",  # this grant or refresh token is dead: the person must sign in again
-    "person_must_act",  # at the provider: consent, a checkpoint, a second step, claims
-    "second_step",  # the password is right, but the provider wants a second factor
-    "wrong_password",
-    "declined",  # the person said no, or closed the provider's page
-    "sign_in_page_over",  # the session of the provider's sign-in page has ended
-    "refused_by_policy",  # the provider or the person's organization doesn't allow it
-    "administrator_must_consent",  # at the provider, before people can sign in
-    "registration_wrong",  # only an administrator can mend it
-    "plan_ended",  # the plan or the payment of the account at the provider
-    "wait",  # a rate limit or a quota
-    "temporary",
-    "keep_token",  # renewing now is refused, and the current token stays
-    "unsure",  # not final at the first word
-    "token_over",  # at the API: the access token has expired or was revoked
-    "scope_missing",
-    "not_found",
-    "already_gone",  # in response to a revocation
-    "success",  # looks like an error and is none
-]
-Unit: TypeAlias = Literal["seconds", "milliseconds", "epoch_seconds", "epoch_milliseconds", "date"]
-Scalar: TypeAlias = str | int | float | bool | None
-Texts: TypeAlias = str | tuple[str, ...]
-
-TOKEN_REQUESTS: tuple[Request, ...] = ("code", "refresh", "password", "client_credentials", "exchange")
+from foundation.oauth_client.provider_profile.rule_format import (
+    Condition,
+    ErrorBody,
+    Part,
+    Rule,
+    Texts,
+    Unit,
+    Wait,
+    texts,
+)
 
 
-class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    pass
-
-
-class Place(_Part, kw_only=True, frozen=True):
-    """Where a value stands in a response: a JSON pointer (RFC 6901; several: the first that is there), or a header.
-
-    With `pattern`, the first group of the regular expression is the value.
-    """
-
-    at: Texts = ()
-    header: str = ""
-    pattern: str = ""
-
-
-class Condition(_Part, kw_only=True, frozen=True):
-    """One condition on a response. Without `equals` and `matches`, the value only has to be there.
-
-    `at`: JSON pointers, one of which must lead to such a value. `header`: the name of a header. `text`: the whole body.
-    `equals`: one value or several. `matches`: a regular expression that is searched for, regardless of case.
-    """
-
-    at: Texts = ()
-    header: str = ""
-    text: bool = False
-    equals: Scalar | tuple[Scalar, ...] = ()
-    matches: str = ""
-    absent: bool = False
-
-
-class Wait(_Part, kw_only=True, frozen=True):
-    """How long to wait: at a place in the response, in `unit`, or a fixed number of seconds."""
-
-    at: Texts = ()
-    header: str = ""
-    pattern: str = ""
-    unit: Unit = "seconds"
-    seconds: int = 0
-
-
-class Rule(_Part, kw_only=True, frozen=True):
-    """What a response means. `when` is joined by "and"; `request`: the kinds of request (default: token requests).
-
-    At the API: `renewing_helps` is whether a new access token can cure it, `repeatable` whether the provider has done
-    nothing, so that a POST may be sent again. `scopes` and `claims`: what the provider asks the person for.
-    """
-
-    means: Meaning
-    request: Request | tuple[Request, ...] = TOKEN_REQUESTS
-    status: int | tuple[int, ...] = ()
-    when: tuple[Condition, ...] = ()
-    wait: Wait | None = None
-    scopes: Place | None = None
-    claims: Place | None = None
-    renewing_helps: bool = True
-    repeatable: bool = True
-
-
-class ErrorBody(_Part, kw_only=True, frozen=True):
-    """Where the code and the text stand in an error body, at any status. JSON pointers; the first that is there."""
-
-    code: Texts = ()
-    text: Texts = ()
-
-
-class Authorization(_Part, kw_only=True, frozen=True):
+class Authorization(Part, kw_only=True, frozen=True):
     """The authorization request. `names`: our parameter → theirs, or null to leave it out.
 
     `parameters` replace ours of the same name; they may hold {client_id}, {redirect_uri} and {scope}.
@@ -116,8 +29,8 @@ class Authorization(_Part, kw_only=True, frozen=True):
     parameters: Mapping[str, str] = {}
 
 
-class TokenRequest(_Part, kw_only=True, frozen=True):
-    """Token requests. `names` as above. Values may hold {client_id}, {redirect_uri} and {scope}.
+class TokenRequest(Part, kw_only=True, frozen=True):
+    """Token requests. `names` as above. Values may hold {client_id}, {redirect_uri} and {scope}; for a code, {state}.
 
     `parameters` go with every one, the others with one kind of request alone; "" leaves a parameter out.
     """
@@ -133,15 +46,21 @@ class TokenRequest(_Part, kw_only=True, frozen=True):
     redirect_uri: str = ""
 
 
-class Lifetime(_Part, kw_only=True, frozen=True):
-    """Where a lifetime stands, and in which unit. `most`: seconds that are believable; more is read as milliseconds."""
+class Lifetime(Part, kw_only=True, frozen=True):
+    """Where a lifetime stands, and in which unit. `most`: seconds that are believable; more is read as milliseconds.
 
-    at: Texts
+    `never`: figures by which the provider says that the token doesn't expire. `in_token`: the access token is a JWT,
+    and its claim `exp` is the end. That is the provider's word to us, and proves nothing to anybody else.
+    """
+
+    at: Texts = ()
     unit: Unit = "seconds"
     most: int = 0
+    never: int | tuple[int, ...] = ()
+    in_token: bool = False
 
 
-class TokenAnswer(_Part, kw_only=True, frozen=True):
+class TokenAnswer(Part, kw_only=True, frozen=True):
     """Members of a token response: our name → JSON pointers to theirs. `refresh`: where a refresh differs.
 
     `keep`: values of the response that calls need, by name; `assumed_lifetime`: seconds, where the provider tells none.
@@ -155,19 +74,29 @@ class TokenAnswer(_Part, kw_only=True, frozen=True):
     keep: Mapping[str, str] = {}
 
 
-class KeptParameter(_Part, kw_only=True, frozen=True):
+class KeptParameter(Part, kw_only=True, frozen=True):
     """A parameter of the callback that calls need. `pattern`: what a value looks like, as a whole."""
 
     pattern: str = r"[A-Za-z0-9._-]{1,100}"
 
 
-class Callback(_Part, kw_only=True, frozen=True):
+class Signature(Part, kw_only=True, frozen=True):
+    """A keyed hash in the callback: HMAC-SHA256 of its other parameters, sorted by name, with the client secret.
+
+    `parameter`: the one that holds it, in hexadecimal. `without`: parameters that it doesn't cover.
+    """
+
+    parameter: str
+    without: tuple[str, ...] = ()
+
+
+class Callback(Part, kw_only=True, frozen=True):
     """The authorization response. `code`: names of the parameter with the code. `scopes`: that of granted scopes,
     which counts if the token answer names none.
 
     `token_host`: the parameter that names the server where the code is to be redeemed, and tokens renewed and revoked.
     It is believed if the registry's *Hosts of that base URL* allow it. `posted`: the response comes by POST
-    (response_mode=form_post).
+    (response_mode=form_post). `signature`: without it, or with a wrong one, the code is not redeemed.
     """
 
     code: Texts = "code"
@@ -175,39 +104,62 @@ class Callback(_Part, kw_only=True, frozen=True):
     keep: Mapping[str, KeptParameter] = {}
     token_host: str = ""
     posted: bool = False
+    signature: Signature | None = None
 
 
-class IdToken(_Part, kw_only=True, frozen=True):
+class IdToken(Part, kw_only=True, frozen=True):
     """Exceptions for id tokens. `issuers`: also accepted; {tenantid} stands for the claim `tid`."""
 
     nonce: bool = True
     issuers: tuple[str, ...] = ()
 
 
-class Scopes(_Part, kw_only=True, frozen=True):
+class Scopes(Part, kw_only=True, frozen=True):
     """Scopes by other names.
 
     `aliases`: scope → what the provider calls it in its answers. `implies`: scope → scopes that it includes.
     `shown_by_refresh_token`: granted if a refresh token came. `never_listed`: granted without being named.
+    `prefixes`: a scope with one of these and the same without it are one. `ignore_case`: so are A and a.
     """
 
     aliases: Mapping[str, Texts] = {}
     implies: Mapping[str, Texts] = {}
     shown_by_refresh_token: tuple[str, ...] = ("offline_access",)
     never_listed: tuple[str, ...] = ()
+    prefixes: tuple[str, ...] = ()
+    ignore_case: bool = False
 
-    def granted(self, listed: Iterable[str], *, has_refresh_token: bool) -> set[str]:
-        """All scopes that were granted, if the provider lists these."""
-        granted = {*listed, *self.never_listed}
-        granted |= {scope for scope, names in self.aliases.items() if granted & {*texts(names)}}
-        if has_refresh_token:
-            granted |= {*self.shown_by_refresh_token}
-        while implied := {one for scope in granted for one in texts(self.implies.get(scope, ()))} - granted:
-            granted |= implied
-        return granted
+    def missing(self, requested: Iterable[str], listed: Iterable[str], *, has_refresh_token: bool) -> set[str]:
+        """Those of the requested scopes that were not granted, if the provider lists these."""
+        named = {*listed, *self.never_listed, *(self.shown_by_refresh_token if has_refresh_token else ())}
+        granted = {self.plain(scope) for scope in named}
+        aliases = {ours: {self.plain(name) for name in texts(theirs)} for ours, theirs in self.aliases.items()}
+        granted |= {self.plain(ours) for ours, theirs in aliases.items() if granted & theirs}
+        implied = {self.plain(scope): {self.plain(each) for each in texts(of)} for scope, of in self.implies.items()}
+        while more := {each for scope in granted for each in implied.get(scope, ())} - granted:
+            granted |= more
+        return {scope for scope in requested if self.plain(scope) not in granted}
+
+    def our_name(self, scope: str, ours: Iterable[str]) -> str:
+        """The name by which a scope is asked for, where the provider's answers have another. `ours`: all we know."""
+        for name, theirs in self.aliases.items():
+            if scope in texts(theirs):
+                return name
+        return next((name for name in ours if self.plain(name) == self.plain(scope)), scope)
+
+    @property
+    def has_spellings(self) -> bool:
+        """Whether one scope may be spelled in several ways."""
+        return bool(self.prefixes) or self.ignore_case
+
+    def plain(self, scope: str) -> str:
+        """One spelling for all of the same scope."""
+        for prefix in self.prefixes:
+            scope = scope.removeprefix(prefix)
+        return scope.casefold() if self.ignore_case else scope
 
 
-class Lookup(_Part, kw_only=True, frozen=True):
+class Lookup(Part, kw_only=True, frozen=True):
     """A request after the sign-in, with the new access token, for a value that calls need: a site, tenant, data centre.
 
     `rows`: JSON pointer to the list of choices ("": the response itself). `value` and `label`: pointers in a row; ""
@@ -227,7 +179,7 @@ class Lookup(_Part, kw_only=True, frozen=True):
     also: Mapping[str, str] = {}
 
 
-class Exchange(_Part, kw_only=True, frozen=True):
+class Exchange(Part, kw_only=True, frozen=True):
     """Exchange the access token for one that lives longer. Parameters may hold {access_token} and our credentials.
 
     Without `url`, at the token URL.
@@ -238,7 +190,7 @@ class Exchange(_Part, kw_only=True, frozen=True):
     parameters: Mapping[str, str] = {}
 
 
-class SelfRenewal(_Part, kw_only=True, frozen=True):
+class SelfRenewal(Part, kw_only=True, frozen=True):
     """Renewal of an access token with itself, where there is no refresh token. `not_before`: seconds of its age.
 
     Without `url`, at the token URL.
@@ -250,38 +202,56 @@ class SelfRenewal(_Part, kw_only=True, frozen=True):
     not_before: int = 0
 
 
-class Limits(_Part, kw_only=True, frozen=True):
-    """Limits. `renewals` in `seconds` per sign-in; `wait`: where a 429 says how long, if not in Retry-After."""
+class Limits(Part, kw_only=True, frozen=True):
+    """Limits. `renewals` in `seconds` per sign-in; `wait`: where a 429 says how long, if not in Retry-After.
+
+    Renewals ahead of callers: so many `ahead_at_once` by each worker, and `ahead_per_second` by all of them together.
+    """
 
     renewals: int = 0
     seconds: int = 0
+    ahead_at_once: int = 2
+    ahead_per_second: int = 20
     wait: tuple[Wait, ...] = ()
 
 
-class Calls(_Part, kw_only=True, frozen=True):
-    """What each call carries beside the token. Header and query values may hold {name} of a kept value."""
+class Calls(Part, kw_only=True, frozen=True):
+    """What each call carries beside the token. Header and query values may hold {name} of a kept value.
+
+    A query value may also hold {access_token_hmac}: HMAC-SHA256 of the access token with the client secret, in
+    hexadecimal. Such a parameter goes with userinfo and lookups, too.
+    """
 
     parameters: Mapping[str, str] = {}
     token_parameter: str = ""
 
 
-class Paging(_Part, kw_only=True, frozen=True):
+class Paging(Part, kw_only=True, frozen=True):
     """How a list continues.
 
     `link`: the header Link. `next_url`: `next` leads to an address. `cursor`: `next` leads to a value for `parameter`.
-    `offset` and `page`: `parameter` counts rows or pages, from `first`. `more`: pointer to whether there is more.
+    `last_row`: `next` leads to such a value in the last row of the page. `offset` and `page`: `parameter` counts rows
+    (from 0) or pages (from 1), or from `first`. `more`: pointer to whether there is more.
+    `next_header`: the header that holds the address or the cursor. `pages_header`: the one that counts all pages.
     """
 
-    style: Literal["link", "next_url", "cursor", "offset", "page", "none"]
+    style: Literal["link", "next_url", "cursor", "last_row", "offset", "page", "none"]
     next: Texts = ()
+    next_header: str = ""
     parameter: str = ""
     more: str = ""
-    first: int = 1
+    pages_header: str = ""
+    first: int | None = None
     size_parameter: str = ""
     size: int = 0
 
+    @property
+    def start(self) -> int:
+        """The position of the first page: `first`, else 0 for rows and 1 for pages."""
+        return self.first if self.first is not None else int(self.style != "offset")
 
-class ProviderProfile(_Part, kw_only=True, frozen=True):
+
+class ProviderProfile(Part, kw_only=True, frozen=True):
     """How one provider departs from the RFCs. An empty profile departs in nothing."""
 
     rules: tuple[Rule, ...] = ()
@@ -299,6 +269,8 @@ class ProviderProfile(_Part, kw_only=True, frozen=True):
     limits: Limits = Limits()
     calls: Calls = Calls()
     paging: Paging | None = None
+    # Name of a kept value → what the provider tells → what is kept. "*": anything else, also if nothing is told.
+    value_maps: Mapping[str, Mapping[str, str]] = {}
 
     def addresses(self) -> list[str]:
         """URLs that receive a person's token. Placeholders may stand in their paths and queries only."""
@@ -310,10 +282,12 @@ class ProviderProfile(_Part, kw_only=True, frozen=True):
         looked_up = {name for lookup in self.lookups for name in (lookup.name, *lookup.also)}
         return {*self.callback.keep, *self.token_answer.keep, *looked_up}
 
+    def mapped(self, name: str, value: str) -> str:
+        """What is kept of a value that the provider tells; "" if the map of this name doesn't have it."""
+        if name not in self.value_maps:
+            return value
+        values = self.value_maps[name]
+        return values.get(value, values.get("*", ""))
+
 
 STANDARD = ProviderProfile()
-
-
-def texts(value: Texts) -> tuple[str, ...]:
-    """One text or several, as several."""
-    return (value,) if isinstance(value, str) else value

@@ -6,18 +6,34 @@ from typing import Any
 
 import msgspec
 
-from foundation.oauth_client.provider_profile.format import STANDARD, ProviderProfile, Rule, texts
+from foundation.exceptions import Explained
+from foundation.oauth_client.provider_profile.format import STANDARD, ProviderProfile
+from foundation.oauth_client.provider_profile.rule_format import Rule, texts
 
 LONGEST_PATTERN = 300
+LONGEST_LIMIT = 2 * 86_400  # seconds, for which successful renewals are in the journal
 OURS = ("state", "code_challenge", "code_challenge_method", "nonce", "request", "request_uri")  # never overridden
 VALUE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,59}")
 RESERVED_VALUES = frozenset(
-    {"client_id", "client_secret", "access_token", "refresh_token", "token", "account_id", "code", "redirect_uri"}
+    {
+        "client_id",
+        "client_secret",
+        "access_token",
+        "refresh_token",
+        "token",
+        "account_id",
+        "code",
+        "redirect_uri",
+        "state",
+        "access_token_hmac",
+    }
 )
 
 
-class BadProfile(ValueError):
+class BadProfile(Explained, ValueError):
     """An invalid profile. The message is a sentence for the administrator, and quotes names, never values."""
+
+    message = "The provider profile can't be understood."
 
 
 def parse_profile(raw: object) -> ProviderProfile:
@@ -49,6 +65,15 @@ def find_faults(profile: ProviderProfile) -> Iterator[str]:
     for names in (profile.authorization.names, profile.authorization.parameters, profile.token_request.names):
         if ours := sorted(set(names) & set(OURS)):
             yield f"Keyrack sets this itself: {', '.join(ours)}."
+    if profile.limits.seconds > LONGEST_LIMIT:
+        yield "Renewals are counted for two days at most (172800 seconds)."
+    if min(profile.limits.ahead_at_once, profile.limits.ahead_per_second) < 1:
+        yield "At least one renewal ahead has to be possible at once, and one per second."
+    yield from _paging_faults(profile)
+    if profile.callback.signature and not profile.callback.signature.parameter:
+        yield "The signature of a callback needs the name of its parameter."
+    if unknown := sorted(set(profile.value_maps) - profile.kept_values() - {profile.callback.token_host}):
+        yield f"There is a map for “{unknown[0]}”, which isn’t a kept value."
     for name in profile.kept_values():
         if not VALUE_NAME.fullmatch(name) or name in RESERVED_VALUES:
             yield f"“{name}” can’t be the name of a kept value."
@@ -66,9 +91,19 @@ def _pointers(profile: ProviderProfile) -> Iterator[str]:
     yield from (*texts(profile.error.code), *texts(profile.error.text), *answer.keep.values())
 
 
+def _paging_faults(profile: ProviderProfile) -> Iterator[str]:
+    paging = profile.paging
+    if paging and paging.style == "last_row" and not (paging.parameter and paging.next):
+        yield "Paging by the last row needs “next”, a pointer into a row, and “parameter”."
+    if paging and paging.next_header and paging.style not in {"next_url", "cursor"}:
+        yield "“next_header” is for the styles next_url and cursor."
+
+
 def _rule_faults(rule: Rule) -> Iterator[str]:
     if not rule.when and rule.status == ():
         yield f"A rule that means “{rule.means}” has neither a status nor a condition, and would always apply."
+    if rule.ambiguous and rule.means != "sign_in_over":
+        yield "Only a rule that means “sign_in_over” can be ambiguous."
     for condition in rule.when:
         if sum((bool(condition.at), bool(condition.header), condition.text)) != 1:
             yield "A condition looks at one thing: “at”, “header” or “text”."

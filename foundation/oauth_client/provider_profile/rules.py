@@ -3,7 +3,6 @@
 Knows neither which error class a meaning becomes nor what follows from it. Opens no socket.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,11 +11,11 @@ from email.utils import parsedate_to_datetime
 
 from requests import Response
 
-from foundation.oauth_client import json_pointers
-from foundation.oauth_client.provider_profile.format import (
+from foundation.oauth_client import json_pointers, response_bodies
+from foundation.oauth_client.provider_profile.format import ProviderProfile
+from foundation.oauth_client.provider_profile.rule_format import (
     Condition,
     Place,
-    ProviderProfile,
     Request,
     Rule,
     Wait,
@@ -25,6 +24,11 @@ from foundation.oauth_client.provider_profile.format import (
 
 LONGEST_TEXT = 20_000  # characters of a body that patterns are searched for in
 LONGEST_WAIT = 86400.0  # seconds
+# With a zone, in ISO 8601 or as HTTP has it.
+A_MOMENT = (
+    r"\d{4}-\d\d-\d\d[T ].{5,20}(Z|[+-]\d\d:?\d\d)"
+    r"|[A-Z][a-z]{2}, \d{1,2} [A-Z][a-z]{2} \d{4} [0-9:]{8} (GMT|[+-]\d{4})"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,14 +45,14 @@ def reply_of(response: Response, document: object = None) -> Reply:
     """The reply of a response whose body has been read. `document`: the body, if it was parsed already."""
     text = response.content[: 4 * LONGEST_TEXT].decode("utf-8", "replace")[:LONGEST_TEXT]
     if document is None:
-        document = json_of(response.content)
+        document = json_of(response.content, response.headers.get("Content-Type", ""))
     return Reply(status=response.status_code, headers=response.headers, document=document, text=text)
 
 
-def json_of(content: bytes) -> object:
+def json_of(content: bytes, content_type: str = "") -> object:
     try:
-        return json.loads(content)
-    except (ValueError, RecursionError):
+        return response_bodies.parse_json(content, content_type)
+    except ValueError:
         return None
 
 
@@ -84,7 +88,7 @@ def _fits(condition: Condition, value: object) -> bool:
             re.search(condition.matches, str(value)[:LONGEST_TEXT], re.IGNORECASE)
         )
     if condition.equals == ():
-        return True
+        return value not in ({}, [])
     expected = condition.equals if isinstance(condition.equals, tuple) else (condition.equals,)
     return any(value == each and isinstance(value, bool) == isinstance(each, bool) for each in expected)
 
@@ -133,6 +137,24 @@ def seconds_from(text: str, unit: str) -> float | None:
         return None
     number = number / 1000 if unit.endswith("milliseconds") else number
     return number - datetime.now(UTC).timestamp() if unit.startswith("epoch") else number
+
+
+def seconds_until(value: object) -> float | None:
+    """Seconds until a moment that can be read in one way only and is still to come; None for anything else.
+
+    That is ISO 8601 or a date of HTTP, both with a zone, or the time since 1970 in seconds (ten digits) or
+    milliseconds (thirteen).
+    """
+    text = str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
+    if re.fullmatch(r"[12][0-9]{9}(\.[0-9]+)?", text):
+        seconds = seconds_from(text, "epoch_seconds")
+    elif re.fullmatch(r"[12][0-9]{12}", text):
+        seconds = seconds_from(text, "epoch_milliseconds")
+    elif re.fullmatch(A_MOMENT, text):
+        seconds = seconds_from(text, "date")
+    else:
+        return None
+    return seconds if seconds and seconds > 0 else None
 
 
 def _moment(text: str) -> datetime | None:

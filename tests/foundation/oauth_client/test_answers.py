@@ -3,14 +3,17 @@
 import json
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 
 import pytest
+import time_machine
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from foundation.oauth_client import answers
-from foundation.oauth_client.answers import MAX_LIFETIME, TokenAnswer
+from foundation.oauth_client.answers import TokenAnswer
 from foundation.oauth_client.errors import OAuthError, Refused, Unusable
+from foundation.oauth_client.lifetimes import MAX_LIFETIME
 from tests.foundation.oauth_client.responses import response
 
 FINE = {"access_token": "a", "token_type": "Bearer"}
@@ -47,10 +50,17 @@ def test_no_secret_is_in_the_repr() -> None:
         ("3600.0", 3600),
         (" 60 ", 60),
         (59.9, 59),
-        (0, 0),
-        ("0", 0),
-        (-5, 0),
-        ("-5", 0),
+        ("PT1H", 3600),
+        ("P60D", 5184000),
+        ("P1DT30M", 88200),
+        ("3599s", 3599),
+        ("3599.5 seconds", 3599),
+        (0, None),  # VK, Mailchimp: never
+        ("0", None),
+        (-1, None),
+        ("-5", None),
+        ("P", None),
+        ("60m", None),  # minutes or months?
         (None, None),
         ("", None),
         ("abc", None),
@@ -62,7 +72,7 @@ def test_no_secret_is_in_the_repr() -> None:
         ({}, None),
         (10**18, MAX_LIFETIME),
         (10**400, MAX_LIFETIME),
-        (-(10**400), 0),
+        (-(10**400), None),
         ("1e400", MAX_LIFETIME),
     ],
 )
@@ -70,9 +80,43 @@ def test_a_lifetime_in_any_shape_is_seconds_or_none(value: object, understood: i
     assert read({**FINE, "expires_in": value}).expires_in == understood
 
 
-@pytest.mark.parametrize(("literal", "understood"), [(b"1e400", MAX_LIFETIME), (b"NaN", None), (b"-Infinity", 0)])
+@pytest.mark.parametrize(("literal", "understood"), [(b"1e400", MAX_LIFETIME), (b"NaN", None), (b"-Infinity", None)])
 def test_numbers_that_json_forbids_do_not_lose_the_token(literal: bytes, understood: int | None) -> None:
     assert read_raw(b'{"access_token": "a", "expires_in": ' + literal + b"}").expires_in == understood
+
+
+NOW = datetime(2026, 11, 29, 12, 0, tzinfo=UTC)
+IN_AN_HOUR = NOW + timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("members", "understood"),
+    [
+        ({"expires_at": int(IN_AN_HOUR.timestamp())}, 3600),
+        ({"expires_at": str(int(IN_AN_HOUR.timestamp() * 1000))}, 3600),
+        ({"expires_at": IN_AN_HOUR.isoformat()}, 3600),
+        ({"expires_on": "2026-11-29T14:00:00+01:00"}, 3600),
+        ({"expires_in": "2026-11-29T13:00:00.000Z"}, 3600),
+        ({"expires_in": 60, "expires_at": int(IN_AN_HOUR.timestamp())}, 60),
+        ({"expires_in": int(IN_AN_HOUR.timestamp())}, 3600),
+        ({"expires_in": str(int(IN_AN_HOUR.timestamp() * 1000))}, 3600),
+        ({"expires": 5184000}, 5184000),  # Stack Exchange
+        ({"expires": int(IN_AN_HOUR.timestamp())}, 3600),
+        ({".expires": "Sun, 29 Nov 2026 13:00:00 GMT"}, 3600),  # ASP.NET
+        ({"accessTokenExpiresAt": IN_AN_HOUR.isoformat()}, 3600),
+        ({"expireIn": 7200}, 7200),  # DingTalk
+        ({"expiry": 3600}, None),
+        ({"expires_at": "2026-11-29T13:00:00"}, None),  # of which zone?
+        ({"expires_at": "2026-11-29T11:00:00Z"}, None),
+        ({"expires_at": 3600}, None),
+        ({"expires_at": "soon"}, None),
+    ],
+)
+def test_a_moment_in_place_of_a_lifetime_is_read_if_it_can_mean_one_thing(
+    members: dict[str, object], understood: int | None
+) -> None:
+    with time_machine.travel(NOW, tick=False):
+        assert read({**FINE, **members}).expires_in == understood
 
 
 def test_a_missing_lifetime_is_not_told() -> None:
@@ -95,7 +139,7 @@ def test_a_refresh_lifetime_of_zero_means_no_end() -> None:
         ("a,b", ("a", "b")),
         ("a, b  c", ("a", "b", "c")),
         (["a", "b"], ("a", "b")),
-        ("", ()),
+        ("", None),
         ([], ()),
         (["a", 1, None], ("a",)),
         (None, None),

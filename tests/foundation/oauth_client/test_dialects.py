@@ -1,6 +1,7 @@
 """Every shape of revocation that providers are known to want, sent as they want it and read as they mean it."""
 
 import base64
+import hmac
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -170,6 +171,16 @@ SHAPES = {
         url="/v22.0/{account_id}/permissions",
         call="DELETE /v22.0/acct_7/permissions",
         authorization=BEARER,
+    ),
+    "DELETE as the person of the account, with a hash of the token": Shape(
+        request=BY_BEARER
+        | NO_HINT
+        | ACCESS_ONLY
+        | {"method": "DELETE", "body": "query", "token_field": "", "fields": {"proof": "{access_token_hmac}"}},
+        url="/v22.0/{account_id}/permissions",
+        call="DELETE /v22.0/acct_7/permissions",
+        authorization=BEARER,
+        query=f"proof={hmac.new(SECRET.encode(), ACCESS.encode(), 'sha256').hexdigest()}",
     ),
     "as the person, the status says it": Shape(
         request=BY_BEARER | ACCESS_ONLY | {"body": "none", "ok_statuses": [200]}, authorization=BEARER

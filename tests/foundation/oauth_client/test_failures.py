@@ -135,7 +135,8 @@ def test_an_error_that_is_no_code_is_not_repeated(error: object) -> None:
         ("-1", None),
         ("soon", None),
         ("", None),
-        ("1.5", None),
+        ("1.5", 1.5),
+        ("30s", 30.0),
         ("٣", None),
     ],
 )

@@ -252,9 +252,22 @@ def test_a_document_without_an_issuer_is_none(named: object, provider: HostileSe
 
 
 def test_a_document_without_a_token_endpoint_is_named_as_such(provider: HostileServer) -> None:
-    provider.on(f"GET {OPENID}").answer(json=document(provider.url, token_endpoint=None))
+    provider.on(f"GET {OPENID}").answer(json=document(provider.url, token_endpoint=None, authorization_endpoint=None))
     with pytest.raises(Unusable, match="no_token_endpoint: the document names no token endpoint"):
         metadata.discover(provider.url)
+
+
+def test_what_a_document_without_a_token_endpoint_names_is_used(provider: HostileServer) -> None:
+    provider.on(f"GET {OPENID}").answer(json=document(provider.url, token_endpoint=None))
+    found = metadata.discover(provider.url)
+    assert found.token_url == ""
+    assert found.authorization_url == f"{provider.url}/authorize"
+
+
+def test_a_document_with_a_token_endpoint_is_preferred(provider: HostileServer) -> None:
+    provider.on(AUTHORIZATION_SERVER).answer(json=document(provider.url, token_endpoint=None))
+    provider.on(f"GET {OPENID}").answer(json=document(provider.url))
+    assert metadata.discover(provider.url).token_url
 
 
 def test_a_slash_too_many_is_named_as_such(provider: HostileServer) -> None:
@@ -266,7 +279,6 @@ def test_a_slash_too_many_is_named_as_such(provider: HostileServer) -> None:
 @pytest.mark.parametrize(
     ("changes", "kind"),
     [
-        ({"token_endpoint": None}, Unusable),
         ({"token_endpoint": 5}, Unusable),
         ({"token_endpoint": "javascript:alert(1)"}, Misconfigured),
         ({"revocation_endpoint": "https://user@p.example/"}, Misconfigured),

@@ -15,7 +15,7 @@ from foundation.oauth_client.provider_profile import (
     seconds_to_wait,
     value_at,
 )
-from foundation.oauth_client.provider_profile.format import Place, Wait
+from foundation.oauth_client.provider_profile.rule_format import Place, Wait
 
 NOW = datetime(2026, 11, 29, 12, 0, tzinfo=UTC)
 
@@ -45,6 +45,11 @@ def rule_for(rules: list[dict[str, object]], reply: Reply, request: str = "refre
         ({"callback": {"keep": {"access_token": {}}}}, "can’t be the name of a kept value"),
         ({"exchange": {"url": "https://{site}.example/token"}}, "a placeholder before its path"),
         ({"self_renewal": {"url": "/token"}}, "isn’t an address"),
+        ({"value_maps": {"dc": {"a": "b"}}}, "There is a map for “dc”, which isn’t a kept value."),
+        ({"paging": {"style": "last_row", "next": "/id"}}, "Paging by the last row needs"),
+        ({"paging": {"style": "page", "next_header": "X"}}, "is for the styles next_url and cursor."),
+        ({"callback": {"signature": {"parameter": ""}}}, "needs the name of its parameter."),
+        ({"rules": [{"means": "wait", "status": 400, "ambiguous": True}]}, "can be ambiguous."),
     ],
 )
 def test_what_cannot_work_is_refused_in_a_sentence(raw: object, sentence: str) -> None:

@@ -1,18 +1,21 @@
 """Requests in a provider's own form, as its profile says, at a server that records them."""
 
 import base64
+import hmac
 import json
 from collections.abc import Callable
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from foundation.oauth_client import client, provider_requests
+from foundation.oauth_client import client, dialects, provider_requests, revocation, signatures
 from foundation.oauth_client.answers import TokenAnswer
 from foundation.oauth_client.errors import Refused, Unusable
 from foundation.oauth_client.provider_profile import parse_profile
+from foundation.oauth_client.provider_profile.format import Signature
 from foundation.oauth_client.provider_requests import Choice
 from foundation.oauth_client.registration import Registration
+from foundation.oauth_client.revocation import GrantTokens
 from tests.servers.hostile import HostileServer
 
 Register = Callable[..., Registration]
@@ -112,6 +115,64 @@ def test_another_redirect_uri_and_the_client_id_beside_basic(register: Register,
     assert call.headers["authorization"].startswith("Basic ")
 
 
+def test_a_token_request_can_repeat_the_state(register: Register, provider: HostileServer) -> None:
+    provider.on("POST /token").always(json=TOKEN)
+    profile = parse_profile({"token_request": {"code_parameters": {"state": "{state}"}}})
+    client.exchange(
+        register(profile=profile), code="c", redirect_uri=REDIRECT, code_verifier="v" * 43, state="CANARY-state"
+    )
+    client.refresh(register(profile=profile), refresh_token="r")
+    assert [call.form.get("state") for call in provider.calls] == ["CANARY-state", None]
+
+
+def test_a_hash_of_the_access_token_goes_with_userinfo_lookups_and_revocations(
+    register: Register, provider: HostileServer
+) -> None:
+    provider.on("GET /me").always(json={"id": "7"})
+    provider.on("GET /sites").always(json=[{"id": "s-1"}])
+    provider.on("DELETE /7/permissions").always(json={"success": True})
+    proof = {"appsecret_proof": "{access_token_hmac}", "v": "2"}
+    lookup = {"name": "site", "url": f"{provider.url}/sites", "value": "/id"}
+    ours = register(
+        profile=parse_profile({"calls": {"parameters": proof}, "lookups": [lookup]}),
+        userinfo_url=f"{provider.url}/me?fields=id",
+        revocation_url=f"{provider.url}/{{account_id}}/permissions",
+    )
+    client.userinfo(ours, "CANARY-access")
+    provider_requests.look_up(ours, ours.profile.lookups[0], "CANARY-access")
+    dialect = dialects.parse_dialect(
+        {
+            "method": "DELETE", "client_authentication": "bearer", "body": "query", "token_field": "", "hint": False,
+            "send": ["access_token"], "fields": {"appsecret_proof": "{access_token_hmac}"},
+        }
+    )  # fmt: skip
+    revocation.revoke(ours, GrantTokens(access_token="CANARY-access", account_id="7"), "access_token", dialect)
+    digest = hmac.new(b"CANARY-client-secret", b"CANARY-access", "sha256").hexdigest()
+    assert [call.query for call in provider.calls] == [
+        f"fields=id&appsecret_proof={digest}",
+        f"appsecret_proof={digest}",
+        f"appsecret_proof={digest}",
+    ]
+
+
+# Printed in the documentation of public clients, with the secret “hush”.
+SIGNED = [
+    ("4712bf92ffc2917d15a2f5a273e39f0116667419aa4b6ac0b3baaf26fa3c4d20", {}),
+    ("700e2dadb827fcc8609e9d5ce208b2e9cdaab9df07390d2cbca10d7c328fc4bf", {"state": "0.6784241404160823"}),
+]
+
+
+@pytest.mark.parametrize(("digest", "more"), SIGNED)
+def test_a_callback_is_signed_as_shopify_signs_it(digest: str, more: dict[str, str]) -> None:
+    callback = {
+        "code": "0907a61c0c8d55e99db179b68161bc00", "shop": "some-shop.myshopify.com", "timestamp": "1337178173",
+        "hmac": digest, **more,
+    }  # fmt: skip
+    signature = Signature(parameter="hmac")
+    assert signatures.is_signed(callback, signature, "hush")
+    assert not signatures.is_signed({**callback, "shop": "other"}, signature, "hush")
+
+
 def test_basic_credentials_can_be_sent_as_they_are(register: Register, provider: HostileServer) -> None:
     provider.on("POST /token").always(json=TOKEN)
     exchange(register(client_secret="a/b+c=%d", client_authentication="client_secret_basic_unencoded"))
@@ -197,3 +258,14 @@ def test_a_lookup_of_one_object_has_one_choice(register: Register, provider: Hos
     )
     choices = provider_requests.look_up(ours, ours.profile.lookups[0], "CANARY-access")
     assert choices == [Choice(value="us7", label="us7")]
+
+
+def test_a_choice_that_the_map_of_the_profile_does_not_have_is_none(
+    register: Register, provider: HostileServer
+) -> None:
+    provider.on("GET /me").always(json=[{"region": "EU", "kind": "a"}, {"region": "MARS", "kind": "b"}])
+    lookup = {"name": "host", "url": f"{provider.url}/me", "value": "/region", "also": {"kind": "/kind"}}
+    maps = {"host": {"EU": "api.eu.example"}, "kind": {"b": "B"}}
+    ours = register(profile=parse_profile({"lookups": [lookup], "value_maps": maps}))
+    choices = provider_requests.look_up(ours, ours.profile.lookups[0], "CANARY-access")
+    assert choices == [Choice(value="api.eu.example", label="api.eu.example", also={"kind": ""})]

@@ -31,7 +31,9 @@ def test_the_token_travels_in_the_body_with_its_hint(hint: str, register: Regist
         {"status": 200},
         {"status": 204},
         {"text": "<html>Whatever"},
-        {"json": {"error": "ignored"}},
+        {"json": {"error": None, "status": "ok"}},
+        {"json": {"success": True, "errcode": 0, "revoked": True}},
+        {"json": {"error": "invalid_token"}},
         {"status": 400, "json": {"error": "invalid_token"}},
     ],
 )
@@ -53,6 +55,13 @@ def test_a_dead_token_is_confirmed(answer: dict[str, object], register: Register
         ({"status": 404}, Misconfigured, "http_404"),
         ({"status": 202}, Unusable, "http_202"),
         ({"close": True}, Unreachable, "connection_failed"),
+        ({"json": {"error": "invalid_client"}}, Misconfigured, "invalid_client"),
+        ({"json": {"error": "no_idea"}}, Unusable, "no_idea"),
+        ({"json": {"ok": False}}, Unusable, "unknown_error"),
+        ({"json": {"success": False, "message": "x"}}, Unusable, "http_200"),
+        ({"json": {"status": "error", "message": "Token not found"}}, Unusable, "http_200"),
+        ({"json": {"errcode": 40001, "errmsg": "x"}}, Unusable, "http_200"),
+        ({"json": {"revoked": False}}, Unusable, "http_200"),
     ],
 )
 def test_other_responses_raise_the_right_error(

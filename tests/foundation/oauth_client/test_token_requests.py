@@ -1,5 +1,6 @@
 """Extensions of token requests that providers require: extra parameters, and another URL for renewals."""
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from foundation.oauth_client import client
 from foundation.oauth_client.answers import TokenAnswer
 from foundation.oauth_client.client import Registration
-from foundation.oauth_client.errors import Unreachable
+from foundation.oauth_client.errors import Misconfigured, OAuthError, Unreachable
 from tests.servers.hostile import HostileServer
 
 Register = Callable[..., Registration]
@@ -53,3 +54,42 @@ def test_a_refresh_url_that_does_not_answer_is_not_replaced_by_the_token_url(
     with pytest.raises(Unreachable):
         client.refresh(register(refresh_url=f"{provider.url}/refresh"), refresh_token="r")
     assert not provider.calls_to("POST /token")
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        {"status": 415},
+        {"status": 400, "json": {"error": "invalid_request", "message": "Content-Type must be application/json"}},
+        {"status": 400, "text": "Unsupported media type: only application/json is supported"},
+    ],
+)
+def test_a_server_that_wants_json_gets_it(
+    refusal: dict[str, object], register: Register, provider: HostileServer
+) -> None:
+    provider.on("POST /token").answer(**refusal).answer(json=TOKEN)
+    answer = GRANTS["authorization_code"](register(client_authentication="client_secret_post"))
+    assert answer.access_token == "CANARY-access"
+    form, asked_again = provider.calls
+    assert asked_again.headers["content-type"] == "application/json"
+    assert json.loads(asked_again.body) == form.form
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [{"status": 400, "json": {"error": "invalid_grant"}}, {"status": 400, "text": "Bad JSON"}, {"status": 500}],
+)
+def test_no_other_refusal_is_asked_again(
+    refusal: dict[str, object], register: Register, provider: HostileServer
+) -> None:
+    provider.on("POST /token").answer(**refusal)
+    with pytest.raises(OAuthError):
+        GRANTS["refresh_token"](register())
+    assert len(provider.calls) == 1
+
+
+def test_a_server_that_wants_neither_is_asked_twice(register: Register, provider: HostileServer) -> None:
+    provider.on("POST /token").always(status=415)
+    with pytest.raises(Misconfigured, match="http_415"):
+        GRANTS["refresh_token"](register())
+    assert len(provider.calls) == 2

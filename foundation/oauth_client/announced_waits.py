@@ -1,0 +1,105 @@
+"""Waits, as servers announce them in headers and in bodies.
+
+Headers: `Retry-After` (RFC 9110 §10.2.3) and its variants in milliseconds; `RateLimit-Reset` in seconds, or
+`RateLimit: …;t=…` (draft-ietf-httpapi-ratelimit-headers); `X-RateLimit-Reset` in seconds, as a Unix time, or as a
+date, also of ISO 8601. Bodies: members that say it, or a sentence such as "Expected available in 35 seconds".
+"""
+
+import re
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from foundation.oauth_client import json_pointers
+from foundation.oauth_client.default_rules import TEXT_PLACES
+
+LONGEST_ASKED = 366 * 86_400.0  # seconds; any longer wait is treated the same
+UNIX_TIME = 1_000_000_000  # larger numbers are not a duration but a Unix time
+LONGEST_TEXT = 2000  # characters of a sentence
+
+WAITS = ("Retry-After", "X-Retry-After")
+WAITS_IN_MILLISECONDS = ("Retry-After-Ms", "X-Ms-Retry-After-Ms")
+REMAINING = ("RateLimit-Remaining", "X-RateLimit-Remaining", "X-Rate-Limit-Remaining")
+RESETS = (
+    "RateLimit-Reset", "X-RateLimit-Reset", "X-Rate-Limit-Reset", "X-RateLimit-Reset-After", "X-RateLimit-Retry-After",
+)  # fmt: skip
+WAITS_IN_BODIES = tuple(
+    f"{place}/{name}"
+    for place in ("", "/error", "/parameters", "/errors/0", "/errors/0/extensions", "/data", "/details")
+    for name in ("retry_after", "retryAfter", "retry_after_seconds", "retryAfterSeconds")
+)
+MILLISECONDS_IN_BODIES = ("/retry_after_ms", "/retryAfterMs", "/error/retry_after_ms", "/error/retryAfterMs")
+A_WAIT = re.compile(
+    r"\b(?:in|after|for|wait)(?: (?:about|another|at least))? (\d{1,7}(?:\.\d{1,9})?) ?"
+    r"(ms|milliseconds?|s|secs?|seconds?|minutes?|mins?|hours?)\b",
+    re.IGNORECASE,
+)
+UNITS = {"ms": 0.001, "mil": 0.001, "s": 1.0, "sec": 1.0, "min": 60.0, "hou": 3600.0}  # by their first letters
+
+
+def is_limited(status: int, headers: Mapping[str, str]) -> bool:
+    """Whether a rate limit is exceeded. Some servers send 403 for that."""
+    return status == 429 or (status == 403 and (is_used_up(headers) or "Retry-After" in headers))
+
+
+def is_used_up(headers: Mapping[str, str]) -> bool:
+    """Whether the headers say that no calls remain."""
+    remaining = [headers.get(name, "").strip() for name in REMAINING]
+    return "0" in remaining or bool(re.search(r";\s*r=0\b", headers.get("RateLimit", "")))
+
+
+def announced_wait(headers: Mapping[str, str]) -> float | None:
+    """Seconds that the headers ask for; None if they do not say."""
+    waits = [parse_seconds(headers.get(name, "")) for name in WAITS]
+    waits += [_thousandth(parse_seconds(headers.get(name, ""))) for name in WAITS_IN_MILLISECONDS]
+    if is_used_up(headers) or not any(wait is not None for wait in waits):
+        waits += [parse_seconds(headers.get(name, "")) for name in RESETS]
+        waits += [float(number) for number in re.findall(r";\s*t=([0-9]{1,9})\b", headers.get("RateLimit", ""))]
+    return max((wait for wait in waits if wait is not None), default=None)
+
+
+def wait_in_body(document: object) -> float | None:
+    """Seconds that the body of a refusal for a limit asks for; None if it does not say."""
+    waits = [_seconds_of(json_pointers.resolve(document, pointer)) for pointer in WAITS_IN_BODIES]
+    waits += [_thousandth(_seconds_of(json_pointers.resolve(document, each))) for each in MILLISECONDS_IN_BODIES]
+    if all(wait is None for wait in waits):
+        waits += [_wait_in_words(json_pointers.resolve(document, pointer)) for pointer in TEXT_PLACES]
+    return max((wait for wait in waits if wait is not None), default=None)
+
+
+def parse_seconds(text: str) -> float | None:
+    """Seconds from now, at most `LONGEST_ASKED`. None if the text is neither a duration nor a time."""
+    unlimited = parse_unlimited_seconds(text.strip())
+    return None if unlimited is None else min(unlimited, LONGEST_ASKED)
+
+
+def parse_unlimited_seconds(text: str) -> float | None:
+    if re.fullmatch(r"[0-9]{1,16}(\.[0-9]{1,9})?s?", text):
+        number = float(text.removesuffix("s"))
+        if number > UNIX_TIME * 100:  # in milliseconds
+            number /= 1000
+        return max(0.0, number - time.time()) if number > UNIX_TIME else number
+    parse = datetime.fromisoformat if re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T", text) else parsedate_to_datetime
+    with suppress(TypeError, ValueError, OverflowError, IndexError):
+        moment = parse(text)
+        return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
+    return None
+
+
+def _seconds_of(value: object) -> float | None:
+    is_figure = isinstance(value, str | int | float) and not isinstance(value, bool)
+    return parse_seconds(str(value)) if is_figure else None
+
+
+def _thousandth(seconds: float | None) -> float | None:
+    return None if seconds is None else seconds / 1000
+
+
+def _wait_in_words(value: object) -> float | None:
+    match = A_WAIT.search(value[:LONGEST_TEXT]) if isinstance(value, str) else None
+    if not match:
+        return None
+    unit = match[2].lower()
+    return float(match[1]) * UNITS.get(unit if unit in UNITS else unit[:3], 1.0)
