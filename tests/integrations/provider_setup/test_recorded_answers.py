@@ -1,5 +1,6 @@
 """Every shipped template at a server that plays its provider's documented answers."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 from urllib.parse import urlsplit
 
@@ -12,22 +13,16 @@ from foundation.oauth_client.errors import Misconfigured, OAuthError, Unreachabl
 from integrations import calls
 from integrations.connections import authorization, renewal
 from integrations.connections.revocations import delivery
-from integrations.models import (
-    Alias,
-    ApplicationRegistry,
-    AuthorizationAttempt,
-    HttpConnection,
-    OAuth2Credential,
-    Token,
-)
+from integrations.models import Alias, AuthorizationAttempt, Token
 from integrations.models.registry import GrantType
 from integrations.models.tokens import RevocationState, TokenState
 from integrations.provider_setup import from_template
 from tests import walks
+from tests.conftest import undone
 from tests.integrations.provider_setup import recorded_answers as recorded
 from tests.servers.hostile import HostileServer
 
-pytestmark = [pytest.mark.django_db]
+pytestmark = [pytest.mark.slow, pytest.mark.no_cover, pytest.mark.django_db]
 BY_CODE = [
     key
     for key in recorded.KEYS
@@ -35,16 +30,6 @@ BY_CODE = [
     and recorded.read_recording(key).definition.registry.get("default_grant_type", "")
     in {"", GrantType.AUTHORIZATION_CODE}
 ]
-
-
-def each(*path: str) -> list[tuple[str, int]]:
-    """Key and index of the recorded answers of one kind, of templates with a recorded sign-in."""
-    return [(key, index) for key, index in recorded.each(*path) if key in BY_CODE]
-
-
-def renewable(*path: str) -> list[tuple[str, int]]:
-    """The same, of providers that renew tokens."""
-    return [(key, index) for key, index in each(*path) if recorded.read_recording(key).is_renewable]
 
 
 def sign_in(browser: Client, key: str, server: HostileServer) -> tuple[recorded.Recording, Alias, Token]:
@@ -56,6 +41,7 @@ def sign_in(browser: Client, key: str, server: HostileServer) -> tuple[recorded.
         name: value for name, value in (recording.answer("callback", "good") or {}).items() if name != "state"
     }
     state = walks.begin(browser, alias)
+    parameters = recorded.as_signed(recorded.registry_of(alias), parameters, state)
     back = walks.come_back(browser, alias, state, **{"code": None if "code" not in parameters else "c", **parameters})
     assert back.status_code == 303, back.content
     attempt = AuthorizationAttempt.objects.get()
@@ -77,12 +63,17 @@ def make_due(token: Token) -> None:
     )
 
 
-def play_at_renewal(recording: recorded.Recording, server: HostileServer, alias: Alias, *path: str, index: int) -> None:
-    recorded.play(server, recorded.token_routes(recorded.registry_of(alias)), recording.answers(*path)[index])
-
-
-def renew(person: User, alias: Alias) -> Token:
+def renew(
+    person: User, recording: recorded.Recording, alias: Alias, server: HostileServer, kind: str, index: int
+) -> Token:
+    """Renew a token that is due, at a server that gives this recorded answer."""
+    make_due(Token.objects.get())
+    recorded.play(server, recorded.token_routes(recorded.registry_of(alias)), recording.answers("token", kind)[index])
     return renewal.current(person, walks.credential_of(alias))
+
+
+def state_of_token() -> str:
+    return Token.objects.get().state
 
 
 def test_most_templates_have_recorded_answers() -> None:
@@ -92,88 +83,60 @@ def test_most_templates_have_recorded_answers() -> None:
     assert len(BY_CODE) >= 80
 
 
-@pytest.mark.parametrize("key", BY_CODE)
-def test_a_person_signs_in_and_calls(key: str, amira: User, as_amira: Client, server: HostileServer) -> None:
-    recording, alias, token = sign_in(as_amira, key, server)
-    assert token.access_token
-    assert set(token.values) >= recorded.registry_of(alias).profile.kept_values() & set(
-        recording.answer("callback", "good") or {}
-    )
+# What follows a sign-in: each begins with the token of one, and leaves nothing to the next.
+
+
+def call_api(person: User, recording: recorded.Recording, alias: Alias, server: HostileServer) -> None:
     connection = recorded.connection_of(alias)
     if good := recording.answer("api", "good"):
+        token = Token.objects.with_registry().get()
         path = token.at_home(connection.connection_url).removeprefix(server.url).rstrip("/") + "/x"
         recorded.play(server, [f"GET {path}"], good)
-        assert calls.send(amira, connection, "GET", "x").status_code == good.get("status", 200)
+        assert calls.send(person, connection, "GET", "x").status_code == good.get("status", 200)
 
 
-@pytest.mark.parametrize(("key", "index"), renewable("token", "renewed"))
-def test_a_token_is_renewed(key: str, index: int, amira: User, as_amira: Client, server: HostileServer) -> None:
-    recording, alias, token = sign_in(as_amira, key, server)
-    make_due(token)
-    play_at_renewal(recording, server, alias, "token", "renewed", index=index)
-    renewed = renew(amira, alias)
-    assert renewed.version > token.version
+def a_token_is_renewed(
+    person: User, recording: recorded.Recording, alias: Alias, server: HostileServer, kind: str, index: int
+) -> None:
+    version = Token.objects.get().version
+    renewed = renew(person, recording, alias, server, kind, index)
+    assert renewed.version > version
     assert renewed.lives_for()
 
 
-@pytest.mark.parametrize(("key", "index"), renewable("token", "refused"))
-def test_a_dead_sign_in_is_known(key: str, index: int, amira: User, as_amira: Client, server: HostileServer) -> None:
-    recording, alias, token = sign_in(as_amira, key, server)
-    make_due(token)
-    play_at_renewal(recording, server, alias, "token", "refused", index=index)
+def a_dead_sign_in_is_known(
+    person: User, recording: recorded.Recording, alias: Alias, server: HostileServer, kind: str, index: int
+) -> None:
     with pytest.raises(renewal.NoUsableToken):
-        renew(amira, alias)
-    token.refresh_from_db()
-    assert token.state == TokenState.NEEDS_REAUTH
+        renew(person, recording, alias, server, kind, index)
+    assert state_of_token() == TokenState.NEEDS_REAUTH
     assert not recorded.registry_of(alias).misconfigured_code
 
 
-@pytest.mark.parametrize(("key", "index"), renewable("token", "wrong_registration"))
-def test_a_wrong_registration_ends_no_sign_in(
-    key: str, index: int, amira: User, as_amira: Client, server: HostileServer
+def a_wrong_registration_ends_no_sign_in(
+    person: User, recording: recorded.Recording, alias: Alias, server: HostileServer, kind: str, index: int
 ) -> None:
-    recording, alias, token = sign_in(as_amira, key, server)
-    make_due(token)
-    play_at_renewal(recording, server, alias, "token", "wrong_registration", index=index)
-    with pytest.raises(OAuthError) as raised:
-        renew(amira, alias)
-    token.refresh_from_db()
-    assert isinstance(raised.value, Misconfigured)
-    assert token.state == TokenState.VALID
+    with pytest.raises(Misconfigured):
+        renew(person, recording, alias, server, kind, index)
+    assert state_of_token() == TokenState.VALID
     assert recorded.registry_of(alias).misconfigured_code
 
 
-@pytest.mark.parametrize("kind", ["wait", "temporary", "unsure"])
-def test_nothing_that_passes_ends_a_sign_in(
-    kind: str, amira: User, as_amira: Client, server: HostileServer, subtests: pytest.Subtests
+def nothing_that_passes_ends_a_sign_in(
+    person: User, recording: recorded.Recording, alias: Alias, server: HostileServer, kind: str, index: int
 ) -> None:
-    for key, index in renewable("token", kind):
-        with subtests.test(key=key, index=index):
-            for model in (Token, AuthorizationAttempt, HttpConnection, Alias, OAuth2Credential, ApplicationRegistry):
-                model.objects.all().delete()
-            server.reset()
-            recording, alias, token = sign_in(as_amira, key, server)
-            make_due(token)
-            play_at_renewal(recording, server, alias, "token", kind, index=index)
-            with pytest.raises(OAuthError) as raised:
-                renew(amira, alias)
-            token.refresh_from_db()
-            assert token.state == TokenState.VALID
-            assert not recorded.registry_of(alias).misconfigured_code
-            answer = recording.answers("token", kind)[index]
-            if seconds := answer.get("seconds"):
-                assert isinstance(raised.value, Unreachable)
-                assert raised.value.retry_after == pytest.approx(seconds, abs=3)
+    with pytest.raises(OAuthError) as raised:
+        renew(person, recording, alias, server, kind, index)
+    assert state_of_token() == TokenState.VALID
+    assert not recorded.registry_of(alias).misconfigured_code
+    if seconds := recording.answers("token", kind)[index].get("seconds"):
+        assert isinstance(raised.value, Unreachable)
+        assert raised.value.retry_after == pytest.approx(seconds, abs=3)
 
 
-@pytest.mark.parametrize(
-    ("kind", "key", "index"),
-    [(kind, *each_one) for kind in ("good", "already_gone") for each_one in each("revocation", kind)],
-)
-def test_a_revocation_is_settled(
-    kind: str, key: str, index: int, amira: User, as_amira: Client, server: HostileServer
+def a_revocation_is_settled(
+    person: User, recording: recorded.Recording, alias: Alias, server: HostileServer, kind: str, index: int
 ) -> None:
-    recording, alias, _token = sign_in(as_amira, key, server)
     registry = recorded.registry_of(alias)
     assert registry.token_revocation_url, "An answer to a revocation is recorded, but the template has no such URL."
     server.reset()
@@ -185,8 +148,52 @@ def test_a_revocation_is_settled(
         server.on(f"POST {urlsplit(registry.token_introspection_url).path}").always(json={"active": False})
     for route in recorded.token_routes(registry):
         server.on(route).always(status=400, json={"error": "invalid_grant"})
-    revocation = authorization.revoke(amira, alias)
+    revocation = authorization.revoke(person, alias)
     assert revocation is not None
     delivery.deliver(revocation)
     revocation.refresh_from_db()
     assert revocation.state in {RevocationState.CONFIRMED, RevocationState.VERIFIED}
+
+
+AT_RENEWAL = {
+    "renewed": a_token_is_renewed,
+    "refused": a_dead_sign_in_is_known,
+    "wrong_registration": a_wrong_registration_ends_no_sign_in,
+    "wait": nothing_that_passes_ends_a_sign_in,
+    "temporary": nothing_that_passes_ends_a_sign_in,
+    "unsure": nothing_that_passes_ends_a_sign_in,
+}
+SITUATIONS = {
+    **{("token", kind): promise for kind, promise in AT_RENEWAL.items()},
+    ("revocation", "good"): a_revocation_is_settled,
+    ("revocation", "already_gone"): a_revocation_is_settled,
+}
+
+
+def situations_of(recording: recorded.Recording) -> Iterator[tuple[str, str, int]]:
+    for place, kind in SITUATIONS:
+        if place != "token" or recording.is_renewable:
+            yield from ((place, kind, index) for index in range(len(recording.answers(place, kind))))
+
+
+def test_each_situation_is_met_by_some_template() -> None:
+    met = {(place, kind) for key in BY_CODE for place, kind, _index in situations_of(recorded.read_recording(key))}
+    assert met == set(SITUATIONS)
+
+
+@pytest.mark.parametrize("key", BY_CODE)
+def test_a_person_signs_in_and_each_later_answer_is_understood(
+    key: str, amira: User, as_amira: Client, server: HostileServer, subtests: pytest.Subtests
+) -> None:
+    recording, alias, token = sign_in(as_amira, key, server)
+    assert token.access_token
+    assert set(token.values) >= recorded.registry_of(alias).profile.kept_values() & set(
+        recording.answer("callback", "good") or {}
+    )
+    with undone():
+        call_api(amira, recording, alias, server)
+    for place, kind, index in situations_of(recording):
+        with subtests.test(f"{place}.{kind}, answer {index}"), undone():
+            server.reset()
+            recorded.play_sign_in(recording, server, alias)
+            SITUATIONS[place, kind](amira, recording, alias, server, kind, index)
