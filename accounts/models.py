@@ -3,17 +3,58 @@
 The other models are in the `models.py` of each package (`AccountsConfig.import_models`).
 """
 
+from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.contrib.auth.models import AbstractUser
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 
+class DashboardView(models.TextChoices):
+    """How a person wants to see many integrations."""
+
+    ROWS = "rows", _("Rows")
+    CARDS = "cards", _("Cards")
+
+
 class User(AbstractUser):
-    """A person, or a bot with an account of its own."""
+    """A person, or a bot with an account of its own. A bot has no password and cannot sign in.
+
+    Preferences are empty until the person chooses.
+    """
+
+    is_bot = models.BooleanField(
+        _("bot"),
+        default=False,
+        help_text=_("The account of a program: it has no password and can’t sign in. It works with permanent tokens."),
+    )
+    owners = models.ManyToManyField(
+        "self",
+        symmetrical=False,
+        related_name="bots",
+        blank=True,
+        limit_choices_to={"is_bot": False},
+        verbose_name=_("owners"),
+        help_text=_("People who get the notices for this bot."),
+    )
+    language = models.CharField(_("Language"), max_length=10, blank=True)
+    time_zone = models.CharField(_("Time zone"), max_length=64, blank=True)
+    dashboard_view = models.CharField(_("Integrations shown as"), max_length=5, blank=True, choices=DashboardView)
+    slash_searches = models.BooleanField(_("“/” goes to the search"), default=True)
+    told_of_programs_at = models.DateTimeField(null=True, blank=True, editable=False)  # `oauth_server.waiting_programs`
+
+    lacks_second_step: bool | None = None  # annotated on the user of a session (`sign_in.backends`)
 
     class Meta(AbstractUser.Meta):
         swappable = "AUTH_USER_MODEL"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(is_bot=False) | Q(password="") | Q(password__startswith=UNUSABLE_PASSWORD_PREFIX),
+                name="bots_have_no_password",
+                violation_error_message=_("A bot has no password."),
+            )
+        ]
 
 
 class TokenFamily(models.Model):

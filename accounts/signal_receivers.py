@@ -25,6 +25,7 @@ from accounts.oauth_server import application_changes, validator
 from accounts.oauth_server.models import Application
 from accounts.sign_in import mfa
 from accounts.sign_in.middleware import client_address, forget_devices
+from accounts.sign_in.models import TwoStepRequirement
 
 
 @receiver([post_save, post_delete], sender=Authenticator)
@@ -98,10 +99,13 @@ def log_user_event(kind: Kind, user: User, request: HttpRequest, *, detail: str 
 
 
 # Models of this app and of Django whose changes the audit log records.
-PRIVILEGES = ("username", "email", "is_active", "is_staff", "is_superuser")
-model_changes.watch(Application, ignored=["created", "updated"], secrets=["client_secret"])
+PRIVILEGES = ("username", "email", "is_active", "is_staff", "is_superuser", "is_bot")
+model_changes.watch(
+    Application, ignored=["created", "updated", "last_used_at", "cimd_expires_at"], secrets=["client_secret"]
+)
 model_changes.watch(Group, many=["permissions"])
-model_changes.watch(User, fields=PRIVILEGES, many=["groups", "user_permissions"])
+model_changes.watch(User, fields=PRIVILEGES, many=["groups", "user_permissions", "owners"])
+model_changes.watch(TwoStepRequirement, parent="group")
 
 
 # Passwords ------------------------------------------------------------------------------------------------------------

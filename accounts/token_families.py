@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Exists, Min, OuterRef
+from django.db.models import Exists, Min, OuterRef, QuerySet
 from django.utils import timezone
 from oauth2_provider.models import get_refresh_token_model
 
@@ -60,7 +60,7 @@ def end_families_made_with(application_password: UUID) -> None:
         end(family.pk)
 
 
-def delete_unused() -> None:
-    """Delete the families that have no refresh token left."""
+def unused_families() -> QuerySet[TokenFamily]:
+    """The families that have no refresh token left."""
     refresh_tokens = RefreshToken.objects.filter(token_family=OuterRef("pk"))
-    TokenFamily.objects.filter(~Exists(refresh_tokens)).delete()
+    return TokenFamily.objects.filter(~Exists(refresh_tokens))

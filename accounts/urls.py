@@ -14,8 +14,9 @@ from django.views.decorators.http import require_POST
 from oauth2_provider.views import RevokeTokenView
 
 from accounts.api import leaked_tokens
+from accounts.oauth_server import device_views, registration_views
 from accounts.oauth_server import views as oauth_views
-from accounts.security_pages import grant_views, session_views, views
+from accounts.security_pages import grant_views, preference_views, session_views, views
 from accounts.sign_in.middleware import leaves_site
 from accounts.sign_in.reauthentication import recently_authenticated
 
@@ -35,6 +36,7 @@ app_name = "accounts"
 urlpatterns = [
     path("login/", account.login, name="login"),
     path("logout/", require_POST(account.logout), name="logout"),
+    path("continue/", session_views.continue_to_page, name="continue"),
     path("sessions/<int:session_id>/end/", session_views.end_session, name="end_session"),
 ]
 
@@ -54,7 +56,10 @@ for route, view, name in OWNER_PAGES:
         path(f"security/{route}", view, name=name),
         path(f"users/<int:user_id>/security/{route}", view, name=f"{name}-of"),
     ]
-urlpatterns.append(path("security/application-passwords/new/", views.new_password, name="new-application-password"))
+urlpatterns += [
+    path("security/application-passwords/new/", views.new_password, name="new-application-password"),
+    path("security/language-and-time/", preference_views.edit_preferences, name="preferences"),
+]
 
 # django-allauth's views, under its own URL names. Left out: sign-up, social accounts, codes by mail.
 sign_in_urlpatterns = [
@@ -112,6 +117,10 @@ server_urlpatterns = [
         name="authorize",
     ),
     path("o/token/", oauth_views.Token.as_view(http_method_names=["post"]), name="token"),
+    path("o/device/", device_views.enter_code, name="device"),
+    path("o/device/answer/", device_views.answer_device, name="answer-device"),
+    path("o/device/authorize/", device_views.authorize_device, name="device-authorization"),
+    path("o/register/", registration_views.register, name="dcr-register"),
     path("o/revoke_token/", RevokeTokenView.as_view(http_method_names=["post"]), name="revoke-token"),
     path("o/introspect/", oauth_views.introspect, name="introspect"),
     path(

@@ -8,6 +8,9 @@ from django.contrib import admin, messages
 from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from oauth2_provider.models import (
@@ -19,21 +22,23 @@ from oauth2_provider.models import (
 )
 
 from accounts import privileges, scopes
-from accounts.admin.people import RankLimitedAdmin
+from accounts.admin.users import RankLimitedAdmin
 from accounts.audit import log
 from accounts.models import User
 from accounts.oauth_server import application_changes
-from accounts.oauth_server.models import Application
+from accounts.oauth_server.models import Application, Standing
 from accounts.sign_in.middleware import client_address
 
 NEW_SECRET = "_new_secret"  # noqa: S105 - the name of a button
 SECRET_BYTES = 32
+PEOPLE_SHOWN = 50
 GRANT_TYPES = {
-    Application.GRANT_AUTHORIZATION_CODE, Application.GRANT_CLIENT_CREDENTIALS, Application.GRANT_PASSWORD
+    Application.GRANT_AUTHORIZATION_CODE, Application.GRANT_CLIENT_CREDENTIALS, Application.GRANT_DEVICE_CODE,
+    Application.GRANT_PASSWORD,
 }  # fmt: skip
 FIELDS = [
-    "name", "client_id", "client_type", "authorization_grant_type", "redirect_uris", "allowed_scopes",
-    "first_party", "may_introspect", "user",
+    "name", "client_id", "standing", "client_type", "authorization_grant_type", "redirect_uris", "allowed_scopes",
+    "first_party", "may_introspect", "user", "registration_source", "registered_from", "last_used_at", "people",
 ]  # fmt: skip
 
 # django-oauth-toolkit's admins would show tokens. Users see what applications hold under Account Security.
@@ -57,7 +62,9 @@ class ApplicationForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscri
         super().__init__(*arguments, **options)
         if "authorization_grant_type" not in self.fields:  # view only: the form has just the fields declared here
             return
-        scope_choices = [(scope, f"{scope} – {words}") for scope, words in scopes.all_scopes().items()]
+        stored_scopes = {scope: _("turned off") for scope in self.instance.scope_values}
+        known_scopes = {**stored_scopes, **scopes.all_scopes()}
+        scope_choices = [(scope, f"{scope} – {words}") for scope, words in known_scopes.items()]
         cast(forms.MultipleChoiceField, self.fields["allowed_scopes"]).choices = scope_choices
         self.initial["allowed_scopes"] = self.instance.scope_values
         grant_types = cast(forms.ChoiceField, self.fields["authorization_grant_type"])
@@ -69,16 +76,22 @@ class ApplicationForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscri
 
 @admin.register(Application)
 class ApplicationAdmin(RankLimitedAdmin):
-    """Read-only if a user who approved the application has more rights than the administrator."""
+    """Standing is changed by actions. Read-only if a user who approved it has more rights than the administrator."""
 
     form = ApplicationForm
     change_form_template = "admin/accounts/application/change_form.html"
-    list_display = ["name", "client_id", "client_type", "authorization_grant_type", "first_party", "user"]
-    list_filter = ["client_type", "authorization_grant_type", "first_party"]
+    list_display = [
+        "name", "client_id", "standing", "client_type", "authorization_grant_type", "first_party", "user",
+        "last_used_at",
+    ]  # fmt: skip
+    list_filter = ["standing", "registration_source", "client_type", "authorization_grant_type", "first_party"]
     list_select_related = ["user"]
     search_fields = ["name", "client_id"]
     ordering = ["name"]
-    readonly_fields = ["client_id", "user"]
+    actions = ["allow_selected", "block_selected"]
+    readonly_fields = [
+        "client_id", "standing", "user", "registration_source", "registered_from", "last_used_at", "people",
+    ]  # fmt: skip
     view_on_site = False  # there is no other page about it
 
     class Media:
@@ -88,11 +101,41 @@ class ApplicationAdmin(RankLimitedAdmin):
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Hide the client ID while adding: the empty form generates one that is not the one stored later."""
-        return [name for name in FIELDS if obj or name not in {"client_id", "user"}]
+        return [name for name in FIELDS if obj or name not in self.readonly_fields]
 
     def is_above(self, request: HttpRequest, obj: Application) -> bool:
         """An administrator who changes the redirect URIs or learns a new secret could act as those who approved it."""
         return privileges.any_exceeds(application_changes.approvers(obj), cast(User, request.user))
+
+    @admin.display(description=gettext_lazy("People who use it"))
+    def people(self, obj: Application) -> SafeString | str:
+        """Links to the people for whom it can act now."""
+        users = list(application_changes.approvers(obj).order_by("username")[: PEOPLE_SHOWN + 1])
+        links = [(reverse("accounts:security-of", args=[user.pk]), user.get_username()) for user in users]
+        shown_links = format_html_join(", ", '<a href="{}">{}</a>', links[:PEOPLE_SHOWN])
+        return format_html("{}{}", shown_links, " …" if len(links) > PEOPLE_SHOWN else "") if links else "-"
+
+    @admin.action(description=gettext_lazy("Allow selected OAuth Applications"), permissions=["change"])
+    def allow_selected(self, request: HttpRequest, queryset: Any) -> None:
+        self.set_standing(request, queryset, Standing.ALLOWED)
+
+    @admin.action(description=gettext_lazy("Block selected OAuth Applications"), permissions=["change"])
+    def block_selected(self, request: HttpRequest, queryset: Any) -> None:
+        self.set_standing(request, queryset, Standing.BLOCKED)
+
+    def set_standing(self, request: HttpRequest, queryset: Any, standing: Standing) -> None:
+        """Save one by one, which ends what people approved, and leave out those above the administrator."""
+        editor = cast(User, request.user)
+        with log.by(editor, client_address(request)):
+            for application in queryset:
+                if self.is_above(request, application):
+                    message = _(
+                        "You can’t change %(name)s: a person who allowed it has rights in Keyrack that you lack."
+                    )
+                    self.message_user(request, message % {"name": application.title}, messages.ERROR)
+                    continue
+                application.standing = standing
+                application.save(update_fields=["standing"])
 
     def render_change_form(self, request: HttpRequest, context: Any, *arguments: Any, **options: Any) -> Any:
         application = context.get("original")
@@ -130,7 +173,7 @@ class ApplicationAdmin(RankLimitedAdmin):
         """Show the new secret once. Not as a message, which would travel in a cookie; the row holds only the hash."""
         context = {
             **self.admin_site.each_context(request),
-            "title": _("Client secret of %(name)s") % {"name": obj.name or obj.client_id},
+            "title": _("Client secret of %(name)s") % {"name": obj.title},
             "opts": self.opts,
             "original": obj,
             "client_id": obj.client_id,

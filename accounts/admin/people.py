@@ -1,7 +1,4 @@
-"""Admin of users and groups, of what they have set up for signing in, of their access tokens, and of the audit log.
-
-Administrators are limited to rights that they have themselves.
-"""
+"""Admin of what users have set up for signing in, of their access tokens, and of the audit log."""
 
 from typing import Any, cast
 
@@ -10,9 +7,7 @@ from allauth.mfa.models import Authenticator
 from allauth.mfa.signals import authenticator_removed
 from allauth.usersessions.models import UserSession
 from django.contrib import admin
-from django.contrib.auth.admin import GroupAdmin, UserAdmin
-from django.contrib.auth.models import Group, Permission
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
@@ -22,77 +17,12 @@ from django.utils.translation import gettext_lazy
 from accounts import privileges
 from accounts.access_tokens import operations
 from accounts.access_tokens.models import ApplicationPassword, PermanentToken
+from accounts.admin.users import RankLimitedAdmin
 from accounts.audit import log
 from accounts.audit.models import Event
 from accounts.models import User
 from accounts.sign_in.middleware import client_address
 from accounts.sign_in.models import AttemptCounter
-
-# Ranks ----------------------------------------------------------------------------------------------------------------
-
-
-def permissions_of(user: Any) -> QuerySet[Permission]:
-    """The permissions that this user has, and so may grant."""
-    if user.is_superuser:
-        return Permission.objects.all()
-    granted = Q(user=user) | Q(group__user=user)
-    return Permission.objects.filter(pk__in=Permission.objects.filter(granted).values("pk"))
-
-
-class RankLimitedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable at run time
-    """Offers the permissions and groups that the administrator has. Rows above their rank are read-only."""
-
-    def is_above(self, request: HttpRequest, obj: Any) -> bool:
-        """Whether changing `obj` would give the administrator rights that they lack."""
-        raise NotImplementedError
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return super().has_change_permission(request, obj) and not (obj and self.is_above(request, obj))
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return super().has_delete_permission(request, obj) and not (obj and self.is_above(request, obj))
-
-    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
-        field: Any = super().formfield_for_manytomany(db_field, request, **options)
-        if db_field.name in {"permissions", "user_permissions"}:
-            field.queryset = field.queryset & permissions_of(request.user)
-        elif db_field.name == "groups" and not request.user.is_superuser:
-            field.queryset = field.queryset.filter(pk__in=privileges.groups(request.user))
-        return field
-
-    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Protect rows above the administrator from the bulk action too, which asks for no permission by row."""
-        deleted, counts, lacking, protected = super().get_deleted_objects(objs, request)
-        above = [str(obj) for obj in objs if self.is_above(request, obj)]
-        return deleted, counts, lacking, [*above, *protected]
-
-
-# Users and groups -----------------------------------------------------------------------------------------------------
-
-
-admin.site.unregister(Group)  # Django's own knows no ranks
-
-
-@admin.register(User)
-class PeopleAdmin(RankLimitedAdmin, UserAdmin):  # type: ignore[type-arg]  # not subscriptable at run time
-    def is_above(self, request: HttpRequest, obj: User) -> bool:
-        return privileges.exceeds(obj, request.user)  # type: ignore[arg-type]  # the admin requires a signed-in user
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        readonly = super().get_readonly_fields(request, obj)
-        return readonly if request.user.is_superuser else [*readonly, "is_superuser"]
-
-
-@admin.register(Group)
-class GroupsAdmin(RankLimitedAdmin, GroupAdmin):  # type: ignore[misc]  # the stubs name the arguments differently
-    def is_above(self, request: HttpRequest, obj: Group) -> bool:
-        """Changing a group gives rights to its members: it takes membership and all of its permissions."""
-        user = request.user
-        if user.is_superuser:
-            return False
-        beyond = obj.permissions.exclude(pk__in=permissions_of(user).values("pk"))
-        return obj.pk not in privileges.groups(user) or beyond.exists()
-
 
 # Sign-in --------------------------------------------------------------------------------------------------------------
 
@@ -245,7 +175,7 @@ class ApplicationPasswordAdmin(LongLivedAdmin):
 
 @admin.register(Event)
 class EventAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable at run time
-    """Read-only. Only the command `prune_diary` deletes events."""
+    """Read-only. Only time deletes events (AUDIT_LOG_DAYS), and the command `prune_diary`."""
 
     list_display = ["at", "kind", "whose_name", "who_name", "subject", "detail", "address"]
     list_filter = ["kind", "at"]

@@ -22,6 +22,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 from kombu.exceptions import ChannelError, OperationalError
 
+from accounts import preferences
 from accounts.models import User
 from accounts.sign_in import mfa
 from accounts.sign_in.middleware import client_address
@@ -73,14 +74,24 @@ class AccountAdapter(DefaultAccountAdapter):
         context = {"user": user, "username": user.get_username(), "password_reset_url": link}
         self.send_mail("account/email/password_reset_key", email, context)
 
+    def send_notification_mail(
+        self, template_prefix: str, user: User, context: dict[str, Any] | None = None, email: str | None = None
+    ) -> None:
+        super().send_notification_mail(template_prefix, user, {**(context or {}), "user": user}, email)
+
     @sensitive_variables("context")
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """Send a mail. If the mail server is unavailable, log that: the action that caused the mail must not fail."""
+        """Send a mail in the language and time zone of the context's user.
+
+        If the mail server is unavailable, log that: the action that caused the mail must not fail.
+        """
         if not mail_outbox.has_mail_server():
             return
         site = {"name": "Keyrack", "domain": settings.SITE_URL}
         try:
-            self.render_mail(template_prefix, email, {"email": email, "current_site": site, **context}).send()
+            with preferences.with_preferences(context.get("user") or User()):
+                message = self.render_mail(template_prefix, email, {"email": email, "current_site": site, **context})
+            message.send()
         except OSError as error:
             logger.error("A mail to a user was not sent (%s): %s", template_prefix, type(error).__name__)
 
@@ -119,7 +130,7 @@ class SecondFactorAdapter(DefaultMFAAdapter):
 @shared_task(name="accounts.send_password_link")
 def send_password_link(user_id: int, address_id: int) -> None:
     """Create the link and mail it, so that the link never is in a message of the queue."""
-    user = User.objects.filter(pk=user_id, is_active=True).first()
+    user = User.objects.filter(pk=user_id, is_active=True, is_bot=False).first()
     address = EmailAddress.objects.filter(pk=address_id, user_id=user_id).first()
     if user:
         get_adapter().send_password_link(user, address.email if address else user.email)

@@ -101,9 +101,12 @@ def count_failure(limits: Sequence[Limit]) -> list[Limit]:
     return reached
 
 
-def forget_past_counters() -> None:
-    """Delete counters whose window is over."""
-    AttemptCounter.objects.filter(ends_at__lte=timezone.now()).delete()
+def count_use(limit: Limit) -> bool:
+    """Count something that anyone may do so many times. Returns whether it was within the limit."""
+    if reserve([limit]):
+        return False
+    count_failure([limit])
+    return True
 
 
 # Attempts -------------------------------------------------------------------------------------------------------------

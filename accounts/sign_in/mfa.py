@@ -11,10 +11,12 @@ from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal import auth as totp
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import BooleanField, Case, Exists, ExpressionWrapper, OuterRef, Q, Value, When
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
 from accounts.models import User
+from accounts.sign_in.models import TwoStepRequirement
 from foundation import secrets_at_rest
 from foundation.secrets_at_rest import Unreadable, first_key_id
 from foundation.secrets_at_rest.rotation import OtherColumn
@@ -52,6 +54,52 @@ def unseal(sealed: str) -> str:
 def is_on(user: User) -> bool:
     """Whether the user has two-step sign-in."""
     return bool(Authenticator.objects.filter(user_id=user.pk, type__in=KINDS).exists())
+
+
+def has_step() -> Q:
+    """Condition on users: they have two-step sign-in."""
+    return Q(Exists(Authenticator.objects.filter(user_id=OuterRef("pk"), type__in=KINDS)))
+
+
+def is_satisfied() -> Q:
+    """Condition on users: they have two-step sign-in, or need none. Bots can't sign in, so they need none."""
+    group_ids = User.groups.through.objects.filter(user_id=OuterRef(OuterRef("pk"))).values("group_id")
+    requirements = TwoStepRequirement.objects.filter(
+        Q(group__in=group_ids) | Q(ExpressionWrapper(OuterRef("is_staff"), BooleanField()), group=None)
+    )
+    return Q(is_bot=True) | has_step() | ~Q(Exists(requirements))
+
+
+def two_steps() -> Case:
+    """What to annotate users with: "on", "off", or "missing" if it is required and not set up."""
+    return Case(When(~is_satisfied(), then=Value("missing")), When(has_step(), then=Value("on")), default=Value("off"))
+
+
+def is_missing(user: User) -> bool:
+    """Whether the user must set up two-step sign-in before using anything else.
+
+    No query for the user of a session: the statement that loads them tells it.
+    """
+    if user.lacks_second_step is not None:
+        return user.lacks_second_step
+    return User.objects.filter(~is_satisfied(), pk=user.pk).exists()
+
+
+def is_required_of_staff() -> bool:
+    """Whether everybody with staff status must use it."""
+    return bool(TwoStepRequirement.objects.filter(group=None).exists())
+
+
+def require_of_staff(*, required: bool) -> bool:
+    """Require it of everybody with staff status, or no longer. Returns whether that changed anything."""
+    requirement = TwoStepRequirement.objects.filter(group=None).first()
+    if required == (requirement is not None):
+        return False
+    if requirement is None:
+        TwoStepRequirement.objects.create(group=None)
+    else:
+        requirement.delete()
+    return True
 
 
 @sensitive_variables("code", "secret")

@@ -32,8 +32,10 @@ from django.urls import Resolver404, resolve, reverse
 from django.utils import timezone
 
 from accounts.audit import log
+from accounts.current_user import acting_for
 from accounts.models import User
 from accounts.sign_in.models import KnownDevice
+from foundation.exceptions import Explained
 
 # Client addresses -----------------------------------------------------------------------------------------------------
 
@@ -101,6 +103,18 @@ def attribute_admin_changes(
     return middleware
 
 
+def set_current_user(
+    get_response: Callable[[HttpRequest], HttpResponseBase],
+) -> Callable[[HttpRequest], HttpResponseBase]:
+    """Middleware: make the user of the request the current one. The API sets it when it authenticates."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        with acting_for(lambda: request.user):
+            return get_response(request)
+
+    return middleware
+
+
 # Known devices --------------------------------------------------------------------------------------------------------
 
 
@@ -139,10 +153,6 @@ def forget_devices(user: User, *, but: HttpRequest | None = None) -> None:
     """Forget the known devices of a user, except the browser of the request `but`."""
     device_id = device_id_in(but) if but else ""
     KnownDevice.objects.filter(user=user).exclude(device_id=device_id).delete()
-
-
-def forget_unused_devices() -> None:
-    KnownDevice.objects.filter(last_used_at__lte=timezone.now() - DEVICE_LIFETIME).delete()
 
 
 def set_device_cookie(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
@@ -218,8 +228,10 @@ def is_leaving_path(path: str) -> bool:
 # Lockouts -------------------------------------------------------------------------------------------------------------
 
 
-class LockedOut(Exception):
+class LockedOut(Explained):
     """Too many attempts failed. `was_tried`: this attempt was made, failed, and reached the limit."""
+
+    message = "Too many attempts failed. Wait and try again."
 
     def __init__(self, *, was_tried: bool = False) -> None:
         super().__init__()
@@ -228,6 +240,8 @@ class LockedOut(Exception):
 
 class TooManyCodes(LockedOut):
     """The limit of wrong codes is reached. Passwords of this account still work."""
+
+    message = "Too many wrong codes. Wait and try again."
 
 
 def seconds_locked() -> int:

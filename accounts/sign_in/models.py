@@ -1,10 +1,40 @@
-"""Known devices and counters of failed attempts."""
+"""Required two-step sign-in, known devices, and counters of failed attempts."""
 
+from django.contrib.auth.models import Group
 from django.db import models
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
+
+
+class TwoStepRequirement(models.Model):
+    """Members of the group must use two-step sign-in; without a group, everybody with staff status must."""
+
+    group = models.OneToOneField(
+        Group,
+        models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="two_step_requirement",
+        verbose_name=_("Group"),
+        help_text=_("Empty: everybody with staff status."),
+    )
+
+    class Meta:
+        verbose_name = _("Required two-step sign-in")
+        verbose_name_plural = _("Required two-step sign-in")
+        constraints = [
+            models.UniqueConstraint(
+                Coalesce("group", 0),
+                name="one_requirement_per_group_and_one_for_staff",
+                violation_error_message=_("There is such a requirement already."),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return str(self.group or _("Everybody with staff status"))
 
 
 class KnownDevice(models.Model):

@@ -1,4 +1,4 @@
-"""`manage.py prune_diary`: deletes old events. Nothing else deletes from the audit log."""
+"""`manage.py prune_diary`: deletes old events now. Beat deletes those older than AUDIT_LOG_DAYS."""
 
 from argparse import ArgumentParser, ArgumentTypeError
 from datetime import timedelta

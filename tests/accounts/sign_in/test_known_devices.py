@@ -93,6 +93,7 @@ def test_the_cookie_opens_nothing_and_is_kept_from_scripts(amira: User) -> None:
     assert browser.get("/accounts/sessions/").status_code == 302
 
 
+@pytest.mark.slow
 def test_the_second_step_of_a_known_browser_is_not_held_up_by_who_has_the_password(amira: User) -> None:
     browser = signed_out_again(amira)
     secret = proofs.app_of(amira)

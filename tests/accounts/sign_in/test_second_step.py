@@ -95,6 +95,7 @@ def test_wrong_codes_are_limited_with_the_right_password_in_hand(secret: str, se
     assert "Too many wrong codes" in walks.words(second_step(browser, proofs.code(secret)))
 
 
+@pytest.mark.slow
 def test_wrong_codes_lock_the_name_as_wrong_passwords_do_in_all_processes(secret: str, settings: Settings) -> None:
     settings.SIGN_IN_ATTEMPTS = 4
     browser = half_way()
@@ -115,6 +116,7 @@ def test_recovery_codes_open_once_each(amira: User, secret: str) -> None:
     assert second_step(half_way(), other).status_code == 302
 
 
+@pytest.mark.slow
 def test_giving_up_half_way_forgets_the_first_step(secret: str) -> None:
     browser = half_way()
     browser.post("/accounts/logout/", {"next": "/accounts/login/"})
@@ -276,6 +278,7 @@ def test_a_dialog_comes_back_with_the_page_that_it_is_on(method: str, amira: Use
 # At rest
 
 
+@pytest.mark.slow
 def test_the_database_holds_neither_the_apps_secret_nor_recovery_codes(amira: User, secret: str) -> None:
     codes = proofs.recovery_codes(amira)
     seed = mfa.unseal(proofs.stored(amira, Authenticator.Type.RECOVERY_CODES).data["seed"])
@@ -328,6 +331,7 @@ def test_a_sealed_value_that_was_changed_does_not_open(settings: Settings) -> No
 # What administrators see of it
 
 
+@pytest.mark.slow
 def test_an_administrator_takes_away_a_lost_app_without_seeing_its_secret(
     amira: User, admin: User, secret: str
 ) -> None:
