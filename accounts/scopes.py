@@ -1,9 +1,12 @@
 """Scopes of OAuth applications and permanent tokens, with a description of each."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 FIXED: dict[str, Any] = {
     "integrations:read": _("See which integrations you have, and whether you are signed in"),
@@ -11,12 +14,30 @@ FIXED: dict[str, Any] = {
     "tokens:read": _("Read your access tokens for services that it may use, if an administrator allows it"),
     "subflows:run": _("Run subflows for you, and see their results"),
     "remote-tables:read": _("Read remote tables as you"),
+    "service:*": _("Use all your integrations as you, also those that you are given later"),
 }
+ADMINISTRATION_SCOPE = "administration"
+# Only for tokens of administrators. Never of an application password, which replaces the second step.
+ADMINISTRATION: dict[str, Any] = {ADMINISTRATION_SCOPE: _("Administer this site as you")}
 LEAST = "integrations:read"  # granted if a client requests no scope
+SERVICE = "service:"  # and the name of one integration
+EVERY_SERVICE = "service:*"
 
 AllScopes = Callable[[], Mapping[str, Any]]
 # The scopes that a user may use now, and so may grant; only those among the given names, if there are any.
 ScopesOfUser = Callable[[Any, "Iterable[str] | None"], Mapping[str, Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """An integration that a program may use, as the form for its scopes shows it."""
+
+    scope: str
+    title: str
+    is_connected: bool
+
+
+_service_sources: list[Callable[[Any], list[Service]]] = []
 _sources: list[tuple[AllScopes, ScopesOfUser]] = []
 
 
@@ -29,6 +50,17 @@ def add_source(all_scopes: AllScopes, scopes_of_user: ScopesOfUser) -> None:
         _sources.append((all_scopes, scopes_of_user))
 
 
+def administration_of(user: Any, _names: Iterable[str] | None = None) -> dict[str, Any]:
+    """The scope to administer, if this user is an administrator."""
+    return ADMINISTRATION if user.is_active and user.is_staff else {}
+
+
+def add_services(services_of_user: Callable[[Any], list[Service]]) -> None:
+    """Register the integrations of another app, by which its scopes are chosen."""
+    if services_of_user not in _service_sources:
+        _service_sources.append(services_of_user)
+
+
 def all_scopes() -> dict[str, Any]:
     """Every scope, with its description for the person who grants it."""
     return {**FIXED, **{scope: words for source, _of_user in _sources for scope, words in source().items()}}
@@ -38,6 +70,73 @@ def of(user: Any, names: Iterable[str] | None = None) -> dict[str, Any]:
     """The scopes that this user has now, with descriptions; only those among `names`, if given."""
     granted = {scope: words for _all, of_user in _sources for scope, words in of_user(user, names).items()}
     return {scope: words for scope, words in granted.items() if names is None or scope in names}
+
+
+def for_passwords(user: Any) -> dict[str, Any]:
+    """The scopes that an application password of this user may have. It can't administer."""
+    return {name: words for name, words in of(user).items() if name not in ADMINISTRATION}
+
+
+def allows_scope(granted: Container[str], scope: str) -> bool:
+    """Whether these scopes allow what the scope allows."""
+    return scope in granted or (scope.startswith(SERVICE) and EVERY_SERVICE in granted)
+
+
+def is_service(scope: str) -> bool:
+    """Whether it is the scope of one integration."""
+    return scope.startswith(SERVICE) and scope != EVERY_SERVICE
+
+
+def services_of(user: Any, names: Iterable[str]) -> list["Service"]:
+    """The integrations behind those of these scopes that are of one integration. Connected ones come first."""
+    service_names = {name for name in names if is_service(name)}
+    services = [service for source in _service_sources for service in source(user)] if service_names else []
+    return [service for service in services if service.scope in service_names]
+
+
+class Reach(models.TextChoices):
+    """How many integrations a program may call as the person."""
+
+    NONE = "none", pgettext_lazy("integrations", "None")
+    ALL = "all", _("All my integrations")
+    SELECTED = "selected", _("Only selected")
+
+
+def scopes_within(chosen: Iterable[str], reach: str) -> list[str]:
+    """The scopes that these ticks and this reach amount to. Without a reach, the ticks alone count."""
+    if reach not in Reach.values:
+        return list(chosen)
+    others = [scope for scope in chosen if not scope.startswith(SERVICE)]
+    services = {Reach.ALL: [EVERY_SERVICE], Reach.SELECTED: [scope for scope in chosen if is_service(scope)]}
+    return others + services.get(Reach(reach), [])
+
+
+def services_to_choose(requested: Iterable[str]) -> list[str]:
+    """Scopes of single integrations that a user may choose from, if a client asks for several or for all."""
+    return [scope for scope in (all_scopes() if EVERY_SERVICE in requested else requested) if is_service(scope)]
+
+
+def granted_scopes(requested: list[str], reach: str, *, ticked: Iterable[str]) -> list[str]:
+    """The requested scopes that the user grants: all, or of the integrations only the ticked ones, or none.
+
+    An authorization server may grant fewer scopes than requested (RFC 6749 §3.3).
+    """
+    if reach not in (Reach.NONE, Reach.SELECTED):
+        return requested
+    others = [scope for scope in requested if not scope.startswith(SERVICE)]
+    chosen = set(ticked) if reach == Reach.SELECTED else set()
+    return others + [scope for scope in services_to_choose(requested) if scope in chosen]
+
+
+def without_declined(approved: Iterable[str], declined: Collection[str]) -> set[str]:
+    """The scopes approved earlier that remain after these were declined.
+
+    Declining all integrations removes every single one, declining a single one removes all.
+    """
+    if EVERY_SERVICE in declined:
+        return {scope for scope in approved if not scope.startswith(SERVICE)} - set(declined)
+    includes_services = any(map(is_service, declined))
+    return set(approved) - set(declined) - ({EVERY_SERVICE} if includes_services else set())
 
 
 def in_words(scopes: list[str]) -> list[str]:

@@ -11,29 +11,30 @@ from typing import Any
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 from oauth2_provider.models import (
     get_access_token_model,
-    get_device_grant_model,
     get_grant_model,
     get_id_token_model,
     get_refresh_token_model,
 )
 
 from accounts.audit import log
+from accounts.audit.details import register_detail
 from accounts.audit.log import Kind
 from accounts.models import User
-from accounts.oauth_server.models import Application, Approval
+from accounts.oauth_server.models import Application, Approval, DeviceAuthorization
 
 AccessToken, Grant, RefreshToken = get_access_token_model(), get_grant_model(), get_refresh_token_model()
-IDToken, DeviceGrant = get_id_token_model(), get_device_grant_model()
+IDToken = get_id_token_model()
 
 # Lists separated by white space; their order does not matter.
+REGISTRATION_CHANGED = register_detail(gettext_noop("its registration was changed"))
 LISTS = frozenset({"redirect_uris", "post_logout_redirect_uris", "allowed_origins", "allowed_scopes"})
-# Identity, redirect URIs, client authentication and scopes of the application.
+# Identity, redirect URIs, client authentication, scopes and standing of the application.
 APPROVED_FIELDS = (
     "name", "client_id", "client_type", "authorization_grant_type", "client_secret", "hash_client_secret", "algorithm",
-    "first_party", "skip_authorization", "user", *sorted(LISTS),
+    "first_party", "skip_authorization", "standing", "user", *sorted(LISTS),
 )  # fmt: skip
 
 
@@ -55,8 +56,7 @@ def end_if_changed(application: Application, before: Mapping[str, Any], saved: C
         return 0
     people = list(approvers(application))
     end_application_grants(application)
-    title = application.name or application.client_id
-    detail = _("its registration was changed")
+    title, detail = application.title, REGISTRATION_CHANGED
     log.write_all(log.new_event(Kind.APPROVAL_ENDED, whose=person, subject=title, detail=detail) for person in people)
     return len(people)
 
@@ -81,8 +81,9 @@ def approvers(application: Application) -> QuerySet[User]:
     refresh_tokens = RefreshToken.objects.filter(application=application, revoked=None)
     access_tokens = AccessToken.objects.filter(application=application, expires__gt=now)
     codes = Grant.objects.filter(application=application, expires__gt=now)
+    devices = DeviceAuthorization.objects.filter(application=application, expires_at__gt=now)
     is_approver = Q(pk__in=[])
-    for rows in (approvals, refresh_tokens, access_tokens, codes):
+    for rows in (approvals, refresh_tokens, access_tokens, codes, devices):
         is_approver |= Q(pk__in=rows.exclude(user=None).values("user"))
     return User.objects.filter(is_approver)
 
@@ -92,7 +93,7 @@ def end_application_grants(application: Application) -> None:
     now = timezone.now()
     Approval.objects.filter(application=application).delete()
     Grant.objects.filter(application=application).delete()
-    DeviceGrant.objects.filter(client_id=application.client_id).delete()
+    DeviceAuthorization.objects.filter(application=application).delete()
     RefreshToken.objects.filter(application=application, revoked=None).update(revoked=now, updated=now)
     AccessToken.objects.filter(application=application).delete()
     IDToken.objects.filter(application=application).delete()

@@ -27,11 +27,12 @@ class ApplicationAccess:
 
     application: Application
     scopes: list[str]  # descriptions
+    scope_names: list[str]
     since: datetime
 
     @property
     def name(self) -> str:
-        return self.application.name or str(self.application.client_id)
+        return self.application.title
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +75,7 @@ def of(user: User) -> Grants:
         approved = ApprovedApplication(
             application=approval.application,
             scopes=describe_scopes(approval.scopes, descriptions),
+            scope_names=list(approval.scopes),
             since=approval.since,
             last_used_at=max(filter(None, [*uses, approval.last_used_at]), default=None),
         )
@@ -86,6 +88,7 @@ def refresh_token_grant(token: Any, began: datetime, descriptions: dict[str, Any
     return RefreshTokenGrant(
         application=token.application,
         scopes=describe_scopes(token.access_token.scope.split(), descriptions),
+        scope_names=token.access_token.scope.split(),
         since=began,
         family=token.token_family,
         last_used_at=token.created,  # each use replaces it

@@ -1,15 +1,46 @@
-"""OAuth applications, approvals, and redeemed authorization codes."""
+"""OAuth applications, approvals, waiting devices, and redeemed codes."""
 
+import re
+from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from oauth2_provider.models import AbstractApplication
+from oauth2_provider.models import AbstractApplication, redirect_to_uri_allowed
+from oauth2_provider.settings import oauth2_settings
 
 from accounts.models import User
+from accounts.scopes import allows_scope
+
+OUTDATED = timedelta(days=7)  # after which a document that cannot be fetched again no longer counts
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def is_loopback(uri: str) -> bool:
+    """Whether the redirect URI leads to a program on the person's own computer (RFC 8252 §7.3)."""
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        return False
+    return parts.scheme == "http" and parts.hostname in LOOPBACK
+
+
+def by_number(uri: str) -> str:
+    """The redirect URI with 127.0.0.1 instead of localhost, to be compared with another."""
+    return re.sub(r"^http://localhost(?=[:/?]|$)", "http://127.0.0.1", uri)
+
+
+class Standing(models.TextChoices):
+    """Whether an application can be used, which an administrator decides."""
+
+    ALLOWED = "allowed", _("Allowed")
+    WAITING = "waiting", _("Waiting for an administrator")
+    BLOCKED = "blocked", _("Blocked")
 
 
 class Application(AbstractApplication):  # type: ignore[misc]  # django-oauth-toolkit has no types
@@ -23,11 +54,23 @@ class Application(AbstractApplication):  # type: ignore[misc]  # django-oauth-to
     first_party = models.BooleanField(
         _("First-party"),
         default=False,
-        help_text=_("An application of your own. Only these may ask people for their password."),
+        help_text=_("An application of your own organization. Only these may ask people for their password."),
     )
     may_introspect = models.BooleanField(
-        _("May introspect"), default=False, help_text=_("It may ask whether its own tokens are alive (RFC 7662).")
+        _("May introspect"), default=False, help_text=_("It may ask whether its own tokens are valid (RFC 7662).")
     )
+    standing = models.CharField(
+        _("Standing"),
+        max_length=10,
+        choices=Standing,
+        default=Standing.ALLOWED,
+        db_default=Standing.ALLOWED,  # for processes of the version before, while a site is upgraded
+        help_text=_("Only an allowed application can be used. Blocking it ends all its access at once."),
+    )
+    registered_from = models.CharField(
+        _("Registered from"), max_length=45, blank=True, db_default=""
+    )  # network address, if by itself
+    last_used_at = models.DateTimeField(_("Last used"), null=True, blank=True)  # to within a minute
     people_asked_again = 0  # number of users whose approval the last save ended
 
     class Meta:
@@ -35,7 +78,9 @@ class Application(AbstractApplication):  # type: ignore[misc]  # django-oauth-to
         verbose_name_plural = _("OAuth Applications")
 
     def save(self, **options: Any) -> None:
-        """Save in one transaction with what `application_changes` ends."""
+        """Save in one transaction with what `application_changes` ends. Gives a new self-registered one its scopes."""
+        if self._state.adding and self.is_self_registered and not self.allowed_scopes:
+            self.allowed_scopes = " ".join(settings.SELF_REGISTERED_SCOPES)
         with transaction.atomic():
             super().save(**options)
 
@@ -48,16 +93,76 @@ class Application(AbstractApplication):  # type: ignore[misc]  # django-oauth-to
         if self.authorization_grant_type == self.GRANT_PASSWORD and not self.may_take_passwords:
             message = _("Only a confidential first-party application may use passwords (RFC 9700 §2.4).")
             raise ValidationError({"authorization_grant_type": message})
+        if not all(map(self.may_redirect_to, self.redirect_uris.split())):
+            message = _("Plain http is only for this computer itself, such as http://127.0.0.1/.")
+            if self.vouching_host:
+                message = _("All addresses have to be on the host of the document, or on the computer itself.")
+            raise ValidationError({"redirect_uris": message})
+
+    def get_allowed_schemes(self) -> list[str]:
+        """Plain http too, which `clean` leaves to programs on the person's own computer (RFC 8252 §7.3)."""
+        return ["https", "http"]
+
+    def may_redirect_to(self, uri: str) -> bool:
+        """Whether people may be sent to this redirect URI at all."""
+        try:
+            parts = urlsplit(uri)
+        except ValueError:
+            return False
+        if is_loopback(uri):
+            return True
+        if self.vouching_host:
+            return parts.scheme == "https" and parts.netloc.lower() == self.vouching_host
+        return parts.scheme == "https" or "http" in oauth2_settings.ALLOWED_REDIRECT_URI_SCHEMES
 
     def get_absolute_url(self) -> str:
         """The admin page. The toolkit's own pages for applications are not served."""
         return reverse("admin:accounts_application_change", args=[self.pk])
 
     def redirect_uri_allowed(self, uri: str) -> bool:
+        """Whether the redirect URI is registered. Of 127.0.0.1 and [::1] the port may differ (RFC 8252 §7.3).
+
+        Of localhost too, if the program registered itself: many listen at any port there, against §8.3.
+        """
         try:
+            if self.is_self_registered and by_number(uri) != uri:
+                registered = [by_number(each) for each in self.redirect_uris.split() if by_number(each) != each]
+                return bool(redirect_to_uri_allowed(by_number(uri), registered))
             return bool(super().redirect_uri_allowed(uri))
         except ValueError:  # "http://[" cannot be parsed
             return False
+
+    @property
+    def title(self) -> str:
+        """Name in lists and in the audit log: with the vouching host, if there is one."""
+        name = str(self.name or self.client_id)
+        return f"{name} ({self.vouching_host})" if self.vouching_host and self.name else name
+
+    @property
+    def shown_name(self) -> str:
+        """What people read on pages that ask them to allow it."""
+        return str(self.vouching_host or self.name or self.client_id)
+
+    @property
+    def is_self_registered(self) -> bool:
+        """Whether no administrator registered it, so that its name is only what it calls itself."""
+        return bool(self.registration_source != self.RegistrationSource.MANUAL)
+
+    @property
+    def vouching_host(self) -> str:
+        """The host whose document describes the program (Client ID Metadata Document); "" if there is none."""
+        if self.registration_source != self.RegistrationSource.CIMD:
+            return ""
+        return urlsplit(self.client_id).netloc.lower()
+
+    def is_usable(self, request: Any) -> bool:
+        """Whether requests of this application and its tokens are accepted. The toolkit asks at each."""
+        is_outdated = self.cimd_expires_at is not None and self.cimd_expires_at < timezone.now() - OUTDATED
+        return self.may_be_used and not is_outdated
+
+    @property
+    def may_be_used(self) -> bool:
+        return self.standing == Standing.ALLOWED
 
     @property
     def may_take_passwords(self) -> bool:
@@ -84,11 +189,44 @@ class Approval(models.Model):
         return f"{self.application} / {self.user}"
 
     def covers(self, scopes: list[str]) -> bool:
-        return set(scopes) <= set(self.scopes)
+        return all(allows_scope(self.scopes, scope) for scope in scopes)
+
+
+class DeviceAuthorization(models.Model):
+    """A program without a browser that waits for a person's answer (RFC 8628). Holds hashes of its two codes.
+
+    An approval belongs to this row alone: the row is deleted when the device fetches its tokens.
+    """
+
+    class Status(models.TextChoices):
+        PENDING = "pending", _("Waiting")
+        APPROVED = "approved", _("Allowed")
+        DENIED = "denied", _("Refused")
+
+    application = models.ForeignKey(Application, models.CASCADE, related_name="device_authorizations")
+    device_code_hash = models.CharField(max_length=64, unique=True)
+    user_code_hash = models.CharField(max_length=64, unique=True)  # keyed: the code is short
+    scopes = models.JSONField(default=list)  # requested; after the answer, granted
+    resources = models.JSONField(default=list)  # RFC 8707
+    address = models.CharField(max_length=45, blank=True)  # of the device
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField(db_index=True)
+    status = models.CharField(max_length=10, choices=Status, default=Status.PENDING)
+    user = models.ForeignKey(User, models.CASCADE, null=True, blank=True, related_name="device_authorizations")
+    approved_version = models.CharField(max_length=64, blank=True)  # of the application, as the person saw it
+    interval = models.PositiveIntegerField(default=5)  # seconds between two polls
+    last_polled_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("Waiting device")
+        verbose_name_plural = _("Waiting devices")
+
+    def __str__(self) -> str:
+        return f"{self.application} ({self.created_at:%Y-%m-%d %H:%M})"
 
 
 class RedeemedCode(models.Model):
-    """The hash of an authorization code that was exchanged, to detect a second use (`oauth_server.replays`)."""
+    """The hash of an authorization or device code that was exchanged, to detect a second use (`replays`)."""
 
     code_hash = models.CharField(max_length=64, unique=True)
     application = models.ForeignKey(Application, models.CASCADE, related_name="redeemed_codes")

@@ -1,6 +1,7 @@
 """Checks of usernames and passwords at our token endpoint (RFC 6749 §4.3), with counting of failures.
 
 If the user has two-step sign-in, only an application password is accepted: the account's would bypass the second step.
+If it is required and not set up yet, nothing is.
 Knows neither clients nor tokens.
 """
 
@@ -44,7 +45,9 @@ def check_password(request: HttpRequest, username: str, password: str) -> Checke
         if error.was_tried:
             return None
         raise
-    return CheckedUser(user=account) if isinstance(account, User) and account.is_active else None
+    if not isinstance(account, User) or not account.is_active or mfa.is_missing(account):
+        return None
+    return CheckedUser(user=account)
 
 
 @sensitive_variables("password")

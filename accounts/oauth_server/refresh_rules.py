@@ -13,14 +13,18 @@ from oauthlib.oauth2.rfc6749 import errors
 from accounts import token_families
 from accounts.oauth_server import replays
 from accounts.oauth_server.models import Application
-from accounts.oauth_server.request_rules import AnyRequest, InvalidTarget, is_active
+from accounts.oauth_server.request_rules import AnyRequest, InvalidTarget, may_act
+from foundation import installation
+from foundation.exceptions import Explained
 from foundation.secrets_at_rest import Unreadable
 
 RefreshToken = get_refresh_token_model()
 
 
-class AlreadyReplaced(Exception):
+class AlreadyReplaced(Explained):
     """A parallel request has replaced the refresh token."""
+
+    message = "A parallel request has replaced the refresh token."
 
     def __init__(self, refresh_token: Any) -> None:
         super().__init__()
@@ -39,6 +43,9 @@ class RefreshRules(OAuth2Validator):
         """Replaces the toolkit's, which ends the family before a replay within the window could be recognised."""
         rows = RefreshToken.objects.filter(token_checksum=replays.digest(refresh_token))
         row = rows.select_related("access_token", "user").order_by(F("revoked").desc(nulls_first=True)).first()
+        if row is None and (restored_from := installation.current_state().restored_from):
+            message = f"Unknown. This site was restored from a backup of {restored_from:%Y-%m-%d %H:%M} UTC."
+            raise errors.InvalidGrantError(description=message, request=request)
         if row is None:
             return False
         request.refresh_token = refresh_token
@@ -110,10 +117,10 @@ class RefreshRules(OAuth2Validator):
 
 
 def is_usable(refresh_token: Any) -> bool:
-    """Whether the token and its family have not expired, by age or disuse, and its user is active."""
+    """Whether the token and its family have not expired, by age or disuse, and its user may act."""
     if refresh_token.access_token is None:
         return False
     idle = timedelta(seconds=oauth2_settings.REFRESH_TOKEN_EXPIRE_SECONDS)
     if refresh_token.access_token.expires + idle <= timezone.now():
         return False
-    return is_active(refresh_token.user) and not token_families.is_over(refresh_token.token_family)
+    return may_act(refresh_token.user) and not token_families.is_over(refresh_token.token_family)

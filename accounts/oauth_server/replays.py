@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 from oauth2_provider.models import get_access_token_model, get_refresh_token_model, revoke_access_token
@@ -22,6 +23,7 @@ from accounts import token_families
 from accounts.models import RefreshReplay
 from accounts.oauth_server.models import Application, RedeemedCode
 from foundation import secrets_at_rest
+from foundation.exceptions import Explained
 
 # Authorization codes --------------------------------------------------------------------------------------------------
 
@@ -30,8 +32,10 @@ AccessToken, RefreshToken = get_access_token_model(), get_refresh_token_model()
 CODES_REMEMBERED = timedelta(days=1)
 
 
-class Replayed(Exception):
+class Replayed(Explained):
     """A parallel request has redeemed the same code."""
+
+    message = "A parallel request has redeemed the same code."
 
 
 def digest(secret: str) -> str:
@@ -44,7 +48,6 @@ def record_redemption(code: str, token: dict[str, Any], client: Application) -> 
     Raises `Replayed` if the code was redeemed already.
     """
     issued = RefreshToken.objects.filter(token_checksum=digest(token.get("refresh_token", ""))).first()
-    RedeemedCode.objects.filter(at__lt=timezone.now() - CODES_REMEMBERED).delete()
     tokens = {
         "application": client,
         "token_family": issued.token_family if issued else None,
@@ -53,6 +56,10 @@ def record_redemption(code: str, token: dict[str, Any], client: Application) -> 
     _redeemed, is_first = RedeemedCode.objects.get_or_create(code_hash=digest(code), defaults=tokens)
     if not is_first:
         raise Replayed
+
+
+def forgotten_codes() -> QuerySet[RedeemedCode]:
+    return RedeemedCode.objects.filter(at__lt=timezone.now() - CODES_REMEMBERED)
 
 
 def end_tokens_of(code: str, client: Application) -> Any:
@@ -147,8 +154,8 @@ def forget_successor(refresh_token: str, client: Application) -> None:
     RefreshReplay.objects.filter(token_checksum=digest(refresh_token), application=client).delete()
 
 
-def delete_expired_successors() -> None:
-    RefreshReplay.objects.filter(at__lte=_oldest_replayed()).delete()
+def expired_successors() -> QuerySet[RefreshReplay]:
+    return RefreshReplay.objects.filter(at__lte=_oldest_replayed())
 
 
 def _oldest_replayed() -> datetime:

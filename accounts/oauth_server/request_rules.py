@@ -17,11 +17,13 @@ from django.http import HttpRequest, QueryDict
 from oauth2_provider.models import get_grant_model
 from oauth2_provider.oauth2_backends import OAuthLibCore
 from oauth2_provider.oauth2_validators import OAuth2Validator, validate_resource_as_url_prefix
+from oauth2_provider.scopes import get_scopes_backend
 from oauthlib.common import urlencode
 from oauthlib.oauth2.rfc6749 import errors
 
 from accounts.models import User
 from accounts.oauth_server import replays
+from accounts.sign_in import mfa
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 LONGEST = 2000  # characters of a resource
@@ -53,13 +55,14 @@ def covers(request_url: str, resources: Iterable[str]) -> bool:
 
 
 Grant = get_grant_model()
-GRANT_TYPES = frozenset({"authorization_code", "password", "client_credentials", "refresh_token"})
+DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"  # RFC 8628 §3.4
+GRANT_TYPES = frozenset({"authorization_code", "password", "client_credentials", "refresh_token", DEVICE_CODE})
 
 # All others must be ignored (RFC 6749 §3.1). In oauthlib's request they would also hide attributes of its own.
 PARAMETERS = frozenset({
-    "client_id", "client_secret", "code", "code_challenge", "code_challenge_method", "code_verifier", "grant_type",
-    "password", "prompt", "redirect_uri", "refresh_token", "resource", "response_mode", "response_type", "scope",
-    "state", "token", "token_type_hint", "username",
+    "client_id", "client_secret", "code", "code_challenge", "code_challenge_method", "code_verifier", "device_code",
+    "grant_type", "password", "prompt", "redirect_uri", "refresh_token", "resource", "response_mode", "response_type",
+    "scope", "state", "token", "token_type_hint", "username",
 })  # fmt: skip
 REPEATABLE = frozenset({"resource"})  # RFC 8707 §2
 CODE_CHALLENGE = re.compile(r"[A-Za-z0-9._~-]{43,128}")  # and code_verifier (RFC 7636 §4.1, §4.2)
@@ -135,6 +138,12 @@ def check_client_request(request: HttpRequest) -> None:
         raise errors.InvalidRequestError(description="The client has two client_id.")
 
 
+def claimed_client_id(request: HttpRequest) -> str:
+    """The client ID in the body or in HTTP Basic authentication, not checked; "" if there is none."""
+    _scheme, _blank, encoded = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
+    return request.POST.get("client_id") or client_id_in(encoded)
+
+
 def client_id_in(encoded: str) -> str:
     """The client ID in credentials of HTTP Basic authentication (RFC 6749 §2.3.1); "" if malformed."""
     try:
@@ -205,6 +214,16 @@ class RequestRules(OAuth2Validator):
         scheme, _blank, encoded = request.headers.get("HTTP_AUTHORIZATION", "").partition(" ")
         return encoded if scheme.lower() == "basic" else None
 
+    def validate_scopes(
+        self, client_id: str, scopes: list[str], client: Any, request: AnyRequest, *args: Any, **kwargs: Any
+    ) -> bool:
+        """Leave out what a self-registered client may not have (RFC 6749 §3.3): it cannot know what it may ask for."""
+        if client.is_self_registered:
+            available = get_scopes_backend().get_available_scopes(application=client, request=request)
+            request.scopes = scopes = [scope for scope in scopes if scope in available]
+            return bool(scopes)
+        return bool(super().validate_scopes(client_id, scopes, client, request, *args, **kwargs))
+
     def is_origin_allowed(self, client_id: str, origin: str, request: AnyRequest, *args: Any, **kwargs: Any) -> bool:
         try:
             return bool(super().is_origin_allowed(client_id, origin, request, *args, **kwargs))
@@ -247,7 +266,14 @@ def granted_resources(request: AnyRequest, requested: list[str]) -> list[str]:
         return list(Grant.objects.filter(**code).values_list("resource", flat=True).first() or [])
     if request.grant_type == "refresh_token":
         return list(request.refresh_token_instance.resource)
+    if request.grant_type == DEVICE_CODE:
+        return list(request.device_authorization.resources)
     return requested
+
+
+def may_act(user: User | None) -> bool:
+    """Whether the account is active, and has two-step sign-in if that is required. True for None, as `is_active`."""
+    return user is None or User.objects.filter(mfa.is_satisfied(), pk=user.pk, is_active=True).exists()
 
 
 def is_active(user: User | None) -> bool:

@@ -5,11 +5,13 @@ of its first use, codes are stored as hashes, a client has scopes of its own, a 
 only first-party clients may use passwords.
 """
 
-from collections.abc import Container, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Any, cast
 
+from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_variables
 from oauth2_provider.models import (
@@ -21,20 +23,22 @@ from oauth2_provider.models import (
 from oauth2_provider.scopes import BaseScopes
 from oauthlib.common import Request
 from oauthlib.oauth2.rfc6749 import errors
+from oauthlib.oauth2.rfc8628.grant_types import DeviceCodeGrant
 
 from accounts import scopes, token_families
 from accounts.access_tokens import operations
 from accounts.audit import log
 from accounts.audit.log import Event, Kind
 from accounts.models import User
-from accounts.oauth_server import application_changes, password_grant, replays
+from accounts.oauth_server import application_changes, device_codes, password_grant, replays
 from accounts.oauth_server.application_changes import approved_version
-from accounts.oauth_server.models import Application
+from accounts.oauth_server.models import Application, DeviceAuthorization
 from accounts.oauth_server.refresh_rules import RefreshRules
 from accounts.oauth_server.replays import digest
-from accounts.oauth_server.request_rules import RequestRules, is_active
+from accounts.oauth_server.request_rules import DEVICE_CODE, RequestRules, is_active, may_act
 from accounts.sign_in.middleware import LockedOut, client_address, seconds_locked
 
+DEVICE_STATES: Any = DeviceCodeGrant  # its constants are not in the stubs
 AccessToken, Grant, RefreshToken = get_access_token_model(), get_grant_model(), get_refresh_token_model()
 
 
@@ -49,11 +53,15 @@ class Scopes(BaseScopes):
     ) -> list[str]:
         if application is None:  # metadata, which is public: it must not list the integrations
             return list(scopes.FIXED)
-        allowed: Container[str] = scopes.all_scopes()
+        values, existing = application.scope_values, scopes.all_scopes()
+        if scopes.EVERY_SERVICE in values:  # the person may allow only some of them
+            values += [scope for scope in existing if scopes.is_service(scope) and scope not in values]
+        values = [scope for scope in values if scope in existing]
         application_password = getattr(request, "application_password", None)
-        if application_password:  # grants no more than its own scopes
-            allowed = operations.application_password_scopes(application_password)
-        return [scope for scope in application.scope_values if scope in allowed]
+        if not application_password:
+            return values
+        allowed = operations.application_password_scopes(application_password)  # grants no more than its own scopes
+        return [scope for scope in values if scopes.allows_scope(allowed, scope)]
 
     def get_default_scopes(
         self, application: Application | None = None, request: Request | None = None, *args: Any, **kwargs: Any
@@ -117,7 +125,7 @@ class Validator(RequestRules, RefreshRules):
         self, client_id: str, code: str, client: Application, request: Request, *args: Any, **kwargs: Any
     ) -> bool:
         if super().validate_code(client_id, digest(code), client, request, *args, **kwargs):
-            return is_active(request.user)
+            return may_act(request.user)
         self.end_replayed(code, client, request)
         return False
 
@@ -175,6 +183,27 @@ class Validator(RequestRules, RefreshRules):
     def _create_authorization_code(self, request: Request, code: dict[str, str], expires: Any = None) -> Any:
         return super()._create_authorization_code(request, {**code, "code": digest(code["code"])}, expires)
 
+    # Device codes -------------------------------------------------------------------------------------------------
+
+    def validate_device_code(self, client_id: str, code: str, request: Request, *args: Any, **kwargs: Any) -> Any:
+        """The state of the device's request, which oauthlib puts into words (RFC 8628 §3.5); None if unknown."""
+        client = cast(Application, request.client)
+        device = device_codes.find_by_device_code(code, client)
+        if device is None:
+            self.end_replayed(code, client, request)
+            return None
+        if device.expires_at <= timezone.now():
+            return DEVICE_STATES.DEVICE_CODE_EXPIRED
+        if device.status == DeviceAuthorization.Status.PENDING:
+            is_too_early = device_codes.is_too_early(device)
+            return DEVICE_STATES.DEVICE_CODE_SLOW_DOWN if is_too_early else DEVICE_STATES.DEVICE_CODE_PENDING
+        is_unchanged = device.approved_version == approved_version(client)
+        if device.status == DeviceAuthorization.Status.DENIED or not (is_unchanged and may_act(device.user)):
+            return DEVICE_STATES.DEVICE_CODE_DENIED
+        request.user, request.scopes = device.user, list(device.scopes)
+        cast(Any, request).device_authorization = device
+        return DEVICE_STATES.DEVICE_CODE_AUTHORIZED
+
     def _create_refresh_token(self, request: Request, *arguments: Any, **names: Any) -> Any:
         issued = super()._create_refresh_token(request, *arguments, **names)
         if request.grant_type != "refresh_token":
@@ -192,7 +221,7 @@ class Validator(RequestRules, RefreshRules):
         """Write an event for the owner of a refresh token, once for each family."""
         if not Event.objects.filter(subject_id=refresh_token.token_family, kind=kind).exists():
             application, address = refresh_token.application, client_address(self.build_http_request(request))
-            name, family = application.name or application.client_id, refresh_token.token_family
+            name, family = application.title, refresh_token.token_family
             log.write(kind, whose=refresh_token.user, address=address, subject=name, subject_id=family)
 
     def save_bearer_token(self, token: dict[str, Any], request: Request, *args: Any, **kwargs: Any) -> None:
@@ -200,7 +229,7 @@ class Validator(RequestRules, RefreshRules):
         try:
             super().save_bearer_token(token, request, *args, **kwargs)
         except replays.Replayed:
-            self.end_replayed(str(request.code), cast(Application, request.client), request)
+            self.end_replayed(str(code_in(request)), cast(Application, request.client), request)
             raise errors.InvalidGrantError(request=request) from None
 
     def end_replayed(self, code: str, client: Application, request: Request) -> None:
@@ -216,15 +245,32 @@ class Validator(RequestRules, RefreshRules):
         stored = application_changes.lock_application(pk=client.pk)
         if stored is None or approved_version(stored) != approved_version(client):
             raise errors.InvalidGrantError(description="The application has just been changed.", request=request)
+        if request.grant_type == DEVICE_CODE and not device_codes.redeem(cast(Any, request).device_authorization):
+            raise replays.Replayed
         super()._save_bearer_token(token, request, *args, **kwargs)
-        if request.grant_type == "authorization_code":
-            replays.record_redemption(str(request.code), token, cast(Application, request.client))
+        record_use(stored)
+        if code := code_in(request):
+            replays.record_redemption(code, token, client)
+
+
+def code_in(request: Request) -> str:
+    """The authorization code or device code that the client exchanges; "" for other grant types."""
+    codes = {"authorization_code": request.code, DEVICE_CODE: request.device_code}
+    return str(codes.get(str(request.grant_type), ""))
+
+
+def record_use(application: Application) -> None:
+    """Store when the application last got tokens, at most once a minute."""
+    now = timezone.now()
+    if application.last_used_at is None or application.last_used_at < now - timedelta(minutes=1):
+        Application.objects.filter(pk=application.pk).update(last_used_at=now)
 
 
 def end_grants(user: User, application: Application | None = None) -> None:
     """End all codes and tokens of a user, at once; those of one application, if given."""
     of_user = {"user": user, **({"application": application} if application else {})}
     Grant.objects.filter(**of_user).delete()  # unredeemed codes
+    DeviceAuthorization.objects.filter(**of_user).delete()
     for family in set(RefreshToken.objects.filter(**of_user, revoked=None).values_list("token_family", flat=True)):
         token_families.end(family)
     AccessToken.objects.filter(**of_user).delete()

@@ -1,16 +1,16 @@
 """Views of the OAuth server: token, consent, introspection and metadata."""
 
 import json
+from collections.abc import Collection
 from http import HTTPStatus
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse, QueryDict
 from django.shortcuts import render
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.crypto import constant_time_compare
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
@@ -25,21 +25,21 @@ from oauth2_provider.views import AuthorizationView, OAuthServerMetadataView, To
 from oauthlib.common import Request
 from oauthlib.oauth2.rfc6749 import errors
 
-from accounts import scopes, token_families
+from accounts import scopes
 from accounts.audit import log
 from accounts.audit.log import Kind
 from accounts.models import User
-from accounts.oauth_server import application_changes
+from accounts.oauth_server import application_changes, client_documents, consent_page, refresh_rules
 from accounts.oauth_server.application_changes import approved_version
-from accounts.oauth_server.models import Application, Approval
+from accounts.oauth_server.models import Application, Approval, Standing, is_loopback
 from accounts.oauth_server.replays import digest
 from accounts.oauth_server.request_rules import (
     check_client_request,
     find_request_error,
-    is_active,
     is_own_address,
     json_headers,
     known_parameters,
+    may_act,
 )
 from accounts.sign_in.middleware import REDIRECTED_AT, client_address, was_redirected
 
@@ -49,7 +49,7 @@ INACTIVE = {"active": False}
 
 @method_decorator(sensitive_post_parameters(), name="dispatch")
 class Token(TokenView):  # type: ignore[misc]  # django-oauth-toolkit has no types
-    """Token endpoint (RFC 6749 §3.2), without the toolkit's device flow."""
+    """Token endpoint (RFC 6749 §3.2). Device codes are the validator's: the toolkit's own way stores them in clear."""
 
     def post(self, request: HttpRequest, *arguments: Any, **names: Any) -> HttpResponse:
         _address, headers, body, status = self.create_token_response(request)
@@ -75,6 +75,18 @@ class Consent(AuthorizationView):  # type: ignore[misc]  # django-oauth-toolkit 
         response: HttpResponse = super().dispatch(request, *arguments, **names)
         return response
 
+    def get(self, request: HttpRequest, *arguments: Any, **names: Any) -> HttpResponse:
+        """Show who has to allow the application first, if its client ID is the address of a document."""
+        client_ids = request.GET.getlist("client_id")
+        if len(client_ids) == 1 and find_request_error(request.GET) is None:
+            user, address = cast(User, request.user), client_address(request)
+            if application := client_documents.find_held_back(client_ids[0], user=user, address=address):
+                return render(
+                    request, "accounts/held_back.html", {"application": application}, status=HTTPStatus.FORBIDDEN
+                )
+        response: HttpResponse = super().get(request, *arguments, **names)
+        return response
+
     def validate_authorization_request(self, request: HttpRequest) -> Any:
         """Report an error to the client, if its redirect URI can be trusted; else to the user."""
         error = find_request_error(request.GET)
@@ -87,17 +99,18 @@ class Consent(AuthorizationView):  # type: ignore[misc]  # django-oauth-toolkit 
     def redirect(self, redirect_to: str, application: Application | None) -> HttpResponse:
         """Add the issuer to every response, errors included (RFC 9207 §2)."""
         address = _add_iss_to_redirect(redirect_to, oauth2_settings.oauth2_authorization_server_issuer(self.request))
+        application = application or Application.objects.filter(client_id=self.request.GET.get("client_id")).first()
         response: HttpResponse = super().redirect(address, application)
         return response
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         template_context: dict[str, Any] = super().get_context_data(**context)
-        template_context["scopes_in_words"] = scopes.in_words(template_context.get("scopes", []))
-        template_context["redirect_host"] = urlsplit(template_context.get("redirect_uri") or "").netloc
+        template_context |= consent_page.scopes_context(self.request.user, template_context.get("scopes", []))
+        redirect_uri = template_context.get("redirect_uri") or ""
+        template_context["redirect_host"] = urlsplit(redirect_uri).netloc
+        template_context["leads_to_own_computer"] = is_loopback(redirect_uri)
         if application := template_context.get("application"):
-            template_context["shown_version"] = approved_version(application)
-        template_context["minutes"] = oauth2_settings.ACCESS_TOKEN_EXPIRE_SECONDS // 60
-        template_context["days"] = settings.REFRESH_TOKEN_FAMILY_LIFETIME.days
+            template_context |= consent_page.application_context(application)
         return template_context
 
     def render_to_response(self, context: dict[str, Any], **options: Any) -> HttpResponse:
@@ -119,11 +132,11 @@ class Consent(AuthorizationView):  # type: ignore[misc]  # django-oauth-toolkit 
     def was_approved(self, application: Application, requested_scopes: list[str]) -> bool:
         """Whether the user has approved these scopes.
 
-        False for public clients, which cannot prove their identity (RFC 8252 §8.6), and with prompt=consent.
+        False for public clients, which cannot prove their identity (RFC 8252 §8.6), for those that registered
+        themselves, and with prompt=consent.
         """
-        if application.client_type != Application.CLIENT_CONFIDENTIAL or "consent" in self.request.GET.get(
-            "prompt", ""
-        ):
+        asks_again = "consent" in self.request.GET.get("prompt", "") or application.is_self_registered
+        if asks_again or application.client_type != Application.CLIENT_CONFIDENTIAL:
             return False
         approval = Approval.objects.filter(user=self.request.user, application=application).first()
         return bool(approval and approval.covers(requested_scopes))
@@ -161,9 +174,13 @@ class Consent(AuthorizationView):  # type: ignore[misc]  # django-oauth-toolkit 
             if not all(map(is_own_address, answer["resource"].split())):
                 return self.form_invalid(form)
             answer["nonce"] = answer["claims"] = ""  # of OpenID Connect, which is not supported
+            form_scopes, reach = self.request.POST.getlist("scopes"), self.request.POST.get("reach", "")
+            requested = answer["scope"].split()
+            granted = scopes.granted_scopes(requested, reach, ticked=form_scopes)
+            answer["scope"], answer["allow"] = " ".join(granted), answer["allow"] and bool(granted)
             response: HttpResponse = super().form_valid(form)
             if answer["allow"] and "code=" in response.headers.get("Location", ""):
-                self.record_approval(application, answer["scope"].split())
+                self.record_approval(application, granted, declined=set(requested) - set(granted))
         return response
 
     def was_shown(self, application: Application) -> bool:
@@ -182,14 +199,15 @@ class Consent(AuthorizationView):  # type: ignore[misc]  # django-oauth-toolkit 
         parameters["prompt"] = " ".join(word for word in parameters["prompt"].split() if word != "login")
         return redirect_to_login(f"{self.request.path}?{known_parameters(parameters).urlencode()}")
 
-    def record_approval(self, application: Application, granted: list[str]) -> None:
+    def record_approval(self, application: Application, granted: list[str], *, declined: Collection[str] = ()) -> None:
         user = self.request.user
         approval, is_new = Approval.objects.get_or_create(user=user, application=application)
         if is_new or not approval.covers(granted):
-            descriptions = ", ".join(scopes.in_words(granted))
-            name, address = application.name or application.client_id, client_address(self.request)
+            with translation.override("en"):  # stored
+                descriptions = ", ".join(scopes.in_words(granted))
+            name, address = application.title, client_address(self.request)
             log.write(Kind.APPROVED, whose=user, who=user, detail=descriptions, address=address, subject=name)
-        approval.scopes = sorted({*approval.scopes, *granted})
+        approval.scopes = sorted(scopes.without_declined(approval.scopes, declined) | set(granted))
         approval.last_used_at = timezone.now()
         approval.save()
 
@@ -197,7 +215,8 @@ class Consent(AuthorizationView):  # type: ignore[misc]  # django-oauth-toolkit 
 def trusted_redirect_uri(parameters: QueryDict) -> str:
     """The registered redirect URI at which the client may learn of an error; "" if there is any doubt."""
     client_ids, addresses = parameters.getlist("client_id"), parameters.getlist("redirect_uri")
-    application = Application.objects.filter(client_id__in=client_ids).first() if len(client_ids) == 1 else None
+    rows = Application.objects.filter(client_id__in=client_ids, standing=Standing.ALLOWED)
+    application = rows.first() if len(client_ids) == 1 else None
     if application is None or len(addresses) > 1:
         return ""
     if addresses:
@@ -240,6 +259,9 @@ class Metadata(OAuthServerMetadataView):  # type: ignore[misc]  # as above
         response: HttpResponse = super().get(request, *arguments, **names)
         metadata = json.loads(response.content)
         metadata["response_modes_supported"] = ["query"]
+        metadata["device_authorization_endpoint"] = self._get_endpoint_url(
+            request, "device-authorization", required=True
+        )
         metadata["introspection_endpoint_auth_methods_supported"] = ["client_secret_basic", "client_secret_post"]
         response.content = json.dumps(metadata)
         return response
@@ -259,14 +281,14 @@ def introspect_token(token: str, client: Application) -> dict[str, Any] | None:
     """The response for an active token of this client (RFC 7662 §2.2); None for any other token."""
     of_client = {"token_checksum": digest(token), "application": client}
     access_token = AccessToken.objects.select_related("user").filter(**of_client).first()
-    if access_token and access_token.is_valid() and is_active(access_token.user):
+    if access_token and access_token.is_valid() and may_act(access_token.user):
         audience = {"aud": access_token.resource} if access_token.resource else {}
         return active_response(
             access_token.user, client, scope=access_token.scope, exp=int(access_token.expires.timestamp()), **audience
         )
     rows = RefreshToken.objects.select_related("user", "access_token").filter(**of_client, revoked__isnull=True)
     row = rows.first()
-    if row and row.access_token and is_active(row.user) and not token_families.is_over(row.token_family):
+    if row and refresh_rules.is_usable(row):
         return active_response(row.user, client, scope=row.access_token.scope)
     return None
 

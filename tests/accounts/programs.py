@@ -6,9 +6,12 @@ import re
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+import requests
 from django.test import Client
 
+from accounts.models import User
 from accounts.oauth_server.models import Application
+from tests.conftest import client_of
 
 SECRET = "CANARY-program-secret"
 CALLBACK = "https://program.example/callback"
@@ -62,6 +65,17 @@ def answer_consent(browser: Client, answer: dict[str, str], **parameters: str) -
 
 def hidden_fields(page: Any) -> dict[str, str]:
     return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page.content.decode()))
+
+
+def allow_in_browser(person: User, url: str) -> str:
+    """What the authorization server redirects to, once the person has allowed the request there."""
+    browser = requests.Session()
+    browser.cookies.update({name: cookie.value for name, cookie in client_of(person).cookies.items()})
+    page = browser.get(url, allow_redirects=False, timeout=30)
+    if page.status_code == 200:
+        answer = {**hidden_fields(page), "allow": "true"}
+        page = browser.post(url, answer, headers={"Referer": url}, allow_redirects=False, timeout=30)
+    return str(page.headers["Location"])
 
 
 def basic(client_id: str = "digest", secret: str = SECRET) -> dict[str, str]:

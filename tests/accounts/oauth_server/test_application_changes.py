@@ -133,6 +133,7 @@ def test_the_form_says_what_will_end_and_the_answer_how_many_are_asked_again(
     assert "The approval of 1 person has ended" in answer.content.decode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("button", ["_save", "_new_secret"])
 def test_an_application_that_a_superuser_approved_is_look_only_for_weaker_staff(button: str, admin: User) -> None:
     application = programs.program()

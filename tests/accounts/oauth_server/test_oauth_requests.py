@@ -195,6 +195,7 @@ def bearer(answer: Any, path: str = "/api/v1/integrations/") -> int:
     return Client(headers={"Authorization": f"Bearer {token}"}).get(path).status_code
 
 
+@pytest.mark.slow
 def test_a_token_for_a_resource_is_accepted_there_and_nowhere_else(as_amira: Client) -> None:
     for resource, status in ((API, 200), (SITE, 200), (f"{SITE}/", 200), (f"{SITE}/mcp", 401)):
         answer = exchange(ask(as_amira, resource=resource)["code"])
@@ -219,6 +220,7 @@ def test_the_second_sign_in_is_bound_as_the_first(as_amira: Client, two: str) ->
     )
 
 
+@pytest.mark.slow
 def test_a_program_takes_one_of_its_resources_and_later_another(as_amira: Client, two: str) -> None:
     first = exchange(allow(as_amira, two), resource=f"{SITE}/mcp")
     assert bearer(first) == 401
@@ -261,7 +263,7 @@ def code_fields(code: str) -> dict[str, str]:
         ({}, "invalid_request"),
         ({"grant_type": ""}, "invalid_request"),
         ({"grant_type": "implicit"}, "unsupported_grant_type"),
-        ({"grant_type": "urn:ietf:params:oauth:grant-type:device_code"}, "unsupported_grant_type"),
+        ({"grant_type": "urn:ietf:params:oauth:grant-type:device_code"}, "unauthorized_client"),
         ({"grant_type": "password", "username": "amira", "password": "x"}, "unauthorized_client"),
         ({"grant_type": "client_credentials"}, "unauthorized_client"),
         ({"grant_type": "authorization_code"}, "invalid_request"),
@@ -391,7 +393,8 @@ def test_metadata_says_what_is_true(amira: User) -> None:
         "none",
     ]
     assert set(metadata["grant_types_supported"]) == {
-        "authorization_code", "password", "client_credentials", "refresh_token"
+        "authorization_code", "password", "client_credentials", "refresh_token",
+        "urn:ietf:params:oauth:grant-type:device_code",
     }  # fmt: skip
     Application.objects.update(client_type="public")
     answer = granted_to_public(client_of(amira))

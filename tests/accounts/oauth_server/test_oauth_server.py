@@ -143,6 +143,7 @@ def test_a_refresh_token_used_twice_ends_its_family(as_amira: Client, settings: 
     assert refresh(second["refresh_token"]).json()["error"] == "invalid_grant"
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("check", ["validate_refresh_token", "validate_code"])
 def test_of_two_at_once_with_one_code_or_refresh_token_at_most_one_succeeds(
@@ -210,7 +211,9 @@ def test_a_family_that_is_older_than_the_note_of_its_beginning_ends_as_well(as_a
 
 def test_a_refresh_token_that_nobody_uses_ends(as_amira: Client) -> None:
     answer = granted(as_amira)
-    AccessToken.objects.update(expires=timezone.now() - timedelta(days=31))
+    for days, is_usable in ((29, True), (31, False)):
+        AccessToken.objects.update(expires=timezone.now() - timedelta(days=days))
+        assert introspect(answer["refresh_token"]).json()["active"] is is_usable
     assert refresh(answer["refresh_token"]).json()["error"] == "invalid_grant"
 
 
@@ -314,7 +317,15 @@ def test_metadata_names_the_configured_issuer_under_any_host(host: str, settings
 
 @pytest.mark.parametrize(
     "path",
-    ["applications/", "applications/register/", "authorized_tokens/", "register/", "device/", "userinfo/", "logout/"],
+    [
+        "applications/",
+        "applications/register/",
+        "authorized_tokens/",
+        "register/",
+        "register/digest/",
+        "userinfo/",
+        "logout/",
+    ],
 )
 def test_nothing_else_of_the_toolkit_is_there(as_amira: Client, path: str) -> None:
     assert as_amira.get(f"/o/{path}").status_code == 404

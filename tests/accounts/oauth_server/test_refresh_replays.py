@@ -110,6 +110,7 @@ def test_zero_seconds_turn_it_off(as_amira: Client, settings: Settings) -> None:
     assert not lives(second)
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("how_many", [2, 5])
 def test_all_who_come_at_once_get_the_same_tokens(
