@@ -21,6 +21,10 @@ class LongLivedQuerySet(models.QuerySet[Any]):
     def alive(self) -> Self:
         return self.filter(ended_at=None)
 
+    def held(self) -> Self:
+        """Those that an administrator may release after a restore."""
+        return self.filter(ended_because=LongLivedModel.Ending.HELD)
+
     def listed(self) -> Self:
         """Those alive, and those that ended within `ENDED_SHOWN`."""
         return self.filter(models.Q(ended_at=None) | models.Q(ended_at__gt=timezone.now() - ENDED_SHOWN))
@@ -36,6 +40,7 @@ class LongLivedModel(models.Model):
         DELETED = "deleted", _("Deleted")
         LEAKED = "leaked", _("Reported as leaked")
         SECOND_FACTOR = "second_factor", _("Two-step sign-in was turned off")
+        HELD = "held", _("Held after a restore, until an administrator decides")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(_("Name"), max_length=100)

@@ -7,12 +7,13 @@ from typing import Any
 
 from django.conf import settings
 from django.core.mail import EmailMessage
-from django.db.models import DateTimeField, ExpressionWrapper, F
+from django.db.models import DateTimeField, ExpressionWrapper, F, Q
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from accounts import preferences, recipients
 from accounts.access_tokens.models import ApplicationPassword, LongLivedModel, PermanentToken
 from accounts.models import User
 from foundation import mail_outbox
@@ -47,22 +48,37 @@ def ending(now: datetime, lead: timedelta) -> Any:
 
 
 def mails(notice: str, rows: Any) -> Iterator[DueMail]:
-    reachable = rows.filter(user__is_active=True).exclude(user__email="").select_related("user").order_by("pk")
-    for row in reachable[:READ_AT_MOST]:
+    is_reachable = Q(user__in=recipients.reachable_users())
+    if rows.model is PermanentToken:
+        makers = User.objects.filter(is_active=True, is_bot=False).exclude(email="")
+        is_reachable |= Q(created_by__in=makers, user__is_bot=True, user__is_active=True)
+    for row in rows.filter(is_reachable).select_related("user").order_by("pk")[:READ_AT_MOST]:
         yield DueMail(key=f"{notice}:{row._meta.model_name}:{row.pk}", compose=partial(mail, row, notice))
 
 
 def mail(row: PermanentToken | ApplicationPassword, notice: str) -> Mail:
+    owner = row.user
+    maker = row.created_by if isinstance(row, PermanentToken) else None
     return Mail(
-        to=[row.user.email],
-        template=f"accounts/mail/{notice}.txt",
-        subject=lambda _count, words: subject(notice, words["row"].name),
+        to=recipients.find_addresses(owner, maker),
+        template=f"accounts/mail/{notice}{'_of_bot' if owner.is_bot else ''}.txt",
+        subject=lambda _count, words: subject(
+            notice, words["row"].name, bot=owner.get_username() if owner.is_bot else ""
+        ),
         lines=[Line(row=row, memory="told", told=notice, words={"row": row})],
-        context={"row": row, "is_token": isinstance(row, PermanentToken), "security_url": security_url()},
+        context={"row": row, "is_token": isinstance(row, PermanentToken), "security_url": security_url(owner)},
+        **preferences.mail_options(row.user),
     )
 
 
-def subject(notice: str, name: str) -> str:
+def subject(notice: str, name: str, *, bot: str = "") -> str:
+    if bot:
+        text = {
+            MADE: _("A permanent token was created for the bot %(bot)s"),
+            ENDING: _("The permanent token “%(name)s” of the bot %(bot)s expires soon"),
+            LEAKED: _("“%(name)s” of the bot %(bot)s was reported as leaked and revoked"),
+        }[notice]
+        return text % {"name": name, "bot": bot}
     text = {
         MADE: _("A permanent token was created for you"),
         ENDING: _("Your permanent token “%(name)s” expires soon"),
@@ -71,13 +87,16 @@ def subject(notice: str, name: str) -> str:
     return text % {"name": name}
 
 
-def security_url() -> str:
-    return f"{settings.SITE_URL}{reverse('accounts:security')}"
+def security_url(owner: User) -> str:
+    """The page where the reader finds the token: their own, or the bot's."""
+    path = reverse("accounts:security-of", args=[owner.pk]) if owner.is_bot else reverse("accounts:security")
+    return f"{settings.SITE_URL}{path}"
 
 
 def send_leaked_grant(user: User, application: str) -> None:
     """Mail the user whose tokens of an application were reported. Sent without the outbox: their rows are deleted."""
-    subject_line = _("A token of “%(name)s” was reported as leaked and revoked") % {"name": application}
-    context = {"application": application, "security_url": security_url()}
-    body = render_to_string("accounts/mail/leaked_grant.txt", context)
+    with preferences.with_preferences(user):
+        subject_line = _("A token of “%(name)s” was reported as leaked and revoked") % {"name": application}
+        context = {"application": application, "security_url": security_url(user)}
+        body = render_to_string("accounts/mail/leaked_grant.txt", context)
     EmailMessage(f"{settings.EMAIL_SUBJECT_PREFIX}{' '.join(subject_line.split())}", body, to=[user.email]).send()

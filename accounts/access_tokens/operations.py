@@ -27,6 +27,7 @@ from accounts import privileges, scopes, token_families
 from accounts.access_tokens.models import ApplicationPassword, LongLivedModel, PermanentToken
 from accounts.audit import log
 from accounts.models import User
+from accounts.scopes import ADMINISTRATION
 from accounts.sign_in import mfa
 from foundation import secrets_at_rest
 from foundation.secrets_at_rest import first_key_id
@@ -105,7 +106,14 @@ ENDED: dict[type[LongLivedModel], log.Kind] = {
 # Make -----------------------------------------------------------------------------------------------------------------
 @sensitive_variables("secret")
 def make_token(
-    user: User, *, name: str, scopes: Iterable[str], expires_at: datetime | None, by: User, address: str = ""
+    user: User,
+    *,
+    name: str,
+    scopes: Iterable[str],
+    expires_at: datetime | None,
+    by: User,
+    address: str = "",
+    detail: str = "",
 ) -> tuple[PermanentToken, str]:
     """Create a permanent token of `user`; returns the row and the secret. Raises `PermissionDenied` if `by` may not."""
     scope_names = sorted(set(scopes))
@@ -117,7 +125,7 @@ def make_token(
     set_hash(token, secret)
     with transaction.atomic():
         token.save()
-        log_event(CREATED, token, who=by, address=address)
+        log_event(CREATED, token, who=by, address=address, detail=detail)
     return token, secret
 
 
@@ -131,7 +139,7 @@ def make_application_password(
     cannot ask for a second step.
     """
     scope_names = sorted(set(scopes))
-    if not mfa.is_on(user) or set(scope_names) - grantable_scopes(user, user).keys():
+    if not mfa.is_on(user) or set(scope_names) - (grantable_scopes(user, user).keys() - ADMINISTRATION.keys()):
         raise PermissionDenied
     secret = new_application_password()
     row = ApplicationPassword(user=user, name=name, scopes=scope_names)
@@ -145,9 +153,8 @@ def make_application_password(
 def grantable_scopes(user: User, maker: User) -> dict[str, object]:
     """The scopes that `maker` may give a token of `user`: those that both have. With descriptions."""
     owner_scopes = scopes.of(user)
-    if maker.pk == user.pk:
-        return owner_scopes
-    return {name: words for name, words in owner_scopes.items() if name in scopes.of(maker)}
+    maker_scopes = owner_scopes if maker.pk == user.pk else scopes.of(maker)
+    return {name: words for name, words in owner_scopes.items() if name in maker_scopes}
 
 
 # Recognise ------------------------------------------------------------------------------------------------------------
@@ -174,7 +181,7 @@ def effective_scopes(token: PermanentToken) -> frozenset[str]:
     """The scopes of a token that its owner and its creator both have now.
 
     None while its owner has more rights than its creator: rights that an account gains later must not reach a token
-    that a weaker account created.
+    that a weaker account created. `service:*` stands for the integrations that both may use now.
     """
     allowed = frozenset(scopes.of(token.user, token.scopes))
     if token.is_own:
@@ -182,7 +189,11 @@ def effective_scopes(token: PermanentToken) -> frozenset[str]:
     maker = token.created_by
     if maker is None or privileges.exceeds(token.user, maker):
         return frozenset()
-    return allowed & scopes.of(maker, token.scopes).keys()
+    shared = allowed & scopes.of(maker, token.scopes).keys()
+    if scopes.EVERY_SERVICE not in shared:
+        return shared
+    services = filter(scopes.is_service, scopes.of(token.user).keys() & scopes.of(maker).keys())
+    return shared - {scopes.EVERY_SERVICE} | frozenset(services)
 
 
 @sensitive_variables("password", "letters")
@@ -212,7 +223,7 @@ def known_place(user: User, address: str) -> str:
 
 def application_password_scopes(row: ApplicationPassword) -> frozenset[str]:
     """The scopes of an application password that its owner has now."""
-    return frozenset(scopes.of(row.user, row.scopes))
+    return frozenset(scopes.of(row.user, row.scopes)) - ADMINISTRATION.keys()
 
 
 def matches_secret(row: LongLivedModel, secret: str) -> bool:
@@ -279,8 +290,9 @@ def log_event(
     who: User | None,
     address: str,
     because: str = "",
+    detail: str = "",
 ) -> None:
-    kind, detail = kinds[type(row)], ""
+    kind = kinds[type(row)]
     if because == LongLivedModel.Ending.LEAKED and isinstance(row, PermanentToken):
         kind = log.Kind.TOKEN_LEAKED
     elif because not in ("", LongLivedModel.Ending.DELETED):

@@ -18,20 +18,21 @@ from django.views.decorators.debug import sensitive_variables
 from oauth2_provider.models import get_access_token_model
 from oauth2_provider.oauth2_backends import get_oauthlib_core
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication, get_authorization_header
-from rest_framework.exceptions import AuthenticationFailed, Throttled
+from rest_framework.exceptions import AuthenticationFailed, PermissionDenied, Throttled
 from rest_framework.request import Request
 
 from accounts.access_tokens import operations
 from accounts.access_tokens.models import PermanentToken
 from accounts.api.permissions import REALM, Limit, Rights, challenge
 from accounts.models import User
-from accounts.sign_in import backends
+from accounts.sign_in import backends, mfa
 from accounts.sign_in.lockout import attempt
 from accounts.sign_in.middleware import LockedOut, client_address, counted_address, seconds_locked
 from foundation.database import Slot, columns_of
 
 NOT_ALIVE = "The access token is unknown, expired or revoked."
 WRONG_PASSWORD = "There is no such application password. The password of the account is not accepted here."  # noqa: S105
+NO_SECOND_STEP = "Two-step sign-in is required of this user, who hasn't set it up yet."
 LONGEST_NAME = 254
 REFUSED_TOKENS = Limit(name="refused-tokens", times=100, seconds=600)
 
@@ -39,12 +40,17 @@ REFUSED_TOKENS = Limit(name="refused-tokens", times=100, seconds=600)
 class BearerToken(BaseAuthentication):
     """A permanent token or an OAuth access token, in the Authorization header only (RFC 6750 §2.1)."""
 
-    @method_decorator(sensitive_variables("header", "token"))
+    @method_decorator(sensitive_variables("header"))
     def authenticate(self, request: Request) -> tuple[User, Rights] | None:
         header = get_authorization_header(request)
         if header[:7].lower() != b"bearer ":
             return None
-        token = header[7:].strip().decode("latin-1")
+        user, rights = self.authenticate_token(request, header[7:].strip().decode("latin-1"))
+        require_second_step(user)
+        return user, rights
+
+    @method_decorator(sensitive_variables("token"))
+    def authenticate_token(self, request: Request, token: str) -> tuple[User, Rights]:
         if token.startswith(operations.TOKEN_PREFIX):
             return authenticate_permanent_token(request, token)
         is_valid, oauth_request = get_oauthlib_core().verify_request(request._request, scopes=[])
@@ -117,7 +123,16 @@ class Session(SessionAuthentication):
     def authenticate(self, request: Request) -> Any:
         if "HTTP_AUTHORIZATION" in request.META:
             return None
-        return super().authenticate(request)
+        user_and_auth = super().authenticate(request)
+        if user_and_auth:
+            require_second_step(user_and_auth[0])
+        return user_and_auth
+
+
+def require_second_step(user: User) -> None:
+    """Raise `PermissionDenied` if the user must set up two-step sign-in first. Application passwords need it anyway."""
+    if mfa.is_missing(user):
+        raise PermissionDenied(NO_SECOND_STEP)
 
 
 # Fast path ------------------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ The REST API for reports is open to everyone, without authentication, and never 
 from typing import Any
 
 from django.db import transaction
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 from django.views.decorators.debug import sensitive_variables
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -21,6 +21,7 @@ from accounts.access_tokens.models import ApplicationPassword, LongLivedModel, P
 from accounts.api import strict_fields
 from accounts.api.permissions import Limit
 from accounts.audit import log
+from accounts.audit.details import register_detail
 from accounts.models import User
 from accounts.oauth_server import validator
 from accounts.sign_in.middleware import client_address, counted_address
@@ -28,6 +29,7 @@ from foundation import secrets_at_rest
 
 LONGEST_REPORT = 64_000  # characters of a report_leak
 PIECES = 1_000  # candidates that are looked up in one report_leak
+REPORTED = register_detail(gettext_noop("reported as leaked"))
 LEAKED = LongLivedModel.Ending.LEAKED
 
 
@@ -73,7 +75,7 @@ def token_candidates_in(text: str) -> list[str]:
 def record_leaked_grant(owner: User | None, application: str, *, who: User | None, address: str) -> None:
     if owner is None:
         return  # a token of the client itself has no owner to notify
-    detail = _("reported as leaked")
+    detail = REPORTED
     log.write(log.Kind.GRANT_ENDED, whose=owner, who=who, detail=detail, address=address, subject=application)
     transaction.on_commit(lambda: tasks.queue_leaked_grant_mail(owner.pk, application), robust=True)
 

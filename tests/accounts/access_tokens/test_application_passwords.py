@@ -49,6 +49,7 @@ def test_one_is_long_random_and_stored_as_a_hash(careful: User) -> None:
     assert row.keyed_hash
 
 
+@pytest.mark.slow
 def test_it_opens_the_api_and_only_within_its_scopes(careful: User) -> None:
     _row, secret = make_password(careful)
     assert ask("amira", secret).status_code == 200

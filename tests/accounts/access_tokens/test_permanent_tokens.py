@@ -165,6 +165,7 @@ def test_only_the_header_carries_it(amira: User, northwind: Alias) -> None:
     assert Client().post(BASE, {"access_token": secret}).status_code == 401
 
 
+@pytest.mark.slow
 def test_what_its_owner_loses_it_loses_at_once(amira: User, northwind: Alias) -> None:
     _token, secret = make_token(amira, "integrations:read", "tokens:read", "service:northwind")
     assert status(secret, f"{BASE}northwind/token/") == 200

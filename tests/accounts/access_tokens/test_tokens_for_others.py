@@ -33,6 +33,7 @@ def helper(db: None) -> User:
     return permitted("helper", "accounts.change_user", "accounts.add_permanenttoken")
 
 
+@pytest.mark.slow
 def test_a_token_made_for_another_acts_as_the_other(helper: User, amira: User, northwind: Alias) -> None:
     token, secret = make_token(amira, by=helper)
     assert [row["state"] for row in caller(secret).get(BASE).json()] == ["connected"]
@@ -90,6 +91,22 @@ def test_it_holds_nothing_that_only_its_owner_may_do(
     assert operations.effective_scopes(token) == {"read"}
     del only["amira"]["read"]
     assert operations.effective_scopes(token) == set()
+
+
+@pytest.mark.slow
+def test_all_integrations_are_those_that_both_may_use(helper: User, amira: User, northwind: Alias) -> None:
+    User.objects.filter(pk=helper.pk).update(is_superuser=True)  # so that a group of the owner is no obstacle
+    finance = Group.objects.create(name="Finance")
+    amira.groups.add(finance)
+    ledger = cast.integration_at(walks.registry_of(northwind), name="ledger")
+    ledger.groups.add(finance)
+    Alias.objects.update(allow_token_export=True)
+    cast.signed_in(amira, ledger)
+    _token, secret = make_token(amira, "tokens:read", "service:*", by=User.objects.get(pk=helper.pk))
+    pages = [f"{BASE}{name}/token/" for name in ("northwind", "ledger")]
+    assert [status(secret, page) for page in pages] == [200, 403]
+    helper.groups.add(finance)
+    assert [status(secret, page) for page in pages] == [200, 200]
 
 
 def test_it_takes_permissions_to_make_one_for_another_and_an_active_account(helper: User, amira: User) -> None:
