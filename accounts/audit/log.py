@@ -16,6 +16,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
 from django.db.models import Count
 from django.dispatch import Signal
+from django.utils import translation
 
 from accounts.audit.models import AppendOnly, Event, EventQuerySet, Kind, add_kinds, all_kinds
 from accounts.models import User
@@ -129,13 +130,15 @@ def write_all(lines: Iterable[Event]) -> None:
 
 def copy_to_admin_log(event: Event, who: User, whose: User) -> None:
     """Copy an action on another user's account to the admin's log, so that the account's history shows it."""
+    with translation.override("en"):  # who reads it may have another language than who caused it
+        words = event.words
     LogEntry.objects.create(
         user_id=who.pk,
         content_type=ContentType.objects.get_for_model(whose),
         object_id=str(whose.pk),
         object_repr=str(whose)[:200],
         action_flag=CHANGE,
-        change_message=" · ".join(filter(None, [event.words, event.subject])),
+        change_message=" · ".join(filter(None, [words, event.subject])),
     )
 
 

@@ -13,9 +13,9 @@ from typing import Any, cast
 from uuid import UUID, uuid5
 
 from django.db import models
-from django.db.models.signals import m2m_changed, post_delete, post_save, pre_save
+from django.db.models.signals import m2m_changed, post_delete, post_save, pre_delete, pre_save
 from django.dispatch import Signal
-from django.utils.translation import gettext as _
+from django.utils import translation
 
 from accounts.audit import log
 from accounts.audit.log import Event, Kind
@@ -71,6 +71,7 @@ def watch(
     label = model._meta.label
     pre_save.connect(compare_with_stored, sender=model, dispatch_uid=f"audit {label}")
     post_save.connect(record_save, sender=model, dispatch_uid=f"audit {label}")
+    pre_delete.connect(load_parent, sender=model, dispatch_uid=f"audit {label}")
     post_delete.connect(record_deletion, sender=model, dispatch_uid=f"audit {label}")
     for name in many:
         through = cast(Any, model._meta.get_field(name)).remote_field.through
@@ -110,10 +111,9 @@ def is_different(before: Any, after: Any) -> bool:
 
 
 def change_of(column: Any, before: Any, after: Any, *, is_secret: bool) -> Change:
-    label = str(column.verbose_name)
-    if is_secret:
-        return {"field": label, "name": column.name, "changed": True}
-    old, new = display_text(column, before), display_text(column, after)
+    with translation.override("en"):  # stored, for readers of every language
+        label = str(column.verbose_name)
+        old, new = ("", "") if is_secret else (display_text(column, before), display_text(column, after))
     if old == new:  # they differ in a part that is not displayed
         return {"field": label, "name": column.name, "changed": True}
     return {"field": label, "name": column.name, "old": old, "new": new}
@@ -147,6 +147,12 @@ def record_save(sender: type[models.Model], instance: Any, created: bool, raw: b
         record(Kind.SET_UP_ADDED, instance, all_values(sender, instance, as_new=True))
     elif changes:
         record(Kind.SET_UP_CHANGED, instance, changes)
+
+
+def load_parent(sender: type[models.Model], instance: Any, **_signal: Any) -> None:
+    """Read the parent before the deletion: it may be deleted first, by the same cascade."""
+    if parent := _watched[sender].parent:
+        getattr(instance, parent)
 
 
 def record_deletion(sender: type[models.Model], instance: Any, **_signal: Any) -> None:
@@ -184,7 +190,9 @@ def record_many_to_many(
     side = "new" if action == "post_add" else "old"
     for row, related in [(other, [instance]) for other in others] if reverse else [(instance, list(others))]:
         names = ", ".join(sorted(str(other) for other in related))[:LONGEST_VALUE]
-        change = {"field": str(field.verbose_name), "name": field.name, "old": "", "new": "", side: names}
+        with translation.override("en"):
+            label = str(field.verbose_name)
+        change = {"field": label, "name": field.name, "old": "", "new": "", side: names}
         if names:
             record(Kind.SET_UP_CHANGED, row, [change])
 
@@ -201,11 +209,13 @@ def find_many_to_many_field(through: type[models.Model]) -> Any:
 def record(kind: Kind, row: models.Model, changes: list[Change]) -> None:
     watched = _watched[type(row)]
     owner = getattr(row, watched.parent, None) if watched.parent else None
+    with translation.override("en"):
+        subject = f"{row._meta.verbose_name} {row}"
     log.write(
         kind,
         whose=row if isinstance(row, User) and kind != Kind.SET_UP_DELETED else None,
         detail="; ".join(describe_change(change) for change in changes),
-        subject=f"{row._meta.verbose_name} {row}",
+        subject=subject,
         subject_id=subject_id(owner if owner is not None else row),
         changes=changes,
     )
@@ -214,7 +224,7 @@ def record(kind: Kind, row: models.Model, changes: list[Change]) -> None:
 
 def describe_change(change: Change) -> str:
     if change.get("changed"):
-        return _("%(field)s: changed") % change
+        return "{field}: changed".format(**change)
     names = {**change, "old": change["old"] or "–", "new": change["new"] or "–"}
     return "{field}: {old} → {new}".format(**names)
 

@@ -7,7 +7,9 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from accounts.audit import details
 from accounts.models import User
+from foundation.exceptions import Explained
 
 # Kinds ----------------------------------------------------------------------------------------------------------------
 
@@ -27,6 +29,7 @@ class Kind(models.TextChoices):
     APPLICATION_PASSWORD_CREATED = "app_password_created", _("Created an application password")
     APPLICATION_PASSWORD_USED = "app_password_first_used", _("An application password was used for the first time")
     APPLICATION_PASSWORD_DELETED = "app_password_deleted", _("Deleted an application password")
+    APPLICATION_ASKED_FOR = "application_asked_for", _("Asked administrators for an application")
     APPROVED = "approved", _("Allowed an application")
     APPROVAL_ENDED = "approval_ended", _("Withdrew the approval of an application")
     GRANTED = "granted", _("An application was given access")
@@ -36,6 +39,7 @@ class Kind(models.TextChoices):
     SET_UP_ADDED = "set_up_added", _("Added to the set-up")
     SET_UP_CHANGED = "set_up_changed", _("Changed the set-up")
     SET_UP_DELETED = "set_up_deleted", _("Deleted from the set-up")
+    RESTORED = "restored", _("The site was restored from a backup, or copied")
     LOOKED_AT = "looked_at", _("An administrator opened the Account Security page")
 
 
@@ -55,8 +59,10 @@ def all_kinds() -> list[tuple[str, Any]]:
 # Events ---------------------------------------------------------------------------------------------------------------
 
 
-class AppendOnly(Exception):
-    """An event was to be changed or deleted. Only `log.prune` deletes events, old ones."""
+class AppendOnly(Explained):
+    """An event was to be changed or deleted. Only `log.prune` and `accounts.retention` delete events, old ones."""
+
+    message = "Events of the audit log are neither changed nor deleted."
 
 
 class EventQuerySet(models.QuerySet["Event"]):
@@ -118,7 +124,7 @@ class Event(models.Model):
     def words(self) -> str:
         """Label and detail."""
         label = str(self.get_kind_display())
-        return f"{label}: {self.detail}" if self.detail else label
+        return f"{label}: {details.in_words(self.detail)}" if self.detail else label
 
     @property
     def is_by_another(self) -> bool:

@@ -57,6 +57,7 @@ def test_a_lock_out_is_noted_once_however_long_somebody_goes_on(amira: User) -> 
     assert counts == {Kind.SIGN_IN_REFUSED: settings.SIGN_IN_ATTEMPTS, Kind.LOCKED_OUT: 1}
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_a_new_password_and_a_second_step_are_noted(amira: User, client: Client) -> None:
     log_in(client)
