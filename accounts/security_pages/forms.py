@@ -10,8 +10,10 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from accounts import scopes
 from accounts.access_tokens import operations
 from accounts.models import User
+from accounts.scopes import Reach, scopes_within
 
 NEVER = "never"
 DAYS = (7, 30, 60, 90, 180, 365)
@@ -21,17 +23,33 @@ class NewSecretForm(forms.Form):
     """Asks for an unused name and at least one scope. No scope is preselected."""
 
     name = forms.CharField(label=gettext_lazy("Name"), max_length=100)
-    scopes = forms.MultipleChoiceField(
-        label=gettext_lazy("Scopes"),
-        widget=forms.CheckboxSelectMultiple,
-        error_messages={"required": gettext_lazy("Choose at least one.")},
-    )
+    reach = forms.ChoiceField(choices=Reach, required=False)  # without it, the scopes are taken as they are
+    scopes = forms.MultipleChoiceField(widget=forms.CheckboxSelectMultiple, required=False)
 
     def __init__(self, *arguments: Any, owner: User, maker: User, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.owner = owner
-        choices = cast(forms.MultipleChoiceField, self.fields["scopes"])
-        choices.choices = list(operations.grantable_scopes(owner, maker).items())
+        grantable = self.scope_choices(owner, maker)
+        cast(forms.MultipleChoiceField, self.fields["scopes"]).choices = list(grantable.items())
+        self.services = scopes.services_of(owner, grantable)
+        self.other_scopes = {scope: words for scope, words in grantable.items() if not scope.startswith(scopes.SERVICE)}
+
+    def scope_choices(self, owner: User, maker: User) -> dict[str, object]:
+        """The scopes on offer, with descriptions."""
+        return operations.grantable_scopes(owner, maker)
+
+    def clean(self) -> dict[str, Any]:
+        """Combine how many integrations it may call with the other scopes."""
+        answers: dict[str, Any] = super().clean() or self.cleaned_data
+        chosen, reach = answers.get("scopes", []), answers.get("reach", "")
+        if "scopes" in self.errors:
+            return answers
+        answers["scopes"] = scopes_within(chosen, reach)
+        if reach == Reach.SELECTED and not any(map(scopes.is_service, chosen)):
+            self.add_error("reach", _("Select at least one, or choose “None”."))
+        elif not answers["scopes"]:
+            self.add_error("scopes", _("Choose at least one."))
+        return answers
 
     def rows_with_names(self) -> Any:
         """The rows whose names are taken."""
@@ -39,7 +57,7 @@ class NewSecretForm(forms.Form):
 
     def clean_name(self) -> str:
         """Refuse a name in use. This also stops a form that was sent twice."""
-        name = " ".join(str(self.cleaned_data["name"]).split())
+        name = normalize_name(self.cleaned_data["name"])
         if self.rows_with_names().filter(name__iexact=name).exists():
             raise forms.ValidationError(_("This name is in use. Choose another name, or delete the other one first."))
         return name
@@ -68,8 +86,16 @@ class ApplicationPasswordForm(NewSecretForm):
         super().__init__(*arguments, **options)
         self.fields["name"].label = _("Program")
 
+    def scope_choices(self, owner: User, maker: User) -> dict[str, object]:
+        return scopes.for_passwords(owner)
+
     def rows_with_names(self) -> Any:
         return self.owner.application_passwords.alive()
+
+
+def normalize_name(name: str) -> str:
+    """A name as it is stored: with single spaces."""
+    return " ".join(str(name).split())
 
 
 def lifetimes() -> list[tuple[str, str]]:

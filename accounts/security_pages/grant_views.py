@@ -22,6 +22,7 @@ from accounts import privileges
 from accounts.models import User
 from accounts.oauth_server import grants
 from accounts.sign_in.middleware import client_address
+from foundation.name_lists import join_names
 
 Row = TypeVar("Row")
 MAY_END = (privileges.MAY_VIEW, "accounts.delete_approval")
@@ -106,7 +107,7 @@ def refresh_tokens(request: Request, owner: User) -> Confirmation:
     return Confirmation(
         title=_("Delete all refresh tokens?"),
         text=_("This signs all programs out at once: %(names)s.")
-        % {"names": ", ".join(grant.name for grant in owner_grants)},
+        % {"names": join_names(grant.name for grant in owner_grants)},
         yes=_("Delete all"),
         message=_("All programs are signed out."),
         end=partial(grants.end_refresh_tokens, owner, owner_grants, who=request.user, address=client_address(request)),

@@ -11,11 +11,12 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.models import User
 from accounts.oauth_server import validator
 from accounts.sign_in.middleware import forget_devices
+from accounts.sign_in.two_step_requirement import LED_AWAY_FROM
 from foundation import mail_outbox
 
 
@@ -54,3 +55,13 @@ def forgot_password(request: HttpRequest) -> HttpResponse:
         return render(request, "accounts/no_mail.html")
     response: HttpResponse = account.password_reset(request)
     return response
+
+
+@require_safe
+@login_required
+def continue_to_page(request: HttpRequest) -> HttpResponse:
+    """Redirect to the page that the set-up of two-step sign-in interrupted.
+
+    A redirect, so that a view that leaves the site shows its start page (`accounts.sign_in.middleware`).
+    """
+    return redirect(request.session.get(LED_AWAY_FROM, "/"))

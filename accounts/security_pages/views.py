@@ -8,6 +8,7 @@ from functools import wraps
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
@@ -15,13 +16,14 @@ from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_GET, require_http_methods
 from django_htmx.http import reswap, retarget
 
-from accounts import privileges
+from accounts import privileges, recipients
 from accounts.access_tokens import operations
 from accounts.access_tokens.models import ApplicationPassword, PermanentToken
 from accounts.audit import log
@@ -34,6 +36,7 @@ from accounts.security_pages.grant_views import Request
 from accounts.sign_in import mfa
 from accounts.sign_in.middleware import client_address
 from accounts.sign_in.reauthentication import recently_authenticated
+from foundation import mail_outbox
 
 EVENTS_SHOWN = 15
 
@@ -87,6 +90,8 @@ def render_page(request: Request, owner: User, **secret_context: Any) -> HttpRes
         "activity": log.latest(owner, EVENTS_SHOWN),
         "activity_url": page_url(request, owner, "activity"),
         "new_token_url": page_url(request, owner, "new-token"),
+        "language_name": dict(settings.LANGUAGES).get(owner.language, ""),
+        "now": timezone.now(),
     }
     template = "accounts/security.html"
     return render(request, f"{template}#security" if request.htmx else template, context | secret_context)
@@ -146,6 +151,7 @@ def render_form(request: Request, owner: User, form: NewSecretForm, *, title: st
     context = {
         "form": form, "owner": owner, "is_own": owner == request.user, "title": title,
         "page": page_url(request, owner, "security"),
+        "mail_to": ", ".join(recipients.find_addresses(owner, request.user)) if mail_outbox.has_mail_server() else "",
     }  # fmt: skip
     if not request.htmx:
         return render(request, template, context)

@@ -89,9 +89,9 @@ def test_a_token_is_shown_once_and_never_again(headers: dict[str, str], browser:
 def test_the_form_chooses_no_scope_and_says_until_when(browser: Client) -> None:
     page = browser.get(NEW).content.decode()
     assert 'type="checkbox"' in page
-    assert " checked" not in page
+    assert re.findall(r'value="([^"]*)" checked', page) == ["none"]
     assert '<option value="90" selected>90 days, until ' in page
-    assert "never" not in page
+    assert 'value="never"' not in page
     answer = browser.post(NEW, {**CHOSEN, "scopes": [], "expires": "9000"}, headers=HTMX)
     assert (answer["HX-Retarget"], answer["HX-Reswap"]) == ("#dialog", "innerHTML")
     assert "Choose at least one." in words(answer)
@@ -149,10 +149,18 @@ def test_the_page_has_its_sections_and_what_is_in_them(browser: Client, amira: U
     headings = re.findall(r"<h2[^>]*>([^<]+)</h2>", html)
     assert headings == [
         "Permanent tokens", "Application passwords", "Approved scopes", "Refresh tokens", "Signing in",
-        "Recent activity",
+        "Recent activity", "Language and time",
     ]  # fmt: skip
     text = words(browser.get(PAGE))
-    for phrase in ("laptop-cli", "No expiry", "Never", "helper for you,", "days left", "Expired", "Reported as leaked"):
+    for phrase in (
+        "laptop-cli",
+        "No expiry",
+        "Never",
+        "helper Made for you:",
+        "days left",
+        "Expired",
+        "Reported as leaked",
+    ):
         assert phrase in text
     assert f"delete-{over.hex}" not in html
     assert "4 tokens." in text
