@@ -19,6 +19,7 @@ from django.utils import timezone
 from foundation.error_boundary import error_boundary
 from foundation.oauth_client import error_answers, transport
 from foundation.oauth_client.errors import OAuthError, Unexplained, Unreachable, Unusable
+from foundation.request_ids import for_threads
 from integrations.models.registry import ApplicationRegistry
 from integrations.models.registry.health import server_origin
 
@@ -106,7 +107,7 @@ class TooSoon(Exception):
 
     def __init__(self, seconds: int) -> None:
         self.seconds = seconds
-        super().__init__(seconds)
+        super().__init__(f"The last trial was a short while ago. The next one is allowed in {seconds} seconds.")
 
 
 def check_now(registry: ApplicationRegistry) -> bool:
@@ -129,7 +130,7 @@ def check_due() -> None:
     registries = list(due.order_by("next_check_at")[:CHECKS_IN_A_RUN])
     if registries:
         with ThreadPoolExecutor(CHECKS_AT_ONCE) as pool:
-            list(pool.map(check_registry, registries))
+            list(pool.map(for_threads(check_registry), registries))
 
 
 def check_registry(registry: ApplicationRegistry) -> None:

@@ -139,12 +139,9 @@ class PersonalAuthAPI:
 
         Raises `NotAuthenticated`, `calls.BadPath`, or an `OAuthError` if the third party cannot be reached.
         """
-        integration = self._authenticated(alias)
-        connection = self._connection(integration)
         try:
-            return calls.send(
-                self.user,
-                connection,
+            return calls.send_ready(
+                self._ready_call(alias),
                 method,
                 path,
                 params=params,
@@ -155,7 +152,7 @@ class PersonalAuthAPI:
                 used_by="Python",
             )
         except NoUsableToken as error:
-            raise self._not_authenticated(integration, error) from error
+            raise self._not_authenticated(self._authenticated(alias), error) from error
 
     def stream(
         self,
@@ -165,14 +162,17 @@ class PersonalAuthAPI:
         *,
         headers: Mapping[str, str],
         body: calls.Body | None = None,
+        timeout: float = calls.DEADLINE,
         retries: int = 0,
         used_by: str = "Python",
         call: ReadyCall | None = None,
     ) -> calls.Streamed:
         """Like `request`, but streams bodies. `call`: the result of `ready_call` for this alias, if it is at hand."""
         try:
-            call = call or renewal.ready_call(self.user, alias, renews=True) or self._call(alias)
-            return calls.stream(call, method, path, headers=headers, body=body, retries=retries, used_by=used_by)
+            call = call or self._ready_call(alias)
+            return calls.stream(
+                call, method, path, headers=headers, body=body, timeout=timeout, retries=retries, used_by=used_by
+            )
         except NoUsableToken as error:
             raise self._not_authenticated(self._authenticated(alias), error) from error
 
@@ -207,10 +207,14 @@ class PersonalAuthAPI:
         url = integration.connection_url
         return renewal.current(self.user, integration.credential, minimum_seconds=minimum_seconds, connection_url=url)
 
-    def _call(self, alias: str) -> ReadyCall:
+    def _ready_call(self, alias: str) -> ReadyCall:
+        """Return token and address in one statement, or by the slow path, which raises the reason if there are none."""
+        call = renewal.ready_call(self.user, str(alias), renews=True)
+        if call and call.connection_url:
+            return call
         integration = self._authenticated(alias)
         connection = self._connection(integration)
-        return ReadyCall.of(self._current(integration), connection.connection_url)
+        return ReadyCall.of(self._current(integration), connection.connection_url, alias=integration.alias.name)
 
     def _authenticated(self, alias: str) -> Integration:
         integration = self._integration(alias)

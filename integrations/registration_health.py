@@ -19,7 +19,7 @@ from foundation.oauth_client.errors import Misconfigured, OAuthError
 from integrations.models.events import Event, EventKind
 from integrations.models.failures import CLIENT_REFUSED, REFUSED_FOR_MANY, UNEXPLAINED_REFUSALS, UNUSABLE_ANSWERS
 from integrations.models.registry import ApplicationRegistry, OAuth2Credential, Use
-from integrations.models.tokens import INTERRUPTED, Renewal, RenewalOutcome, Token, TokenState
+from integrations.models.tokens import INTERRUPTED, RESTORED, Renewal, RenewalOutcome, Token, TokenState
 
 logger = logging.getLogger(__name__)
 
@@ -74,8 +74,8 @@ def bring_back_refused(registry: ApplicationRegistry) -> None:
     refused = Renewal.objects.filter(outcome=RenewalOutcome.REFUSED, settled_at__gte=since)
     tokens = Token.objects.filter(pk__in=refused.values("token_id"), credential__profile__registry=registry)
     ended = tokens.exclude(failure_code="").exclude(refresh_token=None)
-    ended.exclude(failure_code__in=[INTERRUPTED, "other_account"]).update(
-        state=TokenState.VALID, failure_code="", failed_at=None, version=F("version") + 1
+    ended.exclude(failure_code__in=[INTERRUPTED, RESTORED, "other_account"]).update(
+        state=TokenState.VALID, failure_code="", failed_at=None, version=F("version") + 1, due_at=Now()
     )
 
 
@@ -182,9 +182,7 @@ def report_unexplained_end(registry: ApplicationRegistry, error: OAuthError, use
 def has_granted_since(registry: ApplicationRegistry, since: datetime) -> bool:
     """Whether the provider has granted anybody tokens since then."""
     tokens = Token.objects.filter(credential__profile__registry=registry)
-    renewed = Renewal.objects.filter(outcome=RenewalOutcome.RENEWED, asked_at__gt=since)
-    is_renewed = renewed.filter(token_id__in=tokens.values("pk")).exists()
-    return is_renewed or tokens.filter(signed_in_at__gt=since).exists()
+    return tokens.filter(Q(refreshed_at__gt=since) | Q(signed_in_at__gt=since)).exists()
 
 
 def several_failed_sign_in(registry: ApplicationRegistry, code: str) -> bool:
@@ -208,20 +206,23 @@ def last_success(registry: ApplicationRegistry) -> datetime:
 
 def last_grant(registry: ApplicationRegistry) -> datetime:
     """When the provider last granted tokens; at least the beginning of the last hour."""
+    lately = timezone.now() - WITHIN
     tokens = Token.objects.filter(credential__profile__registry=registry)
-    renewed = Renewal.objects.filter(token_id__in=tokens.values("pk"), outcome=RenewalOutcome.RENEWED)
+    is_of_registry = models.Exists(tokens.filter(pk=models.OuterRef("token_id")))
+    renewed = Renewal.objects.filter(is_of_registry, outcome=RenewalOutcome.RENEWED, asked_at__gt=lately)
+    signed_in = tokens.filter(signed_in_at__gt=lately)
     moments: list[datetime | None] = [
-        timezone.now() - WITHIN,
-        renewed.aggregate(at=models.Max("asked_at"))["at"],
-        tokens.aggregate(at=models.Max("signed_in_at"))["at"],
+        lately,
+        renewed.order_by("-asked_at").values_list("asked_at", flat=True).first(),
+        signed_in.aggregate(at=models.Max("signed_in_at"))["at"],
     ]
     return max(moment for moment in moments if moment is not None)
 
 
 def end_pauses(registry: ApplicationRegistry) -> None:
-    """Allow renewals that are pausing after a failure to be tried at once."""
+    """Allow renewals that are pausing after a failure to be tried at once, also by the queue of those that are due."""
     paused = Token.objects.filter(credential__profile__registry=registry, lease_owner="", lease_expires_at__gt=Now())
-    paused.update(lease_expires_at=None)
+    paused.update(lease_expires_at=None, due_at=Now())
 
 
 def update_registry(registry: ApplicationRegistry, **values: object) -> None:
@@ -231,11 +232,13 @@ def update_registry(registry: ApplicationRegistry, **values: object) -> None:
 
 __all__ = [
     "CLIENT_REFUSED",
+    "PROOF_LASTS",
     "UNEXPLAINED_REFUSALS",
     "allows_renewals",
     "bring_back_refused",
     "check_registration",
     "end_pauses",
+    "has_granted_since",
     "held_error",
     "hold_renewals",
     "is_held",

@@ -8,15 +8,18 @@ from typing import Any
 
 from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from accounts.audit import model_changes
+from accounts.audit.details import register_detail
 from accounts.models import User
 from integrations import circuit_breaker, registration_health
 from integrations.connections import authorization, endings, tasks
 from integrations.models import events
 from integrations.models.registry import Alias, ApplicationRegistry, HttpConnection, OAuth2Credential
 from integrations.models.tokens import Revocation, Token, TokenQuerySet, consent
+
+WITHOUT_ALIAS = register_detail(gettext_noop("the integration was deleted"))
 
 
 @receiver(post_save, sender=User)
@@ -48,7 +51,7 @@ def end_unused_sign_ins(instance: Alias | HttpConnection, **_kwargs: Any) -> Non
         return
     unused = OAuth2Credential.objects.filter(pk=instance.credential_id).unused_without()
     tokens = Token.objects.filter(credential__in=list(unused))
-    authorization.end_all(tokens, reason="alias_deleted", detail=_("the integration was deleted"))
+    authorization.end_all(tokens, reason="alias_deleted", detail=WITHOUT_ALIAS)
 
 
 @receiver(circuit_breaker.recovered)

@@ -1,8 +1,11 @@
 """Models of the integrations app."""
 
+from integrations.models.calendar_feeds import CalendarFeed
 from integrations.models.configuration_templates import ConfigurationTemplate
 from integrations.models.events import Event, EventKind
 from integrations.models.flows import Action, RestStep, RunAs, StepRun, Subflow, SubflowAction, SubflowRun
+from integrations.models.heartbeats import Heartbeat
+from integrations.models.provider_drafts import ProviderDraft
 from integrations.models.registry import (
     Alias,
     AliasType,
@@ -14,7 +17,8 @@ from integrations.models.registry import (
     OAuthEntityScope,
 )
 from integrations.models.remote_tables import RemoteTable, RemoteTableColumn
-from integrations.models.tokens import AuthorizationAttempt, Renewal, Revocation, Token
+from integrations.models.tokens import AuthorizationAttempt, ConnectLink, Reminder, Renewal, Revocation, Token
+from integrations.models.tool_sets import ToolSet
 
 __all__ = [
     "Action",
@@ -22,14 +26,19 @@ __all__ = [
     "AliasType",
     "ApplicationRegistry",
     "AuthorizationAttempt",
+    "CalendarFeed",
     "ConfigurationTemplate",
+    "ConnectLink",
     "Event",
     "EventKind",
+    "Heartbeat",
     "HttpConnection",
     "IntegrationType",
     "OAuth2Credential",
     "OAuthEntityProfile",
     "OAuthEntityScope",
+    "ProviderDraft",
+    "Reminder",
     "RemoteTable",
     "RemoteTableColumn",
     "Renewal",
@@ -41,4 +50,5 @@ __all__ = [
     "SubflowAction",
     "SubflowRun",
     "Token",
+    "ToolSet",
 ]

@@ -10,14 +10,17 @@ person is `OuterRef("person_id")`. A rule added to `RULES` applies to every page
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
-from django.contrib.auth.models import AnonymousUser, Permission
-from django.db.models import BigIntegerField, Exists, OuterRef, Q, Value
+from django.contrib.auth.models import AnonymousUser, Group, Permission
+from django.db.models import BigIntegerField, Exists, F, OuterRef, Q, Value
 from django.utils.translation import gettext_lazy as _
 
 from accounts import scopes
 from accounts.models import User
+from accounts.sign_in import mfa
+from foundation.database import CompiledQuery, Slot
 from integrations.models.registry import EFFECTIVE_CREDENTIAL, Alias, AliasQuerySet, OAuth2Credential
 
 ROLE = "integrations.personal_auth_user"
@@ -44,7 +47,7 @@ class Rule:
 
     code: str
     about: About
-    condition: Callable[[], Q]  # called for each query, because the models must be loaded
+    condition: Callable[[], Q]  # called to build a query, because the models must be loaded
     title: Any  # the condition, as a heading
     refusal: Any  # why it does not hold, as a sentence
     hides: bool = True
@@ -60,16 +63,22 @@ class Rule:
 def _role() -> Q:
     """The user or one of their groups has the permission; superusers have every permission."""
     app_label, _dot, codename = ROLE.partition(".")
+    person_id = OuterRef(OuterRef("pk"))
+    by_user = User.user_permissions.through.objects.filter(user=person_id).values("permission_id")
+    by_group = Group.permissions.through.objects.filter(group__user=person_id).values("permission_id")
     role = Permission.objects.filter(content_type__app_label=app_label, codename=codename)
-    by_group = role.filter(group__user=OuterRef("pk"))
-    by_user = role.filter(user=OuterRef("pk"))
-    return Q(is_superuser=True) | Q(Exists(by_user)) | Q(Exists(by_group))
+    return Q(is_superuser=True) | Q(Exists(role.filter(Q(pk__in=by_user) | Q(pk__in=by_group))))
 
 
 def _shared() -> Q:
-    """The alias is restricted to no group, or to one of the person's."""
-    groups = Alias.groups.through.objects.filter(alias=OuterRef("pk"))
-    memberships = User.groups.through.objects.filter(user_id=OuterRef(OuterRef("person_id"))).values("group_id")
+    """The alias is restricted to no group, or to one of the person's. Groups don't count while it is tried."""
+    return Q(awaits_trial=True) | in_a_group_of(Alias, OuterRef(OuterRef("person_id")))
+
+
+def in_a_group_of(model: Any, person_id: Any) -> Q:
+    """Condition on rows of a model with `groups`: they are restricted to no group, or to one of the person's."""
+    groups = model.groups.through.objects.filter(**{model._meta.model_name: OuterRef("pk")})
+    memberships = User.groups.through.objects.filter(user_id=person_id).values("group_id")
     return ~Q(Exists(groups)) | Q(Exists(groups.filter(group_id__in=memberships)))
 
 
@@ -87,6 +96,13 @@ RULES: list[Rule] = [
         condition=_role,
         title=_("Has the role Personal Auth User"),
         refusal=_("The person doesn’t have the permission “Personal authentication: use the dashboard”."),
+    ),
+    Rule(
+        code="no_second_step",
+        about=About.PERSON,
+        condition=mfa.is_satisfied,
+        title=_("Has two-step sign-in, if it is required"),
+        refusal=_("Two-step sign-in is required of this person, who hasn’t set it up yet."),
     ),
     Rule(
         code="alias_off",
@@ -119,16 +135,31 @@ RULES: list[Rule] = [
         title=_("Is in a group that may use it"),
         refusal=_("Only members of certain groups may use it, and the person is in none of them."),
     ),
+    Rule(
+        code="not_tried",
+        about=About.ALIAS,
+        condition=lambda: Q(awaits_trial=False) | Q(tester_id=F("person_id")),
+        title=_("Has worked once, or was turned on without trying"),
+        refusal=_("It was just set up. Until it has worked once, only the administrator who tries it sees it."),
+    ),
 ]
 
 
 def find_refusal(person: Person) -> Rule | None:
     """The first rule about the person that refuses them, for any integration. One statement."""
-    rules = [rule for rule in RULES if rule.about == About.PERSON]
+    rules = tuple(rule for rule in RULES if rule.about == About.PERSON)
     if person.pk is None:
         return rules[0]
-    row = User.objects.filter(pk=person.pk).annotate(**{rule.code: rule.condition() for rule in rules}).first()
-    return next((rule for rule in rules if row is None or not getattr(row, rule.code)), None)
+    row = passed_by_person(rules).row(id=person.pk)
+    return next((rule for place, rule in enumerate(rules) if row is None or not row[place]), None)
+
+
+@cache
+def passed_by_person(rules: tuple[Rule, ...]) -> CompiledQuery:
+    """The compiled statement that says for each of these rules whether it admits the person."""
+    conditions = {rule.code: rule.condition() for rule in rules}
+    rows = User.objects.filter(pk=Slot("id", BigIntegerField())).annotate(**conditions)
+    return CompiledQuery(lambda: rows.values_list(*conditions))
 
 
 def may_use_any(person_id: Any) -> Q:

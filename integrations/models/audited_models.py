@@ -13,6 +13,7 @@ from integrations.models.registry import (
 )
 from integrations.models.registry.health import Health
 from integrations.models.remote_tables import RemoteTable, RemoteTableColumn
+from integrations.models.tool_sets import ToolSet
 
 # JSON fields may contain an API key.
 REGISTRY_SECRETS = (
@@ -33,7 +34,7 @@ watch(
 watch(OAuthEntityScope, ignored=["registry"], parent="registry")
 watch(OAuthEntityProfile, ignored=["registry"], many=["scopes"], parent="registry")
 watch(OAuth2Credential)
-watch(Alias, ignored=["deactivated_at"], many=["groups"])
+watch(Alias, ignored=["deactivated_at", "tester"], many=["groups"])
 watch(HttpConnection)
 watch(ConfigurationTemplate, ignored=["key"], secrets=["definition"])  # with objects as above
 watch(Action)
@@ -41,4 +42,5 @@ watch(RestStep, ignored=["action"], secrets=["headers", "query", "body"], parent
 watch(Subflow, many=["groups"])
 watch(SubflowAction, ignored=["subflow"], secrets=["inputs"], parent="subflow")
 watch(RemoteTable, secrets=["query", "inputs"], many=["groups"])
+watch(ToolSet, many=["subflows", "remote_tables", "aliases", "groups"])
 watch(RemoteTableColumn, ignored=["table"], parent="table")

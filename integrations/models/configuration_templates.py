@@ -23,7 +23,7 @@ class ConfigurationTemplate(SysIdModel):
     key = models.CharField(max_length=60, blank=True, editable=False)  # of those that come with Keyrack
     definition = models.JSONField(
         _("Definition"),
-        help_text=_("As JSON, in the form of the templates that come with Keyrack: copy one to begin with."),
+        help_text=_("As JSON, in the format of the templates that come with Keyrack. Start from a copy of one."),
     )
 
     class Meta:

@@ -12,6 +12,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
+from foundation.exceptions import Explained
 from foundation.oauth_client import dialects
 from integrations.models.registry import ApplicationRegistry, GrantType, OAuthEntityScope, validation
 
@@ -43,8 +44,10 @@ _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _NAME = re.compile(r"[a-z][a-z_]*")
 
 
-class BadDefinition(ValueError):
+class BadDefinition(Explained, ValueError):
     """The definition is not valid. The message is a sentence for the author of the template."""
+
+    message = "The definition can't be understood."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,11 +121,19 @@ def fill_in(value: Any, answers: Mapping[str, str]) -> Any:
 
 def parse_definition(raw: object) -> Definition:
     """Parse a definition. Raises `BadDefinition` if it is malformed, or could not work once it is filled in."""
+    definition = read_definition(raw)
+    for message in find_shortcomings(definition):
+        raise BadDefinition(message)
+    return definition
+
+
+def read_definition(raw: object) -> Definition:
+    """Parse a definition whose values are checked elsewhere. Raises `BadDefinition` if it is malformed."""
     raw_members = parse_members("A template", raw, (*Definition.__dataclass_fields__,))
     for name in ("description", "registry", "connection_url"):
         if not raw_members.get(name):
             raise BadDefinition(_("A template needs “%(name)s”.") % {"name": name})
-    definition = Definition(
+    return Definition(
         **{
             **raw_members,
             "registry": MappingProxyType(parse_members("“registry”", raw_members["registry"], REGISTRY)),
@@ -132,9 +143,6 @@ def parse_definition(raw: object) -> Definition:
             "unverified": parse_texts("unverified", raw_members.get("unverified", [])),
         }
     )
-    for message in find_shortcomings(definition):
-        raise BadDefinition(message)
-    return definition
 
 
 def parse_members(where: str, raw: object, allowed: tuple[str, ...]) -> dict[str, Any]:

@@ -11,7 +11,16 @@ from accounts.audit.log import Event, write_all
 from accounts.models import User
 from integrations.models.registry import OAuth2Credential
 
-__all__ = ["Event", "EventKind", "build_event", "events_of", "log_event", "log_moved_addresses", "write_all"]
+__all__ = [
+    "Event",
+    "EventKind",
+    "build_event",
+    "events_of",
+    "log_event",
+    "log_moved_addresses",
+    "log_reminders",
+    "write_all",
+]
 
 
 class EventKind(models.TextChoices):
@@ -19,6 +28,7 @@ class EventKind(models.TextChoices):
     RENEWED = "renewed", _("Renewed by itself")
     REAUTH_NEEDED = "reauth_needed", _("The provider no longer accepts the sign-in")
     RENEWAL_INTERRUPTED = "renewal_interrupted", _("Keyrack was interrupted during a renewal; it takes a new sign-in")
+    RENEWAL_RESTORED = "renewal_restored", _("Keyrack was restored from a backup; it takes a new sign-in")
     OTHER_ACCOUNT = "other_account", _("A renewal brought another account’s tokens; they were not kept")
     REVOKED = "revoked", _("Revoked here")
     REVOCATION_CONFIRMED = "revocation_confirmed", _("The provider accepted the revocation")
@@ -28,6 +38,9 @@ class EventKind(models.TextChoices):
     SIGN_IN_FAILED = "sign_in_failed", _("A sign-in failed")
     ADDRESS_CHANGED = "address_changed", _("An address that people’s tokens go to was changed")
     ADDRESS_CONFIRMED = "address_confirmed", _("Confirmed the new address")
+    CONNECT_LINK_CREATED = "connect_link_created", _("Created a connect link")
+    CONNECT_LINK_DELETED = "connect_link_deleted", _("Deleted a connect link")
+    REMINDED = "reminded", _("Asked people by email to sign in again or to confirm an address")
     KILL_SWITCH = "kill_switch", _("All sign-ins ended by an administrator")
 
 
@@ -53,6 +66,10 @@ def log_moved_addresses(registry: str, registry_id: UUID, moved: list[tuple[str,
         subject_id=registry_id,
         changes=[{"name": name, "old": old, "new": new} for name, old, new in moved],
     )
+
+
+def log_reminders(registry: str, registry_id: UUID, *, people: int) -> None:
+    log.write(EventKind.REMINDED, whose=None, detail=f"People: {people}", subject=registry, subject_id=registry_id)
 
 
 def subject_fields(credential: OAuth2Credential | None) -> dict[str, Any]:

@@ -37,16 +37,32 @@ class Failure:
     password_status: int = 400  # HTTP status of that window
     is_uncallable: bool = False  # an address that Keyrack may not call
     is_about_revocation: bool = False  # if a revocation fails with it, the registry has to be fixed
+    field: str = ""  # of the registry, or "scopes": the likeliest cause. "" if the code points to none
 
 
 def rows(fault: Fault, *codes: str, **fields: Any) -> dict[str, Failure]:
     return dict.fromkeys(codes, Failure(fault=fault, **fields))
 
 
+# Codes of servers that point to a field, where `error_codes` doesn't say so
+FIELDS_OF_SERVERS = {
+    "invalid_client_id": "client_id",
+    "unauthorized_client": "client_id",
+    **dict.fromkeys(("invalid_scope", "insufficient_scope", "unauthorized_scope_error"), "scopes"),
+    "unsupported_grant_type": "default_grant_type",
+}
+
+
 def rows_of_servers() -> dict[str, Failure]:
     """Return the rows of the codes that servers send."""
     return {
-        code: Failure(fault=row.fault or Fault.ANSWER, ending="unfinished" if row.awaits_person else "")
+        code: Failure(
+            fault=row.fault or Fault.ANSWER,
+            ending="unfinished" if row.awaits_person else "",
+            field=FIELDS_OF_SERVERS.get(code, "")
+            or ("redirect_url" if row.is_about_redirect else "")
+            or ("client_secret" if row.is_about_client else ""),
+        )
         for code, row in error_codes.CODES.items()
     }
 
@@ -112,14 +128,20 @@ FAILURES: dict[str, Failure] = {
     "other_account_refused": Failure(fault=Fault.PERSON, ending="account_refused"),
     "no_longer_available": Failure(fault=Fault.PERSON, ending="no_longer_available"),
     # The set-up here: an administrator has to fix it.
-    **rows(Fault.SET_UP, "redirected", "bad_request", "bad_client_id"),
-    **rows(Fault.SET_UP, "bad_client_authentication", "bad_code_challenge_method", "bad_registration"),
-    **rows(Fault.SET_UP, "bad_call_headers", "bad_userinfo_request", "unreadable_secret", "no_keys"),
-    **rows(Fault.SET_UP, "http_404", "http_405", "http_410", "no_credential"),
-    **rows(Fault.SET_UP, "bad_url", "blocked_address", "insecure_url", is_uncallable=True),
-    **rows(Fault.SET_UP, "invalid_client", "unauthorized_client", "http_401", is_about_revocation=True),
+    **rows(Fault.SET_UP, "bad_request", "bad_registration", "no_keys", "no_credential"),
+    **rows(Fault.SET_UP, "bad_client_id", field="client_id"),
+    **rows(Fault.SET_UP, "bad_client_authentication", field="send_credentials"),
+    **rows(Fault.SET_UP, "bad_code_challenge_method", field="code_challenge_method"),
+    **rows(Fault.SET_UP, "bad_call_headers", field="call_headers"),
+    **rows(Fault.SET_UP, "bad_userinfo_request", field="userinfo_request"),
+    **rows(Fault.SET_UP, "unreadable_secret", field="client_secret"),
+    **rows(Fault.SET_UP, "redirected", "http_404", "http_405", "http_410", field="token_url"),
+    **rows(Fault.SET_UP, "bad_url", "blocked_address", "insecure_url", is_uncallable=True, field="token_url"),
+    **rows(Fault.SET_UP, "invalid_client", "http_401", is_about_revocation=True, field="client_secret"),
+    **rows(Fault.SET_UP, "unauthorized_client", is_about_revocation=True, field="client_id"),
     **rows(Fault.SET_UP, "bad_revocation_request", is_about_revocation=True),
-    **rows(Fault.SET_UP, "bad_provider_profile", "registration_wrong"),
+    **rows(Fault.SET_UP, "bad_provider_profile", field="provider_profile"),
+    **rows(Fault.SET_UP, "registration_wrong"),
     **rows(Fault.SET_UP, "plan_ended", ending="by_policy"),
     "not_available": Failure(
         fault=Fault.SET_UP,
@@ -131,6 +153,7 @@ FAILURES: dict[str, Failure] = {
     ),
     CLIENT_REFUSED: Failure(
         fault=Fault.SET_UP,
+        field="client_secret",
         for_administrators=_(
             "The provider does not accept our Client ID and Client Secret. Compare both and Send Credentials with what "
             "is registered there."
@@ -160,6 +183,7 @@ FAILURES: dict[str, Failure] = {
     ),
     "other_issuer": Failure(
         fault=Fault.SET_UP,
+        field="issuer",
         for_administrators=_(
             "The id token names another issuer than the registry, so nobody can sign in. If the provider does use that "
             "name, enter it in Issuer, letter by letter; for people of many tenants, press Fill from metadata instead."
@@ -168,12 +192,20 @@ FAILURES: dict[str, Failure] = {
     # The provider, or the way to it
     **rows(Fault.PROVIDER, "connection_failed", "dns_failed", "tls_refused", "truncated"),
     **rows(Fault.PROVIDER, "provider_down", "renewal_postponed", "renewal_timeout", "http_403", "http_408"),
-    **rows(Fault.PROVIDER, "http_429", "wait", "temporary", "keep_token", "too_early"),
+    **rows(Fault.PROVIDER, "http_429", "wait", "temporary", "keep_token", "too_early", "answer_lost"),
+    **rows(Fault.KEYRACK, "restored", "copied"),
+    "restore_undecided": Failure(
+        fault=Fault.SET_UP,
+        for_programs="Keyrack was restored from a backup or copied, and renews nothing until an operator has decided.",
+        for_administrators=_(
+            "The database was restored or copied, so nothing is renewed. Run manage.py after_restore."
+        ),
+    ),
     "timeout": Failure(fault=Fault.PROVIDER, status=504),
     # An answer that cannot be understood
     **rows(Fault.ANSWER, "bad_encoding", "bad_framing", "bad_headers", "bad_length", "bad_status", "not_http"),
     **rows(Fault.ANSWER, "not_json", "not_a_token_answer", "malformed_metadata", "unexpected_answer"),
-    **rows(Fault.ANSWER, "no_token_endpoint"),
+    **rows(Fault.ANSWER, "no_access_token", "no_token_endpoint"),
     **rows(Fault.ANSWER, "invalid_error", "unsure", "no_renewal"),
     **rows(Fault.ANSWER, "too_large", "no_answer", ending="unanswered"),
     CLOCK_CODE: Failure(
@@ -185,7 +217,7 @@ FAILURES: dict[str, Failure] = {
         ),
     ),
     # Possibly an attack
-    **rows(Fault.ATTACK, "issuer_mismatch", "issuer_missing", "registration_changed"),
+    **rows(Fault.ATTACK, "issuer_mismatch", "issuer_missing", "bad_signature", "registration_changed"),
     "bad_id_token": Failure(
         fault=Fault.ATTACK,
         for_administrators=_(
@@ -216,6 +248,12 @@ def explanation_of(code: str) -> str:
     """Return what administrators are told in addition to the code and the provider's reason."""
     row, clock = failure_of(code), CLOCK.fullmatch(code)
     return str(row.for_administrators) % {"minutes": clock[2] if clock else ""} if row else ""
+
+
+def field_behind(code: str) -> str:
+    """Return the field of the registration that most likely causes a failure; "" if the code points to none."""
+    row = failure_of(code)
+    return row.field if row else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -306,6 +344,8 @@ OF_REQUEST = {
         NOT_FOUND,
         Answer(code="method_not_allowed", fault=Fault.PROGRAM, status=405),
         Answer(code="not_acceptable", fault=Fault.PROGRAM, status=406),
+        Answer(code="conflict", fault=Fault.PROGRAM, status=409),
+        Answer(code="precondition_failed", fault=Fault.PROGRAM, status=412),
         TOO_LARGE,
         Answer(code="unsupported_media_type", fault=Fault.PROGRAM, status=415),
         Answer(code="too_many_requests", fault=Fault.PROGRAM, status=429),
@@ -315,6 +355,7 @@ OF_REQUEST = {
 NAMED = (
     INVALID_TOKEN,
     EXPORT_NOT_ALLOWED,
+    Answer(code="confirmation_required", fault=Fault.PROGRAM, status=409),
     Answer(code="insufficient_scope", fault=Fault.PERSON, status=403),  # of a run: the scopes of the person's token
     Answer(code="provider_forbids", fault=Fault.PERSON, status=403),
 )
@@ -366,6 +407,18 @@ OF_RUNS = (
         code="role_lost",
         fault=Fault.PERSON,
         in_run=_("Stopped: the person no longer has the role to use integrations."),
+        cancels_run=True,
+    ),
+    Answer(
+        code="no_second_step",
+        fault=Fault.PERSON,
+        in_run=_("Stopped: two-step sign-in is required of the person, who hasn’t set it up yet."),
+        cancels_run=True,
+    ),
+    Answer(
+        code="cancelled_by_caller",
+        fault=Fault.PERSON,
+        in_run=_("Stopped: the program that started the run cancelled it."),
         cancels_run=True,
     ),
     Answer(code="no_longer_allowed", fault=Fault.PERSON, in_run=STOPPED, cancels_run=True),

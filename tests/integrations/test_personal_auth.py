@@ -133,6 +133,7 @@ def test_a_request_runs_as_the_person(server: HostileServer, amira: User, northw
         PersonalAuthAPI(amira).request("northwind", "GET", "//evil.example/x")
 
 
+@pytest.mark.slow
 def test_revoking_ends_it_at_once_and_can_be_repeated(server: HostileServer, amira: User, northwind: Alias) -> None:
     cast.signed_in(amira, northwind)
     api = PersonalAuthAPI(amira)

@@ -8,12 +8,21 @@ The section of the dashboard depends only on whether there is a valid token; eve
     moved_addresses    changed addresses
     endings            how sign-ins end, and the texts    bidi               isolation of right-to-left names
     outcomes           result of a sign-in                outcome_sentences  its sentences
+    search             words and letters
 """
 
 from integrations.models.card.endings import DECISIONS, ENDINGS, Ending, ending_of, ending_of_failure
 from integrations.models.card.integration import Integration
 from integrations.models.card.outcomes import Outcome, compose_outcome
-from integrations.models.card.queries import build_integrations, integration_named, integration_of, integrations_of
+from integrations.models.card.queries import (
+    build_integrations,
+    integration_named,
+    integration_of,
+    integrations_among,
+    integrations_of,
+    listed_ids,
+    services_of,
+)
 from integrations.models.card.states import QUICK_ATTEMPTS, REVOKING_AT_MOST, STATES, State, StateRow
 
 __all__ = [
@@ -33,5 +42,8 @@ __all__ = [
     "ending_of_failure",
     "integration_named",
     "integration_of",
+    "integrations_among",
     "integrations_of",
+    "listed_ids",
+    "services_of",
 ]

@@ -49,6 +49,7 @@ BY_STATUS = {
     AttemptStatus.CHOICE: Ending.CHOICE,
 }
 CANCELLATIONS = {
+    "cancelled": Ending.CANCELLED,
     "": Ending.CANCELLED,
     "replaced": Ending.REPLACED,
     "other_account_declined": Ending.ACCOUNT_KEPT,

@@ -12,7 +12,7 @@ from django.urls import reverse
 from integrations.models.addresses import home_url, initiator_url
 from integrations.models.card.bidi import isolate_name
 from integrations.models.card.moved_addresses import Move, moves_of
-from integrations.models.card.parts import SIGN_IN_MAY_FAIL, Action, Case, Note
+from integrations.models.card.parts import MAIN_WEIGHTS, SIGN_IN_MAY_FAIL, Action, Case, Note
 from integrations.models.card.scopes import ScopeBook
 from integrations.models.card.states import (
     QUICK_ATTEMPTS,
@@ -26,6 +26,7 @@ from integrations.models.card.states import (
 from integrations.models.card.token_details import TokenDetails
 from integrations.models.events import Event
 from integrations.models.registry import Alias, ApplicationRegistry, GrantType, OAuth2Credential
+from integrations.models.template_texts import shown_description
 from integrations.models.tokens import (
     AuthorizationAttempt,
     Revocation,
@@ -205,6 +206,19 @@ class Integration(TokenDetails):
     def actions(self) -> list[Action]:
         return [action for action in self.row.actions if self.applies(action)]
 
+    @property
+    def main_action(self) -> Action | None:
+        """The action that a compact row shows. None where all is well."""
+        weighty = [action for action in self.actions if action.weight in MAIN_WEIGHTS]
+        plain = [action for action in self.actions if not action.weight and self.tone != "ok"]
+        return next(iter([*weighty, *plain]), None)
+
+    @property
+    def other_actions(self) -> list[Action]:
+        """The actions in the menu of a compact row."""
+        aside = [self.row.aside] if self.row.aside else []
+        return [action for action in [*aside, *self.actions] if action != self.main_action]
+
     def applies(self, row: Case | Action) -> bool:
         return all(getattr(self, name) for name in row.when)
 
@@ -245,6 +259,10 @@ class Integration(TokenDetails):
         if self.token:
             return self.token.account_label
         return self.revocation.account_label if self.revocation else ""
+
+    @property
+    def description(self) -> str:
+        return shown_description(self.alias.description)
 
     @property
     def scope_labels(self) -> list[str]:

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from django.utils.translation import gettext_lazy as _
 
+from foundation.name_lists import join_names
 from integrations.models.events import Event, EventKind
 from integrations.models.tokens.consent import CONNECTION, Change
 
@@ -44,7 +45,7 @@ class Move:
 
     @property
     def label(self) -> str:
-        return ", ".join(self.labels)
+        return join_names(self.labels)
 
     @property
     def looks_alike(self) -> bool:

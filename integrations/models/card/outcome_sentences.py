@@ -3,11 +3,13 @@
 from datetime import datetime, timedelta
 
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from foundation.name_lists import join_names, join_sentences, sentence_separator
+from foundation.reader_time import date_and_time_words, date_words, time_element
 from integrations.models.card.bidi import isolate_name
 from integrations.models.card.endings import DECISIONS, ENDINGS, Ending, ending_of
 from integrations.models.card.integration import Integration
@@ -25,8 +27,8 @@ SAYS_NOTHING_STORED = {Ending.UNSAFE, Ending.FAILED}
 def names_of(integration: Integration, attempt: AuthorizationAttempt) -> dict[str, str]:
     return {
         "name": isolate_name(integration.title),
-        "account": isolate_name(attempt.account_label or _("another account")),
-        "previous": isolate_name(integration.account or _("the account it had before")),
+        "account": isolate_name(attempt.account_label or _("(account without a name)")),
+        "previous": isolate_name(integration.account or _("(account without a name)")),
         "provider": integration.provider,
         "minutes": minutes_between_clocks(attempt.failure_code),
     }
@@ -46,7 +48,7 @@ def accounts_of_one_name(integration: Integration, attempt: AuthorizationAttempt
         "You signed in to %(name)s as %(account)s. The current account has the same name, but %(name)s says that it "
         "is another account: its id is %(previous_id)s, the new one’s id is %(new_id)s."
     )
-    names = names | {"account": isolate_name(attempt.account_label) or _("an account without a name")}
+    names = names | {"account": isolate_name(attempt.account_label) or _("(account without a name)")}
     return sentence % {**names, "previous_id": integration.token.account_id, "new_id": attempt.account_id}
 
 
@@ -101,34 +103,33 @@ def standing_of(integration: Integration, *, says_stored: bool = True) -> list[s
 def signed_in_still(integration: Integration) -> str:
     """Say as whom the person is still signed in, and for how long."""
     account, until = isolate_name(integration.account), integration.works_until
-    if integration.is_shared:
-        words = _("Keyrack itself is still signed in as <strong>{account}</strong>{rest}")
+    sentence: str
+    if integration.is_shared and account:
+        sentence = format_html(_("Keyrack itself is still signed in as <strong>{}</strong>."), account)
+    elif account:
+        sentence = format_html(_("You are still signed in as <strong>{}</strong>."), account)
     else:
-        words = _("You are still signed in as <strong>{account}</strong>{rest}")
-    if not account:
-        words = (
-            _("Keyrack itself is still signed in{rest}")
-            if integration.is_shared
-            else _("You are still signed in{rest}")
-        )
-    rest = "."
+        is_shared = integration.is_shared
+        sentence = _("Keyrack itself is still signed in.") if is_shared else _("You are still signed in.")
     if integration.renews_itself and not integration.renewal_is_stuck:
-        rest = _(", and it renews by itself.")
-    elif until:
-        rest = _(", until {day}.").format(day=day_of(until))
-    return format_html(words, account=account, rest=rest)
+        return join_sentences([sentence, _("The sign-in renews by itself.")])
+    if until:
+        return join_sentences([sentence, format_html(_("The sign-in is valid until {}."), day_of(until))])
+    return sentence
 
 
-def day_of(moment: datetime) -> str:
-    local = timezone.localtime(moment)
-    # Translators: dates in Django's date format letters ("14 Feb 2027", "14 Feb 2027, 17:42")
-    return date_format(local, _("j M Y") if moment - timezone.now() > LONG else _("j M Y, H:i"))
+def day_of(moment: datetime) -> SafeString:
+    is_far = moment - timezone.now() > LONG
+    return time_element(moment, date_words(moment) if is_far else date_and_time_words(moment))
 
 
 def signed_in_now(integration: Integration, attempt: AuthorizationAttempt, names: dict[str, str]) -> list[str]:
     account = isolate_name(integration.account)
     if account and integration.is_shared:
         sentences: list[str] = [format_html(_("Keyrack itself is signed in as <strong>{}</strong>."), account)]
+    elif account and attempt.link:
+        user = isolate_name(attempt.user.get_username())
+        sentences = [format_html(_("The account of {} there is <strong>{}</strong>."), user, account)]
     elif account:
         sentences = [format_html(_("You are signed in as <strong>{}</strong>."), account)]
     else:
@@ -139,10 +140,11 @@ def signed_in_now(integration: Integration, attempt: AuthorizationAttempt, names
 
 
 def less_access(integration: Integration, names: dict[str, str]) -> str:
-    lists = {
-        "given": ", ".join(integration.scope_labels) or _("nothing"),
-        "missing": ", ".join(integration.missing_scope_labels),
-    }
+    lists = {"given": join_names(integration.scope_labels), "missing": join_names(integration.missing_scope_labels)}
+    if not integration.scope_labels:
+        return _("%(name)s gave nothing of what was asked for. Missing: %(missing)s. Some work may fail.") % (
+            names | lists
+        )
     return _("%(name)s gave: %(given)s. Missing: %(missing)s. Some work may fail.") % (names | lists)
 
 
@@ -156,4 +158,4 @@ def spoken_of(integration: Integration, ending: Ending) -> str:
     if ending in {Ending.CONNECTED, Ending.UNDER_WAY} or not integration.is_token_valid:
         return integration.spoken
     unchanged = _("%(name)s stays connected. Nothing was changed.") % names
-    return unchanged if integration.row.goes_without_saying else f"{unchanged} {integration.spoken}"
+    return unchanged if integration.row.goes_without_saying else unchanged + sentence_separator() + integration.spoken

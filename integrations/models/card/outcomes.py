@@ -7,6 +7,7 @@ the integration as it was, and each of them says so.
 from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from integrations.models.card.endings import DECISIONS, ENDINGS, Ending, EndingRow, ending_of
 from integrations.models.card.integration import Integration
@@ -118,7 +119,7 @@ def connected_outcome(
         sentences=[less_access(integration, names)] if missing else signed_in_now(integration, attempt, names),
         spoken=integration.spoken,
         buttons=[
-            Button(control="keep", label=_("Keep"), url=back.url, leaves=True),
+            Button(control="keep", label=pgettext("the new sign-in", "Keep"), url=back.url, leaves=True),
             Button(control="retry", label=_("Try again"), url=integration.initiator_url, weight="ghost"),
         ]
         if missing

@@ -37,12 +37,12 @@ class Action:
     label: Any
     template: str
     view: str = ""
-    about: Any = "%(name)s"  # read out after the label
     weight: str = ""
     symbol: str = ""
     when: tuple[str, ...] = ()
 
 
+MAIN_WEIGHTS = ("primary", "soft")
 CONNECT, DIALOG = "integrations/_connect.html", "integrations/_dialog.html"
 POST, UNAVAILABLE = "integrations/_post.html", "integrations/_unavailable.html"
 
@@ -53,18 +53,14 @@ FORGET = Action(name="forget", label=_("Forget"), template=DIALOG, view="integra
 CONFIRM_ADDRESS = Action(
     name="confirm-address",
     label=_("Confirm the new address"),
-    about=_("of %(name)s"),
     template=DIALOG,
     view="integrations:confirm_address",
     weight="primary",
 )
-CANCEL = Action(
-    name="cancel", label=_("Cancel"), about=_("connecting %(name)s"), template=POST, view="integrations:cancel"
-)
+CANCEL = Action(name="cancel", label=_("Cancel"), template=POST, view="integrations:cancel")
 DISMISS = Action(
     name="dismiss",
     label=_("Dismiss"),
-    about=_("for %(name)s"),
     template=POST,
     view="integrations:dismiss",
     weight="ghost",
@@ -72,7 +68,6 @@ DISMISS = Action(
 RETRY = Action(
     name="retry",
     label=_("Try revoke again"),
-    about=_("for %(name)s"),
     template=POST,
     view="integrations:retry_revocation",
     symbol="refresh",
@@ -81,7 +76,6 @@ RETRY = Action(
 CHECK = Action(
     name="check",
     label=_("Check now"),
-    about=_("for %(name)s"),
     template=POST,
     view="integrations:check",
     symbol="refresh",

@@ -1,16 +1,20 @@
 """Queries for one person's integrations: a fixed number, however many there are."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from accounts.models import User
+from accounts.scopes import SERVICE, Service
 from integrations.models import admission
 from integrations.models.card.integration import Integration
 from integrations.models.card.moved_addresses import events_about
 from integrations.models.card.scopes import ScopeBook
+from integrations.models.card.search import sort_key
 from integrations.models.registry import Alias, AliasQuerySet
 from integrations.models.tokens import AttemptStatus, AuthorizationAttempt, Revocation, Token
 
@@ -22,6 +26,30 @@ def integrations_of(user: User) -> list[Integration]:
         for row in build_integrations(user, admission.filter_visible(user.pk, Alias.objects.personal()))
         if row.is_listed
     ]
+
+
+def listed_ids(user: User) -> list[UUID]:
+    """Return the ids of their aliases, in the same order, without building them."""
+    aliases = admission.annotate_switches(admission.filter_visible(user.pk, Alias.objects.personal()))
+    has_token = Exists(Token.objects.filter(user=user, credential=OuterRef("effective_id")))
+    listed = aliases.filter(Q(is_on=True) | has_token)
+    rows = sorted(listed.values_list("pk", "label", "name"), key=lambda row: sort_key(row[1] or row[2], row[2]))
+    return [pk for pk, _label, _name in rows]
+
+
+def integrations_among(user: User, alias_ids: Sequence[UUID]) -> list[Integration]:
+    """Return these of the integrations on this person's dashboard, by title."""
+    aliases = admission.filter_visible(user.pk, Alias.objects.filter(pk__in=alias_ids).personal())
+    return [row for row in build_integrations(user, aliases) if row.is_listed]
+
+
+def services_of(user: User) -> list[Service]:
+    """Return the integrations that this person may let programs use, the connected ones first."""
+    rows = [row for row in integrations_of(user) if row.is_on]
+    services = [
+        Service(scope=f"{SERVICE}{row.alias.name}", title=row.title, is_connected=row.section == "my") for row in rows
+    ]
+    return sorted(services, key=lambda service: not service.is_connected)
 
 
 def integration_of(user: User, alias_id: UUID) -> Integration | None:
@@ -82,7 +110,7 @@ def build_integrations(user: User, aliases: AliasQuerySet) -> list[Integration]:
         )
         for alias, credential in rows
     ]
-    return sorted(with_address_events(integrations), key=lambda row: (row.title.casefold(), row.alias.name))
+    return sorted(with_address_events(integrations), key=lambda row: sort_key(row.title, row.alias.name))
 
 
 def with_address_events(rows: list[Integration]) -> list[Integration]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from integrations.models.registry import OAuthEntityScope
+from integrations.models.template_texts import shown_scope_name
 
 
 class ScopeBook:
@@ -23,4 +24,5 @@ class ScopeBook:
 
     def labels(self, registry_id: UUID, scopes: Iterable[str]) -> list[str]:
         """Return the scopes' names, or the scopes themselves if an administrator has not named them."""
-        return [self.words.get((registry_id, scope), scope) for scope in scopes]
+        words = [(scope, self.words.get((registry_id, scope))) for scope in scopes]
+        return [shown_scope_name(name) if name else scope for scope, name in words]

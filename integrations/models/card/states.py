@@ -90,6 +90,7 @@ class StateRow:
     says_time_left: bool = False  # in its note, so that it isn't repeated beside the expiry
     asks_to_sign_in: bool = False  # so that a registration that can't sign in is worth a warning
     renewal_is_stuck: bool = False  # waits for something that the person cannot change
+    may_be_reminded_of: bool = False  # by an administrator, since only the person can do it
     limits_use: bool = False  # a sign-in that succeeds says so as well
     goes_without_saying: bool = False  # not added to the outcome of a sign-in that changed nothing
 
@@ -179,6 +180,7 @@ STATES: dict[State, StateRow] = {
         asks_to_sign_in=True,
     ),
     State.NEEDS_REAUTH: StateRow(
+        may_be_reminded_of=True,
         badge=_("Sign in again"),
         tone="bad",
         icon="key",
@@ -199,6 +201,28 @@ STATES: dict[State, StateRow] = {
                         text=_(
                             "<strong>Keyrack was interrupted while it renewed your sign-in at %(name)s.</strong> "
                             "%(name)s accepts each renewal only once. The fault is ours, but you have to sign in again."
+                        ),
+                    ),
+                    Case(
+                        when=("was_restored",),
+                        text=_(
+                            "<strong>Keyrack was restored from a backup of %(restored_from)s.</strong> It has lost "
+                            "the later renewals of your sign-in at %(name)s. The fault is ours, but you have to sign "
+                            "in again."
+                        ),
+                    ),
+                    Case(
+                        when=("was_copied",),
+                        text=_(
+                            "<strong>This site is a copy.</strong> Your sign-in at %(name)s stays with the original. "
+                            "To use %(name)s here, sign in here too."
+                        ),
+                    ),
+                    Case(
+                        when=("was_answer_lost",),
+                        text=_(
+                            "<strong>%(name)s no longer accepts your sign-in.</strong> An earlier renewal got no "
+                            "usable answer, and %(name)s may accept each one only once."
                         ),
                     ),
                     Case(
@@ -299,6 +323,7 @@ STATES: dict[State, StateRow] = {
         actions=(RETRY, AUTHENTICATE),
     ),
     State.ADDRESS_CHANGED: StateRow(
+        may_be_reminded_of=True,
         badge=_("New address"),
         tone="warn",
         icon="moved",

@@ -1,10 +1,12 @@
 """Details of the token behind an integration, as a card shows them."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from integrations.models.tokens import INTERRUPTED, RefreshExpiry, Token, TokenState
+from foundation import installation
+from integrations.models.tokens import ANSWER_LOST, COPIED, INTERRUPTED, RESTORED, RefreshExpiry, Token, TokenState
 
+SHORTEST_CONSENT = timedelta(days=1)
 EXTENDED = (RefreshExpiry.EXTENDED, RefreshExpiry.ROLLING)
 
 
@@ -44,6 +46,17 @@ class TokenDetails:
     def sign_in_again_by(self) -> datetime | None:
         """When the person has to sign in again at the latest, if known."""
         return self.token.sign_in_again_by if self.token else None
+
+    @property
+    def consent_ends_at(self) -> datetime | None:
+        """When the person will have to sign in again by the provider's figures, for calendars and cards.
+
+        None if that is unknown, if each renewal moves it, or if it comes within a day of the sign-in.
+        """
+        token, ends_at = self.token, self.sign_in_again_by
+        if token is None or ends_at is None or token.state != TokenState.VALID or self.renewal_is_extended:
+            return None
+        return ends_at if ends_at - token.granted_at >= SHORTEST_CONSENT else None
 
     @property
     def renewal_is_extended(self) -> bool:
@@ -104,9 +117,34 @@ class TokenDetails:
         return [scope for scope in token.lacking_scopes if scope not in token.scopes] if token else []
 
     @property
+    def is_demanded_again(self) -> bool:
+        """Whether a third party has refused a call until the person signs in again. The token works otherwise."""
+        return bool(self.token and self.token.state == TokenState.VALID and self.token.claims_challenge)
+
+    @property
     def was_interrupted(self) -> bool:
         """Whether a process of Keyrack died during the renewal, which is our fault."""
         return self.failure_code == INTERRUPTED
+
+    @property
+    def was_answer_lost(self) -> bool:
+        """Whether a renewal without an answer may have used up the refresh token that the provider refuses now."""
+        return self.failure_code == ANSWER_LOST
+
+    @property
+    def was_restored(self) -> bool:
+        """Whether the provider refuses a token that a restore brought back, because it was renewed since."""
+        return self.failure_code == RESTORED
+
+    @property
+    def restored_from(self) -> datetime | None:
+        """The moment of that backup."""
+        return installation.current_state().restored_from
+
+    @property
+    def was_copied(self) -> bool:
+        """Whether this site is a copy, and the sign-in belongs to the original."""
+        return self.failure_code == COPIED
 
     @property
     def is_for_other_account(self) -> bool:

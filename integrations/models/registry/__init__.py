@@ -3,6 +3,7 @@
 from integrations.models.registry.aliases import (
     EFFECTIVE_CREDENTIAL,
     SET_UP,
+    AgentCalls,
     Alias,
     AliasQuerySet,
     AliasType,
@@ -31,6 +32,7 @@ __all__ = [
     "EFFECTIVE_CREDENTIAL",
     "LOGO_LIMIT",
     "SET_UP",
+    "AgentCalls",
     "Alias",
     "AliasQuerySet",
     "AliasType",

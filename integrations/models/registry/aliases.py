@@ -10,7 +10,9 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
+from accounts.models import User
 from integrations.models.registry.base import SysIdModel
 from integrations.models.registry.profiles import OAuthEntityProfile
 from integrations.models.registry.registrations import ApplicationRegistry
@@ -105,6 +107,14 @@ def id_in(reference: str) -> uuid.UUID | None:
         return None
 
 
+class AgentCalls(models.TextChoices):
+    """Which calls of an alias agents may make by its tool."""
+
+    NONE = "none", pgettext_lazy("calls", "None")
+    READ = "read", _("Read only")
+    WRITE = "write", _("Read and write")
+
+
 class AliasQuerySet(models.QuerySet["Alias"]):
     def complete(self) -> Self:
         """Join the active connection, credential, profile and registry, in one statement."""
@@ -137,6 +147,14 @@ class AliasQuerySet(models.QuerySet["Alias"]):
         by_connection = Q(active_connection__credential=credential)
         return self.filter(by_connection | Q(type=AliasType.CREDENTIAL, credential=credential))
 
+    def using_any(self, credentials: models.QuerySet["OAuth2Credential"]) -> Self:
+        """Filter by complete aliases that use one of these credentials."""
+        return (
+            self.complete()
+            .annotate(effective_id=EFFECTIVE_CREDENTIAL)
+            .filter(effective_id__in=credentials.values("pk"))
+        )
+
     def personal_using(self, credential: "OAuth2Credential") -> Self:
         """Filter by personal aliases that use this credential."""
         return self.personal().naming(credential)
@@ -151,7 +169,9 @@ class Alias(SysIdModel):
         unique=True,
         validators=[RegexValidator(r"^[A-Za-z0-9_]+\Z", _("Letters, digits and underscores only."))],
     )
-    label = models.CharField(_("Label"), max_length=100, blank=True, help_text=_("What people read on the card."))
+    label = models.CharField(
+        _("Label"), max_length=100, blank=True, help_text=_("The name that people read on the card.")
+    )
     type = models.CharField(_("Type"), max_length=30, choices=AliasType, default=AliasType.CONNECTION_AND_CREDENTIAL)
     credential = models.ForeignKey(
         OAuth2Credential,
@@ -160,22 +180,39 @@ class Alias(SysIdModel):
         blank=True,
         related_name="aliases",
         verbose_name=_("Credential"),
-        help_text=_("Only for the type Credential; otherwise the connection names it."),
+        help_text=_("Only for the type Credential. With Connection and Credential, the connection names it."),
     )
     description = models.TextField(_("Description"), blank=True)
     groups = models.ManyToManyField(
-        Group, blank=True, verbose_name=_("Groups that may use it"), help_text=_("Empty: everybody with the role.")
+        Group,
+        blank=True,
+        verbose_name=_("Groups that may use it"),
+        help_text=_("Leave it empty for everybody who has the role."),
     )
     allow_token_export = models.BooleanField(
         _("Allow token export"),
         default=False,
-        help_text=_("Programs may read a person's access token by the REST API."),
+        help_text=_("Programs may read a person's access token through the REST API."),
+    )
+    agent_calls = models.CharField(
+        _("Calls by agents"),
+        max_length=10,
+        choices=AgentCalls,
+        default=AgentCalls.NONE,
+        help_text=_("Whether agents get a tool that calls this service as the person (Model Context Protocol)."),
     )
     active = models.BooleanField(_("Active"), default=True)
     inactive_reason = models.CharField(
-        _("Reason when off"), max_length=200, blank=True, help_text=_("Shown to people on their card.")
+        _("Reason when off"),
+        max_length=200,
+        blank=True,
+        help_text=_("People read it on their card while the alias is turned off."),
     )
     deactivated_at = models.DateTimeField(null=True, blank=True, editable=False)
+    awaits_trial = models.BooleanField(_("Hidden until it has worked once"), default=False, editable=False)
+    tester = models.ForeignKey(
+        User, models.SET_NULL, null=True, editable=False, related_name="+", verbose_name=_("Tried by")
+    )
 
     is_on: bool  # annotated by `admission.annotate_switches`
 
@@ -201,6 +238,11 @@ class Alias(SysIdModel):
     @property
     def title(self) -> str:
         return self.label or self.name
+
+    def show_to_people(self) -> None:
+        """End the trial: from now on the alias is shown to everybody who may use it."""
+        self.awaits_trial, self.tester = False, None
+        self.save(update_fields=["awaits_trial", "tester"])
 
     def clean(self) -> None:
         if self.type == AliasType.CREDENTIAL and self.credential_id is None:
@@ -235,7 +277,7 @@ class HttpConnection(SysIdModel):
         blank=True,
         related_name="connections",
         verbose_name=_("Credential"),
-        help_text=_("May follow later; nobody can use the alias before."),
+        help_text=_("You can add it later. Until then nobody can use the alias."),
     )
     connection_url = models.CharField(_("Connection URL"), max_length=500)
     active = models.BooleanField(_("Active"), default=True)

@@ -49,6 +49,8 @@ class Health(models.Model):
     client_check_until = models.DateTimeField(null=True, blank=True, editable=False)  # no check before then
     renewals_held_until = models.DateTimeField(null=True, blank=True, editable=False)  # after that, one caller may try
 
+    renewals_paced_until = models.DateTimeField(null=True, blank=True, editable=False)  # places up to then are taken
+
     moved_at = models.DateTimeField(null=True, blank=True, editable=False)  # an address for tokens was changed
     moved_told_at = models.DateTimeField(null=True, blank=True, editable=False)
 

@@ -13,11 +13,13 @@ class OAuthEntityScope(SysIdModel):
     """One scope of an authorization server (RFC 6749 §3.3), with a name for people. [oauth_entity_scope]"""
 
     registry = models.ForeignKey(ApplicationRegistry, models.CASCADE, related_name="scopes")
-    name = models.CharField(_("Name"), max_length=100, help_text=_("What people read: “Read contacts”."))
+    name = models.CharField(
+        _("Name"), max_length=100, help_text=_("What people read instead of the scope, for example “Read contacts”.")
+    )
     scope = models.CharField(
         _("OAuth scope"),
         max_length=255,
-        validators=[RegexValidator(r"^[\x21\x23-\x5b\x5d-\x7e]+$", _("One scope, without spaces (RFC 6749 §3.3)."))],
+        validators=[RegexValidator(r"^[\x21\x23-\x5b\x5d-\x7e]+\Z", _("One scope, without spaces (RFC 6749 §3.3)."))],
     )
 
     class Meta:

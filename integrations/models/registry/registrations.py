@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from foundation.oauth_client.client import Registration
 from foundation.oauth_client.errors import Misconfigured
 from foundation.oauth_client.provider_profile import STANDARD, BadProfile, ProviderProfile, parse_profile
+from foundation.oauth_client.signatures import has_proof
 from foundation.secrets_at_rest import EncryptedField, NoKeys, Unreadable, keyring, value_or_blank
 from integrations.models.registry.base import SysIdModel
 from integrations.models.registry.health import Health
@@ -60,6 +61,12 @@ class ApplicationRegistry(Health, SysIdModel):
     name = models.CharField(_("Name"), max_length=100, unique=True)
     client_id = models.CharField(_("Client ID"), max_length=255)
     client_secret = EncryptedField(purpose="client-secret", verbose_name=_("Client Secret"))
+    client_secret_expires_on = models.DateField(
+        _("Secret expires on"),
+        null=True,
+        blank=True,
+        help_text=_("If the provider’s console names a day. Administrators are reminded of it 30 days before."),
+    )
     default_grant_type = models.CharField(
         _("Default Grant Type"), max_length=30, choices=GrantType, default=GrantType.AUTHORIZATION_CODE
     )
@@ -67,7 +74,7 @@ class ApplicationRegistry(Health, SysIdModel):
         _("Refresh Token Lifespan"),
         default=DEFAULT_REFRESH_TOKEN_LIFESPAN,
         validators=[MinValueValidator(1)],
-        help_text=_("Seconds that a refresh token lives when the server doesn't say."),
+        help_text=_("How many seconds a refresh token lives if the provider doesn't say. Used for warnings only."),
     )
     pkce_required = models.BooleanField(_("PKCE required"), default=True)
     code_challenge_method = models.CharField(
@@ -80,12 +87,14 @@ class ApplicationRegistry(Health, SysIdModel):
         _("Issuer"),
         max_length=500,
         blank=True,
-        help_text=_("As the server itself spells it (RFC 8414), to the letter."),
+        help_text=_("Exactly as the provider spells it in its metadata (RFC 8414), including a slash at the end."),
     )
     names_issuer = models.BooleanField(
         _("Issuer in authorization responses"),
         default=False,
-        help_text=_("The server promises to name itself in each answer (RFC 9207). An answer without it is refused."),
+        help_text=_(
+            "The provider names itself in each authorization response (RFC 9207). A response that doesn't is refused."
+        ),
     )
     authorization_url = models.CharField(_("Authorization URL"), max_length=500, blank=True)
     token_url = models.CharField(_("Token URL"), max_length=500)
@@ -93,29 +102,34 @@ class ApplicationRegistry(Health, SysIdModel):
         _("Refresh URL"),
         max_length=500,
         blank=True,
-        help_text=_("Where tokens are renewed. Empty: at the Token URL, as nearly everywhere."),
+        help_text=_(
+            "Where tokens are renewed. Leave it empty for the Token URL, which is right for nearly every provider."
+        ),
     )
     token_revocation_url = models.CharField(
         _("Token Revocation URL"),
         max_length=500,
         blank=True,
-        help_text=_("If set, revoking here also revokes at the provider (RFC 7009)."),
+        help_text=_("If it is set, revoking a sign-in in Keyrack also revokes it at the provider (RFC 7009)."),
     )
     revocation_request = models.JSONField(
         _("Revocation request"),
         default=dict,
         blank=True,
-        help_text=_("How this provider wants to be told, as JSON. Empty: a form by POST, as RFC 7009 has it."),
+        help_text=_("How a revocation is sent to this provider, as JSON. Leave it empty for the form of RFC 7009."),
     )
     token_introspection_url = models.CharField(_("Token Introspection URL"), max_length=500, blank=True)
     userinfo_url = models.CharField(
-        _("Userinfo URL"), max_length=500, blank=True, help_text=_("Asked once at sign-in for the account's name.")
+        _("Userinfo URL"),
+        max_length=500,
+        blank=True,
+        help_text=_("Read once after each sign-in, for the name of the account."),
     )
     authorization_parameters = models.JSONField(
         _("Authorization parameters"),
         default=dict,
         blank=True,
-        help_text=_('Sent along with each authorization request, as JSON: {"access_type": "offline"}'),
+        help_text=_('Added to each authorization request, as JSON: {"access_type": "offline"}'),
     )
     consent_after_revoke = models.BooleanField(
         _("Consent after a revoke"),
@@ -129,19 +143,19 @@ class ApplicationRegistry(Health, SysIdModel):
         _("Token parameters"),
         default=dict,
         blank=True,
-        help_text=_('Sent along with each token request, renewals included, as JSON: {"expires_in": "1800"}'),
+        help_text=_('Added to each token request, including renewals, as JSON: {"expires_in": "1800"}'),
     )
     call_headers = models.JSONField(
         _("Headers of calls"),
         default=dict,
         blank=True,
-        help_text=_("What each call as the person carries, as JSON. May hold {client_id} and {access_token}."),
+        help_text=_("Headers that each call to the API carries, as JSON. {client_id} and {access_token} are replaced."),
     )
     userinfo_request = models.JSONField(
         _("Userinfo request"),
         default=dict,
         blank=True,
-        help_text=_("How this provider wants to be asked whose token it is, as JSON. Empty: by GET."),
+        help_text=_("How the Userinfo URL is called, as JSON. Leave it empty for a GET with the access token."),
     )
     scope_separator = models.CharField(_("Scope separator"), max_length=1, default=" ", blank=True)
     scope_parameter = models.CharField(
@@ -150,51 +164,61 @@ class ApplicationRegistry(Health, SysIdModel):
         default="scope",
         blank=True,
         validators=[RegexValidator(r"^[a-z_]+\Z", _("The name of one parameter: small letters and underscores."))],
-        help_text=_("What carries the scopes of a person in an authorization request; “scope” nearly everywhere."),
+        help_text=_(
+            "The parameter of an authorization request that carries the scopes: “scope” for nearly every provider."
+        ),
     )
     token_path = models.CharField(
         _("Tokens in the answer"),
         max_length=200,
         blank=True,
-        help_text=_("JSON pointer to where the token answer holds the person's tokens. Empty: at its top."),
+        help_text=_(
+            "JSON pointer to the person's tokens in the token response. Leave it empty if they are at its top level."
+        ),
     )
     base_url_path = models.CharField(
         _("Base URL in the answer"),
         max_length=200,
         blank=True,
-        help_text=_("JSON pointer to where the token answer says at which server the API is. Empty: nowhere."),
+        help_text=_(
+            "JSON pointer to the address of the API in the token response. Leave it empty if the response has none."
+        ),
     )
     base_url_hosts = models.CharField(
         _("Hosts of that base URL"),
         max_length=500,
         blank=True,
-        help_text=_("Where such a base URL may lead, separated by spaces: *.salesforce.com. Others are not believed."),
+        help_text=_(
+            "Hosts that such a base URL may have, separated by spaces: *.salesforce.com. Any other is refused."
+        ),
     )
     account_id_path = models.CharField(
         _("Account id"),
         max_length=200,
         default="/sub /id",
         help_text=_(
-            "Where userinfo or the id token tells the account: JSON pointers (RFC 6901), the first that is there."
+            "JSON pointers (RFC 6901) to the account's id in userinfo or the id token. The first with a value is used."
         ),
     )
     account_label_path = models.CharField(
         _("Account label"),
         max_length=200,
         default="/email /preferred_username /name /login /sub",
-        help_text=_("What a person knows the account by: JSON pointers, the first that is there."),
+        help_text=_("JSON pointers to the name by which a person knows the account. The first with a value is used."),
     )
     provider_profile = models.JSONField(
         _("Provider’s ways"),
         default=dict,
         blank=True,
-        help_text=_("How this provider departs from the standards, as JSON. docs/provider-profiles.md has the format."),
+        help_text=_(
+            "How this provider departs from the standards, as JSON. docs/provider-profiles.md describes the format."
+        ),
     )
     account_settings_url = models.CharField(
         _("Account settings URL"),
         max_length=500,
         blank=True,
-        help_text=_("The provider's own page where a person removes access."),
+        help_text=_("The provider's page on which a person can withdraw access."),
     )
     revocation_reach = models.CharField(
         _("One revocation ends"), max_length=10, choices=RevocationReach, default=RevocationReach.UNKNOWN
@@ -215,8 +239,13 @@ class ApplicationRegistry(Health, SysIdModel):
         return self.hex
 
     def save(self, **options: Any) -> None:
-        """Save, and record when our identity at the provider changes. Any save by a form releases held renewals."""
+        """Save, and record when our identity at the provider changes. Any save by a form releases held renewals.
+
+        The end of the secret is that of the stored one: a new secret without an end of its own has none.
+        """
         before = None if self._state.adding else type(self)._default_manager.filter(pk=self.pk).first()
+        if before and before.client_secret_expires_on == self.client_secret_expires_on and self.has_new_secret(before):
+            self.client_secret_expires_on = None
         super().save(**options)
         if before is None or options.get("update_fields") is not None:
             return
@@ -225,6 +254,9 @@ class ApplicationRegistry(Health, SysIdModel):
             changes["registration_changed_at"] = timezone.now()
         vars(self).update(changes)
         type(self)._default_manager.filter(pk=self.pk).update(**changes)
+
+    def has_new_secret(self, before: "ApplicationRegistry") -> bool:
+        return value_or_blank(self, "client_secret") != value_or_blank(before, "client_secret")
 
     def identity(self) -> list[Any]:
         """What identifies us to the token endpoint, and its address. Contains the secret: only for comparison."""
@@ -267,16 +299,9 @@ class ApplicationRegistry(Health, SysIdModel):
         """
         if bad_field := next((name for name in OBJECTS if not isinstance(getattr(self, name), dict)), ""):
             raise Misconfigured("bad_registration", f"{bad_field} is not a JSON object")
-        try:
-            keyring()
-            client_secret = self.client_secret
-        except NoKeys as error:
-            raise Misconfigured("no_keys", str(error)) from None
-        except Unreadable:
-            raise Misconfigured("unreadable_secret", "the client secret cannot be opened") from None
         return Registration(
             client_id=self.client_id,
-            client_secret=client_secret,
+            client_secret=self.readable_secret,
             client_authentication=self.send_credentials,
             authorization_url=self.authorization_url,
             token_url=self.token_url,
@@ -298,13 +323,27 @@ class ApplicationRegistry(Health, SysIdModel):
             profile=self.profile,
         )
 
+    @property
+    def readable_secret(self) -> str:
+        """The client secret. Raises `Misconfigured` if its key, or any key, is missing."""
+        try:
+            keyring()
+            client_secret: str = self.client_secret
+        except NoKeys as error:
+            raise Misconfigured("no_keys", str(error)) from None
+        except Unreadable:
+            raise Misconfigured("unreadable_secret", "the client secret cannot be opened") from None
+        return client_secret
+
     def endpoints(self) -> list[str]:
         """Values that must not change during a sign-in, nor without the client secret being entered again."""
         return [self.client_id, self.send_credentials, self.issuer, self.authorization_url, self.token_url]
 
     @property
     def has_plain_calls(self) -> bool:
-        """Whether calls need no header of their own, apart from the media type that they accept."""
+        """Whether calls need no header of their own, apart from the media type that they accept, and no hash."""
+        if has_proof(self.readable_profile.calls):
+            return False
         return isinstance(self.call_headers, dict) and {name.lower() for name in self.call_headers} <= {"accept"}
 
     def revocation_addresses(self) -> dict[str, Any]:

@@ -4,11 +4,12 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.utils import timezone
-from django.utils.formats import date_format
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from accounts.models import User
 from foundation import mail_outbox
+from foundation.reader_time import clock_words, date_words, time_element
 from integrations.models.registry.health import Health
 
 MEND = "integrations.change_applicationregistry"
@@ -32,7 +33,8 @@ def administrators_sentence(registry: Health) -> str:
     told_at = registry.reported_at
     if told_at is None:
         return _("The administrators get a mail about it.")
-    local = timezone.localtime(told_at)
     if timezone.now() - told_at < TODAY:
-        return _("The administrators were told at %(time)s.") % {"time": date_format(local, _("H:i"))}
-    return _("The administrators were told on %(day)s.") % {"day": date_format(local, _("j M Y"))}
+        time = time_element(told_at, clock_words(told_at))
+        return format_html(_("The administrators were told at {time}."), time=time)
+    day = time_element(told_at, date_words(told_at))
+    return format_html(_("The administrators were told on {day}."), day=day)

@@ -4,18 +4,21 @@ Looks at one row only and makes no requests: whether the server accepts it is no
 """
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from foundation.name_lists import join_names
 from foundation.oauth_client import dialects, transport
 from foundation.oauth_client.dialects import BadDialect
 from foundation.oauth_client.errors import OAuthError
 from foundation.oauth_client.provider_profile import BadProfile, parse_profile
 from foundation.oauth_client.registration import is_host_pattern, origin, trusted_origin
+from foundation.reader_time import day_words
 from integrations.models.registry.registrations import ApplicationRegistry, GrantType
 from integrations.models.stored_json import check_storable
 
@@ -47,6 +50,9 @@ REQUESTS: Mapping[str, Callable[[object], object]] = {
     "userinfo_request": dialects.parse_userinfo_request,
     "provider_profile": parse_profile,
 }
+# Shortcomings without whose remedy nobody can sign in.
+INCOMPLETE = frozenset({"keyrack.W010", "keyrack.W011", "keyrack.W012"})
+SECRET_ENDS_SOON = 30  # days
 JSON_FIELDS = ("revocation_request", "call_headers", *PARAMETERS, *REQUESTS)
 
 
@@ -163,21 +169,42 @@ def wrong_hosts(path: str, hosts: str) -> str:
     return ""
 
 
+def days_until_secret_ends(registry: ApplicationRegistry) -> int | None:
+    """Days until the day that was entered as the end of the secret, if that is near or past; else None."""
+    if registry.client_secret_expires_on is None or not registry.needs_secret:
+        return None
+    days = (registry.client_secret_expires_on - timezone.localdate()).days
+    return days if days <= SECRET_ENDS_SOON else None
+
+
+def describe_secret_end(registry: ApplicationRegistry) -> str:
+    """A sentence on the end of the secret; "" if it is far away or not known."""
+    days = days_until_secret_ends(registry)
+    if days is None:
+        return ""
+    text = _("Its Client Secret expires on %(day)s: create a new one at the provider before then.")
+    if days < 0:
+        text = _("Its Client Secret expired on %(day)s, by what was entered here: replace it.")
+    return text % {"day": day_words(registry.client_secret_expires_on)}
+
+
 def find_shortcomings(registry: ApplicationRegistry) -> Iterator[tuple[str, str]]:
     """Yield what is missing in one registry, as a sentence for its administrator, and the id of the check."""
     grants = {profile.grant_type for profile in registry.profiles.all()}
     if not grants:
-        yield "It has no OAuth Entity Profile, so no credential can use it.", "keyrack.W010"
+        yield _("It has no OAuth Entity Profile, so no credential can use it."), "keyrack.W010"
     if GrantType.AUTHORIZATION_CODE in grants and not registry.authorization_url:
-        yield "The Authorization URL is missing.", "keyrack.W011"
+        yield _("The Authorization URL is missing."), "keyrack.W011"
     if registry.needs_secret and not registry.__dict__["client_secret"]:
-        yield "The Client Secret is missing.", "keyrack.W012"
+        yield _("The Client Secret is missing."), "keyrack.W012"
+    if sentence := describe_secret_end(registry):
+        yield sentence, "keyrack.W016"
     if not registry.needs_secret and not registry.pkce_required:
-        yield "A public client without PKCE: anybody who sees a code can redeem it.", "keyrack.W013"
+        yield _("A public client without PKCE: anybody who sees a code can redeem it."), "keyrack.W013"
     if not registry.token_revocation_url:
-        yield "The Token Revocation URL is missing: revoking here will not reach the provider.", "keyrack.W014"
+        yield _("The Token Revocation URL is missing: revoking here will not reach the provider."), "keyrack.W014"
     elif message := wrong_dialect(registry):
-        yield f"The provider cannot be told of revocations: {message}", "keyrack.W015"
+        yield _("The provider cannot be told of revocations: %(why)s") % {"why": message}, "keyrack.W015"
 
 
 def changes_of_secret_receiver(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
@@ -186,8 +213,27 @@ def changes_of_secret_receiver(before: Mapping[str, Any], after: Mapping[str, An
     Only an administrator who knows the secret may change them.
     """
     changed = [name for name in BOUND_TO_SECRET if after[name] != (before.get(name) or "")]
-    moved = [name for name in GET_SECRETS if after[name] and origin(after[name]) != origin(before.get(name) or "")]
-    return changed + [name for name in moved if name not in changed]
+    changed += [name for name in GET_SECRETS if after[name] and origin(after[name]) != origin(before.get(name) or "")]
+    if names_new_hosts(before, after):  # a host named in a callback redeems codes, with the secret
+        changed.append("base_url_hosts")
+    receivers = secret_receivers(after.get("provider_profile"))
+    if any(receivers) and receivers != secret_receivers(before.get("provider_profile")):
+        changed.append("provider_profile")
+    return list(dict.fromkeys(changed))
+
+
+def names_new_hosts(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    old_hosts = (before.get("base_url_hosts") or "").split()
+    return any(pattern not in old_hosts for pattern in (after.get("base_url_hosts") or "").split())
+
+
+def secret_receivers(profile: object) -> tuple[object, ...]:
+    """The parts of a provider profile that decide which servers receive the client secret."""
+    try:
+        parsed = parse_profile(profile or {})
+    except BadProfile:
+        return ()  # not saved: a form or import reports it
+    return parsed.callback.token_host, parsed.exchange, parsed.self_renewal
 
 
 def changes_of_token_receiver(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
@@ -195,9 +241,7 @@ def changes_of_token_receiver(before: Mapping[str, Any], after: Mapping[str, Any
 
     A field that failed its own validation is missing in `after`.
     """
-    fields, old_hosts = [], (before.get("base_url_hosts") or "").split()
-    if any(pattern not in old_hosts for pattern in (after.get("base_url_hosts") or "").split()):
-        fields.append("base_url_hosts")
+    fields = ["base_url_hosts"] if names_new_hosts(before, after) else []
     headers = after.get("call_headers")
     if headers and headers != (before.get("call_headers") or {}):
         fields.append("call_headers")
@@ -205,6 +249,17 @@ def changes_of_token_receiver(before: Mapping[str, Any], after: Mapping[str, Any
     if link and old_link and origin(link) != origin(old_link):
         fields.append("account_settings_url")
     return fields
+
+
+def changes_of_receivers(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """Changed fields for which the secret has to be typed again, each once."""
+    of_secret, of_tokens = changes_of_secret_receiver(before, after), changes_of_token_receiver(before, after)
+    return list(dict.fromkeys([*of_secret, *of_tokens]))
+
+
+def receivers_message(labels: Iterable[str]) -> str:
+    message = _("Enter the Client Secret again: these changes decide who receives it, or people’s tokens (%(labels)s).")
+    return message % {"labels": join_names(labels)}
 
 
 def new_receivers(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[set[str], set[str]]:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from django.conf import settings
 from django.db import models, transaction
@@ -21,6 +21,7 @@ from foundation.oauth_client.answers import TokenAnswer
 from foundation.secrets_at_rest import EncryptedField, value_or_blank
 from integrations.models.registry import ApplicationRegistry, IntegrationType, OAuth2Credential, SysIdModel
 from integrations.models.tokens import consent
+from integrations.models.tokens.connect_links import ConnectLink
 from integrations.models.tokens.revocations import Revocation
 from integrations.models.tokens.token import Origin, Token, begins_elsewhere, create_revocation
 
@@ -85,6 +86,7 @@ class AuthorizationAttempt(SysIdModel):
     credential = models.ForeignKey(OAuth2Credential, models.CASCADE, related_name="attempts")
     registry = models.ForeignKey(ApplicationRegistry, models.CASCADE, related_name="attempts")
     integration_type = models.CharField(max_length=10, choices=IntegrationType, default=IntegrationType.PERSONAL)
+    link = models.ForeignKey(ConnectLink, models.SET_NULL, null=True, blank=True, related_name="attempts")
     state_hash = models.CharField(max_length=64, unique=True)
     session_hash = models.CharField(max_length=64)
     code_verifier = EncryptedField(purpose="attempt")
@@ -101,6 +103,7 @@ class AuthorizationAttempt(SysIdModel):
     failure_reason = models.CharField(max_length=300, blank=True)  # from the provider, for administrators
     account_label = models.CharField(max_length=255, blank=True)
     account_id = models.CharField(max_length=255, blank=True)
+    has_userinfo = models.BooleanField(default=False, editable=False)  # the Userinfo URL accepted the access token
     answer = EncryptedField(purpose="attempt")
     choices = EncryptedField(purpose="attempt")  # JSON: name of the value, title, and pairs of value and label
     created_at = models.DateTimeField(default=timezone.now)
@@ -135,6 +138,11 @@ class AuthorizationAttempt(SysIdModel):
     def owner(self) -> User | None:
         """Owner of the token to come; None for the system."""
         return None if self.is_shared else self.user
+
+    @property
+    def signer_id(self) -> int:
+        """Id of the person whose browser it is: the user, or the helper of a connect link."""
+        return self.link.helper_id if self.link and self.link.helper_id else self.user_id
 
     @property
     def seconds_left(self) -> int:
@@ -174,11 +182,8 @@ class AuthorizationAttempt(SysIdModel):
         """Store a token answer and commit, so that no later failure loses it. False if the row was deleted."""
         stored = replace(answer, claims={}, unverified_id_token="", said={})
         self.answer = json.dumps(asdict(stored))
-        with transaction.atomic():
-            exists = AuthorizationAttempt.objects.select_for_update().filter(pk=self.pk).exists()
-            if exists:
-                self.save(update_fields=["answer"])
-        return exists
+        sealed = cast(EncryptedField, self._meta.get_field("answer")).pre_save(self, add=False)
+        return bool(AuthorizationAttempt.objects.filter(pk=self.pk).update(answer=sealed))
 
     @property
     def choice(self) -> "PendingChoice | None":
@@ -192,17 +197,25 @@ class AuthorizationAttempt(SysIdModel):
         token.agreed = self.agreed
         token.requested_scopes, token.scopes = self.scopes, self.scopes
         token.account_id, token.account_label = self.account_id, self.account_label
+        token.has_userinfo = self.has_userinfo
         token.take(answer, registry=self.registry)
         return token
 
     def revoke_answer(
-        self, *, reason: str, orphaned: bool = False, not_before: datetime | None = None
+        self,
+        *,
+        reason: str,
+        orphaned: bool = False,
+        may_be_gone: bool = False,
+        not_before: datetime | None = None,
     ) -> "Revocation | None":
         """Discard the stored answer, and create a revocation of its tokens."""
         answer = self.stored_answer()
         if answer is None:
             return None
-        revocation = create_revocation(self.token(answer), reason=reason, orphaned=orphaned, not_before=not_before)
+        revocation = create_revocation(
+            self.token(answer), reason=reason, orphaned=orphaned, may_be_gone=may_be_gone, not_before=not_before
+        )
         self.answer = ""
         return revocation
 
@@ -219,10 +232,23 @@ class AuthorizationAttempt(SysIdModel):
             self.choices = ""
         deleted_fields = ["code_verifier", "nonce", "answer", "choices"]
         outcome_fields = ["status", "failure_code", "failure_meaning", "failure_reason", "finished_at"]
-        self.save(update_fields=[*outcome_fields, "account_label", "account_id", *deleted_fields])
+        account_fields = ["account_label", "account_id", "has_userinfo"]
+        self.save(update_fields=[*outcome_fields, *account_fields, *deleted_fields])
+
+
+ENDED = (AttemptStatus.CONNECTED, AttemptStatus.FAILED, AttemptStatus.CANCELLED)
 
 
 @receiver(pre_delete, sender=AuthorizationAttempt)
 def revoke_fetched(instance: AuthorizationAttempt, origin: Origin, **_kwargs: Any) -> None:
     """Create the revocation of tokens that no token row holds yet, when their sign-in is deleted."""
     instance.revoke_answer(reason="deleted", orphaned=begins_elsewhere(origin, AuthorizationAttempt))
+
+
+@receiver(pre_delete, sender=ConnectLink)
+def delete_unfinished(instance: ConnectLink, origin: Origin, **_kwargs: Any) -> None:
+    """Delete the unfinished sign-ins of a deleted link. Without it, they would pass for sign-ins of its user."""
+    if begins_elsewhere(origin, ConnectLink):
+        return
+    for attempt in instance.attempts.exclude(status__in=ENDED):
+        attempt.delete()

@@ -9,9 +9,12 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
+from django.db.models import BigIntegerField, QuerySet, UUIDField
+
+from foundation.database import CompiledQuery, Slot
 from foundation.oauth_client.registration import fill_address, origin, trusted_origin, with_origin
 from integrations.models import admission
 from integrations.models.failures import ADDRESS_CHANGED
@@ -31,6 +34,7 @@ SNAPSHOT = {  # columns of a revocation, and the registry's fields they come fro
     "token_url": "token_url",
 }
 Agreement = dict[str, Any]
+CREDENTIAL_ID, USER_ID = Slot("credential", UUIDField()), Slot("user", BigIntegerField())
 
 origin_of = lru_cache(maxsize=4096)(origin)
 
@@ -57,10 +61,28 @@ def build_agreement(registry: ApplicationRegistry, connection_urls: Iterable[str
 
 def current_agreement(credential: OAuth2Credential, user_id: int | None) -> Agreement:
     """Return the agreement with all connections in use that this user, or the system, may use."""
-    connections = HttpConnection.objects.filter(active=True, alias__active=True, credential=credential)
-    if user_id is not None:
-        connections = connections.filter(alias__in=admission.filter_visible(user_id))
-    return build_agreement(credential.registry, connections.values_list("connection_url", flat=True))
+    if user_id is None:
+        urls = list(connections_in_use(credential.pk).values_list("connection_url", flat=True))
+    else:
+        rows = visible_connections(tuple(admission.RULES)).rows(credential=credential.pk, user=user_id)
+        urls = [url for (url,) in rows]
+    return build_agreement(credential.registry, urls)
+
+
+@cache
+def visible_connections(rules: tuple[admission.Rule, ...]) -> CompiledQuery:
+    """The compiled statement, cached by the rules of admission that are part of it."""
+    return CompiledQuery(
+        lambda: (
+            connections_in_use(CREDENTIAL_ID)
+            .filter(alias__in=admission.filter_visible(USER_ID))
+            .values_list("connection_url")
+        )
+    )
+
+
+def connections_in_use(credential_id: Any) -> QuerySet[HttpConnection]:
+    return HttpConnection.objects.filter(active=True, alias__active=True, credential_id=credential_id)
 
 
 def unagreed_changes(agreed: Agreement | None, registry: Mapping[str, Any], connection_url: str = "") -> list[Change]:
@@ -79,6 +101,12 @@ def unagreed_changes(agreed: Agreement | None, registry: Mapping[str, Any], conn
         if registry[name] != agreed.get(name, "") and not allows_endpoint(agreed, name, registry[name])
     ]
     return unagreed + other_changes(agreed, registry)
+
+
+def blocking_changes(agreed: Agreement | None, registry: Mapping[str, Any], urls: Iterable[str]) -> list[Change]:
+    """Return unagreed changes if the token may be used for none of these Connection URLs; else none."""
+    changes = [unagreed_changes(agreed, registry, url) for url in urls or [""]]
+    return changes[0] if all(changes) else []
 
 
 def other_changes(agreed: Agreement, registry: Mapping[str, Any]) -> list[Change]:
@@ -117,9 +145,10 @@ def covers_hosts(hosts: Iterable[str], pattern: str) -> bool:
 def home_of(url: str, *, base_url: str = "", values: Mapping[str, str], agreed: Agreement | None, hosts: str) -> str:
     """Return the URL with one person's values, at the server that the provider named for that person.
 
-    A host that a value completes is believed if the set-up and the owner allow it; else the URL keeps its placeholder.
+    A server that the provider named, or a host that a value completes, is believed if the set-up and the owner allow it
+    now; else the URL keeps its own server or its placeholder.
     """
-    here = with_origin(url, base_url)
+    here = with_origin(url, allowed_base_url(agreed, base_url, hosts))
     if "{" not in here:
         return here
     filled = fill_address(here, values)

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from foundation.oauth_client.answers import TokenAnswer
@@ -31,6 +32,11 @@ ENTERED = (RefreshExpiry.ENTERED, RefreshExpiry.ROLLING)
 def refresh_token_is_over(now: datetime, prefix: str = "") -> models.Q:
     """Condition on tokens: the provider named the end of the refresh token, and it is past."""
     return models.Q(**{f"{prefix}refresh_expiry__in": TOLD, f"{prefix}refresh_expires_at__lte": now})
+
+
+def has_ended(expiry: str, ends_at: datetime | None) -> bool:
+    """The same condition for the fields of one token, at this moment."""
+    return expiry in TOLD and ends_at is not None and ends_at <= timezone.now()
 
 
 def moment_after(now: datetime, seconds: int | None) -> datetime | None:

@@ -6,6 +6,7 @@ from typing import Self
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from foundation.oauth_client import error_codes
 from foundation.oauth_client.errors import (
@@ -19,6 +20,7 @@ from foundation.oauth_client.errors import (
 from integrations.models.registry import SysIdModel
 
 KEPT_FOR = timedelta(days=30)
+SUCCESSES_KEPT_FOR = timedelta(days=2)
 
 
 class RenewalOutcome(models.TextChoices):
@@ -33,22 +35,26 @@ NOT_RENEWED = (RenewalOutcome.FAILED, RenewalOutcome.BROKEN)
 KINDS: dict[str, type[OAuthError]] = {
     kind.__name__.lower(): kind for kind in (Unreachable, Refused, Misconfigured, Unusable, Unexplained)
 }
+# Codes of errors of these kinds after which nothing was granted, besides those of servers.
+NOTHING_GRANTED = ("dns_failed", "tls_refused", "too_early", "wait", "temporary", "keep_token")
 LOST_KINDS = ("unreachable", "unusable")  # no answer, or an unreadable one
 
 
 class RenewalQuerySet(models.QuerySet["Renewal"]):
     def past(self) -> Self:
-        """Entries past the time for which they are kept."""
-        return self.filter(asked_at__lt=timezone.now() - KEPT_FOR)
+        """Entries past the time for which they are kept: of successes only as long as a limit of a provider counts."""
+        now = timezone.now()
+        is_success = models.Q(outcome=RenewalOutcome.RENEWED, asked_at__lt=now - SUCCESSES_KEPT_FOR)
+        return self.filter(models.Q(asked_at__lt=now - KEPT_FOR) | is_success)
 
     def unanswered(self) -> Self:
         """Renewals whose result is unknown: the refresh token may be used up, and its successor may live.
 
-        After an HTTP error status or a failed DNS look-up, nothing was granted.
+        After an HTTP error status, or a failure before anything was sent, nothing was granted.
         """
         unknown = models.Q(outcome__in=(RenewalOutcome.ASKED, RenewalOutcome.BROKEN))
         lost = models.Q(outcome=RenewalOutcome.FAILED, kind__in=LOST_KINDS)
-        nothing = models.Q(code__startswith="http_") | models.Q(code__in=[*error_codes.TRANSIENT, "dns_failed"])
+        nothing = models.Q(code__startswith="http_") | models.Q(code__in=[*error_codes.TRANSIENT, *NOTHING_GRANTED])
         return self.filter(unknown | (lost & ~nothing))
 
 
@@ -61,7 +67,7 @@ class Renewal(SysIdModel):
     outcome = models.CharField(_("Outcome"), max_length=10, choices=RenewalOutcome, default=RenewalOutcome.ASKED)
     code = models.CharField(_("Code"), max_length=100, blank=True)
     kind = models.CharField(max_length=20, blank=True, editable=False)  # of the error: a key of `KINDS`
-    asked_at = models.DateTimeField(_("Asked"), default=timezone.now, db_index=True)
+    asked_at = models.DateTimeField(pgettext_lazy("moment", "Asked"), default=timezone.now, db_index=True)
     settled_at = models.DateTimeField(_("Settled"), null=True, blank=True)
 
     objects = RenewalQuerySet.as_manager()
@@ -70,6 +76,13 @@ class Renewal(SysIdModel):
     class Meta:
         verbose_name = _("Token Renewal")
         verbose_name_plural = _("Token Renewals")
+        indexes = [
+            models.Index(
+                fields=["asked_at"],
+                name="renewal_refused_or_failed",
+                condition=models.Q(outcome__in=[RenewalOutcome.REFUSED, RenewalOutcome.FAILED]),
+            )
+        ]
 
     def error(self) -> OAuthError:
         """Rebuild the error that the renewal raised."""

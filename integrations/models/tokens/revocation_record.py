@@ -50,6 +50,7 @@ class RevocationRecord(SysIdModel):
     provider = models.CharField(_("Provider"), max_length=100)
     account_label = models.CharField(_("Account"), max_length=255, blank=True)
     account_id = models.CharField(max_length=255, blank=True)
+    has_userinfo = models.BooleanField(default=False, editable=False)  # at sign-in, the Userinfo URL accepted the token
     reason = models.CharField(_("Reason"), max_length=100)
     by_the_person = models.BooleanField(default=True)
     revocation_url = models.CharField(max_length=500, blank=True)

@@ -116,6 +116,7 @@ class Revocation(RevocationRecord):
     class Meta:
         verbose_name = _("Token Revocation")
         verbose_name_plural = _("Token Revocations")
+        indexes = [models.Index(fields=["state", "created_at"], name="revocation_by_state")]
 
     def __str__(self) -> str:
         return f"{self.provider} / {self.username or _('System')}"

@@ -6,12 +6,13 @@ deletes it or a cascade from the user or the credential. That row guarantees del
 
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self, TypeAlias
 from uuid import UUID
 
 from django.db import models
-from django.db.models import OuterRef, Q, Subquery
+from django.db.models import Count, Max, OuterRef, Q, Subquery
 from django.db.models.signals import pre_delete
 from django.dispatch import receiver
 from django.utils import timezone
@@ -22,14 +23,39 @@ from foundation.oauth_client.answers import TokenAnswer
 from foundation.secrets_at_rest import is_sealed, value_or_blank
 from integrations.models.registry import ApplicationRegistry, IntegrationType, OAuth2Credential
 from integrations.models.tokens import consent
-from integrations.models.tokens.expiry import RefreshExpiry, moment_after, refresh_token_end
+from integrations.models.tokens.deadlines import deadlines_of
+from integrations.models.tokens.expiry import RefreshExpiry, moment_after, refresh_token_end, refresh_token_is_over
 from integrations.models.tokens.renewals import NOT_RENEWED, Renewal
 from integrations.models.tokens.revocation_record import RevocationState
 from integrations.models.tokens.revocations import Revocation
 from integrations.models.tokens.token_record import TokenRecord, TokenState
 
 INTERRUPTED = "renewal_interrupted"  # our own failure: a process died during a renewal
+RESTORED = "restored"  # refused after a restore: the token of the backup has been renewed since
+COPIED = "copied"  # deleted from a copy of the database
+ANSWER_LOST = "answer_lost"  # refused after a renewal without an answer, which may have used up the refresh token
 Origin: TypeAlias = models.Model | models.QuerySet[models.Model]  # where a deletion began
+
+
+def usable_tokens(now: datetime) -> Q:
+    """`Token.is_valid` as a condition, apart from missing keys: the person need not sign in again."""
+    lives = Q(expires_at=None) | Q(expires_at__gt=now)
+    can_be_renewed = Q(refresh_token__isnull=False, failure_code="") & ~refresh_token_is_over(now)
+    return Q(lives | can_be_renewed, state=TokenState.VALID)
+
+
+@dataclass(frozen=True)
+class SignInCounts:
+    """Sign-ins of active people: those that work, and those to be repeated; of the system; the last call with any."""
+
+    connected: int = 0
+    must_sign_in: int = 0
+    of_system: int = 0
+    last_call: datetime | None = None
+
+    @property
+    def total(self) -> int:
+        return self.connected + self.must_sign_in
 
 
 class TokenQuerySet(models.QuerySet["Token"]):
@@ -38,6 +64,19 @@ class TokenQuerySet(models.QuerySet["Token"]):
 
     def with_registry(self) -> Self:
         return self.select_related("user", "credential__profile__registry")
+
+    def count_by_registry(self) -> "dict[UUID, SignInCounts]":
+        """Count the sign-ins by registry. One query."""
+        usable = usable_tokens(timezone.now())
+        is_personal = Q(user__isnull=False)
+        rows = self.exclude(user__is_active=False).values_list("credential__profile__registry")
+        counts = rows.annotate(
+            connected=Count("pk", filter=usable & is_personal),
+            must_sign_in=Count("pk", filter=~usable & is_personal),
+            of_system=Count("pk", filter=usable & ~is_personal),
+            last_call=Max("last_used_at"),
+        ).order_by()
+        return {registry: SignInCounts(*row) for registry, *row in counts}
 
     def with_failed_renewals(self) -> Self:
         """Annotate since when renewals of the stored version have failed, and the kind of the last error."""
@@ -75,15 +114,36 @@ class Token(TokenRecord):
         indexes = [
             models.Index(fields=["state", "expires_at"], name="token_by_expiry"),
             models.Index(fields=["state", "refresh_expires_at"], name="token_by_refresh_expiry"),
+            models.Index(fields=["credential", "state"], name="token_by_credential"),
+            models.Index(
+                fields=["user"],
+                name="token_owes_mail",
+                condition=(Q(state=TokenState.NEEDS_REAUTH) | ~Q(failure_code="")) & ~Q(notice="needs_reauth"),
+            ),
+            models.Index(
+                fields=["expires_at"],
+                name="token_not_renewable",
+                condition=Q(state=TokenState.VALID, refresh_token__isnull=True),
+            ),
+            models.Index(fields=["credential", "signed_in_at"], name="token_by_sign_in"),
+            models.Index(fields=["credential", "due_at"], name="token_due", condition=Q(due_at__isnull=False)),
+            models.Index(
+                fields=["credential", "idle_due_at"], name="token_idle_due", condition=Q(idle_due_at__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.credential} / {self.user or _('System')}"
 
     def save(self, *, update_fields: Iterable[str] | None = None, **options: Any) -> None:
-        """Save. A new token agrees to the current addresses, unless its sign-in has recorded earlier ones."""
+        """Save, with the moments of the next renewal.
+
+        A new token agrees to the current addresses, unless its sign-in has recorded earlier ones.
+        """
         if self._state.adding and self.agreed is None:
             self.agreed = consent.current_agreement(self.credential, self.user_id)
+        if update_fields is None and not self.get_deferred_fields():
+            self.due_at, self.idle_due_at = deadlines_of(self, timezone.now())
         super().save(update_fields=update_fields, **options)
 
     def sealing_context(self) -> str:
@@ -116,8 +176,9 @@ class Token(TokenRecord):
             # The access token is what renews it (Instagram, Threads), for as long as it lives.
             self.refresh_token, self.refresh_expires_at = answer.access_token, self.expires_at
             self.refresh_expiry = RefreshExpiry.KNOWN
-        if answer.kept:
-            self.provider_values = json.dumps({**self.values, **answer.kept})
+        new_values = {name: value for name, value in answer.kept.items() if value not in (".", "..")}  # steps in a path
+        if new_values:
+            self.provider_values = json.dumps({**self.values, **new_values})
         base = consent.allowed_base_url(self.agreed, answer.unverified_base_url, registry.base_url_hosts)
         if registry.base_url_path and base:
             self.base_url = base
@@ -131,15 +192,21 @@ class Token(TokenRecord):
 
     def at_home(self, url: str) -> str:
         """Return the URL with this person's values, at the server that the provider named, if it named one."""
-        base_url = value_or_blank(self, "base_url") if is_sealed(self, "base_url") else ""
         hosts = self.credential.registry.base_url_hosts
-        return consent.home_of(url, base_url=base_url, values=self.values, agreed=self.agreed, hosts=hosts)
+        return consent.home_of(url, base_url=self.agreed_base_url, values=self.values, agreed=self.agreed, hosts=hosts)
+
+    @property
+    def agreed_base_url(self) -> str:
+        """Origin that the token answer named for calls, if the set-up and the owner still allow it; else ""."""
+        base_url = value_or_blank(self, "base_url") if is_sealed(self, "base_url") else ""
+        return consent.allowed_base_url(self.agreed, base_url, self.credential.registry.base_url_hosts)
 
     @property
     def server(self) -> str:
         """Origin of the authorization server that the callback named for this person; "" if it named none."""
         registry = self.credential.registry
-        named = self.values.get(registry.readable_profile.callback.token_host, "")
+        parameter = registry.readable_profile.callback.token_host
+        named = self.values.get(parameter, "") if parameter else ""
         return consent.allowed_base_url(self.agreed, named, registry.base_url_hosts)
 
     def is_of_another(self, answer: TokenAnswer) -> bool:
@@ -160,9 +227,12 @@ class Token(TokenRecord):
 
         `registry`: that of the token, if it has been read.
         """
+        return self.not_granted(self.requested_scopes, registry)
+
+    def not_granted(self, scopes: Iterable[str], registry: ApplicationRegistry | None = None) -> list[str]:
+        """Those of these scopes that were not granted: neither by name, nor by another spelling, nor with another."""
         names = (registry or self.credential.registry).readable_profile.scopes
-        granted = names.granted(self.scopes, has_refresh_token=self.has_refresh_token)
-        return sorted(set(self.requested_scopes) - granted)
+        return sorted(names.missing(scopes, self.scopes, has_refresh_token=self.has_refresh_token))
 
     def create_revocation_of_copy(self, *, reason: str) -> "Revocation | None":
         """Create a revocation of the current tokens, before the row takes others."""
@@ -189,14 +259,18 @@ def create_revocation(
     reason: str,
     by_the_person: bool = False,
     orphaned: bool = False,
+    may_be_gone: bool = False,
     not_before: datetime | None = None,
 ) -> Revocation | None:
     """Create the revocation of a token that is about to be deleted. None if it holds nothing to revoke.
 
     `orphaned`: the user or the set-up is deleted in the same transaction, so that no reference to them may remain.
+    `may_be_gone`: they may have been deleted since they were read, so that only those that still exist are referred to.
     `not_before`: time of the first attempt, to spread many revocations at one provider.
     """
     revocation = revocation_of(token, orphaned=orphaned)
+    if may_be_gone:
+        drop_deleted(revocation)
     revocation.reason, revocation.by_the_person = reason, by_the_person
     revocation.next_attempt_at = not_before or timezone.now()
     is_readable = bool(revocation.refresh_token or revocation.access_token)
@@ -222,6 +296,7 @@ def revocation_of(token: Token, *, orphaned: bool) -> Revocation:
         provider=registry.name,
         account_label=token.account_label,
         account_id=token.account_id,
+        has_userinfo=token.has_userinfo,
         access_token_expires_at=token.expires_at,
         token_id=token.pk,
         granted_at=token.granted_at,
@@ -235,6 +310,14 @@ def revocation_of(token: Token, *, orphaned: bool) -> Revocation:
     revocation.refresh_token = value_or_blank(token, "refresh_token")
     revocation.access_token = value_or_blank(token, "access_token")
     return revocation
+
+
+def drop_deleted(revocation: Revocation) -> None:
+    """Keep the references to rows that exist, and lock them, so that they exist until the end of the transaction."""
+    for name, model in (("user", User), ("credential", OAuth2Credential), ("registry", ApplicationRegistry)):
+        pk = getattr(revocation, f"{name}_id")
+        if pk is not None and not model._default_manager.select_for_update(no_key=True).filter(pk=pk).exists():
+            setattr(revocation, name, None)
 
 
 @receiver(pre_delete, sender=Token)

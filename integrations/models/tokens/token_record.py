@@ -10,7 +10,7 @@ from accounts.models import User
 from foundation.oauth_client.errors import Misconfigured
 from foundation.secrets_at_rest import EncryptedField, has_key, is_sealed
 from integrations.models.registry import GrantType, IntegrationType, OAuth2Credential, SysIdModel
-from integrations.models.tokens.expiry import ENTERED, TOLD, RefreshExpiry
+from integrations.models.tokens.expiry import ENTERED, TOLD, RefreshExpiry, has_ended
 
 SOON = timedelta(days=7)
 SOON_SHARE = 0.2  # of the lifetime
@@ -43,6 +43,7 @@ class TokenRecord(SysIdModel):
     requested_scopes = models.JSONField(_("Requested scopes"), default=list)
     account_id = models.CharField(_("Account id"), max_length=255, blank=True)
     account_label = models.CharField(_("Account"), max_length=255, blank=True)
+    has_userinfo = models.BooleanField(default=False, editable=False)  # at sign-in, the Userinfo URL accepted the token
     state = models.CharField(_("State"), max_length=20, choices=TokenState, default=TokenState.VALID)
     failure_code = models.CharField(_("Last error"), max_length=100, blank=True)
     failed_at = models.DateTimeField(_("Stopped"), null=True, blank=True)
@@ -53,6 +54,9 @@ class TokenRecord(SysIdModel):
     notice = models.CharField(max_length=20, blank=True, editable=False)  # code of the last mail to its owner
     agreed = models.JSONField(null=True, editable=False)  # addresses that its owner agreed to (`consent`)
     version = models.PositiveIntegerField(default=1, editable=False)
+    # When it is renewed ahead, and when its refresh token has to be used; null: never (`deadlines`).
+    due_at = models.DateTimeField(null=True, editable=False)
+    idle_due_at = models.DateTimeField(null=True, editable=False)
     lease_owner = models.CharField(max_length=32, blank=True, editable=False)
     lease_expires_at = models.DateTimeField(null=True, blank=True, editable=False)
     # What a third party said of this sign-in. A new sign-in forgets it.
@@ -117,8 +121,7 @@ class TokenRecord(SysIdModel):
 
         A refresh token past an assumed or entered end is tried as any other.
         """
-        ends_at = self.refresh_expires_at
-        return self.refresh_expiry in TOLD and ends_at is not None and ends_at <= timezone.now()
+        return has_ended(self.refresh_expiry, self.refresh_expires_at)
 
     @property
     def renewal_fails(self) -> bool:

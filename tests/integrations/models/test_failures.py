@@ -21,7 +21,7 @@ RAISED = {kind.__name__ for kind in KINDS.values()} | {"OAuthError", "NoUsableTo
 OF_RUNS = {"StepFailed", "Failure", "step_failure", "run_failure"}
 RECORDED = {"fail_attempt", "end_token", "hold_renewals", "note_misconfigured"}  # code: the last positional text
 MADE_AT_RUN_TIME = {"no_", "malformed_", "http_"}  # with the name of a member, or a status
-ABOUT_MEANINGS = {"error_answers.py", "meanings.py"}  # of rules; some are codes as well
+ABOUT_MEANINGS = {"error_answers.py", "meanings.py", "offered_tools.py"}  # of rules; some are codes as well
 # `Refused` of the configuration import is another class: its first argument is a column.
 ELSEWHERE = {"integrations/provider_setup/configuration/guards.py"}
 
@@ -71,6 +71,7 @@ def codes_raised(names: set[str]) -> dict[str, str]:
     return {code: path for code, path in codes.items() if code not in MADE_AT_RUN_TIME}
 
 
+@pytest.mark.slow
 def test_each_code_that_is_raised_or_recorded_has_a_row() -> None:
     codes = codes_raised(RAISED | RECORDED) | codes_of_sign_ins()
     assert len(codes) > 40
@@ -78,6 +79,7 @@ def test_each_code_that_is_raised_or_recorded_has_a_row() -> None:
     assert {code: path for code, path in codes.items() if not failures.failure_of(code)} == {}
 
 
+@pytest.mark.slow
 def test_each_code_of_a_run_has_a_row() -> None:
     codes = codes_raised(OF_RUNS)
     assert len(codes) > 10
@@ -103,6 +105,7 @@ def test_each_ending_that_a_row_names_exists() -> None:
     assert set(BY_FAULT) <= set(Fault)
 
 
+@pytest.mark.slow
 def test_no_other_module_has_a_table_of_codes() -> None:
     codes = (set(failures.FAILURES) | set(failures.ANSWERS)) - set(get_args(Meaning))  # meanings of rules are no codes
     tables = [

@@ -1,0 +1,105 @@
+"""Metrics that processes count while they work, for Prometheus. Those of the database are in `monitoring`.
+
+Labels have few values, and none names a person. With several processes, each writes its numbers into files of one
+folder (`PROMETHEUS_MULTIPROC_DIR`), which the page that is asked adds up.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from foundation.oauth_client.transport import waited_seconds
+
+# Seconds. Ours are milliseconds, those of third parties up to the deadline of a call.
+OUR_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
+THEIR_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+TASK_BUCKETS = (0.01, 0.05, 0.25, 1, 5, 15, 30, 60, 300)
+
+CALLS = Counter(
+    "keyrack_calls",
+    "Calls to third-party APIs, by alias, class of the status, and whose fault a failure is.",
+    ["alias", "status", "fault"],
+)
+REFUSALS = Counter(
+    "keyrack_refusals", "Answers of third-party APIs that refuse a call, by what they mean for the token.", ["reason"]
+)
+RENEWALS = Counter(
+    "keyrack_renewals", "Refresh requests, by their result and the class of the error.", ["outcome", "error"]
+)
+REQUESTS = Histogram(
+    "keyrack_request_seconds",
+    "Time until the response to a request begins.",
+    ["kind", "status"],
+    buckets=THEIR_BUCKETS,
+)
+ADDED = Histogram(
+    "keyrack_added_seconds",
+    "Added latency: the same without the time in which the request waited for other servers.",
+    ["kind"],
+    buckets=OUR_BUCKETS,
+)
+THIRD_PARTY = Histogram(
+    "keyrack_third_party_seconds",
+    "Time in which one piece of work waited for other servers.",
+    ["kind"],
+    buckets=THEIR_BUCKETS,
+)
+TASKS = Histogram("keyrack_task_seconds", "Runs of tasks.", ["task", "result"], buckets=TASK_BUCKETS)
+QUEUE = Histogram(
+    "keyrack_queue_seconds", "Time between sending a task and its start on a worker.", ["task"], buckets=TASK_BUCKETS
+)
+POOL = Gauge(
+    "keyrack_database_pool_connections",
+    "Connections of the pools of this host's web processes, and requests that wait for one.",
+    ["state"],
+    multiprocess_mode="livesum",
+)
+POOL_STATES = {"size": "pool_size", "available": "pool_available", "waiting": "requests_waiting", "limit": "pool_max"}
+
+
+THIRD_PARTY_FAILED = (502, 504)  # what Keyrack answers while another server is down, is slow or answers nonsense
+
+
+def count_call(alias: str, status: int | None, *, fault: str, reason: str = "") -> None:
+    """Count one call to a third party. `status`: None if there was no answer."""
+    CALLS.labels(alias, f"{status // 100}xx" if status else "none", fault or "none").inc()
+    if reason:
+        REFUSALS.labels(reason).inc()
+
+
+def count_renewal(outcome: str, error: str) -> None:
+    RENEWALS.labels(outcome, error or "none").inc()
+
+
+def count_request(kind: str, status: int, *, seconds: float, third_party_seconds: float) -> None:
+    REQUESTS.labels(kind, str(status) if status in THIRD_PARTY_FAILED else f"{status // 100}xx").observe(seconds)
+    ADDED.labels(kind).observe(max(seconds - third_party_seconds, 0.0))
+    observe_third_party(kind, third_party_seconds)
+
+
+def observe_third_party(kind: str, seconds: float) -> None:
+    """Record a wait for other servers; nothing if there was none."""
+    if seconds:
+        THIRD_PARTY.labels(kind).observe(seconds)
+
+
+@contextmanager
+def third_party(kind: str) -> Iterator[None]:
+    """A context whose waits for other servers are recorded, within or without a request."""
+    before = waited_seconds()
+    try:
+        yield
+    finally:
+        observe_third_party(kind, waited_seconds() - before)
+
+
+def count_task(name: str, *, failed: bool, seconds: float, waited_seconds: float) -> None:
+    TASKS.labels(name, "failed" if failed else "ok").observe(seconds)
+    QUEUE.labels(name).observe(waited_seconds)
+
+
+def note_pool(statistics: dict[str, int]) -> None:
+    """Record the state of this process's pool, as psycopg tells it."""
+    for state, key in POOL_STATES.items():
+        POOL.labels(state).set(statistics.get(key, 0))
