@@ -15,11 +15,13 @@ from typing import Any
 
 import psycopg
 from django.db import connection
+from django.utils import timezone
 from psycopg import sql
 
 from accounts.models import User
 from integrations.connections import renewal
-from integrations.models import Alias, OAuth2Credential
+from integrations.connections.keep_alive import queue
+from integrations.models import Alias, OAuth2Credential, Token
 from tests.servers.hostile import Answer, Call
 from tests.servers.worker import CHECKOUT, FILES, database_url, environment
 
@@ -31,6 +33,18 @@ GRANTED = {
 }
 ASKED = "POST /token"
 
+
+def due_tokens() -> list[Token]:
+    """What would be renewed ahead now. Rows may have been written behind the back of `save`; nothing stays claimed."""
+    now = timezone.now()
+    Token.objects.update(due_at=None)
+    queue.repair_deadlines(Token.objects.all(), now)
+    claimed = [token for source in queue.due_sources(now) for token in queue.claim(source.credential_id, 1000, now)]
+    ready = queue.ready_tokens(claimed, now)
+    queue.give_back(ready)
+    return ready
+
+
 # Several processes with so many threads each, all of which want the token. Forked, so that Django starts only once.
 CALLERS = """
 import json, multiprocessing, sys
@@ -38,7 +52,10 @@ from concurrent.futures import ThreadPoolExecutor
 import django
 django.setup()
 from django.db import connection
+from django.utils import timezone
+
 from integrations.connections import renewal
+from integrations.connections.keep_alive import queue
 from integrations.models import Token
 
 def call(token):
@@ -69,7 +86,10 @@ DOOMED = """
 import os, signal, sys
 import django
 django.setup()
+from django.utils import timezone
+
 from integrations.connections import renewal
+from integrations.connections.keep_alive import queue
 from integrations.models import Token
 from foundation.oauth_client import client
 

@@ -7,12 +7,16 @@ from typing import Any
 
 import pytest
 from django.utils import timezone
+from pytest_django import Settings
 
 from accounts.models import User
-from integrations.connections import keep_alive, tasks
+from integrations.connections import keep_alive, renewal, tasks
+from integrations.connections.keep_alive import queue, worker
 from integrations.models import Alias, ApplicationRegistry, OAuth2Credential, Token
+from integrations.models.heartbeats import Heartbeat
+from integrations.models.tokens import deadlines
 from tests import cast, walks
-from tests.integrations.renewing import ASKED, GRANTED, current
+from tests.integrations.renewing import ASKED, GRANTED, current, due_tokens
 from tests.servers.hostile import Answer, Call, HostileServer
 from tests.servers.worker import eventually
 
@@ -32,6 +36,10 @@ def in_use(user: User | None, alias: Alias, **fields: Any) -> Token:
     lived = {"expires_in": 120, "signed_in_at": timedelta(minutes=-58), "last_used_at": timedelta(), **fields}
     moments = {name: now + value for name, value in lived.items() if isinstance(value, timedelta)}
     return cast.signed_in(user, alias, **{**lived, **moments})  # type: ignore[arg-type]  # nobody: a System token
+
+
+def limit(alias: Alias, **limits: int) -> None:
+    ApplicationRegistry.objects.update(provider_profile={"limits": limits}, renewals_paced_until=None)
 
 
 def many(count: int, alias: Alias, **fields: Any) -> None:
@@ -71,7 +79,7 @@ def test_what_is_used_lately_or_idle_for_long_is_renewed(
     fields: dict[str, Any], is_due: bool, amira: User, northwind: Alias
 ) -> None:
     token = in_use(amira, northwind, **fields)
-    assert keep_alive.due(timezone.now()) == ([token] if is_due else [])
+    assert due_tokens() == ([token] if is_due else [])
 
 
 @pytest.mark.django_db
@@ -88,24 +96,24 @@ def test_what_is_used_lately_or_idle_for_long_is_renewed(
 def test_what_may_not_be_used_is_left_alone(rows: Any, change: dict[str, Any], amira: User, northwind: Alias) -> None:
     in_use(amira, northwind)
     rows.update(**change)
-    assert keep_alive.due(timezone.now()) == []
+    assert due_tokens() == []
 
 
 @pytest.mark.django_db
 def test_a_provider_that_is_down_is_left_alone(amira: User, northwind: Alias) -> None:
     in_use(amira, northwind)
     ApplicationRegistry.objects.update(down_since=timezone.now(), failing_url=walks.registry_of(northwind).token_url)
-    assert keep_alive.due(timezone.now()) == []
+    assert due_tokens() == []
 
 
 @pytest.mark.django_db
 def test_a_fleet_is_spread_and_each_token_keeps_its_time(northwind: Alias) -> None:
     many(30, northwind, expires_in=12 * 60, signed_in_at=ago(minutes=48))
-    first = {token.pk for token in keep_alive.due(timezone.now())}
+    first = {token.pk for token in due_tokens()}
     assert 0 < len(first) < 30
-    assert {token.pk for token in keep_alive.due(timezone.now())} == first
+    assert {token.pk for token in due_tokens()} == first
     Token.objects.update(expires_at=timezone.now() + timedelta(minutes=8))
-    assert len(keep_alive.due(timezone.now())) == 30
+    assert len(due_tokens()) == 30
 
 
 # Renewing -------------------------------------------------------------------------------------------------------------
@@ -160,11 +168,16 @@ def test_a_provider_is_asked_in_measure_and_the_rest_comes_next(
 ) -> None:
     many(8, northwind)
     provider = Provider(server)
-    monkeypatch.setattr(keep_alive, "MOST_PER_PROVIDER", 5)
+    registry = walks.registry_of(northwind)
+    limit(northwind, ahead_per_second=1)
+    assert [queue.reserve_places(registry.pk, 8, 1), queue.reserve_places(registry.pk, 8, 1)] == [5, 0]
+    monkeypatch.setattr(worker, "HAND_OUT_SECONDS", 0.4)
     tasks.keep_tokens_alive()
-    assert (len(server.calls), provider.most_at_once) == (5, 2)
+    assert len(server.calls) == 0, "the places of the next five seconds are taken, by whichever worker"
+    monkeypatch.undo()
+    limit(northwind, ahead_per_second=1000)
     tasks.keep_tokens_alive()
-    assert len(server.calls) == 8
+    assert (len(server.calls), provider.most_at_once) == (8, 2)
     assert Counter(Token.objects.values_list("version", flat=True)) == {2: 8}
 
 
@@ -209,10 +222,11 @@ def test_what_would_not_end_in_time_is_not_begun(
 ) -> None:
     many(4, northwind)
     Provider(server, seconds=0.7)
-    monkeypatch.setattr(keep_alive, "HAND_OUT_SECONDS", 0.6)
+    monkeypatch.setattr(worker, "HAND_OUT_SECONDS", 0.6)
     tasks.keep_tokens_alive()
     assert len(server.calls) == 2
     assert Token.objects.filter(version=2).count() == 2
+    assert Token.objects.filter(due_at__lte=timezone.now()).count() == 2, "the others are due as before"
 
 
 @pytest.mark.database
@@ -226,11 +240,130 @@ def test_a_run_ends_by_itself_and_a_slow_provider_holds_up_no_other(
         other = cast.integration_at(cast.registry_at(quick.url, name="Orchard"), name="orchard")
         in_use(amira, other)
         quick.on(ASKED).answer(json=GRANTED)
-        monkeypatch.setattr(keep_alive, "HAND_OUT_SECONDS", 0.6)
-        monkeypatch.setattr(keep_alive, "RUN_SECONDS", 0.8)
+        monkeypatch.setattr(worker, "HAND_OUT_SECONDS", 0.6)
+        monkeypatch.setattr(worker, "RUN_SECONDS", 0.8)
         began = time.monotonic()
         tasks.keep_tokens_alive()
         assert time.monotonic() - began < 5
         assert len(quick.calls) == 1
     assert eventually(lambda: Token.objects.filter(version=2).count() == 3, 10)  # what was asked for is stored
     assert len(server.calls) == 2
+
+
+# The queue ------------------------------------------------------------------------------------------------------------
+
+
+def stored_deadlines() -> list[tuple[Any, Any]]:
+    return list(Token.objects.values_list("due_at", "idle_due_at"))
+
+
+@pytest.mark.database
+@pytest.mark.django_db(transaction=True)
+def test_each_change_of_a_token_stores_when_it_is_due(server: HostileServer, amira: User, northwind: Alias) -> None:
+    token = cast.signed_in(amira, northwind)
+    assert stored_deadlines() == [(None, None)], "neither used nor about to idle out"
+    renewal.note_use(token, "a program")
+    (due_at, _idle), *_rest = stored_deadlines()
+    assert due_at is not None
+    assert token.expires_at is not None
+    assert due_at <= token.expires_at - timedelta(minutes=15)
+    server.on(ASKED).answer(json={**GRANTED, "refresh_expires_in": 30 * 24 * HOUR}, delay=0)
+    server.on(ASKED).always(status=400, json={"error": "invalid_grant"})
+    renewed = renewal.renew(Token.objects.get())
+    ((due_at, idle_due_at),) = stored_deadlines()
+    assert due_at is not None
+    assert idle_due_at is not None
+    assert due_at < idle_due_at < timezone.now() + timedelta(days=27)
+    assert (due_at, idle_due_at) == deadlines.deadlines_of(renewed, timezone.now())
+    with pytest.raises(renewal.NoUsableToken):
+        renewal.renew(Token.objects.get(), is_rejected=True)
+    assert stored_deadlines() == [(None, None)], "nothing renews what was refused"
+
+
+@pytest.mark.database
+@pytest.mark.django_db(transaction=True)
+def test_those_that_would_end_come_first_and_each_is_claimed_once(northwind: Alias) -> None:
+    idle = {"last_used_at": None, "signed_in_at": ago(days=90)}
+    many(3, northwind)
+    ending = [
+        in_use(User.objects.create(username=f"idle {days}"), northwind, refresh_expires_at=ago(days=-days), **idle)
+        for days in (2, 1)
+    ]
+    now = timezone.now()
+    (source,) = queue.due_sources(now)
+    assert source.idles_out
+    credential = source.credential_id
+    first = queue.claim(credential, 3, now)
+    assert [token.pk for token in first[:2]] == [token.pk for token in reversed(ending)]
+    assert len(queue.claim(credential, 9, now)) == 2
+    assert queue.claim(credential, 9, now) == []
+    assert len(queue.claim(credential, 9, now + queue.CLAIM)) == 5, "a process that died has left them for a minute"
+
+
+@pytest.mark.database
+@pytest.mark.django_db(transaction=True)
+def test_a_pause_after_a_failure_is_waited_for(server: HostileServer, amira: User, northwind: Alias) -> None:
+    token = in_use(amira, northwind)
+    server.on(ASKED).always(status=429, headers={"Retry-After": "600"})
+    tasks.keep_tokens_alive()
+    token.refresh_from_db()
+    assert token.due_at is not None
+    assert token.lease_expires_at is not None
+    assert token.due_at >= token.lease_expires_at > timezone.now() + timedelta(minutes=9)
+    tasks.keep_tokens_alive()
+    assert len(server.calls) == 1
+
+
+@pytest.mark.django_db
+def test_deadlines_that_something_else_wrote_are_repaired_within_a_day(amira: User, northwind: Alias) -> None:
+    token = in_use(amira, northwind)
+    right = stored_deadlines()
+    midnight = timezone.now().replace(hour=0, minute=0)
+    minutes = [midnight + timedelta(minutes=number) for number in range(24 * 60)]
+    for wrong in (None, timezone.now() + timedelta(days=3)):
+        Token.objects.update(due_at=wrong)
+        width = 2**128 // (24 * 60)
+        its_minute = minutes[min(token.pk.int // width, 24 * 60 - 1)]
+        assert queue.repair_slice(its_minute + timedelta(minutes=1)) == 0
+        assert queue.repair_slice(its_minute.replace(second=0)) in {0, 1}
+        queue.repair_deadlines(Token.objects.all(), timezone.now())
+        assert stored_deadlines() == right
+
+
+@pytest.mark.database
+@pytest.mark.django_db(transaction=True)
+def test_workers_help_each_other_with_much_work_and_each_place_is_taken_once(
+    server: HostileServer, northwind: Alias, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.KEEP_ALIVE_WORKERS = 3
+    called: list[int] = []
+    monkeypatch.setattr(tasks, "publish_task", lambda _task, place, **_options: called.append(place))
+    monkeypatch.setattr(worker, "BACKLOG_FROM", 4)
+    many(6, northwind)
+    Provider(server, seconds=0.01)
+    tasks.keep_tokens_alive()
+    assert called == [2, 3]
+    assert len(server.calls) == 6
+    many_more = [in_use(User.objects.create(username=f"more {number}"), northwind) for number in range(6)]
+    Heartbeat.objects.filter(name="integrations.keep_tokens_alive 2").delete()
+    Heartbeat.objects.create(name="integrations.keep_tokens_alive 2", holder="another", at=timezone.now())
+    tasks.keep_tokens_alive(2)
+    assert len(server.calls) == 6
+    called.clear()
+    monkeypatch.setattr(worker, "HAND_OUT_SECONDS", 0.05)
+    Provider(server, seconds=0.2)
+    tasks.keep_tokens_alive(3)
+    assert called == [3], "it goes on, as there is more to do"
+    assert Token.objects.filter(pk__in=[token.pk for token in many_more], version=1).exists()
+
+
+@pytest.mark.database
+@pytest.mark.django_db
+def test_the_backlog_is_counted_without_what_is_turned_off(amira: User, bob: User, northwind: Alias) -> None:
+    in_use(amira, northwind)
+    in_use(bob, northwind, last_used_at=None, refresh_expires_at=ago(days=-1), signed_in_at=ago(days=90))
+    counted = keep_alive.backlog(timezone.now())
+    assert (counted.due, counted.would_end) == (2, 1)
+    assert counted.oldest is not None
+    OAuth2Credential.objects.update(active=False)
+    assert keep_alive.backlog(timezone.now()) == keep_alive.Backlog(due=0, would_end=0, oldest=None)
