@@ -14,12 +14,13 @@ from uuid import UUID
 from django.utils import timezone
 
 from accounts.models import User
+from foundation import installation
 from foundation.database import (
     refuse_inside_a_transaction,
     release_connection,
     release_scarce_connection,
 )
-from foundation.oauth_client.errors import OAuthError, Unreachable
+from foundation.oauth_client.errors import Misconfigured, OAuthError, Unreachable
 from foundation.secrets_at_rest import value_or_blank
 from integrations import circuit_breaker, registration_health
 from integrations.connections.renewal import journal, leases
@@ -28,8 +29,8 @@ from integrations.connections.renewal.validity import (
     NoUsableToken,
     Versioned,
     ensure_readable,
+    is_due,
     refuse_changed_addresses,
-    required_seconds,
     unreadable_error,
     usable_or_raise,
 )
@@ -48,7 +49,8 @@ def current(
 ) -> Token:
     """A token of exactly this owner that can be used now, renewed if necessary.
 
-    `minimum_seconds`: for how long the caller needs it. `connection_url`: where it is going to be sent. Raises
+    `minimum_seconds`: for how long the caller needs it; if nobody has told the end of the stored one, it is renewed
+    when it is old. `connection_url`: where it is going to be sent. Raises
     `NoUsableToken` if only the person can help, also if they have not confirmed an address of the set-up, and
     `OAuthError` if the provider or the set-up is at fault; the stored token is kept in that case.
     """
@@ -62,7 +64,7 @@ def current(
     if token.state != TokenState.VALID:
         raise NoUsableToken(token.failure_code or "invalid_grant")
     refuse_changed_addresses(token, connection_url)
-    return ensure_readable(token) if token.lives_for(required_seconds(token, minimum_seconds)) else renew(token)
+    return renew(token) if is_due(token, minimum_seconds) else ensure_readable(token)
 
 
 def grants_to_us(credential: OAuth2Credential) -> bool:
@@ -127,6 +129,8 @@ def renew_under_lease(token: Versioned, *, is_rejected: bool = False) -> Token:
             return usable_or_raise(stored, over)
         if not (stored.is_client_credentials or value_or_blank(stored, "refresh_token")):
             return usable_or_raise(stored, unreadable_error(stored))
+        if installation.is_held():
+            return usable_or_raise(stored, Misconfigured("restore_undecided"))
         registry = stored.credential.registry
         if not circuit_breaker.allows(registry, registry.token_url):
             return usable_or_raise(stored, Unreachable("provider_down"))

@@ -13,8 +13,9 @@ from django.utils.crypto import salted_hmac
 
 from foundation.oauth_client.errors import Misconfigured, OAuthError, Unreachable, Unusable
 from foundation.secrets_at_rest import value_or_blank
+from integrations import metrics
 from integrations.connections.renewal.validity import Versioned
-from integrations.models.tokens import NOT_RENEWED, Renewal, RenewalOutcome, Token
+from integrations.models.tokens import NOT_RENEWED, Renewal, RenewalOutcome, RenewalQuerySet, Token
 
 
 def new_entry(token: Token) -> Renewal:
@@ -33,6 +34,7 @@ def settle(attempt: Renewal, outcome: RenewalOutcome, error: OAuthError | None =
     kind, code = (type(error).__name__.lower(), error.code[:100]) if error else ("", "")
     entries = Renewal.objects.filter(pk=attempt.pk)
     entries.update(outcome=outcome, code=code, kind=kind, settled_at=timezone.now())
+    metrics.count_renewal(outcome, kind)
 
 
 def last_failure(token: Versioned) -> OAuthError:
@@ -72,7 +74,8 @@ def break_off(attempt: Renewal) -> None:
     """Record an internal error, unless a result is recorded already."""
     entries = Renewal.objects.filter(pk=attempt.pk, outcome=RenewalOutcome.ASKED)
     error = {"code": "internal_error", "kind": Unusable.__name__.lower()}
-    entries.update(outcome=RenewalOutcome.BROKEN, settled_at=timezone.now(), **error)
+    if entries.update(outcome=RenewalOutcome.BROKEN, settled_at=timezone.now(), **error):
+        metrics.count_renewal(RenewalOutcome.BROKEN, "internal")
 
 
 def was_broken_off(token: Versioned) -> bool:
@@ -86,9 +89,18 @@ def follows_an_interruption(attempt: Renewal) -> bool:
     return bool(attempt.refresh_token_hash) and interrupted_entries(attempt).exists()
 
 
-def interrupted_entries(attempt: Renewal) -> QuerySet[Renewal]:
+def follows_a_lost_answer(attempt: Renewal) -> bool:
+    """Whether the same refresh token was sent before, with a result that is not known: it may be used up."""
+    return bool(attempt.refresh_token_hash) and entries_alike(attempt).unanswered().exists()
+
+
+def interrupted_entries(attempt: Renewal) -> RenewalQuerySet:
+    return entries_alike(attempt).filter(outcome__in=(RenewalOutcome.ASKED, RenewalOutcome.BROKEN))
+
+
+def entries_alike(attempt: Renewal) -> RenewalQuerySet:
+    """The other renewals with the same refresh token."""
     entries = Renewal.objects.filter(
         token_id=attempt.token_id, version=attempt.version, refresh_token_hash=attempt.refresh_token_hash
     )
-    unknown_outcomes = (RenewalOutcome.ASKED, RenewalOutcome.BROKEN)
-    return entries.filter(outcome__in=unknown_outcomes).exclude(pk=attempt.pk)
+    return entries.exclude(pk=attempt.pk)

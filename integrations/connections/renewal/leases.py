@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 
 from integrations.connections.renewal import journal
 from integrations.connections.renewal.validity import NoUsableToken, Versioned
-from integrations.models.tokens import Renewal, Token, TokenState
+from integrations.models.tokens import Renewal, Token, TokenState, deadlines
 
 # Longer than the deadline of a call. Short enough to try the old refresh token again after a crash, within the 30
 # seconds of grace that providers commonly give it.
@@ -33,8 +33,8 @@ def take(token: Token) -> Renewal | None:
 
 def drop(attempt: Renewal, pause: timedelta) -> None:
     """Release the lease, and block it for the pause: waiting callers give up instead of sending one request each."""
-    rows = Token.objects.filter(pk=attempt.token_id, lease_owner=attempt.hex)
-    rows.update(lease_owner="", lease_expires_at=Now() + pause)
+    rows, until = Token.objects.filter(pk=attempt.token_id, lease_owner=attempt.hex), Now() + pause
+    rows.update(lease_owner="", lease_expires_at=until, **deadlines.not_before(until))
 
 
 def extend(attempt: Renewal) -> None:

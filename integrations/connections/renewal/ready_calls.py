@@ -6,17 +6,16 @@ as conditions. If anything is unusual (no token, no key, refused, turned off), t
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache
-from typing import Any, Protocol, Self
+from typing import Any, Self
 from uuid import UUID
 
 from django.db import models
-from django.db.models import Q, Subquery
+from django.db.models import ExpressionWrapper, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
-from django.utils import timezone
 
 from accounts.api import authentication
 from accounts.api.authentication import Bearer, PresentedToken
@@ -26,7 +25,7 @@ from foundation.database import CompiledQuery, Slot, columns_of
 from foundation.oauth_client import transport
 from foundation.secrets_at_rest import Unreadable
 from integrations.connections.renewal.current_token import renew
-from integrations.connections.renewal.validity import required_seconds
+from integrations.connections.renewal.validity import is_due
 from integrations.models import admission
 from integrations.models.registry import (
     Alias,
@@ -37,15 +36,16 @@ from integrations.models.registry import (
     IntegrationType,
 )
 from integrations.models.registry.aliases import id_in
-from integrations.models.tokens import Token, TokenState, consent, sealing_context_of
+from integrations.models.tokens import Token, TokenState, consent, has_ended, sealing_context_of
 
-NOTE_USE_AT_MOST_EVERY = timedelta(minutes=1)
 NAME, ID = Slot("name", models.CharField()), Slot("id", models.UUIDField())
 USER_ID = Slot("user", models.BigIntegerField())
 
 TOKEN_COLUMNS = (
     "id", "credential_id", "version", "access_token", "token_type", "scopes", "expires_at", "base_url",
-    "provider_values", "last_used_at", Coalesce("refreshed_at", "signed_in_at"), "agreed",
+    "provider_values", "last_used_at", "failure_code", "refresh_expiry", "refresh_expires_at",
+    Coalesce("refreshed_at", "signed_in_at"), "agreed",
+    ExpressionWrapper(Q(refresh_token__isnull=False), output_field=models.BooleanField()),
 )  # fmt: skip
 # For the circuit breaker, and for the headers of a call.
 REGISTRY_COLUMNS = columns_of(
@@ -69,8 +69,12 @@ class TokenRow:
     base_url: bytes | None = field(repr=False)  # sealed
     provider_values: bytes | None = field(repr=False)  # sealed
     last_used_at: datetime | None
+    failure_code: str
+    refresh_expiry: str
+    refresh_expires_at: datetime | None
     granted_at: datetime
     agreed: consent.Agreement | None
+    has_refresh_token: bool
     registry: ApplicationRegistry
     connection_url: str | None
     alias: str
@@ -97,9 +101,11 @@ class TokenRow:
         """Whether the owner has agreed to all addresses that the token may be sent to now."""
         return not consent.unagreed_changes(self.agreed, vars(self.registry), self.connection_url or "")
 
-    def is_due(self, minimum_seconds: float) -> bool:
-        required_until = timezone.now() + timedelta(seconds=required_seconds(self, minimum_seconds))
-        return self.expires_at is not None and self.expires_at <= required_until
+    @property
+    def renews_itself(self) -> bool:
+        """As `Token.renews_itself`, of a valid token of a person."""
+        may_be_renewed = self.has_refresh_token and not self.failure_code
+        return may_be_renewed and not has_ended(self.refresh_expiry, self.refresh_expires_at)
 
     def open(self, name: str, user_id: int) -> str:
         """Decrypt a sealed column. Raises `Unreadable` if its key is not configured."""
@@ -111,7 +117,8 @@ class TokenRow:
 
 TOKEN_FIELDS = (
     "id", "credential_id", "version", "access_token", "token_type", "scopes", "expires_at", "base_url",
-    "provider_values", "last_used_at", "granted_at", "agreed",
+    "provider_values", "last_used_at", "failure_code", "refresh_expiry", "refresh_expires_at", "granted_at", "agreed",
+    "has_refresh_token",
 )  # fmt: skip
 
 
@@ -133,7 +140,7 @@ class ReadyCall:
     allow_export: bool = False
 
     @classmethod
-    def of(cls, token: Token, connection_url: str | None) -> Self:
+    def of(cls, token: Token, connection_url: str | None, *, alias: str = "") -> Self:
         """The same from a model instance."""
         return cls(
             pk=token.pk,
@@ -146,6 +153,7 @@ class ReadyCall:
             connection_url=token.at_home(connection_url) if connection_url else "",
             registry=token.credential.registry,
             values=token.values,
+            alias=alias,
         )
 
 
@@ -175,8 +183,8 @@ def ready_call_for(
 def ready_call_from(row: TokenRow, user_id: int, minimum_seconds: float, *, renews: bool = False) -> ReadyCall | None:
     if not row.is_agreed:
         return None
-    if row.is_due(minimum_seconds):
-        return ReadyCall.of(renew(row), row.connection_url) if renews else None
+    if is_due(row, minimum_seconds):
+        return ReadyCall.of(renew(row), row.connection_url, alias=row.alias) if renews else None
     try:
         access_token = row.open("access_token", user_id)
         base_url = row.open("base_url", user_id) if row.base_url else ""
@@ -243,6 +251,13 @@ def tokens_for(kind: type[PresentedToken] | None, *, by_id: bool) -> "models.Que
     )
 
 
+def admitted_tokens(alias: str, token_ids: Iterable[UUID]) -> set[UUID]:
+    """Those of these tokens that still exist and whose owners may still use the alias (by name). One statement."""
+    aliases = admission.filter_admitted(OuterRef("user_id"), Alias.objects.filter(name=alias))
+    tokens = Token.objects.filter(pk__in=list(token_ids), credential_id=first_value(aliases, "effective_id"))
+    return set(tokens.values_list("pk", flat=True))
+
+
 def alias_columns(aliases: AliasQuerySet, *, by_id: bool) -> tuple[models.Expression | Subquery, ...]:
     """Columns of the alias: connection URL, name, and whether tokens may be exported.
 
@@ -271,20 +286,3 @@ def prepare() -> None:
         for by_id in (False, True):
             statement_for(kind, by_id, tuple(admission.RULES)).prepare()
     transport.prepare()
-
-
-class UsedToken(Protocol):
-    @property
-    def pk(self) -> UUID: ...
-    @property
-    def last_used_at(self) -> datetime | None: ...
-
-
-def note_use(token: UsedToken, used_by: str) -> None:
-    """Record when the token was last used and by what, at most once a minute."""
-    now = timezone.now()
-    threshold = now - NOTE_USE_AT_MOST_EVERY
-    if token.last_used_at is not None and token.last_used_at >= threshold:
-        return
-    is_stale = Q(last_used_at__isnull=True) | Q(last_used_at__lt=threshold)
-    Token.objects.filter(is_stale, pk=token.pk).update(last_used_at=now, last_used_by=used_by[:100])

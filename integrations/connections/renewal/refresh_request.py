@@ -1,7 +1,4 @@
-"""Send one refresh request under the lease, review a refusal, and store the result.
-
-A refusal means that the sign-in has ended, that our registration is broken, or that neither is certain yet.
-"""
+"""Send one refresh request under the lease, and store the result."""
 
 import random
 from copy import copy
@@ -11,20 +8,30 @@ from functools import partial
 from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
+from foundation import installation
 from foundation.database import insist, release_connection
 from foundation.error_boundary import error_boundary
 from foundation.oauth_client import client, provider_requests
 from foundation.oauth_client.answers import TokenAnswer
-from foundation.oauth_client.client_check import ClientCheck, Verdict
-from foundation.oauth_client.errors import Misconfigured, OAuthError, Refused, Unexplained, Unreachable, Unusable
-from integrations import circuit_breaker, registration_health
+from foundation.oauth_client.errors import Misconfigured, OAuthError, Refused, Unreachable, Unusable
+from integrations import circuit_breaker, metrics, registration_health
 from integrations.connections.renewal import journal, leases
+from integrations.connections.renewal.refusal_review import grants_nothing, review
 from integrations.connections.renewal.validity import NoUsableToken, ensure_readable, usable_or_raise
 from integrations.models import events
 from integrations.models.events import EventKind
-from integrations.models.failures import CLIENT_REFUSED, UNEXPLAINED_REFUSALS
-from integrations.models.registry import ApplicationRegistry, RevocationReach
-from integrations.models.tokens import INTERRUPTED, Renewal, RenewalOutcome, Token, TokenState, create_revocation
+from integrations.models.registry import RevocationReach
+from integrations.models.revocation_reach import may_be_one_account
+from integrations.models.tokens import (
+    ANSWER_LOST,
+    INTERRUPTED,
+    RESTORED,
+    Renewal,
+    RenewalOutcome,
+    Token,
+    TokenState,
+    create_revocation,
+)
 
 INTERNAL_ERROR = "internal_error"
 # Errors for callers, or a database that is down: nothing can be written then, and the attempt counts as interrupted.
@@ -35,7 +42,6 @@ QUICK_TRIES = 3  # with that pause
 BRAKE, BRAKE_FACTOR = timedelta(seconds=30), 4  # after responses without a token: 30 s, 2 min, 8 min and so on
 LONGEST_PAUSE = timedelta(hours=1)  # at most, whatever the server asks for
 LONGEST_BACK_OFF = timedelta(minutes=30)  # at most, after repeated responses without a token
-UNEXPLAINED_AT_MOST = timedelta(days=1)  # after that, the person must sign in again
 
 
 def renew_and_store(token: Token, attempt: Renewal) -> Token:
@@ -51,7 +57,8 @@ def renew_and_store(token: Token, attempt: Renewal) -> Token:
 def ask_and_store(token: Token, attempt: Renewal) -> Token:
     registry = token.credential.registry
     try:
-        answer = send_request(token)
+        with metrics.third_party("renewal"):
+            answer = send_request(token)
     except OAuthError as error:
         insist(partial(circuit_breaker.record_result, registry, registry.token_url, error))
         error = insist(partial(review, token, attempt, error))
@@ -110,22 +117,33 @@ def store_answer(token: Token, attempt: Renewal, answer: TokenAnswer) -> Token:
 
 
 def revoke_unless_replaced(token: Token, answer: TokenAnswer) -> None:
-    """Revoke the new token, unless the person has signed in again and both may belong to the same grant."""
-    if not (Token.objects.filter(pk=token.pk).exists() or shares_newer_grant(token)):
+    """Revoke the new token, unless that could end the sign-in that has taken the place of this one."""
+    newer = Token.objects.select_for_update().of(token.user, token.credential).first()
+    if newer is None or is_apart_from(token, newer):
         revoke_answer(token, answer, reason="renewed_after_end")
 
 
-def shares_newer_grant(token: Token) -> bool:
-    """Whether the person has signed in again, at a provider where one revocation ends all tokens of the grant."""
-    ends_whole_grant = token.credential.registry.revocation_reach == RevocationReach.GRANT
-    return ends_whole_grant and Token.objects.of(token.user, token.credential).exists()
+def is_apart_from(token: Token, newer: Token) -> bool:
+    """Whether the newer token neither comes from the same sign-in nor ends with what this one was renewed to."""
+    is_same_row = newer.pk == token.pk
+    is_same_sign_in = is_same_row and newer.signed_in_at == token.signed_in_at  # another renewal has changed the row
+    has_kept_refresh_token = journal.fingerprint(token) in {journal.fingerprint(newer)} - {""}
+    if is_same_sign_in or has_kept_refresh_token:
+        return False
+    reach = token.credential.registry.revocation_reach
+    if reach == RevocationReach.TOKEN or not may_be_one_account(newer, token):
+        return True
+    # As far as is known, one revocation ends one token. That is risked for a person who has revoked it, not for others.
+    return reach == RevocationReach.UNKNOWN and not is_same_row
 
 
 def revoke_answer(token: Token, answer: TokenAnswer, *, reason: str) -> None:
     """Create the revocation of new tokens that are not stored."""
-    orphan = copy(token)
-    apply_answer(orphan, answer)
-    create_revocation(orphan, reason=reason, orphaned=True)
+    unwanted = copy(token)
+    apply_answer(unwanted, answer)
+    if token.is_of_another(answer):
+        unwanted.account_id, unwanted.account_label = str(answer.claims["sub"])[:255], ""
+    create_revocation(unwanted, reason=reason, may_be_gone=True)
 
 
 def apply_answer(token: Token, answer: TokenAnswer) -> None:
@@ -145,9 +163,11 @@ def replacement_of(token: Token, error: OAuthError) -> Token:
 def store_refusal(token: Token, attempt: Renewal, error: Refused) -> Token:
     """Store the refusal of this version. A newer one, or one that another process renews now, is left alone.
 
-    After an interruption the refusal is our fault: the process that died had spent the refresh token. An access token
-    that lives is used until it expires, unless the API called it dead.
+    After an interruption the refusal is our fault: the process that died had spent the refresh token. After a lost
+    answer it may be nobody's. After a restore, it is ours too: the token is one of the backup.
+    An access token that lives is used until it expires, unless the API called it dead.
     """
+    is_restored = installation.is_of_backup(token.refreshed_at or token.signed_in_at)
     with transaction.atomic(durable=True):
         journal.settle(attempt, RenewalOutcome.REFUSED, error)
         stored = leases.lock_row(token, lease_owner=attempt.hex)
@@ -155,10 +175,13 @@ def store_refusal(token: Token, attempt: Renewal, error: Refused) -> Token:
             end_token(stored, INTERRUPTED, EventKind.RENEWAL_INTERRUPTED, keep_access=stored.lives_for())
         elif stored:
             is_usable = stored.expires_at is not None and stored.lives_for() and not attempt.is_access_token_dead
-            end_token(stored, error.code, EventKind.REAUTH_NEEDED, keep_access=is_usable)
+            code = ANSWER_LOST if journal.follows_a_lost_answer(attempt) else error.code
+            code, event = (RESTORED, EventKind.RENEWAL_RESTORED) if is_restored else (code, EventKind.REAUTH_NEEDED)
+            end_token(stored, code, event, keep_access=is_usable)
     if stored is None:
         return replacement_of(token, Unreachable("renewal_postponed"))
-    registration_health.report_refusal(token.credential.registry, error, token.user_id)
+    if not is_restored:
+        registration_health.report_refusal(token.credential.registry, error, token.user_id)
     if stored.usable_for():
         return ensure_readable(stored)
     raise NoUsableToken(stored.failure_code) from error
@@ -208,82 +231,3 @@ def pause_after(error: OAuthError, earlier: int = 0) -> timedelta:
     pause *= jitter
     retry_after = (error.retry_after or 0) if isinstance(error, Unreachable) else 0
     return max(pause, min(timedelta(seconds=retry_after), LONGEST_PAUSE))
-
-
-def review(token: Token, attempt: Renewal, error: OAuthError) -> OAuthError:
-    """The error to act upon. `Refused` only if it is about this token, and our registration is accepted.
-
-    If that is in doubt, checks our registration at the provider first, with the lease prolonged.
-    """
-    if token.is_client_credentials and isinstance(error, Refused | Unexplained):
-        return Misconfigured(error.code)  # there is no person whose grant could be refused
-    if not (isinstance(error, Refused | Unexplained) or is_ambiguous(error) or grants_nothing(error)):
-        return error
-    registry = token.credential.registry
-    registry.refresh_from_db(fields=["registration_changed_at", "registration_accepted_at", "unknown_token_answer"])
-    if isinstance(error, Refused) and not registry.is_unproven:
-        return error
-    is_suspect = registry.is_unproven or registration_health.several_refused(registry, error.code, token.user_id)
-    if grants_nothing(error) and not is_suspect:
-        return error
-    check = registration_health.last_check(registry)
-    if check is None or not is_conclusive(check, error):
-        leases.extend(attempt)
-        release_connection()
-        check = registration_health.check_registration(registry)
-    reviewed = conclude(registry, error, check, is_suspect=is_suspect) or retriable_error(token, error)
-    if isinstance(reviewed, Refused) and not isinstance(error, Refused):
-        registration_health.report_unexplained_end(registry, error, token.user_id)
-    return reviewed
-
-
-def is_ambiguous(error: OAuthError) -> bool:
-    """Whether it is unauthorized_client, which Gitea and Atlassian also send for a dead refresh token."""
-    return error.code == "unauthorized_client" and error.status != 401
-
-
-def grants_nothing(error: OAuthError) -> bool:
-    """Whether the response has neither tokens nor a refusal: an HTML page, or an unknown code with status 200.
-
-    Never final for a person; but a server may respond like this to a client that it does not know.
-    """
-    is_page = isinstance(error, Unreachable) and error.status == 403
-    return is_page or (isinstance(error, Unusable) and not isinstance(error, Unexplained))
-
-
-def is_conclusive(check: ClientCheck, error: OAuthError) -> bool:
-    return isinstance(error, Refused) or check.unknown_token_answer == error.fingerprint
-
-
-def conclude(
-    registry: ApplicationRegistry, error: OAuthError, check: ClientCheck | None, *, is_suspect: bool
-) -> OAuthError | None:
-    """The error that follows from the check, or None. `check` is None while another caller is checking."""
-    if check is None:  # the result of the other caller is not known yet, so nothing is final
-        return registration_health.held_error(registry) if registration_health.is_held(registry) else None
-    if check.verdict == Verdict.REFUSED:
-        return registration_health.hold_renewals(registry, CLIENT_REFUSED, reason=error.reason)
-    if check.verdict == Verdict.ACCEPTED:
-        # The server responds to a dead token as it does to one that it never issued.
-        is_final = is_conclusive(check, error) and not grants_nothing(error)
-        return with_words_of(error, Refused(error.code)) if is_final else None
-    if is_suspect and not isinstance(error, Misconfigured):
-        return registration_health.hold_renewals(registry, UNEXPLAINED_REFUSALS, reason=error.reason)
-    return None
-
-
-def retriable_error(token: Token, error: OAuthError) -> OAuthError:
-    """The error to report while the token is kept and tried again; `Refused` after a day, so the person signs in."""
-    if isinstance(error, Misconfigured) or grants_nothing(error):
-        return error
-    since = journal.failing_since(token, Unexplained)
-    if since is not None and since < timezone.now() - UNEXPLAINED_AT_MOST and not token.lives_for():
-        return with_words_of(error, Refused(error.code))
-    return with_words_of(error, Unexplained(error.code, error.description))
-
-
-def with_words_of(error: OAuthError, other: OAuthError) -> OAuthError:
-    """The other error, with what the response of this one said."""
-    other.status, other.fingerprint = error.status, error.fingerprint
-    other.reason, other.meaning, other.claims = error.reason, error.meaning, error.claims
-    return other

@@ -17,7 +17,6 @@ from accounts.models import User
 from foundation import database
 from foundation.oauth_client import client
 from foundation.oauth_client.errors import OAuthError, Unreachable
-from foundation.secrets_at_rest import value_or_blank
 from integrations.connections.renewal import journal, leases
 from integrations.connections.renewal.current_token import current, renew
 from integrations.connections.renewal.refresh_request import end_token
@@ -120,12 +119,17 @@ def set_unhelpful_renewals(token: Token, count: int) -> None:
         Token.objects.filter(pk=token.pk, version=token.version).update(unhelpful_renewals=count)
 
 
-def require_sign_in(token: Token, code: str, *, claims: str = "") -> None:
-    """Store that only a new sign-in helps, because the third party says so. `claims`: what that has to ask for."""
+def note_claims(token: Token, claims: str) -> None:
+    """Store what the next sign-in has to ask for, because a third party demands it of a call. The sign-in goes on."""
+    if claims and claims != token.claims_challenge:
+        Token.objects.filter(pk=token.pk, version=token.version).update(claims_challenge=claims)
+
+
+def require_sign_in(token: Token, code: str) -> None:
+    """Store that only a new sign-in helps, because the third party says so."""
     with transaction.atomic():
         stored = leases.lock_row(token)
         if stored:
-            stored.claims_challenge = claims
             end_token(stored, token.failure_code or code, EventKind.REAUTH_NEEDED)
 
 
@@ -182,7 +186,7 @@ def end_unless_accepted(token: Token) -> None:
 
 def is_accepted(token: Token) -> bool:
     """Whether the userinfo endpoint accepts the access token. An answer that says neither counts as no."""
-    registration, base_url = token.credential.registry.registration(), value_or_blank(token, "base_url")
+    registration, base_url = token.credential.registry.registration(), token.agreed_base_url
     try:
         client.userinfo(registration, token.access_token, base_url=base_url)
     except Unreachable as error:

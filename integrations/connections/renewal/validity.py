@@ -6,6 +6,8 @@ from typing import Protocol
 from uuid import UUID
 from zlib import crc32
 
+from django.utils import timezone
+
 from foundation.secrets_at_rest import value_or_blank
 from integrations.models.tokens import Token, consent
 
@@ -13,6 +15,7 @@ logger = logging.getLogger(__name__)
 
 MARGIN = timedelta(minutes=15)  # renewed so long before expiry, for differing clocks and slow networks
 MARGIN_SHARE = 0.1  # of the lifetime, if that is shorter
+UNTOLD = timedelta(hours=1)  # an access token of unknown lifetime is surely usable so long; many live no longer
 JITTER = 0.2  # of the margin, so that tokens granted in the same minute are not renewed in the same minute
 
 
@@ -51,6 +54,16 @@ class Dated(Protocol):
     def expires_at(self) -> datetime | None: ...
     @property
     def granted_at(self) -> datetime: ...
+    @property
+    def renews_itself(self) -> bool: ...
+
+
+def is_due(token: Dated, minimum_seconds: float) -> bool:
+    """Whether it is renewed before a caller gets it who needs it for so many seconds."""
+    if token.renews_itself and may_be_over(token, minimum_seconds):
+        return True
+    required_until = timezone.now() + timedelta(seconds=required_seconds(token, minimum_seconds))
+    return token.expires_at is not None and token.expires_at <= required_until
 
 
 def required_seconds(token: Dated, minimum_seconds: float) -> float:
@@ -60,6 +73,14 @@ def required_seconds(token: Dated, minimum_seconds: float) -> float:
     lifetime = (token.expires_at - token.granted_at).total_seconds()
     margin = min(MARGIN.total_seconds(), lifetime * MARGIN_SHARE) * (1 - JITTER * jitter_of(token))
     return max(0, margin, min(minimum_seconds, lifetime - margin))
+
+
+def may_be_over(token: Dated, minimum_seconds: float) -> bool:
+    """Whether a caller who needs the token for some time gets a newer one, because nobody has told when this one ends.
+
+    At most once an hour, whatever the caller needs: the end of the newer one is not known either.
+    """
+    return minimum_seconds > 0 and token.expires_at is None and token.granted_at <= timezone.now() - UNTOLD
 
 
 def jitter_of(token: Dated) -> float:

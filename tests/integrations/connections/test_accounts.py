@@ -9,13 +9,15 @@ from accounts.models import User
 from integrations.models import (
     Alias,
     ApplicationRegistry,
+    AuthorizationAttempt,
     Event,
     Revocation,
     Token,
 )
 from tests import cast, walks
 from tests.integrations.accounts import AMIRAS, BOBS, is_known_as, told_to_revoke
-from tests.servers.hostile import HostileServer
+from tests.integrations.revoking import promised
+from tests.servers.hostile import Answer, HostileServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
@@ -37,6 +39,28 @@ def test_the_account_is_asked_for_and_shown(as_amira: Client, alias: Alias, serv
     assert (token.account_id, token.account_label) == ("a-1", "amira@northwind.example")
     assert "amira@northwind.example" in walks.words(as_amira.get("/integrations/"))
     assert Event.objects.get().detail == "amira@northwind.example"
+
+
+@pytest.mark.parametrize(
+    ("answer", "base_url", "has_userinfo"),
+    [
+        (Answer(json={}), "", True),
+        (Answer(status=401), "", False),
+        (Answer(status=503), "", False),
+        (Answer(json={}), "https://amira.northwind.example", False),
+    ],
+    ids=["accepted", "refused", "down", "elsewhere"],
+)
+def test_whether_userinfo_accepts_the_token_is_stored_with_it_for_its_revocation(
+    answer: Answer, base_url: str, has_userinfo: bool, as_amira: Client, amira: User, server: HostileServer
+) -> None:
+    server.on("GET /userinfo").always(answer)
+    server.on("POST /token").answer(json={**walks.token_answer(), "instance_url": base_url})
+    addresses = {"base_url_path": "/instance_url", "base_url_hosts": "*.northwind.example"}
+    alias = walks.northwind(server, userinfo_url=f"{server.url}/userinfo", **addresses)
+    walks.sign_in(as_amira, alias)
+    assert Token.objects.get().has_userinfo is has_userinfo
+    assert promised(amira, alias).has_userinfo is has_userinfo
 
 
 @pytest.mark.parametrize(
@@ -194,3 +218,25 @@ def test_somebody_elses_revocation_is_still_due(
     cast.signed_in(bob, alias, access_token="CANARY-bob", refresh_token="").end(reason="revoked", by_the_person=True)
     walks.sign_in(as_amira, alias)
     assert told_to_revoke(server) == ["CANARY-bob"]
+
+
+@pytest.mark.parametrize("subject", [{"id": 7}, ["a-1"]])
+def test_an_odd_subject_is_no_account_and_no_failure(
+    subject: Any, as_amira: Client, alias: Alias, server: HostileServer
+) -> None:
+    is_known_as(server, {"sub": subject, "email": "amira@northwind.example"})
+    walks.sign_in(as_amira, alias)
+    assert Token.objects.get().account_label == "amira@northwind.example"
+
+
+def test_tokens_are_given_back_if_storing_them_fails(
+    as_amira: Client, alias: Alias, server: HostileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stumble(*_arguments: Any, **_names: Any) -> None:
+        raise TypeError
+
+    monkeypatch.setattr("integrations.connections.authorization.storage.account_of", stumble)
+    page = walks.sign_in(as_amira, alias)
+    assert page.status_code == 200
+    assert AuthorizationAttempt.objects.get().failure_code == "internal_error"
+    assert Revocation.objects.get().reason == "internal_error"

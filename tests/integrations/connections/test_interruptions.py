@@ -123,6 +123,7 @@ def test_what_the_interruption_left_is_used_to_its_end(
     assert Token.objects.get().refresh_token == "CANARY-refresh-1", "nothing is deleted in silence"
 
 
+@pytest.mark.slow
 def test_a_third_party_that_ends_the_rest_of_it_does_not_change_the_reason(
     server: HostileServer, amira: User, northwind: Alias
 ) -> None:
@@ -134,6 +135,33 @@ def test_a_third_party_that_ends_the_rest_of_it_does_not_change_the_reason(
     assert (stored.state, stored.failure_code) == ("needs_reauth", "renewal_interrupted")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("first", "code"),
+    [
+        (Answer(close=True), "answer_lost"),
+        (Answer(json={"token_type": "Bearer"}), "answer_lost"),
+        (Answer(status=503), "invalid_grant"),
+        (Answer(status=400, json={"error": "unknown", "message": "Rate limit reached"}), "invalid_grant"),
+    ],
+    ids=["no answer", "no tokens", "down", "limited"],
+)
+def test_a_refusal_after_a_lost_answer_is_not_told_as_removed_access(
+    first: Answer, code: str, server: HostileServer, amira: User, as_amira: Client, northwind: Alias, expired: Token
+) -> None:
+    server.on(ASKED).then(first).always(status=400, json={"error": "invalid_grant"})
+    with pytest.raises(OAuthError):
+        current(amira, northwind)
+    the_lease_runs_out()
+    with pytest.raises(renewal.NoUsableToken) as gone:
+        current(amira, northwind)
+    assert gone.value.code == code
+    note = note_on(as_amira, northwind)
+    assert ("An earlier renewal got no usable answer" in note) is (code == "answer_lost")
+    assert ("when access is removed there" in note) is (code != "answer_lost")
+
+
+@pytest.mark.slow
 def test_a_retry_that_stumbles_is_tried_again(
     server: HostileServer, amira: User, northwind: Alias, expired: Token
 ) -> None:

@@ -140,3 +140,46 @@ def test_a_held_answer_survives_its_attempt(who: Callable[[], object], as_amira:
         rows.delete()
     assert not AuthorizationAttempt.objects.exists()
     assert Revocation.objects.get().refresh_token == "CANARY-refresh-1"
+
+
+def during(change: Callable[[], object]) -> Callable[[Call], Answer]:
+    def reply(_call: Call) -> Answer:
+        try:
+            change()
+        finally:
+            connection.close()
+        return walks.answered()
+
+    return reply
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("end", [authorization.cancel, authorization.revoke])
+def test_who_cancels_or_revokes_during_the_exchange_is_not_connected(
+    end: Callable[[User, Alias], object], amira: User, as_amira: Client, server: HostileServer
+) -> None:
+    alias = walks.northwind(server)
+    server.on("POST /token").then(during(lambda: end(amira, alias)))
+    walks.sign_in(as_amira, alias)
+    assert AuthorizationAttempt.objects.get().status == "cancelled"
+    assert not Token.objects.exists()
+    assert Revocation.objects.get().reason == "cancelled"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_choice_does_not_bring_a_cancelled_sign_in_back(amira: User, as_amira: Client, server: HostileServer) -> None:
+    lookup = {"name": "site", "url": f"{server.url}/sites", "value": "/id", "label": "/id"}
+    alias = walks.northwind(server, provider_profile={"lookups": [lookup]})
+    walks.grants(server)
+
+    def sites(_call: Call) -> Answer:
+        authorization.cancel(amira, alias)
+        connection.close()
+        return Answer(json=[{"id": "a"}, {"id": "b"}])
+
+    server.on("GET /sites").then(sites)
+    walks.sign_in(as_amira, alias)
+    attempt = AuthorizationAttempt.objects.get()
+    assert (attempt.status, attempt.holds_answer) == ("cancelled", False)
+    authorization.choose_value(amira, attempt, "a")
+    assert not Token.objects.exists()

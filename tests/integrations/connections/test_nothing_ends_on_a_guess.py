@@ -10,14 +10,14 @@ from django.utils import timezone
 
 from accounts.models import User
 from foundation.oauth_client.errors import Misconfigured, OAuthError, Unreachable
-from integrations.connections import keep_alive, notices, renewal
+from integrations.connections import notices, renewal
 from integrations.models import Alias, ApplicationRegistry, Event, Renewal, Revocation, Token
 from integrations.models.card import integration_of
 from integrations.models.tokens import RefreshExpiry
 from integrations.personal_auth import NotAuthenticated, PersonalAuthAPI
 from tests import cast, walks
 from tests.integrations.accounts import is_known_as
-from tests.integrations.renewing import ASKED, GRANTED, current
+from tests.integrations.renewing import ASKED, GRANTED, current, due_tokens
 from tests.servers.hostile import HostileServer
 
 pytestmark = pytest.mark.django_db
@@ -67,6 +67,7 @@ def test_a_refresh_token_past_the_end_that_the_provider_told_is_over(
     assert server.calls == []
 
 
+@pytest.mark.slow
 def test_an_entered_lifespan_is_no_end_that_was_told(as_amira: Client, server: HostileServer, northwind: Alias) -> None:
     ApplicationRegistry.objects.update(refresh_token_lifespan=MONTH)
     walks.grants(server)
@@ -105,9 +106,9 @@ def test_what_is_past_an_assumed_end_is_renewed_ahead_for_its_users_and_not_all_
     now = timezone.now()
     fields = {"refresh_expires_at": now + YESTERDAY, "signed_in_at": now - timedelta(days=101)}
     token = cast.signed_in(amira, northwind, expires_in=60, last_used_at=now, **fields)
-    assert keep_alive.due(now) == [token]
+    assert due_tokens() == [token]
     Token.objects.update(last_used_at=None)
-    assert keep_alive.due(now) == []
+    assert due_tokens() == []
 
 
 # A renewed sign-in without a refresh token ----------------------------------------------------------------------------
@@ -123,6 +124,7 @@ def sign_in_twice(browser: Client, alias: Alias, server: HostileServer, first: A
     return Token.objects.get()
 
 
+@pytest.mark.slow
 def test_a_renewed_sign_in_of_the_same_account_keeps_the_refresh_token_and_its_end(
     as_amira: Client, northwind: Alias, server: HostileServer
 ) -> None:
@@ -135,10 +137,12 @@ def test_a_renewed_sign_in_of_the_same_account_keeps_the_refresh_token_and_its_e
     assert not Revocation.objects.exists(), "it would end the grant"
 
 
+@pytest.mark.slow
 def test_it_is_kept_where_no_sign_in_names_an_account(as_amira: Client, server: HostileServer) -> None:
     assert sign_in_twice(as_amira, walks.northwind(server), server, None, None).refresh_token == "CANARY-refresh-1"
 
 
+@pytest.mark.slow
 def test_it_is_not_kept_for_an_account_that_is_not_known_to_be_the_same(
     as_amira: Client, northwind: Alias, server: HostileServer
 ) -> None:
@@ -152,6 +156,7 @@ def test_it_is_not_kept_for_an_account_that_is_not_known_to_be_the_same(
     assert (token.access_token, token.refresh_token) == ("CANARY-access-2", "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fields", [{"state": "needs_reauth", "failure_code": "invalid_grant"}, {"agreed": {}}])
 def test_a_refresh_token_that_is_dead_or_of_another_server_is_not_kept(
     fields: dict[str, Any], as_amira: Client, amira: User, server: HostileServer
@@ -166,6 +171,7 @@ def test_a_refresh_token_that_is_dead_or_of_another_server_is_not_kept(
 # A refused renewal ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_living_access_token_is_used_to_its_end_and_the_person_is_told(
     server: HostileServer, amira: User, northwind: Alias
 ) -> None:

@@ -13,10 +13,12 @@ from accounts.models import User
 from foundation.oauth_client import transport
 from foundation.oauth_client.errors import Unreachable
 from integrations.connections import renewal, tasks
-from integrations.models import Alias, Event, Revocation, Token
+from integrations.models import Alias, ApplicationRegistry, Event, Revocation, Token
 from integrations.personal_auth import PersonalAuthAPI
-from tests import cast
+from tests import cast, walks
+from tests.conftest import client_of
 from tests.integrations.renewing import ASKED, GRANTED, after, credential_of, current, in_processes, in_threads
+from tests.integrations.revoking import deliver, tokens_of
 from tests.servers.hostile import Answer, HostileServer
 from tests.servers.worker import eventually
 
@@ -162,6 +164,70 @@ def test_authenticated_anew_meanwhile_theirs_counts(server: HostileServer, amira
     assert current(amira, Alias.objects.get()) == "CANARY-theirs"
     assert Token.objects.get().refresh_token == "CANARY-their-refresh"
     assert not Revocation.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("reach", "account", "is_revoked"),
+    [
+        ("token", "amira", True),
+        ("grant", "amira", False),
+        ("unknown", "amira", False),
+        ("grant", "another", True),
+        ("unknown", "another", True),
+    ],
+)
+def test_tokens_renewed_while_the_person_signed_in_anew_are_revoked_unless_that_could_end_the_new_sign_in(
+    reach: str, account: str, is_revoked: bool, server: HostileServer, amira: User, expired: Token
+) -> None:
+    ApplicationRegistry.objects.update(revocation_reach=reach)
+    Token.objects.update(account_id="amira")
+
+    def sign_in_anew() -> None:
+        authenticate_anew()
+        Token.objects.update(account_id=account, signed_in_at=timezone.now())
+
+    server.on(ASKED).then(after(sign_in_anew))
+    assert current(amira, Alias.objects.get()) == "CANARY-theirs"
+    revoked = [(row.refresh_token, row.account_id) for row in Revocation.objects.all()]
+    assert revoked == ([("CANARY-refresh-2", "amira")] if is_revoked else [])
+
+
+def test_tokens_renewed_after_the_end_are_not_revoked_once_that_would_end_a_new_sign_in(
+    server: HostileServer, amira: User, expired: Token
+) -> None:
+    ApplicationRegistry.objects.update(revocation_reach="grant")
+    server.on(ASKED).then(after(lambda: PersonalAuthAPI(amira).revoke_token("northwind")), walks.answered(3))
+    with pytest.raises(renewal.NoUsableToken):
+        current(amira, Alias.objects.get())
+    renewed = Revocation.objects.get(reason="renewed_after_end")
+    assert (renewed.refresh_token, renewed.user, renewed.registry) == (
+        "CANARY-refresh-2",
+        amira,
+        expired.credential.registry,
+    )
+    walks.sign_in(client_of(amira), Alias.objects.get())
+    for revocation in Revocation.objects.all():
+        assert deliver(revocation).state == "superseded"
+    assert server.calls_to("POST /revoke") == []
+
+
+@pytest.mark.parametrize("of_what", ["a person", "a credential"])
+def test_tokens_renewed_after_a_deletion_are_revoked(
+    of_what: str, server: HostileServer, amira: User, expired: Token
+) -> None:
+    def delete() -> None:
+        if of_what == "a person":
+            User.objects.filter(pk=amira.pk).delete()
+        else:
+            Alias.objects.all().delete()
+            expired.credential.delete()
+
+    server.on(ASKED).then(after(delete))
+    server.on("POST /revoke").always(status=200)
+    with pytest.raises(renewal.NoUsableToken):
+        renewal.renew(expired)
+    deliver(Revocation.objects.get(reason="renewed_after_end"))
+    assert tokens_of(server.calls_to("POST /revoke")) == ["CANARY-refresh-2", "CANARY-access-2"]
 
 
 def test_a_refusal_of_the_old_token_says_nothing_about_a_newer_one(

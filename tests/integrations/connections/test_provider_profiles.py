@@ -1,5 +1,6 @@
 """A sign-in, its calls and its renewals at a provider that departs from the standards, as its profile says."""
 
+import hmac
 import json
 from datetime import timedelta
 from typing import Any
@@ -10,6 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
+from foundation.oauth_client.provider_profile import parse_profile
 from integrations import calls
 from integrations.connections import renewal
 from integrations.models import Alias, AuthorizationAttempt, HttpConnection, Revocation, Token
@@ -43,6 +45,7 @@ def make_due() -> None:
     Token.objects.update(expires_at=now, signed_in_at=now - timedelta(hours=1))
 
 
+@pytest.mark.slow
 def test_a_value_of_the_callback_fills_addresses_and_headers(
     amira: User, as_amira: Client, server: HostileServer
 ) -> None:
@@ -60,6 +63,7 @@ def test_a_value_of_the_callback_fills_addresses_and_headers(
     assert as_amira.get(f"/api/v1/integrations/{alias.name}/proxy/info").status_code == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", ["91/../3", "abc", "", "9" * 600])
 def test_a_value_that_does_not_look_as_expected_is_not_kept(
     value: str, amira: User, as_amira: Client, server: HostileServer
@@ -73,6 +77,7 @@ def test_a_value_that_does_not_look_as_expected_is_not_kept(
     assert not [call for call in server.calls if call.method == "GET"]
 
 
+@pytest.mark.slow
 def test_a_renewal_keeps_the_values_of_the_sign_in(as_amira: Client, amira: User, server: HostileServer) -> None:
     alias = integration(server, {"callback": {"keep": {"realmId": {}}}}, path="/company/{realmId}")
     server.on("POST /token").always(json=walks.token_answer())
@@ -83,6 +88,7 @@ def test_a_renewal_keeps_the_values_of_the_sign_in(as_amira: Client, amira: User
     assert Token.objects.get().values == {"realmId": "913"}
 
 
+@pytest.mark.slow
 def test_values_are_sealed_in_the_database(as_amira: Client, server: HostileServer) -> None:
     alias = integration(server, {"callback": {"keep": {"realmId": {}}}})
     server.on("POST /token").always(json=walks.token_answer())
@@ -97,6 +103,7 @@ def sites_of(server: HostileServer) -> dict[str, Any]:
     return {"lookups": [{**SITES, "url": f"{server.url}/sites"}]}
 
 
+@pytest.mark.slow
 def test_the_person_chooses_among_several_sites(amira: User, as_amira: Client, server: HostileServer) -> None:
     alias = integration(server, sites_of(server), path="/{site}")
     server.on("POST /token").always(json=walks.token_answer())
@@ -119,6 +126,7 @@ def test_the_person_chooses_among_several_sites(amira: User, as_amira: Client, s
     assert (attempt.answer, attempt.choices) == ("", "")
 
 
+@pytest.mark.slow
 def test_a_later_sign_in_keeps_the_choice(as_amira: Client, server: HostileServer) -> None:
     alias = integration(server, sites_of(server), path="/{site}", userinfo_url=f"{server.url}/me")
     server.on("POST /token").always(json=walks.token_answer())
@@ -140,6 +148,7 @@ def test_another_person_cannot_choose(as_amira: Client, bob: User, server: Hosti
     assert not Token.objects.exists()
 
 
+@pytest.mark.slow
 def test_a_single_site_is_taken_without_a_question(as_amira: Client, server: HostileServer) -> None:
     profile = {"lookups": [{**SITES, "url": f"{server.url}/sites", "also": {"cloud": "/cloud"}}]}
     alias = integration(server, profile)
@@ -149,6 +158,7 @@ def test_a_single_site_is_taken_without_a_question(as_amira: Client, server: Hos
     assert Token.objects.get().values == {"site": "s-1", "cloud": "c"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("answer", "code"), [({"json": []}, "nothing_to_choose"), ({"status": 500}, "http_500")])
 def test_without_a_site_nothing_is_stored_and_the_tokens_are_revoked(
     answer: dict[str, Any], code: str, as_amira: Client, server: HostileServer
@@ -171,6 +181,7 @@ def test_granted_scopes_can_stand_in_the_callback(as_amira: Client, server: Host
     assert token.missing_scopes() == ["write"]
 
 
+@pytest.mark.slow
 def test_a_callback_with_an_empty_scope_says_nothing_of_scopes(as_amira: Client, server: HostileServer) -> None:
     alias = integration(server, {}, scopes=("read", "write"))
     server.on("POST /token").always(json=walks.token_answer())
@@ -178,6 +189,7 @@ def test_a_callback_with_an_empty_scope_says_nothing_of_scopes(as_amira: Client,
     assert Token.objects.get().scopes == ["read", "write"]
 
 
+@pytest.mark.slow
 def test_a_posted_callback_is_asked_for_once_more_by_get(as_amira: Client, server: HostileServer) -> None:
     alias = integration(server, {"callback": {"posted": True, "code": ["auth_code", "code"]}})
     server.on("POST /token").always(json=walks.token_answer())
@@ -198,6 +210,7 @@ def test_a_posted_callback_without_end_is_refused(server: HostileServer) -> None
     assert Client().post(address, {"code": "c" * 40_000, "state": "s"}).status_code == 400
 
 
+@pytest.mark.slow
 def test_a_server_that_the_callback_names_is_believed_if_the_registry_allows_it(
     as_amira: Client, server: HostileServer
 ) -> None:
@@ -231,6 +244,7 @@ def test_a_value_completes_the_host_only_where_the_registry_allows_it(
     assert "evil.example/" not in token.at_home("https://{dc}.api.example/x")
 
 
+@pytest.mark.slow
 def test_an_access_token_renews_itself(amira: User, as_amira: Client, server: HostileServer) -> None:
     profile = {"self_renewal": {"url": f"{server.url}/again", "parameters": {"access_token": "{access_token}"}}}
     alias = integration(server, profile)
@@ -243,6 +257,81 @@ def test_an_access_token_renews_itself(amira: User, as_amira: Client, server: Ho
     Token.objects.update(expires_at=now + timedelta(seconds=100), signed_in_at=now - timedelta(hours=1))
     assert renewal.current(amira, walks.credential_of(alias)).access_token == "CANARY-second"
     assert server.calls_to("GET /again")[0].query == "access_token=CANARY-first"
+
+
+def test_each_call_carries_a_hash_of_its_token_where_the_provider_wants_one(
+    amira: User, as_amira: Client, server: HostileServer
+) -> None:
+    alias = integration(server, {"calls": {"parameters": {"proof": "{access_token_hmac}"}}})
+    cast.signed_in(amira, alias)
+    server.on("GET /api/x").always(json={})
+    calls.send(amira, connection_of(alias), "GET", "x?proof=mine")
+    assert as_amira.get(f"/api/v1/integrations/{alias.name}/proxy/x").status_code == 200
+    digest = hmac.new(b"CANARY-client-secret", b"CANARY-access-1", "sha256").hexdigest()
+    assert [call.query for call in server.calls] == [f"proof=mine&proof={digest}", f"proof={digest}"]
+
+
+def signed(parameters: dict[str, str], key: str = "CANARY-client-secret") -> str:
+    message = "&".join(f"{name}={value}" for name, value in sorted(parameters.items()))
+    return hmac.new(key.encode(), message.encode(), "sha256").hexdigest()
+
+
+@pytest.mark.parametrize("case", ["signed", "spelled", "changed", "unsigned", "other_secret", "no_secret"])
+def test_a_callback_is_believed_only_with_its_signature(case: str, as_amira: Client, server: HostileServer) -> None:
+    profile = {"callback": {"signature": {"parameter": "hmac", "without": ["old"]}, "keep": {"shop": {}}}}
+    alias = integration(server, profile)
+    if case == "no_secret":
+        registry = walks.registry_of(alias)
+        registry.client_secret = ""
+        registry.save()
+    server.on("POST /token").always(json=walks.token_answer())
+    state = walks.begin(as_amira, alias)
+    parameters = {"code": "c", "shop": "one.example", "timestamp": "1", "state": state}
+    if case == "spelled":
+        parameters["host"] = "a/b c"
+    signature = signed({**parameters, **({"host": "a%2Fb+c"} if case == "spelled" else {})})
+    if case in {"other_secret", "no_secret"}:
+        signature = signed(parameters, "" if case == "no_secret" else "other")
+    if case == "changed":
+        parameters["shop"] = "two.example"
+    if case != "unsigned":
+        parameters |= {"hmac": signature.upper(), "old": "x"}
+    walks.come_back(as_amira, alias, **parameters)
+    attempt = AuthorizationAttempt.objects.get()
+    is_good = case in {"signed", "spelled"}
+    assert (attempt.status, attempt.failure_code) == (("connected", "") if is_good else ("failed", "bad_signature"))
+    assert len(server.calls_to("POST /token")) == int(is_good)
+
+
+@pytest.mark.slow
+def test_an_account_may_be_named_by_a_kept_value(as_amira: Client, server: HostileServer) -> None:
+    alias = integration(
+        server,
+        {
+            "callback": {"keep": {"realm": {}}},
+            "lookups": [{**SITES, "url": f"{server.url}/sites", "also": {"site_name": "/name"}}],
+        },
+        account_id_path="/sub /kept/realm",
+        account_label_path="/name /kept/site_name",
+    )
+    server.on("POST /token").always(json=walks.token_answer())
+    server.on("GET /sites").always(json=[{"id": "s-1", "name": "One"}, {"id": "s-2", "name": "Two"}])
+    walks.sign_in(as_amira, alias, realm="913")
+    as_amira.post(f"/integrations/done/{AuthorizationAttempt.objects.get().hex}/", {"value": "s-2"})
+    token = Token.objects.get()
+    assert (token.account_id, token.account_label) == ("913", "Two")
+
+
+def test_a_region_leads_to_its_host(amira: User, server: HostileServer) -> None:
+    profile = {
+        "token_answer": {"keep": {"region": "/region"}},
+        "value_maps": {"region": {"EU": "api.eu.api.example", "US": "elsewhere.example"}},
+    }
+    alias = integration(server, profile, base_url_hosts="*.api.example")
+    token = with_values(cast.signed_in(amira, alias), region=parse_profile(profile).mapped("region", "EU"))
+    assert token.at_home("https://{region}/x") == "https://api.eu.api.example/x"
+    token = with_values(token, region=parse_profile(profile).mapped("region", "US"))
+    assert token.at_home("https://{region}/x") == "https://{region}/x"
 
 
 def test_each_call_carries_the_parameters_of_the_profile(amira: User, server: HostileServer) -> None:
@@ -264,6 +353,11 @@ def test_each_call_carries_the_parameters_of_the_profile(amira: User, server: Ho
         ({"aliases": {"email": "https://x.example/email"}}, ["https://x.example/email", "read"], []),
         ({"implies": {"all": ["read", "email"]}}, ["all"], []),
         ({"never_listed": ["email", "read"]}, ["other"], []),
+        ({"prefixes": ["https://x.example/"]}, ["https://x.example/read", "email"], []),
+        ({"prefixes": ["https://x.example/"]}, ["https://y.example/read", "email"], ["read"]),
+        ({"prefixes": ["https://x.example/"], "implies": {"all": "https://x.example/read"}}, ["all", "email"], []),
+        ({"ignore_case": True}, ["Read", "EMAIL"], []),
+        ({}, ["Read"], ["read"]),
     ],
 )
 def test_scopes_by_other_names_are_not_missing(

@@ -16,6 +16,7 @@ from accounts.models import User
 from foundation.oauth_client.errors import Misconfigured, OAuthError, Unexplained, Unusable
 from integrations import registration_health
 from integrations.connections import notices, renewal
+from integrations.connections.renewal import refusal_review
 from integrations.models import Alias, ApplicationRegistry, Renewal, Token
 from tests import cast, walks
 from tests.conftest import client_of
@@ -54,7 +55,7 @@ class Provider:
         return Answer(json=GRANTED)
 
     def guarded(self, answer: Answer) -> Callable[[Call], Answer]:
-        return lambda call: answer if self.knows(call) else Answer(status=401)
+        return lambda call: answer if self.knows(call) else Answer(status=401, json={"error": "invalid_client"})
 
     def renewals(self) -> int:
         return sum(call.form.get("refresh_token", "").startswith("CANARY") for call in self.server.calls_to(ASKED))
@@ -92,6 +93,7 @@ def pass_the_pause() -> None:
     Token.objects.update(lease_expires_at=timezone.now() - timedelta(seconds=1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("refusal", [*VAGUE.values(), INVALID_GRANT], ids=[*VAGUE, "invalid_grant"])
 def test_a_wrong_secret_signs_nobody_out_whatever_the_server_calls_it(
     refusal: Answer, server: HostileServer, amira: User, bob: User, northwind: Alias, settings: LazySettings
@@ -210,6 +212,22 @@ def test_where_only_introspection_can_tell_it_is_asked(server: HostileServer, am
     assert everybody_is_signed_in()
 
 
+@pytest.mark.parametrize("introspected", [{}, {"json": {"error": "invalid_token"}}, {"json": {"error": "forbidden"}}])
+def test_an_endpoint_that_wants_other_credentials_holds_up_nobody(
+    introspected: dict[str, Any], server: HostileServer, amira: User, northwind: Alias
+) -> None:
+    """Introspection may want a Bearer token (RFC 7662 §2.1), and gives everybody else a 401."""
+    ApplicationRegistry.objects.update(token_introspection_url=f"{server.url}/introspect")
+    server.on(ASKED).always(INVALID_REQUEST)
+    server.on("POST /introspect").always(Answer(status=401, **introspected))
+    cast.signed_in(amira, northwind, expires_in=-10)
+    with pytest.raises(Unexplained):
+        current(amira, northwind)
+    assert server.calls_to("POST /introspect") != []
+    assert (registry().misconfigured_code, registry().renewals_held_until) == ("", None)
+
+
+@pytest.mark.slow
 def test_a_secret_that_the_provider_changed_is_found_out_by_several_people(
     server: HostileServer, amira: User, bob: User, northwind: Alias
 ) -> None:
@@ -301,6 +319,72 @@ def test_a_changed_registration_that_is_proved_good_does_not_save_a_dead_token(
     assert not registry().is_unproven
 
 
+def test_nobody_is_signed_out_while_another_caller_checks_our_registration(
+    server: HostileServer, amira: User, northwind: Alias
+) -> None:
+    provider = Provider(server, wrong_secret=FORBIDDEN, dead_token=DENIED)
+    provider.living.clear()
+    token = cast.signed_in(amira, northwind, expires_in=-10)
+    ApplicationRegistry.objects.update(client_check_until=timezone.now() + timedelta(minutes=1))
+    with pytest.raises(Unexplained):
+        current(amira, northwind)
+    Renewal.objects.filter(token_id=token.pk).update(asked_at=timezone.now() - timedelta(days=2))
+    pass_the_pause()
+    with pytest.raises(Unexplained):
+        current(amira, northwind)
+    assert everybody_is_signed_in()
+
+
+SERVICENOW = Answer(status=401, json={"error": "server_error", "error_description": "access_denied"})
+IN_WORDS = Answer(status=403, json={"error": "unauthorized_client", "error_description": "refresh_token is invalid"})
+
+
+@pytest.mark.parametrize("refusal", [SERVICENOW, IN_WORDS], ids=["servicenow", "in words"])
+def test_a_refusal_in_words_ends_the_sign_in_of_one_person_and_no_second_one(
+    refusal: Answer, server: HostileServer, northwind: Alias
+) -> None:
+    """A wrong secret, or a gateway, may be answered in the same words."""
+    server.on(ASKED).always(refusal)
+    first, *others = people_signed_in(northwind, 3)
+    with pytest.raises(renewal.NoUsableToken):
+        renewal.renew(first)
+    assert registry().misconfigured_code == ""
+    for token in others:
+        with pytest.raises(Misconfigured):
+            renewal.renew(token)
+    assert registry().misconfigured_code == "unexplained_refusals"
+    # The others stay signed in however long it takes until an administrator looks.
+    Renewal.objects.update(asked_at=F("asked_at") - timedelta(days=1))
+    ApplicationRegistry.objects.update(renewals_held_until=timezone.now(), client_check_until=None)
+    with pytest.raises(Misconfigured):
+        renewal.renew(others[0])
+    assert [token.state for token in Token.objects.order_by("user__username")] == ["needs_reauth", "valid", "valid"]
+
+    registry().save()
+    server.on(ASKED).always(json=GRANTED)
+    for token in (first, *others):
+        token.refresh_from_db()
+        assert renewal.renew(token).access_token == "CANARY-access-2"
+
+
+def test_a_refusal_in_words_is_final_for_everybody_where_the_provider_accepts_us(
+    server: HostileServer, northwind: Alias
+) -> None:
+    refused = Answer(status=401, json={"error": "invalid_client"})
+    Provider(server, wrong_secret=refused, dead_token=IN_WORDS).living.clear()
+    for token in people_signed_in(northwind, 2):
+        with pytest.raises(renewal.NoUsableToken):
+            renewal.renew(token)
+    assert registry().misconfigured_code == ""
+
+
+@pytest.mark.parametrize("standing", [refusal_review.Standing.REFUSED, refusal_review.Standing.SUSPECT])
+def test_no_refusal_ends_a_sign_in_while_our_registration_is_suspect(standing: refusal_review.Standing) -> None:
+    outcomes = {refusal: outcome[standing] for refusal, outcome in refusal_review.OUTCOMES.items()}
+    assert set(outcomes) == set(refusal_review.RefusalKind)
+    assert refusal_review.END not in outcomes.values()
+
+
 @pytest.mark.parametrize("refusal", VAGUE.values(), ids=VAGUE)
 def test_a_vague_refusal_of_one_person_keeps_the_token_and_is_asked_ever_more_rarely(
     refusal: Answer, server: HostileServer, amira: User, northwind: Alias
@@ -363,6 +447,7 @@ def test_whoever_comes_within_the_pause_is_told_the_same_reason(
         assert (type(told.value), told.value.code) == (kind, code)  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 def test_within_the_pause_the_api_says_that_the_set_up_is_wrong_and_how_long_to_wait(
     server: HostileServer, amira: User, northwind: Alias, as_amira: Any
 ) -> None:
@@ -420,6 +505,7 @@ def test_they_are_not_while_others_are_renewed(server: HostileServer, northwind:
     assert registry().misconfigured_code == ""
 
 
+@pytest.mark.slow
 def test_the_same_refusal_for_many_is_told_and_mending_it_brings_their_sign_ins_back(
     server: HostileServer, northwind: Alias, settings: LazySettings
 ) -> None:
@@ -448,6 +534,7 @@ def test_the_same_refusal_for_many_is_told_and_mending_it_brings_their_sign_ins_
     assert registry().misconfigured_code == ""
 
 
+@pytest.mark.slow
 def test_who_is_refused_again_after_the_mending_gets_no_second_mail(server: HostileServer, northwind: Alias) -> None:
     server.on(ASKED).always(status=400, json={"error": "invalid_grant"})
     tokens = people_signed_in(northwind, 3)
