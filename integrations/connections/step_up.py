@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from accounts.models import User
-from foundation.oauth_client.provider_profile import ProviderProfile, texts
 from integrations.models.addresses import initiator_url
 from integrations.models.registry import ApplicationRegistry, GrantType, OAuth2Credential, OAuthEntityScope
 from integrations.models.tokens import Token
@@ -38,8 +37,12 @@ def find_step_up(token_id: UUID, named: Sequence[str]) -> StepUp:
     if token is None:
         return StepUp()
     credential, registry = token.credential, token.credential.registry
-    scopes = [our_name(scope, registry.readable_profile) for scope in named]
-    missing = tuple(scope for scope in scopes if scope not in token.scopes)
+    names = registry.readable_profile.scopes
+    on_registry = OAuthEntityScope.objects.filter(registry=registry).values_list("scope", flat=True)
+    ours = list(on_registry) if names.has_spellings and named else []
+    scopes = [names.our_name(scope, ours) for scope in named]
+    not_granted = token.not_granted(scopes)
+    missing = tuple(scope for scope in scopes if scope in not_granted)
     allowed = allowed_scopes(registry, missing)
     if missing:
         note_lacking(token, missing)
@@ -50,11 +53,6 @@ def find_step_up(token_id: UUID, named: Sequence[str]) -> StepUp:
         unknown=tuple(scope for scope in missing if scope not in allowed),
         initiator_url=initiator_url(credential, scopes=allowed) if can_ask and (allowed or is_asked_again) else "",
     )
-
-
-def our_name(scope: str, profile: ProviderProfile) -> str:
-    """The name by which a scope is asked for, where the provider's answers have another."""
-    return next((ours for ours, theirs in profile.scopes.aliases.items() if scope in texts(theirs)), scope)
 
 
 def allowed_scopes(registry: ApplicationRegistry, scopes: Iterable[str]) -> list[str]:

@@ -3,6 +3,7 @@
 The window is for integrations with the password grant. Its username and password are bound to nothing that is stored.
 """
 
+from dataclasses import replace
 from uuid import UUID
 
 from django import forms
@@ -10,20 +11,23 @@ from django.contrib.auth.decorators import login_required
 from django.core import signing
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.crypto import constant_time_compare
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.sign_in.middleware import REDIRECTED_AT, client_address, leaves_site, was_redirected
+from accounts.sign_in.two_step_requirement import with_secret_address
 from integrations.connections import authorization
 from integrations.models.addresses import registry_admin_url
-from integrations.models.card import DECISIONS, Integration, compose_outcome
+from integrations.models.card import DECISIONS, Integration, Outcome, compose_outcome
 from integrations.models.failures import FAILURES, failure_of
 from integrations.models.registry import GrantType, OAuth2Credential
 from integrations.models.tokens import AttemptStatus, AuthorizationAttempt
+from integrations.views import callback_errors
 from integrations.views.permissions import BINDING, Request, for_signing_in, session_binding, with_audit_log
 
 CONFIRMATION_SECONDS = 600
@@ -90,24 +94,27 @@ def is_from_here(request: Request) -> bool:
     return is_confirmed(request) or (is_same_origin and not was_redirected(request))
 
 
-def confirmed_url(request: Request) -> str:
-    """Return this address with a signature that proves that our page showed it in this session."""
+def confirmed_url(request: Request, subject: str = "") -> str:
+    """Return this address with a signature that proves that our page showed it in this session.
+
+    `subject`: id of the row that the page was about, if the address doesn't name it.
+    """
     query = request.GET.copy()
-    query["confirm"] = signing.dumps(signed_confirmation(request), salt="start")
+    query["confirm"] = signing.dumps(signed_confirmation(request, subject), salt="start")
     return f"{request.path}?{query.urlencode()}"
 
 
-def signed_confirmation(request: Request) -> str:
+def signed_confirmation(request: Request, subject: str) -> str:
     """Return what the start page signs. A later redirect to the initiator invalidates it."""
-    return f"{session_binding(request)} {request.session.get(REDIRECTED_AT, '')}"
+    return f"{session_binding(request)} {request.session.get(REDIRECTED_AT, '')} {subject}"
 
 
-def is_confirmed(request: Request) -> bool:
+def is_confirmed(request: Request, subject: str = "") -> bool:
     try:
         signed = signing.loads(request.GET.get("confirm", ""), salt="start", max_age=CONFIRMATION_SECONDS)
     except signing.BadSignature:
         return False
-    return constant_time_compare(str(signed), signed_confirmation(request))
+    return constant_time_compare(str(signed), signed_confirmation(request, subject))
 
 
 def without_referrer(response: HttpResponse) -> HttpResponse:
@@ -115,6 +122,7 @@ def without_referrer(response: HttpResponse) -> HttpResponse:
     return response
 
 
+@with_secret_address
 @never_cache
 @csrf_exempt
 @require_http_methods(["GET", "POST"])
@@ -147,12 +155,7 @@ def callback(request: HttpRequest, registry_id: UUID) -> HttpResponse:
 
 def bad_callback(request: HttpRequest, error: Exception, *, status: int) -> HttpResponse:
     """Explain why the sign-in can't continue, and what to do. Names no user."""
-    context = {
-        "is_of_another_person": isinstance(error, authorization.OtherPersonsCallback),
-        "is_of_another_browser": isinstance(error, authorization.OtherBrowsersCallback),
-        "is_begun_elsewhere": isinstance(error, authorization.BegunElsewhere),
-        "is_unassigned_error": isinstance(error, authorization.UnassignedError),
-    }
+    context = {"page": callback_errors.page_about(error)}
     return without_referrer(render(request, "integrations/bad_callback.html", context, status=status))
 
 
@@ -167,9 +170,9 @@ def done_url(attempt: AuthorizationAttempt) -> str:
 @with_audit_log
 def done(request: Request, attempt_id: UUID) -> HttpResponse:
     """Show how the sign-in ended. If it is another account than before, let the user choose."""
-    attempts = AuthorizationAttempt.objects.select_related("user", "registry", "credential__profile__registry")
+    attempts = AuthorizationAttempt.objects.select_related("user", "registry", "credential__profile__registry", "link")
     attempt = get_object_or_404(attempts, pk=attempt_id)
-    if attempt.user_id != request.user.pk:
+    if attempt.signer_id != request.user.pk:
         return bad_callback(request, authorization.OtherPersonsCallback(), status=404)
     if request.method == "POST":
         if "value" in request.POST:
@@ -184,6 +187,8 @@ def done(request: Request, attempt_id: UUID) -> HttpResponse:
     registry_url = registry_admin_url(integration.registry, request.user)
     was_asked_to_cancel = authorization.was_asked_to_cancel(attempt)
     outcome = compose_outcome(integration, attempt, registry_url=registry_url, asked_to_cancel=was_asked_to_cancel)
+    if attempt.link:
+        outcome = for_helper(outcome)
     context = {
         "outcome": outcome,
         "integration": integration,
@@ -194,6 +199,19 @@ def done(request: Request, attempt_id: UUID) -> HttpResponse:
     response = render(request, "integrations/done.html", context)
     # With no-referrer, a browser sends the form with "Origin: null", and the CSRF check refuses it.
     return response if outcome.ending in DECISIONS else without_referrer(response)
+
+
+def for_helper(outcome: Outcome) -> Outcome:
+    """The outcome with buttons for the helper of a connect link, who has no card of the integration."""
+    again, dashboard = reverse("integrations:connect"), reverse("integrations:dashboard")
+    urls = {"retry": again, "back": dashboard, "keep": dashboard}
+    labels = {"back": gettext("Back to my integrations")}
+    buttons = [
+        replace(button, url=urls[button.control], label=labels.get(button.control, button.label))
+        for button in outcome.buttons
+        if button.control in urls
+    ]
+    return replace(outcome, buttons=buttons)
 
 
 # Password grant -------------------------------------------------------------------------------------------------------

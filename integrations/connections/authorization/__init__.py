@@ -15,6 +15,13 @@ from integrations.connections.authorization.code_grant import (
     complete,
     require_state,
 )
+from integrations.connections.authorization.connect_links import (
+    create_connect_link,
+    find_connect_link,
+    integration_of_link,
+    link_refusal,
+    may_be_used,
+)
 from integrations.connections.authorization.direct_grants import get_own_token, sign_in
 from integrations.connections.authorization.storage import (
     NotAvailable,
@@ -51,12 +58,17 @@ __all__ = [
     "complete",
     "confirm_address",
     "confirm_for_system",
+    "create_connect_link",
     "dismiss",
     "end_all",
+    "find_connect_link",
     "forget",
     "get_own_token",
     "integration_behind",
     "integration_for",
+    "integration_of_link",
+    "link_refusal",
+    "may_be_used",
     "require_state",
     "retry_revocation",
     "revoke",

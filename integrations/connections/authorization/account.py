@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from foundation.oauth_client import client, json_pointers
 from foundation.oauth_client.answers import TokenAnswer
@@ -10,34 +11,49 @@ from integrations.models.registry import ApplicationRegistry
 from integrations.models.tokens import AuthorizationAttempt, Token, consent
 
 # Prefixes of account paths that do not point into userinfo or the id token.
-IN_TOKEN_ANSWER, IN_INTROSPECTION = "/token_answer", "/introspection"
+IN_TOKEN_ANSWER, IN_INTROSPECTION, IN_KEPT_VALUES = "/token_answer", "/introspection", "/kept"
 UNSTORABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # control characters and lone surrogates
 
 
-def account_of(registry: ApplicationRegistry, answer: TokenAnswer, *, agreed: consent.Agreement) -> tuple[str, str]:
-    """Id and label of the account, read from the paths of the registry; "" if unknown.
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """The account of a sign-in: id and label, "" if unknown. `has_userinfo`: the Userinfo URL accepted the token."""
+
+    id: str
+    label: str
+    has_userinfo: bool
+
+
+def account_of(registry: ApplicationRegistry, answer: TokenAnswer, *, agreed: consent.Agreement) -> Account:
+    """The account, read from the paths of the registry.
 
     `agreed`: the addresses that the person agreed to when signing in. An address changed since does not get the token.
     """
     claims: dict[str, object] = dict(answer.claims)
-    profile = fetch_userinfo(registry, answer, agreed)
-    if claims.get("sub") in {None, profile.get("sub")}:  # OpenID Connect Core §5.3.2: ignore another subject
+    base_url = consent.allowed_base_url(agreed, answer.unverified_base_url, registry.base_url_hosts)
+    profile = fetch_userinfo(registry, answer, agreed, base_url)
+    # OpenID Connect Core §5.3.2: ignore another subject
+    if profile and claims.get("sub") in (None, profile.get("sub")):
         claims |= profile
     claims |= fetch_introspection(registry, answer, agreed)
-    account_id = first_account_value(claims, registry.account_id_path, answer)
-    return account_id, first_account_value(claims, registry.account_label_path, answer)
+    return Account(
+        id=first_account_value(claims, registry.account_id_path, answer),
+        label=first_account_value(claims, registry.account_label_path, answer),
+        # At a person's own address it says nothing of the usual one, which is asked about revoked tokens.
+        has_userinfo=profile is not None and not base_url,
+    )
 
 
 def fetch_userinfo(
-    registry: ApplicationRegistry, answer: TokenAnswer, agreed: consent.Agreement
-) -> Mapping[str, object]:
+    registry: ApplicationRegistry, answer: TokenAnswer, agreed: consent.Agreement, base_url: str
+) -> Mapping[str, object] | None:
+    """The claims of the Userinfo URL; None if it does not accept the token."""
     if not registry.userinfo_url or not consent.allows_endpoint(agreed, "userinfo_url", registry.userinfo_url):
-        return {}
-    base_url = consent.allowed_base_url(agreed, answer.unverified_base_url, registry.base_url_hosts)
+        return None
     try:
         return client.userinfo(registry.registration(), answer.access_token, base_url=base_url)
     except OAuthError:
-        return {}
+        return None
 
 
 def fetch_introspection(
@@ -59,12 +75,23 @@ def fetch_introspection(
 def first_account_value(claims: object, paths: str, answer: TokenAnswer) -> str:
     """The first text or number at one of these JSON pointers (RFC 6901), as text; "" if there is none."""
     for pointer in paths.split():
-        in_answer = pointer.startswith(f"{IN_TOKEN_ANSWER}/")
-        answer_pointer = pointer.removeprefix(IN_TOKEN_ANSWER)
-        value = answer.member_at(answer_pointer) if in_answer else json_pointers.resolve(claims, pointer)
+        value: object
+        if pointer.startswith(f"{IN_KEPT_VALUES}/"):
+            value = json_pointers.resolve(dict(answer.kept), pointer.removeprefix(IN_KEPT_VALUES))
+        elif pointer.startswith(f"{IN_TOKEN_ANSWER}/"):
+            value = answer.member_at(pointer.removeprefix(IN_TOKEN_ANSWER))
+        else:
+            value = json_pointers.resolve(claims, pointer)
         if value not in (None, "") and not isinstance(value, dict | list):
             return UNSTORABLE.sub("", str(value))[:255]
     return ""
+
+
+def name_by_kept_values(attempt: AuthorizationAttempt, answer: TokenAnswer) -> None:
+    """Fill in id and label of the account, if only a value that was looked up or chosen tells them. Not saved."""
+    registry = attempt.registry
+    attempt.account_id = attempt.account_id or first_account_value({}, registry.account_id_path, answer)
+    attempt.account_label = attempt.account_label or first_account_value({}, registry.account_label_path, answer)
 
 
 def is_other_account(stored: Token, attempt: AuthorizationAttempt) -> bool:

@@ -18,12 +18,13 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from accounts.models import User
 from accounts.sign_in.middleware import leads_to_leaving_view
-from foundation.oauth_client import client, metadata
+from foundation.exceptions import Explained
+from foundation.oauth_client import client, metadata, signatures
 from foundation.oauth_client.answers import TokenAnswer
 from foundation.oauth_client.client_check import Verdict
 from foundation.oauth_client.errors import Misconfigured, OAuthError, Refused, Unusable
 from foundation.oauth_client.provider_profile import texts
-from foundation.secrets_at_rest import Unreadable
+from foundation.secrets_at_rest import Unreadable, value_or_blank
 from integrations import registration_health
 from integrations.connections import step_up
 from integrations.connections.authorization.callback_errors import read_error
@@ -31,12 +32,20 @@ from integrations.connections.authorization.failures import fail_attempt, fail_w
 from integrations.connections.authorization.storage import (
     NotAvailable,
     fetch_and_store,
-    integration_for,
     is_still_available,
+    require_available,
 )
 from integrations.models.failures import CLIENT_REFUSED, UNEXPLAINED_REFUSALS
 from integrations.models.registry import ApplicationRegistry, GrantType, OAuth2Credential, Use
-from integrations.models.tokens import AttemptStatus, AuthorizationAttempt, Revocation, Token, consent, state_digest
+from integrations.models.tokens import (
+    AttemptStatus,
+    AuthorizationAttempt,
+    ConnectLink,
+    Revocation,
+    Token,
+    consent,
+    state_digest,
+)
 
 PENDING_AT_ONCE = 10  # sign-ins under way for one person; the oldest are cancelled
 STARTS_IN_A_LIFETIME = 100
@@ -46,8 +55,10 @@ LONGEST_CODE = 16384  # Azure AD B2C has codes of more than 4 kB; a server's req
 LONGEST_SERVER = 200
 
 
-class TooManyStarts(Exception):
+class TooManyStarts(Explained):
     """One person has begun too many sign-ins in a short time."""
+
+    message = "This person has begun too many sign-ins in a short time. Wait and try again."
 
 
 class NotStarted(Exception):
@@ -58,8 +69,10 @@ class NotStarted(Exception):
         self.attempt = attempt
 
 
-class BadCallback(Exception):
+class BadCallback(Explained):
     """The response belongs to no sign-in of this person in this browser. Nothing was sent."""
+
+    message = "The response belongs to no sign-in of this person in this browser."
 
 
 class BegunElsewhere(BadCallback):
@@ -86,17 +99,20 @@ def begin(
     popup: bool = False,
     next_path: str = "",
     more_scopes: Iterable[str] = (),
+    link: ConnectLink | None = None,
 ) -> str:
     """Store the attempt, and return the provider's URL to send the person to (RFC 6749 §4.1.1, RFC 7636).
 
     `more_scopes`: to ask for beside those of the profile, as far as they are on the registry. What a third party has
-    demanded of the next sign-in (a claims challenge) is asked for, too.
+    demanded of the next sign-in (a claims challenge) is asked for, too. `link`: by which somebody else signs in for
+    the user.
     """
-    integration_for(user, credential)
+    require_available(user, credential)
     if credential.profile.grant_type != GrantType.AUTHORIZATION_CODE:
         raise NotAvailable
     limit_attempts(user)
     attempt = new_attempt(user, credential, session_binding=session_binding, popup=popup, next_path=next_path)
+    attempt.link = link
     attempt.scopes = sorted({*attempt.scopes, *step_up.allowed_scopes(credential.registry, more_scopes)})
     use = Use.TOKENS  # an unreadable registration cannot be used for anything
     try:
@@ -152,10 +168,11 @@ def is_local_path(path: str) -> bool:
 def limit_attempts(user: User) -> None:
     """Cancel the oldest pending attempts of this person. Raises `TooManyStarts` if there were too many lately."""
     since = timezone.now() - settings.ATTEMPT_LIFETIME
-    if AuthorizationAttempt.objects.filter(user=user, created_at__gt=since).count() >= STARTS_IN_A_LIFETIME:
+    attempts = AuthorizationAttempt.objects.filter(user=user, created_at__gt=since).order_by("-created_at")
+    latest = list(attempts.values_list("pk", "status")[:STARTS_IN_A_LIFETIME])
+    if len(latest) == STARTS_IN_A_LIFETIME:
         raise TooManyStarts
-    pending = AuthorizationAttempt.objects.filter(user=user, status=AttemptStatus.PENDING).order_by("-created_at")
-    oldest = list(pending.values_list("pk", flat=True)[PENDING_AT_ONCE - 1 :])
+    oldest = [pk for pk, status in latest if status == AttemptStatus.PENDING][PENDING_AT_ONCE - 1 :]
     values = {"status": AttemptStatus.CANCELLED, "failure_code": "replaced", "finished_at": timezone.now()}
     AuthorizationAttempt.objects.filter(pk__in=oldest).update(**values)
 
@@ -202,7 +219,7 @@ def exchange_code(attempt: AuthorizationAttempt, code: str, parameters: Mapping[
     """Exchange the code, and add what only the callback tells: values that calls need, and granted scopes."""
     registry = attempt.registry
     callback, kept = registry.readable_profile.callback, kept_parameters(registry, parameters)
-    named_server = kept.get(callback.token_host, "")
+    named_server = kept.get(callback.token_host, "") if callback.token_host else ""
     registration = registry.registration().at(
         consent.allowed_base_url(attempt.agreed, named_server, registry.base_url_hosts)
     )
@@ -218,6 +235,7 @@ def exchange_code(attempt: AuthorizationAttempt, code: str, parameters: Mapping[
             code_verifier=code_verifier,
             nonce=nonce,
             scopes=attempt.scopes,
+            state=first_value(parameters, "state"),
         )
     except OAuthError as error:
         raise review_error(attempt, error) from error
@@ -232,10 +250,11 @@ def kept_parameters(registry: ApplicationRegistry, parameters: Mapping[str, Sequ
     """Parameters of the callback that calls need, as far as their values look as expected."""
     callback = registry.readable_profile.callback
     values = {name: first_value(parameters, name) for name in callback.keep}
-    kept = {name: value for name, value in values.items() if re.fullmatch(callback.keep[name].pattern, value)}
-    if server := first_value(parameters, callback.token_host):
-        kept[callback.token_host] = server[:LONGEST_SERVER]
-    return {name: value for name, value in kept.items() if value.isprintable() and value not in {".", ".."}}
+    believable = {n: value if re.fullmatch(callback.keep[n].pattern, value) else "" for n, value in values.items()}
+    if callback.token_host and (server := first_value(parameters, callback.token_host)):
+        believable[callback.token_host] = server[:LONGEST_SERVER]
+    mapped = {name: registry.readable_profile.mapped(name, value) for name, value in believable.items()}
+    return {name: value for name, value in mapped.items() if value and value.isprintable() and value not in {".", ".."}}
 
 
 def review_error(attempt: AuthorizationAttempt, error: OAuthError) -> OAuthError:
@@ -251,9 +270,18 @@ def review_error(attempt: AuthorizationAttempt, error: OAuthError) -> OAuthError
     return registration_health.hold_renewals(registry, code, reason=error.reason)
 
 
+def is_signed(registry: ApplicationRegistry, parameters: Mapping[str, Sequence[str]]) -> bool:
+    """Whether the callback has the signature that the profile of the provider demands."""
+    signature = registry.readable_profile.callback.signature
+    if signature is None:
+        return True
+    client_secret = value_or_blank(registry, "client_secret")
+    return signatures.is_signed({name: values[0] for name, values in parameters.items()}, signature, client_secret)
+
+
 def require_state(parameters: Mapping[str, Sequence[str]]) -> None:
-    """Raise `BegunElsewhere` if the response names no sign-in, and `BadCallback` if a parameter comes twice."""
-    if any(len(values) > 1 for values in parameters.values()):
+    """Raise `BegunElsewhere` if the response names no sign-in, `BadCallback` if a parameter is repeated or nameless."""
+    if "" in parameters or any(len(values) > 1 for values in parameters.values()):
         raise BadCallback
     if first_value(parameters, "state"):
         return
@@ -274,13 +302,15 @@ def find_attempt(
     ):
         raise BadCallback
     attempt = (
-        AuthorizationAttempt.objects.select_related("user", "credential__profile__registry", "registry")
+        AuthorizationAttempt.objects.select_related(
+            "user", "credential__profile__registry", "registry", "link__created_by"
+        )
         .filter(registry=registry_id, state_hash=state_digest(state))
         .first()
     )
     if attempt is None:
         raise BadCallback
-    if attempt.user_id != user.pk:
+    if attempt.signer_id != user.pk:
         raise OtherPersonsCallback
     if not session_binding or not hmac.compare_digest(attempt.session_hash, binding_digest(session_binding)):
         raise OtherBrowsersCallback
@@ -302,6 +332,8 @@ def refusal_code(attempt: AuthorizationAttempt, parameters: Mapping[str, Sequenc
         return error
     if registry.names_issuer and not (issuer and registry.issuer):
         return "issuer_missing"
+    if not is_signed(registry, parameters):
+        return "bad_signature"
     if attempt.endpoints != registry.endpoints():
         return "registration_changed"
     return "" if is_still_available(attempt) else "no_longer_available"

@@ -23,12 +23,12 @@ from integrations.connections.authorization.storage import (
     NotAvailable,
     confirm_for_system,
     fetch_and_store,
-    integration_for,
+    require_available,
 )
 from integrations.models import events
 from integrations.models.events import EventKind
 from integrations.models.registry import GrantType, OAuth2Credential
-from integrations.models.tokens import AttemptStatus, AuthorizationAttempt, Token, TokenState
+from integrations.models.tokens import AttemptStatus, AuthorizationAttempt, ConnectLink, Token, TokenState
 
 WRONG_PASSWORDS_AT_MOST = 5
 WRONG_PASSWORDS_WITHIN = timedelta(minutes=15)
@@ -49,19 +49,21 @@ def sign_in(
     popup: bool = False,
     next_path: str = "",
     address: str = "",
+    link: ConnectLink | None = None,
 ) -> AuthorizationAttempt:
     """Exchange a user name and password for tokens (RFC 6749 §4.3). The password is sent once and not stored.
 
-    `address`: the IP address of the person, by which our own server counts wrong passwords.
+    `address`: the IP address of the person, by which our own server counts wrong passwords. `link`: by which somebody
+    else signs in for the user.
     """
-    integration_for(user, credential)
+    require_available(user, credential)
     if credential.profile.grant_type != GrantType.PASSWORD:
         raise NotAvailable
     limit_attempts(user)
     if count_wrong_passwords(user, credential) >= WRONG_PASSWORDS_AT_MOST:
         raise TooManyStarts
     attempt = new_attempt(user, credential, session_binding=session_binding, popup=popup, next_path=next_path)
-    attempt.status = AttemptStatus.CLAIMED
+    attempt.status, attempt.link = AttemptStatus.CLAIMED, link
     attempt.save()
     with in_process.called_from(address):
         fetch_and_store(attempt, partial(request_tokens, attempt, username, password), account_name=username)
@@ -76,7 +78,7 @@ def request_tokens(attempt: AuthorizationAttempt, username: str, password: str) 
         return client.password(registration, username=username, password=password, scopes=attempt.scopes)
     except OAuthError as error:
         if in_process.is_own_endpoint(registration.token_url) and (
-            code := local_failure_code(attempt.user, username, error)
+            code := local_failure_code(attempt, username, error)
         ):
             raise Refused(code) from error
         if isinstance(error, Refused) and error.meaning not in NOT_THE_PASSWORD:
@@ -84,12 +86,16 @@ def request_tokens(attempt: AuthorizationAttempt, username: str, password: str) 
         raise
 
 
-def local_failure_code(user: User, username: str, error: OAuthError) -> str:
-    """The reason of a refusal by our own server, told to the owner of the account only; otherwise ""."""
+def local_failure_code(attempt: AuthorizationAttempt, username: str, error: OAuthError) -> str:
+    """The reason of a refusal by our own server; "" if there is none that the person who signs in may know.
+
+    Only the owner of an account learns of its second step, and not the helper of a connect link.
+    """
     if error.status == HTTPStatus.TOO_MANY_REQUESTS:
         return LOCKED_OUT
     is_refused = isinstance(error, Refused) and error.code == WRONG_PASSWORD
-    if is_refused and backends.find_user(username) == user and mfa.is_on(user):
+    is_own_account = attempt.signer_id == attempt.user_id and backends.find_user(username) == attempt.user
+    if is_refused and is_own_account and mfa.is_on(attempt.user):
         return SECOND_FACTOR
     return ""
 
@@ -103,7 +109,7 @@ def count_wrong_passwords(user: User, credential: OAuth2Credential) -> int:
 
 def get_own_token(user: User, credential: OAuth2Credential) -> Token:
     """A token that can be used now: the stored one, or a new one. Raises the exceptions of `renewal.current`."""
-    integration_for(user, credential)
+    require_available(user, credential)
     if not renewal.grants_to_us(credential):
         raise NotAvailable
     old_version = Token.objects.of(None, credential).values_list("version", flat=True).first()

@@ -61,6 +61,18 @@ def fail_with_error(attempt: AuthorizationAttempt, error: OAuthError, *, use: Us
     fail_attempt(attempt, error.code, reason=reason, broken=broken if is_ours else None, meaning=error.meaning)
 
 
+def end_if_cancelled(attempt: AuthorizationAttempt) -> bool:
+    """Lock the row and, if the sign-in was cancelled meanwhile, revoke what was fetched since. Within a transaction.
+
+    Ask before each change of the status after the exchange: the cancellation has already been told to its caller.
+    """
+    if not attempt.was_cancelled():
+        return False
+    tasks.deliver_soon(attempt.revoke_answer(reason="cancelled"))
+    attempt.finish(AttemptStatus.CANCELLED, failure_code=attempt.failure_code)
+    return True
+
+
 def revoke_and_fail(attempt: AuthorizationAttempt, code: str) -> None:
     """Revoke the tokens instead of storing them, and end the sign-in with this code."""
     tasks.deliver_soon(attempt.revoke_answer(reason=code))

@@ -4,14 +4,16 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 
+from django.db import transaction
+
 from accounts.models import User
 from foundation.oauth_client.answers import TokenAnswer
 from foundation.oauth_client.errors import OAuthError
 from foundation.oauth_client.provider_profile.format import Lookup
 from foundation.oauth_client.provider_requests import Choice, look_up
 from integrations.connections import tasks
-from integrations.connections.authorization.account import is_other_account
-from integrations.connections.authorization.failures import fail_with_error, revoke_and_fail
+from integrations.connections.authorization.account import is_other_account, name_by_kept_values
+from integrations.connections.authorization.failures import end_if_cancelled, fail_with_error, revoke_and_fail
 from integrations.models.tokens import AttemptStatus, AuthorizationAttempt, PendingChoice, Token
 
 
@@ -45,21 +47,25 @@ def complete_values(attempt: AuthorizationAttempt, answer: TokenAnswer) -> bool:
         chosen = offered[earlier[lookup.name]] if len(offered) > 1 else next(iter(offered.values()))
         values |= {**chosen.also, lookup.name: chosen.value}
     if values != answer.kept:
-        attempt.hold(replace(answer, kept=values))
+        answer = replace(answer, kept=values)
+        attempt.hold(answer)
+    name_by_kept_values(attempt, answer)
     return True
 
 
 def wait_for_choice(attempt: AuthorizationAttempt, lookup: Lookup, offered: Mapping[str, Choice]) -> None:
     options = [asdict(choice) for choice in offered.values()]
     pending = PendingChoice(name=lookup.name, title=lookup.title, options=options)
-    attempt.choices = json.dumps(asdict(pending))
-    attempt.finish(AttemptStatus.CHOICE)
+    with transaction.atomic():
+        if not end_if_cancelled(attempt):
+            attempt.choices = json.dumps(asdict(pending))
+            attempt.finish(AttemptStatus.CHOICE)
 
 
 def take_choice(user: User, attempt: AuthorizationAttempt, value: str) -> TokenAnswer | None:
     """The answer with the value that the person chose; None if it is not theirs to choose, or was chosen before."""
     pending = attempt.choice
-    if attempt.user_id != user.pk or pending is None:
+    if attempt.signer_id != user.pk or pending is None:
         return None
     option = next((option for option in pending.options if option["value"] == value), None)
     answer = attempt.stored_answer()

@@ -6,28 +6,32 @@ sent to are those that its owner has agreed to.
 
 from collections.abc import Callable
 
-from django.db import IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, transaction
 from django.utils import timezone
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
+from accounts.audit.details import register_detail
 from accounts.models import User
 from foundation.error_boundary import error_boundary
+from foundation.exceptions import Explained
 from foundation.oauth_client.answers import TokenAnswer
 from foundation.oauth_client.errors import OAuthError
 from foundation.secrets_at_rest import value_or_blank
 from integrations import circuit_breaker, registration_health
 from integrations.connections import tasks
-from integrations.connections.authorization import provider_values
+from integrations.connections.authorization import failures, provider_values
 from integrations.connections.authorization.account import account_of, is_other_account
-from integrations.connections.authorization.failures import fail_attempt, fail_with_error, revoke_and_fail
+from integrations.connections.authorization.connect_links import maker_of_link, may_be_used, use_link
 from integrations.models import admission, events, revocation_reach
 from integrations.models.card import Integration, build_integrations
 from integrations.models.events import EventKind
 from integrations.models.registry import (
     SET_UP,
     Alias,
+    AliasQuerySet,
     ApplicationRegistry,
     HttpConnection,
+    IntegrationType,
     OAuth2Credential,
     OtherAccount,
     RevocationReach,
@@ -44,26 +48,45 @@ from integrations.models.tokens import (
     consent,
 )
 
+FOR_SYSTEM = register_detail(gettext_noop("for the system"))
+FOR_SYSTEM_AS = register_detail(gettext_noop("for the system as %(account)s"))
+BY_LINK = register_detail(gettext_noop("by the connect link of %(maker)s"))
+BY_LINK_AS = register_detail(gettext_noop("%(account)s (by the connect link of %(maker)s)"))
 
-class NotAvailable(Exception):
+
+class NotAvailable(Explained):
     """This person may not use it. Does not say whether it is missing, inactive or forbidden."""
+
+    message = "There is no such integration that this person may sign in to."
+
+
+def require_available(user: User, credential: OAuth2Credential) -> None:
+    """Raise `NotAvailable` unless this person may sign in with the credential: for themselves, or for the system."""
+    if not may_sign_in_with(user, credential):
+        raise NotAvailable
+
+
+def may_sign_in_with(user: User, credential: OAuth2Credential) -> bool:
+    """Whether this person may. One statement reads everything anew, except permissions to sign in for the system.
+
+    The system's sign-in is for those who may change its set-up, and needs no alias.
+    """
+    if credential.is_personal:
+        return admitted_aliases(user, credential).exists()
+    return admission.is_on(credential) and user.is_staff and user.has_perm(SET_UP)
+
+
+def admitted_aliases(user: User, credential: OAuth2Credential) -> AliasQuerySet:
+    return admission.filter_admitted(user.pk, Alias.objects.personal_using(credential))
 
 
 def integration_for(user: User, credential: OAuth2Credential) -> Integration:
     """The integration that this person may sign in to with the credential: their own, or the system's."""
     if not credential.is_personal:
-        return shared_integration_for(user, credential)
-    for integration in build_integrations(
-        user, admission.filter_admitted(user.pk, Alias.objects.personal_using(credential))
-    ):
-        return integration
-    raise NotAvailable
-
-
-def shared_integration_for(user: User, credential: OAuth2Credential) -> Integration:
-    """The system's integration, for those who may change its set-up. It needs no alias."""
-    if admission.is_on(credential) and user.is_staff and user.has_perm(SET_UP):
+        require_available(user, credential)
         return build_system_integration(credential)
+    for integration in build_integrations(user, admitted_aliases(user, credential)):
+        return integration
     raise NotAvailable
 
 
@@ -78,16 +101,14 @@ def integration_behind(attempt: AuthorizationAttempt) -> Integration:
 
 def is_still_available(attempt: AuthorizationAttempt) -> bool:
     """Whether person, role, alias and credential type still allow this sign-in. Reads all of them again."""
-    user = User.objects.filter(pk=attempt.user_id, is_active=True).first()
-    credentials = OAuth2Credential.objects.filter(pk=attempt.credential_id, integration_type=attempt.integration_type)
-    credential = credentials.select_related("profile__registry").first()
-    if user is None or credential is None:
+    if attempt.link and not may_be_used(attempt.link):
         return False
-    try:
-        integration_for(user, credential)
-    except NotAvailable:
-        return False
-    return True
+    if not attempt.is_shared:
+        return admitted_aliases(attempt.user, attempt.credential).exists()  # none if the type has changed
+    user = User.objects.filter(pk=attempt.user_id, is_active=True).first()  # without cached permissions
+    credentials = OAuth2Credential.objects.filter(pk=attempt.credential_id, integration_type=IntegrationType.SYSTEM)
+    credential = credentials.first()
+    return user is not None and credential is not None and may_sign_in_with(user, credential)
 
 
 def confirm_address(user: User, integration: Integration, *, shown: str) -> bool:
@@ -131,20 +152,27 @@ def fetch_and_store(attempt: AuthorizationAttempt, fetch: Callable[[], TokenAnsw
             answer = fetch()
     except OAuthError as error:
         circuit_breaker.record_result(attempt.registry, attempt.registry.token_url, error)
-        fail_with_error(attempt, error)
+        failures.fail_with_error(attempt, error)
         return
     if answer is None:
-        fail_attempt(attempt, "internal_error")
+        failures.fail_attempt(attempt, "internal_error")
         return
     if not attempt.hold(answer):
-        tasks.deliver_soon(attempt.revoke_answer(reason="no_longer_available", orphaned=True))
+        with transaction.atomic():
+            tasks.deliver_soon(attempt.revoke_answer(reason="no_longer_available", may_be_gone=True))
         raise NotAvailable
     registration_health.note_accepted(attempt.registry, use=Use.SIGN_IN)
     circuit_breaker.record_result(attempt.registry, attempt.registry.token_url)
-    attempt.account_id, label = account_of(attempt.registry, answer, agreed=attempt.agreed)
-    attempt.account_label = label or account_name
-    if provider_values.complete_values(attempt, answer):
-        settle_attempt(attempt)
+    with error_boundary(
+        f"Sign-in {attempt.hex}",
+        on_error=lambda _error: failures.revoke_and_fail(attempt, "internal_error"),  # no card would show the grant
+        expected=(DatabaseError, NotAvailable),
+    ):
+        account = account_of(attempt.registry, answer, agreed=attempt.agreed)
+        attempt.account_id, attempt.account_label = account.id, account.label or account_name
+        attempt.has_userinfo = account.has_userinfo
+        if provider_values.complete_values(attempt, answer):
+            settle_attempt(attempt)
 
 
 def choose_value(user: User, attempt: AuthorizationAttempt, value: str) -> None:
@@ -164,18 +192,21 @@ def settle_attempt(attempt: AuthorizationAttempt) -> None:
 
 def settle_once(attempt: AuthorizationAttempt) -> None:
     with transaction.atomic():
-        if attempt.was_cancelled():
-            tasks.deliver_soon(attempt.revoke_answer(reason="cancelled"))
-            attempt.finish(AttemptStatus.CANCELLED, failure_code=attempt.failure_code)
+        if failures.end_if_cancelled(attempt):
             return
         answer = attempt.stored_answer()
         stored = Token.objects.select_for_update().of(attempt.owner, attempt.credential).first()
         if answer is None:
-            fail_attempt(attempt, "unreadable")
+            failures.fail_attempt(attempt, "unreadable")
+        elif attempt.link and attempt.link.was_used():
+            revoke_unwanted(attempt, reason="no_longer_available")  # not the grant of the tokens that it stored
+            failures.fail_attempt(attempt, "no_longer_available")
         elif not is_still_available(attempt):
-            revoke_and_fail(attempt, "no_longer_available")
+            failures.revoke_and_fail(attempt, "no_longer_available")
         elif stored and is_other_account(stored, attempt):
             handle_other_account(attempt)
+        elif not use_link(attempt):
+            failures.revoke_and_fail(attempt, "no_longer_available")
         else:
             store_tokens(attempt, answer, stored)
 
@@ -186,7 +217,7 @@ def handle_other_account(attempt: AuthorizationAttempt) -> None:
         attempt.finish(AttemptStatus.OTHER_ACCOUNT)
         return
     revoke_unwanted(attempt, reason="other_account_refused")
-    fail_attempt(attempt, "other_account_refused")
+    failures.fail_attempt(attempt, "other_account_refused")
 
 
 def revoke_unwanted(attempt: AuthorizationAttempt, *, reason: str) -> None:
@@ -222,8 +253,17 @@ def store_tokens(attempt: AuthorizationAttempt, answer: TokenAnswer, stored: Tok
     account = attempt.account_label
     if stored and is_other_account(stored, attempt) and stored.account_label == account:
         account = f"{account} ({attempt.account_id})".strip()  # two accounts with the same label
-    detail = f"{_('for the system')} {account}".strip() if attempt.is_shared else account
-    events.log_event(attempt.user, attempt.credential, EventKind.CONNECTED, detail)
+    events.log_event(attempt.user, attempt.credential, EventKind.CONNECTED, connected_detail(attempt, account))
+
+
+def connected_detail(attempt: AuthorizationAttempt, account: str) -> str:
+    """The account, and how the sign-in was not one of the person themselves."""
+    if attempt.is_shared:
+        return FOR_SYSTEM_AS % {"account": account} if account else FOR_SYSTEM
+    maker = maker_of_link(attempt)
+    if not maker:
+        return account
+    return BY_LINK_AS % {"account": account, "maker": maker} if account else BY_LINK % {"maker": maker}
 
 
 def keep_refresh_token(token: Token, stored: Token, attempt: AuthorizationAttempt) -> bool:
@@ -279,13 +319,13 @@ def was_asked_to_cancel(attempt: AuthorizationAttempt) -> bool:
 
 def choose(user: User, attempt: AuthorizationAttempt, *, switch: bool) -> None:
     """Apply the person's choice between two accounts: switch, or stay and revoke the new tokens. Only once."""
-    if attempt.user_id != user.pk or attempt.status != AttemptStatus.OTHER_ACCOUNT:
+    if attempt.signer_id != user.pk or attempt.status != AttemptStatus.OTHER_ACCOUNT:
         return
     with transaction.atomic():
         if not attempt.claim(AttemptStatus.CLAIMED, while_in=AttemptStatus.OTHER_ACCOUNT):
             return
         answer = attempt.stored_answer()
-        if switch and answer and is_still_available(attempt):
+        if switch and answer and is_still_available(attempt) and use_link(attempt):
             stored = Token.objects.select_for_update().of(attempt.owner, attempt.credential).first()
             store_tokens(attempt, answer, stored)
         else:

@@ -108,6 +108,13 @@ def test_a_state_that_is_not_ours_is_refused(
     assert not Token.objects.exists()
 
 
+def test_a_parameter_without_a_name_names_no_server(as_amira: Client, alias: Alias, server: HostileServer) -> None:
+    walks.registry_of(alias).__class__.objects.update(base_url_hosts="*.northwind.example")
+    state = walks.begin(as_amira, alias)
+    assert walks.come_back(as_amira, alias, state, **{"": "https://evil.northwind.example"}).status_code == 400
+    assert AuthorizationAttempt.objects.get().status == "pending"
+
+
 @pytest.mark.parametrize("name", ["code", "iss", "error", "anything"])
 def test_a_parameter_that_comes_twice_is_refused(
     name: str, as_amira: Client, alias: Alias, server: HostileServer
