@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db import transaction
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -59,14 +58,10 @@ class RevocationAdmin(Undeletable):
 
     @admin.action(description=gettext_lazy("Try again"), permissions=["retry"])
     def try_again(self, request: HttpRequest, queryset: RevocationQuerySet) -> None:
-        """Restart revocations that are unsettled or unproved, and whose token copies still exist."""
-        with transaction.atomic():
-            started = [revocation for revocation in queryset.retryable().with_registry() if revocation.start_over()]
-            for revocation in started:
-                tasks.deliver_soon(revocation)
-        singular, plural = (
+        count = tasks.retry_revocations(queryset)
+        message = ngettext(
             "Asking the provider again for %(count)d revocation.",
             "Asking the providers again for %(count)d revocations.",
+            count,
         )
-        message = ngettext(singular, plural, len(started)) % {"count": len(started)}
-        self.message_user(request, message, messages.SUCCESS if started else messages.WARNING)
+        self.message_user(request, message % {"count": count}, messages.SUCCESS if count else messages.WARNING)

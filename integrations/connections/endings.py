@@ -11,11 +11,12 @@ from itertools import chain, repeat
 from typing import TypeVar
 
 from celery import shared_task
-from django.db import OperationalError, models, transaction
+from django.db import OperationalError, connection, models, transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
+from accounts.audit.details import register_detail
 from accounts.models import User
 from foundation.error_boundary import error_boundary
 from integrations.connections import tasks
@@ -31,7 +32,9 @@ from integrations.models.tokens import (
     TokenQuerySet,
 )
 
+DEACTIVATED = register_detail(gettext_noop("the account was deactivated"))
 AT_ONCE = 100  # rows locked together; some tenths of a second
+LOCK_SECONDS = 10
 PEOPLE_AT_ONCE = 100  # keeps a run short; the next run continues
 
 Revocations = list[Revocation | None]  # None: there was nothing to revoke
@@ -61,9 +64,14 @@ class NotAllEnded(Exception):
 def revoke(user: User, alias: Alias) -> Revocation | None:
     """Delete the person's tokens for this alias, and create the revocation that tells the provider.
 
-    Safe to repeat: the second time there is nothing left to do. None if there was nothing to revoke.
+    Safe to repeat: the second time there is nothing left to do. None if there was nothing to revoke. If a sign-in under
+    way cannot be cancelled, raises `NotAllEnded` after the tokens are revoked.
     """
-    return end_one(user, alias, reason="revoked", event=EventKind.REVOKED, by_the_person=True)
+    try:
+        cancel_unfinished(user, alias, Ending(reason="revoked"))
+    finally:
+        revocation = end_one(user, alias, reason="revoked", event=EventKind.REVOKED, by_the_person=True)
+    return revocation
 
 
 def forget(user: User, alias: Alias) -> None:
@@ -99,9 +107,16 @@ def end_tokens(tokens: TokenQuerySet, ending: Ending) -> list[Revocation | None]
 
 
 def cancel(user: User, alias: Alias) -> None:
-    """Cancel the sign-ins under way for this alias. A late response of the provider is then ignored."""
-    attempts = AuthorizationAttempt.objects.under_way().filter(user=user, credential=alias.effective_credential)
-    attempts.update(status=AttemptStatus.CANCELLED, finished_at=timezone.now())
+    """Cancel the sign-ins under way for this alias. Tokens that the provider still sends are revoked."""
+    cancel_unfinished(user, alias, Ending(reason="cancelled"))
+
+
+def cancel_unfinished(user: User, alias: Alias, ending: Ending) -> None:
+    attempts = AuthorizationAttempt.objects.filter(user=user, credential=alias.effective_credential)
+    for batch in cancel_attempts(attempts, ending):
+        tasks.deliver_all_soon(batch)
+    if ending.left:
+        raise NotAllEnded(ending.left)
 
 
 def retry_revocation(user: User, alias: Alias) -> None:
@@ -122,14 +137,21 @@ def unconfirmed_revocations(user: User, alias: Alias) -> list[Revocation]:
     return list(Revocation.objects.visible().filter(user=user, credential=alias.effective_credential))
 
 
-def end(tokens: TokenQuerySet, ending: Ending) -> Iterator[Revocations]:
-    """End tokens. Yields the revocations of each batch; stopping in between leaves no token half ended."""
-    rows = tokens.select_for_update(of=("self",)).with_registry()
+def end(tokens: TokenQuerySet, ending: Ending, *, skip_locked: bool = False) -> Iterator[Revocations]:
+    """End tokens. Yields the revocations of each batch; stopping in between leaves no token half ended.
+
+    `skip_locked`: pass over rows that another process has locked, if the database can.
+    """
+    can_skip = skip_locked and connection.features.has_select_for_update_skip_locked
+    rows = tokens.select_for_update(of=("self",), skip_locked=can_skip).with_registry()
     return process_in_batches(rows, lambda batch: end_batch(batch, ending), ending)
 
 
 def cancel_attempts(attempts: AttemptQuerySet, ending: Ending) -> Iterator[Revocations]:
-    """Cancel unfinished sign-ins. Tokens that were fetched for them and not stored are revoked."""
+    """Cancel unfinished sign-ins. Tokens that were fetched for them and not stored are revoked.
+
+    Raises `OperationalError` if another process holds one of the rows for longer than `LOCK_SECONDS`.
+    """
     rows = attempts.unfinished().select_for_update(of=("self",))
     related = rows.select_related("user", "credential__profile__registry", "registry")
     return process_in_batches(related, lambda batch: [cancel_one(attempt, ending) for attempt in batch], ending)
@@ -147,6 +169,7 @@ def process_in_batches(
     while is_full:
         revocations: Revocations | None = None
         with transaction.atomic():
+            limit_lock_waits()
             batch = list(rows.exclude(pk__in=ending.left).order_by("pk")[:size])
             with error_boundary(f"Ending {len(batch)} sign-ins", expected=(OperationalError,)), transaction.atomic():
                 revocations = take(batch)
@@ -158,6 +181,13 @@ def process_in_batches(
             size = AT_ONCE
         elif batch:
             yield revocations
+
+
+def limit_lock_waits() -> None:
+    """Let this transaction wait for a row for some seconds at most. SQLite's busy timeout does the same."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
 
 
 def end_batch(tokens: list[Token], ending: Ending) -> Revocations:
@@ -190,7 +220,7 @@ def end_deactivated_soon() -> None:
 def end_deactivated() -> Iterator[Revocations]:
     """Cancel and end all sign-ins of deactivated people, also if their row was changed by SQL. Yields batches."""
     people = list(deactivated_with_sign_ins()[:PEOPLE_AT_ONCE])
-    ending = Ending(reason="deactivated", detail=_("the account was deactivated"))
+    ending = Ending(reason="deactivated", detail=DEACTIVATED)
     cancelled = cancel_attempts(AuthorizationAttempt.objects.filter(user__in=people), ending)
     return chain(cancelled, end(Token.objects.filter(user__in=people), ending))
 

@@ -6,11 +6,14 @@ The audit log has an entry before the first sign-in ends, in case the run is int
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from time import monotonic, sleep
 
-from django.db.models import Max
+from django.db import models as db_models
+from django.db.models import Max, Q
 from django.utils import timezone
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
+from accounts.audit.details import register_detail
 from accounts.models import User
 from integrations.connections.endings import Ending, Revocations, cancel_attempts, end
 from integrations.models import events
@@ -26,6 +29,9 @@ from integrations.models.tokens import (
 )
 
 REASON = "kill_switch"
+WITH_OTHERS = register_detail(gettext_noop("together with others at %(provider)s, by an administrator"))
+PULLED = register_detail(gettext_noop("%(provider)s. Sign-ins: %(tokens)s, people: %(people)s, by %(by)s"))
+PATIENCE, TRY_AGAIN = 30.0, 1.0  # seconds: for rows that another process has locked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,38 +84,52 @@ class Tally:
                 self.promised, self.told_by = self.promised + 1, revocation.next_attempt_at
 
 
-def count(target: Target) -> Count:
-    owners = list(target.tokens().values_list("user", flat=True))
+def count(target: Target, *, with_locked: bool = True) -> Count:
+    """Count the sign-ins to end. `with_locked`: look at each token for its key, which takes a minute for a million."""
+    sealed = target.tokens().only("access_token", "refresh_token", "user", "credential")
+    numbers = target.tokens().aggregate(
+        tokens=db_models.Count("pk"),
+        people=db_models.Count("user", distinct=True),
+        shared=db_models.Count("pk", filter=Q(user__isnull=True)),
+    )
     return Count(
-        tokens=len(owners),
-        people=len(set(owners) - {None}),
-        shared=sum(owner is None for owner in owners),
-        locked=sum(token.cannot_be_opened for token in target.tokens().iterator()),
+        **numbers,
+        locked=sum(token.cannot_be_opened for token in sealed.iterator()) if with_locked else 0,
         attempts=target.attempts().unfinished().count(),
     )
 
 
-def pull(target: Target, *, by: str, per_second: float, note: Callable[[Tally], None]) -> Tally:
-    """End all sign-ins of the target, calling `note` after each batch. `by`: the administrator, for the audit log."""
-    counted, tally = count(target), Tally()
+def pull(
+    target: Target, *, by: str, per_second: float, note: Callable[[Tally], None], counted: Count | None = None
+) -> Tally:
+    """End all sign-ins of the target, calling `note` after each batch. `by`: the administrator, for the audit log.
+
+    Rows that another process has locked are passed over and tried again, for half a minute at most.
+    """
+    counted, tally = counted or count(target, with_locked=False), Tally()
     events.log_event(target.user, None, EventKind.KILL_SWITCH, event_detail(target, counted, by))
-    detail = _("together with others at %(provider)s, by an administrator") % {"provider": target.registry.name}
+    detail = WITH_OTHERS % {"provider": target.registry.name}
     ending = Ending(reason=REASON, detail=detail, moments=moments(target.registry, per_second))
     for revocations in cancel_attempts(target.attempts(), ending):
         tally.attempts += len(revocations)
         tally.add(revocations)
         note(tally)
-    for revocations in end(target.tokens(), ending):
-        tally.tokens += len(revocations)
-        tally.add(revocations)
-        note(tally)
-    tally.left = len(ending.left)
+    give_up_at = monotonic() + PATIENCE
+    while True:
+        for revocations in end(target.tokens(), ending, skip_locked=True):
+            tally.tokens += len(revocations)
+            tally.add(revocations)
+            note(tally)
+        is_rest = target.tokens().exclude(pk__in=ending.left).exists()
+        if not is_rest or monotonic() > give_up_at:
+            break
+        sleep(TRY_AGAIN)
+    tally.left = max(len(ending.left), target.tokens().count())
     return tally
 
 
 def event_detail(target: Target, counted: Count, by: str) -> str:
-    values = {"provider": target.registry.name, "tokens": counted.tokens, "people": counted.people, "by": by}
-    return _("%(provider)s: %(tokens)d sign-ins, %(people)d people, by %(by)s") % values
+    return PULLED % {"provider": target.registry.name, "tokens": counted.tokens, "people": counted.people, "by": by}
 
 
 def moments(registry: ApplicationRegistry, per_second: float) -> Iterator[datetime]:

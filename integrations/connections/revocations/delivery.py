@@ -10,12 +10,14 @@ from functools import partial
 from django.utils import timezone
 
 from foundation.error_boundary import error_boundary
+from foundation.exceptions import Explained
 from foundation.oauth_client import revocation as wire
 from foundation.oauth_client import transport
 from foundation.oauth_client.dialects import Dialect
 from foundation.oauth_client.errors import Misconfigured, OAuthError, Refused, Unreachable
 from foundation.oauth_client.revocation import GrantTokens
 from foundation.secrets_at_rest import Unreadable
+from integrations import metrics
 from integrations.connections.revocations import verification
 from integrations.connections.revocations.results import (
     delay_for_sign_in,
@@ -37,12 +39,16 @@ SECONDS = 20.0  # for all revocation requests of one attempt, without verificati
 LEASE = timedelta(seconds=55)  # longer than an attempt with its verification
 
 
-class CannotBeSent(Exception):
+class CannotBeSent(Explained):
     """The request cannot be sent, however often it is tried, because a value that it needs is missing."""
 
+    message = "The revocation request lacks a value."
 
-class AlreadySettled(Exception):
+
+class AlreadySettled(Explained):
     """Another process has settled the revocation meanwhile; nothing more must be sent."""
+
+    message = "Another process has settled the revocation."
 
 
 def deliver(revocation: Revocation) -> None:
@@ -56,7 +62,8 @@ def attempt_claimed(revocation: Revocation) -> RevocationState | None:
 
     Whatever goes wrong, the attempt is counted and the next one is delayed.
     """
-    with error_boundary(f"Revocation {revocation.hex}", on_error=partial(postpone_after_fault, revocation)):
+    on_error = partial(postpone_after_fault, revocation)
+    with error_boundary(f"Revocation {revocation.hex}", on_error=on_error), metrics.third_party("revocation"):
         return attempt_unless_superseded(revocation)
     return None
 

@@ -13,8 +13,9 @@ from functools import partial
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
+from accounts.audit.details import register_detail
 from foundation.error_boundary import error_boundary
 from foundation.oauth_client.errors import OAuthError, Unreachable
 from integrations.models import events
@@ -27,6 +28,9 @@ EVENTS = {
     RevocationState.VERIFIED: EventKind.REVOCATION_VERIFIED,
     RevocationState.UNSUPPORTED: EventKind.REVOCATION_FAILED,
 }
+GIVEN_UP = register_detail(gettext_noop("given up (%(answer)s)"))
+OLD_TOKEN = register_detail(gettext_noop("the old token, from before the new sign-in"))
+OLD_TOKEN_ANSWER = register_detail(gettext_noop("%(answer)s; the old token, from before the new sign-in"))
 QUICK_DELAY = timedelta(seconds=5)  # after the first attempt
 QUICK_GROWTH = 1.3  # five attempts within a minute, given the interval of the sweep
 SLOW_DELAY = timedelta(minutes=1)
@@ -151,14 +155,15 @@ def give_up(revocation: Revocation, answer: str) -> None:
             next_attempt_at=None,
         )
         if given_up:
-            detail = event_detail(revocation, f"given up ({answer})")
+            detail = event_detail(revocation, GIVEN_UP % {"answer": answer})
             events.log_event(revocation.user, revocation.credential, EventKind.REVOCATION_FAILED, detail)
 
 
 def event_detail(revocation: Revocation, answer: str = "") -> str:
     """Detail of an audit event: the answer, and whether it is about an old token that a new sign-in replaced."""
-    old_token = _("the old token, from before the new sign-in") if revocation.reason == "replaced" else ""
-    return "; ".join(filter(None, [answer, old_token]))
+    if revocation.reason != "replaced":
+        return answer
+    return OLD_TOKEN_ANSWER % {"answer": answer} if answer else OLD_TOKEN
 
 
 def retry_delay(attempts: int) -> timedelta:

@@ -15,7 +15,9 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection
 
+from foundation import installation
 from foundation.error_boundary import error_boundary
+from foundation.request_ids import for_threads
 from integrations.connections.revocations import delivery, verification
 from integrations.connections.revocations.results import settle
 from integrations.models.tokens import Revocation, RevocationState
@@ -100,7 +102,10 @@ def drain(*, seconds: float = SECONDS, threads: int = 0) -> int:
     """Deliver what is due until nothing is left or the time is up; return the number of attempts. Safe in parallel.
 
     `threads`: parallel calls per provider (REVOCATION_THREADS); all providers together get twice as many.
+    Delivers nothing while the site is held.
     """
+    if installation.is_held():
+        return 0
     queue = WorkQueue(threads or settings.REVOCATION_THREADS)
     last_start_at = monotonic() + max(seconds - DELIVERY_SECONDS, seconds / 3)
     rows = claim_batch(queue)
@@ -112,7 +117,7 @@ def drain(*, seconds: float = SECONDS, threads: int = 0) -> int:
             while rows:
                 queue.put(rows)
                 needed = min(2 * queue.at_once, queue.demand())
-                lanes += [pool.submit(deliver_rows, queue) for _ in range(needed - len(lanes))]
+                lanes += [pool.submit(for_threads(deliver_rows), queue) for _ in range(needed - len(lanes))]
                 rows = claim_more(queue, last_start_at)
         finally:
             Revocation.objects.give_back(queue.close())

@@ -73,7 +73,7 @@ def proves_dead(revocation: Revocation) -> bool:
     """Whether the provider's other endpoints prove the grant dead that it has refused to revoke.
 
     The access token, if it has not expired, must be called dead where it was known to work: by this endpoint before the
-    revocation, or by userinfo at the sign-in, which named the account. Otherwise a refused refresh is the proof.
+    revocation, or by userinfo at the sign-in. Otherwise a refused refresh is the proof.
     """
     with transport.deadline(SECONDS):
         if "access_token" in unexpired_tokens(revocation):
@@ -85,7 +85,7 @@ def proves_dead(revocation: Revocation) -> bool:
                 return False
             for name, is_alive in results.items():
                 was_alive = has_witness(revocation, "access_token", name) or (
-                    name == "userinfo" and bool(revocation.account_id or revocation.account_label)
+                    name == "userinfo" and revocation.has_userinfo
                 )
                 if is_alive is False and was_alive:
                     return True
@@ -197,7 +197,9 @@ def refresh_is_refused(revocation: Revocation) -> bool:
     except OAuthError as error:
         if 400 <= error.status < 500 and not may_be_spent:  # the server granted nothing
             revocation.note(refresh_asked_at=None)
-        is_about_token = error.code in DEAD_REFRESH_TOKEN or error.meaning == "sign_in_over"
+        is_about_token = error.code in DEAD_REFRESH_TOKEN or (
+            error.meaning == "sign_in_over" and not error.is_ambiguous
+        )
         if isinstance(error, Refused) and is_about_token and is_proof:
             revocation.last_answer = error.code
             return True
