@@ -8,20 +8,28 @@ import random
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from functools import partial
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import DateTimeField, ExpressionWrapper, F, Q, QuerySet
-from django.db.models.functions import Coalesce
+from django.db.models import CharField, DateTimeField, Exists, ExpressionWrapper, F, OuterRef, Q, QuerySet, Value
+from django.db.models.functions import Cast, Coalesce, Concat
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import gettext, ngettext
 
+from accounts import preferences, recipients
 from accounts.models import User
 from foundation import mail_outbox
-from foundation.mail_outbox import DueMail, Line, Mail
+from foundation.mail_outbox import DeferredMail, DueMail, Line, Mail
+from integrations.connections.notice_subjects import (
+    address_changed_subject,
+    expires_soon_subject,
+    misconfigured_subject,
+    not_confirmed_subject,
+    sign_in_again_subject,
+    subject_about,
+)
 from integrations.models.addresses import initiator_url
 from integrations.models.card import Integration, integrations_of
 from integrations.models.card.moved_addresses import LABELS, events_about, name_of
@@ -123,34 +131,45 @@ def moved_words(registry: ApplicationRegistry) -> dict[str, Any]:
     return {"title": registry.name, "moves": moves, "url": url}
 
 
-def address_changed_subject(_count: int, first: dict[str, Any]) -> str:
-    return gettext("People’s tokens of %(title)s would be sent to another address") % {"title": first["title"]}
-
-
-def misconfigured_subject(_count: int, first: dict[str, Any]) -> str:
-    return gettext("%(title)s does not accept Keyrack") % {"title": first["title"]}
-
-
 def mails_to_people(now: datetime) -> Iterator[DueMail]:
     """Sign in again, renew in time, or check a revoke that the provider did not confirm."""
-    for user, tokens in by_person(refused_tokens(now)):
+    for user, tokens in by_person(refused_tokens(now), SIGN_IN_AGAIN):
         compose = partial(mail_about_tokens, user, tokens, "sign_in_again", sign_in_again_subject, notice=SIGN_IN_AGAIN)
-        yield DueMail(key=f"{SIGN_IN_AGAIN}:{user.pk}", compose=compose)
+        yield DueMail(key=key_of(SIGN_IN_AGAIN, user), compose=compose)
     for notice in LEADS:
-        for user, tokens in by_person(ending_tokens(now, notice)):
+        for user, tokens in chain.from_iterable(by_person(rows, notice) for rows in ending_tokens(now, notice)):
             compose = partial(mail_about_tokens, user, tokens, "ending", expires_soon_subject, notice=notice)
-            yield DueMail(key=f"{notice}:{user.pk}", compose=compose)
-    for user, revocations in by_person(unconfirmed_revocations()):
-        yield DueMail(key=f"{UNCONFIRMED}:{user.pk}", compose=partial(mail_about_revocations, user, revocations))
+            yield DueMail(key=key_of(notice, user), compose=compose)
+    for user, revocations in by_person(unconfirmed_revocations(), UNCONFIRMED):
+        yield DueMail(key=key_of(UNCONFIRMED, user), compose=partial(mail_about_revocations, user, revocations))
 
 
-def by_person(rows: QuerySet[Any]) -> Iterator[tuple[User, list[Any]]]:
-    """Group rows by user, in random order, so that a user whose mail always fails does not always come first."""
-    reachable = rows.filter(user__is_active=True).exclude(user__email="").select_related("user")
+def key_of(notice: str, user: User) -> str:
+    return f"{notice}:{user.pk}"
+
+
+def by_person(rows: QuerySet[Any], notice: str) -> Iterator[tuple[User, list[Any]]]:
+    """Group rows by user, in random order, so that a user whose mail always fails does not always come first.
+
+    Users whose mail is deferred are left out: enough of them would keep all others from being read.
+    """
+    key = Concat(Value(f"{notice}:"), Cast(OuterRef("user_id"), CharField()))  # as `key_of` has it
+    deferred = DeferredMail.objects.filter(key=key, next_attempt_at__gt=timezone.now())
+    reachable = with_mail_address(rows).filter(~Exists(deferred)).select_related("user")
     limited = reachable.order_by("user_id")[:READ_AT_MOST]
     people = [(user, list(user_rows)) for user, user_rows in groupby(limited, key=lambda row: row.user)]
     random.shuffle(people)
     yield from people
+
+
+def with_mail_address(rows: QuerySet[Any]) -> QuerySet[Any]:
+    """Rows of users about whom somebody can be mailed."""
+    return rows.filter(user__in=recipients.reachable_users())
+
+
+def must_sign_in_again() -> TokenQuerySet:
+    """Tokens that have ended and whose owner got no mail about it."""
+    return Token.objects.filter(state=TokenState.NEEDS_REAUTH).exclude(notice=SIGN_IN_AGAIN)
 
 
 def refused_tokens(now: datetime) -> TokenQuerySet:
@@ -163,20 +182,21 @@ def refused_tokens(now: datetime) -> TokenQuerySet:
     return Token.objects.filter(ends).exclude(notice=SIGN_IN_AGAIN)
 
 
-def ending_tokens(now: datetime, notice: str) -> TokenQuerySet:
-    """Tokens that cannot be renewed and expire soon."""
-    lead = LEADS[notice]
-    middle = ExpressionWrapper(Coalesce("refreshed_at", "signed_in_at") + lead * 2, output_field=DateTimeField())
-    unrenewable = Q(refresh_token__isnull=True) | refresh_token_is_over(now)
-    rows = Token.objects.filter(unrenewable, state=TokenState.VALID, notice__in=EARLIER_NOTICES[notice])
-    return rows.filter(expires_at__gt=now, expires_at__lte=now + lead, expires_at__gte=middle)
+def ending_tokens(now: datetime, notice: str) -> list[TokenQuerySet]:
+    """Tokens that cannot be renewed and expire soon: without a refresh token, or past its end. Each by its index."""
+    lead, granted_at = LEADS[notice], Coalesce("refreshed_at", "signed_in_at")
+    middle = ExpressionWrapper(granted_at + lead * 2, output_field=DateTimeField())
+    rows = Token.objects.filter(state=TokenState.VALID, notice__in=EARLIER_NOTICES[notice])
+    ending = rows.filter(expires_at__gt=now, expires_at__lte=now + lead, expires_at__gte=middle)
+    over = ending.filter(refresh_token_is_over(now), refresh_token__isnull=False)
+    return [ending.filter(refresh_token__isnull=True), over]
 
 
 def unconfirmed_revocations() -> QuerySet[Revocation]:
     """Revocations by a person that the provider did not confirm within the attempts of the first minute."""
-    states = [RevocationState.FAILED, RevocationState.ABANDONED]
-    rows = Revocation.objects.filter(state__in=states, by_the_person=True, dismissed_at=None)
-    return rows.exclude(notice=UNCONFIRMED).select_related("registry")
+    is_given_up = Q(state__in=[RevocationState.FAILED, RevocationState.ABANDONED])
+    rows = Revocation.objects.select_related("registry").exclude(notice=UNCONFIRMED)
+    return rows.filter(is_given_up, by_the_person=True, dismissed_at=None)
 
 
 def mail_about_tokens(
@@ -194,11 +214,12 @@ def mail_about_tokens(
         for token in tokens
     ]
     return Mail(
-        to=[user.email],
-        template=f"integrations/mail/{template}.txt",
-        subject=subject,
+        to=recipients.find_addresses(user),
+        template=f"integrations/mail/{template}{'_of_bot' if user.is_bot else ''}.txt",
+        subject=subject_about(user, subject),
         lines=lines,
-        context=dashboard_context(),
+        context={**dashboard_context(), "bot": user.get_username()},
+        **preferences.mail_options(user),
     )
 
 
@@ -210,14 +231,15 @@ def cards_of(user: User) -> dict[UUID, Integration]:
 def token_words(token: Token, card: Integration | None) -> dict[str, Any] | None:
     if card is None:
         return None
-    url = absolute_url(initiator_url(card.credential))
     return {
         "title": card.title,
         "account": token.account_label,
-        "url": url,
+        "url": absolute_url(initiator_url(card.credential)),
         "ends_at": token.expires_at,
         "works_until": token.expires_at if token.usable_for() else None,
         "was_interrupted": card.was_interrupted,
+        "was_answer_lost": card.was_answer_lost,
+        "was_restored": card.was_restored,
     }
 
 
@@ -236,11 +258,12 @@ def mail_about_revocations(user: User, revocations: list[Revocation]) -> Mail:
         for revocation in revocations
     ]
     return Mail(
-        to=[user.email],
-        template="integrations/mail/not_confirmed.txt",
-        subject=not_confirmed_subject,
+        to=recipients.find_addresses(user),
+        template=f"integrations/mail/not_confirmed{'_of_bot' if user.is_bot else ''}.txt",
+        subject=subject_about(user, not_confirmed_subject),
         lines=lines,
-        context=dashboard_context(),
+        context={**dashboard_context(), "bot": user.get_username()},
+        **preferences.mail_options(user),
     )
 
 
@@ -253,18 +276,3 @@ def revocation_words(revocation: Revocation, card: Integration | None) -> dict[s
         "given_up": revocation.state == RevocationState.ABANDONED,
         "settings_url": registry.account_settings_url if registry else "",
     }
-
-
-def sign_in_again_subject(count: int, first: dict[str, Any]) -> str:
-    subject = ngettext("Sign in to %(title)s again", "Sign in to %(count)d integrations again", count)
-    return subject % {"title": first["title"], "count": count}
-
-
-def expires_soon_subject(count: int, first: dict[str, Any]) -> str:
-    subject = ngettext("%(title)s expires soon", "%(count)d integrations expire soon", count)
-    return subject % {"title": first["title"], "count": count}
-
-
-def not_confirmed_subject(count: int, first: dict[str, Any]) -> str:
-    subject = ngettext("%(title)s didn’t confirm a revoke", "%(count)d revokes were not confirmed", count)
-    return subject % {"title": first["title"], "count": count}

@@ -2,25 +2,43 @@
 
 import logging
 from collections.abc import Sequence
-from uuid import UUID
+from datetime import timedelta
+from functools import partial
+from typing import Any
+from uuid import UUID, uuid4
 
 from celery import Task, shared_task
+from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 from kombu.exceptions import ChannelError, OperationalError
 
+from foundation import installation, retention
 from integrations import circuit_breaker
-from integrations.connections import keep_alive, notices
+from integrations.connections import keep_alive, notices, reminders
 from integrations.connections import revocations as delivery
-from integrations.models.tokens import AuthorizationAttempt, Renewal, Revocation
+from integrations.models.heartbeats import Heartbeat
+from integrations.models.tokens import (
+    AuthorizationAttempt,
+    ConnectLink,
+    Reminder,
+    Renewal,
+    Revocation,
+    RevocationQuerySet,
+)
 
 logger = logging.getLogger(__name__)
 
+PLACE_LEASE = timedelta(seconds=75)  # longer than a task may run
+PURGES_IN_A_RUN = 200  # batches of 500
 PUBLISH_SECONDS = 2  # for a broker that accepts messages and does not confirm them
 
 
 @shared_task(name="integrations.deliver_revocation", acks_late=True, reject_on_worker_lost=True)
 def deliver_revocation(revocation_id: str) -> None:
-    """Safe to repeat: delivers one revocation, if it is due."""
+    """Safe to repeat: delivers one revocation, if it is due. While the site is held, it stays due."""
+    if installation.is_held():
+        return
     revocation = Revocation.objects.due().with_registry().filter(pk=UUID(revocation_id)).first()
     if revocation:
         delivery.deliver(revocation)
@@ -34,13 +52,15 @@ def sweep_revocations() -> None:
 
 @shared_task(name="integrations.purge_revocations")
 def purge_revocations() -> None:
-    Revocation.objects.long_given_up().purge()
+    for _ in range(PURGES_IN_A_RUN):
+        batch = list(Revocation.objects.long_given_up().values_list("pk", flat=True)[:500])
+        if not Revocation.objects.long_given_up().filter(pk__in=batch).purge():
+            break
 
 
 @shared_task(name="integrations.purge_attempts")
 def purge_attempts() -> None:
-    AuthorizationAttempt.objects.past().purge()
-    Renewal.objects.past().delete()
+    retention.shrink_tables(AuthorizationAttempt, Renewal, ConnectLink, Reminder)
 
 
 @shared_task(name="integrations.check_providers")
@@ -49,13 +69,45 @@ def check_providers() -> None:
 
 
 @shared_task(name="integrations.keep_tokens_alive")
-def keep_tokens_alive() -> None:
-    keep_alive.run()
+def keep_tokens_alive(place: int = 1) -> None:
+    """Renew what is due, as one of at most KEEP_ALIVE_WORKERS runs at once.
+
+    Beat starts the first. It asks others to help if there is much to do, and each goes on while there is.
+    """
+    name, holder = f"{keep_tokens_alive.name} {place}", uuid4().hex
+    if not Heartbeat.objects.take(name, holder, PLACE_LEASE):
+        return
+    try:
+        is_unfinished = keep_alive.renew_due_tokens(on_backlog=call_helpers if place == 1 else lambda: None)
+    finally:
+        Heartbeat.objects.leave(name, holder)
+    if is_unfinished:
+        publish_task(keep_tokens_alive, place, expires=PLACE_LEASE.total_seconds())
+
+
+def call_helpers() -> None:
+    for place in range(2, settings.KEEP_ALIVE_WORKERS + 1):
+        publish_task(keep_tokens_alive, place, expires=PLACE_LEASE.total_seconds())
+
+
+@shared_task(name="integrations.repair_deadlines")
+def repair_deadlines() -> None:
+    keep_alive.repair_slice(timezone.now())
 
 
 @shared_task(name="integrations.send_notices")
 def send_notices() -> None:
     notices.send_due()
+    reminders.send_reminders()
+
+
+def retry_revocations(revocations: RevocationQuerySet) -> int:
+    """Start those again that are unsettled or unproved and whose token copies still exist. Returns how many."""
+    with transaction.atomic():
+        started = [revocation for revocation in revocations.retryable().with_registry() if revocation.start_over()]
+        for revocation in started:
+            deliver_soon(revocation)
+    return len(started)
 
 
 def deliver_soon(revocation: Revocation | None) -> None:
@@ -77,11 +129,18 @@ def sweep_soon() -> None:
     publish_on_commit(sweep_revocations)
 
 
-def publish_on_commit(task: Task[..., None], *arguments: str) -> None:
-    def publish() -> None:
-        try:
-            task.apply_async(arguments, retry=False, confirm_timeout=PUBLISH_SECONDS)  # type: ignore[call-arg]  # kombu's
-        except (OperationalError, ChannelError, OSError) as error:
-            logger.warning("The queue is away (%s); the next sweep does the work.", type(error).__name__)
+def send_notices_soon() -> None:
+    """Send the mails that are due without waiting for beat."""
+    publish_on_commit(send_notices)
 
-    transaction.on_commit(publish, robust=True)
+
+def publish_on_commit(task: Task[..., None], *arguments: str) -> None:
+    transaction.on_commit(partial(publish_task, task, *arguments), robust=True)
+
+
+def publish_task(task: Task[..., None], *arguments: object, **options: Any) -> None:
+    """Send the message. Without a queue, the next sweep does the work."""
+    try:
+        task.apply_async(arguments, retry=False, **{"confirm_timeout": PUBLISH_SECONDS, **options})
+    except (OperationalError, ChannelError, OSError) as error:
+        logger.warning("The queue is away (%s); the next sweep does the work.", type(error).__name__)

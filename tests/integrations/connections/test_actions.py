@@ -182,6 +182,7 @@ def no_broker(tmp_path: Path) -> Iterator[None]:
         yield
 
 
+@pytest.mark.slow
 @pytest.mark.database
 @pytest.mark.django_db(transaction=True)
 def test_a_dead_broker_holds_up_neither_the_page_nor_the_promise(

@@ -113,14 +113,26 @@ def is_settled() -> bool:
     return not Revocation.objects.filter(state__in=UNSETTLED).exists()
 
 
-@pytest.mark.parametrize(("kind", "count"), [("files", 200), ("redis", 60), ("rabbitmq", 60)])
+EACH_ONCE = [{"worker"}, {"broker"}, {"worker", "broker"}]
+WORKER_STAYS = [{"broker"}] * 3  # and no supervisor starts it again
+
+
+@pytest.mark.parametrize(
+    ("kind", "count", "deaths"),
+    [
+        ("files", 200, EACH_ONCE),
+        ("redis", 60, EACH_ONCE),
+        ("redis", 60, WORKER_STAYS),
+        ("rabbitmq", 60, EACH_ONCE),
+    ],
+)
 def test_whatever_dies_each_revocation_arrives_and_no_new_sign_in_is_ended(
-    kind: str, count: int, server: HostileServer, provider: Provider, tmp_path: Path
+    kind: str, count: int, deaths: list[set[str]], server: HostileServer, provider: Provider, tmp_path: Path
 ) -> None:
     people = signed_in(integrations_at(server), count)
     waiting, returned, share = list(people), set[User](), count // 6
     with broker_of(kind, tmp_path) as queue, broker(queue.url, tmp_path), Worker(queue.url, tmp_path) as worker:
-        for victims in random.sample([{"worker"}, {"broker"}, {"worker", "broker"}], 3):
+        for victims in random.sample(deaths, 3):
             leaving, waiting = waiting[:share], waiting[share:]
             enough = len(provider.told()) + random.randrange(share)
             revoke(people, leaving)

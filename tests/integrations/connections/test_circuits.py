@@ -127,6 +127,7 @@ def test_an_answer_of_any_kind_does_not_open_it(
     assert len(server.calls) >= 3
 
 
+@pytest.mark.slow
 def test_failures_far_apart_or_with_an_answer_between_do_not_open_it(
     server: HostileServer, amira: User, northwind: Alias
 ) -> None:
@@ -213,6 +214,7 @@ def test_once_a_minute_one_call_is_let_through(server: HostileServer, amira: Use
     assert len(server.calls) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.database
 @pytest.mark.django_db(transaction=True)
 def test_one_of_many_that_come_at_once_is_the_trial(server: HostileServer, amira: User, northwind: Alias) -> None:

@@ -78,6 +78,7 @@ def test_a_server_that_refuses_us_is_the_administrators_to_mend_and_is_not_hamme
     assert walks.registry_of(system.connections.get().alias).misconfigured_code == "invalid_client"
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_it_is_never_used_for_a_person(server: HostileServer, system: OAuth2Credential, amira: User) -> None:
     server.on("POST /token").always(json=granted().json)

@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts.audit import log
 from accounts.models import User
 from integrations import calls, flows, remote_tables
-from integrations.connections import authorization, keep_alive, renewal
+from integrations.connections import authorization, renewal
 from integrations.connections.renewal import NoUsableToken
 from integrations.flows import actions
 from integrations.models import Alias, ApplicationRegistry, AuthorizationAttempt, Event, HttpConnection, Token
@@ -22,6 +22,7 @@ from integrations.remote_tables import source_of
 from tests import cast, walks
 from tests.integrations import flowing, moving, revoking, tables
 from tests.integrations.moving import WAYS
+from tests.integrations.renewing import due_tokens
 from tests.servers.hostile import HostileServer
 
 pytestmark = pytest.mark.django_db
@@ -140,6 +141,20 @@ def test_a_base_url_of_the_answer_is_believed_only_within_what_was_agreed(
     assert renewal.renew(Token.objects.get()).base_url == "https://na1.northwind.example"
 
 
+def test_a_host_that_an_administrator_took_away_gets_no_token(amira: User, northwind: Alias) -> None:
+    ApplicationRegistry.objects.update(
+        base_url_path="/instance_url", base_url_hosts="*.northwind.example *.old.example"
+    )
+    token = cast.signed_in(amira, northwind, base_url="https://na1.old.example")
+    assert token.at_home("https://northwind.example/api") == "https://na1.old.example/api"
+    ApplicationRegistry.objects.update(base_url_hosts="*.northwind.example")
+    token = Token.objects.with_registry().get()
+    assert token.at_home("https://northwind.example/api") == "https://northwind.example/api"
+    ready = renewal.ready_call(amira, "northwind")
+    assert ready is not None
+    assert "old.example" not in ready.connection_url
+
+
 # At every door --------------------------------------------------------------------------------------------------------
 
 Door = Callable[[User, Alias], object]
@@ -199,9 +214,9 @@ def test_nothing_is_renewed_ahead_of_time_at_another_server(
 ) -> None:
     cast.signed_in(amira, northwind, expires_in=60, last_used_at=timezone.now())
     Token.objects.update(signed_in_at=timezone.now() - timedelta(hours=10))
-    assert keep_alive.due(timezone.now())
+    assert due_tokens()
     moving.change_registry("token_url")(northwind, stranger.url)
-    assert not keep_alive.due(timezone.now())
+    assert not due_tokens()
 
 
 # Agreeing -------------------------------------------------------------------------------------------------------------
@@ -228,6 +243,7 @@ def test_who_confirms_has_calls_go_to_the_new_address(
     assert f"/api → {stranger.url}/api" in event.detail
 
 
+@pytest.mark.slow
 def test_what_was_left_is_agreed_to_no_longer(
     amira: User, as_amira: Client, northwind: Alias, token: Token, server: HostileServer, stranger: HostileServer
 ) -> None:

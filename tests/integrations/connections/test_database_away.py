@@ -37,6 +37,7 @@ def outage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Outage]:
     outage.wait_for_the_end()
 
 
+@pytest.mark.slow
 def test_the_new_tokens_are_stored_when_it_is_back(
     server: HostileServer, amira: User, northwind: Alias, outage: Outage
 ) -> None:

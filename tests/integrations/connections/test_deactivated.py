@@ -127,6 +127,7 @@ def test_whoever_comes_back_signs_in_again(at_once: Any, amira: User, northwind:
     assert gone.value.code == "not_connected"
 
 
+@pytest.mark.slow
 def test_the_page_of_a_user_does_it_too(at_once: Any, admin: User, amira: User, northwind: Alias) -> None:
     cast.signed_in(amira, northwind)
     with at_once():

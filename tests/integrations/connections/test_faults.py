@@ -216,21 +216,18 @@ def test_keep_alive_goes_on_past_a_token_with_a_fault(
         cast.signed_in(user, northwind, **used)
     bad = Token.objects.get(user=amira)
 
-    def the_bad_one_first(now: Any) -> list[Token]:
-        return sorted(due(now), key=lambda token: token.pk != bad.pk)
-
-    due = keep_alive.due
-    monkeypatch.setattr(keep_alive, "due", the_bad_one_first)
-    for place in ("send_request", "is_free"):
+    ApplicationRegistry.objects.update(provider_profile={"limits": {"ahead_at_once": 1}})
+    for place in ("send_request", "find_obstacle"):
         Token.objects.update(version=1, lease_expires_at=None, expires_at=timezone.now() + timedelta(seconds=120))
-        Token.objects.update(refreshed_at=None)
+        Token.objects.update(refreshed_at=None, due_at=timezone.now())
+        Token.objects.filter(pk=bad.pk).update(due_at=timezone.now() - timedelta(hours=1))  # comes first
+        ApplicationRegistry.objects.update(renewals_paced_until=None)
         with monkeypatch.context() as broken:
-            module: Any = renewal.refresh_request if place == "send_request" else keep_alive
+            module: Any = renewal.refresh_request if place == "send_request" else keep_alive.queue
             is_bad = lambda token: token.pk == bad.pk  # noqa: E731
             fault = raising(KeyError(SECRET), when=is_bad, otherwise=getattr(module, place))
             broken.setattr(module, place, fault)
-            broken.setattr(keep_alive, "LANES_PER_PROVIDER", 1)
-            keep_alive.run()
+            keep_alive.renew_due_tokens()
         assert set(Token.objects.exclude(pk=bad.pk).values_list("version", flat=True)) == {2}
         assert Token.objects.get(pk=bad.pk).version == 1
 
@@ -373,6 +370,18 @@ def test_a_person_whose_revoke_fails_is_not_told_that_it_worked(
         authorization.revoke(amira, northwind)
     assert Token.objects.exists()
     assert not Revocation.objects.exists()
+
+
+def test_a_sign_in_under_way_that_cannot_be_cancelled_does_not_keep_the_tokens(
+    amira: User, northwind: Alias, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cast.signed_in(amira, northwind)
+    walks.under_way(amira, northwind)
+    monkeypatch.setattr(endings, "cancel_one", raising(ValueError(SECRET)))
+    with pytest.raises(NotAllEnded):
+        authorization.revoke(amira, northwind)
+    assert not Token.objects.exists()
+    assert Revocation.objects.exists()
 
 
 def test_one_deactivated_person_with_a_fault_does_not_keep_the_others(

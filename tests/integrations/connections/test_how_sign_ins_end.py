@@ -71,6 +71,14 @@ NO = "You didn’t allow access"
 SET_UP = "isn’t set up correctly"
 SAID = {
     NO: [
+        {"error": "ACCESS_DENIED"},
+        {"error": "Access denied"},
+        {"err": "access_denied"},
+        {"oauth_problem": "permission_denied"},
+        {"status": "cancelled"},
+        {"message": "Cancelled"},
+        {"error": "authorization_declined"},
+        {"error": "cancelled_on_login"},
         {"error": "access_denied", "error_description": "AADSTS65004: User declined to consent to access the app."},
         {"error": "access_denied", "error_reason": "user_denied", "error_code": "200"},
         {"error_code": "200", "error_reason": "user_denied"},
@@ -157,6 +165,7 @@ def id_token_of_another_client() -> dict[str, Any]:
     return {**walks.token_answer(), "id_token": id_token(aud="another", exp=time.time() + 60)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("said", "answer", "problem"),
     [
@@ -202,6 +211,7 @@ def test_what_several_people_meet_and_nobody_gets_past_is_told_to_the_administra
     assert told not in ended(client_of(bob), alias, **said)
 
 
+@pytest.mark.slow
 def test_what_one_person_meets_for_days_is_told_too(as_amira: Client, alias: Alias) -> None:
     said: dict[str, Any] = {"code": None, "error": "wrong_weather"}
     for _ in range(2):
@@ -211,6 +221,7 @@ def test_what_one_person_meets_for_days_is_told_too(as_amira: Client, alias: Ali
     assert walks.registry_of(alias).misconfigured_code == "wrong_weather"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", ["access_denied", "login_required", "server_error", "consent_required"])
 def test_what_people_do_or_wait_for_themselves_is_no_fault_however_many_do_it(
     error: str, as_amira: Client, bob: User, alias: Alias
@@ -244,6 +255,7 @@ def test_an_issuer_of_another_name_is_the_set_up_and_stops_no_renewal(
     assert "https://issuer.example/oauth" in registry.misconfigured_reason
 
 
+@pytest.mark.slow
 def test_people_of_each_tenant_can_sign_in_where_the_issuer_names_none(
     as_amira: Client, bob: User, alias: Alias, server: HostileServer
 ) -> None:
@@ -257,6 +269,7 @@ def test_people_of_each_tenant_can_sign_in_where_the_issuer_names_none(
     assert walks.registry_of(alias).misconfigured_code == ""
 
 
+@pytest.mark.slow
 def test_an_answer_without_code_and_error_has_words_of_its_own(as_amira: Client, alias: Alias) -> None:
     page = ended(as_amira, alias, code=None)
     assert "gave no answer" in page

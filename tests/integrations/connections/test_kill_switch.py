@@ -166,6 +166,7 @@ def test_a_rate_that_is_none_is_refused(typed: str, signed_in: list[Token]) -> N
 # In steps, and in time ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.database
 def test_the_provider_hears_of_so_many_a_second_and_a_second_run_waits_for_the_first(northwind: Alias) -> None:
     many(northwind, 5)
@@ -219,14 +220,14 @@ def test_it_is_on_record_who_did_it_and_everybody_can_read_what_happened(signed_
     run("--yes")
     by = revoke_tokens.operator_name()
     assert by
-    assert Event.objects.get(kind="kill_switch").detail == f"Northwind: 2 sign-ins, 2 people, by {by}"
+    assert Event.objects.get(kind="kill_switch").detail == f"Northwind. Sign-ins: 2, people: 2, by {by}"
     line = Event.objects.get(whose=amira)
     assert (line.kind, line.detail) == ("revoked", "together with others at Northwind, by an administrator")
     assert Event.objects.count() == 3
 
 
 def test_it_is_on_record_before_the_first_one_ends(signed_in: list[Token], monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_arguments: object) -> None:
+    def fail(*_arguments: object, **_options: object) -> None:
         raise RuntimeError
 
     monkeypatch.setattr(kill_switch, "end", fail)
@@ -264,6 +265,7 @@ def test_a_sign_in_under_way_is_cancelled(as_amira: Client, northwind: Alias, se
     assert server.calls_to("POST /token") == []
 
 
+@pytest.mark.slow
 def test_tokens_that_wait_for_a_choice_of_account_are_given_back(
     as_amira: Client, amira: User, server: HostileServer
 ) -> None:

@@ -110,6 +110,19 @@ def test_with_two_step_sign_in_the_window_asks_for_an_application_password(
     assert Token.objects.get(user=amira).is_valid
 
 
+def test_the_helper_of_a_connect_link_does_not_learn_of_the_users_second_step(
+    amira: User, bob: User, admin: User, alias: Alias
+) -> None:
+    helper = client_of(bob)
+    helper.get(f"/integrations/connect/{authorization.create_connect_link(amira, alias, by=admin)[1]}/")
+    proofs.app_of(amira)
+    page = "/integrations/connect/"
+    fields = programs.hidden_fields(helper.get(page))
+    answer = helper.post(page, {**fields, "username": "amira", "password": cast.PASSWORD})
+    assert answer.status_code == 400
+    assert "application password" not in walks.words(answer)
+
+
 def test_it_renews_and_revokes_there_by_the_same_way(as_amira: Client, amira: User, alias: Alias) -> None:
     enter(as_amira, alias, cast.PASSWORD)
     before = Token.objects.get()

@@ -151,7 +151,7 @@ def test_it_says_when_the_administrators_were_told(
 ) -> None:
     refused_renewal(amira, alias, server)
     notices.send_due()
-    assert re.search(r"The administrators were told at \d\d:\d\d\.", page(as_amira))
+    assert re.search(r"The administrators were told at <time [^>]+>\d\d:\d\d UTC</time>\.", page(as_amira))
     assert f"Reason: {REASON}" in mail.outbox[0].body
 
 

@@ -81,7 +81,7 @@ def test_for_hours_the_card_says_that_it_is_not_renewed_and_nobody_is_blamed(
         assert "hasn’t been able to renew this since" in page
         assert "Your sign-in is kept" in page
         assert "Renews by itself" not in page
-        assert re.search(r"<dt>Expired</dt><dd><time[^>]*>[^<]*\d\d:\d\d</time> <span class=\"dim\">", page)
+        assert re.search(r"<dt>Expired</dt><dd><time[^>]*>[^<]*\d\d:\d\d UTC</time> <span class=\"dim\">", page)
         assert "needs you" not in page
     assert walks.state_on(walks.words(as_amira.get("/integrations/"))) == "not_renewed"
     assert (card(as_amira)["state"], card(as_amira)["section"]) == ("not_renewed", "my")

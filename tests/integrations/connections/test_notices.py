@@ -14,7 +14,8 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.models import User
-from integrations.connections import tasks
+from foundation.mail_outbox import DeferredMail
+from integrations.connections import notices, tasks
 from integrations.models import Alias, ApplicationRegistry, Revocation, Token
 from tests import cast, walks
 from tests.servers.hostile import HostileServer
@@ -57,7 +58,8 @@ def test_who_must_sign_in_again_is_told_once_and_how(amira: User, northwind: Ali
     refused(amira, northwind)
     (message,) = told(3)
     assert (message.to, message.subject) == (["amira@hub.example"], "[Keyrack] Sign in to Northwind CRM again")
-    assert "Northwind CRM no longer accepts your sign-in. You were amira@northwind.example." in message.body
+    assert "Northwind CRM no longer accepts your sign-in. This happens after a password change" in message.body
+    assert "You were amira@northwind.example." in message.body
     assert f"http://127.0.0.1:8000{walks.start_url(northwind)}\n" in message.body
     assert "http://127.0.0.1:8000/integrations/" in message.body
 
@@ -70,6 +72,15 @@ def test_a_renewal_that_we_interrupted_is_told_once_the_last_token_is_used_up(am
     (message,) = told(3)
     assert "Keyrack was interrupted" in message.body
     assert "no longer accepts" not in message.body
+
+
+def test_of_a_refusal_after_a_lost_answer_the_mail_does_not_say_that_access_was_removed(
+    amira: User, northwind: Alias
+) -> None:
+    refused(amira, northwind, failure_code="answer_lost")
+    (message,) = told()
+    assert "An earlier renewal got no usable answer" in message.body
+    assert "password change" not in message.body
 
 
 def test_the_link_in_the_mail_leads_to_a_page_with_a_button(amira: User, northwind: Alias) -> None:
@@ -141,6 +152,7 @@ def test_who_gets_an_address_later_is_told_then(amira: User, northwind: Alias) -
 # Expires soon ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_end_of_what_nothing_renews_is_told_a_week_and_a_day_before(amira: User, northwind: Alias) -> None:
     now = timezone.now()
     cast.signed_in(amira, northwind, expires_in=8 * DAY, refresh_token="", signed_in_at=now - timedelta(days=60))
@@ -155,6 +167,7 @@ def test_the_end_of_what_nothing_renews_is_told_a_week_and_a_day_before(amira: U
     assert told() == []
 
 
+@pytest.mark.slow
 def test_the_last_day_is_told_once_to_who_missed_the_week(amira: User, northwind: Alias) -> None:
     since = timezone.now() - timedelta(days=60)
     cast.signed_in(amira, northwind, expires_in=DAY / 2, refresh_token="", signed_in_at=since)
@@ -228,6 +241,7 @@ def administrators(settings: Settings) -> None:
     settings.ADMINS = [("Administrator", "admin@hub.example"), ("Administrator", "other-admin@hub.example")]
 
 
+@pytest.mark.slow
 def test_administrators_are_told_of_each_time_that_a_registration_stops_working(
     administrators: None, amira: User, registry: ApplicationRegistry, northwind: Alias
 ) -> None:
@@ -300,6 +314,7 @@ def backend(settings: Settings) -> Callable[[type], None]:
     return use
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [Away, HangsUp])
 def test_a_dead_mail_server_costs_one_attempt_and_loses_nothing(
     kind: Any, backend: Callable[[type], None], amira: User, bob: User, northwind: Alias, settings: Settings
@@ -315,6 +330,7 @@ def test_a_dead_mail_server_costs_one_attempt_and_loses_nothing(
     assert len(told(2)) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("code", "is_owed"), [(550, False), (450, True)])
 def test_an_address_that_is_refused_holds_up_nobody_else(
     code: int,
@@ -331,3 +347,15 @@ def test_an_address_that_is_refused_holds_up_nobody_else(
         refused(user, northwind)
     assert [message.to for message in told(2)] == [["bob@hub.example"]]
     assert (Token.objects.get(user=amira).notice == "") == is_owed
+
+
+def test_deferred_mails_of_many_keep_nobody_else_from_being_read(
+    amira: User, bob: User, northwind: Alias, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notices, "READ_AT_MOST", 1)
+    for user in (amira, bob):
+        refused(user, northwind)
+    later = timezone.now() + timedelta(hours=6)
+    DeferredMail.objects.create(key=f"needs_reauth:{amira.pk}", attempts=9, next_attempt_at=later)
+    (message,) = told()
+    assert message.to == ["bob@hub.example"]

@@ -46,7 +46,7 @@ def test_the_card_says_since_when_and_needs_nobody(amira: User, as_amira: Client
     page = walks.words(as_amira.get("/integrations/"))
     assert walks.state_on(page) == "provider_down"
     assert walks.cards(page)["My Integrations"] == ["Northwind CRM"]
-    assert re.search(r"Not answering since <time[^>]*>[^<]*08:31</time>\.</strong> Your connection is kept", page)
+    assert re.search(r"Not answering since <time[^>]*>[^<]*08:31 UTC</time>\.</strong> Your connection is kept", page)
     assert "needs you" not in page
     assert 'hx-trigger="every' not in page
     controls = re.findall(r'id="c-northwind-([a-z]{2,})"', page)

@@ -172,6 +172,21 @@ def test_how_long_it_is_needed_counts(amira: User, northwind: Alias) -> None:
     assert renewal.ready_call(amira, "northwind", minimum_seconds=5000) is None
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [{"failure_code": "invalid_grant"}, {"refresh_expiry": "known", "refresh_expires_at": timezone.now()}],
+    ids=["a renewal was refused", "the refresh token has ended"],
+)
+def test_an_old_token_without_a_known_end_is_not_due_if_nothing_renews_it(
+    fields: dict[str, Any], amira: User, northwind: Alias
+) -> None:
+    Token.objects.update(expires_at=None, refreshed_at=None, signed_in_at=timezone.now() - timedelta(hours=3))
+    assert renewal.ready_call(amira, "northwind", minimum_seconds=60) is None
+    Token.objects.update(**fields)
+    assert not Token.objects.get().renews_itself
+    assert renewal.ready_call(amira, "northwind", minimum_seconds=60)
+
+
 def test_it_is_one_statement(amira: User, northwind: Alias, django_assert_num_queries: DjangoAssertNumQueries) -> None:
     api = PersonalAuthAPI(amira)
     api.get_token("northwind")  # the person's rights are known afterwards

@@ -78,6 +78,7 @@ def test_it_can_be_started_over_while_its_copies_are_there(
     assert deliver(started).state == "confirmed"
 
 
+@pytest.mark.slow
 def test_a_month_after_that_its_copies_are_wiped_and_it_says_so(
     given_up: Revocation, amira: User, admin: User, as_amira: Client, client: Client
 ) -> None:

@@ -69,6 +69,7 @@ def test_a_provider_that_answers_again_is_told_what_was_postponed_at_once(
     assert Revocation.objects.get().state == "confirmed"
 
 
+@pytest.mark.slow
 def test_check_now_makes_postponed_revocations_due(
     server: HostileServer, amira: User, as_amira: Client, northwind: Alias
 ) -> None:

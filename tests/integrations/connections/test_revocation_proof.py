@@ -40,6 +40,7 @@ def registry_has(**fields: Any) -> None:
     ApplicationRegistry.objects.update(**fields)
 
 
+@pytest.mark.slow
 def test_what_introspection_called_alive_before_and_dead_after_is_verified(
     server: HostileServer, amira: User, as_amira: Client, northwind: Alias
 ) -> None:
@@ -232,6 +233,7 @@ def test_a_refresh_that_succeeds_shows_that_nothing_was_revoked_and_its_tokens_a
     assert [call.form["refresh_token"] for call in server.calls_to(RENEWED)] == [REFRESH, "CANARY-refresh-2"]
 
 
+@pytest.mark.slow
 def test_a_server_that_revokes_nothing_is_asked_once_an_attempt_and_never_called_done(
     server: HostileServer, amira: User, northwind: Alias
 ) -> None:
@@ -470,7 +472,7 @@ def test_a_refusal_to_revoke_what_the_account_calls_dead_is_verified(
     headers: dict[str, str], server: HostileServer, amira: User, northwind: Alias
 ) -> None:
     registry_has(userinfo_url=f"{server.url}/userinfo", call_headers=headers)
-    Token.objects.update(**NAMED)
+    Token.objects.update(**NAMED, has_userinfo=True)
     server.on(TOLD).always(REFUSED)
     server.on(SHOWN).always(status=401, json={"error": "invalid_token"})
     done = deliver(promised(amira, northwind))
@@ -480,11 +482,15 @@ def test_a_refusal_to_revoke_what_the_account_calls_dead_is_verified(
 
 @pytest.mark.parametrize(
     ("shown", "known"),
-    [(Answer(json={"sub": "a-1"}), NAMED), (Answer(status=401), {}), (Answer(status=500), NAMED)],
+    [
+        (Answer(json={"sub": "a-1"}), {"has_userinfo": True}),
+        (Answer(status=401), NAMED),  # named by the id token, or by what the person typed
+        (Answer(status=500), {"has_userinfo": True}),
+    ],
     ids=["alive", "never known to work", "no answer"],
 )
 def test_a_refusal_to_revoke_what_nobody_calls_dead_is_tried_again(
-    shown: Answer, known: dict[str, str], server: HostileServer, amira: User, northwind: Alias
+    shown: Answer, known: dict[str, Any], server: HostileServer, amira: User, northwind: Alias
 ) -> None:
     registry_has(userinfo_url=f"{server.url}/userinfo")
     Token.objects.update(**known)

@@ -187,7 +187,7 @@ def test_an_answer_lost_after_rotation_ends_in_signing_in_again(
     for _ in range(2):
         with pytest.raises(NotAuthenticated) as refused:
             whoami(amira, oidc_provider_peer)
-        assert refused.value.code == "invalid_grant"
+        assert refused.value.code == "answer_lost"
     sign_in(as_amira, amira, oidc_provider_peer, "alice")
     assert whoami(amira, oidc_provider_peer)
 

@@ -87,6 +87,13 @@ def test_a_scope_of_another_name_is_asked_for_by_ours(alias: Alias, token: Token
     assert found.initiator_url.endswith("&scope=files%3Awrite")
 
 
+def test_a_scope_in_another_spelling_is_asked_for_in_ours(alias: Alias, token: Token) -> None:
+    scopes = {"prefixes": ["https://x.example/"], "ignore_case": True}
+    ApplicationRegistry.objects.update(provider_profile={"scopes": scopes})
+    found = step_up.find_step_up(token.pk, ["https://x.example/Files:Write", "https://x.example/READ"])
+    assert (found.missing, found.unknown) == (("files:write",), ())
+
+
 def test_the_card_offers_to_add_what_is_missing(as_amira: Client, alias: Alias, token: Token) -> None:
     step_up.find_step_up(token.pk, ["files:write"])
     page = walks.words(as_amira.get("/integrations/"))

@@ -65,6 +65,7 @@ def signed_in(client: Client, alias: Alias, server: HostileServer, number: int =
     return walks.words(walks.sign_in(client, alias))
 
 
+@pytest.mark.slow
 def test_the_token_belongs_to_nobody(
     as_operator: Client, operator: User, alias: Alias, credential: OAuth2Credential, server: HostileServer
 ) -> None:
@@ -77,10 +78,11 @@ def test_the_token_belongs_to_nobody(
     token = Token.objects.get()
     assert (token.user, token.integration_type) == (None, "system")
     assert renewal.current(None, credential).access_token == "CANARY-access-1"
-    assert Event.objects.get().words == "Signed in: for the system robot@northwind.example"
+    assert Event.objects.get().words == "Signed in: for the system as robot@northwind.example"
     assert Event.objects.get().whose == operator
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_it_renews_by_its_refresh_token(
     as_operator: Client, alias: Alias, credential: OAuth2Credential, server: HostileServer
@@ -92,6 +94,7 @@ def test_it_renews_by_its_refresh_token(
     assert server.calls_to("POST /token")[-1].form["refresh_token"] == "CANARY-refresh-1"
 
 
+@pytest.mark.slow
 def test_a_person_never_gets_it_and_the_system_never_gets_a_persons(
     as_operator: Client, alias: Alias, credential: OAuth2Credential, amira: User, server: HostileServer
 ) -> None:

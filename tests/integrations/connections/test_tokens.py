@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import User
 from foundation.oauth_client.errors import Misconfigured
 from integrations.connections import renewal
 from integrations.connections.renewal.validity import required_seconds
 from integrations.models import Alias, ApplicationRegistry, IntegrationType, OAuth2Credential, Token
+from integrations.personal_auth import PersonalAuthAPI
 from tests import cast
 from tests.integrations.renewing import ASKED, GRANTED, credential_of, current
 from tests.servers.hostile import HostileServer
@@ -80,6 +82,36 @@ def test_a_caller_says_how_long_he_needs_it(server: HostileServer, amira: User, 
     assert current(amira, northwind, minimum_seconds=900) == "CANARY-access-2"
 
 
+def test_who_needs_a_token_of_unknown_lifetime_for_some_time_gets_a_newer_one_once_an_hour(
+    server: HostileServer, amira: User, northwind: Alias
+) -> None:
+    server.on(ASKED).answer(json={"access_token": "CANARY-access-2"}).answer(json={"access_token": "CANARY-access-3"})
+    token = cast.signed_in(amira, northwind, expires_in=None)
+    for minutes, seconds, expected in ((30, 60, 1), (90, 0, 1), (90, 60, 2)):
+        granted_at = timezone.now() - timedelta(minutes=minutes)
+        Token.objects.update(signed_in_at=granted_at)
+        assert current(amira, northwind, minimum_seconds=seconds) == f"CANARY-access-{expected}"
+        got = PersonalAuthAPI(amira).get_token(northwind.name, minimum_seconds=seconds)
+        assert (got.access_token, got.expires_in) == (f"CANARY-access-{expected}", None)
+    assert len(server.calls) == 1
+    Token.objects.filter(pk=token.pk).update(refreshed_at=timezone.now() - timedelta(hours=2))
+    got = PersonalAuthAPI(amira).get_token(northwind.name, minimum_seconds=60)
+    assert got.access_token == "CANARY-access-3"
+
+
+def test_a_token_of_unknown_lifetime_that_is_not_renewed_goes_on_being_used(
+    server: HostileServer, amira: User, northwind: Alias, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    server.on(ASKED).always(status=503)
+    cast.signed_in(amira, northwind, expires_in=None)
+    Token.objects.update(signed_in_at=timezone.now() - timedelta(days=3), refreshed_at=None)
+    assert current(amira, northwind, minimum_seconds=60) == "CANARY-access-1"
+    assert len(server.calls) == 1
+    Token.objects.update(refresh_token=None)
+    with django_assert_num_queries(1):
+        assert renewal.ready_call(amira, northwind.name, minimum_seconds=60)
+
+
 def test_asking_for_more_than_the_provider_gives_does_not_renew_for_ever(
     server: HostileServer, amira: User, northwind: Alias
 ) -> None:
@@ -117,11 +149,13 @@ def test_an_odd_lifetime_breaks_nothing(
 
 
 @pytest.mark.parametrize("told", [0, -5])
-def test_a_lifetime_of_nothing_is_over_at_once(told: int, server: HostileServer, amira: User, northwind: Alias) -> None:
+def test_a_lifetime_of_nothing_says_nothing_of_the_end(
+    told: int, server: HostileServer, amira: User, northwind: Alias
+) -> None:
     cast.signed_in(amira, northwind, expires_in=-10)
     server.on(ASKED).always(json={**GRANTED, "expires_in": told})
     assert current(amira, northwind) == "CANARY-access-2"
-    assert not Token.objects.get().lives_for()
+    assert Token.objects.get().expires_at is None
     assert len(server.calls) == 1
 
 
