@@ -47,6 +47,7 @@ def handle_exception(error: Exception, context: dict[str, Any]) -> Response | No
     if response is None or not isinstance(error, exceptions.APIException):
         return response
     response.data = shape(error_code(error, response.status_code), error_sentence(error))
+    response.data |= getattr(error, "members", {})
     if isinstance(error, InsufficientScope):  # the challenge (RFC 6750 §3)
         scope = " ".join(error.needed)
         response["WWW-Authenticate"] = challenge(error="insufficient_scope", scope=scope)
@@ -86,7 +87,7 @@ def shape(code: str, description: str) -> dict[str, str]:
 
 def provider_error(error: OAuthError) -> Response:
     answer, retry_after = failures.answer_to(error), getattr(error, "retry_after", None)
-    headers = {"Retry-After": str(int(retry_after))} if retry_after else None
+    headers = {"Retry-After": str(ceil(retry_after))} if retry_after else None
     sentence = error.for_programs or answer.sentence
     return Response(shape(answer.code, sentence), status=failures.status_of(error), headers=headers)
 

@@ -11,6 +11,7 @@ from io import BytesIO
 from typing import Any, ClassVar
 from urllib.parse import quote, unquote_to_bytes
 
+from django.conf import settings
 from django.core.handlers.wsgi import WSGIRequest
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils.encoding import repercent_broken_unicode
@@ -23,6 +24,7 @@ from rest_framework.request import Request
 
 from accounts.api.authentication import BearerToken, Session
 from accounts.models import User
+from foundation.oauth_client import transport
 from foundation.oauth_client.errors import Unusable
 from integrations import calls
 from integrations.api.views import SERVICE, ApiView, program_of
@@ -70,12 +72,20 @@ SANDBOX = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
     "X-Accel-Buffering": "no",  # nginx must not buffer the stream
 }
+A_NUMBER = re.compile(r"[0-9]{1,6}")
 AT_ONCE = 64 << 10  # bytes; a response up to this size is read whole, so that a broken one becomes an error
 RETRIES = OpenApiParameter(
     "Keyrack-Retries",
     {"type": "integer", "minimum": 0, "maximum": calls.MOST_RETRIES},
     OpenApiParameter.HEADER,
     description="How often (0 to 5) an idempotent call is repeated if the third party doesn't answer or asks to wait.",
+)
+TIMEOUT = OpenApiParameter(
+    "Keyrack-Timeout",
+    {"type": "integer", "minimum": 1},
+    OpenApiParameter.HEADER,
+    description="Seconds until the response must begin (30 without this header). A body must make progress within 60"
+    " seconds, or this time if it is longer. Each site has its own maximum.",
 )
 
 
@@ -100,7 +110,7 @@ AUTH: Any = [{"bearer": []}, {"session": []}]  # the session has additional chec
 
 @extend_schema(
     auth=AUTH,
-    parameters=[PATH, RETRIES],
+    parameters=[PATH, RETRIES, TIMEOUT],
     request=OpenApiTypes.BINARY,
     responses={(200, "*/*"): OpenApiTypes.BINARY},
 )
@@ -133,19 +143,39 @@ class Proxy(ApiView):
 
 def pass_on(request: HttpRequest, user: User, alias: str, path: str, **options: Any) -> HttpResponseBase:
     third_party_path, body = requested_path(request, path), body_of(request)
+    retries, timeout = retries_of(request), timeout_of(request)
+    api = PersonalAuthAPI(user)
+    try:
+        streamed = api.stream(
+            alias,
+            str(request.method),
+            third_party_path,
+            headers=request.headers,
+            body=body,
+            retries=retries,
+            timeout=timeout,
+            **options,
+        )
+        return response_of(streamed, has_body=request.method != "HEAD" and streamed.status_code not in (204, 304))
+    except transport.Interrupted:
+        url = api.get_initiator_url(alias)
+        raise NotAuthenticated(url, code="not_connected" if url else "not_available") from None
+
+
+def retries_of(request: HttpRequest) -> int:
     retries = request.headers.get("Keyrack-Retries", "0")
     if retries not in {str(number) for number in range(calls.MOST_RETRIES + 1)}:
         raise BadPath("Keyrack-Retries must be a number from 0 to 5.")
-    streamed = PersonalAuthAPI(user).stream(
-        alias,
-        str(request.method),
-        third_party_path,
-        headers=request.headers,
-        body=body,
-        retries=int(retries),
-        **options,
-    )
-    return response_of(streamed, has_body=request.method != "HEAD" and streamed.status_code not in (204, 304))
+    return int(retries)
+
+
+def timeout_of(request: HttpRequest) -> float:
+    text, longest = request.headers.get("Keyrack-Timeout", ""), settings.PROXY_TIMEOUT_MAX_SECONDS
+    if not text:
+        return calls.DEADLINE
+    if not (A_NUMBER.fullmatch(text) and 1 <= int(text) <= longest):
+        raise BadPath(f"Keyrack-Timeout must be a number of seconds from 1 to {longest}.")
+    return float(text)
 
 
 def body_of(request: HttpRequest) -> calls.Body | None:

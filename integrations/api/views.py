@@ -32,7 +32,7 @@ from integrations.api.serializers import (
 )
 from integrations.connections.renewal import note_use
 from integrations.models import admission
-from integrations.models.card import Integration, integration_named, integrations_of
+from integrations.models.card import Integration, integration_named, integrations_among, listed_ids
 from integrations.models.flows import SubflowRun
 from integrations.models.registry.aliases import id_in
 from integrations.personal_auth import PersonalAuthAPI
@@ -102,7 +102,10 @@ class Integrations(ApiView):
     )
     def get(self, request: Request) -> Response:
         """All integrations that the person can use, by title."""
-        return page_response(request, integrations_of(api_of(request).user), IntegrationSerializer)
+        user = api_of(request).user
+        alias_ids, headers = page_of(request, listed_ids(user))
+        rows = integrations_among(user, alias_ids)
+        return Response(IntegrationSerializer(rows, many=True).data, headers=headers)
 
 
 class OneIntegration(ApiView):
@@ -191,13 +194,21 @@ class TokenRefused(ApiView):
 
 
 def page_response(request: Request, rows: Sequence[Any], serializer: type[Serializer[Any]]) -> Response:
-    """Return the requested page. One beyond the last is empty: rows may have been deleted meanwhile."""
+    """Return the requested page as a response."""
+    page, headers = page_of(request, rows)
+    return Response(serializer(page, many=True).data, headers=headers)
+
+
+def page_of(request: Request, rows: Sequence[Any]) -> tuple[Sequence[Any], dict[str, str]]:
+    """Return the rows of the requested page, and the headers that name the others.
+
+    A page beyond the last is empty: rows may have been deleted meanwhile.
+    """
     parameters = PageSerializer(data=request.query_params)
     parameters.is_valid(raise_exception=True)
     number, size = parameters.validated_data["page"], parameters.validated_data["page_size"]
     start = (number - 1) * size
-    data = serializer(rows[start : start + size], many=True).data
-    return Response(data, headers={"Link": link_header(request, number, Paginator(rows, size).num_pages)})
+    return rows[start : start + size], {"Link": link_header(request, number, Paginator(rows, size).num_pages)}
 
 
 def link_header(request: Request, number: int, last: int) -> str:

@@ -5,14 +5,16 @@ request body is buffered, and only as long as a retry may need it. The token is 
 nowhere else, whatever the caller puts into the path or the headers.
 
     header_policy    allowed paths and headers    retries         renewal and retries of one call
-    meanings         what an answer means         rate_limits     waits that servers announce
-    for_callers      headers of ours that tell it to the caller
+    meanings         what an answer means
+    for_callers      headers of ours that tell it to the caller    counting    metrics
+    echoes           tokens that were sent, to be removed from answers
+    running_streams  ends streams whose sign-in has ended
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from time import monotonic
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import requests
 
@@ -20,7 +22,9 @@ from accounts.models import User
 from foundation import database
 from foundation.oauth_client import transport
 from foundation.oauth_client.registration import fill_values
-from integrations.calls.for_callers import REASON, describe
+from integrations.calls.counting import counted_call
+from integrations.calls.echoes import note_sent_token
+from integrations.calls.for_callers import describe, reason_of, tell_caller
 from integrations.calls.header_policy import (
     NEVER_SENT,
     BadPath,
@@ -51,6 +55,7 @@ __all__ = [
     "may_set_header",
     "reason_of",
     "send",
+    "send_ready",
     "stream",
     "target_url",
 ]
@@ -62,19 +67,20 @@ LONGEST_PEEK = 5.0  # seconds, for the beginning of a body that may say what is 
 REPLAYABLE = 256 << 10  # bytes of a request body that are buffered for a retry
 
 
+class SendOptions(TypedDict, total=False):
+    """Arguments of `send` with their defaults left out."""
+
+    params: Mapping[str, Any] | None
+    json: Any
+    data: Any
+    headers: Mapping[str, str] | None
+    timeout: float
+    used_by: str
+    retries: int
+
+
 def send(
-    user: User | None,
-    connection: HttpConnection,
-    method: str,
-    path: str,
-    *,
-    params: Mapping[str, Any] | None = None,
-    json: Any = None,
-    data: Any = None,
-    headers: Mapping[str, str] | None = None,
-    timeout: float = DEADLINE,
-    used_by: str = "",
-    retries: int = 0,
+    user: User | None, connection: HttpConnection, method: str, path: str, **options: Unpack[SendOptions]
 ) -> requests.Response:
     """Call the third party as this user, or as the system. `timeout`: total deadline in seconds, including retries.
 
@@ -86,21 +92,40 @@ def send(
     While the provider is down, one call a minute is sent; all others raise `Unreachable` ("provider_down").
     Raises `renewal.NoUsableToken`, `BadPath`, or an `OAuthError` (unreachable, blocked, too large).
     """
-    method = method_of(method)
-    url = target_url(connection.connection_url, path)
+    method_of(method), target_url(connection.connection_url, path)  # refused before a renewal
     if connection.credential is None:
         raise renewal.NoUsableToken("no_credential")
     token = renewal.current(user, connection.credential, connection_url=connection.connection_url)
-    url, server, values = token.at_home(url), token.at_home(connection.connection_url), token.values
-    content = {"params": params, "json": json, "data": data}
-    caller_headers, registry = allowed_headers(headers or {}), token.credential.registry
-    refuse_missing_values(server, registry)
+    call = renewal.ReadyCall.of(token, connection.connection_url, alias=alias_of(connection))
+    return send_ready(call, method, path, **options)
 
-    def call(access_token: str, seconds: float) -> requests.Response:
-        all_headers = request_headers(caller_headers, registry, access_token, values)
-        address = add_parameters(url, registry, access_token, values)
+
+def send_ready(
+    call: renewal.ReadyCall,
+    method: str,
+    path: str,
+    *,
+    params: Mapping[str, Any] | None = None,
+    json: Any = None,
+    data: Any = None,
+    headers: Mapping[str, str] | None = None,
+    timeout: float = DEADLINE,
+    used_by: str = "",
+    retries: int = 0,
+) -> requests.Response:
+    """`send` with the result of `renewal.ready_call`, which holds the token and the address."""
+    method, registry = method_of(method), call.registry
+    url = target_url(call.connection_url, fill_values(path, call.values, quoted=True))
+    content = {"params": params, "json": json, "data": data}
+    caller_headers = allowed_headers(headers or {})
+    refuse_missing_values(call.connection_url, registry)
+
+    def call_third_party(access_token: str, seconds: float) -> requests.Response:
+        note_sent_token(access_token)
+        all_headers = request_headers(caller_headers, registry, access_token, call.values)
+        address = add_parameters(url, registry, access_token, call.values)
         request = partial(send_request, method, address, all_headers, deadline=seconds, **content)
-        return call_unless_down(request, registry, server, seconds)
+        return call_unless_down(request, registry, call.connection_url, seconds)
 
     terms = Terms(
         ends_at=monotonic() + timeout,
@@ -114,10 +139,18 @@ def send(
         content = response.content
         return read_meaning(profile, response, lambda: content[:MOST_PEEKED], length=len(content))
 
-    response, meaning = call_with_renewal(call, token, terms, read)
-    renewal.note_use(token, used_by)
-    tell_caller(response, meaning, token)
+    with counted_call(call.alias) as count:
+        response, meaning = call_with_renewal(call_third_party, call, terms, read)
+        count(response.status_code, meaning)
+    renewal.note_use(call, used_by)
+    tell_caller(response.headers, meaning, call)
     return response
+
+
+def alias_of(connection: HttpConnection) -> str:
+    """The name of its alias, if that has been read already."""
+    is_read = HttpConnection._meta.get_field("alias").is_cached(connection)
+    return connection.alias.name if is_read else ""
 
 
 def refuse_missing_values(connection_url: str, registry: ApplicationRegistry) -> None:
@@ -130,18 +163,6 @@ def refuse_missing_values(connection_url: str, registry: ApplicationRegistry) ->
         raise renewal.NoUsableToken("value_missing")
 
 
-def tell_caller(response: requests.Response, meaning: AnswerMeaning, token: renewal.UsableToken) -> None:
-    """Put headers of ours into the response, and remove those that only look like ours."""
-    for name in [name for name in response.headers if name.lower().startswith("keyrack-")]:
-        del response.headers[name]
-    response.headers.update(describe(meaning, response.headers, token))
-
-
-def reason_of(response: requests.Response) -> str:
-    """What a response of `send` means: insufficient_scope, token_refused, rate_limited or another reason; or ""."""
-    return response.headers.get(REASON, "")
-
-
 def send_request(method: str, url: str, headers: Mapping[str, str | bytes], **call: Any) -> requests.Response:
     response = transport.request(method, url, headers=headers, max_bytes=LARGEST_ANSWER, **call)
     for name, value in headers.items():
@@ -152,6 +173,8 @@ def send_request(method: str, url: str, headers: Mapping[str, str | bytes], **ca
 
 class IncompleteBody(BadPath):
     """The caller closed the connection before the end of the request body."""
+
+    message = "The connection was closed before the end of the request body."
 
 
 class Body:
@@ -222,6 +245,7 @@ def stream(
 
     `timeout`: seconds until then, counted again from the end of the request body; a body may take as long as it makes
     progress. Everything else is as in `send`; a request with a body of more than 256 KiB is never repeated.
+    Raises `transport.Interrupted`, also while the body is read, if the sign-in ends meanwhile (`running_streams`).
     """
     method = method_of(method)
     url = target_url(call.connection_url, fill_values(path, call.values, quoted=True))
@@ -232,7 +256,16 @@ def stream(
     def call_third_party(access_token: str, seconds: float) -> transport.Stream:
         all_headers = request_headers(caller_headers, call.registry, access_token, call.values)
         address = add_parameters(url, call.registry, access_token, call.values)
-        send = partial(transport.stream, method, address, headers=all_headers, body=body, deadline=seconds)
+        send = partial(
+            transport.stream,
+            method,
+            address,
+            headers=all_headers,
+            body=body,
+            deadline=seconds,
+            idle=max(transport.IDLE, timeout),
+            subject=(call.alias, call.pk),
+        )
         release = database.release_scarce_connection
         return call_unless_down(send, call.registry, call.connection_url, seconds, release=release)
 
@@ -247,7 +280,9 @@ def stream(
     def read(answer: transport.Stream) -> AnswerMeaning:
         return read_meaning(profile, answer, lambda: answer.peek(MOST_PEEKED, seconds=LONGEST_PEEK))
 
-    answer, meaning = call_with_renewal(call_third_party, call, terms, read)
+    with counted_call(call.alias) as count:
+        answer, meaning = call_with_renewal(call_third_party, call, terms, read)
+        count(answer.status_code, meaning)
     renewal.note_use(call, used_by)
     added = describe(meaning, answer.headers, call)
     database.release_scarce_connection()

@@ -1,11 +1,11 @@
 """Headers of ours that tell callers why a third party refused a call, and what would help."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 
+from foundation.oauth_client.announced_waits import parse_seconds
 from integrations.calls.header_policy import RENAMED, may_pass_on
-from integrations.calls.meanings import AnswerMeaning
-from integrations.calls.rate_limits import parse_seconds
+from integrations.calls.meanings import Answer, AnswerMeaning
 from integrations.connections import step_up
 from integrations.connections.renewal import UsableToken
 
@@ -15,6 +15,18 @@ UNKNOWN_SCOPES = "Keyrack-Unknown-Scopes"  # those of them that an administrator
 INITIATOR_URL = "Keyrack-Initiator-Url"
 CHALLENGE = "WWW-Authenticate"
 ASK_THE_PERSON = frozenset({"scope_missing", "person_must_act"})
+
+
+def tell_caller(headers: MutableMapping[str, str], meaning: AnswerMeaning, token: UsableToken) -> None:
+    """Put headers of ours into those of a response, and remove those that only look like ours."""
+    for name in [name for name in headers if name.lower().startswith("keyrack-")]:
+        del headers[name]
+    headers.update(describe(meaning, headers, token))
+
+
+def reason_of(response: Answer) -> str:
+    """What a response of `send` means: insufficient_scope, token_refused, rate_limited or another reason; or ""."""
+    return response.headers.get(REASON, "")
 
 
 def describe(meaning: AnswerMeaning, headers: Mapping[str, str], token: UsableToken) -> dict[str, str]:

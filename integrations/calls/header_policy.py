@@ -5,17 +5,20 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from foundation.exceptions import Explained
 from foundation.oauth_client import dialects
 from foundation.oauth_client.registration import fill_values
+from foundation.oauth_client.signatures import has_proof, proof_parameters
 from integrations.expressions.percent_encoding import LONGEST_PATH, TooManyEncodings, unquote_fully
 from integrations.models.registry import ApplicationRegistry
 
-# Headers that callers may not set: credentials, destination, framing, and the proxies that a call has passed.
+# Headers that callers may not set: credentials, destination, framing, the proxies that a call has passed, and what
+# links it to the caller's traces (docs/decisions/0057).
 FORBIDDEN_IN_REQUESTS = re.compile(
     r"^(authorization|cookie2?|host|connection|keep-alive|te|trailer|transfer-encoding|content-length|upgrade|expect|via"
     r"|forwarded|proxy(-.*)?|x-forward.*|x-real-ip|(.*-)?client-?ip|x-(originating|proxyuser|remote)-ip|cf-.*"
     r"|(x-)?remote-(addr|user)|x-(azure-socketip|envoy-.*)|x-host|x-(url-)?scheme|x-https|front-end-https"
-    r"|x-script-name|x-original-.*|x-rewrite-url|x-(http-)?method-override|x-http-method|x-csrf-?token|sec-.*|origin|referer|hx-.*|keyrack-.*)$",
+    r"|x-script-name|x-original-.*|x-rewrite-url|x-(http-)?method-override|x-http-method|x-csrf-?token|traceparent|tracestate|baggage|sec-.*|origin|referer|hx-.*|keyrack-.*)$",
     re.IGNORECASE,
 )
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 §5.6.2
@@ -46,8 +49,10 @@ ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/|(https?|wss?|ftps?|file|gopher|
 BETWEEN_STEPS = re.compile(r"[/\\;?#]")
 
 
-class BadPath(ValueError):
+class BadPath(Explained, ValueError):
     """The path would leave the origin or the base path of the alias, or the request is not valid."""
+
+    message = "The path leaves the Connection URL."
 
 
 def target_url(connection_url: str, path: str) -> str:
@@ -108,11 +113,14 @@ def request_headers(
 def add_parameters(url: str, registry: ApplicationRegistry, access_token: str, values: Mapping[str, str]) -> str:
     """The URL with the query parameters that each call to this provider carries. Those of the caller win."""
     calls = registry.readable_profile.calls
-    ours = {name: fill_values(text, values) for name, text in calls.parameters.items()}
-    if calls.token_parameter:
-        ours[calls.token_parameter] = access_token
+    if not (calls.parameters or calls.token_parameter):
+        return url
+    fixed = {calls.token_parameter: access_token} if calls.token_parameter else {}
+    if has_proof(calls):
+        fixed |= proof_parameters(calls, access_token, registry.readable_secret)
+    ours = {name: fill_values(text, values) for name, text in calls.parameters.items()} | fixed
     parts = urlsplit(url)
-    of_caller = {name for name, _value in parse_qsl(parts.query, keep_blank_values=True)} - {calls.token_parameter}
+    of_caller = {name for name, _value in parse_qsl(parts.query, keep_blank_values=True)} - fixed.keys()
     added = urlencode({name: value for name, value in ours.items() if name not in of_caller})
     return parts._replace(query="&".join(filter(None, (parts.query, added)))).geturl() if added else url
 

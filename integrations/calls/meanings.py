@@ -3,13 +3,13 @@
 The rules are data: those of the profile of the registry, and `default_call_rules.CALL_RULES`. Sends nothing.
 """
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from foundation.oauth_client import default_call_rules
+from foundation.oauth_client import announced_waits, default_call_rules, response_bodies
+from foundation.oauth_client.errors import Fault
 from foundation.oauth_client.provider_profile import (
     Meaning,
     ProviderProfile,
@@ -19,7 +19,6 @@ from foundation.oauth_client.provider_profile import (
     seconds_to_wait,
     value_at,
 )
-from integrations.calls import rate_limits
 
 MOST_PEEKED = 20_000  # bytes of a body that rules may look at
 MOST_SCOPES, LONGEST_NAMES = 50, 2000
@@ -37,8 +36,21 @@ REASONS: Mapping[Meaning, str] = {
     "temporary": "temporary",
     "not_found": "not_found",
 }
+FAULTS = {
+    "token_refused": Fault.PERSON,
+    "insufficient_scope": Fault.PERSON,
+    "person_must_act": Fault.PERSON,
+    "rate_limited": Fault.PROGRAM,
+    "not_found": Fault.PROGRAM,
+    "registration_wrong": Fault.SET_UP,
+    "plan_ended": Fault.SET_UP,
+    "temporary": Fault.PROVIDER,
+}  # whose failure it is, by reason
 ABOUT_THE_TOKEN = frozenset({"token_over", "sign_in_over", "person_must_act"})
-A_FAILURE = re.compile(rb'"ok"\s*:\s*false|"errors?"\s*:\s*["\[{]')
+A_FAILURE = re.compile(
+    rb'"ok"\s*:\s*false|"errors?"\s*:\s*["\[{]|"(errcode|error_code|errmsg|error_message|code)"\s*:\s*(-?[1-9]|"[A-Za-z])'
+)
+MAY_BE_JSON = ("json", "javascript", "text/html", "text/plain")  # as some servers call it
 STREAMS = ("text/event-stream", "application/x-ndjson", "multipart/")  # they begin long before they end
 
 
@@ -95,12 +107,12 @@ def read_meaning(
     body = content() if needs_body(profile, answer, length_of(answer) if length is None else length) else b""
     if status < 400 and not profile.rules and not (status == 200 and A_FAILURE.search(body)):
         return NOTHING_SAID  # no common rule is about such an answer
-    reply = Reply(status=status, headers=headers, document=parse_json(body), text=body.decode("utf-8", "replace"))
+    reply = Reply(status=status, headers=headers, document=parse_body(body), text=body.decode("utf-8", "replace"))
     own = find_rule(profile, "call", reply)
     common = None if own or not profile.default_rules else find_rule(default_call_rules.CALL_RULES, "call", reply)
     if rule := own or common:
         return meaning_by_rule(rule, profile, reply, is_own=own is not None)
-    if rate_limits.is_limited(status, headers):
+    if announced_waits.is_limited(status, headers):
         return AnswerMeaning(code="wait", wait=wait_of(None, profile, reply))
     return NOTHING_SAID
 
@@ -127,7 +139,8 @@ def needs_body(profile: ProviderProfile, answer: Answer, length: int | None) -> 
     if 400 <= status < 500 and profile.default_rules:
         return True
     content_type = answer.headers.get("Content-Type", "").strip().lower()
-    if status == 200 and profile.default_rules and "json" in content_type and length is not None:
+    may_be_json = not content_type or any(name in content_type for name in MAY_BE_JSON)
+    if status == 200 and profile.default_rules and may_be_json and length is not None:
         return length <= MOST_PEEKED
     if status < 400 and (content_type.startswith(STREAMS) or (length or 0) > MOST_PEEKED):
         return False
@@ -150,11 +163,13 @@ def looks_at_body(rule: Rule) -> bool:
     return any(place.at or getattr(place, "text", False) for place in places if place)
 
 
-def parse_json(body: bytes) -> object:
-    try:
-        return json.loads(body) if body else None
-    except (ValueError, RecursionError):
+def parse_body(body: bytes) -> object:
+    if not body:
         return None
+    try:
+        return response_bodies.parse_json(body)
+    except ValueError:
+        return response_bodies.xml_members(body)
 
 
 def missing_scopes(rule: Rule, reply: Reply) -> tuple[str, ...]:
@@ -173,5 +188,5 @@ def wait_of(rule: Rule | None, profile: ProviderProfile, reply: Reply) -> float 
         return by_rule
     if own is not None:
         return own
-    waits = [wait for wait in (by_rule, rate_limits.announced_wait(reply.headers)) if wait is not None]
-    return max(waits, default=None)
+    announced = (announced_waits.announced_wait(reply.headers), announced_waits.wait_in_body(reply.document))
+    return max((wait for wait in (by_rule, *announced) if wait is not None), default=None)

@@ -12,15 +12,15 @@ from time import monotonic
 from typing import Protocol, TypeVar
 
 from foundation import database
+from foundation.oauth_client.announced_waits import announced_wait, is_limited, parse_seconds
 from foundation.oauth_client.errors import OAuthError, Unreachable
 from integrations import circuit_breaker
 from integrations.calls.meanings import NOTHING_SAID, AnswerMeaning
-from integrations.calls.rate_limits import announced_wait, is_limited, parse_seconds
 from integrations.connections import renewal
 from integrations.models.registry import ApplicationRegistry
 from integrations.models.tokens import Token, TokenState
 
-TRANSIENT = frozenset({408, 425, 429, 502, 503, 504})
+TRANSIENT = frozenset({408, 420, 425, 429, 430, 502, 503, 504, 529})
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 8.0  # seconds, if the server does not say; doubled each time
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})  # RFC 9110 §9.2.2, without TRACE
 MOST_RETRIES = 5
@@ -97,7 +97,7 @@ def call_with_renewal(
     if stored is None:
         return answer, meaning
     if stored.version == token.version and not stored.renews_itself:
-        end_if_final(stored, meaning)
+        note_refusal(stored, meaning)
         return answer, meaning
     with ExitStack() as on_error:
         on_error.callback(answer.close)
@@ -107,22 +107,29 @@ def call_with_renewal(
             if renewed:
                 renewal.note_unused(renewed)
             elif meaning.code == "person_must_act":
-                end_if_final(stored, meaning)
+                note_refusal(stored, meaning)
             return answer, meaning
     answer = call(renewed.access_token, terms.seconds_left())
     meaning = read(answer)
     if not meaning.is_about_the_token:
         renewal.note_cured(renewed)
     elif meaning.code == "person_must_act":
-        end_if_final(renewed, meaning)
+        note_refusal(renewed, meaning)
     return answer, meaning
 
 
-def end_if_final(token: Token, meaning: AnswerMeaning) -> None:
-    """Require a new sign-in if the third party says so of this token, and no renewal helps."""
-    if meaning.is_certain and token.state == TokenState.VALID and not token.is_client_credentials:
-        code = "invalid_token" if meaning.reason == "token_refused" else meaning.reason
-        renewal.require_sign_in(token, code, claims=meaning.claims)
+def note_refusal(token: Token, meaning: AnswerMeaning) -> None:
+    """Store what follows for the person from a refusal that no renewal cures.
+
+    What the person must do is demanded by one endpoint, for one call; others may go on with this token. The sign-in
+    ends only if the third party calls the token itself dead.
+    """
+    if not meaning.is_certain or token.state != TokenState.VALID or token.is_client_credentials:
+        return
+    if meaning.code == "person_must_act":
+        renewal.note_claims(token, meaning.claims)
+    else:
+        renewal.require_sign_in(token, "invalid_token")
 
 
 def call_with_retries(call: Call[A], access_token: str, terms: Terms, read: Read[A]) -> tuple[A, AnswerMeaning]:

@@ -201,12 +201,33 @@ def test_a_strange_number_of_seconds_is_left_to_the_long_way(seconds: str, clien
 def test_every_call_counts_once(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     cache.clear()
     monkeypatch.setattr(SimpleRateThrottle, "parse_rate", lambda *_: (3, 60))
+    monkeypatch.setattr(SimpleRateThrottle, "timer", lambda _throttle: 90.0)  # no minute ends meanwhile
     for call in ("token/", "token-valid/", "initiator-url/"):
         assert client.get(f"{BASE}northwind/{call}").status_code == 200
     for call in ("token/", "token-valid/"):
         answer = client.get(f"{BASE}northwind/{call}")
         assert (answer.status_code, answer.json()["error"]) == (429, "too_many_requests")
-        assert int(answer["Retry-After"]) <= 60
+        assert int(answer["Retry-After"]) == 30
+    monkeypatch.setattr(SimpleRateThrottle, "timer", lambda _throttle: 120.0)
+    assert client.get(f"{BASE}northwind/token/").status_code == 200
+
+
+def noted(name: str, operation: Callable[..., Any], done: list[str]) -> Callable[..., Any]:
+    def operate(*arguments: Any, **names: Any) -> Any:
+        done.append(name)
+        return operation(*arguments, **names)
+
+    return operate
+
+
+def test_counting_a_call_is_one_small_operation_of_the_cache(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SimpleRateThrottle, "timer", lambda _throttle: 90.0)
+    client.get(f"{BASE}northwind/token/")
+    done: list[str] = []
+    for name in ("get", "set", "add", "incr", "touch", "delete"):
+        monkeypatch.setattr(cache, name, noted(name, getattr(cache, name), done))
+    assert client.get(f"{BASE}northwind/token/").status_code == 200
+    assert done == ["incr"]
 
 
 def test_the_view_is_not_entered(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

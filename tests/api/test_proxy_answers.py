@@ -157,6 +157,7 @@ def echo(call: Call) -> Answer:
     return Answer(status=201, text=f"You said: {call.headers['authorization']}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("who", ["caller", "session"])
 def test_who_repeats_the_question_is_passed_on_and_not_logged(
     who: str,

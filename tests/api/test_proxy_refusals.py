@@ -22,6 +22,7 @@ from tests.servers.hostile import HostileServer
 pytestmark = pytest.mark.django_db
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["GET", "PUT", "POST"])
 def test_a_401_renews_once_and_repeats_the_call(
     method: str, caller: Client, server: HostileServer, transactional_db: None
@@ -37,6 +38,7 @@ def test_a_401_renews_once_and_repeats_the_call(
     assert len(server.calls_to(ASKED)) == 1
 
 
+@pytest.mark.slow
 def test_a_large_body_is_not_kept_for_a_second_time(
     caller: Client, server: HostileServer, transactional_db: None
 ) -> None:
@@ -47,6 +49,7 @@ def test_a_large_body_is_not_kept_for_a_second_time(
     assert Token.objects.get().access_token == "CANARY-access-2"
 
 
+@pytest.mark.slow
 def test_who_must_sign_in_is_told_where(caller: Client, server: HostileServer) -> None:
     Token.objects.all().delete()
     answer = caller.get(f"{BASE}contacts")
@@ -55,6 +58,7 @@ def test_who_must_sign_in_is_told_where(caller: Client, server: HostileServer) -
     assert "WWW-Authenticate" not in answer
 
 
+@pytest.mark.slow
 def test_a_sign_in_that_ends_during_the_call_is_told_as_well(
     caller: Client, server: HostileServer, transactional_db: None
 ) -> None:
@@ -70,6 +74,7 @@ def open_connections(server: HostileServer) -> int:
     return sum(each.getpeername()[1] == server.port for each in ours)
 
 
+@pytest.mark.slow
 def test_a_token_that_is_due_is_renewed_first(caller: Client, server: HostileServer, transactional_db: None) -> None:
     Token.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
     server.on(ASKED).answer(json=GRANTED)
@@ -128,6 +133,7 @@ def test_a_body_whose_end_nobody_knows_is_refused(framing: str, caller: Client, 
 # Who is let in --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_program_needs_the_scope_of_this_service(program: Program, signed_in: Alias, server: HostileServer) -> None:
     other = cast.integration_at(signed_in.effective_credential.registry, name="other")  # type: ignore[union-attr]
     caller = program("service:other", "integrations:read", "tokens:read")
@@ -204,12 +210,14 @@ def test_where_browsers_do_not_say_who_asks_the_address_of_the_page_does(
     assert browser.get(f"{BASE}contacts").status_code == 200
 
 
+@pytest.mark.slow
 def test_calls_are_counted_like_all_others(
     caller: Client, server: HostileServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache.clear()
     server.on(f"GET {API}").always(json={})
     monkeypatch.setattr(SimpleRateThrottle, "parse_rate", lambda *_: (1, 60))
+    monkeypatch.setattr(SimpleRateThrottle, "timer", lambda _throttle: 90.0)  # no minute ends meanwhile
     assert caller.get(f"{BASE}contacts").status_code == 200
     answer = caller.get(f"{BASE}contacts")
     assert error(answer) == (429, "too_many_requests")

@@ -58,10 +58,10 @@ def test_who_wants_no_json_is_refused_in_json(accept: str, path: str, as_amira: 
 
 
 def test_a_fault_of_ours_tells_nothing_of_it(signed_in: Alias, amira: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(_user: User) -> None:
+    def fails(_user: User, _ids: object) -> None:
         raise RuntimeError("CANARY-bug")
 
-    monkeypatch.setattr("integrations.api.views.integrations_of", fails)
+    monkeypatch.setattr("integrations.api.views.integrations_among", fails)
     client = client_of(amira)
     client.raise_request_exception = False
     answer = client.get(BASE)
@@ -69,6 +69,7 @@ def test_a_fault_of_ours_tells_nothing_of_it(signed_in: Alias, amira: User, monk
     assert b"CANARY" not in answer.content
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("who", ["nobody", "session", "program"])
 def test_a_body_of_50_megabytes_is_refused_before_it_is_read(
     who: str, program: Program, as_amira: Client, caplog: pytest.LogCaptureFixture
@@ -110,6 +111,7 @@ def test_what_a_token_lacks_is_in_the_header_too(program: Program, signed_in: Al
     assert body == 'Bearer realm="keyrack", error="insufficient_scope", scope="tokens:read service:northwind"'
 
 
+@pytest.mark.slow
 def test_a_question_for_the_head_needs_what_one_for_the_body_needs(program: Program, signed_in: Alias) -> None:
     assert program("integrations:revoke").head(BASE).status_code == 403
     answer = program("integrations:read").head(BASE)
@@ -125,6 +127,7 @@ def test_a_page_of_ours_may_pass_on_any_path(amira: User, signed_in: Alias, serv
     assert refused(strict.post(f"{BASE}northwind/proxy/€")) == (403, "permission_denied")
 
 
+@pytest.mark.slow
 def test_no_other_site_is_told_that_it_may_ask(program: Program, as_amira: Client, signed_in: Alias) -> None:
     elsewhere = {"Origin": "https://evil.example", "Access-Control-Request-Method": "GET"}
     for client in (program("integrations:read"), as_amira, Client()):
@@ -234,6 +237,7 @@ def test_nobody_is_held_up_while_the_cache_is_away(program: Program, signed_in: 
 # Pages ----------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_long_list_comes_in_pages_that_a_header_names(program: Program, signed_in: Alias) -> None:
     registry = signed_in.effective_credential.registry  # type: ignore[union-attr]
     for number in range(4):

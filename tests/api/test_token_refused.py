@@ -36,6 +36,7 @@ def held_by(client: Client) -> str:
     return str(client.get(TOKEN).json()["access_token"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reported", [OLD, hashlib.sha256(OLD.encode()).hexdigest()])
 def test_a_refused_token_is_replaced(reported: str, client: Client, server: HostileServer) -> None:
     server.on(ASKED).answer(json=GRANTED)
@@ -46,6 +47,7 @@ def test_a_refused_token_is_replaced(reported: str, client: Client, server: Host
     assert Token.objects.get().last_used_by == "REST (Weekly digest)"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("late", [OLD, "CANARY-something-else", hashlib.sha256(b"CANARY").hexdigest(), "ü"])
 def test_a_late_report_renews_nothing(late: str, client: Client, server: HostileServer) -> None:
     server.on(ASKED).answer(json=GRANTED)
@@ -55,6 +57,7 @@ def test_a_late_report_renews_nothing(late: str, client: Client, server: Hostile
     assert len(server.calls_to(ASKED)) == 1
 
 
+@pytest.mark.slow
 def test_a_token_that_was_just_renewed_is_not_renewed_again(client: Client, server: HostileServer) -> None:
     server.on(ASKED).answer(json=GRANTED)
     report(client)
@@ -66,6 +69,7 @@ def test_a_token_that_was_just_renewed_is_not_renewed_again(client: Client, serv
     assert held_by(client) == NEW
 
 
+@pytest.mark.slow
 def test_a_token_without_lifetime_is_not_handed_out_again(client: Client, server: HostileServer) -> None:
     Token.objects.update(expires_at=None)
     server.on(ASKED).answer(status=503).answer(json={**GRANTED, "expires_in": None})
@@ -83,6 +87,7 @@ def test_a_token_that_lives_is_used_on_if_its_renewal_fails(client: Client, serv
     assert held_by(client) == OLD
 
 
+@pytest.mark.slow
 def test_a_refusal_of_the_renewal_is_the_reason(client: Client, server: HostileServer) -> None:
     ApplicationRegistry.objects.update(registration_accepted_at="2026-01-01T00:00:00Z")
     server.on(ASKED).always(status=400, json={"error": "invalid_grant"})
@@ -90,6 +95,7 @@ def test_a_refusal_of_the_renewal_is_the_reason(client: Client, server: HostileS
     assert (answer.status_code, answer.json()["error"]) == (401, "integration_not_authenticated")
 
 
+@pytest.mark.slow
 def test_without_a_refresh_token_the_person_signs_in_again(client: Client) -> None:
     Token.objects.update(refresh_token=None, expires_at=None)
     for answer in (report(client), client.get(TOKEN)):
@@ -97,6 +103,7 @@ def test_without_a_refresh_token_the_person_signs_in_again(client: Client) -> No
         assert answer.json()["initiator_url"]
 
 
+@pytest.mark.slow
 def test_the_providers_word_counts_more_than_a_programs(client: Client, server: HostileServer) -> None:
     """A program that calls the wrong address must not cost a person their sign-in."""
     ApplicationRegistry.objects.update(userinfo_url=f"{server.url}/me")

@@ -8,9 +8,10 @@ from email.utils import format_datetime
 import pytest
 
 from accounts.models import User
+from foundation.oauth_client import announced_waits
 from foundation.oauth_client.errors import Unreachable
 from integrations import calls
-from integrations.calls import rate_limits, retries
+from integrations.calls import retries
 from integrations.models import HttpConnection
 from tests import cast
 from tests.servers.hostile import HostileServer
@@ -136,6 +137,6 @@ def test_a_used_up_limit_is_told_as_403_as_well() -> None:
 
 @pytest.mark.parametrize("text", ["9999999999999999", "99999999999", "Fri, 31 Dec 9999 23:59:59 GMT"])
 def test_a_wait_of_centuries_stays_one_that_can_be_added_to_a_moment(text: str) -> None:
-    asked = rate_limits.announced_wait({"Retry-After": text})
-    assert asked == rate_limits.LONGEST_ASKED
+    asked = announced_waits.announced_wait({"Retry-After": text})
+    assert asked == announced_waits.LONGEST_ASKED
     assert (datetime.now(UTC) + timedelta(seconds=asked)).year < 3000

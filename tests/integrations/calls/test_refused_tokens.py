@@ -10,9 +10,9 @@ from django.utils import timezone
 from accounts.models import User
 from foundation.oauth_client.errors import Unreachable
 from integrations import calls
-from integrations.connections import renewal
 from integrations.models import ApplicationRegistry, HttpConnection, Token
 from tests import cast
+from tests.conftest import client_of
 from tests.integrations.renewing import ASKED, GRANTED, after, in_threads
 from tests.servers.hostile import Answer, Call, HostileServer
 
@@ -29,6 +29,11 @@ DEAD: list[dict[str, Any]] = [
     {"status": 400, "headers": INVALID},
     {"status": 403, "json": {"error": "invalid_token"}},
     {"status": 403, "json": {"error": {"code": "ExpiredAuthenticationToken"}}},
+    {
+        "status": 403,
+        "json": {"error": {"message": "The provided authentication is not valid", "code": "InvalidTokenError"}},
+    },
+    {"status": 400, "json": {"code": "ExpiredTokenException"}},
     {"status": 403, "json": [{"message": "Session expired or invalid", "errorCode": "INVALID_SESSION_ID"}]},
     {"status": 403, "json": {"status": 403, "err": "Token expired"}},
     {"status": 401, "json": {"error": {".tag": "expired_access_token"}}},
@@ -60,9 +65,9 @@ def set_profile(**profile: Any) -> None:
     ApplicationRegistry.objects.update(provider_profile=profile)
 
 
-def send(user: User, method: str = "GET", **call: Any) -> Any:
+def send(user: User, method: str = "GET", *, path: str = "/contacts", **call: Any) -> Any:
     connection = HttpConnection.objects.select_related("credential__profile__registry").get()
-    return calls.send(user, connection, method, "/contacts", **call)
+    return calls.send(user, connection, method, path, **call)
 
 
 def unless_renewed(**refusal: Any) -> Any:
@@ -93,6 +98,9 @@ def test_a_dead_token_is_renewed_once_and_the_call_repeated(
         {"status": 403},
         {"status": 403, "json": {"error": "forbidden"}},
         {"status": 400, "json": {"error": "invalid_request"}},
+        {"status": 400, "json": {"error": "invalid_scope", "message": "Unknown scope for the new API key"}},
+        {"status": 400, "json": {"message": "rate_limit must be a positive integer"}},
+        {"status": 403, "json": {"message": "You may not change the rate limit of this workspace"}},
         {"status": 404, "json": {"error": "invalid_token"}},
         {"status": 200, "json": {"ok": True, "error": "token_expired"}},
         {"status": 200, "json": {"ok": False, "error": "token_expired", "long": "x" * 20_000}},
@@ -102,7 +110,8 @@ def test_a_dead_token_is_renewed_once_and_the_call_repeated(
 @pytest.mark.usefixtures("rotation", "connection")
 def test_any_other_refusal_renews_nothing(answer: dict[str, Any], server: HostileServer, amira: User) -> None:
     server.on(f"GET {API}").always(**answer)
-    assert send(amira).status_code == answer["status"]
+    response = send(amira)
+    assert (response.status_code, calls.reason_of(response)) == (answer["status"], "")
     assert len(server.calls) == 1
 
 
@@ -177,6 +186,7 @@ def test_what_a_renewal_does_not_cure_is_not_renewed_again(server: HostileServer
     assert renewals(server) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("rotation", "connection")
 def test_the_pause_grows_up_to_an_hour(server: HostileServer, amira: User) -> None:
     server.on(f"GET {API}").always(status=401)
@@ -220,6 +230,7 @@ def test_a_providers_own_limit_holds(server: HostileServer, amira: User) -> None
     assert renewals(server) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.database
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("rotation", "connection")
@@ -263,16 +274,33 @@ def test_a_mere_status_does_not_end_a_token_without_lifetime(server: HostileServ
 
 
 @pytest.mark.usefixtures("rotation", "connection")
-def test_claims_that_a_renewal_does_not_bring_need_the_person(server: HostileServer, amira: User) -> None:
+def test_claims_that_one_endpoint_demands_refuse_that_call_and_end_nothing(server: HostileServer, amira: User) -> None:
     server.on(f"GET {API}").always(status=401, headers=CLAIMS)
-    response = send(amira)
-    assert calls.reason_of(response) == "person_must_act"
-    assert response.headers["Keyrack-Initiator-Url"].startswith("/oauth_initiator.do?")
-    with pytest.raises(renewal.NoUsableToken):
-        send(amira)
+    server.on(f"GET {API}/7").always(json={"id": 7})
+    for _ in range(2):
+        response = send(amira)
+        assert calls.reason_of(response) == "person_must_act"
+        assert response.headers["Keyrack-Initiator-Url"].startswith("/oauth_initiator.do?")
     assert renewals(server) == 1
+    assert send(amira, path="/contacts/7").status_code == 200
     token = Token.objects.get()
-    assert (token.state, token.claims_challenge) == ("needs_reauth", "eyJhY2Nlc3NfdG9rZW4iOnt9fQ==")
+    assert (token.state, token.failure_code) == ("valid", "")
+    assert token.claims_challenge == "eyJhY2Nlc3NfdG9rZW4iOnt9fQ=="
+    page = client_of(amira).get("/integrations/").content.decode()
+    assert "refused a call until you sign in there again" in page
+    assert f'id="c-{token.credential.connections.get().alias.name}-again"' in page
+
+
+@pytest.mark.usefixtures("connection")
+def test_what_one_endpoint_demands_of_the_person_ends_no_token_that_nothing_renews(
+    server: HostileServer, amira: User
+) -> None:
+    Token.objects.update(refresh_token=None, expires_at=None)
+    locked = {"request": "call", "status": 403, "when": [{"at": "/code", "equals": 459}], "means": "person_must_act"}
+    set_profile(rules=[locked])
+    server.on(f"GET {API}").always(status=403, json={"code": 459})
+    assert calls.reason_of(send(amira)) == "person_must_act"
+    assert Token.objects.get().state == "valid"
 
 
 @pytest.mark.usefixtures("rotation", "connection")
@@ -303,6 +331,7 @@ def test_and_not_with_less(refusal: dict[str, Any], server: HostileServer, amira
     assert Token.objects.get().state == "valid"
 
 
+@pytest.mark.slow
 @pytest.mark.database
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("connection")

@@ -1,0 +1,121 @@
+"""What an API's answer means without a profile, in the words and at the statuses that providers use."""
+
+import json
+import time
+
+import pytest
+
+from foundation.oauth_client.provider_profile import STANDARD
+from integrations.calls.meanings import AnswerMeaning, read_meaning
+from tests.foundation.oauth_client.responses import response
+
+
+def meaning_of(status: int, body: object, *, media_type: str = "application/json", **headers: str) -> AnswerMeaning:
+    content = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+    all_headers = {name.replace("_", "-"): value for name, value in headers.items()}
+    answer = response(status, content, {"Content-Type": media_type, **all_headers})
+    return read_meaning(STANDARD, answer, lambda: content, length=len(content))
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (498, {"message": "x"}),  # Esri
+        (440, ""),
+        (419, {"message": "Authentication Timeout"}),
+        (200, {"error": {"code": 498, "message": "Invalid token.", "details": []}}),
+        (200, {"error": {"code": 499, "message": "Token Required", "details": []}}),
+        (200, {"errcode": 42001, "errmsg": "access_token expired"}),  # WeChat
+        (200, {"error": {"error_code": 5, "error_msg": "User authorization failed: access_token has expired."}}),  # VK
+        (200, {"code": 40105, "message": "Access token is incorrect or has been revoked.", "data": {}}),  # TikTok
+        (200, {"errors": ["Not Authenticated"]}),  # Monday
+        (400, {"error": {"type": "TokenInvalidError", "message": "An active access token is required.", "code": 400}}),
+        (400, {"error": "jwt expired"}),
+        (403, {"fault": {"faultstring": "x", "detail": {"errorcode": "oauth.v2.InvalidAccessToken"}}}),  # Apigee
+        (403, {"__type": "ExpiredTokenException", "message": "x"}),  # AWS
+        (403, {"message": "The incoming token has expired"}),
+        (403, {"errors": [{"code": "Unauthorized", "details": "The access token you provided has expired."}]}),
+        (403, {"detail": "Given token not valid for any token type", "code": "token_not_valid"}),
+        (422, {"error": "invalid_token"}),
+        (403, "<Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message></Error>"),
+    ],
+)
+def test_a_dead_access_token_is_known_at_any_status(status: int, body: object) -> None:
+    meaning = meaning_of(status, body)
+    assert (meaning.code, meaning.renewing_helps) == ("token_over", True)
+
+
+def test_json_is_read_whatever_the_server_calls_it() -> None:
+    body = {"ok": False, "error": "invalid_auth"}
+    for media_type in ("text/html; charset=utf-8", "text/plain", "text/javascript", ""):
+        assert meaning_of(200, body, media_type=media_type).code == "token_over"
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (200, {"id": 1, "code": 40105, "message": "Access token expired"}),  # a row about something else
+        (200, {"code": 0, "message": "The access token has expired"}),
+        (200, {"data": [{"message": "access token expired"}], "code": 40105}),
+        (200, {"message": "access token expired"}),
+        (200, {"status": "ok", "message": "Too many requests are rejected."}),
+        (403, {"message": "You may not read this."}),
+        (404, {"message": "Not found"}),
+        (404, {"message": "Invalid access token"}),
+        (419, {"message": "CSRF token mismatch."}),
+        (400, {"code": "invalid_page_token", "message": "Invalid page token"}),
+        (422, {"errors": {"token": ["can't be blank"]}}),
+        (400, {"message": "Invalid CSRF token"}),
+        (200, "<!doctype html><title>The access token has expired</title>"),
+    ],
+)
+def test_nothing_is_made_of_other_answers(status: int, body: object) -> None:
+    assert meaning_of(status, body).code is None
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "headers", "wait"),
+    [
+        (429, {"retry_after": 1.5}, {}, 1.5),
+        (429, {"parameters": {"retry_after": 35}}, {}, 35),
+        (429, {"retryAfter": 12}, {}, 12),
+        (429, {"retry_after_ms": 12_000}, {}, 12),
+        (429, {"detail": "Request was throttled. Expected available in 35 seconds."}, {}, 35),
+        (
+            400,
+            {"error_message": "too many requests, more available in 53800 seconds"},
+            {},
+            53_800,
+        ),
+        (200, {"errors": [{"message": "x", "extensions": {"code": "THROTTLED", "retryAfter": 2}}]}, {}, 2),
+        (
+            200,
+            {"error_code": "ComplexityException", "error_message": "10 out of 20, reset in 53 seconds"},
+            {},
+            53,
+        ),
+        (200, {"error": {"error_code": 6, "error_msg": "Too many requests per second."}}, {}, None),
+        (429, {}, {"Retry_After": "30s"}, 30),
+        (429, {}, {"X_Retry_After": "40"}, 40),
+        (429, {}, {"X_Ms_Retry_After_Ms": "5000"}, 5),
+        (429, {}, {"X_RateLimit_Reset_After": "7.5"}, 7.5),
+        (420, {"error": "Enhance Your Calm"}, {}, None),
+        (430, {"errors": "x"}, {}, None),
+        (403, [{"errorCode": "REQUEST_LIMIT_EXCEEDED", "message": "TotalRequests Limit exceeded."}], {}, None),
+        (400, {"error": {"message": "(#4) Application request limit reached", "code": 4}}, {}, None),
+    ],
+)
+def test_a_limit_is_known_with_its_wait(status: int, body: object, headers: dict[str, str], wait: float | None) -> None:
+    meaning = meaning_of(status, body, **headers)
+    assert (meaning.code, meaning.wait) == ("wait", wait)
+
+
+def test_a_limit_that_ends_at_a_unix_time_is_known() -> None:
+    meaning = meaning_of(429, {}, X_Rate_Limit_Remaining="0", X_Rate_Limit_Reset=str(int(time.time()) + 60))
+    assert meaning.wait == pytest.approx(60, abs=5)
+
+
+def test_scopes_are_named_as_hubspot_names_them() -> None:
+    body = {"category": "MISSING_SCOPES", "errors": [{"context": {"requiredScopes": ["crm.x.read"]}}]}
+    meaning = meaning_of(403, body)
+    assert (meaning.code, meaning.scopes) == ("scope_missing", ("crm.x.read",))
