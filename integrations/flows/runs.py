@@ -5,87 +5,90 @@ repeated; if its worker dies, a sweep marks the run as failed once its time is o
 """
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any
 from uuid import UUID
 
 from celery import shared_task
-from django.contrib.auth.models import AnonymousUser
-from django.db import IntegrityError, transaction
-from django.utils import timezone
-from django.utils.translation import gettext as _
+from django.utils import timezone, translation
 from django.views.decorators.debug import sensitive_variables
 
+from accounts.current_user import acting_for
 from accounts.models import User
+from foundation import installation
 from foundation.error_boundary import error_boundary
+from foundation.exceptions import Explained
 from foundation.secrets_at_rest import Unreadable
+from foundation.stored_texts import in_reader_language
 from integrations import expressions
 from integrations.connections import tasks
 from integrations.expressions import BadExpression
 from integrations.flows import actions
-from integrations.flows.actions import BadInputs, Failure, StepResult
-from integrations.models import admission
+from integrations.flows.actions import BadInputs, Failure
+from integrations.flows.walks import (
+    NoObserver,
+    Observer,
+    Stopped,
+    Walk,
+    check_admission,
+    reason_to_stop,
+    run_failure,
+    step_recorder,
+)
 from integrations.models.failures import ANSWERS
-from integrations.models.flows import RunAs, RunState, StepRun, Subflow, SubflowAction, SubflowRun
+from integrations.models.flows import (
+    RunAs,
+    RunState,
+    Subflow,
+    SubflowAction,
+    SubflowRun,
+    failure_sentences,
+)
 from integrations.models.registry import Alias
 
 LONGEST = 45.0  # seconds, in the foreground or in the background: no task occupies a worker for a minute
 GRACE = timedelta(seconds=60)  # after the deadline; by then no process can still be running it
 QUEUE_PATIENCE = timedelta(hours=1)  # a run that no worker has started by then is given up
-STOPPED_BY = {"deactivated": "person_deactivated", "no_role": "role_lost"}  # by code of the admission rule
 
 
-class NotAvailable(Exception):
-    """The person can't run the subflow. The same for a missing, an inactive and a forbidden one."""
+class NotAvailable(Explained):  # the same for a missing, an inactive and a forbidden one
+    message = "There is no active subflow of this name that this person may run."
 
 
-class Stopped(Exception):
-    """The run cannot go on; `failure` says why."""
-
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.code)
-        self.failure = failure
+def perform_run(run: SubflowRun, *, seconds: float = LONGEST) -> None:
+    """Perform a queued run, unless another process has claimed it. The row always records how it ended."""
+    if run.claim(ends_by=end_of_run(seconds)):
+        perform_claimed_run(run, seconds=seconds)
 
 
-@dataclass(kw_only=True)
-class Walk:
-    """State of a run in progress: its owner, its deadline, and the outputs of its actions so far."""
-
-    run: SubflowRun
-    owner: User | None
-    ends_at: float
-    names: dict[str, Any] = field(repr=False)
-    position: int = 0
+def end_of_run(seconds: float) -> datetime:
+    return timezone.now() + timedelta(seconds=seconds) + GRACE
 
 
 @sensitive_variables()
-def perform_run(run: SubflowRun, *, seconds: float = LONGEST) -> None:
-    """Perform the run, unless another process has claimed it. The row always records how it ended."""
-    if not run.claim(ends_by=timezone.now() + timedelta(seconds=seconds) + GRACE):
-        return
+def perform_claimed_run(run: SubflowRun, *, seconds: float = LONGEST, observer: Observer | None = None) -> None:
     outputs, state = "", RunState.FAILED
-    failure: Failure | None = run_failure("internal_error")
-    try:
-        outputs, failure = run_all_actions(run, ends_at=monotonic() + seconds), None
-        state = RunState.SUCCEEDED
-    except Stopped as stopped:
-        failure = stopped.failure
-        state = RunState.FAILED
-        if failure.code in ANSWERS and ANSWERS[failure.code].cancels_run:
-            state = RunState.CANCELLED
-    finally:
-        record_end(run, state, outputs, failure)
+    with translation.override("en"):  # failures are stored, and read by programs and people of other languages
+        failure: Failure | None = run_failure("internal_error")
+        try:
+            with acting_for(lambda: run.user if run.run_as == RunAs.USER else None):
+                outputs, failure = run_all_actions(run, monotonic() + seconds, observer or NoObserver()), None
+            state = RunState.SUCCEEDED
+        except Stopped as stopped:
+            failure = stopped.failure
+            if failure.code in ANSWERS and ANSWERS[failure.code].cancels_run:
+                state = RunState.CANCELLED
+        finally:
+            record_end(run, state, outputs, failure)
 
 
 def record_end(run: SubflowRun, state: RunState, outputs: str, failure: Failure | None) -> None:
     """Record how the run ended. If that cannot be saved, record an internal error."""
-    internal_error = run_failure("internal_error")
+    internal_error = failure_fields(run_failure("internal_error"))
     with error_boundary(
-        f"Ending subflow run {run.hex}",
-        on_error=lambda _error: run.finish(RunState.FAILED, **failure_fields(internal_error)),
+        f"Ending subflow run {run.hex}", on_error=lambda _error: run.finish(RunState.FAILED, **internal_error)
     ):
         run.finish(state, outputs=outputs, **failure_fields(failure))
 
@@ -102,13 +105,17 @@ def failure_fields(failure: Failure | None) -> dict[str, Any]:
 
 
 @sensitive_variables()
-def run_all_actions(run: SubflowRun, *, ends_at: float) -> str:
+def run_all_actions(run: SubflowRun, ends_at: float, observer: Observer) -> str:
     """Run all actions and return the outputs as JSON. Raises `Stopped`."""
-    subflow = find_allowed_subflow(run)
+    check_admission(run)
+    subflow = run.subflow
+    assert subflow is not None  # noqa: S101 - no run without one is admitted
     owner = run.user if run.run_as == RunAs.USER else None
-    subflow_actions = list(subflow.actions.select_related("action"))
+    subflow_actions = list(subflow.actions.select_related("action").prefetch_related("action__steps"))
     check_scopes(subflow_actions, owner)
-    walk = Walk(run=run, owner=owner, ends_at=ends_at, names={"inputs": open_inputs(run), "actions": {}})
+    names = {"inputs": open_inputs(run), "actions": {}}
+    walk = Walk(run=run, owner=owner, ends_at=ends_at, names=names, observer=observer)
+    walk.steps = sum(len(subflow_action.action.steps.all()) for subflow_action in subflow_actions)
     try:
         with expressions.until(ends_at):
             for subflow_action in subflow_actions:
@@ -117,7 +124,9 @@ def run_all_actions(run: SubflowRun, *, ends_at: float) -> str:
                 outputs = {row["name"]: expressions.extract_value(row["path"], walk.names) for row in subflow.outputs}
                 return expressions.as_json(outputs)
     except BadExpression as error:
-        raise Stopped(Failure(code="bad_output", sentence=_("The outputs: %(why)s") % {"why": error})) from None
+        raise Stopped(
+            Failure(code="bad_output", sentence=in_reader_language(failure_sentences.OUTPUTS) % {"why": error})
+        ) from None
 
 
 def open_inputs(run: SubflowRun) -> Any:
@@ -145,100 +154,43 @@ def run_one_action(subflow_action: SubflowAction, walk: Walk) -> dict[str, Any]:
             inputs=inputs,
             used_by=f"Subflow {walk.run.name}",
             ends_at=walk.ends_at,
-            stop=reason_to_stop(walk.run),
+            stop=reason_to_stop(walk),
             note=step_recorder(walk, subflow_action.name),
         )
     except (BadExpression, BadInputs) as error:
         names = {"action": subflow_action.name, "why": error}
-        failure = Failure(code="bad_inputs", sentence=_("The action “%(action)s”: %(why)s") % names)
-        raise Stopped(failure) from None
+        sentence = in_reader_language(failure_sentences.IN_ACTION) % names
+        raise Stopped(Failure(code="bad_inputs", sentence=sentence)) from None
     if result.failure:
         raise Stopped(result.failure)
     return result.outputs
-
-
-def step_recorder(walk: Walk, action: str) -> Callable[[StepResult], None]:
-    def note(result: StepResult) -> None:
-        walk.position += 1
-        try:
-            with transaction.atomic():
-                build_step_run(walk, action, result).save()
-        except IntegrityError:  # the run was deleted, perhaps with its person
-            raise Stopped(run_failure("given_up")) from None
-
-    return note
-
-
-def build_step_run(walk: Walk, action: str, result: StepResult) -> StepRun:
-    failure = result.failure
-    return StepRun(
-        run=walk.run,
-        position=walk.position,
-        action=action,
-        step=result.step,
-        alias=result.alias,
-        method=result.method,
-        status=RunState.FAILED if failure else RunState.SUCCEEDED,
-        http_status=result.http_status,
-        milliseconds=result.milliseconds,
-        error_code=failure.code if failure else "",
-        error=failure.sentence[:500] if failure else "",
-    )
-
-
-def reason_to_stop(run: SubflowRun) -> Callable[[], Failure | None]:
-    """Return a check to call before each step: the person may have lost access, or the run been given up."""
-
-    def reason() -> Failure | None:
-        try:
-            find_allowed_subflow(run)
-        except Stopped as stopped:
-            return stopped.failure
-        return None
-
-    return reason
-
-
-def find_allowed_subflow(run: SubflowRun) -> Subflow:
-    """Return the subflow if this person may still run it. Reads everything anew. Raises `Stopped`."""
-    user = User.objects.filter(pk=run.user_id).first()
-    refusal = admission.find_refusal(user or AnonymousUser())
-    if user is None or refusal:
-        code = refusal.code if refusal else "deactivated"
-        raise Stopped(run_failure(STOPPED_BY.get(code, "no_longer_allowed")))
-    rows = Subflow.objects.all() if run.is_test else Subflow.objects.available_to(user)
-    subflow = rows.filter(pk=run.subflow_id).first() if run.subflow_id else None
-    if subflow is None:
-        raise Stopped(run_failure("no_longer_allowed"))
-    if not SubflowRun.objects.filter(pk=run.pk, status=RunState.RUNNING).exists():
-        raise Stopped(run_failure("given_up"))
-    return subflow
-
-
-def run_failure(code: str) -> Failure:
-    """Return the failure with the sentence of the catalogue."""
-    return Failure(code=code, sentence=str(ANSWERS[code].in_run))
 
 
 @shared_task(name="integrations.perform_subflow", acks_late=False)
 def perform_later(run_id: str) -> None:
     """Perform a queued run. Safe to repeat: only the first task to claim the row runs it."""
     run = SubflowRun.objects.select_related("user").filter(pk=UUID(run_id)).first()
-    if run:
+    if run and not installation.is_held():
         with error_boundary(f"Subflow run {run.hex}"):  # the row records how it ended
             perform_run(run)
 
 
 @sensitive_variables()
 def run_subflow(
-    name: str, *, user: User, inputs: Mapping[str, Any] | None = None, origin: str = "Python"
+    name: str,
+    *,
+    user: User,
+    inputs: Mapping[str, Any] | None = None,
+    origin: str = "Python",
+    observer: Observer | None = None,
 ) -> SubflowRun:
     """Run a subflow now, for at most 45 seconds, and return the run: `.status`, `.outputs` by name, `.error`.
 
-    A failing third party is reported in the run, not raised. Raises `NotAvailable` and `BadInputs`, with no run.
+    `observer` is told of each step, and can cancel the run before the next. A failing third party is reported in the
+    run, not raised. Raises `NotAvailable` and `BadInputs`, with no run.
     """
-    run = new_run(find_available(name, user), user, inputs, origin=origin)
-    perform_run(run)
+    run = new_run(find_available(name, user), user, inputs, origin=origin, is_claimed=True)
+    perform_claimed_run(run, observer=observer)
     return run
 
 
@@ -258,8 +210,8 @@ def start_subflow(
 @sensitive_variables()
 def run_test(subflow: Subflow, *, user: User, inputs: Mapping[str, Any]) -> SubflowRun:
     """Run a subflow that may not be active yet, for administrators who set it up. Otherwise as `run_subflow`."""
-    run = new_run(subflow, user, inputs, origin="Test", is_test=True)
-    perform_run(run)
+    run = new_run(subflow, user, inputs, origin="Test", is_test=True, is_claimed=True)
+    perform_claimed_run(run)
     return run
 
 
@@ -271,9 +223,16 @@ def find_available(name: str, user: User) -> Subflow:
 
 
 def new_run(
-    subflow: Subflow, user: User, inputs: Mapping[str, Any] | None, *, origin: str, is_test: bool = False
+    subflow: Subflow,
+    user: User,
+    inputs: Mapping[str, Any] | None,
+    *,
+    origin: str,
+    is_test: bool = False,
+    is_claimed: bool = False,
 ) -> SubflowRun:
-    sealed_inputs = serialize_inputs(actions.validate_inputs(subflow.inputs, inputs or {}))
+    """Store a run: for a worker, or claimed by this process, which performs it now."""
+    now = timezone.now()
     return SubflowRun.objects.create(
         subflow=subflow,
         name=subflow.name,
@@ -281,8 +240,11 @@ def new_run(
         run_as=subflow.run_as,
         origin=origin[:30],
         is_test=is_test,
-        sealed_inputs=sealed_inputs,
-        ends_by=timezone.now() + QUEUE_PATIENCE,
+        sealed_inputs=serialize_inputs(actions.validate_inputs(subflow.inputs, inputs or {})),
+        status=RunState.RUNNING if is_claimed else RunState.QUEUED,
+        created_at=now,
+        started_at=now if is_claimed else None,
+        ends_by=end_of_run(LONGEST) if is_claimed else now + QUEUE_PATIENCE,
     )
 
 
@@ -290,7 +252,7 @@ def serialize_inputs(inputs: dict[str, Any]) -> str:
     try:
         return expressions.as_json(inputs)
     except BadExpression as error:
-        raise BadInputs(_("The inputs: %(why)s") % {"why": error}) from None
+        raise BadInputs(in_reader_language(failure_sentences.INPUTS) % {"why": error}) from None
 
 
 def subflows_using(user: User, alias: Alias) -> list[str]:

@@ -8,14 +8,16 @@ runner    validation of inputs, all steps and the outputs
 step      one step: one call to a third party, its result or failure
 """
 
-from integrations.flows.actions.runner import BadInputs, parse_inputs, run, validate_inputs
-from integrations.flows.actions.step import ActionResult, Failure, StepResult, lacking_scopes
+from integrations.flows.actions.runner import ActionRun, BadInputs, parse_inputs, run, validate_inputs
+from integrations.flows.actions.step import ActionResult, Failure, StepResult, Target, lacking_scopes
 
 __all__ = [
     "ActionResult",
+    "ActionRun",
     "BadInputs",
     "Failure",
     "StepResult",
+    "Target",
     "lacking_scopes",
     "parse_inputs",
     "run",

@@ -3,24 +3,28 @@
 Results hold no request and no response.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any
 
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
+from requests import Response
 
 from accounts.models import User
+from foundation.oauth_client import announced_waits
 from foundation.oauth_client.errors import OAuthError, Unreachable
+from foundation.stored_texts import in_reader_language
 from integrations import calls, expressions
-from integrations.calls import for_callers, rate_limits
+from integrations.calls import for_callers
+from integrations.connections import renewal
 from integrations.connections.renewal import NoUsableToken
-from integrations.expressions import BadExpression, is_encodable
+from integrations.expressions import BadExpression
 from integrations.models import admission, failures
 from integrations.models.addresses import initiator_url
-from integrations.models.flows import Action, BodyType, RestStep
+from integrations.models.flows import Action, BodyType, RestStep, failure_sentences
 from integrations.models.registry import Alias, HttpConnection, OAuth2Credential
 from integrations.models.tokens import Token
 
@@ -75,15 +79,12 @@ LIMITED = "http_429"  # of a token endpoint
 Names = Mapping[str, Any]
 
 
-class Response(Protocol):
-    """Response of the third party."""
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Target:
+    """What a step calls: a path below the connection's URL, and query parameters."""
 
-    @property
-    def status_code(self) -> int: ...
-    @property
-    def content(self) -> Any: ...
-    @property
-    def headers(self) -> Any: ...
+    path: str
+    parameters: Mapping[str, list[str]]
 
 
 def find_connection(step: RestStep, user: User | None) -> HttpConnection:
@@ -99,42 +100,53 @@ def find_connection(step: RestStep, user: User | None) -> HttpConnection:
     return connection
 
 
-def token_owner(credential: OAuth2Credential, user: User | None, step: RestStep) -> User | None:
+def token_owner(connection: HttpConnection, user: User | None, step: RestStep) -> User | None:
     """Return the owner of the token to use: the person if the credential is Personal, else None for the system."""
-    if not credential.is_personal:
+    if not credential_of(connection).is_personal:
         return None
     if user is None:
-        sentence = _(
-            "401 Unauthorized: the credential of “%(alias)s” has the Integration Type Personal, and this runs as "
-            "System User, which can’t use a person’s token."
-        )
+        sentence = in_reader_language(failure_sentences.PERSONAL_AS_SYSTEM)
         raise StepFailed(failures.NOT_AUTHENTICATED.code, sentence % {"alias": step.alias.name}, http_status=401)
     return user
 
 
+def credential_of(connection: HttpConnection) -> OAuth2Credential:
+    assert connection.credential is not None  # noqa: S101 - find_connection checks it
+    return connection.credential
+
+
 @sensitive_variables()
-def make_call(step: RestStep, names: Names, *, user: User | None, ends_at: float, used_by: str) -> Response:
-    """Make the call. Raises only `StepFailed`. `ends_at`: deadline by `time.monotonic()`."""
-    connection = find_connection(step, user)
-    credential = connection.credential
-    assert credential is not None  # noqa: S101 - find_connection checks it
-    owner = token_owner(credential, user, step)
+def find_target(step: RestStep, names: Names) -> Target:
+    """Evaluate what the step calls. Raises `BadExpression`."""
+    with expressions.spending():
+        return Target(path=expressions.render_path(step.path, names), parameters=build_params(step, names))
+
+
+@sensitive_variables()
+def make_call(
+    step: RestStep, names: Names, *, user: User | None, ends_at: float, used_by: str, target: Target | None = None
+) -> Response:
+    """Make the call. Raises only `StepFailed`. `ends_at`: deadline by `time.monotonic()`.
+
+    `target`: another page of the list that the step reads.
+    """
+    call = renewal.ready_call(user, step.alias_id.hex) if user else None
+    if call and call.connection_url:
+        send = partial(calls.send_ready, call)
+    else:
+        connection = find_connection(step, user)
+        send = partial(calls.send, token_owner(connection, user, step), connection)
     try:
         with expressions.spending():
-            path = expressions.render_path(step.path, names)
-            request_parts = {
-                "params": build_params(step, names),
-                "headers": build_headers(step, names),
-                **build_body(step, names),
-            }
+            target = target or find_target(step, names)
+            request_parts = {"headers": build_headers(step, names), **build_body(step, names)}
         timeout = min(float(step.timeout), ends_at - monotonic())
         if timeout <= 0:
             raise step_failure("timeout", step)
-        return calls.send(
-            owner,
-            connection,
+        return send(
             step.method,
-            path,
+            target.path,
+            params=target.parameters,
             timeout=timeout,
             used_by=used_by,
             retries=step.retries,
@@ -145,7 +157,7 @@ def make_call(step: RestStep, names: Names, *, user: User | None, ends_at: float
     except calls.BadPath as error:
         raise StepFailed("bad_path", str(error)) from None
     except NoUsableToken as error:
-        raise no_token_failure(step, credential, owner, error.code) from None
+        raise no_token_failure(step, user, error.code) from None
     except OAuthError as error:
         raise unreachable_failure(step, error) from error
 
@@ -154,11 +166,16 @@ def step_failure(code: str, step: RestStep) -> StepFailed:
     return StepFailed(code, str(failures.ANSWERS[code].in_run) % {"alias": step.alias.name})
 
 
-def build_params(step: RestStep, names: Names) -> list[tuple[str, str]]:
+def build_params(step: RestStep, names: Names) -> dict[str, list[str]]:
     """Evaluate the query parameters. A null is left out; a list repeats the parameter."""
-    values = [(name, expressions.evaluate_template(source, names)) for name, source in step.query]
-    pairs = [(name, each) for name, value in values for each in (value if isinstance(value, list) else [value])]
-    return [(name, expressions.as_text(value)) for name, value in pairs if value is not None]
+    params: dict[str, list[str]] = {}
+    for name, source in step.query:
+        value = expressions.evaluate_template(source, names)
+        texts = [
+            expressions.as_text(each) for each in (value if isinstance(value, list) else [value]) if each is not None
+        ]
+        params.setdefault(name, []).extend(texts)
+    return params
 
 
 def build_headers(step: RestStep, names: Names) -> dict[str, str]:
@@ -194,9 +211,11 @@ def build_body(step: RestStep, names: Names) -> dict[str, Any]:
     return {"data": {name: expressions.as_text(value) for name, value in data.items() if value is not None}}
 
 
-def no_token_failure(step: RestStep, credential: OAuth2Credential, owner: User | None, code: str) -> StepFailed:
+def no_token_failure(step: RestStep, user: User | None, code: str) -> StepFailed:
     """There is no token, or the addresses are not those that its owner agreed to."""
     answer = failures.answer_without_token(code)
+    connection = find_connection(step, user)
+    credential, owner = credential_of(connection), token_owner(connection, user, step)
     sentence = answer.in_system_run if owner is None else answer.in_run
     sign_in_url = "" if owner is None else initiator_url(credential)
     return StepFailed(
@@ -210,61 +229,38 @@ def no_token_failure(step: RestStep, credential: OAuth2Credential, owner: User |
 def unreachable_failure(step: RestStep, error: OAuthError) -> StepFailed:
     answer, names = failures.answer_to(error), {"alias": step.alias.name, "code": error.code}
     if isinstance(error, Unreachable) and error.code == LIMITED:
-        sentence = _("“%(alias)s” limits how often it can be called (%(code)s). Try again later.")
+        sentence = in_reader_language(failure_sentences.LIMITED)
         return StepFailed(answer.code, sentence % names, is_limited=True, retry_after=error.retry_after)
     return StepFailed(answer.code, str(answer.in_run) % names)
 
 
-def response_as_names(response: Response) -> dict[str, Any]:
-    """Return what later steps and outputs can refer to: status, headers (names in lower case) and body."""
-    content: bytes = response.content or b""
-    try:
-        parsed_body = replace_surrogates(json.loads(content)) if content else None
-    except (ValueError, RecursionError):
-        parsed_body = content.decode(errors="replace")
-    return {
-        "status": response.status_code,
-        "headers": {name.lower(): value for name, value in response.headers.items()},
-        "body": parsed_body,
-    }
-
-
-def replace_surrogates(data: Any) -> Any:
-    """Replace lone surrogates, which servers produce by truncating texts, with question marks."""
-    text = json.dumps(data, ensure_ascii=False)
-    return data if is_encodable(text) else json.loads(text.encode(errors="replace"))
-
-
 def error_status_failure(step: RestStep, response: Response, user: User | None) -> Failure:
     status, headers = response.status_code, response.headers
-    sentence = _("“%(alias)s” answered %(status)d.")
-    if 300 <= status < 400:
-        sentence = _("“%(alias)s” answered %(status)d: redirects are not followed.")
-    names = {"alias": step.alias.name, "status": status}
     reason, initiator = headers.get(for_callers.REASON, ""), headers.get(for_callers.INITIATOR_URL, "")
+    names: dict[str, str | int] = {"alias": step.alias.name, "status": status}
+    sentence = failure_sentences.NOT_FOLLOWED if 300 <= status < 400 else failure_sentences.STATUS
     if reason == "insufficient_scope":
-        sentence = f"{sentence} {lacking_scopes_sentence(headers)}"
+        sentence, names["reason"] = failure_sentences.STATUS_AND_REASON, lacking_scopes_sentence(headers)
     return Failure(
         code=reason if reason in {"insufficient_scope", "person_must_act"} else f"http_{status}",
-        sentence=sentence % names,
+        sentence=in_reader_language(sentence) % names,
         http_status=status,
         initiator_url=(initiator or sign_in_url_for(step, user)) if status == 401 or initiator else "",
-        is_limited=reason == "rate_limited" or rate_limits.is_limited(status, headers),
-        retry_after=rate_limits.announced_wait(headers),
+        is_limited=reason == "rate_limited" or announced_waits.is_limited(status, headers),
+        retry_after=announced_waits.announced_wait(headers),
     )
 
 
 def lacking_scopes_sentence(headers: Mapping[str, str]) -> str:
-    """What the third party says is missing, and who can add it. Ready for `%`."""
+    """What the third party says is missing, and who can add it."""
     missing, unknown = headers.get(for_callers.MISSING_SCOPES, ""), headers.get(for_callers.UNKNOWN_SCOPES, "")
-    sentence = _("The access that was granted doesn’t include what this needs.")
+    sentence = in_reader_language(failure_sentences.LACKS_UNKNOWN)
     if missing:
-        sentence = _("The access that was granted lacks: %(scopes)s.") % {"scopes": missing}
+        sentence = in_reader_language(failure_sentences.LACKS) % {"scopes": missing}
     if unknown:
-        sentence += " " + _("An administrator has to add this to the Application Registry first: %(scopes)s.") % {
-            "scopes": unknown
-        }
-    return sentence.replace("%", "%%")
+        names = {"missing": sentence, "scopes": unknown}
+        sentence = in_reader_language(failure_sentences.ADD_FIRST) % names
+    return sentence
 
 
 def sign_in_url_for(step: RestStep, user: User | None) -> str:
@@ -274,15 +270,15 @@ def sign_in_url_for(step: RestStep, user: User | None) -> str:
 
 def lacking_scopes(action: Action, user: User | None) -> Failure | None:
     """Return a failure for the first step whose token lacks scopes. A missing token is left to the call to report."""
-    for step in action.steps.select_related("alias").exclude(scopes=""):
-        credential = step.alias.effective_credential
+    for step in action.steps.all():
+        credential = step.alias.effective_credential if step.scopes else None
         if credential is None or (credential.is_personal and user is None):
             continue
-        token = Token.objects.of(user if credential.is_personal else None, credential).first()
-        missing = sorted(set(step.scope_values) - set(token.scopes)) if token else []
+        token = Token.objects.of(user if credential.is_personal else None, credential).with_registry().first()
+        missing = token.not_granted(step.scope_values) if token else []
         if missing:
             names = {"alias": step.alias.name, "step": step.name, "scopes": ", ".join(missing)}
-            sentence = _("“%(alias)s” was not granted what the step “%(step)s” needs: %(scopes)s. Nothing was called.")
+            sentence = in_reader_language(failure_sentences.STEP_LACKS)
             sign_in_url = initiator_url(credential) if credential.is_personal else ""
             return Failure(code="insufficient_scope", sentence=sentence % names, initiator_url=sign_in_url)
     return None

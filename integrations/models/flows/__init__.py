@@ -6,7 +6,16 @@ subflows   a subflow, its actions and its runs
 
 from integrations.models.flows.actions import Action, BodyType, Method, RestStep
 from integrations.models.flows.declared import InputType
-from integrations.models.flows.subflows import RunAs, RunState, StepRun, Subflow, SubflowAction, SubflowRun
+from integrations.models.flows.subflows import (
+    RunAs,
+    RunFailed,
+    RunState,
+    StepRun,
+    Subflow,
+    SubflowAction,
+    SubflowQuerySet,
+    SubflowRun,
+)
 
 __all__ = [
     "Action",
@@ -15,9 +24,11 @@ __all__ = [
     "Method",
     "RestStep",
     "RunAs",
+    "RunFailed",
     "RunState",
     "StepRun",
     "Subflow",
     "SubflowAction",
+    "SubflowQuerySet",
     "SubflowRun",
 ]

@@ -45,6 +45,13 @@ class Action(Named):
         verbose_name_plural = gettext_lazy("Actions")
 
 
+class StepManager(models.Manager["RestStep"]):
+    """Steps with their alias, which every reader needs."""
+
+    def get_queryset(self) -> "models.QuerySet[RestStep]":
+        return super().get_queryset().select_related("alias")
+
+
 class RestStep(SysIdModel):
     """One call through an alias. [REST step]"""
 
@@ -67,6 +74,8 @@ class RestStep(SysIdModel):
     retries = models.PositiveIntegerField(
         gettext_lazy("Retries"), default=0, validators=[MaxValueValidator(MOST_RETRIES)]
     )
+
+    objects = StepManager()
 
     class Meta:
         verbose_name = gettext_lazy("REST step")

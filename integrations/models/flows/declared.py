@@ -158,7 +158,7 @@ def check_reference(root: str, name: str, available: Mapping[str, set[str]]) -> 
         message = _("“%(root)s” isn’t available here. Available: %(available)s.")
         raise ValidationError(message % {"root": root, "available": ", ".join(available)})
     if name and name not in available[root]:
-        names = ", ".join(sorted(available[root])) or _("none")
+        names = ", ".join(sorted(available[root])) or "–"
         message = _("There is no “%(name)s” in %(root)s at this point. There are: %(names)s.")
         raise ValidationError(message % {"name": name, "root": root, "names": names})
 

@@ -5,6 +5,7 @@ later, and the row itself after that (docs/operations.md).
 """
 
 import json
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, Self
 
@@ -15,6 +16,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from accounts.models import User
 from foundation.secrets_at_rest import EncryptedField, value_or_blank
@@ -32,10 +34,12 @@ class RunAs(models.TextChoices):
 class SubflowQuerySet(models.QuerySet["Subflow"]):
     def available_to(self, user: User) -> Self:
         """Subflows that this person may run: with the role, and in one of the subflow's groups if it names any."""
-        members_only = Subflow.groups.through.objects.filter(subflow=models.OuterRef("pk"))
-        group_ids = User.groups.through.objects.filter(user_id=user.pk).values("group_id")
-        allowed = ~models.Exists(members_only) | models.Exists(members_only.filter(group_id__in=group_ids))
-        return self.filter(allowed, admission.may_use_any(user.pk), active=True)
+        return self.available_to_id(user.pk)
+
+    def available_to_id(self, user_id: Any) -> Self:
+        """The same by the id of the person, or by an expression for it."""
+        allowed = admission.in_a_group_of(Subflow, user_id)
+        return self.filter(allowed, admission.may_use_any(user_id), active=True)
 
     def calling(self, alias: Alias) -> Self:
         """Subflows that don't work for a person without a token for this alias."""
@@ -50,7 +54,7 @@ class Subflow(Named):
         Group,
         blank=True,
         verbose_name=_("Groups that may run it"),
-        help_text=_("Empty: everybody with the role."),
+        help_text=_("Leave it empty for everybody who has the role."),
     )
 
     objects = SubflowQuerySet.as_manager()
@@ -133,6 +137,9 @@ class RunQuerySet(models.QuerySet["SubflowRun"]):
         """Open runs whose time is over: their process died, or the queue lost them."""
         return self.filter(status__in=OPEN, ends_by__lt=timezone.now())
 
+    def unfinished(self) -> Self:
+        return self.filter(status__in=OPEN)
+
     def waiting(self) -> Self:
         """Runs that have been queued for longer than a queue takes."""
         return self.filter(status=RunState.QUEUED, created_at__lt=timezone.now() - timedelta(seconds=30))
@@ -156,7 +163,7 @@ class SubflowRun(SysIdModel):
     user = models.ForeignKey(User, models.CASCADE, related_name="subflow_runs", verbose_name=_("User"))
     run_as = models.CharField(_("Run As"), max_length=10, choices=RunAs)
     origin = models.CharField(_("Started by"), max_length=30, blank=True)
-    is_test = models.BooleanField(_("Test"), default=False)
+    is_test = models.BooleanField(pgettext_lazy("a run", "Test"), default=False)
     status = models.CharField(_("Status"), max_length=10, choices=RunState, default=RunState.QUEUED)
     error_code = models.CharField(_("Error code"), max_length=100, blank=True)
     error = models.CharField(_("Error"), max_length=500, blank=True)
@@ -195,6 +202,11 @@ class SubflowRun(SysIdModel):
         """Outputs by name; empty if there are none, or once they have been deleted."""
         return json.loads(value_or_blank(self, "sealed_outputs") or "{}")  # type: ignore[no-any-return]
 
+    def raise_for_status(self) -> None:
+        """Raise `RunFailed` if the run failed or was cancelled. Does nothing while it is queued or running."""
+        if self.status in (RunState.FAILED, RunState.CANCELLED):
+            raise RunFailed(self)
+
     def claim(self, *, ends_by: datetime) -> bool:
         """Begin the run, if no other process has. A run is never repeated: True for exactly one caller."""
         now = timezone.now()
@@ -214,12 +226,33 @@ class SubflowRun(SysIdModel):
         sealed_values = {field.attname: field.pre_save(self, False) for field in sealed_columns()}
         rows = SubflowRun.objects.filter(pk=self.pk, status__in=OPEN)
         details["error"] = str(details.get("error", ""))[:500]
-        updated = rows.update(status=status, finished_at=now, **sealed_values, **details)
-        try:
-            self.refresh_from_db()
-        except SubflowRun.DoesNotExist:
-            self.__dict__.update(status=status, finished_at=now, **details)
-        return bool(updated)
+        is_first = bool(rows.update(status=status, finished_at=now, **sealed_values, **details))
+        if is_first:
+            self.__dict__.update(sealed_values)
+        else:
+            with suppress(SubflowRun.DoesNotExist):
+                self.refresh_from_db()
+                return False
+        self.__dict__.update(status=status, finished_at=now, **details)
+        return is_first
+
+
+class RunFailed(Exception):
+    """A run failed or was cancelled. Its attributes are those of the run, and the step that failed, if one did."""
+
+    def __init__(self, run: SubflowRun) -> None:
+        failed_step = run.steps.filter(status=RunState.FAILED).last()
+        self.run = run
+        self.step = f"{failed_step.action}.{failed_step.step}" if failed_step else ""
+        self.status, self.http_status = run.status, run.http_status
+        self.code, self.sentence, self.initiator_url = run.error_code, run.error, run.initiator_url
+        super().__init__(self._message())
+
+    def _message(self) -> str:
+        names = {"name": self.run.name, "step": self.step, "why": self.sentence or self.code}
+        heading = _("Subflow “%(name)s”, step “%(step)s”") if self.step else _("Subflow “%(name)s”")
+        status = f" (HTTP {self.http_status})" if self.http_status else ""
+        return f"{heading % names}{status}: {names['why']}"
 
 
 def sealed_columns() -> list[EncryptedField]:

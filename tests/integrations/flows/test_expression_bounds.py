@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[3]
 DOUBLED = "|".join(["[@, @]"] * 60)  # names one value 2^60 times, in little room
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the bounds of a process are read in /proc")
 def test_no_expression_takes_more_room_or_work_than_its_budget() -> None:
     """In a process of its own, which the system ends if it does."""
@@ -45,6 +46,7 @@ def spent(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
     return lambda: characters_taken[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "data"),
     [

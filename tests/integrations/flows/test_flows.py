@@ -10,7 +10,18 @@ from django.test import Client
 
 from accounts.models import User
 from integrations import flows
-from integrations.models import Action, Alias, HttpConnection, IntegrationType, StepRun, Subflow, SubflowRun, Token
+from integrations.models import (
+    Action,
+    Alias,
+    ApplicationRegistry,
+    HttpConnection,
+    IntegrationType,
+    RestStep,
+    StepRun,
+    Subflow,
+    SubflowRun,
+    Token,
+)
 from integrations.models.addresses import initiator_url
 from tests import cast, walks
 from tests.integrations.flowing import BEARER, INCIDENTS, open_incidents, step, subflow_of
@@ -49,6 +60,7 @@ def test_it_runs_as_the_person_and_gives_its_outputs(subflow: Subflow, amira: Us
     assert Token.objects.get().last_used_by == "Subflow my_open_incidents"
 
 
+@pytest.mark.slow
 def test_each_of_two_people_is_answered_with_their_own_token(
     subflow: Subflow, northwind: Alias, amira: User, bob: User, server: HostileServer
 ) -> None:
@@ -98,6 +110,7 @@ def test_a_system_credential_is_called_with_the_systems_token(run_as: str, serve
     assert server.calls[0].headers["authorization"] == "Bearer " + "CANARY-of-system"
 
 
+@pytest.mark.slow
 def test_the_second_action_can_use_what_the_first_gave(
     subflow: Subflow, northwind: Alias, amira: User, server: HostileServer
 ) -> None:
@@ -134,6 +147,18 @@ def test_a_missing_scope_is_said_before_anything_is_called(
     Token.objects.update(scopes=["incidents:write", "read"])
     server.on("POST /api/incidents").answer(status=201)
     assert run(amira).status == "succeeded"
+
+
+def test_a_scope_that_is_granted_by_another_name_is_not_lacking(
+    server: HostileServer, amira: User, northwind: Alias
+) -> None:
+    names = {"aliases": {"email": "https://x.example/email"}, "implies": {"repo": ["public_repo"]}}
+    ApplicationRegistry.objects.update(provider_profile={"scopes": names})
+    cast.signed_in(amira, northwind, scopes=["https://x.example/email", "repo"])
+    server.on(INCIDENTS).always(json={"result": []})
+    subflow_of(open_incidents(northwind))
+    RestStep.objects.update(scopes="email public_repo")
+    assert flows.run_subflow("my_open_incidents", user=amira).status == "succeeded"
 
 
 @pytest.mark.parametrize("why", ["unknown", "inactive", "group", "role", "deactivated", "strange"])
@@ -229,6 +254,7 @@ def test_a_bug_leaves_a_run_that_says_so(subflow: Subflow, amira: User, monkeypa
     assert SubflowRun.objects.get().error_code == "internal_error"
 
 
+@pytest.mark.slow
 def test_an_integration_that_is_off_or_not_theirs_is_not_called(
     subflow: Subflow, northwind: Alias, amira: User, server: HostileServer
 ) -> None:
@@ -247,13 +273,14 @@ def test_what_a_person_would_lose_is_known(subflow: Subflow, northwind: Alias, a
     assert flows.subflows_using(amira, northwind) == []
 
 
+@pytest.mark.slow
 def test_the_question_before_a_revoke_names_what_stops(
     subflow: Subflow, northwind: Alias, as_amira: Client, amira: User
 ) -> None:
     page = as_amira.get(f"/integrations/{northwind.hex}/revoke/").content.decode()
-    assert "Stops at once: <strong><bdi>My open incidents</bdi></strong>, for you only." in page
+    assert "Stops at once, for you only: <strong>My open incidents</strong>." in page
     details = as_amira.get(f"/integrations/{northwind.hex}/").content.decode()
-    assert "<dt>Used by</dt><dd><bdi>My open incidents</bdi></dd>" in details
+    assert "<dt>Used by</dt><dd>My open incidents</dd>" in details
 
 
 def test_outputs_are_what_json_can_say(subflow: Subflow, amira: User, server: HostileServer) -> None:
