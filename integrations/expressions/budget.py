@@ -15,11 +15,15 @@ from typing import Any
 from django.utils.translation import gettext as _
 from jinja2 import Undefined
 
+from foundation.exceptions import Explained
+
 LARGEST = 1024 * 1024  # characters of one text, one body, or all outputs together
 
 
-class BadExpression(ValueError):
+class BadExpression(Explained, ValueError):
     """The expression cannot be parsed or evaluated. The message never contains a value."""
+
+    message = "The expression can't be evaluated."
 
 
 def too_large() -> BadExpression:

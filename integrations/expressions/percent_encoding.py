@@ -3,6 +3,8 @@
 import re
 from urllib.parse import unquote_to_bytes
 
+from foundation.exceptions import Explained
+
 MICROSOFT_ENCODED = re.compile(rb"%[uU]([0-9a-fA-F]{4})")
 # Overlong UTF-8 forms of ASCII (RFC 3629 §3).
 OVERLONG = re.compile(rb"(?:[\xc0\xc1]|\xe0[\x80\x81]|\xf0\x80[\x80\x81])[\x80-\xbf]")
@@ -10,8 +12,10 @@ DEEPEST = 16  # levels of encoding; thousands of them would take minutes to deco
 LONGEST_PATH = 64 * 1024  # characters, encoded; most servers accept at most 8 KiB
 
 
-class TooManyEncodings(ValueError):
+class TooManyEncodings(Explained, ValueError):
     """More levels of percent-encoding than `deepest`."""
+
+    message = "The text is percent-encoded too many times."
 
 
 def unquote_fully(path: str, *, deepest: int = DEEPEST) -> str:

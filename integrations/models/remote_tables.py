@@ -53,10 +53,7 @@ class RemoteTableQuerySet(models.QuerySet["RemoteTable"]):
 
         Includes tables whose alias is turned off, so that people can be told why a table is empty.
         """
-        members_only = RemoteTable.groups.through.objects.filter(remotetable=models.OuterRef("pk"))
-        group_ids = User.groups.through.objects.filter(user=user.pk).values("group_id")
-        allowed = ~models.Exists(members_only) | models.Exists(members_only.filter(group_id__in=group_ids))
-        return self.readable_by(user).filter(allowed, active=True)
+        return self.readable_by(user).filter(admission.in_a_group_of(RemoteTable, user.pk), active=True)
 
     def readable_by(self, user: User | AnonymousUser) -> Self:
         """Tables that are read only through aliases that this person may use. None without the role."""
@@ -83,7 +80,9 @@ class RemoteTable(SysIdModel):
         validators=[RegexValidator(r"^[A-Za-z0-9_-]+\Z", _("Letters, digits, underscores and hyphens only."))],
         help_text=_("Part of the table’s address."),
     )
-    label = models.CharField(_("Label"), max_length=100, blank=True, help_text=_("What people read above the table."))
+    label = models.CharField(
+        _("Label"), max_length=100, blank=True, help_text=_("The title that people read above the table.")
+    )
     alias = models.ForeignKey(
         Alias,
         models.PROTECT,
@@ -91,7 +90,7 @@ class RemoteTable(SysIdModel):
         blank=True,
         related_name="remote_tables",
         verbose_name=_("Alias"),
-        help_text=_("Where the rows are read, with the token of whoever looks at the table."),
+        help_text=_("The integration from which the rows are read, with the token of the person who opens the table."),
     )
     action = models.ForeignKey(
         Action,
@@ -100,7 +99,7 @@ class RemoteTable(SysIdModel):
         blank=True,
         related_name="remote_tables",
         verbose_name=_("Action"),
-        help_text=_("Instead of an alias. It runs each time somebody looks, as that person."),
+        help_text=_("Instead of an alias. It runs each time a person opens the table, as that person."),
     )
     inputs = models.JSONField(
         _("Inputs of the action"), default=dict, blank=True, help_text=_('For example {"limit": 500}.')
@@ -112,7 +111,7 @@ class RemoteTable(SysIdModel):
         _("Query"),
         max_length=1000,
         blank=True,
-        help_text=_("For example active=true&limit=500. The same for everybody."),
+        help_text=_("For example active=true&limit=500. It is the same for everybody."),
     )
     rows_path = models.CharField(
         _("JMESPath to the rows"),
@@ -128,13 +127,18 @@ class RemoteTable(SysIdModel):
         _("Cache seconds"),
         default=0,
         validators=[MaxValueValidator(LONGEST_CACHE)],
-        help_text=_("0 to 3600. So long a person’s rows are kept, sealed, for that person and that token. 0: never."),
+        help_text=_(
+            "How long a person’s rows are cached, encrypted, for that person and that token: 0 (never) to 3600."
+        ),
     )
     row_limit = models.PositiveIntegerField(
         _("Row limit"), default=1000, validators=[MinValueValidator(1), MaxValueValidator(MOST_ROWS)]
     )
     groups = models.ManyToManyField(
-        Group, blank=True, verbose_name=_("Groups that may see it"), help_text=_("Empty: everybody with the role.")
+        Group,
+        blank=True,
+        verbose_name=_("Groups that may see it"),
+        help_text=_("Leave it empty for everybody who has the role."),
     )
     active = models.BooleanField(_("Active"), default=True)
 
@@ -208,7 +212,7 @@ class RemoteTableColumn(models.Model):
         max_length=80,
         blank=True,
         validators=[RegexValidator(r"^\w+\Z", _("Letters, digits and underscores only."))],
-        help_text=_("For programs and in addresses. Empty: made from the label."),
+        help_text=_("Used by programs and in addresses. Leave it empty to derive it from the label."),
     )
     path = models.CharField(
         _("Path"), max_length=LONGEST_PATH, validators=[validate_jmespath], help_text=_("JMESPath within a row.")

@@ -10,14 +10,10 @@ from typing import Any
 from django.views.decorators.debug import sensitive_variables
 from requests import Response
 
-from accounts.models import User
+from foundation.oauth_client.default_paging import NO_ROWS_THERE
 from foundation.oauth_client.errors import OAuthError, Unreachable
 from foundation.oauth_client.provider_profile import ProviderProfile
-from integrations import calls
-from integrations.models.registry import HttpConnection
-from integrations.models.remote_tables import RemoteTable
-from integrations.remote_tables.bodies import NO_CONTENT, parse_body
-from integrations.remote_tables.errors import TableMisconfigured
+from integrations.remote_tables.bodies import NO_CONTENT
 from integrations.remote_tables.next_page import find_continuation
 from integrations.remote_tables.page_requests import Continuation, PageRead, PageRequest
 
@@ -26,8 +22,10 @@ SHORTEST = 0.5  # seconds that another page is worth
 MOST_PAGES = 200
 LARGEST = 20 * 1024 * 1024  # bytes of all pages
 REFUSES_A_SIZE = frozenset({400, 414, 422})
+# Calls within so many seconds; returns the response, and the request if that is known only then.
+ReadPage = Callable[[PageRequest, float], tuple[Response, PageRequest]]
 FindRows = Callable[[Any, Response], list[Any]]  # in a document; raises if it has none
-CountRows = Callable[[Any, list[Any]], int]
+FindElements = Callable[[Any, list[Any]], list[Any]]  # of the list, of which the rows may be a selection
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -40,12 +38,17 @@ class RowsRead:
 
 @dataclass(kw_only=True, repr=False)
 class ListReader:
-    table: RemoteTable
-    user: User
-    connection: HttpConnection
+    """`first`: the request for the first page. `rows_path`: the path to the list in the document of a page."""
+
+    row_limit: int
+    rows_path: str
+    first: PageRequest
     profile: ProviderProfile
+    read_page: ReadPage
+    parse: Callable[[Response], Any]
     find_rows: FindRows
-    count_rows: CountRows
+    find_elements: FindElements
+    sets_size: bool = True  # of the first page, as the profile names it
     ends_at: float = field(default_factory=lambda: monotonic() + DEADLINE)
     rows: list[Any] = field(default_factory=list)
     pages: list[PageRead] = field(default_factory=list)
@@ -58,12 +61,12 @@ class ListReader:
     def read(self) -> RowsRead:
         self.read_first()
         while True:
-            if len(self.rows) > self.table.row_limit:
+            if len(self.rows) > self.row_limit:
                 return self.end("limit")
             following = find_continuation(self.profile, self.pages[0], self.pages[-1])
             if not following.requests:
                 return self.end("elsewhere" if following.leads_elsewhere else "unsaid" if following.is_certain else "")
-            if following.is_certain and len(self.rows) == self.table.row_limit:
+            if following.is_certain and len(self.rows) == self.row_limit:
                 return self.end("limit")
             if self.ends_at - monotonic() < SHORTEST or len(self.requested) >= MOST_PAGES or self.size > LARGEST:
                 return self.end("stopped")
@@ -75,25 +78,24 @@ class ListReader:
                 return self.end("unsaid" if following.is_certain else "")
 
     def end(self, why_cut: str) -> RowsRead:
-        return RowsRead(rows=self.rows[: self.table.row_limit], why_cut=why_cut)
+        return RowsRead(rows=self.rows[: self.row_limit], why_cut=why_cut)
 
     def read_first(self) -> None:
-        """Read the table's own path, in pages of the size that the profile names, unless that is refused."""
-        own, sized = self.first_requests()
-        response = self.send(sized)
+        """Read the first page, of the size that the profile names, unless that is refused."""
+        own, sized = self.first, self.sized_request()
+        response, request = self.send(sized)
         if sized != own and response.status_code in REFUSES_A_SIZE:
-            sized, response = own, self.send(own)
-        self.add_page(sized, response)
+            response, request = self.send(own)
+        self.add_page(request, response)
 
-    def first_requests(self) -> tuple[PageRequest, PageRequest]:
-        """The request as the table has it, and with the size of a page."""
-        own = PageRequest(path=self.table.path, parameters=self.table.parameters)
-        paging = self.profile.paging
-        name = paging.size_parameter if paging and paging.size else ""
-        if not paging or not name or name in own.parameters or f"{name}=" in self.table.path:
-            return own, own
-        size = min(paging.size, self.table.row_limit)
-        return own, PageRequest(path=own.path, parameters={**own.parameters, name: [str(size)]})
+    def sized_request(self) -> PageRequest:
+        """The first request with the size of a page, unless it names one."""
+        own, paging = self.first, self.profile.paging
+        name = paging.size_parameter if paging and paging.size and self.sets_size else ""
+        if not paging or not name or name in own.parameters or f"{name}=" in own.path:
+            return own
+        size = min(paging.size, self.row_limit)
+        return PageRequest(path=own.path, parameters={**own.parameters, name: [str(size)]})
 
     def read_next(self, following: Continuation) -> bool:
         """Read the next page. False if each request was made before, fails, or brings rows that were there already."""
@@ -101,7 +103,8 @@ class ListReader:
             if request.key in self.requested:
                 continue
             try:
-                if self.add_page(request, self.send(request)):
+                response, _request = self.send(request)
+                if self.add_page(request, response):
                     self.guess = request.guess
                     return True
             except Unreachable:
@@ -113,45 +116,37 @@ class ListReader:
     @sensitive_variables()
     def add_page(self, request: PageRequest, response: Response) -> bool:
         """Add the rows of a page; False if another page had the same."""
-        document = parse_body(response, self.profile)
+        document = self.parse(response)
         self.size += len(response.content)
         rows = [] if document is NO_CONTENT else self.find_rows(document, response)
         digest = hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).digest()
         if rows and digest in self.digests:
             return False
         self.digests.add(digest)
-        counted = self.count_rows(document, rows)
+        elements = self.find_elements(document, rows)
         page = PageRead(
             request=request,
             url=response.url or "",
             headers=response.headers,
             links=next_links(response),
             document=document,
-            rows_path=self.table.rows_path,
-            counted=counted,
+            rows_path=self.rows_path,
+            counted=len(elements),
+            last=elements[-1] if elements else None,
             counted_before=self.pages[-1].counted_so_far if self.pages else 0,
         )
         self.pages = [*self.pages[:1], page] if self.pages else [page]
         self.rows += rows
         return True
 
-    def send(self, request: PageRequest) -> Response:
-        self.requested.add(request.key)
-        try:
-            return calls.send(
-                self.user,
-                self.connection,
-                "GET",
-                request.path,
-                params=request.parameters,
-                headers={"Accept": "application/json, text/csv;q=0.5"},
-                timeout=self.ends_at - monotonic(),
-                used_by=self.table.title,
-            )
-        except calls.BadPath as error:
-            raise TableMisconfigured("bad_path", str(error)) from None
+    def send(self, request: PageRequest) -> tuple[Response, PageRequest]:
+        response, sent = self.read_page(request, self.ends_at - monotonic())
+        self.requested |= {request.key, sent.key}
+        return response, sent
 
 
 def next_links(response: Response) -> tuple[str, ...]:
     """Addresses of the next page in the header Link (RFC 8288)."""
-    return tuple(link["url"] for relation, link in response.links.items() if "next" in relation.lower().split())
+    following = [link for relation, link in response.links.items() if "next" in relation.lower().split()]
+    is_empty = [any(link.get(name) == value for name, value in NO_ROWS_THERE.items()) for link in following]
+    return tuple(link["url"] for link, leads_nowhere in zip(following, is_empty, strict=True) if not leads_nowhere)

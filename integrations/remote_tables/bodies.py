@@ -15,24 +15,32 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 from requests import Response
 
-from foundation.oauth_client import default_rules, error_answers, error_reasons
+from foundation.oauth_client import announced_waits, default_rules, error_answers, error_reasons, response_bodies
 from foundation.oauth_client.errors import Misconfigured, Unreachable
 from foundation.oauth_client.provider_profile import ProviderProfile
 from integrations import calls
-from integrations.calls import rate_limits
 from integrations.connections.renewal import NoUsableToken
 from integrations.models.remote_tables import MOST_ROWS
 from integrations.remote_tables.errors import NotAllowed, NotRead, ProviderError, TableMisconfigured
 
 LIMITED = "http_429"  # of any rate-limited answer, whatever its status
 MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,60}/[a-z0-9][a-z0-9!#$&^_.+-]{0,60}")
-CSV_DELIMITERS = {
-    "text/csv": ",;\t",
-    "application/csv": ",;\t",
-    "text/comma-separated-values": ",;\t",
+CSV_DELIMITERS = ",;\t|"
+CSV_TYPES = {
+    **dict.fromkeys(("text/csv", "application/csv", "text/x-csv", "application/x-csv"), CSV_DELIMITERS),
+    "text/comma-separated-values": CSV_DELIMITERS,
     "text/tab-separated-values": "\t",
 }
-CHARSETS = {"utf-16": "utf-16", "iso-8859-1": "cp1252", "latin1": "cp1252", "windows-1252": "cp1252"}
+# A file of that name is CSV, although servers call it text, octets or Excel's.
+CSV_FILE = re.compile(r"filename\*?=[^;]*\.(csv|tsv)\"?\s*(;|$)", re.IGNORECASE)
+LINES_OF_JSON = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl", "application/jsonlines"})
+BYTE_ORDER_MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+CHARSETS = {
+    "utf-16": "utf-16",
+    "utf-16le": "utf-16-le",
+    "utf-16be": "utf-16-be",
+    **dict.fromkeys(("iso-8859-1", "latin1", "windows-1252"), "cp1252"),
+}
 FOR_THE_ADMINISTRATOR = frozenset({"registration_wrong", "plan_ended"})
 ERROR_MEMBERS = (
     "error", "errors", "fault", "Error", "Fault", "error_code", "errorCode", "errcode", "error_message", "errorMessage",
@@ -56,10 +64,12 @@ def parse_body(response: Response, profile: ProviderProfile) -> Any:
     raise_refusal(response, profile)
     if response.status_code == 204 or not response.content.strip():
         return NO_CONTENT
-    if delimiters := CSV_DELIMITERS.get(media_type_of(response)):
+    if delimiters := csv_delimiters(response):
         return list(islice(parse_csv(response, delimiters), MOST_ROWS + 1))
     try:
-        document = json.loads(response.content)
+        if media_type_of(response) in LINES_OF_JSON:
+            return [json.loads(line) for line in islice(response.content.splitlines(), MOST_ROWS + 1) if line.strip()]
+        document = response_bodies.parse_json(response.content, response.headers.get("Content-Type", ""))
     except (ValueError, RecursionError):
         raise not_read(response) from None
     if isinstance(document, dict) and document.get("ok") is False:
@@ -70,14 +80,14 @@ def parse_body(response: Response, profile: ProviderProfile) -> Any:
 def raise_refusal(response: Response, profile: ProviderProfile) -> None:
     """Raise what the answer says of the token, the person or the limits; also if its status is 200."""
     status, reason = response.status_code, calls.reason_of(response)
-    wait = rate_limits.announced_wait(response.headers)
+    wait = announced_waits.announced_wait(response.headers)
     raise_reason(reason, wait)
     if status == 401:
         raise NoUsableToken("http_401")
-    if rate_limits.is_limited(status, response.headers):
+    if announced_waits.is_limited(status, response.headers):
         raise Unreachable(LIMITED, retry_after=wait)
     if reason in FOR_THE_ADMINISTRATOR:
-        raise provider_error(response, error_answers.body_of(response), profile)
+        raise provider_error(response, response_bodies.body_of(response), profile)
     if status == 403:
         raise NotAllowed("http_403")
     if not 200 <= status < 300:
@@ -114,7 +124,7 @@ def says_error(document: object) -> bool:
 
 
 def provider_error(response: Response, document: object, profile: ProviderProfile) -> ProviderError:
-    words = default_rules.text_in(document, profile)
+    words = default_rules.text_in(document, profile, response.headers)
     return ProviderError(error_reasons.reason_in(words, response))
 
 
@@ -128,11 +138,19 @@ def not_read(response: Response) -> NotRead:
     return NotRead("" if media_type.endswith("json") else media_type)
 
 
+def csv_delimiters(response: Response) -> str:
+    """The letters that may separate the values of a CSV; "" if the answer is none."""
+    if delimiters := CSV_TYPES.get(media_type_of(response), ""):
+        return delimiters
+    is_file = CSV_FILE.search(response.headers.get("Content-Disposition", ""))
+    return CSV_DELIMITERS if is_file and not response.content.lstrip().startswith((b"{", b"[", b"<", b"PK")) else ""
+
+
 def parse_csv(response: Response, delimiters: str) -> Iterator[CsvRow]:
-    """The rows of a CSV (RFC 4180). Its delimiter is the one that makes the most of the header line."""
-    charset = re.search(r"charset=\"?([\w-]+)", response.headers.get("Content-Type", ""), re.IGNORECASE)
-    encoding = CHARSETS.get(charset[1].lower() if charset else "", "utf-8-sig")
-    text = response.content.decode(encoding, "replace").lstrip()
+    """The rows of a CSV (RFC 4180). Its delimiter is what “sep=” says, or what makes the most of the header line."""
+    text = csv_text(response)
+    if named := re.match(r"sep=(.)\r?\n", text, re.IGNORECASE):
+        text, delimiters = text[named.end() :], named[1]
     try:
         delimiter = max(delimiters, key=lambda each: len(next(csv_reader(text, each), [])))
         lines = csv_reader(text, delimiter)
@@ -141,6 +159,19 @@ def parse_csv(response: Response, delimiters: str) -> Iterator[CsvRow]:
             yield CsvRow(zip(names, values, strict=False))
     except csv.Error:
         raise not_read(response) from None
+
+
+def csv_text(response: Response) -> str:
+    """The text, in the charset that it begins with or names; without one in UTF-8, or else as Windows writes it."""
+    content = response.content
+    charset = re.search(r"charset=\"?([\w-]+)", response.headers.get("Content-Type", ""), re.IGNORECASE)
+    named = CHARSETS.get(charset[1].lower() if charset else "")
+    if encoding := BYTE_ORDER_MARKS.get(content[:2]) or named:
+        return content.decode(encoding, "replace").lstrip("\ufeff \r\n")
+    try:
+        return content.decode("utf-8-sig").lstrip()
+    except UnicodeDecodeError:
+        return content.decode("cp1252", "replace").lstrip()
 
 
 def csv_reader(text: str, delimiter: str) -> Iterator[list[str]]:

@@ -8,10 +8,10 @@ from datetime import UTC, date, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from foundation.reader_time import date_and_time_words
 from integrations.models.remote_tables import ColumnType
 from integrations.remote_tables.moments import parse_day, parse_moment
 
@@ -119,11 +119,9 @@ def date_time_cell(raw: Any) -> Cell | None:
     if moment is None:
         return None
     try:
-        local = timezone.localtime(moment)
+        text = date_and_time_words(moment)
     except OverflowError:  # on the first or last day of the calendar
         return None
-    # Translators: a date and a time in Django's date format letters ("14 Feb 2027, 17:42")
-    text = date_format(local, _("j M Y, H:i"))
     return Cell(type=ColumnType.DATE_TIME, value=moment.isoformat(), text=text, at=moment)
 
 

@@ -2,6 +2,7 @@
 
 from django.utils.translation import gettext as _
 
+from foundation.exceptions import Explained
 from foundation.oauth_client.errors import Misconfigured, Refused, Unusable
 
 
@@ -9,8 +10,10 @@ class TableMisconfigured(Misconfigured):
     """Only an administrator can fix this; `description` is for them. Holds names of members, never a value."""
 
 
-class TurnedOff(Exception):
+class TurnedOff(Explained):
     """The alias, its credential or its registry is not active."""
+
+    message = "The alias, its credential or its registry is turned off."
 
 
 class NotAllowed(Refused):

@@ -1,5 +1,6 @@
 """Where a table is read: by the table's aliases or its action; and the outputs of the action, run as one person."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from time import monotonic
@@ -7,12 +8,17 @@ from typing import Any
 from uuid import UUID
 
 from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_variables
+from requests import Response
 
 from accounts.models import User
+from foundation.oauth_client import response_bodies
 from foundation.oauth_client.errors import Fault, OAuthError, Unreachable, Unusable
+from foundation.oauth_client.provider_profile import STANDARD, ProviderProfile
 from integrations.connections.renewal import NoUsableToken
+from integrations.expressions import BadExpression
 from integrations.flows import actions
-from integrations.flows.actions import ActionResult, BadInputs, Failure
+from integrations.flows.actions import BadInputs, Failure
 from integrations.models import admission
 from integrations.models.card import Integration, build_integrations
 from integrations.models.failures import fault_in_run
@@ -23,10 +29,13 @@ from integrations.models.tokens import Token, consent
 from integrations.remote_tables.all_pages import DEADLINE
 from integrations.remote_tables.bodies import LIMITED, NO_CONTENT, raise_reason
 from integrations.remote_tables.errors import NotAllowed, TableMisconfigured, TurnedOff
+from integrations.remote_tables.page_requests import PageRequest
 
 READS = frozenset(
     {"GET", "HEAD", "OPTIONS", "POST"}
 )  # reading a table must not change anything; some APIs search by POST
+A_NAME = re.compile(r"[A-Za-z_]\w*")
+A_PLAIN_PATH = re.compile(rf"{A_NAME.pattern}(\.{A_NAME.pattern})*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +86,7 @@ class Source:
 def tables_using(user: User, alias: Alias) -> list[str]:
     """Name the tables of this person that stop working without their token for the alias."""
     tables = RemoteTable.objects.available_to(user).reading_through(alias)
-    return sorted(_("the table %(table)s") % {"table": table.title} for table in tables)
+    return sorted(_("Table: %(table)s") % {"table": table.title} for table in tables)
 
 
 def source_of(table: RemoteTable, user: User) -> Source:
@@ -99,25 +108,73 @@ def build_source(integrations: dict[UUID, Integration], alias_ids: list[UUID]) -
     return Source(integrations=present, is_whole=len(present) == len(alias_ids))
 
 
-def run_reading_action(table: RemoteTable, action: Action, user: User) -> Any:
-    """Return the outputs of the action by name; `NO_CONTENT` if its last step was answered without content."""
-    if writing_steps := [step.name for step in action.steps.all() if step.method not in READS]:
-        message = _("The step “%(step)s” of the action changes something. Reading a table must not.")
-        raise TableMisconfigured("not_reading", message % {"step": writing_steps[0]})
-    try:
-        result = run_action(table, action, user)
-    except BadInputs as error:
-        raise TableMisconfigured("bad_inputs", _("Inputs of the action: %(why)s") % {"why": error}) from None
-    if result.failure:
-        raise error_in(result.failure)
-    for step in result.steps:
-        raise_reason(step.reason)
-    is_empty = result.steps and result.steps[-1].http_status == 204 and not any(result.outputs.values())
-    return NO_CONTENT if is_empty else result.outputs
+class ActionPages:
+    """The pages of a list that the last step of an action reads, as one person."""
 
+    def __init__(self, table: RemoteTable, action: Action, user: User) -> None:
+        self.table, self.steps = table, list(action.steps.all())
+        self.declared_outputs = action.outputs
+        if writing_steps := [step.name for step in self.steps if step.method not in READS]:
+            message = _("The step “%(step)s” of the action changes something. Reading a table must not.")
+            raise TableMisconfigured("not_reading", message % {"step": writing_steps[0]})
+        try:
+            self.run = actions.ActionRun(
+                action, user=user, inputs=table.inputs, used_by=table.title, ends_at=monotonic() + DEADLINE
+            )
+        except BadInputs as error:
+            raise TableMisconfigured("bad_inputs", _("Inputs of the action: %(why)s") % {"why": error}) from None
+        self.outputs: dict[str, Any] = {}
 
-def run_action(table: RemoteTable, action: Action, user: User) -> ActionResult:
-    return actions.run(action, user=user, inputs=table.inputs, used_by=table.title, ends_at=monotonic() + DEADLINE)
+    @property
+    def list_path(self) -> str | None:
+        """The path to the list in the body of the last step; None if the rows come from elsewhere, or by POST."""
+        rows_path = self.table.rows_path.strip()
+        first_name = A_NAME.match(rows_path)
+        name = first_name[0] if first_name else ""
+        to_output = next((row["path"].strip() for row in self.declared_outputs if row["name"] == name), "")
+        step = self.steps[-1] if self.steps else None
+        if step is None or step.method != "GET" or not A_PLAIN_PATH.fullmatch(to_output):
+            return None
+        body = f"steps.{step.name}.body"
+        if to_output != body and not to_output.startswith(f"{body}."):
+            return None
+        return f"{to_output.removeprefix(body)}{rows_path.removeprefix(name)}".removeprefix(".")
+
+    def profile_in(self, source: Source) -> ProviderProfile:
+        """The profile of the provider that the last step calls."""
+        alias_id = self.steps[-1].alias_id if self.steps else None
+        registries = (each.registry for each in source.integrations if each.alias.pk == alias_id)
+        return next((registry.readable_profile for registry in registries), STANDARD)
+
+    @sensitive_variables()
+    def read_page(self, request: PageRequest, _seconds: float) -> tuple[Response, PageRequest]:
+        """Run the action or, for another page, its last step. Returns its response, and what was called."""
+        if self.run.last_step is None:
+            result = self.run.run()
+        else:
+            result = self.run.repeat_last_step(actions.Target(path=request.path, parameters=request.parameters))
+        if result.failure:
+            raise error_in(result.failure)
+        for step in result.steps:
+            raise_reason(step.reason)
+        self.outputs = result.outputs
+        if self.run.response is None:
+            raise TableMisconfigured("not_reading", _("The action has no steps."))
+        return self.run.response, request if request.path or request.parameters else self.first_request()
+
+    def first_request(self) -> PageRequest:
+        try:
+            target = self.run.last_target()
+        except BadExpression:  # it takes longer than before, so the time is up
+            target = None
+        return PageRequest(path=target.path, parameters=target.parameters) if target else PageRequest(path="")
+
+    @sensitive_variables()
+    def parse(self, response: Response) -> Any:
+        """The JSON of the last answer, for its pages; `NO_CONTENT` if there is neither content nor an output."""
+        if response.status_code == 204 and not any(self.outputs.values()):
+            return NO_CONTENT
+        return response_bodies.json_body(response)
 
 
 def error_in(failure: Failure) -> NoUsableToken | OAuthError:

@@ -19,8 +19,10 @@ from integrations.remote_tables.page_requests import END, Continuation, PageRead
 
 LONGEST_CURSOR = 4000  # characters
 LOOKS_LIKE_AN_ADDRESS = re.compile(r"https?://|/|\?", re.IGNORECASE)
+CONTENT_RANGE = re.compile(r"(?:[\w-]+ ?[ =])?[0-9]{1,12}-[0-9]{1,12}/([0-9]{1,12})")  # items 0-49/1200
 KEPT_IN_PATHS = "!#$%&'()*+,/:;=?@[]~"  # as requests quotes URLs
-A_PLAIN_PATH = re.compile(r"[\w-]+|\"[^\"\\]+\"")
+A_RELATIVE_ADDRESS = re.compile(r"[\w./~%()'-]{1,2000}\?\S*=", re.IGNORECASE)
+A_STEP = re.compile(r"\.?([\w-]+|\"[^\"\\]+\")|\[(\d{1,5})\]")
 
 
 @sensitive_variables()
@@ -37,7 +39,7 @@ def find_continuation(profile: ProviderProfile, first: PageRead, page: PageRead)
     if not profile.default_rules:
         return Continuation(is_certain=bool(own_sign))
     places = list(find_containers(page))
-    sign = common_sign(places)
+    sign = common_sign(places, page)
     if sign is False:
         return END
     says_more = bool(own_sign) or sign is True or has_larger_total(places, first, page)
@@ -46,7 +48,8 @@ def find_continuation(profile: ProviderProfile, first: PageRead, page: PageRead)
     requests = (*by_cursor(places, page, says_more=bool(own_sign or sign)), *by_position(places, page, says_more))
     if requests:
         return Continuation(requests=requests, is_certain=True)
-    return Continuation(is_certain=says_more or (paging is None and is_full(page)))
+    may_be_cut = paging is None and is_full(page) and not counts_all(places, first, page)
+    return Continuation(is_certain=says_more or may_be_cut)
 
 
 def says_more(document: Any, rows_path: str, counted: int) -> bool:
@@ -72,19 +75,30 @@ def continue_by_profile(
 ) -> Continuation | None:
     if paging.style == "link":
         return continue_at(page.links, first, page)
-    values = [value for pointer in texts(paging.next) if (value := json_pointers.resolve(page.document, pointer))]
+    in_header = page.headers.get(paging.next_header) if paging.next_header else None
+    if in_header is not None and not in_header.strip():
+        return END  # the header is there on the last page, too
+    source = page.last if paging.style == "last_row" else page.document
+    pointed_at = (json_pointers.resolve(source, pointer) for pointer in texts(paging.next))
+    values = [value for value in (in_header, *pointed_at) if value]
     if paging.style == "next_url":
         return continue_at([value for value in values if isinstance(value, str)], first, page)
-    if paging.style == "cursor":
+    if paging.style in {"cursor", "last_row"}:
         cursors = [text for value in values if (text := cursor_text(value))]
         requests = tuple(with_parameter(page, paging.parameter, text) for text in cursors[:1] if paging.parameter)
-        return Continuation(requests=requests, is_certain=True) if cursors else None
+        is_certain = paging.style == "cursor" or bool(says_more)
+        return Continuation(requests=requests, is_certain=is_certain) if cursors else None
     if not page.counted or not paging.parameter:
         return None
     here = page.request.number((paging.parameter,))
-    position = here[1] if here else paging.first
+    position = here[1] if here else paging.start
+    pages = page.header_number((paging.pages_header,)) if paging.pages_header else None
+    if pages is not None and position - paging.start + 1 >= pages:
+        return END
     step = page.counted if paging.style == "offset" else 1
     request = with_parameter(page, paging.parameter, str(position + step))
+    if pages is not None:
+        return Continuation(requests=(request,), is_certain=True)
     total = largest_total(list(find_containers(page)), page)
     if total is not None and says_more is None and skipped_rows(first) + page.counted_so_far >= total:
         return END
@@ -101,10 +115,11 @@ def sign_of(pointer: str, page: PageRead) -> bool | None:
 
 def find_containers(page: PageRead) -> Iterator[dict[str, Any]]:
     """Objects that may say how the list continues: the answer and those around its rows, with their wrappers."""
-    value, around = page.document, [page.document]
-    for step in A_PLAIN_PATH.findall(page.rows_path.partition("[")[0].partition("|")[0]):
-        value = json_pointers.member_of(value, step.strip('"'))
+    value, around, position = page.document, [page.document], 0
+    while step := A_STEP.match(page.rows_path, position):
+        value = json_pointers.member_of(value, step[2] or step[1].strip('"'))
         around.append(value)
+        position = step.end()
     for each in around:
         for wrapper in common.WRAPPERS:
             place = json_pointers.resolve(each, wrapper) if wrapper else each
@@ -117,6 +132,8 @@ def next_addresses(page: PageRead, places: list[dict[str, Any]]) -> list[str]:
     for place in places:
         for name in common.NEXT_ADDRESSES:
             value = place.get(name)
+            if isinstance(value, str) and name in common.ALWAYS_ADDRESSES and A_RELATIVE_ADDRESS.match(value):
+                value = urljoin(page.url, value)
             values += [value.get(each) for each in common.IN_AN_OBJECT] if isinstance(value, dict) else [value]
         for pointer, relation, address in common.LINK_LISTS:
             links = place.get(pointer.removeprefix("/"))
@@ -158,7 +175,7 @@ def cursor_text(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int) or not value:
         return ""
     text = str(value)
-    return text if len(text) <= LONGEST_CURSOR else ""
+    return text if len(text) <= LONGEST_CURSOR and text not in common.NO_CURSOR else ""
 
 
 def by_cursor(places: list[dict[str, Any]], page: PageRead, *, says_more: bool) -> Iterator[PageRequest]:
@@ -178,9 +195,8 @@ def by_cursor(places: list[dict[str, Any]], page: PageRead, *, says_more: bool) 
 
 def by_position(places: list[dict[str, Any]], page: PageRead, says_more: bool) -> Iterator[PageRequest]:
     """Requests for the page after this one, if the answer says its position, or the query has one already."""
-    for header in common.NEXT_PAGE_HEADERS:
-        if (text := page.headers.get(header, "").strip()).isdigit():
-            yield with_parameter(page, "page", text, is_guess=True)
+    if (next_page := page.header_number(common.NEXT_PAGE_HEADERS)) is not None:
+        yield with_parameter(page, "page", str(next_page), is_guess=True)
     if not says_more or not page.counted:
         return
     for names, step in ((common.OFFSETS_IN_QUERIES, page.counted), (common.PAGES_IN_QUERIES, 1)):
@@ -190,6 +206,8 @@ def by_position(places: list[dict[str, Any]], page: PageRead, says_more: bool) -
         for place in places:
             if (position := next_position(paging, place.get(str(paging.next)), page)) is not None:
                 yield with_parameter(page, paging.parameter, str(position), is_guess=True)
+    if page.header_number(common.TOTAL_PAGES_HEADERS) and not page.request.number(common.PAGES_IN_QUERIES):
+        yield with_parameter(page, "page", "2", is_guess=True)
 
 
 def next_position(paging: Paging, value: object, page: PageRead) -> int | None:
@@ -204,11 +222,18 @@ def next_position(paging: Paging, value: object, page: PageRead) -> int | None:
     return value if value - step in starts else None
 
 
-def common_sign(places: list[dict[str, Any]]) -> bool | None:
+def common_sign(places: list[dict[str, Any]], page: PageRead) -> bool | None:
     """Whether the answer says that there is more, or that there is no more; None if it says neither."""
-    signs = [place[name] for place in places for name in common.MORE if isinstance(place.get(name), bool)]
-    signs += [not place[name] for place in places for name in common.LAST if isinstance(place.get(name), bool)]
+    signs = [sign for place in places for name in common.MORE if (sign := read_truth(place.get(name))) is not None]
+    signs += [not sign for place in places for name in common.LAST if (sign := read_truth(place.get(name))) is not None]
+    signs += [True for place in places for name in common.MORE_IF_THERE if place.get(name)]
+    signs += [True for name in common.MORE_IF_THERE_HEADERS if page.headers.get(name)]
     return any(signs) if signs else None
+
+
+def read_truth(value: object) -> bool | None:
+    """The truth value, also as text; None if it is none."""
+    return value if isinstance(value, bool) else {"true": True, "false": False}.get(str(value).lower())
 
 
 def has_larger_total(places: list[dict[str, Any]], first: PageRead, page: PageRead) -> bool:
@@ -217,16 +242,27 @@ def has_larger_total(places: list[dict[str, Any]], first: PageRead, page: PageRe
     begins_later = first.request.number(common.PAGES_IN_QUERIES) or ("", 1)
     if total is not None and begins_later[1] <= 1 and total > skipped_rows(first) + page.counted_so_far:
         return True
-    return pages_are_left(places)
+    pages = page.header_number(common.TOTAL_PAGES_HEADERS)
+    here = page.request.number(common.PAGES_IN_QUERIES) or ("", 1)
+    return pages_are_left(places) or (pages is not None and pages > here[1])
 
 
 def largest_total(places: list[dict[str, Any]], page: PageRead) -> int | None:
     values: list[Any] = [place.get(name) for place in places for name in common.TOTALS]
     values += [each.get("value") for each in values if isinstance(each, dict)]  # Elasticsearch
-    headers = (page.headers.get(name, "").strip() for name in common.TOTAL_HEADERS)
-    values += [int(text) for text in headers if re.fullmatch(r"[0-9]{1,12}", text)]
+    values.append(page.header_number(common.TOTAL_HEADERS))
+    if in_range := CONTENT_RANGE.fullmatch(page.headers.get("Content-Range", "").strip()):
+        values.append(int(in_range[1]))
     values = [int(each) if isinstance(each, str) and re.fullmatch(r"[0-9]{1,12}", each) else each for each in values]
     return max((each for each in values if isinstance(each, int) and not isinstance(each, bool)), default=None)
+
+
+def counts_all(places: list[dict[str, Any]], first: PageRead, page: PageRead) -> bool:
+    """Whether the answer counts the rows of the whole list, and all were read. “count” may be that of the page."""
+    totals = [
+        place[name] for place in places for name in common.TOTALS if name != "count" and is_count(place.get(name))
+    ]
+    return bool(totals) and max(totals) <= skipped_rows(first) + page.counted_so_far
 
 
 def pages_are_left(places: list[dict[str, Any]]) -> bool:
@@ -235,7 +271,7 @@ def pages_are_left(places: list[dict[str, Any]]) -> bool:
         totals = [place[name] for name in common.TOTALS_OF_PAGES if is_count(place.get(name))]
         for paging in common.POSITIONS:
             number = place.get(str(paging.next))
-            if paging.style == "page" and totals and is_count(number) and number - paging.first + 1 < max(totals):
+            if paging.style == "page" and totals and is_count(number) and number - paging.start + 1 < max(totals):
                 return True
     return False
 
@@ -246,8 +282,8 @@ def is_count(value: object) -> TypeGuard[int]:
 
 def skipped_rows(first: PageRead) -> int:
     """How many rows the table's own query skips."""
-    offset = first.request.number(common.OFFSETS_IN_QUERIES)
-    return offset[1] if offset else 0
+    name, offset = first.request.number(common.OFFSETS_IN_QUERIES) or ("", 0)
+    return offset - 1 if name in common.COUNTED_FROM_ONE and offset else offset
 
 
 def is_full(page: PageRead) -> bool:

@@ -32,7 +32,7 @@ class PageRequest:
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class PageRead:
-    """One page that was read. `counted`: its elements, before any filter in the path to the rows."""
+    """One page that was read. `counted`: its elements, before any filter in the path to the rows; `last`: of them."""
 
     request: PageRequest
     url: str
@@ -42,10 +42,16 @@ class PageRead:
     rows_path: str
     counted: int
     counted_before: int = 0  # on the pages before
+    last: Any = None
 
     @property
     def counted_so_far(self) -> int:
         return self.counted_before + self.counted
+
+    def header_number(self, names: tuple[str, ...]) -> int | None:
+        """The first of the headers that is there and a number."""
+        values = (self.headers.get(name, "").strip() for name in names)
+        return next((int(text) for text in values if re.fullmatch(r"[0-9]{1,12}", text)), None)
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from integrations.models.remote_tables import RemoteTable, RemoteTableColumn
 from integrations.remote_tables.cells import Cell, make_cell
@@ -31,21 +32,29 @@ class Page:
 
 @dataclass(frozen=True, kw_only=True)
 class ArrangedRows:
-    """The rows that match a search, in order. `total` counts all rows, matching or not."""
+    """The rows that match a search, in order. `total` counts all rows, matching or not.
 
-    rows: list[Row]
+    Cells are made when they are asked for: a page costs no more than its own rows.
+    """
+
+    raw_rows: Sequence[Sequence[Any]]
+    kinds: Sequence[str]  # of the columns
     total: int
 
     @property
     def count(self) -> int:
-        return len(self.rows)
+        return len(self.raw_rows)
+
+    @property
+    def rows(self) -> list[Row]:
+        return [make_row(self.kinds, row) for row in self.raw_rows]
 
     def page(self, number: int, *, size: int) -> Page:
         """Return a page; the last one if there are fewer, because rows can disappear between two requests."""
         pages = max(1, -(-self.count // size))
         number = min(max(1, number), pages)
         start = (number - 1) * size
-        rows = self.rows[start : start + size]
+        rows = [make_row(self.kinds, row) for row in self.raw_rows[start : start + size]]
         first, last = (start + 1, start + len(rows)) if rows else (0, 0)
         return Page(rows=rows, number=number, pages=pages, count=self.count, first=first, last=last)
 
@@ -56,18 +65,24 @@ def arrange_rows(answer: Answer, table: RemoteTable, *, q: str = "", sort: str =
     `sort`: a column's name, with "-" before it for descending. An unknown name leaves the third party's order.
     """
     columns = list(table.columns.all())
-    rows = [[make_cell(column.type, raw) for column, raw in zip(columns, row, strict=True)] for row in answer.rows]
-    matching = [row for row in rows if matches_query(row, q)]
+    kinds, words = [column.type for column in columns], q.casefold().split()
+    rows: Sequence[Sequence[Any]] = answer.rows
+    if words:
+        rows = [row for row in rows if matches_words(make_row(kinds, row), words)]
     index = index_of(columns, sort)
     if index is not None:
-        matching = sort_rows(matching, index, backwards=sort.startswith("-"))
-    return ArrangedRows(rows=matching, total=len(rows))
+        rows = sort_rows(rows, index, kinds[index], backwards=sort.startswith("-"))
+    return ArrangedRows(raw_rows=rows, kinds=kinds, total=len(answer.rows))
 
 
-def matches_query(row: Row, q: str) -> bool:
-    """Whether every word of the query occurs somewhere in the row."""
-    words = " ".join(each.words for each in row)
-    return all(word in words for word in q.casefold().split())
+def make_row(kinds: Sequence[str], row: Sequence[Any]) -> Row:
+    return [make_cell(kind, raw) for kind, raw in zip(kinds, row, strict=True)]
+
+
+def matches_words(row: Row, words: Sequence[str]) -> bool:
+    """Whether every word occurs somewhere in the row."""
+    text = " ".join(each.words for each in row)
+    return all(word in text for word in words)
 
 
 def index_of(columns: Sequence[RemoteTableColumn], sort: str) -> int | None:
@@ -76,8 +91,9 @@ def index_of(columns: Sequence[RemoteTableColumn], sort: str) -> int | None:
     return names.index(name) if name in names else None
 
 
-def sort_rows(rows: list[Row], index: int, *, backwards: bool) -> list[Row]:
+def sort_rows(rows: Sequence[Sequence[Any]], index: int, kind: str, *, backwards: bool) -> Sequence[Sequence[Any]]:
     """Sort by one column. Empty cells come last in both directions; equal rows keep the third party's order."""
-    filled = [row for row in rows if not row[index].is_empty]
-    empty = [row for row in rows if row[index].is_empty]
-    return sorted(filled, key=lambda row: row[index].order, reverse=backwards) + empty
+    pairs = [(make_cell(kind, row[index]), row) for row in rows]
+    filled = [(cell.order, row) for cell, row in pairs if not cell.is_empty]
+    filled.sort(key=lambda pair: pair[0], reverse=backwards)
+    return [row for _order, row in filled] + [row for cell, row in pairs if cell.is_empty]

@@ -15,16 +15,17 @@ from requests import Response
 
 from accounts.models import User
 from foundation.oauth_client.provider_profile import STANDARD, ProviderProfile
-from integrations import expressions
+from integrations import calls, expressions
 from integrations.expressions import BadExpression
 from integrations.models.remote_tables import RemoteTable
 from integrations.remote_tables import cache
 from integrations.remote_tables.all_pages import ListReader, RowsRead
-from integrations.remote_tables.bodies import NO_CONTENT, provider_error, says_error
+from integrations.remote_tables.bodies import parse_body, provider_error, says_error
 from integrations.remote_tables.cells import LONGEST_TEXT
 from integrations.remote_tables.errors import TableMisconfigured
-from integrations.remote_tables.fetch import Source, run_reading_action
+from integrations.remote_tables.fetch import ActionPages, Source
 from integrations.remote_tables.next_page import says_more
+from integrations.remote_tables.page_requests import PageRequest
 
 MOST_NAMES = 12  # of members of an answer, in a message
 LONGEST_READING = 10.0  # seconds, for all cells
@@ -69,7 +70,7 @@ def read_table(table: RemoteTable, user: User, source: Source, *, fresh: bool = 
     source.check()
     answer = None if fresh else kept(table, source)
     if answer is None:
-        read = read_action(table, user) if table.action else read_alias(table, user, source)
+        read = read_action(table, user, source) if table.action else read_alias(table, user, source)
         rows = evaluate_columns(read.rows, [column.path for column in table.columns.all()])
         answer = Answer(rows=rows, read_at=timezone.now(), why_cut=read.why_cut)
         stored = {"rows": answer.rows, "at": answer.read_at.isoformat(), "why_cut": answer.why_cut}
@@ -86,46 +87,76 @@ def kept(table: RemoteTable, source: Source) -> Answer | None:
     return Answer(rows=stored["rows"], read_at=datetime.fromisoformat(stored["at"]), why_cut=stored["why_cut"])
 
 
-def read_action(table: RemoteTable, user: User) -> RowsRead:
+def read_action(table: RemoteTable, user: User, source: Source) -> RowsRead:
+    """Run the action, and repeat its last step for further pages, if that is where the rows come from."""
     assert table.action is not None  # noqa: S101 - the caller checks it
-    outputs = run_reading_action(table, table.action, user)
-    rows = [] if outputs is NO_CONTENT else extract_rows(table, outputs)
-    if len(rows) > table.row_limit:
-        return RowsRead(rows=rows[: table.row_limit], why_cut="limit")
-    counted = count_elements(table.rows_path, outputs, rows)
-    is_more = says_more(outputs, table.rows_path, counted)
-    return RowsRead(rows=rows, why_cut="unsaid" if is_more else "")
+    pages = ActionPages(table, table.action, user)
+    path = pages.list_path
+    reader = ListReader(
+        row_limit=table.row_limit,
+        rows_path=path or "",
+        first=PageRequest(path=""),
+        profile=pages.profile_in(source),
+        read_page=pages.read_page,
+        parse=pages.parse,
+        find_rows=lambda _document, _response: extract_rows(table, pages.outputs),
+        find_elements=lambda document, rows: find_elements(path or "", document, rows),
+        sets_size=False,
+    )
+    if path is not None:
+        return reader.read()
+    reader.read_first()
+    if len(reader.rows) > table.row_limit:
+        return reader.end("limit")
+    counted = len(find_elements(table.rows_path, pages.outputs, reader.rows))
+    return reader.end("unsaid" if says_more(pages.outputs, table.rows_path, counted) else "")
 
 
 def read_alias(table: RemoteTable, user: User, source: Source) -> RowsRead:
     alias = source.integrations[0].alias
-    assert alias.connection is not None  # noqa: S101 - `Source.check` checks it
+    connection = alias.connection
+    assert connection is not None  # noqa: S101 - `Source.check` checks it
     profile = source.integrations[0].registry.readable_profile
 
-    def find_rows(document: Any, response: Response) -> list[Any]:
-        return extract_rows(table, document, response, profile)
+    def read_page(request: PageRequest, seconds: float) -> tuple[Response, PageRequest]:
+        try:
+            response = calls.send(
+                user,
+                connection,
+                "GET",
+                request.path,
+                params=request.parameters,
+                headers={"Accept": "application/json, text/csv;q=0.5"},
+                timeout=seconds,
+                used_by=table.title,
+            )
+        except calls.BadPath as error:
+            raise TableMisconfigured("bad_path", str(error)) from None
+        return response, request
 
     reader = ListReader(
-        table=table,
-        user=user,
-        connection=alias.connection,
+        row_limit=table.row_limit,
+        rows_path=table.rows_path,
+        first=PageRequest(path=table.path, parameters=table.parameters),
         profile=profile,
-        find_rows=find_rows,
-        count_rows=lambda document, rows: count_elements(table.rows_path, document, rows),
+        read_page=read_page,
+        parse=lambda response: parse_body(response, profile),
+        find_rows=lambda document, response: extract_rows(table, document, response, profile),
+        find_elements=lambda document, rows: find_elements(table.rows_path, document, rows),
     )
     return reader.read()
 
 
-def count_elements(path: str, document: Any, rows: list[Any]) -> int:
-    """How many elements the list has, before the path to the rows selects among them."""
+def find_elements(path: str, document: Any, rows: list[Any]) -> list[Any]:
+    """The elements of the list, before the path to the rows selects among them."""
     to_list = re.split(r"\[|\|", path, maxsplit=1)[0].strip()
     if to_list == path.strip():
-        return len(rows)
+        return rows
     try:
         elements = expressions.extract_value(to_list or "@", document)
     except BadExpression:
-        return len(rows)
-    return max(len(elements), len(rows)) if isinstance(elements, list) else len(rows)
+        return rows
+    return elements if isinstance(elements, list) and len(elements) >= len(rows) else rows
 
 
 @sensitive_variables()
@@ -168,18 +199,21 @@ def evaluate_columns(rows: list[Any], paths: list[str]) -> list[list[Any]]:
 
 
 def not_a_list_message(path: str, result: Any, answer: Any) -> str:
-    sentence = _("The JMESPath to the rows, “%(path)s”, leads to %(kind)s, not to a list.")
-    message = sentence % {"path": path, "kind": describe_kind(result)}
+    message = not_a_list_sentence(result) % {"path": path}
     if isinstance(answer, dict):
         names = ", ".join(str(name)[:40] for name in list(answer)[:MOST_NAMES])
-        message += " " + _("The answer contains: %(names)s.") % {"names": names or _("nothing")}
+        message += " " + (
+            _("The answer contains: %(names)s.") % {"names": names} if names else _("The answer is empty.")
+        )
     return message
 
 
-def describe_kind(result: Any) -> str:
+def not_a_list_sentence(result: Any) -> str:
     if result is None:
-        return _("nothing")
-    return _("an object") if isinstance(result, dict) else _("a single value")
+        return _("The JMESPath to the rows, “%(path)s”, leads to nothing.")
+    if isinstance(result, dict):
+        return _("The JMESPath to the rows, “%(path)s”, leads to an object, not to a list.")
+    return _("The JMESPath to the rows, “%(path)s”, leads to a single value, not to a list.")
 
 
 def evaluate_cell(path: str, row: Any) -> Any:

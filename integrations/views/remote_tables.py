@@ -10,6 +10,7 @@ from django.utils.http import content_disposition_header, urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
+from foundation.name_lists import sentence_separator
 from foundation.oauth_client.errors import Misconfigured, OAuthError, Unreachable, Unusable
 from integrations import remote_tables
 from integrations.connections.renewal import NoUsableToken
@@ -143,7 +144,7 @@ def less_access(source: Integration, names: dict[str, str]) -> Trouble:
         kind="sign_in_again",
         icon="key",
         heading=_("%(provider)s gave less access than %(table)s needs") % names,
-        text=" ".join(
+        text=sentence_separator().join(
             [
                 *([_("It says that this is missing: %(scopes)s.") % {"scopes": ", ".join(lacking)}] if lacking else []),
                 _("Authenticate again and allow everything that is asked for."),

@@ -10,6 +10,7 @@ from accounts.models import User
 from integrations import remote_tables
 from integrations.models import Alias, ApplicationRegistry, RemoteTable, Token
 from integrations.models.tokens import TokenState
+from integrations.remote_tables.errors import NotRead
 from tests import walks
 from tests.conftest import client_of
 from tests.integrations import tables
@@ -166,6 +167,10 @@ CSVS = [
     ("text/csv;charset=windows-1252", b'"number","short","priority","more"\nINC1,Caf\xe9,3,a,b\nINC2\n'),
     ("application/csv", b"Number\tShort\tPriority\nINC1\tCaf\xc3\xa9\t3\nINC2\n"),
     ("text/tab-separated-values", b"number\tshort\tpriority\nINC1\tCaf\xc3\xa9\t3\nINC2\n"),
+    ("text/csv", "number;short;priority\nINC1;Café;3\nINC2\n".encode("cp1252")),
+    ("text/csv", "number\tshort\tpriority\nINC1\tCafé\t3\nINC2\n".encode("utf-16")),
+    ("text/csv", "sep=;\r\nnumber;short;priority\r\nINC1;Café;3\r\nINC2\r\n".encode()),
+    ("text/x-csv", "number|short|priority\nINC1|Café|3\nINC2\n".encode()),
     ("TEXT/CSV; charset=UTF-16", "number,short,priority\nINC1,Café,3\nINC2\n".encode("utf-16")),
 ]
 
@@ -179,6 +184,34 @@ def test_csv_is_read_as_rows_by_its_header_line(
     rows = read(table, amira)
     assert rows[0][:3] == ["INC1", "Café", "3"]
     assert [row[0] for row in rows] == ["INC1", "INC2"]
+
+
+@pytest.mark.parametrize("media_type", ["application/octet-stream", "text/plain", "application/vnd.ms-excel"])
+def test_a_file_is_csv_by_its_name(media_type: str, table: RemoteTable, server: HostileServer, amira: User) -> None:
+    body = "number,short,priority\nINC1,Café,3\n".encode()
+    named = {"Content-Type": media_type, "Content-Disposition": 'attachment; filename="rows.csv"'}
+    server.on(ROWS).always(body=body, headers=named)
+    RemoteTable.objects.update(rows_path="@")
+    assert [row[0] for row in read(table, amira)] == ["INC1"]
+    server.on(ROWS).always(body=body, headers={"Content-Type": media_type})
+    with pytest.raises(NotRead):
+        read(table, amira)
+
+
+@pytest.mark.parametrize(
+    ("media_type", "body"),
+    [
+        ("application/x-ndjson", b'{"number": "INC1"}\n\n{"number": "INC2"}\n'),
+        ("application/json", b")]}'\n" + b'[{"number": "INC1"}, {"number": "INC2"}]'),
+        ("application/json; charset=ISO-8859-1", b'[{"number": "INC1", "name": "Ren\xe9"}, {"number": "INC2"}]'),
+    ],
+)
+def test_json_is_read_in_lines_with_a_prefix_and_in_other_charsets(
+    media_type: str, body: bytes, table: RemoteTable, server: HostileServer, amira: User
+) -> None:
+    server.on(ROWS).always(body=body, headers={"Content-Type": media_type})
+    RemoteTable.objects.update(rows_path="@")
+    assert [row[0] for row in read(table, amira)] == ["INC1", "INC2"]
 
 
 def test_csv_keeps_lines_within_cells_and_names_that_come_twice(

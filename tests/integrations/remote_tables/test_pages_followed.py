@@ -8,6 +8,7 @@ import pytest
 from django.contrib.auth.models import Permission
 
 from accounts.models import User
+from foundation.oauth_client.provider_profile.format import Paging
 from integrations import remote_tables
 from integrations.models import Alias, ApplicationRegistry, HttpConnection, RemoteTable
 from integrations.remote_tables import all_pages
@@ -42,6 +43,7 @@ def in_pages(server: HostileServer, make: Page, *, parameter: str = "start_at", 
     def reply(call: Call) -> Answer:
         text = parse_qs(call.query).get(parameter, ["0"])[-1]
         start = int(text.removeprefix("c")) if text.removeprefix("c").isdigit() else 0
+        start = int(text.removeprefix("INC")) + 1 if text.startswith("INC") else start
         fields = make(server.url, start)
         headers = fields.pop("headers", {})
         return Answer(json={"result": EVERY[:count][start : start + SIZE], **fields}, headers=headers)
@@ -181,9 +183,20 @@ PROFILES: list[tuple[Fields, str, Page]] = [
      with_cursor(lambda text: {"deep": {"token": text}})),
     ({"style": "next_url", "next": ["/a", "/deep/url"]}, "start_at", following(lambda url: {"deep": {"url": url}})),
     ({"style": "link"}, "start_at", following(lambda url: {"headers": {"Link": f'<{url}>; rel="next"'}})),
+    ({"style": "link"}, "start_at", lambda url, start: {"headers": {"Link":
+     f'<{url}{PATH}?start_at={start + SIZE}>; rel="next"; results="{str(start + SIZE < COUNT).lower()}"'}}),
     ({"style": "offset", "parameter": "from_row", "first": 0}, "from_row", lambda _url, _start: {}),
     ({"style": "offset", "parameter": "from_row", "first": 0, "more": "/info/again"}, "from_row",
      lambda _url, start: {"info": {"again": start + SIZE < COUNT}}),
+    ({"style": "last_row", "next": "/number", "parameter": "starting_after", "more": "/has_more"}, "starting_after",
+     lambda _url, start: {"has_more": start + SIZE < COUNT}),
+    ({"style": "last_row", "next": "/number", "parameter": "starting_after"}, "starting_after",
+     lambda _url, _start: {}),
+    ({"style": "cursor", "next_header": "X-After", "parameter": "after"}, "after",
+     lambda _url, start: {"headers": {"X-After": f"c{start + SIZE}" if start + SIZE < COUNT else ""}}),
+    ({"style": "next_url", "next_header": "X-Next"}, "start_at",
+     lambda url, start: {
+         "headers": {"X-Next": f"{url}{PATH}?start_at={start + SIZE}" if start + SIZE < COUNT else ""}}),
 ]  # fmt: skip
 
 
@@ -196,6 +209,37 @@ def test_the_profile_says_how_lists_are_paged(
     assert read(table, amira) == (COUNT, "")
 
 
+@pytest.mark.parametrize(
+    ("paging", "headers"),
+    [
+        ({"style": "page", "parameter": "page", "pages_header": "X-My-Pages"}, {"X-My-Pages": "3"}),
+        (None, {"X-Total-Pages": "3"}),
+    ],
+)
+def test_pages_that_a_header_counts_are_turned(
+    paging: Fields | None, headers: dict[str, str], amira: User, table: RemoteTable, server: HostileServer
+) -> None:
+    def reply(call: Call) -> Answer:
+        number = int(parse_qs(call.query).get("page", ["1"])[-1])
+        return Answer(json={"result": EVERY[(number - 1) * SIZE : number * SIZE]}, headers=headers)
+
+    ApplicationRegistry.objects.update(provider_profile={"paging": paging} if paging else {})
+    server.on(ROWS).always(reply)
+    assert read(table, amira) == (COUNT, "")
+    assert len(server.calls) == 3
+
+
+def test_the_last_row_is_that_of_the_list_not_of_a_selection(
+    amira: User, table: RemoteTable, server: HostileServer
+) -> None:
+    paging = {"style": "last_row", "next": "/number", "parameter": "starting_after", "more": "/has_more"}
+    ApplicationRegistry.objects.update(provider_profile={"paging": paging})
+    RemoteTable.objects.update(rows_path="result[?priority < `25` && priority != `9`]")
+    in_pages(server, lambda _url, start: {"has_more": start + SIZE < COUNT}, parameter="starting_after")
+    assert read(table, amira) == (COUNT - 1, "")
+
+
+@pytest.mark.slow
 def test_the_profile_turns_paging_off_and_sets_the_size_of_a_page(
     amira: User, table: RemoteTable, server: HostileServer
 ) -> None:
@@ -390,3 +434,23 @@ def test_page_and_file_say_that_there_is_more_and_the_administrator_why(
     assert client.get("/api/v1/remote-tables/incidents/rows/").json()["limited"] is True
     amira.user_permissions.add(Permission.objects.get(codename="change_remotetable"))
     assert "so it is not followed." in page(client_of(User.objects.get(pk=amira.pk)))
+
+
+def test_positions_that_count_from_one_lose_no_row_at_the_end(
+    table: RemoteTable, server: HostileServer, amira: User
+) -> None:
+    """SCIM (RFC 7644 §3.4.2.4): the first row is startIndex=1."""
+
+    def reply(call: Call) -> Answer:
+        start = int(parse_qs(call.query).get("startIndex", ["1"])[0])
+        rows = EVERY[: SIZE + 1][start - 1 : start - 1 + SIZE]
+        return Answer(json={"result": rows, "startIndex": start, "totalResults": SIZE + 1})
+
+    server.on(ROWS).always(reply)
+    RemoteTable.objects.update(query="startIndex=1")
+    assert read(table, amira) == (SIZE + 1, "")
+
+
+def test_an_offset_begins_with_none_unless_the_profile_says_otherwise() -> None:
+    assert [Paging(style=style).start for style in ("offset", "page")] == [0, 1]
+    assert Paging(style="page", first=0).start == 0

@@ -9,7 +9,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import User
 from integrations.models import Alias, RemoteTable, Token
-from integrations.remote_tables import cells
+from integrations.remote_tables import cells, pages
 from tests import cast, walks
 from tests.conftest import client_of
 from tests.integrations import tables
@@ -38,7 +38,7 @@ def test_the_rows_are_read_live_as_the_person(as_amira: Client, table: RemoteTab
     assert "Live from Northwind CRM" in html
     assert "<strong>amira@northwind.example</strong>" in html
     assert "1–3 of 3" in html
-    assert "nothing is stored in Keyrack" in html
+    assert "Nothing is stored in Keyrack" in html
     [call] = server.calls
     assert call.query == "active=true&limit=5&limit=6"
     assert Token.objects.get().last_used_by == "Incidents"
@@ -51,7 +51,7 @@ def test_cells_show_what_their_type_says_and_nothing_runs(as_amira: Client, tabl
     assert 'href="https://northwind.example/INC3" rel="noopener noreferrer"><bdi>INC3</bdi>' in html
     assert 'href="javascript' not in html
     assert "Änderung &lt;b&gt;bold&lt;/b&gt;" in html
-    assert '<time datetime="2026-11-21T08:30:00+00:00">21 Nov 2026, 08:30</time>' in html
+    assert '<time datetime="2026-11-21T08:30:00+00:00">21 Nov 2026, 08:30 UTC</time>' in html
     assert '<time datetime="2026-11-30">30 Nov 2026</time>' in html
     assert '<span class="chip"><bdi>Closed</bdi></span>' in html
     assert "<bdi>Yes</bdi>" in html
@@ -132,6 +132,27 @@ def test_many_rows_come_in_pages(as_amira: Client, table: RemoteTable, server: H
     assert numbers(page(as_amira, "?page=99"))[-1] == "INC0059"
 
 
+@pytest.mark.parametrize(("query", "made"), [("", 25 * 8), ("?page=3", 10 * 8), ("?sort=-priority", 60 + 25 * 8)])
+def test_a_page_makes_its_own_cells_and_those_that_it_sorts_by(
+    query: str,
+    made: int,
+    as_amira: Client,
+    table: RemoteTable,
+    server: HostileServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server.on(ROWS).always(tables.rows_of_each({"1": tables.numbered(60)}))
+    kinds: list[str] = []
+
+    def make_cell(kind: str, raw: object) -> cells.Cell:
+        kinds.append(kind)
+        return cells.make_cell(kind, raw)
+
+    monkeypatch.setattr(pages, "make_cell", make_cell)
+    page(as_amira, query)
+    assert len(kinds) == made
+
+
 def test_no_more_rows_are_shown_than_the_limit_and_the_page_says_so(as_amira: Client, table: RemoteTable) -> None:
     RemoteTable.objects.update(row_limit=2)
     html = page(as_amira)
@@ -196,7 +217,7 @@ def test_before_a_revoke_and_in_the_details_the_person_reads_which_tables_stop(
 ) -> None:
     tables.incidents(alias, name="hidden", label="Hidden").groups.create(name="Finance")
     page = walks.words(as_amira.get(f"/integrations/{alias.hex}/{below}"))
-    assert "<bdi>the table Incidents</bdi>" in page
+    assert "Table: Incidents" in page
     assert "Hidden" not in page
 
 

@@ -1,18 +1,19 @@
 """Remote tables whose rows an action gives: the steps run as whoever looks, and change nothing."""
 
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 from django.core.cache import cache
 from django.db import IntegrityError, transaction
 
 from accounts.models import User
-from integrations.models import Action, Alias, OAuth2Credential, RemoteTable, Token
+from integrations.models import Action, Alias, OAuth2Credential, RemoteTable, RestStep, Token
 from tests import cast, walks
 from tests.conftest import client_of
 from tests.integrations import flowing, tables
 from tests.integrations.tables import PAGE, numbers, page, trouble
-from tests.servers.hostile import HostileServer
+from tests.servers.hostile import Answer, Call, HostileServer
 
 pytestmark = pytest.mark.django_db
 
@@ -147,6 +148,61 @@ def test_an_error_in_a_good_answer_is_what_it_says(
 def test_an_answer_without_content_is_an_empty_table(amira: User, table: RemoteTable, server: HostileServer) -> None:
     server.on(flowing.INCIDENTS).always(status=204)
     assert "Incidents is empty" in page(client_of(amira))
+
+
+PAGED_OUTPUTS = [
+    ([{"name": "list", "path": "steps.list.body"}], "list.result"),
+    ([{"name": "list", "path": "steps.list.body.result"}], "list[?priority >= `0`]"),
+    ([{"name": "list", "path": "steps.list.body.result"}], "list"),
+]  # fmt: skip
+
+
+def in_pages(call: Call) -> Answer:
+    start = int(parse_qs(call.query).get("start_at", ["0"])[-1])
+    following = f"/api/incidents?start_at={start + 10}" if start < 20 else None
+    return Answer(json={"result": tables.numbered(25)[start : start + 10], "next": following})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("outputs", "rows_path"), PAGED_OUTPUTS)
+def test_the_pages_that_the_last_step_reads_are_followed(
+    outputs: list[dict[str, str]], rows_path: str, amira: User, alias: Alias, table: RemoteTable, server: HostileServer
+) -> None:
+    action = Action.objects.get()
+    flowing.step(action, alias, name="who", path="who")
+    RestStep.objects.filter(name="who").update(order=1)
+    Action.objects.update(outputs=outputs)
+    RemoteTable.objects.update(rows_path=rows_path)
+    server.on("GET /api/who").always(json={"id": 7})
+    server.on(flowing.INCIDENTS).always(in_pages)
+    assert len(numbers(page(client_of(amira)))) == 25
+    assert [(call.path, call.query) for call in server.calls] == [
+        ("/api/who", ""),
+        ("/api/incidents", "limit=3"),
+        ("/api/incidents", "start_at=10"),
+        ("/api/incidents", "start_at=20"),
+    ]
+    assert {call.headers["authorization"] for call in server.calls} == {flowing.BEARER}
+    RemoteTable.objects.update(row_limit=15)
+    assert "only the first 15 are read" in page(client_of(amira), "?fresh=1")
+    assert len(server.calls) == 7
+
+
+def test_rows_of_another_step_are_not_repeated_and_said_to_be_cut(
+    amira: User, alias: Alias, table: RemoteTable, server: HostileServer
+) -> None:
+    flowing.step(Action.objects.get(), alias, name="who", path="who")
+    Action.objects.update(outputs=[{"name": "list", "path": "steps.list.body"}])
+    RemoteTable.objects.update(rows_path="list.result")
+    server.on("GET /api/who").always(json={"next": "/api/who?page=2"})
+    server.on(flowing.INCIDENTS).always(in_pages)
+    assert "There are or may be more rows, but only the first 10 are read." in page(client_of(amira))
+    assert len(server.calls) == 2
+
+
+def test_a_later_page_that_fails_leaves_the_rows_before(amira: User, table: RemoteTable, server: HostileServer) -> None:
+    server.on(flowing.INCIDENTS).answer(json={"result": tables.numbered(10), "next": "?page=2"}).always(status=503)
+    assert "only the first 10 are read" in page(client_of(amira))
 
 
 @pytest.mark.slow
