@@ -16,8 +16,9 @@ REFUSED = 1
 
 class Command(BaseCommand):
     help = (
-        "Export the set-up to a file (registries, profiles, scopes, credentials, aliases, connections, actions, "
-        "subflows, remote tables, your own configuration templates), or import such a file. It holds no secrets."
+        "Export the set-up to a file (groups, registries, profiles, scopes, credentials, aliases, connections, "
+        "actions, subflows, remote tables, your own configuration templates, OAuth applications), or import such a "
+        "file. It holds no secrets."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -7,13 +7,17 @@ from typing import Any
 import yaml
 from yaml.reader import ReaderError
 
+from foundation.exceptions import Explained
+
 # PyYAML's constructors raise these for a value that does not fit its tag: !!int "", !!bool x, !!timestamp x.
 MISREAD = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError)
 LARGEST_NUMBER = 2**63  # bound of an integer in any column
 
 
-class BadFile(ValueError):
+class BadFile(Explained, ValueError):
     """The file is invalid. The message names the line and quotes names of members, never a value."""
+
+    message = "The file can't be read."
 
     def __init__(self, line: int, sentence: str) -> None:
         super().__init__(f"Line {line}: {sentence}")

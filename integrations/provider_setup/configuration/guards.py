@@ -7,6 +7,8 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils import timezone
 
+from accounts.oauth_server.models import Application
+from foundation.exceptions import Explained
 from foundation.oauth_client.registration import origin
 from integrations import registration_health
 from integrations.connections import authorization
@@ -25,8 +27,10 @@ from integrations.models.tokens import Token
 ASK = "say --same-provider if it is the same provider"
 
 
-class Refused(ValueError):
+class Refused(Explained, ValueError):
     """An import must not make this change. `member` names the cause, "" for the row as a whole."""
+
+    message = "The file changes what this person may not change."
 
     def __init__(self, member: str, sentence: str) -> None:
         super().__init__(sentence)
@@ -146,6 +150,8 @@ CHECKS_WITH_CHILDREN: Mapping[type[models.Model], tuple[Callable[[Any], None], .
 
 def remaining_tasks(row: models.Model, *, is_new: bool) -> Iterator[str]:
     """Yield what an administrator still has to do by hand."""
+    if isinstance(row, Application) and is_new and row.client_type == Application.CLIENT_CONFIDENTIAL:
+        yield f"If you didn’t set the Client Secret of {row.name} by {{env: NAME}}, make a new one in the admin."
     if not isinstance(row, ApplicationRegistry):
         return
     if is_new and row.authorization_url:

@@ -9,17 +9,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.contrib.auth.hashers import check_password
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import models, transaction
 from django.views.decorators.debug import sensitive_variables
 
+from accounts.sign_in import mfa
 from foundation.secrets_at_rest import value_or_blank
 from integrations.models.registry import LOGO_LIMIT, validation
 from integrations.provider_setup.configuration import guards
 from integrations.provider_setup.configuration.exports import VERSION
 from integrations.provider_setup.configuration.files import BadFile, Node, parse
 from integrations.provider_setup.configuration.guards import Refused
-from integrations.provider_setup.configuration.kinds import KINDS, Kind, Link
+from integrations.provider_setup.configuration.kinds import KINDS, STAFF, STAFF_MEMBERS, Kind, Link
 
 REPORTED_LENGTH = 80  # characters of a value
 
@@ -36,15 +38,26 @@ def import_configuration(text: str, *, dry_run: bool = False, same_provider: boo
     """Import a configuration file. Safe to repeat. Raises `BadFile`; nothing has changed then."""
     report = Report()
     with transaction.atomic():
-        document = parse(text).members("the file", ("keyrack", *(kind.name for kind in KINDS)))
+        document = parse(text).members("the file", ("keyrack", *(kind.name for kind in KINDS), STAFF))
         if "keyrack" not in document or document["keyrack"].value is True or document["keyrack"].value != VERSION:
             raise BadFile(
                 document["keyrack"].line if "keyrack" in document else 1, f"The file begins with “keyrack: {VERSION}”."
             )
         for kind in KINDS:
             import_rows(kind, document, None, report, same_provider=same_provider)
+        if STAFF in document:
+            import_staff(document[STAFF], report)
         transaction.set_rollback(dry_run)
     return report
+
+
+def import_staff(node: Node, report: Report) -> None:
+    """Import what holds for everybody with staff status: whether they must use two-step sign-in."""
+    for name, member in node.members(STAFF, STAFF_MEMBERS).items():
+        if not isinstance(member.value, bool):
+            raise BadFile(member.line, f"“{name}” is true or false.")
+        if mfa.require_of_staff(required=member.value):
+            report.changes.append(f"~ {STAFF}: {name}: {abbreviate(not member.value)} → {abbreviate(member.value)}")
 
 
 def import_rows(
@@ -97,7 +110,10 @@ class Entry:
         key_values: dict[str, Any] = {self.kind.key: self.key, **self.kind.only}
         if self.parent is not None:
             key_values[self.kind.parent] = self.parent
-        row = self.kind.model._default_manager.select_for_update().filter(**key_values).first()
+        rows = self.kind.model._default_manager.select_for_update().filter(**key_values)[:2]
+        if len(rows) > 1:
+            raise BadFile(self.line, f"There are several rows “{self.key}” in “{self.kind.name}”. Rename one first.")
+        row = next(iter(rows), None)
         if row is None:
             return self.kind.model(**key_values), {}
         return row, {column.attname: row.__dict__[column.attname] for column in row._meta.concrete_fields}
@@ -123,6 +139,8 @@ class Entry:
 
     def clean_value(self, name: str, column: Any) -> Any:
         value = self.members[name].plain()
+        if name in self.kind.word_lists:
+            return " ".join(self.read_words(name, value))
         if not isinstance(column, models.JSONField) and isinstance(value, dict | list | bytes):
             raise self.bad_file(name, f"“{name}” is one value.")
         if value is None and not column.null:
@@ -132,20 +150,24 @@ class Entry:
         except ValidationError as error:
             raise self.bad_file(name, f"“{name}”: {' '.join(error.messages)}") from None
 
+    def read_words(self, name: str, value: Any) -> list[str]:
+        if not isinstance(value, list) or not all(isinstance(word, str) and len(word.split()) == 1 for word in value):
+            raise self.bad_file(name, f"“{name}” is a list of texts without spaces.")
+        return value
+
     def linked_id(self, link: Link, node: Node) -> Any:
         """Return the id of the row that a natural key names."""
         if node.value is None:
             return None
-        names = [path.replace("__name", "") for path in link.by]
-        key = node.plain() if len(names) > 1 else {names[0]: node.plain()}
-        if not isinstance(key, dict) or set(key) != set(names) or not all(isinstance(v, str) for v in key.values()):
-            raise BadFile(node.line, f"Name it by {' and '.join(names)}.")
-        conditions = {path: key[name] for path, name in zip(link.by, names, strict=True)}
+        conditions: dict[str, Any] | None = link.conditions(node.plain())
+        if conditions is None:
+            raise BadFile(node.line, f"Name it by {' and '.join(link.names)}.")
+        name = " / ".join(conditions.values())
         if link.beside:
             conditions[link.beside] = getattr(self.row, link.beside)
         other = link.model._default_manager.filter(**conditions).first()
         if other is None:
-            raise BadFile(node.line, f"There is no {link.model._meta.verbose_name} “{' / '.join(key.values())}”.")
+            raise BadFile(node.line, f"There is no {link.model._meta.verbose_name} “{name}”.")
         return other.pk
 
     def assign_picture(self, name: str) -> None:
@@ -163,7 +185,10 @@ class Entry:
         """Set or keep a secret. A stored one is cleared if the row now sends it elsewhere; a new one may go there."""
         node = self.members.get(name)
         secret = self.read_secret(name, node) if node else None
-        stored = value_or_blank(self.row, name) if self.row.__dict__.get(name) and not self.is_new else ""
+        is_hashed = name in self.kind.hashed
+        stored = "" if is_hashed or self.is_new or not self.row.__dict__.get(name) else value_or_blank(self.row, name)
+        if is_hashed and secret and check_password(secret, self.row.__dict__[name]):
+            return
         moved = guards.leads_secret_away(self.row, self.before)
         if secret is None and moved and self.before.get(name):
             setattr(self.row, name, "")
@@ -201,6 +226,9 @@ class Entry:
                 guards.agree_for_system(self.row)
         for name, ids in related_ids.items():
             self.set_many(name, ids)
+        for name, relation in self.kind.switches.items():
+            if name in self.members:
+                self.set_switch(name, relation)
         self.report_changes()
 
     def linked_ids(self, link: Link, node: Node) -> set[Any]:
@@ -230,6 +258,20 @@ class Entry:
         if set(related.values_list("pk", flat=True)) != ids:
             related.set(ids)
             self.changes += [] if self.is_new else [f"{name}: changed"]
+
+    def set_switch(self, name: str, relation: str) -> None:
+        """Create or delete the row that exists while the switch is on."""
+        value, stored = self.members[name].value, getattr(self.row, relation, None)
+        if not isinstance(value, bool):
+            raise self.bad_file(name, f"“{name}” is true or false.")
+        if value == (stored is not None):
+            return
+        if stored is None:
+            link: Any = self.kind.model._meta.get_field(relation).remote_field
+            link.model._default_manager.create(**{link.name: self.row})
+        else:
+            stored.delete()
+        self.changes += [] if self.is_new else [f"{name}: {abbreviate(not value)} → {abbreviate(value)}"]
 
     def report_changes(self) -> None:
         if self.is_new:

@@ -1,16 +1,18 @@
 """The set-up goes out as a file without secrets and comes in again: all of it or nothing, and nothing leaks by it."""
 
+from datetime import date
 from io import BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.core.management import CommandError, call_command
 from django.db import models
 
 from accounts.models import User
+from accounts.sign_in.models import TwoStepRequirement
 from integrations.models import (
     Action,
     Alias,
@@ -26,6 +28,7 @@ from integrations.provider_setup import configuration
 from integrations.provider_setup.configuration import files
 from integrations.provider_setup.configuration.kinds import KINDS, Kind
 from tests import cast
+from tests.accounts import programs
 
 PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(20)
 SECRET = "CANARY-client-secret"
@@ -50,10 +53,12 @@ def set_up() -> Alias:
         },
         logo=PICTURE,
         logo_type="image/png",
+        client_secret_expires_on=date(2027, 2, 28),
         comments="Zeile eins\nZeile zwei: {äöü}",
     )
     alias = cast.integration_at(registry, scopes=("read", "write"), allow_token_export=True)
-    alias.groups.add(Group.objects.create(name="Sales"))
+    alias.groups.add(sales := Group.objects.create(name="Sales"))
+    TwoStepRequirement.objects.create(group=sales)
     alias.connections.create(name="Old one", connection_url="https://old.northwind.example", active=False)
     bare = OAuth2Credential.objects.create(name="bare", profile=registry.profiles.get())
     Alias.objects.create(name="bare", type="credential", credential=bare, active=False, inactive_reason="Soon.")
@@ -69,6 +74,8 @@ def set_up() -> Alias:
     table = RemoteTable.objects.create(name="notes", alias=alias, path="notes/", cache_seconds=60)
     table.columns.create(label="Title", name="title", path="title")
     ConfigurationTemplate.objects.create(name="Ours", definition=ConfigurationTemplate.objects.all()[0].definition)
+    Group.objects.get(name="Sales").permissions.add(Permission.objects.get(codename="view_alias"))
+    programs.program(name="Reports", allowed_scopes="integrations:read subflows:run")
     return alias
 
 
@@ -109,10 +116,11 @@ def test_no_column_that_can_be_edited_is_forgotten() -> None:
     for kind in every_kind():
         fields = [*kind.model._meta.concrete_fields, *kind.model._meta.many_to_many]
         editable = {field.name for field in fields if field.editable and not field.primary_key}
-        assert editable - {kind.parent} <= set(kind.members), kind.name
+        assert kind.fields or editable - {kind.parent} <= set(kind.members), kind.name
         assert not [name for name in kind.columns if isinstance(kind.columns[name], models.ForeignKey)], kind.name
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_a_dry_run_says_what_would_change_and_changes_nothing() -> None:
     set_up()
@@ -145,6 +153,29 @@ def test_a_secret_does_not_follow_to_another_address(secret: str | None) -> None
     assert ApplicationRegistry.objects.get().client_secret == ""
     assert any("client_secret: cleared" in line for line in report.changes)
     assert any("Enter the Client Secret of Northwind" in line for line in report.to_do)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("before", "change"),
+    [
+        ("", {"base_url_hosts": "*.evil.example"}),
+        (
+            "*.northwind.example",
+            {
+                "provider_profile": {
+                    "exchange": {"url": "https://evil.northwind.example/x", "parameters": {"s": "{client_secret}"}}
+                }
+            },
+        ),
+        ("*.northwind.example", {"provider_profile": {"callback": {"token_host": "server"}}}),
+    ],
+)
+def test_a_secret_does_not_follow_to_what_a_profile_names(before: str, change: dict[str, Any]) -> None:
+    cast.registry_at("https://northwind.example", base_url_hosts=before)
+    report = configuration.import_configuration(row("registries", name="Northwind", **change))
+    assert ApplicationRegistry.objects.get().client_secret == ""
+    assert any("client_secret: cleared" in line for line in report.changes)
 
 
 @pytest.mark.django_db
@@ -233,7 +264,8 @@ def test_what_cannot_be_is_refused_with_its_line_and_nothing_changes(text: str, 
     assert told in str(caught.value)
     assert str(caught.value).startswith("Line ")
     assert "CANARY" not in str(caught.value)
-    assert not any(kind.model._default_manager.filter(**kind.only).exists() for kind in KINDS)
+    kinds = [kind for kind in KINDS if kind.model is not Group]  # of which migrations create one
+    assert not any(kind.model._default_manager.filter(**kind.only).exists() for kind in kinds)
 
 
 @pytest.mark.django_db
@@ -277,6 +309,7 @@ def run(*arguments: str) -> str:
     return out.getvalue()
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_the_command_writes_and_reads_files_and_streams(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     set_up()
@@ -305,3 +338,30 @@ def test_the_command_writes_and_reads_files_and_streams(tmp_path: Path, monkeypa
 def test_a_value_that_is_not_what_its_tag_says_is_told_with_its_line(value: str) -> None:
     with pytest.raises(files.BadFile, match="Line 2: This value cannot be read"):
         files.parse(f"a: 1\nb: {value}")
+
+
+@pytest.mark.django_db
+def test_a_file_turns_required_two_step_sign_in_of_a_group_on_and_off() -> None:
+    group = Group.objects.create(name="Sales")
+    for value, sentence in ((True, "requires_two_steps: false → true"), (False, "requires_two_steps: true → false")):
+        text = row("groups", name="Sales", requires_two_steps=value)
+        assert configuration.import_configuration(text, dry_run=True).changes == [f"~ group Sales: {sentence}"]
+        assert configuration.import_configuration(text).changes == [f"~ group Sales: {sentence}"]
+        assert configuration.import_configuration(text).changes == []
+        assert TwoStepRequirement.objects.filter(group=group).exists() is value
+    with pytest.raises(configuration.BadFile, match="true or false"):
+        configuration.import_configuration(row("groups", name="Sales", requires_two_steps="yes"))
+
+
+@pytest.mark.django_db
+def test_a_file_turns_required_two_step_sign_in_of_staff_on_and_off() -> None:
+    for value, sentence in ((True, "requires_two_steps: false → true"), (False, "requires_two_steps: true → false")):
+        text = f"keyrack: 1\nstaff:\n  requires_two_steps: {str(value).lower()}\n"
+        assert configuration.import_configuration(text, dry_run=True).changes == [f"~ staff: {sentence}"]
+        assert configuration.import_configuration(text).changes == [f"~ staff: {sentence}"]
+        assert configuration.import_configuration(text).changes == []
+        assert TwoStepRequirement.objects.filter(group=None).exists() is value
+        assert text.partition("\n")[2] in configuration.export_configuration()
+    for wrong in ("requires_two_steps: 1", "two_steps: true"):
+        with pytest.raises(configuration.BadFile, match="Line 3"):
+            configuration.import_configuration(f"keyrack: 1\nstaff:\n  {wrong}\n")
