@@ -10,6 +10,8 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import DatabaseError, connection
+from django.db.utils import OperationalError
+from psycopg import errors
 
 from foundation.secrets_at_rest import NoKeys, keyring
 from integrations.connections import tasks  # noqa: F401 - registers the tasks that are checked
@@ -38,6 +40,16 @@ def no_process_wide_relaxation(**_options: Any) -> list[CheckMessage]:
         )
         for name in PROCESS_WIDE
         if os.environ.get(name)
+    ]
+
+
+@register
+def variables_have_their_names_of_today(**_options: Any) -> list[CheckMessage]:
+    """Warn about variables that are set by an old name."""
+    hint = "The old name works until the next major version."
+    return [
+        Warning(f"{old} is now called {new}.", hint=hint, id="keyrack.W006")
+        for old, new in settings.OUTDATED_VARIABLES.items()
     ]
 
 
@@ -130,6 +142,38 @@ def task_shortcomings(task: Task[Any, Any]) -> Iterator[tuple[str, str, str]]:
     if task.acks_late and not (task.__doc__ or "").startswith(SAFE):
         text = f"{task.name} runs again if its worker dies, and its docstring does not say that it may."
         yield text, f"Begin its docstring with “{SAFE}”, and make it true, or drop acks_late.", "keyrack.E035"
+
+
+@register(Tags.database)
+def prepared_statements_last(databases: Sequence[str] | None = None, **_options: Any) -> list[CheckMessage]:
+    """Refuse a pooler that loses prepared statements, if a database is named."""
+    if not databases or connection.vendor != "postgresql" or not settings.DATABASE_PREPARED_STATEMENTS:
+        return []
+    if keeps_prepared_statements():
+        return []
+    hint = "Set DATABASE_PREPARED_STATEMENTS=false, or max_prepared_statements in PgBouncer 1.22 or newer."
+    text = "The database loses prepared statements: a pooler gives each transaction another connection."
+    return [Error(text, hint=hint, id="keyrack.E037")]
+
+
+def keeps_prepared_statements() -> bool:
+    """Prepare a statement, let a transaction of another session take a connection, and use the statement again."""
+    mine, other = connection.copy(), connection.copy()
+    try:
+        mine.ensure_connection()
+        other.ensure_connection()
+        mine.connection.execute("SELECT 37", prepare=True)
+        with other.connection.transaction():
+            other.connection.execute("SELECT 1", prepare=False)
+            mine.connection.execute("SELECT 37", prepare=True)
+    except errors.InvalidSqlStatementName:
+        return False
+    except (OperationalError, errors.OperationalError):  # away, or not permitted: another check says so
+        return True
+    finally:
+        mine.close()
+        other.close()
+    return True
 
 
 @register(Tags.database)

@@ -13,6 +13,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
+from accounts.sign_in.models import TwoStepRequirement
 from integrations.models import Alias, ApplicationRegistry, HttpConnection, OAuth2Credential, Token
 from integrations.provider_setup.explain_access import Explanation, explain
 from tests import cast, walks
@@ -70,6 +71,11 @@ REFUSALS: dict[str, tuple[Callable[[], object], str, str]] = {  # how, what is s
         "Groups that have it: Personal Auth User.",
         "accounts/user",
     ),
+    "no_second_step": (
+        lambda: TwoStepRequirement.objects.create(group=Group.objects.get(name="Personal Auth User")),
+        "Amira Haddad hasn’t set up two-step sign-in, which these groups require: Personal Auth User.",
+        "accounts/user",
+    ),
     "alias_off": (
         lambda: Alias.objects.update(active=False, inactive_reason="Moving house"),
         "The alias northwind is turned off: “Moving house”.",
@@ -88,6 +94,11 @@ REFUSALS: dict[str, tuple[Callable[[], object], str, str]] = {  # how, what is s
     "not_shared": (
         lambda: Alias.objects.get().groups.add(Group.objects.create(name="Finance")),
         "Only these groups may use it: Finance. Amira Haddad is in: Personal Auth User.",
+        "integrations/alias",
+    ),
+    "not_tried": (
+        lambda: Alias.objects.update(awaits_trial=True),
+        "Until it has worked once, only the administrator who tries it sees it.",
         "integrations/alias",
     ),
 }

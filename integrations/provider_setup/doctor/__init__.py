@@ -7,7 +7,7 @@ granted or revoked. Each finding is a sentence that says who can fix it. Read-on
     endpoints   probes of each endpoint             published   comparison with the server's metadata
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from django.utils.translation import gettext as _
 
@@ -18,7 +18,7 @@ from integrations.provider_setup.doctor import endpoints, published, records
 from integrations.provider_setup.doctor.findings import Finding, Whose, fault
 from integrations.provider_setup.doctor.published import describe_demand
 
-__all__ = ["Finding", "Whose", "describe_demand", "examine_alias", "examine_registry"]
+__all__ = ["Finding", "Whose", "describe_demand", "examine_alias", "examine_endpoints", "examine_registry"]
 
 SECONDS = 60.0  # for one registry, however many endpoints it has
 
@@ -26,6 +26,16 @@ SECONDS = 60.0  # for one registry, however many endpoints it has
 def examine_registry(registry: ApplicationRegistry, *, seconds: float = SECONDS) -> Iterator[Finding]:
     """Yield findings as they are made. Endpoints that are not reached within `seconds` are reported as timed out."""
     yield from records.check_registry(registry)
+    yield from examine_endpoints(registry, seconds=seconds)
+
+
+def examine_endpoints(
+    registry: ApplicationRegistry, *, scopes: Sequence[str] | None = None, seconds: float = SECONDS
+) -> Iterator[Finding]:
+    """Compare with the server's metadata and call each endpoint. The registry need not be saved.
+
+    `scopes`: those of the authorization request, if not those of the registry's profile.
+    """
     try:
         registration = registry.registration()
     except Misconfigured as error:
@@ -35,7 +45,7 @@ def examine_registry(registry: ApplicationRegistry, *, seconds: float = SECONDS)
         return
     with transport.deadline(seconds):
         yield from published.compare_metadata(registry)
-        yield from endpoints.probe_endpoints(registry, registration)
+        yield from endpoints.probe_endpoints(registry, registration, scopes)
 
 
 def examine_alias(alias: Alias, *, below: bool = True, seconds: float = SECONDS) -> Iterator[Finding]:

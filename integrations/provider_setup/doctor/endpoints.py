@@ -1,7 +1,7 @@
 """Probes of each endpoint with made-up values: how the server refuses them shows whether it knows our client."""
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from urllib.parse import parse_qs, urlsplit
 
 import requests
@@ -12,6 +12,7 @@ from foundation.oauth_client.client import Registration
 from foundation.oauth_client.dialects import BEARER
 from foundation.oauth_client.errors import Misconfigured, OAuthError, Refused
 from foundation.oauth_client.revocation import GrantTokens
+from integrations.models.failures import field_behind
 from integrations.models.registry import ApplicationRegistry, GrantType, validation
 from integrations.provider_setup.doctor.findings import Finding, Whose, fault, good, undecided, unreached
 
@@ -23,10 +24,12 @@ def make_up_value() -> str:
     return secrets.token_urlsafe(32)
 
 
-def probe_endpoints(registry: ApplicationRegistry, registration: Registration) -> Iterator[Finding]:
+def probe_endpoints(
+    registry: ApplicationRegistry, registration: Registration, scopes: Sequence[str] | None = None
+) -> Iterator[Finding]:
     grants = sorted({profile.grant_type for profile in registry.profiles.all()} or {registry.default_grant_type})
     if GrantType.AUTHORIZATION_CODE in grants and registry.authorization_url:
-        yield from probe_authorization_endpoint(registry, registration)
+        yield from probe_authorization_endpoint(registry, registration, scopes)
     for grant in grants:
         yield probe_token_endpoint(registry, registration, grant)
     if registry.refresh_url:
@@ -42,10 +45,13 @@ def probe_endpoints(registry: ApplicationRegistry, registration: Registration) -
 # The authorization endpoint -------------------------------------------------------------------------------------------
 
 
-def probe_authorization_endpoint(registry: ApplicationRegistry, registration: Registration) -> Iterator[Finding]:
+def probe_authorization_endpoint(
+    registry: ApplicationRegistry, registration: Registration, scopes: Sequence[str] | None
+) -> Iterator[Finding]:
     """Send an authorization request without a session. Most servers show their sign-in page before they check it."""
-    profile = registry.profiles.filter(grant_type=GrantType.AUTHORIZATION_CODE).first()
-    scopes = profile.scope_values() if profile else []
+    if scopes is None:
+        profile = registry.profiles.filter(grant_type=GrantType.AUTHORIZATION_CODE).first()
+        scopes = profile.scope_values() if profile else []
     try:
         request = client.authorization_request(registration, redirect_uri=registry.redirect_url, scopes=scopes)
         response = transport.request("GET", request.url, headers={"Accept": "text/html"})
@@ -72,7 +78,7 @@ def judge_redirect(location: str) -> Finding:
     code = parse_qs(urlsplit(location).query).get("error", [""])[0]
     if code in REQUEST_REFUSED:
         message = _("Authorization URL: the server refuses the request (%(code)s). Check grant type, scopes and PKCE.")
-        return fault(Whose.ADMINISTRATOR, message % {"code": code})
+        return fault(Whose.ADMINISTRATOR, message % {"code": code}, field=field_behind(code))
     return good(_("Authorization URL: it answers and knows the Client ID and the Redirect URL."))
 
 
@@ -81,11 +87,11 @@ def judge_refusal(response: requests.Response) -> Finding:
         message = _(
             "Authorization URL: the server doesn’t know the Redirect URL. Register it there exactly as shown here."
         )
-        return fault(Whose.ADMINISTRATOR, message)
+        return fault(Whose.ADMINISTRATOR, message, field="redirect_url")
     message = _(
         "Authorization URL: the server refuses the request (HTTP %(status)s). Compare Client ID and Redirect URL."
     )
-    return fault(Whose.ADMINISTRATOR, message % {"status": response.status_code})
+    return fault(Whose.ADMINISTRATOR, message % {"status": response.status_code}, field="client_id")
 
 
 # The token endpoint ---------------------------------------------------------------------------------------------------
@@ -133,20 +139,20 @@ def probe_refresh_endpoint(registration: Registration) -> Finding:
 
 
 def judge_token_error(error: OAuthError) -> Finding:
-    names = {"code": error.code}
+    names, cause = {"code": error.code}, {"field": field_behind(error.code), "words": error.reason}
     if error.code in UNKNOWN_CLIENT:
         message = _(
             "Token URL: the server rejects our client (%(code)s). Check Client ID, Client Secret and Send Credentials."
         )
-        return fault(Whose.ADMINISTRATOR, message % names)
+        return fault(Whose.ADMINISTRATOR, message % names, **cause)
     if error.code in error_codes.ABOUT_REDIRECT:
         message = _("Token URL: the server doesn’t know the Redirect URL (%(code)s). Register it there.")
-        return fault(Whose.ADMINISTRATOR, message % names)
+        return fault(Whose.ADMINISTRATOR, message % names, **cause)
     if isinstance(error, Misconfigured) and error.code != "invalid_request":
         message = _(
             "Token URL: the server says that our client is misconfigured (%(code)s). Check grant type and scopes."
         )
-        return fault(Whose.ADMINISTRATOR, message % names)
+        return fault(Whose.ADMINISTRATOR, message % names, **cause)
     return misread(_("Token URL"), error)
 
 
@@ -170,7 +176,7 @@ def probe_revocation_endpoint(registry: ApplicationRegistry, registration: Regis
         names_no_token = dialect.body in {"form", "json"} and dialect.client_authentication != BEARER
         if names_no_token and error.code in UNKNOWN_CLIENT:
             message = _("%(label)s: the server rejects our client (%(code)s), so no token could be revoked.")
-            return fault(Whose.ADMINISTRATOR, message % {"label": label, "code": error.code})
+            return fault(Whose.ADMINISTRATOR, message % {"label": label, "code": error.code}, field="client_secret")
         if error.status in {404, 410, 422} and "{" in registry.token_revocation_url:
             return misread(label, error)  # the URL names the token, so what is missing may be the token
         return unreached(label, error) or misread(label, error)

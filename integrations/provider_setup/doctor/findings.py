@@ -1,7 +1,6 @@
 """Findings of the doctor: a sentence, and who can fix it.
 
-A finding holds no secret. Of a server's words it repeats only the reason of the last refusal, which is stored without
-secrets.
+A finding holds no secret. Of a server's words it repeats only the reason of a refusal, from which secrets are removed.
 """
 
 from dataclasses import dataclass
@@ -22,11 +21,20 @@ class Whose(TextChoices):
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One result of a check. `whose` is "" if there is nothing to fix; `is_open`: only a sign-in will show."""
+    """One result of a check. `whose` is "" if there is nothing to fix; `is_open`: it is for people to show or decide.
+
+    `field`: of the registration, or "scopes": the likeliest cause. `words`: the server's own, without secrets.
+    """
 
     sentence: str
     whose: str = ""
     is_open: bool = False
+    field: str = ""
+    words: str = ""
+
+    @property
+    def tone(self) -> str:
+        return "bad" if self.is_fault else "idle" if self.is_open else "ok"
 
     @property
     def is_fault(self) -> bool:
@@ -45,8 +53,8 @@ def undecided(sentence: str) -> Finding:
     return Finding(sentence=sentence, is_open=True)
 
 
-def fault(whose: Whose, sentence: str) -> Finding:
-    return Finding(sentence=sentence, whose=whose)
+def fault(whose: Whose, sentence: str, *, field: str = "", words: str = "") -> Finding:
+    return Finding(sentence=sentence, whose=whose, field=field, words=words)
 
 
 def unreached(label: str, error: OAuthError) -> Finding | None:

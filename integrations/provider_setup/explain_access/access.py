@@ -8,6 +8,8 @@ from django.contrib.auth.models import Group, Permission
 from django.utils.translation import gettext as _
 
 from accounts.models import User
+from accounts.sign_in.models import TwoStepRequirement
+from foundation.name_lists import join_names
 from integrations.models import admission
 from integrations.models.admission import About, Rule
 from integrations.models.failures import INVALID_TOKEN, NOT_FOUND, PERMISSION_DENIED
@@ -16,7 +18,6 @@ from integrations.provider_setup.explain_access.results import (
     Line,
     Place,
     Verdict,
-    listed,
     moment,
     name_of,
 )
@@ -86,7 +87,7 @@ def source_of_role(subject: Subject) -> str:
     role = subject.role
     groups = list(subject.person.groups.filter(permissions=role).order_by("name")) if role else []
     if groups:
-        return _("From the group: %(groups)s.") % {"groups": listed(groups)}
+        return _("From the group: %(groups)s.") % {"groups": join_names(groups)}
     return _("By a permission of the account itself.")
 
 
@@ -95,8 +96,18 @@ def groups_with_role(subject: Subject) -> str:
     groups = subject.role.group_set.order_by("name") if subject.role else []
     sentences = [refusal % {"person": name_of(subject.person)}]
     if groups:
-        sentences.append(_("Groups that have it: %(groups)s.") % {"groups": listed(groups)})
+        sentences.append(_("Groups that have it: %(groups)s.") % {"groups": join_names(groups)})
     return " ".join(sentences)
+
+
+def required_by(subject: Subject) -> str:
+    requirements = TwoStepRequirement.objects.filter(group__in=subject.groups).select_related("group")
+    groups = [requirement.group for requirement in requirements if requirement.group]
+    if groups:
+        names = {"person": name_of(subject.person), "groups": join_names(groups)}
+        return _("%(person)s hasn’t set up two-step sign-in, which these groups require: %(groups)s.") % names
+    names = {"person": name_of(subject.person)}
+    return _("%(person)s hasn’t set up two-step sign-in, which is required of everybody with staff status.") % names
 
 
 def alias_off(subject: Subject) -> str:
@@ -116,15 +127,19 @@ def sharing(subject: Subject) -> str:
         return _("No group is named, so everyone with the role may use it.")
     common = [group for group in subject.alias_groups if group in subject.groups]
     sentence = _("May use it: %(groups)s. %(person)s is in: %(common)s.")
-    names = {"groups": listed(subject.alias_groups), "person": name_of(subject.person), "common": listed(common)}
+    names = {
+        "groups": join_names(subject.alias_groups),
+        "person": name_of(subject.person),
+        "common": join_names(common),
+    }
     return sentence % names
 
 
 def no_sharing(subject: Subject) -> str:
     names = {
-        "groups": listed(subject.alias_groups),
+        "groups": join_names(subject.alias_groups),
         "person": name_of(subject.person),
-        "own": listed(subject.groups),
+        "own": join_names(subject.groups),
     }
     if not subject.groups:
         return _("Only these groups may use it: %(groups)s. %(person)s is in no group.") % names
@@ -150,6 +165,7 @@ CONFIRMED: dict[str, Callable[[Subject], str]] = {
 }
 REFUSED: dict[str, Callable[[Subject], str]] = {
     "no_role": groups_with_role,
+    "no_second_step": required_by,
     "alias_off": alias_off,
     "credential_off": lambda subject: (
         _("The OAuth 2.0 Credential %(name)s is turned off.") % {"name": credential_name(subject)}

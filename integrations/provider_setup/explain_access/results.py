@@ -1,6 +1,5 @@
 """The parts of an explanation. Sentences are in the language of the current request."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -8,12 +7,11 @@ from typing import Any
 
 from django.db.models import Model
 from django.urls import reverse
-from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import User
+from foundation.reader_time import date_and_time_words
 from integrations.models.failures import EXPORT_NOT_ALLOWED, Answer
 from integrations.models.registry import Alias
 
@@ -167,10 +165,5 @@ def name_of(person: User) -> str:
 
 
 def moment(value: datetime) -> str:
-    """Format a moment so that a sentence may end with it: without the full stop of "p.m."."""
-    local = timezone.localtime(value)
-    return f"{date_format(local, 'DATE_FORMAT')}, {local:%H:%M}"
-
-
-def listed(names: Iterable[object]) -> str:
-    return ", ".join(map(str, names))
+    """Date and time for sentences, also of commands, which name the site's zone."""
+    return date_and_time_words(value)

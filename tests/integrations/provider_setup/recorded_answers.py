@@ -1,11 +1,13 @@
 """Recorded answers of a template's provider, and a server that plays them."""
 
+import hmac
 import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import yaml
 
@@ -19,6 +21,7 @@ from tests import cast
 from tests.servers.hostile import Answer, HostileServer
 
 KEYS = sorted(from_template.keys_with_answers())
+CLIENT_SECRET = "CANARY-client-secret"
 MOMENT = re.compile(r"\{now([+-]\d+)?\}")
 URLS = (
     "authorization_url", "token_url", "refresh_url", "token_revocation_url", "token_introspection_url", "userinfo_url",
@@ -48,11 +51,13 @@ class Recording:
         return bool(self.answers("token", "renewed") or self.answers("self_renewal"))
 
 
+@cache
 def read_recording(key: str) -> Recording:
+    """Read once per process: tests only look at it."""
     row = next(row for row in from_template.shipped() if row["key"] == key)
     text = (PROVIDERS / "answers" / f"{key}.yaml").read_text(encoding="utf-8")
     definition = parse_definition(from_template.definition_of(row))
-    return Recording(key=key, definition=definition, document=yaml.safe_load(text))
+    return Recording(key=key, definition=definition, document=yaml.load(text, Loader=yaml.CSafeLoader))
 
 
 def played(answer: Mapping[str, Any]) -> Answer:
@@ -84,7 +89,7 @@ def set_up(recording: Recording, server: HostileServer) -> Alias:
     fields |= {"issuer": "", "base_url_hosts": "", "base_url_path": ""}
     scopes = [offered.scope for offered in definition.scopes if offered.chosen or offered.required]
     registry = ApplicationRegistry.objects.create(
-        name=recording.key, client_id="keyrack", client_secret="CANARY-client-secret", **fields
+        name=recording.key, client_id="keyrack", client_secret=CLIENT_SECRET, **fields
     )
     connection_url = with_origin(definition.base(questions), server.url)
     return cast.integration_at(
@@ -115,6 +120,17 @@ def play_sign_in(recording: Recording, server: HostileServer, alias: Alias) -> N
     if registry.profile.exchange and (answer := recording.answer("exchange")):
         exchange = registry.profile.exchange
         play(server, [f"{exchange.method} {urlsplit(exchange.url or registry.token_url).path}"], answer)
+
+
+def as_signed(registry: ApplicationRegistry, parameters: Mapping[str, str], state: str) -> dict[str, str]:
+    """The parameters of a callback as the provider sends them: signed, if it signs its callbacks."""
+    signature = registry.profile.callback.signature
+    if signature is None:
+        return {**parameters}
+    covered = {"code": "c", **parameters, "state": state}
+    covered = {n: v for n, v in covered.items() if n not in {signature.parameter, *signature.without}}
+    digest = hmac.new(CLIENT_SECRET.encode(), urlencode(sorted(covered.items())).encode(), "sha256").hexdigest()
+    return {**parameters, "code": covered["code"], signature.parameter: digest}
 
 
 def play(server: HostileServer, routes: list[str], answer: Mapping[str, Any] | None) -> None:

@@ -1,6 +1,7 @@
 """The doctor tells what is wrong before anybody signs in, and whose it is to mend; it grants and ends nothing."""
 
 from collections.abc import Callable
+from datetime import date
 from io import StringIO
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 
+from accounts.oauth_server.models import Application
 from integrations.models import Alias, ApplicationRegistry
 from integrations.provider_setup import doctor
 from integrations.provider_setup.doctor import Finding
@@ -225,6 +227,7 @@ def test_a_server_that_sends_back_knows_us_or_says_what_is_wrong(alias: Alias, h
         ({"userinfo_url": "https://gone.example/u"}, "administrator", "its host has no address"),
         ({"revocation_request": {"verb": 1}}, "administrator", "“verb” is not known"),
         ({"active": False}, "administrator", "is not active"),
+        ({"client_secret_expires_on": date(2026, 2, 28)}, "administrator", "Client Secret expired on 28 Feb 2026"),
     ],
 )
 def test_a_row_that_is_wrong_is_told_of(changes: dict[str, Any], whose: str, sentence: str, alias: Alias) -> None:
@@ -259,9 +262,12 @@ def test_an_alias_that_is_not_there_is_another_exit_code(nobody: str, alias: Ali
 
 
 def test_the_command_speaks_by_its_exit_code(alias: Alias, healthy: HostileServer) -> None:
+    with pytest.raises(CommandError, match="1 to fix"):
+        run()  # nobody does the background work
+    cast.working_background()
     assert "Nothing to fix." in run()
     assert "Nothing to fix." in run("northwind")
-    assert len(healthy.calls_to("POST /token")) == 2
+    assert len(healthy.calls_to("POST /token")) == 3
     saying("POST /token", status=401, json={"error": "invalid_client"})(healthy)
     for arguments in ((), (alias.hex,)):
         with pytest.raises(CommandError, match="1 to fix") as caught:
@@ -270,6 +276,23 @@ def test_the_command_speaks_by_its_exit_code(alias: Alias, healthy: HostileServe
     with pytest.raises(CommandError, match="There is no alias") as caught:
         run("nobody")
     assert caught.value.returncode == 2
+
+
+@pytest.mark.usefixtures("db")
+def test_a_program_that_waits_is_listed_and_is_no_fault() -> None:
+    cast.working_background()
+    assert "No program waits for an administrator." in run()
+    Application.objects.create(
+        client_id="https://editor.example/client.json",
+        client_type="public",
+        authorization_grant_type="authorization-code",
+        registration_source="cimd",
+        standing="waiting",
+    )
+    text = run()
+    assert "open  1 program waits for an administrator to allow or block it (editor.example): http" in text
+    assert "/admin/accounts/application/?standing__exact=waiting" in text
+    assert "Nothing to fix." in text
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from integrations.models import Alias, ApplicationRegistry, HttpConnection, Toke
 from integrations.models.definitions import SAMPLES
 from integrations.personal_auth import PersonalAuthAPI
 from tests import cast, walks
-from tests.integrations.provider_setup.recorded_answers import moved
+from tests.integrations.provider_setup.recorded_answers import as_signed, moved
 from tests.integrations.provider_setup.test_templates import definition_of
 from tests.servers.hostile import Call, HostileServer
 
@@ -72,7 +72,8 @@ def signed_in(request: pytest.FixtureRequest, as_amira: Client, server: HostileS
     server.on(at).answer(json={**walks.token_answer(), **nested, **more})
     if asked:
         server.on(asked).always(json=told)
-    walks.sign_in(as_amira, alias)
+    state = walks.begin(as_amira, alias)
+    walks.come_back(as_amira, alias, state, **as_signed(walks.registry_of(alias), {}, state))
     return alias
 
 
