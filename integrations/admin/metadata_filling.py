@@ -1,6 +1,6 @@
 """The button Fill from metadata: copies what an issuer publishes into the form of an application registry."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from django.contrib import messages
@@ -15,6 +15,7 @@ from integrations.models.registry import ClientAuthentication, CodeChallengeMeth
 from integrations.provider_setup import doctor
 
 OFFERED_AT_MOST = 200
+QUOTED_LENGTH = 60  # characters of typed text in an error message
 SECONDS = 25.0  # a browser is waiting
 
 
@@ -35,19 +36,30 @@ def fill_in(request: HttpRequest) -> QueryDict:
     copy_metadata(typed, published)
     message = _("Filled in from %(issuer)s. Check the form and save it.") % {"issuer": address}
     if published.issuer != address:
-        message += issuer_sentence(address, published)
-    for demand in published.demands:
-        messages.warning(request, doctor.describe_demand(demand, published))
+        message += f" {issuer_sentence(address, published)}"
+    for sentence in describe_shortcomings(published):
+        messages.warning(request, sentence)
     typed["found_scopes"] = " ".join(new_scopes(published, typed))
-    messages.info(request, message + scopes_sentence(published.scopes))
+    messages.info(request, f"{message} {scopes_sentence(published.scopes)}".rstrip())
     return typed
 
 
 def issuer_sentence(address: str, published: Metadata) -> str:
     """Return a sentence on an issuer that isn't spelled like the address: of many tenants, or of another place."""
     if metadata.TENANT in published.issuer:
-        return _(" The issuer is %(issuer)s: each person’s tenant is accepted.") % {"issuer": published.issuer}
-    return _(" The issuer is %(issuer)s, according to this document.") % {"issuer": published.issuer}
+        return _("The issuer is %(issuer)s: each person’s tenant is accepted.") % {"issuer": published.issuer}
+    return _("The issuer is %(issuer)s, according to this document.") % {"issuer": published.issuer}
+
+
+def describe_shortcomings(published: Metadata) -> Iterator[str]:
+    """Sentences on what the document leaves out, and on what the server requires and Keyrack can't do."""
+    if not published.token_url:
+        yield _(
+            "The document names no token endpoint, where codes become tokens. Take the Token URL from the provider’s "
+            "documentation."
+        )
+    for demand in published.demands:
+        yield doctor.describe_demand(demand, published)
 
 
 def scopes_sentence(scopes: Sequence[str]) -> str:
@@ -56,8 +68,8 @@ def scopes_sentence(scopes: Sequence[str]) -> str:
         return ""
     names = {"count": len(scopes), "scopes": ", ".join(scopes[:OFFERED_AT_MOST])}
     if len(scopes) > OFFERED_AT_MOST:
-        return _(" It names %(count)d scopes, the first of which are: %(scopes)s.") % names
-    return _(" It names these scopes: %(scopes)s.") % names
+        return _("It names %(count)d scopes, the first of which are: %(scopes)s.") % names
+    return _("It names these scopes: %(scopes)s.") % names
 
 
 def new_scopes(published: Metadata, typed: QueryDict) -> list[str]:
@@ -73,6 +85,15 @@ def is_scope(text: str) -> bool:
     except ValidationError:
         return False
     return True
+
+
+def read_scopes(text: str) -> list[str]:
+    """Return the scopes of a text, each once. Raises `ValidationError` with the first that is not one."""
+    scopes = list(dict.fromkeys(text.split()))
+    for scope in scopes:
+        if not is_scope(scope):
+            raise ValidationError(_("“%(scope)s” isn’t a scope (RFC 6749 §3.3).") % {"scope": scope[:QUOTED_LENGTH]})
+    return scopes
 
 
 def metadata_error(issuer: str, error: OAuthError) -> str:

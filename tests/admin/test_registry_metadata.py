@@ -197,8 +197,16 @@ def test_each_place_and_its_answer_is_named_if_none_has_metadata(as_admin: Clien
     assert "oauth-authorization-server: HTTP 403; /.well-known/openid-configuration: the answer is not" in sentence
 
 
-def test_a_document_without_a_token_endpoint_is_refused_in_a_sentence(as_admin: Client, server: HostileServer) -> None:
+def test_what_a_document_leaves_out_is_said(as_admin: Client, server: HostileServer) -> None:
     published(server, server.url, token_endpoint=None)
+    response = submitted(as_admin, ADD, {"Issuer": server.url}, button="_fill")
+    assert "names no token endpoint, where codes become tokens. Take the Token URL from" in said(response)
+    assert response.context["adminform"].form["authorization_url"].value() == f"{server.url}/auth"
+    assert not response.context["adminform"].form["token_url"].value()
+
+
+def test_a_document_without_endpoints_is_refused_in_a_sentence(as_admin: Client, server: HostileServer) -> None:
+    published(server, server.url, token_endpoint=None, authorization_endpoint=None)
     response = submitted(as_admin, ADD, {"Issuer": server.url}, button="_fill")
     assert "names no token endpoint" in said(response)
     assert not response.context["adminform"].form["authorization_url"].value()

@@ -50,7 +50,7 @@ def test_the_list_names_each_template_and_where_it_leads(as_admin: Client) -> No
     for name in (DEMO, "GitHub", "Google", "Salesforce", "ServiceNow"):
         assert name in text
     assert "oauth2.googleapis.com" in text
-    assert "Configuration Templates" in opened(as_admin, "/admin/").text
+    assert "Configuration Templates" in opened(as_admin, "/admin/records/").text
 
 
 def test_a_few_answers_make_everything_a_person_needs(as_admin: Client) -> None:
@@ -102,6 +102,7 @@ def test_what_no_page_of_the_provider_confirms_is_marked(as_admin: Client) -> No
     assert "not verified" not in rows["Token URL"]
 
 
+@pytest.mark.slow
 def test_a_template_without_recorded_answers_is_marked_where_it_is_chosen(as_admin: Client) -> None:
     ConfigurationTemplate.objects.create(name="Own", definition=template("Okta").definition)
     rows = dict(

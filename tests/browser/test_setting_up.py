@@ -26,7 +26,7 @@ def sign_in(page: Page, site: str, username: str, path: str = "/") -> None:
 
 def add(page: Page, section: str, thing: str) -> None:
     """From the admin's index to an empty form."""
-    page.goto(page.url.partition("/admin/")[0] + "/admin/")
+    page.goto(page.url.partition("/admin/")[0] + "/admin/records/")
     page.get_by_role("main").get_by_role("link", name=section, exact=True).click()
     page.get_by_role("link", name=re.compile(f"Add {thing}", re.IGNORECASE)).first.click()
 
@@ -49,8 +49,10 @@ def register(page: Page, peer: Peer) -> Peer:
     page.get_by_label("Issuer:", exact=True).fill(peer.issuer)
     page.get_by_label("Authorization URL").fill(peer.authorization_url)
     page.get_by_label("Token URL").fill(peer.token_url)
+    page.get_by_text("Revoking", exact=True).click()
     page.get_by_label("Token Revocation URL").fill(peer.revocation_url)
-    page.get_by_label("Userinfo URL").fill(peer.userinfo_url)
+    page.get_by_text("Whose account it is", exact=True).click()
+    page.get_by_role("textbox", name="Userinfo URL").fill(peer.userinfo_url)
     page.locator("input[name=scopes-0-name]").fill("Know who you are")
     page.locator("input[name=scopes-0-scope]").fill("openid")
     page.locator("input[name=profiles-0-name]").fill("Default")
@@ -84,7 +86,7 @@ def test_an_administrator_sets_an_integration_up_by_clicking_alone(
     page.get_by_label("Integration Type").select_option(label="Personal")
     save(page)
 
-    page.goto(f"{live_server.url}/admin/")
+    page.goto(f"{live_server.url}/admin/records/")
     page.get_by_role("main").get_by_role("link", name="HTTP(s) Connections", exact=True).click()
     page.get_by_role("link", name="Northwind", exact=True).click()
     page.get_by_label("Credential").select_option(label="Northwind personal")

@@ -1,0 +1,138 @@
+"""Step 2 of Add a provider: what the provider gave, typed or from a file."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.core.files.uploadedfile import UploadedFile
+from django.http import QueryDict
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.debug import sensitive_variables
+
+from integrations.admin.draft_forms import SECRET, style_fields, typed_values
+from integrations.admin.template_form import FromTemplateForm
+from integrations.models.provider_drafts import ProviderDraft
+from integrations.models.registry import validation
+from integrations.provider_setup import drafts
+from integrations.provider_setup.doctor import Finding
+from integrations.provider_setup.from_template import Answers
+
+LARGEST_FILE = 20_000  # bytes
+NO_SECRET_FILE = gettext_lazy("Choose a text file with nothing but the secret, or JSON that has a client_secret.")
+
+
+@sensitive_variables()
+def read_secret_file(upload: "UploadedFile[bytes]") -> dict[str, str]:
+    """Return client_secret, and client_id if the file names one. Raises `ValidationError` if it has no secret.
+
+    JSON may have them one level down, as Google's does ("web", "installed").
+    """
+    try:
+        text = upload.read(LARGEST_FILE + 1).decode("utf-8-sig").strip()
+    except UnicodeDecodeError:
+        text = ""
+    if not text or len(text) > LARGEST_FILE:
+        raise ValidationError(NO_SECRET_FILE)
+    try:
+        parsed = json.loads(text)
+    except (ValueError, RecursionError):
+        parsed = None
+    document = parsed if isinstance(parsed, dict) else {SECRET: text}  # a secret of digits is JSON, too
+    for level in (document, *document.values()):
+        if isinstance(level, dict) and isinstance(level.get(SECRET), str) and "\n" not in level[SECRET]:
+            client_id = level.get("client_id")
+            return {SECRET: level[SECRET], **({"client_id": client_id} if isinstance(client_id, str) else {})}
+    raise ValidationError(NO_SECRET_FILE)
+
+
+class EnterForm(FromTemplateForm):
+    """Step 2: Client ID, Client Secret, the questions of the template, and scopes."""
+
+    use_required_attribute = False  # the file may have what is left empty
+    secret_file = forms.FileField(
+        label=gettext_lazy("Or a file with it"),
+        required=False,
+        help_text=gettext_lazy(
+            "The secret as text, or JSON with client_id and client_secret, as Google offers it. The file isn’t kept."
+        ),
+    )
+    LEFT_OUT = ("reserved_id", "name", "alias", "integration_type")
+
+    def __init__(self, draft: ProviderDraft, data: QueryDict | None = None, files: Any = None, **options: Any) -> None:
+        self.draft = draft
+        self.words: list[str] = []  # of the provider, about what is wrong
+        self.takes_stored_secret = False
+        self.refused_file: ValidationError | None = None
+        upload = files and files.get("secret_file")
+        if data is not None and upload:
+            data = self.fill_from_file(data, upload)
+        super().__init__(draft, data, files, **options)  # type: ignore[arg-type]  # a draft has what a template has
+        for name in self.LEFT_OUT:
+            del self.fields[name]
+        self.initial |= draft.entered.get("fields", {})
+        if SECRET not in self.fields:
+            del self.fields["secret_file"]
+        elif draft.has_secret:
+            self.fields[SECRET].required = False
+            self.fields[SECRET].help_text = _("It is stored. Leave this empty to keep it.")
+        style_fields(self)
+
+    @sensitive_variables()
+    def fill_from_file(self, data: QueryDict, upload: "UploadedFile[bytes]") -> QueryDict:
+        """Return the form's data, completed by what the file has. What was typed stays."""
+        data = data.copy()
+        try:
+            from_file = read_secret_file(upload)
+        except ValidationError as error:
+            self.refused_file = error
+            return data
+        for name, value in from_file.items():
+            data[name] = data.get(name) or value
+        return data
+
+    def clean_secret_file(self) -> None:
+        if self.refused_file:
+            raise self.refused_file
+
+    def reserve_id(self) -> UUID:
+        return self.draft.pk
+
+    def clean_client_secret(self) -> str:
+        self.takes_stored_secret = not self.cleaned_data[SECRET] and self.draft.has_secret
+        return str(self.draft.client_secret) if self.takes_stored_secret else super().clean_client_secret()
+
+    def clean(self) -> dict[str, Any]:
+        fields = super().clean()
+        labels = drafts.new_receivers(self.draft, self.answers()) if not self.errors else []
+        if labels and self.takes_stored_secret:
+            self.add_error(SECRET, validation.receivers_message(labels))
+        return fields
+
+    @sensitive_variables("fields")
+    def answers(self) -> Answers:
+        fields = {**self.cleaned_data, "name": self.draft.name, "alias": "", "integration_type": "personal"}
+        return self.answers_from(fields)
+
+    @property
+    def essentials(self) -> list[forms.BoundField]:
+        """Client ID and secret first, then the questions."""
+        questions = [bound for bound in self if bound.name.startswith("answer_")]
+        fields = [self[name] for name in ("client_id", SECRET, "secret_file") if name in self.fields]
+        return [*fields, *questions]
+
+    def entered(self) -> dict[str, Any]:
+        """What was typed, without the secret, also if it is not valid."""
+        return typed_values(self)
+
+    def show_faults(self, findings: Sequence[Finding]) -> None:
+        """Add the faults of a check, one to each field that causes some, with the provider's own words."""
+        for finding in findings:
+            field = finding.field if finding.field in self.fields else None
+            if finding.is_fault and (field is None or field not in self.errors):
+                self.add_error(field, finding.sentence)
+                self.words += [finding.words] if finding.words else []
+        style_fields(self)
