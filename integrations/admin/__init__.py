@@ -5,6 +5,7 @@ from django.contrib.admin.views.main import ChangeList
 
 from integrations.admin import (
     aliases,
+    connect_links,
     credentials,
     flows,
     registries,
@@ -16,7 +17,17 @@ from integrations.admin import (
     tokens,
 )
 
-__all__ = ["aliases", "credentials", "flows", "registries", "remote_tables", "revocations", "templates", "tokens"]
+__all__ = [
+    "aliases",
+    "connect_links",
+    "credentials",
+    "flows",
+    "registries",
+    "remote_tables",
+    "revocations",
+    "templates",
+    "tokens",
+]
 
 # The admin redirects to the site's sign-in, which asks for the second step and counts attempts.
 admin.site.login = site.login  # type: ignore[method-assign]  # simpler than a custom AdminSite

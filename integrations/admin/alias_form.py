@@ -3,12 +3,14 @@
 from typing import Any
 
 from django import forms
+from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from integrations.admin import move_confirmation
 from integrations.admin.addresses import AddressInput, BaseAddressField, origin
+from integrations.admin.credential_form import MOVES, CredentialForm
 from integrations.admin.single_choice import Markable, OneOfFormSet
 from integrations.models.registry import (
     Alias,
@@ -16,6 +18,7 @@ from integrations.models.registry import (
     ApplicationRegistry,
     HttpConnection,
     OAuth2Credential,
+    OAuthEntityProfile,
     validation,
 )
 from integrations.models.tokens import Token
@@ -23,13 +26,56 @@ from integrations.models.tokens import Token
 ONE_ACTIVE = gettext_lazy("This alias has another active connection; only one can be active.")
 
 
+PERMISSIONS = ("integrations.change_alias", "integrations.change_oauth2credential")
+
+
+def changeable_credential(alias: Alias | None, user: Any) -> OAuth2Credential | None:
+    """The credential that the alias authenticates with, if nothing else uses it and the user may change both."""
+    credential = alias.effective_credential if alias else None
+    if alias is None or credential is None or not user.has_perms(PERMISSIONS):
+        return None
+    return credential if OAuth2Credential.objects.unused_without(aliases=[alias]).contains(credential) else None
+
+
 class AliasForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
+    """Form of an alias. In the usual case, its credential is used by nothing else, and its profile is chosen here."""
+
+    profile = forms.ModelChoiceField(
+        label=gettext_lazy("OAuth Entity Profile"),
+        queryset=OAuthEntityProfile.objects.select_related("registry").order_by("registry__name", "name"),
+        required=False,
+        empty_label=None,
+        help_text=gettext_lazy("The provider that people sign in at, and the scopes that they are asked for."),
+    )
+    user: Any = None  # the administrator; set by the admin
+
     class Meta:
         model = Alias
         fields = [
-            "name", "label", "type", "credential", "description", "groups", "allow_token_export", "active",
-            "inactive_reason",
+            "name", "label", "description", "type", "credential", "groups", "allow_token_export", "agent_calls",
+            "active", "inactive_reason",
         ]  # fmt: skip
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.credential = changeable_credential(self.instance, self.user)
+        if self.credential:
+            self.initial["profile"] = self.credential.profile_id
+        else:
+            del self.fields["profile"]
+
+    def clean_profile(self) -> OAuthEntityProfile | None:
+        """Check a change as the form of the credential does. An empty field changes nothing."""
+        profile: OAuthEntityProfile | None = self.cleaned_data["profile"]
+        if self.credential and CredentialForm(instance=self.credential).moves_to_another_registry(profile):
+            raise ValidationError(MOVES)
+        return profile
+
+    def save_profile(self) -> None:
+        profile = self.cleaned_data.get("profile")
+        if self.credential and profile and profile.pk != self.credential.profile_id:
+            self.credential.profile = profile
+            self.credential.save()
 
     def clean(self) -> dict[str, Any]:
         fields = super().clean() or self.cleaned_data

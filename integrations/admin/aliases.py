@@ -3,19 +3,34 @@
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.widgets import FilteredSelectMultiple
+from django.contrib.auth.models import Group
 from django.db.models import QuerySet
+from django.forms import CheckboxSelectMultiple
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.decorators import method_decorator
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
 
-from integrations.admin.alias_form import AliasForm, ConnectionForm, ConnectionFormSet, ConnectionRowForm, for_user
+from integrations.admin.alias_form import (
+    AliasForm,
+    ConnectionForm,
+    ConnectionFormSet,
+    ConnectionRowForm,
+    changeable_credential,
+    for_user,
+)
 from integrations.admin.base import NOTHING, Choosing, Page, affected_sign_ins
 from integrations.admin.credentials import initiator_text
 from integrations.connections import authorization
 from integrations.models.registry import Alias, CredentialQuerySet, HttpConnection, OAuth2Credential
 from integrations.models.tokens import Token
 
+BOXES_AT_MOST = 12  # groups
 ENDS = gettext_lazy("Nothing else uses their credential. They end, and the tokens are revoked at the provider.")
 STAYS = gettext_lazy("They lose this alias only. Their sign-ins stay, because something else uses the credential.")
 
@@ -61,8 +76,15 @@ class AliasAdmin(Page):
     list_filter = ["type", "active"]
     search_fields = ["name", "label", "description"]
     ordering = ["name"]
-    filter_horizontal = ["groups"]
-    readonly_fields = ["initiator", "deactivated_at"]
+    readonly_fields = ["initiator", "deactivated_at", "trial", "provider"]
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
+        """Offer groups as boxes; many of them in Django's two lists, which can be searched."""
+        if Group.objects.count() > BOXES_AT_MOST:
+            options["widget"] = FilteredSelectMultiple(db_field.verbose_name, is_stacked=False)
+        else:
+            options["widget"] = CheckboxSelectMultiple()
+        return super().formfield_for_manytomany(db_field, request, **options)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Alias]:
         rows: QuerySet[Alias] = Alias.objects.complete().order_by("name")
@@ -72,9 +94,22 @@ class AliasAdmin(Page):
         fields: list[Any] = [*AliasForm.Meta.fields]
         if obj and not obj.active:
             fields.append("deactivated_at")
+        if obj and obj.awaits_trial:
+            fields.insert(0, "trial")
+        stored = self.get_queryset(request).filter(pk=obj.pk).first() if obj else None  # a form changes `obj`
+        if stored and stored.effective_credential:
+            place = fields.index("type")
+            fields[place:place] = ["provider", *(["profile"] if changeable_credential(stored, request.user) else [])]
         if obj:
             fields.append("initiator")
         return [(None, {"fields": fields})]
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any) -> Any:
+        return for_user(super().get_form(request, obj, change, **options), request.user)
+
+    def save_model(self, request: HttpRequest, obj: Alias, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        form.save_profile()
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         super().save_formset(request, form, formset, change)
@@ -97,6 +132,31 @@ class AliasAdmin(Page):
     @admin.display(description=gettext_lazy("Connection URL"), empty_value=NOTHING)
     def connection_url(self, alias: Alias) -> str:
         return alias.connection.connection_url if alias.connection else ""
+
+    @admin.display(description=gettext_lazy("Not shown yet"))
+    def trial(self, alias: Alias) -> SafeString:
+        sentence = _("People see it once it has worked for the administrator who tries it.")
+        credential = alias.effective_credential
+        if credential is None:
+            return format_html("{}", sentence)
+        address = reverse("integrations:try_provider", args=[credential.registry.hex])
+        return format_html('{} <a href="{}" id="try-it">{}</a>', sentence, address, _("Try it"))
+
+    @admin.display(description=gettext_lazy("Provider"))
+    def provider(self, alias: Alias) -> SafeString:
+        """Links to the registry and the credential, each on its own page."""
+        credential = alias.effective_credential
+        if credential is None:  # on a form with errors, as it was typed
+            return format_html("{}", NOTHING)
+        registry, profile = credential.registry, credential.profile
+        return format_html(
+            '<a href="{}" id="its-registry">{}</a> · {} · <a href="{}" id="its-credential">{}</a>',
+            reverse("admin:integrations_applicationregistry_change", args=[registry.pk]),
+            registry.name,
+            profile.name,
+            reverse("admin:integrations_oauth2credential_change", args=[credential.pk]),
+            _("Credential: %(name)s") % {"name": credential.name},
+        )
 
     @admin.display(description=gettext_lazy("Initiator URL"), empty_value=NOTHING)
     def initiator(self, alias: Alias) -> str:

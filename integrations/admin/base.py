@@ -6,25 +6,54 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
-from django.core.exceptions import FieldDoesNotExist
+from django.contrib.admin.widgets import AutocompleteSelect, RelatedFieldWidgetWrapper
+from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.db import models
 from django.http import HttpRequest
-from django.utils.formats import localize
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from foundation import reader_time
+from foundation.name_lists import join_names
+from integrations.admin.many_rows import CHOICES_AT_MOST, filter_of, has_more
 from integrations.models.tokens import Token, TokenQuerySet
 
 NAMES_SHOWN = 20
 NOTHING = "–"
 
 
+class Autocomplete(AutocompleteSelect):
+    """Django's, but a value that can't be a key is no option; Django's fails when it shows the form again."""
+
+    def optgroups(self, name: str, value: Any, attr: Any = None) -> Any:
+        key = self.field.target_field
+        return super().optgroups(name, [each for each in value if is_key(key, each)], attr)
+
+
+def is_key(field: Any, value: Any) -> bool:
+    try:
+        field.get_prep_value(value)
+    except (ValueError, TypeError, ValidationError):
+        return value in (None, "")
+    return True
+
+
 class Choosing:
-    """Mixin that removes the button to delete the record that a field refers to."""
+    """Mixin that removes the button to delete the record that a field refers to, and completes one of many."""
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
+        named = self.get_autocomplete_fields(request)  # type: ignore[attr-defined]  # an admin's
+        if db_field.name in named or self.is_to_many_rows(db_field, request):
+            options.setdefault("widget", Autocomplete(db_field, self.admin_site))  # type: ignore[attr-defined]
+        return super().formfield_for_foreignkey(db_field, request, **options)  # type: ignore[misc]  # an admin's
+
+    def is_to_many_rows(self, field: Any, request: HttpRequest) -> bool:
+        """Whether a select would have very many options, and this administrator can search them instead."""
+        other = self.admin_site._registry.get(field.related_model)  # type: ignore[attr-defined]
+        can_search = other is not None and other.search_fields and other.has_view_permission(request)
+        return bool(can_search) and has_more(field.related_model, CHOICES_AT_MOST)
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
         field = super().formfield_for_dbfield(db_field, request, **options)  # type: ignore[misc]  # an admin's
@@ -69,6 +98,9 @@ class Page(Choosing, admin.ModelAdmin):  # type: ignore[type-arg]  # not subscri
             return False
         return super().lookup_allowed(lookup, value, request)
 
+    def get_list_filter(self, request: HttpRequest) -> Any:
+        return [filter_of(self.model, entry) for entry in super().get_list_filter(request)]
+
     def get_deleted_objects(
         self, objs: Any, request: HttpRequest
     ) -> tuple[list[Any], dict[str, int], set[str], list[str]]:
@@ -97,13 +129,15 @@ class ReadOnly(Page):
 
 def affected_sign_ins(tokens: TokenQuerySet, note: str) -> list[str]:
     """Return one line that names the owners of some tokens; no line if there are none."""
-    names = [name or _("System") for name in tokens.order_by("user__username").values_list("user__username", flat=True)]
-    if not names:
+    count = tokens.count()
+    if not count:
         return []
-    listed = ", ".join(names[:NAMES_SHOWN]) + (", …" if len(names) > NAMES_SHOWN else "")
-    one, more = "%(count)d sign-in is affected: %(names)s.", "%(count)d sign-ins are affected: %(names)s."
-    sentence = ngettext(one, more, len(names)) % {"count": len(names), "names": listed}
-    return [f"{sentence} {note}".strip()]
+    rows = tokens.order_by("user__username").values_list("user__username", flat=True)[:NAMES_SHOWN]
+    listed = join_names([*(name or _("System") for name in rows), *(["…"] if count > NAMES_SHOWN else [])])
+    sentence = ngettext(
+        "%(count)d sign-in is affected: %(names)s.", "%(count)d sign-ins are affected: %(names)s.", count
+    )
+    return [f"{sentence % {'count': count, 'names': listed}} {note}".strip()]
 
 
 def with_note(text: str, note: str) -> SafeString:
@@ -124,13 +158,15 @@ def copyable(value: str, name: str) -> SafeString:
     )
 
 
-def day(at: datetime) -> str:
-    return str(localize(localtime(at).date()))
+def day(at: datetime) -> SafeString:
+    """The day, as the site's own pages write it, with the exact moment for those who point at it."""
+    return reader_time.time_element(at, reader_time.date_words(at))
 
 
 def hour(at: datetime) -> str:
-    return str(localize(localtime(at).time()))
+    """The time of day; with its zone, if that isn't known to be the reader's."""
+    return reader_time.clock_words(at)
 
 
 def moment(at: datetime | None) -> str:
-    return str(localize(localtime(at))) if at else NOTHING
+    return reader_time.date_and_time_words(at) if at else NOTHING

@@ -3,12 +3,13 @@
 from typing import Any
 
 from django import forms
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from integrations.models.registry import OAuth2Credential, OAuthEntityProfile
 from integrations.models.tokens import Token
 
 CONFIRMED = "_confirmed"
+MOVES = gettext_lazy("It belongs to another application registry. Revoke the tokens first, or make a new credential.")
 
 
 class CredentialForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
@@ -19,10 +20,7 @@ class CredentialForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscrip
     def clean(self) -> dict[str, Any]:
         fields = super().clean() or self.cleaned_data
         if self.moves_to_another_registry(fields.get("profile")):
-            message = _(
-                "It belongs to another application registry. Revoke the tokens first, or make a new credential."
-            )
-            self.add_error("profile", message)
+            self.add_error("profile", MOVES)
         return fields
 
     def moves_to_another_registry(self, profile: OAuthEntityProfile | None) -> bool:

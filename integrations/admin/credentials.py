@@ -7,27 +7,30 @@ from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, IntegerField, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 from django.views.decorators.http import require_POST
 
 from accounts.models import User
 from integrations.admin import system_tokens
 from integrations.admin.base import NOTHING, Page, copyable, moment
 from integrations.admin.credential_form import CONFIRMED, CredentialForm
+from integrations.admin.many_rows import NameFilter
 from integrations.admin.tokens import BY
 from integrations.connections import authorization, renewal
 from integrations.models.addresses import initiator_url
 from integrations.models.card import Integration
 from integrations.models.events import EventKind, events_of
-from integrations.models.registry import GrantType, IntegrationType, OAuth2Credential
+from integrations.models.registry import ApplicationRegistry, GrantType, IntegrationType, OAuth2Credential
 from integrations.models.tokens import Token, TokenState, refresh_token_is_over
 
 TROUBLE = (EventKind.SIGN_IN_FAILED, EventKind.REAUTH_NEEDED)
@@ -42,12 +45,17 @@ def alive(prefix: str = "") -> Q:
     return Q(**{f"{prefix}state": TokenState.VALID}) & (lives | renews)
 
 
+class RegistryOfCredentialFilter(NameFilter):
+    title, parameter_name = gettext_lazy("Application Registry"), "registry"
+    model, lookup = ApplicationRegistry, "profile__registry__name"
+
+
 @admin.register(OAuth2Credential)
 class CredentialAdmin(Page):
     form = CredentialForm
     change_form_template = "admin/integrations/oauth2credential/change_form.html"
     list_display = ["name", "registry", "profile_name", "integration_type", "connected", "active"]
-    list_filter = ["integration_type", "active", "profile__registry"]
+    list_filter = ["integration_type", "active", RegistryOfCredentialFilter]
     list_select_related = ["profile__registry"]
     search_fields = ["name", "profile__name", "profile__registry__name"]
     ordering = ["name"]
@@ -59,8 +67,11 @@ class CredentialAdmin(Page):
         js = [forms.Script("keyrack/connect.js", type="module")]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[OAuth2Credential]:
-        counted: QuerySet[OAuth2Credential] = super().get_queryset(request)
-        return counted.annotate(number_connected=Count("tokens", filter=alive("tokens__")))
+        """Return the rows, each with a number of its tokens that is read for those of one page."""
+        rows: QuerySet[OAuth2Credential] = super().get_queryset(request)
+        tokens = Token.objects.filter(alive(), credential=OuterRef("pk")).order_by().values("credential")
+        counted = Subquery(tokens.annotate(number=Count("pk")).values("number"))
+        return rows.annotate(number_connected=Coalesce(counted, 0, output_field=IntegerField()))
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         main = (None, {"fields": ["name", "profile", "integration_type", "other_account", "active"]})
@@ -145,7 +156,7 @@ class CredentialAdmin(Page):
     def profile_name(self, credential: OAuth2Credential) -> str:
         return credential.profile.name
 
-    @admin.display(description=gettext_lazy("Connected"), ordering="number_connected")
+    @admin.display(description=pgettext_lazy("number of people", "Connected"))
     def connected(self, credential: OAuth2Credential) -> str:
         number = cast(Any, credential).number_connected
         if not credential.is_personal:
@@ -199,7 +210,7 @@ def usable_by(user: Any, credential: OAuth2Credential) -> Integration | None:
 
 
 def tokens_link(credential: OAuth2Credential) -> dict[str, Any]:
-    address = f"{reverse('admin:integrations_token_changelist')}?credential__id__exact={credential.pk}"
+    address = f"{reverse('admin:integrations_token_changelist')}?{urlencode({'credential_name': credential.name})}"
     return {"address": address, "count": credential.tokens.count()}
 
 

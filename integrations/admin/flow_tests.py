@@ -17,6 +17,7 @@ from accounts.models import User
 from integrations import flows
 from integrations.flows import actions
 from integrations.models.flows import Action, InputType, RunState, Subflow
+from integrations.models.flows.failure_sentences import in_words
 
 LABELS = dict(InputType.choices)
 
@@ -125,7 +126,10 @@ class SubflowTester(Tester):
 
     def run(self, user: User, subflow: Subflow, inputs: dict[str, Any]) -> dict[str, Any]:
         run = flows.run_test(subflow, user=user, inputs=inputs)
-        result = result_context(RunState(run.status), run.error, list(run.steps.all()), run.outputs)
+        steps = list(run.steps.all())
+        for step in steps:
+            step.error = in_words(step.error)  # shown, not saved
+        result = result_context(RunState(run.status), in_words(run.error), steps, run.outputs)
         return {**result, "initiator_url": run.initiator_url}
 
 

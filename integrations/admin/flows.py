@@ -1,4 +1,4 @@
-"""Admin of Actions, Subflows and Subflow Runs, with the Test button."""
+"""Admin of Actions, Subflows with the Test button, Subflow Runs, and Tool Sets for agents."""
 
 from typing import Any
 
@@ -14,6 +14,8 @@ from integrations.admin.base import NOTHING, Choosing, Page, ReadOnly, with_note
 from integrations.admin.flow_forms import ActionForm, PlacedForm, PlacedFormSet, StepForm, StepFormSet, SubflowForm
 from integrations.admin.flow_tests import ActionTester, SubflowTester
 from integrations.models.flows import Action, RestStep, RunState, StepRun, Subflow, SubflowAction, SubflowRun
+from integrations.models.flows.failure_sentences import in_words
+from integrations.models.tool_sets import ToolSet
 
 
 class RowsInline(Choosing, admin.StackedInline):  # type: ignore[type-arg]  # not subscriptable at run time
@@ -120,9 +122,14 @@ class SubflowAdmin(Testable):
 
 class StepRunInline(admin.TabularInline):  # type: ignore[type-arg]
     model = StepRun
-    fields = ["position", "action", "step", "alias", "method", "status", "http_status", "milliseconds", "error"]
+    fields = ["position", "action", "step", "alias", "method", "status", "http_status", "milliseconds", "why"]
+    readonly_fields = ["why"]
     can_delete = False
     extra = 0
+
+    @admin.display(description=gettext_lazy("Error"), empty_value=NOTHING)
+    def why(self, step: StepRun) -> str:
+        return in_words(step.error)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -142,12 +149,23 @@ class SubflowRunAdmin(ReadOnly):
     search_fields = ["name", "user__username", "error_code"]
     date_hierarchy = "created_at"
     ordering = ["-created_at"]
+    readonly_fields = ["why"]
     fieldsets = [
         (None, {"fields": ["name", "user", "run_as", "origin", "is_test"]}),
-        (gettext_lazy("State"), {"fields": ["status", "error", "error_code", "http_status"]}),
+        (gettext_lazy("State"), {"fields": ["status", "why", "error_code", "http_status"]}),
         (gettext_lazy("When"), {"fields": ["created_at", "started_at", "finished_at"]}),
     ]
 
     @admin.display(description=gettext_lazy("Error"), empty_value=NOTHING)
     def why(self, run: SubflowRun) -> str:
-        return run.error
+        return in_words(run.error)
+
+
+@admin.register(ToolSet)
+class ToolSetAdmin(Page):
+    fields = ["name", "description", "subflows", "remote_tables", "aliases", "groups", "active"]
+    list_display = ["name", "description", "active"]
+    list_filter = ["active"]
+    search_fields = ["name", "description"]
+    ordering = ["name"]
+    filter_horizontal = ["subflows", "remote_tables", "aliases", "groups"]

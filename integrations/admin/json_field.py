@@ -27,21 +27,18 @@ class Decoder(json.JSONDecoder):
 
 
 class JsonField(forms.JSONField):
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**{**options, "decoder": Decoder})
+    """A field for JSON: shows it indented, and names the line of a mistake."""
 
-
-class ProviderProfileField(JsonField):
-    """A field for a provider profile, which has many lines: shows it indented, and names the line of a mistake."""
+    rows = 3
 
     def __init__(self, **options: Any) -> None:
-        attributes = {"rows": 16, "class": "vLargeTextField lines", "spellcheck": "false", "autocapitalize": "none"}
-        help_text = gettext_lazy(
-            "How this provider departs from the standards, as JSON: what its errors mean, names and parameters of its "
-            "own, lifetimes, values that calls need. {} departs in nothing. The members are in "
-            "docs/provider-profiles.md. Enter no secrets: staff who may only view see them."
-        )
-        super().__init__(**{**options, "widget": forms.Textarea(attrs=attributes), "help_text": help_text})
+        attributes = {
+            "rows": self.rows,
+            "class": "vLargeTextField lines",
+            "spellcheck": "false",
+            "autocapitalize": "none",
+        }
+        super().__init__(**{"widget": forms.Textarea(attrs=attributes), **options, "decoder": Decoder})
 
     def prepare_value(self, value: Any) -> Any:
         return value if isinstance(value, InvalidJSONInput) else indent_json(value)
@@ -58,6 +55,20 @@ class ProviderProfileField(JsonField):
                 message = _("This isn’t valid JSON: line %(line)d, column %(column)d.")
                 raise ValidationError(message % place, code="invalid") from None
             raise
+
+
+class ProviderProfileField(JsonField):
+    """A field for a provider profile, which has many lines."""
+
+    rows = 16
+
+    def __init__(self, **options: Any) -> None:
+        help_text = gettext_lazy(
+            "How this provider departs from the standards, as JSON: what its errors mean, names and parameters of its "
+            "own, lifetimes, values that calls need. {} departs in nothing. The members are in "
+            "docs/provider-profiles.md. Enter no secrets: staff who may only view see them."
+        )
+        super().__init__(**{**options, "help_text": help_text})
 
 
 def indent_json(value: Any) -> str:

@@ -47,14 +47,14 @@ def ask_for_confirmation(form: Any, new_hosts: Iterable[str], current: Iterable[
 def ask_for_secret(form: Any, new_hosts: Iterable[str], current: Iterable[str]) -> None:
     form.fields[SECRET].widget = forms.PasswordInput(attrs={"class": "vTextField", "autocomplete": "new-password"})
     message = _(
-        "People are signed in, and their tokens would go to %(new)s. They go to %(known)s now. Enter the Client "
+        "People are signed in. Their tokens would go to: %(new)s. Now they go to: %(known)s. Enter the Client "
         "Secret of the application registry. Each person is then asked to confirm the new address."
     )
     form.add_error(SECRET, message % hosts(new_hosts, current))
 
 
 def hosts(new_hosts: Iterable[str], current: Iterable[str]) -> dict[str, str]:
-    return {"new": ", ".join(sorted(new_hosts)), "known": ", ".join(sorted(current)) or _("nowhere")}
+    return {"new": ", ".join(sorted(new_hosts)), "known": ", ".join(sorted(current)) or "–"}
 
 
 def has_secret(registry: ApplicationRegistry) -> bool:

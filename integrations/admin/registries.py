@@ -1,7 +1,6 @@
 """Admin of Application Registries: our client registrations at authorization servers."""
 
 import hashlib
-from collections.abc import Sequence
 from typing import Any, cast
 
 from django.contrib import admin, messages
@@ -12,7 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -24,38 +23,21 @@ from integrations.admin.base import NOTHING, Page, copyable, moment
 from integrations.admin.json_field import indent_json
 from integrations.admin.metadata_filling import fill_in, is_scope
 from integrations.admin.profiles import ProfileInline, ScopeInline, set_default_profile
+from integrations.admin.registry_fields import APPLICATION, FOLDED, OFFER, PROVIDER, replace_inputs, summary_of
 from integrations.admin.registry_form import FILL, RegistryForm
 from integrations.admin.typed_secret import keep_secret
 from integrations.connections import authorization
 from integrations.models.registry import (
+    Alias,
     ApplicationRegistry,
     ClientAuthentication,
+    OAuth2Credential,
     OAuthEntityScope,
     validation,
 )
 from integrations.provider_setup import doctor
 
-MAIN = [
-    "reserved_id", "kept_secret", "name", "client_id", "client_secret", "default_grant_type", "refresh_token_lifespan",
-    "pkce_required", "code_challenge_method", "send_credentials", "issuer", "fill_from_metadata", "authorization_url",
-    "token_url", "token_revocation_url", "token_introspection_url", "userinfo_url", "same_provider", "redirect_url",
-    "logo_now", "logo", "remove_logo", "comments", "active",
-]  # fmt: skip
-PARTICULARS = [
-    "names_issuer", "authorization_parameters", "consent_after_revoke", "scope_separator", "scope_parameter",
-    "token_parameters", "refresh_url", "token_path", "base_url_path", "base_url_hosts", "call_headers",
-    "userinfo_request", "account_id_path", "account_label_path", "account_settings_url",
-    "revocation_request", "revocation_reach",
-    "provider_profile",
-]  # fmt: skip
-OFFER = ("found_scopes", "offered_scopes")
 CHECK_SECONDS = 25.0  # a browser is waiting
-# Read-only fields that replace the inputs for administrators who may only view.
-READ_ONLY_REPLACEMENTS = {
-    "client_secret": "secret_state",
-    "provider_profile": "provider_ways",
-    **dict.fromkeys(("reserved_id", "kept_secret", "fill_from_metadata", "same_provider", "logo", "remove_logo"), ""),
-}
 
 
 @admin.register(ApplicationRegistry)
@@ -66,7 +48,8 @@ class RegistryAdmin(Page):
     list_filter = ["active", "default_grant_type"]
     search_fields = ["name", "client_id", "issuer", "token_url"]
     ordering = ["name"]
-    readonly_fields = ["fill_from_metadata", "redirect_url", "logo_now", "secret_state", "problem", "provider_ways"]
+    readonly_fields = ["fill_from_metadata", "redirect_url", "logo_now", "secret_state", "problem", "provider_ways",
+                       "integrations"]  # fmt: skip
     tokens_below = "credential__profile__registry"
     deletion_note = gettext_lazy("Delete its credentials first. That ends these sign-ins and revokes the tokens.")
 
@@ -79,16 +62,36 @@ class RegistryAdmin(Page):
         )
 
     def get_fieldsets(self, request: HttpRequest, obj: ApplicationRegistry | None = None) -> Any:
-        """Leave out inputs for secrets if the user may only view: read-only they would show the stored value."""
-        main, particulars = ["problem", *MAIN] if obj and self.problem(obj) else MAIN, PARTICULARS
-        if obj and not self.has_change_permission(request, obj):
-            main, particulars = replace_inputs(main), replace_inputs(particulars)
+        """Essentials first, the rest folded with a summary.
+
+        Leave out inputs for secrets if the user may only view: read-only they would show the stored value.
+        """
+        provider = [*PROVIDER]
         if request.POST.get("found_scopes"):
-            main = [field for name in main for field in (name, *(OFFER if name == "fill_from_metadata" else ()))]
-        if not (obj and obj.logo_type):
-            main = [name for name in main if name not in {"logo_now", "remove_logo"}]
-        differences = {"fields": particulars, "classes": ["collapse"]}
-        return [(None, {"fields": main}), (gettext_lazy("What this provider does differently"), differences)]
+            place = provider.index("fill_from_metadata") + 1
+            provider[place:place] = OFFER
+        groups: list[tuple[Any, Any, list[str]]] = [
+            (gettext_lazy("The provider"), "", ["problem", *provider] if obj and self.problem(obj) else provider),
+            (gettext_lazy("Our application there"), "", APPLICATION),
+            *((title, summary_of(usual, fields, obj), fields) for title, usual, fields in FOLDED),
+        ]
+        may_only_view = bool(obj) and not self.has_change_permission(request, obj)
+        has_logo = bool(obj and obj.logo_type)
+        return [
+            (
+                title,
+                {
+                    "fields": [
+                        name
+                        for name in (replace_inputs(fields) if may_only_view else fields)
+                        if (has_logo or name not in {"logo_now", "remove_logo"}) and (obj or name != "integrations")
+                    ],
+                    "description": summary,
+                    "classes": ["collapse"] if summary else [],
+                },
+            )
+            for title, summary, fields in groups
+        ]
 
     def get_urls(self) -> list[URLPattern]:
         address = path(
@@ -166,6 +169,14 @@ class RegistryAdmin(Page):
         number = counts.by_connection + counts.by_credential
         return ngettext("%(number)d alias", "%(number)d aliases", number) % {"number": number}
 
+    @admin.display(description=gettext_lazy("Integrations"), empty_value=NOTHING)
+    def integrations(self, registry: ApplicationRegistry) -> SafeString:
+        """Links to the aliases that use it: names, addresses and who may use them are on their pages."""
+        credentials = OAuth2Credential.objects.filter(profile__registry=registry)
+        aliases = Alias.objects.using_any(credentials).order_by("name")
+        links = [(reverse("admin:integrations_alias_change", args=[row.pk]), row.title) for row in aliases]
+        return format_html_join(", ", '<a href="{}">{}</a>', links)
+
     @admin.display(description=gettext_lazy("Problem"), ordering="misconfigured_at", empty_value=NOTHING)
     def problem(self, registry: ApplicationRegistry) -> str:
         problems = []
@@ -178,11 +189,11 @@ class RegistryAdmin(Page):
 
     @admin.display(description=gettext_lazy("Redirect URL"))
     def redirect_url(self, registry: ApplicationRegistry) -> SafeString:
-        return copyable(registry.redirect_url, _("Redirect URL"))
+        return format_html('<span id="id_redirect_url">{}</span>', copyable(registry.redirect_url, _("Redirect URL")))
 
     @admin.display(description=gettext_lazy("Client Secret"))
     def secret_state(self, registry: ApplicationRegistry) -> str:
-        return _("Stored") if registry.__dict__["client_secret"] else _("None")
+        return _("Stored") if registry.__dict__["client_secret"] else _("No secret")
 
     @admin.display(description=gettext_lazy("Provider’s ways"))
     def provider_ways(self, registry: ApplicationRegistry) -> SafeString:
@@ -206,11 +217,6 @@ class RegistryAdmin(Page):
         address = reverse("integrations:logo", args=[registry.hex])
         version = hashlib.sha256(bytes(registry.logo or b"")).hexdigest()[:8]
         return format_html('<img src="{}?{}" alt="{}" width="40" height="40">', address, version, _("Logo"))
-
-
-def replace_inputs(fields: Sequence[str]) -> list[str]:
-    """Return the fields for administrators who may only view."""
-    return [name for field in fields if (name := READ_ONLY_REPLACEMENTS.get(field, field))]
 
 
 def add_scopes(registry: ApplicationRegistry, chosen: list[str]) -> None:

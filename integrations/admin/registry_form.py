@@ -22,6 +22,7 @@ from integrations import registration_health
 from integrations.admin import move_confirmation
 from integrations.admin.addresses import AddressField, AddressInput, BaseAddressField, LinkField, PageField
 from integrations.admin.json_field import JsonField, ProviderProfileField
+from integrations.admin.registry_fields import HELP_TEXTS
 from integrations.models.registry import (
     LOGO_LIMIT,
     ApplicationRegistry,
@@ -95,7 +96,10 @@ class RegistryForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
             | dict.fromkeys(validation.JSON_FIELDS, JsonField)
             | {"provider_profile": ProviderProfileField, "issuer": BaseAddressField, "authorization_url": PageField}
         )
-        widgets = {name: AddressInput() for name in ADDRESSES}
+        help_texts = HELP_TEXTS
+        widgets = {name: AddressInput() for name in ADDRESSES} | {
+            "client_secret_expires_on": forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
+        }
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -248,16 +252,9 @@ class RegistryForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
         if not ClientAuthentication.needs_secret(fields["send_credentials"]):
             if typed:
                 self.add_error("client_secret", _("A public client has no secret. Leave this empty."))
-        elif self.has_secret and not typed and (changed := self.leading_elsewhere(fields)):
-            labels = ", ".join(str(self.fields[name].label) for name in changed)
-            message = _(
-                "Enter the Client Secret again: these changes decide who receives it, or people’s tokens (%(labels)s)."
-            )
-            self.add_error("client_secret", message % {"labels": labels})
-
-    def leading_elsewhere(self, fields: dict[str, Any]) -> list[str]:
-        endpoints = validation.changes_of_secret_receiver(self.initial, fields)
-        return [*endpoints, *validation.changes_of_token_receiver(self.initial, fields)]
+        elif self.has_secret and not typed and (changed := validation.changes_of_receivers(self.initial, fields)):
+            labels = [str(self.fields[name].label) for name in changed]
+            self.add_error("client_secret", validation.receivers_message(labels))
 
     def check_tokens(self, fields: dict[str, Any]) -> None:
         """Ask for confirmation if tokens would go to another server, and no secret has to be typed for it."""
@@ -265,7 +262,7 @@ class RegistryForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
             return
         receivers, current_receivers = validation.new_receivers(self.initial, fields)
         if "call_headers" in validation.changes_of_token_receiver(self.initial, fields):
-            receivers |= {_("a place that Headers of calls name")}
+            receivers |= {_("Headers of calls")}
         if receivers and Token.objects.filter(credential__profile__registry=self.instance).exists():
             move_confirmation.ask_for_confirmation(self, receivers, current_receivers)
 

@@ -116,6 +116,7 @@ def preview_of(table: RemoteTable, user: User, source: Source) -> dict[str, Any]
 
 def empty_columns(columns: list[RemoteTableColumn], arranged: remote_tables.ArrangedRows) -> list[str]:
     """Return the labels of columns that are empty in every row: their path is probably wrong."""
-    if not arranged.rows:
+    rows = arranged.rows
+    if not rows:
         return []
-    return [column.label for index, column in enumerate(columns) if all(row[index].is_empty for row in arranged.rows)]
+    return [column.label for index, column in enumerate(columns) if all(row[index].is_empty for row in rows)]

@@ -1,5 +1,6 @@
 """Form for a new integration from a configuration template: asks only for what varies."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, cast
 from uuid import UUID, uuid4
@@ -14,6 +15,7 @@ from django.views.decorators.debug import sensitive_variables
 from foundation.secrets_at_rest import NoKeys, keyring
 from integrations.admin import addresses
 from integrations.admin.addresses import origin
+from integrations.admin.metadata_filling import QUOTED_LENGTH
 from integrations.admin.registry_form import RESERVED_ID
 from integrations.models.configuration_templates import ConfigurationTemplate
 from integrations.models.definitions import Question, fill_in
@@ -26,11 +28,11 @@ from integrations.models.registry import (
     validation,
 )
 from integrations.models.registry.validation import BOUND_TO_SECRET, GET_SECRETS
+from integrations.models.template_texts import shown_scope_name
 from integrations.provider_setup import from_template
 from integrations.provider_setup.from_template import Answers
 
 CALLED = tuple(name for name in dict.fromkeys((*BOUND_TO_SECRET, *GET_SECRETS)) if name.endswith("_url"))
-QUOTED_LENGTH = 60  # characters of typed text in an error message
 
 
 class FromTemplateForm(forms.Form):
@@ -96,7 +98,13 @@ class FromTemplateForm(forms.Form):
     def offer_scopes(self) -> None:
         field = cast(forms.MultipleChoiceField, self.fields["scopes"])
         optional = [scope for scope in self.definition.scopes if not scope.required]
-        field.choices = [(scope.scope, f"{scope.name} ({scope.scope})") for scope in optional]
+        field.choices = [
+            (
+                scope.scope,
+                scope.name if scope.name == scope.scope else f"{shown_scope_name(scope.name)} ({scope.scope})",
+            )
+            for scope in optional
+        ]
         self.initial["scopes"] = [scope.scope for scope in optional if scope.chosen]
         required = ", ".join(scope.scope for scope in self.definition.scopes if scope.required)
         if required:
@@ -109,15 +117,7 @@ class FromTemplateForm(forms.Form):
         return ApplicationRegistry(id=self.registry_id).redirect_url
 
     def clean_client_secret(self) -> str:
-        try:
-            keyring()
-        except NoKeys as error:
-            message = _("Keyrack can’t store a secret: %(why)s Nothing was saved.")
-            raise ValidationError(message % {"why": error}) from None
-        typed = str(self.cleaned_data["client_secret"])
-        if not typed.strip():
-            raise ValidationError(_("Enter a secret. This is only spaces."))
-        return typed
+        return check_secret(str(self.cleaned_data["client_secret"]))
 
     def clean_other_scopes(self) -> list[tuple[str, str]]:
         lines = [line.strip().partition(" ") for line in self.cleaned_data["other_scopes"].splitlines() if line.strip()]
@@ -161,9 +161,11 @@ class FromTemplateForm(forms.Form):
                 question = self.definition.question_in(text)
                 self.add_error(answer_name(question) if question else None, error)
 
-    @sensitive_variables("fields")
     def answers(self) -> Answers:
-        fields = self.cleaned_data
+        return self.answers_from(self.cleaned_data)
+
+    @sensitive_variables("fields")
+    def answers_from(self, fields: Mapping[str, Any]) -> Answers:
         questions = self.definition.questions
         return Answers(
             name=fields["name"],
@@ -183,6 +185,19 @@ class FromTemplateForm(forms.Form):
             (scope.scope, scope.name) for scope in self.definition.scopes if scope.required or scope.scope in chosen
         ]
         return tuple({**dict(self.cleaned_data["other_scopes"]), **dict(offered)}.items())
+
+
+@sensitive_variables("typed")
+def check_secret(typed: str) -> str:
+    """Return a secret that can be stored. Raises `ValidationError` if it can't."""
+    try:
+        keyring()
+    except NoKeys as error:
+        message = _("Keyrack can’t store a secret: %(why)s Nothing was saved.")
+        raise ValidationError(message % {"why": error}) from None
+    if not typed.strip():
+        raise ValidationError(_("Enter a secret. This is only spaces."))
+    return typed
 
 
 MISSPELT = {

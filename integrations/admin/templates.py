@@ -153,7 +153,7 @@ class TemplateAdmin(Page):
     def server(self, template: ConfigurationTemplate) -> str:
         return urlsplit(str(template.definition.get("registry", {}).get("token_url", ""))).netloc
 
-    @admin.display(description=gettext_lazy("Whose"), ordering="key")
+    @admin.display(description=gettext_lazy("Origin"), ordering="key")
     def whose(self, template: ConfigurationTemplate) -> str:
         return _("Comes with Keyrack") if template.is_shipped else _("Your own")
 

@@ -3,32 +3,47 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, gettext_noop, pgettext
 
+from accounts.audit.details import register_detail
+from accounts.models import User
+from foundation.name_lists import join_names
 from integrations.admin.base import NOTHING, ReadOnly, day, hour, moment, with_note
+from integrations.admin.many_rows import CHOICES_AT_MOST, COUNTED_AT_MOST, CappedPaginator, NameFilter, has_more
 from integrations.connections import authorization
-from integrations.models.registry import OAuth2Credential
+from integrations.models.registry import ApplicationRegistry, OAuth2Credential
 from integrations.models.tokens import Token, TokenQuerySet
 
-BY = gettext_lazy("by the administrator %(username)s")
+BY = register_detail(gettext_noop("by the administrator %(username)s"))
 LOOKED_AT = "Looked at."
 SCOPES = ["granted_scopes", "asked_scopes", "missing_scopes"]
+
+
+class RegistryFilter(NameFilter):
+    title, parameter_name = gettext_lazy("Application Registry"), "registry"
+    model, lookup = ApplicationRegistry, "credential__profile__registry__name"
+
+
+class CredentialFilter(NameFilter):
+    title, parameter_name = gettext_lazy("OAuth 2.0 Credential"), "credential_name"
+    model, lookup = OAuth2Credential, "credential__name"
 
 
 @admin.register(Token)
 class TokenAdmin(ReadOnly):
     list_display = ["who_as_whom", "what_for", "kind", "granted_scopes", "expires", "used", "state"]
     list_display_links = ["who_as_whom"]
-    list_filter = ["state", "integration_type", "credential__profile__registry", "credential"]
+    list_filter = ["state", "integration_type", RegistryFilter, CredentialFilter]
     list_select_related = ["user", "credential"]
     search_fields = ["user__username", "user__email", "account_label", "credential__name"]
     search_help_text = gettext_lazy("Search by username, email address, account or credential.")
-    ordering = ["user__username"]
     list_per_page = 50
+    paginator = CappedPaginator
+    show_full_result_count = False
     fieldsets = [
         (None, {"fields": ["who", "account_label", "account_id", "credential", "integration_type", "aliases"]}),
         (
@@ -49,6 +64,30 @@ class TokenAdmin(ReadOnly):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Token]:
         return super().get_queryset(request).prefetch_related("credential__aliases", "credential__connections__alias")
 
+    def get_ordering(self, request: HttpRequest) -> Any:
+        """By name; among many tokens by an index: each person's together, the first people first."""
+        return ["user_id"] if has_more(Token, COUNTED_AT_MOST) else ["user__username"]
+
+    def get_sortable_by(self, request: HttpRequest) -> Any:
+        return [] if has_more(Token, COUNTED_AT_MOST) else super().get_sortable_by(request)
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet[Token], search_term: str) -> Any:
+        """Search people and credentials first, so that an index leads from them to their tokens.
+
+        Among many tokens, all words have to be in one of them, the first two hundred are taken, and the name of an
+        account at the provider is not searched: no index leads to a part of it.
+        """
+        if not search_term.strip() or not has_more(Token, COUNTED_AT_MOST):
+            return super().get_search_results(request, queryset, search_term)
+        people, credentials = User.objects.order_by("pk"), OAuth2Credential.objects.order_by("pk")
+        for word in search_term.split():
+            people = people.filter(Q(username__icontains=word) | Q(email__icontains=word))
+            credentials = credentials.filter(name__icontains=word)
+        person_ids = list(people.values_list("pk", flat=True)[:CHOICES_AT_MOST])
+        credential_ids = list(credentials.values_list("pk", flat=True)[:CHOICES_AT_MOST])
+        queryset = queryset.filter(Q(user__in=person_ids) | Q(credential__in=credential_ids))
+        return queryset, False
+
     @admin.display(description=gettext_lazy("User"), ordering="user__username")
     def who_as_whom(self, token: Token) -> SafeString:
         return with_note(self.who(token), token.account_label)
@@ -63,11 +102,11 @@ class TokenAdmin(ReadOnly):
 
     @admin.display(description=gettext_lazy("Aliases"), empty_value=NOTHING)
     def aliases(self, token: Token) -> str:
-        return ", ".join(aliases_of(token.credential))
+        return join_names(aliases_of(token.credential))
 
     @admin.display(description=gettext_lazy("Kind"))
     def kind(self, token: Token) -> str:
-        return _("Access + refresh") if token.has_refresh_token else _("Access")
+        return _("Access + refresh") if token.has_refresh_token else pgettext("kind of token", "Access")
 
     @admin.display(description=gettext_lazy("Granted scopes"), empty_value=NOTHING)
     def granted_scopes(self, token: Token) -> str:
@@ -97,6 +136,10 @@ class TokenAdmin(ReadOnly):
     def last_used(self, token: Token) -> str:
         by = f" ({token.last_used_by})" if token.last_used_by else ""
         return f"{moment(token.last_used_at)}{by}" if token.last_used_at else _("Never")
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Show the list without the side bar, so that its columns have the whole width."""
+        return super().changelist_view(request, {"is_nav_sidebar_enabled": False, **(extra_context or {})})
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Rename the action to delete rows: it revokes tokens."""

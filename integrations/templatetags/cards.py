@@ -6,13 +6,15 @@ from typing import Any
 
 from django import template
 from django.utils import timezone
-from django.utils.html import conditional_escape
+from django.utils.html import conditional_escape, format_html_join
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
 
+from foundation.name_lists import join_names, join_sentences
 from integrations.models.card import Integration
 from integrations.models.card.bidi import isolate_name
 from integrations.models.card.parts import Note
-from integrations.templatetags.keyrack import clock, countdown, day, left, relative, web_url
+from integrations.templatetags.keyrack import clock, countdown, day, left, relative, web_url, when
 
 register = template.Library()
 
@@ -27,6 +29,7 @@ VALUES: dict[str, Callable[[Integration], Any]] = {
     "works_until": lambda card: clock(card.works_until),
     "down_since": lambda card: clock(card.down_since),
     "not_renewed_since": lambda card: clock(card.not_renewed_since),
+    "restored_from": lambda card: clock(card.restored_from),
     "off_since": lambda card: day(card.off_since),
     "off_reason": lambda card: isolate_name(card.off_reason),
     "answer_by": lambda card: timezone.localtime(card.attempt.expires_at).isoformat() if card.attempt else "",
@@ -59,6 +62,21 @@ def filled(text: Any, integration: Integration) -> SafeString:
 
 
 @register.filter
+def short_facts(integration: Integration) -> SafeString:
+    """What a compact row says beside the name: what it may do, and until when."""
+    is_offer = not integration.has_token
+    labels = integration.requested_scope_labels if is_offer else integration.scope_labels
+    facts: list[str] = [join_names(labels[:2]) + (f" +{len(labels) - 2}" if len(labels) > 2 else "")]
+    if not labels:
+        facts = [integration.description]
+    if not is_offer and integration.renews_itself:
+        facts.append(_("Renews by itself"))
+    elif not is_offer and integration.expires_at:
+        facts.append(when(integration.expires_at))
+    return format_html_join(" · ", "{}", ((fact,) for fact in facts if fact))
+
+
+@register.filter
 def note_text(note: Note, integration: Integration) -> SafeString:
     """The sentences of a note that apply to this integration."""
-    return mark_safe(" ".join(filled(text, integration) for text in integration.texts_of(note)))  # noqa: S308
+    return join_sentences(filled(text, integration) for text in integration.texts_of(note))

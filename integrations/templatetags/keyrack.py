@@ -4,7 +4,7 @@ Must not know models, requests or the database: every value comes from the templ
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -15,14 +15,17 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext, gettext_lazy, ngettext_lazy
+from django.utils.translation import gettext, ngettext_lazy
 
+from foundation.name_lists import join_names, join_sentences, sentence_separator
+from foundation.reader_time import clock_words, date_and_time_words, date_words, full_words, time_element, with_language
 from integrations.models.card.bidi import isolate_name
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
 
 register = template.Library()
+register.filter(with_language)
 
 HUES = 12
 CUTS = (
@@ -69,18 +72,6 @@ LEFT = {
     "month": ngettext_lazy("%(n)d month left", "%(n)d months left", "n"),
     "year": ngettext_lazy("%(n)d year left", "%(n)d years left", "n"),
 }
-NUMBERS = (
-    gettext_lazy("No"),
-    gettext_lazy("One"),
-    gettext_lazy("Two"),
-    gettext_lazy("Three"),
-    gettext_lazy("Four"),
-    gettext_lazy("Five"),
-    gettext_lazy("Six"),
-    gettext_lazy("Seven"),
-    gettext_lazy("Eight"),
-    gettext_lazy("Nine"),
-)
 
 
 # Moments
@@ -89,13 +80,19 @@ NUMBERS = (
 @register.filter
 def when(moment: datetime | None) -> SafeString | str:
     """The moment in words ("4 minutes ago", "Yesterday, 17:42", "14 Feb 2027"), as a <time> element."""
-    return _time(moment, _spoken(moment)) if moment else ""
+    return time_element(moment, _spoken(moment)) if moment else ""
 
 
 @register.filter
 def moment(value: datetime | None) -> SafeString | str:
     """Date and time, always both, as a <time> element."""
-    return _time(value, _date_and_time(value)) if value else ""
+    return time_element(value, date_and_time_words(value)) if value else ""
+
+
+@register.filter
+def full_moment(value: datetime | None) -> str:
+    """Date, time and zone as plain text, for mails."""
+    return full_words(value) if value else ""
 
 
 @register.filter
@@ -104,7 +101,7 @@ def clock(value: datetime | None) -> SafeString | str:
     if value is None:
         return ""
     today = timezone.localtime(value).date() == timezone.localdate()
-    return _time(value, _clock(value) if today else _date_and_time(value))
+    return time_element(value, clock_words(value) if today else date_and_time_words(value))
 
 
 @register.filter
@@ -113,7 +110,7 @@ def day(value: datetime | None) -> SafeString | str:
     if value is None:
         return ""
     # Translators: a date without the year, in Django's date format letters ("19 Nov")
-    return _time(value, date_format(timezone.localtime(value), gettext("j M")))
+    return time_element(value, date_format(timezone.localtime(value), gettext("j M")))
 
 
 @register.filter
@@ -152,30 +149,10 @@ def _spoken(value: datetime) -> str:
     if timedelta() <= now - local < timedelta(hours=1):
         return relative(value)
     if local.date() == now.date():
-        return gettext("Today, %(time)s") % {"time": _clock(value)}
+        return gettext("Today, %(time)s") % {"time": clock_words(value)}
     if local.date() == (now - timedelta(days=1)).date():
-        return gettext("Yesterday, %(time)s") % {"time": _clock(value)}
-    return _date_and_time(value) if timedelta() < local - now < timedelta(days=7) else _date(value)
-
-
-def _date(value: datetime) -> str:
-    # Translators: a date in Django's date format letters ("14 Feb 2027")
-    return date_format(timezone.localtime(value), gettext("j M Y"))
-
-
-def _clock(value: datetime) -> str:
-    # Translators: a time of day in Django's date format letters ("17:42")
-    return date_format(timezone.localtime(value), gettext("H:i"))
-
-
-def _date_and_time(value: datetime) -> str:
-    return gettext("%(date)s, %(time)s") % {"date": _date(value), "time": _clock(value)}
-
-
-def _time(value: datetime, words: str) -> SafeString:
-    zone = timezone.localtime(value).tzname() or ""
-    full = f"{_date_and_time(value)} {zone}".strip()
-    return format_html('<time datetime="{}" title="{}">{}</time>', value.isoformat(timespec="seconds"), full, words)
+        return gettext("Yesterday, %(time)s") % {"time": clock_words(value)}
+    return date_and_time_words(value) if timedelta() < local - now < timedelta(days=7) else date_words(value)
 
 
 # Names and marks
@@ -205,6 +182,12 @@ def initial(name: object) -> str:
 
 
 @register.filter
+def letter_id(letter: str) -> str:
+    """A letter as part of an element's id."""
+    return letter if letter.isalnum() else "other"
+
+
+@register.filter
 def initials(name: object) -> str:
     """Up to two initials of a person, from the first and the last word."""
     words = str(name).replace(".", " ").replace("_", " ").split()
@@ -218,10 +201,14 @@ def bidi(name: object) -> str:
     return isolate_name(name)
 
 
-@register.filter
-def number_word(number: int) -> str:
-    """A small number as a word, for the beginning of a sentence."""
-    return str(NUMBERS[number]) if 0 <= number < len(NUMBERS) else str(number)
+register.filter("sentences", join_sentences)
+register.simple_tag(sentence_separator, name="blank")  # between two sentences of a template
+
+
+@register.filter("listed")
+def list_names(names: Iterable[object]) -> str:
+    """The names in one line, as the reader's language separates them."""
+    return join_names(isolate_name(name) for name in names)
 
 
 @register.filter

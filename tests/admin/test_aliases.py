@@ -5,11 +5,23 @@ from html import unescape
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group
 from django.test import Client
 
-from integrations.models import Alias, Event, HttpConnection, OAuth2Credential, Revocation, Token
-from tests import walks
+from accounts.models import User
+from integrations.models import (
+    Alias,
+    ApplicationRegistry,
+    Event,
+    HttpConnection,
+    OAuth2Credential,
+    OAuthEntityProfile,
+    Revocation,
+    Token,
+)
+from tests import cast, walks
 from tests.admin.forms import complaints, opened, submitted
+from tests.conftest import client_of
 
 ONE_ACTIVE = "This alias has another active connection; only one can be active."
 
@@ -164,6 +176,7 @@ def itself(alias: Alias) -> Alias:
     return alias
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", [itself, only_connection])
 def test_deleting_the_last_that_stands_on_a_credential_ends_its_sign_ins_and_says_so_before(
     what: Any, as_admin: Client, northwind: Alias, token: Token
@@ -204,3 +217,75 @@ def test_deleting_one_of_two_that_stand_on_a_credential_keeps_its_sign_ins(
     assert Token.objects.exists()
     Alias.objects.all().delete()  # both ways together, and by a program
     assert not Token.objects.exists()
+
+
+# The usual case: one page -----------------------------------------------------------------------------------------
+
+
+def another_profile(registry: ApplicationRegistry, name: str = "Wider") -> OAuthEntityProfile:
+    return OAuthEntityProfile.objects.create(registry=registry, name=name, grant_type="authorization_code")
+
+
+def test_one_page_changes_an_integration_as_a_whole(as_admin: Client, northwind: Alias, amira: User) -> None:
+    group, wider = Group.objects.create(name="Sales"), another_profile(ApplicationRegistry.objects.get())
+    row = row_of(as_admin, northwind, HttpConnection.objects.get())
+    typed = {
+        "Name": "crm",
+        "Label": "The CRM",
+        "OAuth Entity Profile": str(wider.pk),
+        (row, "Connection URL"): "https://northwind.example/api/v2",
+    }
+    assert not complaints(submitted(as_admin, page_of(northwind), typed, also={"groups": [str(group.pk)]}))
+    alias = Alias.objects.complete().get()
+    assert (alias.name, alias.title, [*alias.groups.all()]) == ("crm", "The CRM", [group])
+    assert alias.connection
+    assert alias.connection.connection_url == "https://northwind.example/api/v2"
+    assert alias.effective_credential
+    assert alias.effective_credential.profile == wider
+    text = opened(as_admin, page_of(northwind)).text
+    assert "Northwind · Wider" in text
+    assert "Credential: northwind" in text
+
+
+def test_people_are_not_moved_to_another_provider(as_admin: Client, northwind: Alias, token: Token) -> None:
+    elsewhere = another_profile(cast.registry_at("https://elsewhere.example", name="Elsewhere"))
+    response = submitted(as_admin, page_of(northwind), {"OAuth Entity Profile": str(elsewhere.pk)})
+    assert complaints(response) == [
+        "It belongs to another application registry. Revoke the tokens first, or make a new credential."
+    ]
+    assert OAuth2Credential.objects.get().profile != elsewhere
+
+
+def test_a_credential_that_others_use_is_changed_on_its_own_page(as_admin: Client, northwind: Alias) -> None:
+    cast.integration_at(ApplicationRegistry.objects.get(), name="second")
+    credential = OAuth2Credential.objects.get(name="northwind")
+    Alias.objects.create(name="third", type="credential", credential=credential)
+    page = opened(as_admin, page_of(northwind))
+    assert "profile" not in page.fields
+    assert "Credential: northwind" in page.text
+    assert "profile" in opened(as_admin, page_of(Alias.objects.get(name="second"))).fields
+
+
+def test_who_may_not_change_credentials_changes_no_profile(northwind: Alias) -> None:
+    staff = cast.person("connector", role=False, is_staff=True)
+    staff.groups.add(Group.objects.get(name="Connection Admin"))
+    client, wider = client_of(staff), another_profile(ApplicationRegistry.objects.get())
+    page = opened(client, page_of(northwind))
+    assert "profile" not in page.fields
+    client.post(page_of(northwind), {**page.fields, "profile": str(wider.pk)})
+    assert OAuth2Credential.objects.get().profile != wider
+
+
+def test_a_form_with_errors_is_shown_again_when_the_credential_was_only_typed(
+    as_admin: Client, northwind: Alias
+) -> None:
+    lonely = Alias.objects.create(name="lonely")
+    credential = OAuth2Credential.objects.create(name="free", profile=OAuthEntityProfile.objects.get())
+    typed = {"Type": "credential", "Credential": str(credential.pk), "Name": "not a name"}
+    assert complaints(submitted(as_admin, page_of(lonely), typed)) == ["Letters, digits and underscores only."]
+
+
+def test_a_registry_leads_to_its_integrations(as_admin: Client, northwind: Alias) -> None:
+    registry = ApplicationRegistry.objects.get()
+    content = as_admin.get(f"/admin/integrations/applicationregistry/{registry.pk}/change/").content.decode()
+    assert f'<a href="{page_of(northwind)}">Northwind CRM</a>' in content

@@ -22,6 +22,7 @@ from integrations.models import (
     RemoteTable,
     RestStep,
     Subflow,
+    ToolSet,
 )
 from integrations.models.configuration_templates import ConfigurationTemplate
 from tests.admin.forms import submitted
@@ -36,6 +37,7 @@ def changes() -> list[dict[str, Any]]:
     return [change for event in Event.objects.filter(kind="set_up_changed").order_by("at") for change in event.changes]
 
 
+@pytest.mark.slow
 def test_a_change_in_the_admin_tells_old_and_new_who_and_from_where(
     as_admin: Client, registry: ApplicationRegistry, admin: User
 ) -> None:
@@ -48,6 +50,7 @@ def test_a_change_in_the_admin_tells_old_and_new_who_and_from_where(
     assert "Refresh Token Lifespan: 8640000 → 60" in event.words
 
 
+@pytest.mark.slow
 def test_secrets_are_changed_and_no_more_is_said(as_admin: Client, registry: ApplicationRegistry) -> None:
     typed = {"Client Secret": "CANARY-new", "Headers of calls": '{"X-Api-Key": "CANARY-key"}'}
     submitted(as_admin, f"{REGISTRY}{registry.pk}/change/", typed)
@@ -123,6 +126,7 @@ def test_what_is_added_and_deleted_is_recorded_with_its_values(as_admin: Client,
     assert {"Fresh"} == {change["old"] for change in deleted.changes if change["name"] == "label"}
 
 
+@pytest.mark.slow
 def test_moving_the_mark_of_an_inline_row_is_recorded_on_both(as_admin: Client, northwind: Alias) -> None:
     first = HttpConnection.objects.get()
     second = HttpConnection.objects.create(
@@ -143,7 +147,7 @@ def test_moving_the_mark_of_an_inline_row_is_recorded_on_both(as_admin: Client, 
     "model",
     [
         Application, Group, User, ApplicationRegistry, OAuthEntityProfile, OAuthEntityScope, OAuth2Credential, Alias,
-        HttpConnection, ConfigurationTemplate, Action, RestStep, Subflow, RemoteTable,
+        HttpConnection, ConfigurationTemplate, Action, RestStep, Subflow, RemoteTable, ToolSet,
     ],
 )  # fmt: skip
 def test_each_kind_of_set_up_is_watched(model: Any) -> None:

@@ -73,6 +73,7 @@ def test_nor_by_a_second_connection_or_by_turning_one_on(token: Token, northwind
     assert not HttpConnection.objects.get(pk=asleep.pk).active
 
 
+@pytest.mark.slow
 def test_who_may_change_the_registry_moves_it_with_the_secret_and_each_person_is_asked(
     amira: User, token: Token, mails: list[mail.EmailMessage]
 ) -> None:
@@ -166,6 +167,7 @@ def test_the_systems_token_follows_who_knows_the_stored_secret(
     assert alias.active
 
 
+@pytest.mark.slow
 def test_the_typed_secret_stays_out_of_the_page_and_the_history(as_admin: Client, token: Token) -> None:
     address = page_of(HttpConnection.objects.get())
     page = submitted(as_admin, address, {"Connection URL": ELSEWHERE}, also={"client_secret": "CANARY-wrong"})

@@ -1,7 +1,7 @@
 """What the form of an application registry refuses, keeps and fills in."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -40,6 +40,18 @@ def test_a_typed_secret_replaces_the_old_one(as_admin: Client, registry: Applica
 def test_a_public_client_has_no_secret_any_more(as_admin: Client, registry: ApplicationRegistry) -> None:
     submitted(as_admin, page_of(registry), {"Send Credentials": "none"})
     assert stored(registry).client_secret == ""
+
+
+def test_a_new_secret_has_an_end_of_its_own(as_admin: Client, registry: ApplicationRegistry) -> None:
+    label = "Secret expires on"
+    submitted(as_admin, page_of(registry), {label: "2027-02-28"})
+    assert stored(registry).client_secret_expires_on == date(2027, 2, 28)
+    submitted(as_admin, page_of(registry), {"Client Secret": "CANARY-client-secret"})
+    assert stored(registry).client_secret_expires_on == date(2027, 2, 28)
+    submitted(as_admin, page_of(registry), {"Client Secret": "another"})
+    assert stored(registry).client_secret_expires_on is None
+    submitted(as_admin, page_of(registry), {"Client Secret": "the next", label: "2028-02-28"})
+    assert stored(registry).client_secret_expires_on == date(2028, 2, 28)
 
 
 @pytest.mark.parametrize(

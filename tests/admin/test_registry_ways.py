@@ -128,7 +128,7 @@ def test_a_dialect_is_stored_with_an_address_that_has_placeholders(
     [
         ({"Revocation request": '{"verb": "DELETE"}'}, "“verb” is not known in a revocation request"),
         ({"Revocation request": '["DELETE"]'}, "A revocation request is a JSON object"),
-        ({"Revocation request": "{"}, "Enter a valid JSON"),
+        ({"Revocation request": "{"}, "This isn’t valid JSON: line 1"),
         ({"Revocation request": '{"headers": {"X": "{password}"}}'}, "{password}, which is not known"),
         ({"Revocation request": '{"body": "none"}'}, "Nothing in this request says which token to revoke."),
         ({"Token Revocation URL": "https://{account_id}.northwind.example/revoke"}, "before its path"),

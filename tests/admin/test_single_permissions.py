@@ -20,16 +20,16 @@ from accounts.audit import log
 from accounts.audit.models import Event
 from accounts.models import User
 from accounts.oauth_server.models import Application
-from accounts.sign_in.models import AttemptCounter, KnownDevice
+from accounts.sign_in.models import AttemptCounter, KnownDevice, TwoStepRequirement
 from integrations import flows
-from integrations.models import Alias, Token
+from integrations.models import Alias, ConnectLink, Token, ToolSet
 from tests import cast
 from tests.accounts import tokens
 from tests.conftest import client_of
 from tests.integrations.flowing import open_incidents, subflow_of
 from tests.integrations.tables import incidents
 
-pytestmark = [pytest.mark.slow, pytest.mark.django_db, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.no_cover, pytest.mark.django_db, pytest.mark.timeout(600)]
 
 MODELS: list[type[Model]] = sorted(admin.site._registry, key=lambda model: model._meta.label)
 QUERIES = ["", "?q=a", "?q=%00", "?o=1.-2", "?p=9", "?e=1", "?nothing=1", "?id__exact=x", "?_popup=1", "?_to_field=id"]
@@ -42,7 +42,9 @@ def rows(amira: User, northwind: Alias, token: Token) -> None:
     flows.start_subflow(subflow.name, user=amira, inputs={})
     incidents(northwind)
     cast.signed_in(cast.person("leaver"), northwind).delete()  # of which a promise to the provider stays
-    Group.objects.create(name="Support")
+    TwoStepRequirement.objects.create(group=Group.objects.create(name="Support"))
+    ConnectLink.objects.create(user=amira, alias=northwind, created_by=amira, expires_at=timezone.now())
+    ToolSet.objects.create(name="reading")
     EmailAddress.objects.create(user=amira, email="amira@hub.example", verified=True)
     Authenticator.objects.create(user=amira, type=Authenticator.Type.TOTP, data={})
     AttemptCounter.objects.create(counter="name amira", failures=1, ends_at=timezone.now())

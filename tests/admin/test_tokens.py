@@ -1,5 +1,7 @@
 """Manage Tokens and Token Revocations: everything about a token but the token."""
 
+from datetime import UTC, datetime
+
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.test import Client
@@ -27,6 +29,16 @@ def test_the_list_says_whose_what_and_until_when(as_admin: Client, token: Token)
         "Valid",
     ):
         assert text_shown in text
+
+
+def test_a_time_names_its_zone_unless_it_is_the_readers(as_admin: Client, token: Token, admin: User) -> None:
+    Token.objects.update(last_used_at=datetime(2026, 2, 14, 17, 42, tzinfo=UTC), last_used_by="Contacts")
+    page = f"{TOKENS}{token.pk}/change/"
+    assert "14 Feb 2026, 17:42 UTC" in " ".join(opened(as_admin, page).text.split())
+    User.objects.filter(pk=admin.pk).update(time_zone="Asia/Tokyo")
+    text = " ".join(opened(as_admin, page).text.split())
+    assert "15 Feb 2026, 02:42" in text
+    assert "02:42 JST" not in text
 
 
 def test_its_page_names_what_was_asked_for_and_not_granted(as_admin: Client, token: Token) -> None:

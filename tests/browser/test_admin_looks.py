@@ -10,8 +10,6 @@ from tests import cast
 from tests.browser import kit, walks
 from tests.integrations import flowing, tables
 
-# What Django's own forms have, and no template of ours can mend.
-OF_DJANGO = (".help-tooltip", ".original")
 CUT_OFF = """() => [...document.querySelectorAll("fieldset.module:not(.tabular *)")]
     .flatMap((module) => [...module.querySelectorAll("input, select, textarea, .help, code")])
     .filter((one) => one.checkVisibility() && one.getBoundingClientRect().right >
@@ -36,7 +34,6 @@ def expect_good_looks(page: Page) -> None:
     found = kit.axe(page)
     kit.dark(page)
     found += [f"dark: {line}" for line in kit.axe(page)]
-    found = [line for line in found if not any(part in line for part in OF_DJANGO)]
     page.set_viewport_size({"width": 390, "height": 844})
     found += [f"cut off at 390 px: {one}" for one in page.evaluate(CUT_OFF)]
     wide = page.evaluate("document.documentElement.scrollWidth")
@@ -60,7 +57,7 @@ def test_the_ways_of_a_provider(page: Page, site: str, admin: User, addresses: d
     walks.sign_in(page, site, admin)
     page.goto(f"{site}/admin/integrations/applicationregistry/{registry.pk}/change/")
     page.get_by_text("What this provider does differently").click()
-    expect(page.get_by_label("Provider’s ways")).to_be_visible()
+    expect(page.get_by_role("textbox", name="Provider’s ways")).to_be_visible()
     expect_good_looks(page)
 
 
@@ -119,4 +116,41 @@ def test_old_and_new_values_of_a_change(page: Page, site: str, admin: User, widt
     new = page.locator("#changes").get_by_text(registry.token_url)
     expect(new).to_be_visible()
     assert page.evaluate(BEYOND) == []
+    expect_good_looks(page)
+
+
+def test_fields_that_do_not_apply_are_hidden_and_there_without_javascript(
+    page: Page, without_javascript: Page, site: str, admin: User, addresses: dict[str, str]
+) -> None:
+    registry = ApplicationRegistry.objects.get()
+    address = f"{site}/admin/integrations/applicationregistry/{registry.pk}/change/"
+    walks.sign_in(page, site, admin)
+    page.goto(address)
+    secret = page.get_by_label("Client Secret")
+    expect(secret).to_be_visible()
+    page.get_by_label("Send Credentials").select_option("none")
+    expect(secret).to_be_hidden()
+    expect_good_looks(page)
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.goto(f"{site}{addresses['alias']}")
+    expect(page.get_by_label("Reason when off")).to_be_hidden()
+    page.locator("#id_active").uncheck()
+    expect(page.get_by_label("Reason when off")).to_be_visible()
+    walks.sign_in(without_javascript, site, admin)
+    without_javascript.goto(f"{site}{addresses['alias']}")
+    expect(without_javascript.get_by_label("Reason when off")).to_be_visible()
+
+
+def test_the_tokens_of_two_hundred_providers(page: Page, site: str, admin: User, addresses: dict[str, str]) -> None:
+    ApplicationRegistry.objects.bulk_create(
+        ApplicationRegistry(name=f"Provider of a long name {number}", client_id="x", token_url="https://x.example")
+        for number in range(200)
+    )
+    cast.signed_in(admin, Alias.objects.get(), account_label="somebody.with.a.long.name@northwind.example")
+    walks.sign_in(page, site, admin)
+    page.goto(f"{site}/admin/integrations/token/")
+    table = page.locator("#result_list").bounding_box()
+    assert table
+    assert table["width"] > 1100
+    assert table["y"] < 700
     expect_good_looks(page)
