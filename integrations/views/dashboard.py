@@ -6,27 +6,33 @@ Actions are: revoke, forget, cancel, try again, dismiss, check, confirm an addre
 import hashlib
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django_htmx.http import push_url, replace_url
 
-from accounts.models import User
+from accounts.models import DashboardView, User
 from integrations import circuit_breaker, flows, remote_tables
 from integrations.connections import authorization
 from integrations.models import events, revocation_reach
 from integrations.models.card import Integration, compose_outcome, integrations_of
 from integrations.models.registry import Alias, ApplicationRegistry
 from integrations.models.tokens import RevocationState
+from integrations.views.listing import Selection, build_listing
 from integrations.views.permissions import Request, for_people, own_integration, with_integration
 
 EVENTS_SHOWN = 10
+ADDRESS_AFTER = {"filter": replace_url, "state": push_url}  # by the id of the control: typing leaves no history
 
 
 @require_safe
@@ -38,27 +44,53 @@ def dashboard(request: Request) -> HttpResponse:
 def show(request: Request) -> HttpResponse:
     """Render both sections; for htmx only the changing part. A poll gets 304 if nothing has changed, a button never."""
     integrations = integrations_of(request.user)
-    # Changes when any card does, but not with time
+    selection = Selection.from_parameters(parameters_of(request))
+    address = f"{reverse('integrations:dashboard')}{selection.address()}"
+    # Changes when any card does, but not with time. Every control of the part sends it, also one with another address.
     versions = [
         (row.alias.hex, row.state, row.token and row.token.version, row.revocation and row.revocation.attempts)
         for row in integrations
     ]
-    etag = f'"{hashlib.sha256(repr(versions).encode()).hexdigest()[:16]}"'
+    etag = f'"{hashlib.sha256(repr((get_language(), address, versions)).encode()).hexdigest()[:16]}"'
     is_poll = request.htmx and request.method == "GET"
     if is_poll and request.headers.get("If-None-Match") == etag:
         return HttpResponse(status=304)
-    query = request.GET.get("q", "").strip()
-    matching = [row for row in integrations if query.casefold() in row.title.casefold()]
-    context = {
-        "mine": [row for row in matching if row.section == "my"],
-        "available": [row for row in matching if row.section == "available"],
-        "attention": [row for row in integrations if row.needs_the_person],
-        "count": len(integrations),
-        "query": query,
-        "etag": etag,
-    }
-    template = "integrations/dashboard.html#integrations" if request.htmx else "integrations/dashboard.html"
-    return render(request, template, context)
+    context = build_listing(request.user, integrations, selection) | {"etag": etag, "address": address}
+    if not request.htmx:
+        return render(request, "integrations/dashboard.html", context)
+    response = render(request, "integrations/dashboard.html#integrations", context)
+    set_address = ADDRESS_AFTER.get(request.htmx.trigger or "")
+    return set_address(response, address) if set_address else response
+
+
+def parameters_of(request: Request) -> QueryDict:
+    """What the dashboard is asked for. A button's answer takes the place of what its page showed."""
+    if request.method == "GET" or not request.htmx:
+        return request.GET
+    return QueryDict(urlsplit(request.htmx.current_url_abs_path or "").query)
+
+
+@require_POST
+@for_people
+def choose_view(request: Request) -> HttpResponse:
+    """Show integrations as rows or as cards from now on, on every device."""
+    view = request.POST.get("view", "")
+    if view in DashboardView:
+        request.user.dashboard_view = view
+        request.user.save(update_fields=["dashboard_view"])
+    return cards_response(request)
+
+
+@require_http_methods(["GET", "POST"])
+@for_people
+def show_keys(request: Request) -> HttpResponse:
+    """The keys of the dashboard, and the switch of the one that is a letter key (WCAG 2.1.4)."""
+    if request.method == "POST":
+        request.user.slash_searches = "slash_searches" in request.POST
+        request.user.save(update_fields=["slash_searches"])
+        return redirect("integrations:dashboard")
+    template = "integrations/keys.html"
+    return render(request, f"{template}#dialog" if request.htmx else template)
 
 
 @require_safe
@@ -105,7 +137,7 @@ def cards_response(request: Request) -> HttpResponse:
 @with_integration
 def revoke(request: Request, integration: Integration) -> HttpResponse:
     if request.method == "GET":
-        also_ends = revocation_reach.also_ended(request.user, integration)
+        also_ends = [other.title for other in revocation_reach.also_ended(request.user, integration)]
         used_by = uses_of(request.user, integration.alias)
         return confirmation(request, "integrations/revoke.html", integration, also_ends=also_ends, used_by=used_by)
     revocation = authorization.revoke(request.user, integration.alias)

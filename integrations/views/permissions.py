@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_required, user_passes_test
@@ -35,11 +35,21 @@ def for_people(view: Any) -> Any:
 
 
 def for_signing_in(view: Any) -> Any:
-    """Like `for_people`, but also for administrators who sign in for the system.
+    """Decorator for views that begin a sign-in, for oneself or for the system: requires sign-in; never cached.
 
-    Which credential the user may sign in to is checked further down.
+    The view asks admission about the credential. A user who may sign in to nothing learns that instead of a 404.
     """
-    return never_cache(login_required(user_passes_test(may_sign_in)(with_audit_log(view))))
+
+    @wraps(view)
+    def wrapper(request: Request, *arguments: Any, **names: Any) -> HttpResponse:
+        try:
+            return cast(HttpResponse, view(request, *arguments, **names))
+        except Http404:
+            if request.user.has_perm(SET_UP) or may_use_integrations(request.user):
+                raise
+            raise PermissionDenied from None
+
+    return never_cache(login_required(with_audit_log(wrapper)))
 
 
 def with_audit_log(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
@@ -59,10 +69,6 @@ def may_use_integrations(user: Any) -> bool:
     if admission.find_refusal(user):
         raise PermissionDenied
     return True
-
-
-def may_sign_in(user: Any) -> bool:
-    return user.has_perm(SET_UP) or may_use_integrations(user)
 
 
 def with_integration(view: Callable[..., HttpResponse]) -> Any:

@@ -134,3 +134,24 @@ def test_all_activity_without_javascript(without_javascript: Page, site: str, am
     page.locator("#next").click()
     expect(page.locator("tbody tr")).to_have_count(15)
     expect(page.locator("#kind")).to_have_value("token_created")
+
+
+def test_the_foot_of_a_new_token_says_what_it_may_do(security: Page, site: str, amira: User) -> None:
+    page = security
+    for name in ("copper", "orchard"):
+        cast.integration_at(cast.registry_at(f"https://{name}.example", name=name), name=name)
+    page.goto(f"{site}/accounts/security/tokens/new/")
+    said = page.locator("#in-words")
+    expect(said).to_have_text("It could do nothing yet. Choose at least one thing.")
+    page.get_by_label("Only selected").check()
+    page.locator("#pick-1").check()
+    page.locator("#pick-2").check()
+    page.locator("#chip-pick-2").click()
+    page.locator("#scope-1").check()
+    words = page.locator("label[for=scope-1]").inner_text()
+    title = page.locator("#pick-1 ~ [data-title]").inner_text()
+    lasts = page.locator("#id_expires option:checked").inner_text()
+    expect(said).to_have_text(f"As you it may call: {title}. What else it may do: {words}. It works for {lasts}.")
+    page.get_by_label("All my integrations").check()
+    expect(said).to_contain_text("It may call all your integrations as you, also those that are added later.")
+    assert not kit.axe(page)

@@ -264,17 +264,12 @@ def test_the_door_is_closed_without_the_role(page: Page, site: str, db: None) ->
     expect_good_looks(page)
 
 
-def test_the_description_of_the_api_is_dark_where_all_is(page: Page, site: str, amira: User) -> None:
-    """What is in it is Swagger UI's."""
-    walks.sign_in(page, site, amira)
-    kit.dark(page)
-    page.goto(f"{site}/api/v1/docs/")
-    expect(page.locator("html")).to_have_class("dark-mode")
+def test_the_documentation_of_the_api(page: Page, site: str, amira: User) -> None:
+    walks.open_dashboard(page, site, amira)
+    page.locator("#nav-api").click()
     expect(page.get_by_role("main")).to_contain_text("/api/v1/integrations/")
-    page.emulate_media(color_scheme="light")
-    expect(page.locator("html")).not_to_have_class("dark-mode")
-    page.get_by_role("link", name="Back to Account security").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Account security")
+    page.locator("#refusals-integrations_list").click()
+    expect_good_looks(page)
 
 
 def test_a_form_that_is_too_old(everything: Page) -> None:

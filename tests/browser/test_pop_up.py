@@ -80,7 +80,7 @@ def test_a_window_closed_early_leaves_a_card_that_can_be_cancelled(dashboard: Pa
     walks.press(dashboard, "authenticate").close()
     walks.expect_state(dashboard, "connecting", "Connecting")
     expect(walks.card(dashboard)).to_contain_text(re.compile(r"Waiting, (10:00|9:\d\d) left"))
-    dashboard.get_by_role("button", name="Cancel connecting Northwind CRM").click()
+    dashboard.get_by_role("button", name="Cancel : Northwind CRM").click()
     walks.expect_not_connected(dashboard)
     walks.expect_focus(dashboard, "c-northwind-h")
 

@@ -73,7 +73,9 @@ def test_a_refused_renewal_is_told_as_what_it_is(connected: Page, door: Door) ->
     kit.sign_in_at_peer(window, door.user, door.password, allow=False)
     expect(window.get_by_role("heading", level=1)).to_have_text("Northwind CRM stays connected")
     expect(window.locator(".badge")).to_have_text("Nothing changed")
-    expect(window.get_by_role("status")).to_contain_text("You are still signed in as alice, and it renews by itself.")
+    expect(window.get_by_role("status")).to_contain_text(
+        "You are still signed in as alice. The sign-in renews by itself."
+    )
     walks.expect_connected(connected, "alice")
     walks.expect_spoken(connected, "Northwind CRM stays connected. Nothing was changed.")
     window.wait_for_event("close", timeout=15_000)

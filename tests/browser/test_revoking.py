@@ -35,7 +35,7 @@ def unconfirmed(connected: Page, oidc_provider_peer: Peer, monkeypatch: pytest.M
 
 
 def revoke(page: Page) -> None:
-    page.get_by_role("link", name="Revoke Northwind CRM").click()
+    page.get_by_role("link", name="Revoke : Northwind CRM").click()
     page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
 
 
@@ -49,7 +49,7 @@ def is_dead(peer: Peer, token: str) -> bool:
 
 
 def test_the_dialog_says_whose_account_and_what_happens(connected: Page) -> None:
-    connected.get_by_role("link", name="Revoke Northwind CRM").click()
+    connected.get_by_role("link", name="Revoke : Northwind CRM").click()
     dialog = connected.get_by_role("dialog", name="Revoke Northwind CRM?")
     expect(dialog).to_contain_text("You are signed in as alice.")
     expect(dialog).to_contain_text("Everything that uses Northwind CRM as you stops at once, for you only.")
@@ -71,7 +71,7 @@ def by_backdrop(page: Page) -> None:
 
 @pytest.mark.parametrize("leave", [by_escape, by_keep, by_backdrop])
 def test_leaving_the_dialog_changes_nothing(connected: Page, leave: Callable[[Page], None]) -> None:
-    connected.get_by_role("link", name="Revoke Northwind CRM").click()
+    connected.get_by_role("link", name="Revoke : Northwind CRM").click()
     walks.expect_focus(connected, "dialog-keep")
     leave(connected)
     expect(connected.get_by_role("dialog")).to_be_hidden()
@@ -92,7 +92,9 @@ def test_a_revoked_card_moves_at_once_and_the_provider_confirms(connected: Page,
     walks.expect_state(connected, "revoking", "Revoking")
     walks.expect_focus(connected, "c-northwind-h")
     walks.expect_spoken(connected, "Northwind CRM removed here. Asking Northwind CRM to cancel the token.")
-    expect(connected.get_by_role("link", name="Authenticate Northwind CRM")).to_have_attribute("aria-disabled", "true")
+    expect(connected.get_by_role("link", name="Authenticate : Northwind CRM")).to_have_attribute(
+        "aria-disabled", "true"
+    )
     walks.expect_not_connected(connected, timeout=8_000)
     walks.expect_spoken(connected, "Northwind CRM confirmed: the token is dead.")
     assert walks.is_marked(connected)
@@ -114,13 +116,13 @@ def test_while_revoking_nothing_can_be_begun(page: Page, site: str, amira: User)
 def test_a_revoke_that_the_provider_did_not_confirm_says_so(unconfirmed: Page, oidc_provider_peer: Peer) -> None:
     expect(walks.card(unconfirmed)).to_contain_text("Removed here, but Northwind CRM didn’t confirm.")
     expect(walks.card(unconfirmed)).to_contain_text("We tried 5 times (last answer: 503).")
-    expect(unconfirmed.get_by_role("complementary", name="One integration needs you")).to_be_visible()
+    expect(unconfirmed.get_by_role("complementary", name="1 integration needs you")).to_be_visible()
     walks.expect_spoken(unconfirmed, "Northwind CRM removed here, but Northwind CRM didn’t confirm.")
     assert revocation_calls(oidc_provider_peer, "503") == 5
 
 
 def test_trying_again_gets_the_confirmation(unconfirmed: Page, oidc_provider_peer: Peer) -> None:
-    unconfirmed.get_by_role("button", name="Try revoke again for Northwind CRM").click()
+    unconfirmed.get_by_role("button", name="Try revoke again : Northwind CRM").click()
     walks.expect_not_connected(unconfirmed, timeout=8_000)
     assert Revocation.objects.get().state == "verified"
     assert revocation_calls(oidc_provider_peer, "200") == 2
@@ -128,7 +130,7 @@ def test_trying_again_gets_the_confirmation(unconfirmed: Page, oidc_provider_pee
 
 
 def test_dismissing_tidies_the_card_and_keeps_the_promise(unconfirmed: Page) -> None:
-    unconfirmed.get_by_role("button", name="Dismiss for Northwind CRM").click()
+    unconfirmed.get_by_role("button", name="Dismiss : Northwind CRM").click()
     walks.expect_not_connected(unconfirmed)
     walks.expect_focus(unconfirmed, "c-northwind-h")
     assert Revocation.objects.get().next_attempt_at
@@ -140,7 +142,7 @@ def test_a_provider_without_revocation_is_spoken_of_honestly(page: Page, site: s
     registry.save()
     rows.stored(amira, door)
     walks.open_dashboard(page, site, amira)
-    page.get_by_role("link", name="Revoke Northwind CRM").click()
+    page.get_by_role("link", name="Revoke : Northwind CRM").click()
     expect(page.get_by_role("dialog")).to_contain_text("Northwind CRM offers no way to cancel the token there")
     page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
     walks.expect_not_connected(page)
@@ -157,6 +159,6 @@ def test_a_page_that_is_loaded_with_a_toast_announces_it(page: Page, site: str, 
     rows.stored(amira, door)
     walks.open_dashboard(page, site, amira)
     page.goto(f"{site}/integrations/{door.alias.hex}/revoke/")
-    page.get_by_role("button", name="Revoke Northwind CRM").click()
+    page.get_by_role("button", name="Revoke : Northwind CRM").click()
     expect(page.locator("#toasts")).to_contain_text("it may stay valid until you remove it there")
     expect(page.locator("#status")).to_contain_text("it may stay valid until you remove it there")

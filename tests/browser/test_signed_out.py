@@ -71,7 +71,7 @@ def test_who_is_signed_out_reaches_the_provider_by_a_link_in_a_mail(
     page.goto(rows.initiator(site, door) + display)
     sign_in(page, amira)
     expect_start_page(page)
-    page.get_by_role("link", name="Continue to Northwind CRM").click()
+    page.get_by_role("link", name="Continue : Northwind CRM").click()
     page.wait_for_url(lambda url: url.startswith(rows.registry(door).issuer))
     kit.sign_in_at_peer(page, door.user, door.password)
     expect(page.get_by_role("heading", level=1)).to_have_text("Northwind CRM is connected")
@@ -83,7 +83,7 @@ def test_who_is_signed_in_reaches_the_provider_by_a_link_in_a_mail(
     walks.sign_in(page, site, amira)
     page.goto(rows.initiator(site, door))
     expect_start_page(page)
-    page.get_by_role("link", name="Continue to Northwind CRM").click()
+    page.get_by_role("link", name="Continue : Northwind CRM").click()
     walks.come_back(page, door)
 
 
@@ -95,7 +95,7 @@ def test_a_session_that_ended_meanwhile_leaves_a_way_from_the_dashboards_window(
     window = walks.press(dashboard, "authenticate")
     sign_in(window, amira)
     expect_start_page(window)
-    window.get_by_role("link", name="Continue to Northwind CRM").click()
+    window.get_by_role("link", name="Continue : Northwind CRM").click()
     window.wait_for_url(lambda url: url.startswith(rows.registry(door).issuer))
     kit.sign_in_at_peer(window, door.user, door.password)
     walks.until(lambda: Token.objects.filter(user=amira).exists())

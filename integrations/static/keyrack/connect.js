@@ -1,4 +1,5 @@
-// Sign-in in a window, as an enhancement of <a data-connect target="keyrack-connect" href="the initiator URL">.
+// Sign-in in a window, as an enhancement of <a data-connect target="keyrack-connect" href="the initiator URL">, and of
+// <form data-connects>, which saves something first.
 // The server alone knows what happened. Never window.opener and never popup.closed: under Cross-Origin-Opener-Policy the
 // first is null and the second is true while the window is still open. A message only makes us ask the server again.
 
@@ -62,10 +63,10 @@ document.addEventListener("visibilitychange", look);
 
 const smallTouchScreen = () => matchMedia("(pointer: coarse)").matches && innerWidth < 640;
 
-function openWindow(link) {
+function openWindow(address) {
   const width = 520, height = Math.min(760, screen.availHeight);
   const left = Math.max(0, screenX + (outerWidth - width) / 2), top = Math.max(0, screenY + (outerHeight - height) / 2);
-  return window.open(asPopup(link.href), NAME, `popup,width=${width},height=${height},left=${left},top=${top}`);
+  return window.open(address, NAME, `popup,width=${width},height=${height},left=${left},top=${top}`);
 }
 
 function sayBlocked(link) {
@@ -83,11 +84,34 @@ document.addEventListener("click", (event) => {
   event.preventDefault();
   if (link.getAttribute("aria-disabled") === "true") return;
   if (smallTouchScreen()) { location.assign(link.href); return; }
-  const popup = openWindow(link); // in the same tick as the click, else it would be blocked
+  connect(link); // in the same tick as the click, else the window would be blocked
+});
+
+function connect(link) {
+  const popup = openWindow(asPopup(link.href));
   if (!popup) { sayBlocked(link); return; }
   document.getElementById("blocked")?.replaceChildren();
   delete document.documentElement.dataset.back;
   unanswered = true;
   popup.focus?.();
   for (const delay of [300, 1200, 3000]) setTimeout(changed, delay); // the attempt exists once the window has asked for it
+}
+
+// The form that saves and then tries again opens the window with its click, empty. The page that comes back after the
+// form was saved leads it to the provider; the page that shows an error closes it.
+document.addEventListener("submit", ({ target }) => {
+  if (!target.matches("[data-connects]") || smallTouchScreen() || !openWindow("")) return;
+  const said = document.createElement("input");
+  Object.assign(said, { type: "hidden", name: "window", value: "1" });
+  target.append(said);
 });
+
+const goesOn = document.querySelector("a[data-goes-on]");
+if (goesOn) {
+  const here = new URL(location.href);
+  here.searchParams.delete("go"); // a reload must not sign in again
+  history.replaceState(null, "", here);
+  if (smallTouchScreen()) location.assign(goesOn.href);
+  else connect(goesOn);
+}
+if (document.querySelector("[data-has-window]")) window.open("", NAME)?.close();

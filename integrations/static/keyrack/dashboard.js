@@ -1,4 +1,4 @@
-// What makes the dashboard live: a filter box, dialogs, spoken changes, and focus that is never lost.
+// What makes the dashboard live: search, keys, dialogs, spoken changes, and focus that is never lost.
 // The page is complete without it: links, POST forms and ?q=. It listens to htmx by events whose names htmx 2 and 4 know.
 
 const live = document.getElementById("live");
@@ -57,46 +57,70 @@ function wordsFor(card, before) {
   return (before === "revoking" && card.dataset.sayRevoked) || card.dataset.say;
 }
 
-// Filter box
+// Search. The form asks the server, and keeps the address of the page the same as what it shows.
 const form = document.getElementById("filter");
 const box = document.getElementById("q");
-const wanted = () => (box && !form.dataset.answered ? box.value.trim().toLocaleLowerCase() : "");
-const text = (card) => `${card.querySelector(".card__head").textContent} ${card.querySelector(".card__desc")?.textContent ?? ""}`;
-let announcement;
+let searched = box?.value ?? "", next = "";
 
-function filter() {
-  const query = wanted();
-  let shown = 0;
-  for (const section of live.querySelectorAll("[data-section]")) {
-    const inside = [...section.querySelectorAll("[data-card]")];
-    for (const card of inside) card.hidden = !text(card).toLocaleLowerCase().includes(query);
-    const visible = inside.filter((card) => !card.hidden).length;
-    section.hidden = Boolean(query) && !visible;
-    section.querySelector("[data-count]").textContent = visible;
-    shown += visible;
-  }
-  const none = document.getElementById("no-match");
-  if (!none) return;
-  none.hidden = !query || shown > 0;
-  const heading = none.querySelector("[data-words]");
-  heading.textContent = none.hidden ? "" : heading.dataset.words.replace("{query}", box.value.trim());
+// Says how many were found, once the answer to what is typed now is here.
+function speakFound() {
+  if (!box || box.value === searched) return;
+  searched = box.value;
+  say(document.getElementById("integrations").dataset.found);
 }
 
-function announceFilter() {
-  const all = cards(), shown = all.filter((card) => !card.hidden);
-  say(form.dataset.shown.replace("{shown}", shown.length).replace("{all}", all.length));
+// An input method for Japanese composes half words first. The search waits until the word is there.
+box?.addEventListener("input", (event) => { if (event.isComposing) event.stopPropagation(); });
+box?.addEventListener("compositionend", () => box.dispatchEvent(new Event("input", { bubbles: true })));
+
+function showAll() {
+  for (const field of form.elements) if (field.name) field.value = "";
+  box.dispatchEvent(new Event("input", { bubbles: true }));
+  box.focus();
 }
 
-box?.addEventListener("input", () => {
-  if (form.dataset.answered) { // this page holds only what the server found: an empty box asks it for everything
-    if (!box.value) location.assign(form.action);
-    return;
+// Keys: "/" to the search unless the person turned it off, Esc empties it, arrows go from row to row and along letters.
+const PLACES = { ArrowDown: 1, ArrowUp: -1, ArrowRight: 1, ArrowLeft: -1 };
+
+function neighbour(element, selector, step) {
+  const all = [...live.querySelectorAll(selector)];
+  return all[all.indexOf(element) + step];
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.isComposing || event.ctrlKey || event.metaKey || event.altKey || dialog.open) return;
+  const isTyping = event.target.matches("input, textarea, select");
+  if (event.key === "/" && !isTyping && box && "slash" in box.dataset) {
+    event.preventDefault();
+    box.focus();
+    box.select();
+  } else if (event.key === "Escape" && event.target === box && box.value) {
+    event.preventDefault();
+    box.value = "";
+    box.dispatchEvent(new Event("input", { bubbles: true }));
+  } else if (event.target.closest(".letters")) {
+    moveTo(event, neighbour(event.target, ".letters a", PLACES[event.key]));
+  } else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+    const row = event.target.closest(".irows > li");
+    const other = row && !event.target.closest(".more[open]") && neighbour(row, ".irows > li", PLACES[event.key]);
+    if (other) moveTo(event, other.querySelector("a"));
   }
-  filter();
-  clearTimeout(announcement);
-  announcement = setTimeout(announceFilter, 600);
 });
-form?.addEventListener("submit", (event) => { if (!form.dataset.answered) event.preventDefault(); });
+
+function moveTo(event, target) {
+  if (!target) return;
+  event.preventDefault();
+  target.focus();
+}
+
+// The letters are one stop of the Tab key.
+function joinLetters() {
+  for (const bar of live.querySelectorAll(".letters")) {
+    const links = [...bar.querySelectorAll("a")];
+    links.slice(1).forEach((link) => { link.tabIndex = -1; });
+    bar.addEventListener("focusin", (event) => links.forEach((link) => { link.tabIndex = link === event.target ? 0 : -1; }));
+  }
+}
 
 // Dialogs. The link leads to a page that asks; with htmx the same words come here.
 let opener = "", decided = "", focused = "";
@@ -117,11 +141,10 @@ dialog.addEventListener("submit", (event) => { decided = event.target.dataset.ca
 document.addEventListener("click", (event) => {
   opener = event.target.closest("[data-dialog]")?.id ?? opener;
   if (event.target === dialog || event.target.closest("[data-close-dialog]")) dialog.close();
+  next = event.target.closest("[data-then]")?.dataset.then ?? next; // the first of the rows that are asked for
   if (event.target.closest("[data-show-all]")) {
     event.preventDefault();
-    box.value = "";
-    filter();
-    box.focus();
+    showAll();
   }
 });
 
@@ -144,6 +167,9 @@ function keepFocus() {
     dialog.close();
     document.getElementById(`${card}-h`)?.focus();
     decided = opener = "";
+  } else if (next) {
+    document.getElementById(next)?.focus();
+    next = "";
   } else if (focused && (!document.activeElement || document.activeElement === document.body)) {
     document.getElementById(`${focused}-h`)?.focus({ preventScroll: true });
   }
@@ -167,6 +193,7 @@ onHtmx("before-request", paced);
 onHtmx("before-swap", beforeSwap);
 onHtmx("response-error", failed);
 onHtmx("send-error", failed);
-new MutationObserver(() => { keepFocus(); filter(); speak(); noticeBusy(); }).observe(live, { childList: true });
-filter();
+new MutationObserver(() => { keepFocus(); joinLetters(); speakFound(); speak(); noticeBusy(); })
+  .observe(live, { childList: true });
+joinLetters();
 noticeBusy();

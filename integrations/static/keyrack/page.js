@@ -62,12 +62,12 @@ document.addEventListener("click", (event) => {
     peek.setAttribute("aria-pressed", String(shown));
     document.getElementById(peek.dataset.peek).type = shown ? "text" : "password";
   }
-  const menu = document.querySelector("details.menu[open]");
+  const menu = document.querySelector("details:is(.menu, .more)[open]");
   if (menu && !menu.contains(event.target)) menu.open = false;
 });
 
 document.addEventListener("keydown", (event) => {
-  const menu = document.querySelector("details.menu[open]");
+  const menu = document.querySelector("details:is(.menu, .more)[open]");
   if (event.key !== "Escape" || !menu) return;
   menu.open = false;
   menu.querySelector("summary").focus();

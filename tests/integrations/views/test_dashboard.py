@@ -124,10 +124,11 @@ def test_the_page_asks_the_database_a_fixed_number_of_times(
     with django_assert_max_num_queries(
         5 + 5
     ):  # ours, and session, person, admission, permissions of the person and the groups
-        page = walks.words(as_amira.get("/integrations/", headers=headers))
+        page = walks.words(as_amira.get("/integrations/?all=my&all=available", headers=headers))
     assert sum(map(len, walks.cards(page).values())) == count
 
 
+@pytest.mark.slow
 def test_details_cost_the_same_for_any_number(
     many: Callable[[int], None], as_amira: Client, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
@@ -141,11 +142,11 @@ def test_cards_keep_their_alphabetical_order(as_amira: Client, registry: Applica
     for name, label in (("c", "beta"), ("b", "Alpha"), ("a", "Ähre"), ("z", "alpha"), ("d", "")):
         cast.integration_at(registry, name=name, label=label)
     assert walks.cards(walks.words(as_amira.get("/integrations/")))[AVAILABLE] == [
+        "Ähre",
         "Alpha",
         "alpha",
         "beta",
         "d",
-        "Ähre",
     ]
 
 
@@ -170,21 +171,21 @@ def test_attention_is_called_to_what_the_person_can_mend(
     cast.signed_in(amira, cast.integration_at(registry, name="soon", label="Soon"), expires_in=60, refresh_token="")
     page = walks.words(as_amira.get("/integrations/"))
     strip = re.findall(r"<aside.*?</aside>", page, re.DOTALL)[0]
-    assert "Two integrations need you" in strip
+    assert "2 integrations need you" in strip
     assert re.findall(r'href="#c-(\w+)"', strip) == ["dead", "soon"]
 
 
 @pytest.mark.parametrize(
     ("query", "found"), [("north", 1), ("CRM", 1), (" crm ", 1), ("x", 0), ("<b>", 0), ("", 2), ("%", 0), ("\x00", 0)]
 )
-def test_the_filter_looks_at_titles(
+def test_the_search_looks_at_titles(
     query: str, found: int, as_amira: Client, registry: ApplicationRegistry, alias: Alias
 ) -> None:
     cast.integration_at(registry, name="other", label="Orchard")
     page = walks.words(as_amira.get("/integrations/", {"q": query}))
     assert sum(map(len, walks.cards(page).values())) == found
     assert "<b>" not in page
-    assert ("No match for" in page.split('id="no-match"')[0]) == (found == 0)
+    assert ("No match for" in page) == (found == 0)
 
 
 def test_htmx_gets_the_part_that_moves(as_amira: Client, alias: Alias) -> None:
@@ -194,6 +195,7 @@ def test_htmx_gets_the_part_that_moves(as_amira: Client, alias: Alias) -> None:
     assert walks.cards(part)[AVAILABLE] == ["Northwind CRM"]
 
 
+@pytest.mark.slow
 def test_htmx_gets_nothing_while_nothing_changes(amira: User, as_amira: Client, alias: Alias) -> None:
     page = walks.words(as_amira.get("/integrations/"))
     etag = re.findall(r'"If-None-Match": "(.*?)"}', page)[0].encode().decode("unicode_escape")

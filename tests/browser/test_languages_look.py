@@ -1,0 +1,53 @@
+"""German words and Japanese letters fit: no sideways scrolling at 320 px, and nothing for axe to find."""
+
+import pytest
+from django.urls import reverse
+from playwright.sync_api import expect
+
+from accounts.models import User
+from tests.admin.conftest import northwind, registry, token  # noqa: F401 - fixtures
+from tests.admin.test_single_permissions import MODELS, rows  # noqa: F401 - a fixture
+from tests.browser import rows as stored_rows
+from tests.browser import walks
+from tests.browser.conftest import OpenPage
+from tests.browser.test_looks import expect_good_looks
+
+TITLES = {"de-DE": "Persönliche Authentifizierung", "ja-JP": "個人認証"}
+
+
+@pytest.mark.parametrize("locale", TITLES)
+def test_pages_in_the_language_of_the_browser(open_page: OpenPage, site: str, amira: User, locale: str) -> None:
+    stored_rows.every_state(amira)
+    page = walks.open_dashboard(open_page(locale=locale), site, amira)
+    expect(page.get_by_role("heading", level=1)).to_have_text(TITLES[locale])
+    expect_good_looks(page)
+    page.goto(f"{site}/accounts/security/")
+    expect_good_looks(page)
+    page.goto(f"{site}/accounts/security/language-and-time/")
+    expect_good_looks(page)
+
+
+@pytest.mark.parametrize("locale", TITLES)
+def test_the_page_to_sign_in(open_page: OpenPage, site: str, amira: User, locale: str) -> None:
+    page = open_page(locale=locale)
+    page.goto(f"{site}/")
+    expect_good_looks(page)
+    page.get_by_role("link", name="English").click()
+    expect(page.locator("html")).to_have_attribute("lang", "en")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("rows")
+def test_lists_of_the_admin_are_not_wider_than_the_window_in_german(
+    open_page: OpenPage, site: str, admin: User
+) -> None:
+    """Their headings and the button to add are long there."""
+    page = open_page(locale="de-DE")
+    page.set_viewport_size({"width": 1280, "height": 900})
+    walks.sign_in(page, site, admin)
+    wide = []
+    for model in MODELS:
+        page.goto(f"{site}{reverse(f'admin:{model._meta.app_label}_{model._meta.model_name}_changelist')}")
+        if page.evaluate("document.documentElement.scrollWidth") > 1280:
+            wide.append(model._meta.label)
+    assert wide == []
