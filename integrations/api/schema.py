@@ -12,6 +12,7 @@ from typing import Any
 from django.conf import settings
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
+from rest_framework.permissions import SAFE_METHODS
 
 from accounts.api.authentication import NOT_ALIVE, ApplicationPasswordOverBasic, BearerToken, Session
 from integrations.api.errors import (
@@ -177,6 +178,19 @@ REFUSALS: dict[str, Refusal] = {
         headers=MAY_WAIT,
         schemas=("TokenRefusedError", "AddressChangedError"),
     ),
+    "409 conflict": Refusal(
+        name="Conflict",
+        when="The row exists, is needed by others, or was changed meanwhile; or a consequence needs confirmation.",
+        examples=[
+            ("conflict", "“northwind” exists already."),
+            ("confirmation_required", "This ends 3 sign-ins and revokes their tokens."),
+        ],
+    ),
+    "412": Refusal(
+        name="PreconditionFailed",
+        when="`If-Match` or `If-None-Match` doesn't fit the stored row.",
+        examples=[("precondition_failed", "The row has changed since you read it.")],
+    ),
     "413": Refusal(
         name="RequestTooLarge",
         when="The body is larger than this site accepts.",
@@ -257,7 +271,8 @@ ASKS_A_PROVIDER = ("502", "504")
 class ApiSchema(AutoSchema):
     """Schema of a view, from its attributes.
 
-    `asks_a_provider`, `is_paged`, `needs_sign_in` (to the integration), `may_refuse_again`, and `passes_on`: the
+    `asks_a_provider`, `is_paged`, `needs_sign_in` (to the integration), `may_refuse_again`, `may_conflict` (with what
+    is stored), and `passes_on`: the
     response is the third party's, so any status may have any body.
     """
 
@@ -276,6 +291,8 @@ class ApiSchema(AutoSchema):
             operation["responses"]["401"] = reference("responses", REFUSALS["401 there"].name)
             conflict = "409 refused" if getattr(self.view, "may_refuse_again", False) else "409"
             operation["responses"]["409"] = reference("responses", REFUSALS[conflict].name)
+        if getattr(self.view, "may_conflict", False) and self.method not in SAFE_METHODS:
+            operation["responses"]["409"] = reference("responses", REFUSALS["409 conflict"].name)
         operation["responses"] = dict(sorted(operation["responses"].items()))
         return operation
 
@@ -295,6 +312,8 @@ class ApiSchema(AutoSchema):
     def refusals(self, operation: dict[str, Any]) -> list[str]:
         parameter_kinds = {parameter["in"] for parameter in operation.get("parameters", [])}
         statuses = [*ALWAYS, *(OF_AUTHENTICATION if self.view.get_authenticators() else ())]
+        if any(parameter["name"] == "If-Match" for parameter in operation.get("parameters", [])):
+            statuses.append("412")
         if "path" in parameter_kinds:
             statuses.append("404")
         if "query" in parameter_kinds or "requestBody" in operation:

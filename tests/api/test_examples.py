@@ -14,6 +14,7 @@ from pytest_django.live_server_helper import LiveServer
 from accounts.access_tokens import operations
 from accounts.models import User
 from accounts.oauth_server.models import Application
+from accounts.scopes import ADMINISTRATION
 from integrations.models import Alias, Revocation
 from tests import cast, walks
 from tests.accounts import programs
@@ -31,7 +32,9 @@ LANGUAGES = {"python", "javascript", "sh"}
 
 
 @pytest.fixture
-def variables(live_server: LiveServer, amira: User, as_amira: Client, server: HostileServer) -> dict[str, str]:
+def variables(
+    live_server: LiveServer, amira: User, as_amira: Client, admin: User, server: HostileServer
+) -> dict[str, str]:
     """What the examples find in their environment: the site, and a program that Amira has just allowed its scopes."""
     alias = walks.northwind(server)
     cast.integration_at(walks.registry_of(alias), name="salesforce", label="Salesforce", allow_token_export=True)
@@ -43,6 +46,9 @@ def variables(live_server: LiveServer, amira: User, as_amira: Client, server: Ho
     of_her_own = long_lived(amira)  # first: a second step ends what programs got without it
     return {
         **of_her_own,
+        "ADMIN_TOKEN": operations.make_token(
+            admin, name="Set-up", scopes=[*ADMINISTRATION, "integrations:read"], expires_at=None, by=admin
+        )[1],
         "SITE": live_server.url,
         "TOKEN": programs.granted(as_amira, scope=SCOPES)["access_token"],
         "CLIENT_ID": Application.objects.get().client_id,
@@ -80,6 +86,8 @@ SAID = re.compile(
     r"Northwind CRM\n"
     r"SUCCESS pending\n"
     r"failed integration_not_authenticated\n"
+    r"changed: true\nchanged: false\nnightly true\n"
+    r"made: true secret: true\nmade: false secret: false\n"
 )
 
 
@@ -99,7 +107,15 @@ def test_the_examples_in_javascript_work(variables: dict[str, str], tmp_path: Pa
 def test_the_examples_for_the_shell_work(variables: dict[str, str]) -> None:
     fixtures.skip_without("curl")
     output = printed(["sh", "-eu", "-c", all_of("sh")], variables).replace('": ', '":')
-    for text in ('"refresh_token"', '"token_valid":true', 'rel="last"', "CANARY-access-1", '"SUCCESS"'):
+    for text in (
+        '"refresh_token"',
+        '"token_valid":true',
+        'rel="last"',
+        "CANARY-access-1",
+        '"SUCCESS"',
+        '"created":true',
+        '"deployment"',
+    ):
         assert text in output, text
     assert Revocation.objects.count() == 1
 

@@ -39,14 +39,14 @@ class Command(BaseCommand):
         self, *_args: Any, registry: str, user: str | None, yes: bool, dry_run: bool, per_second: float, **_options: Any
     ) -> None:
         target = Target(registry=named_registry(registry), user=named_user(user) if user else None)
-        count = kill_switch.count(target)
+        count = kill_switch.count(target, with_locked=dry_run or not yes)
         self.stdout.write("\n".join(announcement(target, count)))
         if count.is_empty or dry_run:
             return
         if not yes:
             confirm()
         try:
-            tally = kill_switch.pull(target, by=operator_name(), per_second=per_second, note=self.note)
+            tally = kill_switch.pull(target, by=operator_name(), per_second=per_second, note=self.note, counted=count)
         except KeyboardInterrupt:
             raise CommandError(
                 "Stopped. What has ended stays ended; run it again to continue.", returncode=NOT_DONE
