@@ -67,16 +67,17 @@ class Transport(filesystem.Transport):
     Channel = Channel
 
 
-def install_file_queue() -> None:
-    """Make this the transport for filesystem:// URLs."""
+def install_transports() -> None:
+    """Make this the transport for filesystem:// URLs, and `config.redis_queue` that for Redis."""
     transport.TRANSPORT_ALIASES["filesystem"] = f"{__name__}:Transport"
+    transport.TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), "config.redis_queue:RedisTransport"))
 
 
 # Application ----------------------------------------------------------------------------------------------------------
 
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-install_file_queue()
+install_transports()
 app = Celery("keyrack")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()

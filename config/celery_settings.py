@@ -43,9 +43,9 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 # After a lost connection, Celery would prefetch less until all running tasks are acknowledged. That never happens on a
 # lost connection, and the worker would wait for ever.
 CELERY_WORKER_ENABLE_PREFETCH_COUNT_REDUCTION = False
-CELERY_IMPORTS = ["integrations.flows.background"]
+CELERY_IMPORTS = ["integrations.flows.background", "config.tracing"]
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
+CELERY_BEAT_SCHEDULER = "config.beat:Scheduler"
 CELERY_BEAT_SCHEDULE = {
     "deliver due revocations": {
         "task": "integrations.sweep_revocations",
@@ -77,6 +77,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(minutes=1),
         "options": {"expires": 60},
     },
+    "repair deadlines of renewals": {
+        "task": "integrations.repair_deadlines",
+        "schedule": timedelta(minutes=1),
+        "options": {"expires": 60},
+    },
     "give up lost subflow runs, start waiting ones": {
         "task": "integrations.sweep_subflow_runs",
         "schedule": timedelta(minutes=1),
@@ -104,7 +109,7 @@ CELERY_BEAT_SCHEDULE = {
     },
     "purge what ended long ago": {
         "task": "accounts.forget_long_ended",
-        "schedule": timedelta(hours=1),
+        "schedule": timedelta(minutes=10),
         "options": {"expires": 600},
     },
     "send notices about integrations": {

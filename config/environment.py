@@ -3,6 +3,7 @@
 import contextlib
 import os
 import stat
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
 import environ
@@ -42,6 +43,27 @@ def close_to_others(path: Path) -> None:
 # Variables ------------------------------------------------------------------------------------------------------------
 
 
+RENAMED: dict[str, str] = {}  # old name → name today; an old one works until the next major version
+
+
+def use_new_names(variables: MutableMapping[str, str], renamed: Mapping[str, str]) -> dict[str, str]:
+    """Give variables that are set by an old name their new one, also as NAME_FILE. A new name that is set wins.
+
+    Returns the old names that are still set, with the new ones.
+    """
+    outdated = {}
+    for old, new in renamed.items():
+        names = {old: new, f"{old}_FILE": f"{new}_FILE"}
+        has_new_name = any(variables.get(name) for name in names.values())
+        for old_name, new_name in names.items():
+            if value := variables.get(old_name):
+                outdated[old_name] = new_name
+                if not has_new_name:
+                    variables[new_name] = value
+    return outdated
+
+
+OUTDATED_VARIABLES = use_new_names(os.environ, RENAMED)
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.FileAwareEnv()  # also reads NAME_FILE
 

@@ -15,11 +15,16 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from foundation import secrets_at_rest
+from foundation import installation, secrets_at_rest
 from foundation.secrets_at_rest import rotation
+from integrations.monitoring.heartbeats import background_works
 
 SECONDS = 2  # after which a part without an answer counts as failing
-DISPENSABLE = {"broker"}  # the site runs without it: what has to be done is stored in the database
+DISPENSABLE = {
+    "broker",
+    "background",
+    "installation",
+}  # the site runs without them: what has to be done is stored in the database
 HEALTHZ = "/healthz"
 
 
@@ -73,7 +78,7 @@ def check_parts(parts: Mapping[str, Callable[[], bool]]) -> dict[str, bool]:
 
 def is_local(check: Callable[[], bool]) -> bool:
     """Tell whether to check in this thread: SQLite answers at once, and only a test's own connection has its rows."""
-    return check in (database_answers, keys_open) and connection.vendor == "sqlite"
+    return check in (database_answers, keys_open, background_works, belongs_here) and connection.vendor == "sqlite"
 
 
 def run_check(check: Callable[[], bool]) -> Future[bool]:
@@ -147,9 +152,16 @@ def broker_accepts() -> bool:
     return True
 
 
+def belongs_here() -> bool:
+    """Tell whether the database is the one that this site last worked with."""
+    return not installation.is_held()
+
+
 PARTS: dict[str, Callable[[], bool]] = {
     "database": outside_the_pool(database_answers),
     "keys": outside_the_pool(keys_open),
     "cache": cache_stores,
     "broker": broker_accepts,
+    "background": outside_the_pool(background_works),
+    "installation": outside_the_pool(belongs_here),
 }

@@ -1,17 +1,48 @@
-"""Log format, levels and filters. OAuth libraries never log at DEBUG, where they print tokens.
+"""Logs: format, levels and filters; where metrics and traces go. No OAuth library logs at DEBUG: it would print tokens.
 
 The filters shorten or downgrade records about an unreachable queue or third party. Beat logs a whole stack for each
 task that it cannot send, every few seconds; one line is enough. Django logs our own 502 and 504 as errors and mails
 each to administrators, although the third party is at fault.
+
+Some addresses have a secret in their path. No line and no mail shows it.
 """
 
+import json
 import logging
+import os
+import re
+from datetime import UTC, datetime
 from http import HTTPStatus
+from pathlib import Path
 
 from celery.beat import SchedulingError
+from django.core.exceptions import ImproperlyConfigured
 from kombu.exceptions import ChannelError, OperationalError
 
-from config.environment import env
+from config.environment import DATA_DIR, env, make_private_folder
+from foundation.request_ids import current_request_id
+
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+if METRICS_TOKEN:  # before prometheus_client is imported: processes count into files of one folder
+    os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(DATA_DIR / "metrics"))
+    make_private_folder(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]))
+LOG_FORMAT = env.str("LOG_FORMAT", default="text")
+if LOG_FORMAT not in ("text", "json"):
+    raise ImproperlyConfigured("LOG_FORMAT must be text or json.")
+TRACES_ENDPOINT = env.str("TRACES_ENDPOINT", default="")
+TRACES_AUTHORIZATION = env.str("TRACES_AUTHORIZATION", default="")
+TRACES_SAMPLE_RATIO = env.float("TRACES_SAMPLE_RATIO", default=1.0)
+if not 0 <= TRACES_SAMPLE_RATIO <= 1:
+    raise ImproperlyConfigured("TRACES_SAMPLE_RATIO must be between 0 and 1.")
+TRACES_TO_THIRD_PARTIES = env.bool("TRACES_TO_THIRD_PARTIES", default=False)
+
+
+SECRET_PATH = re.compile(r"(/integrations/(?:calendar|connect)/)(?!revoke/)[^/\s\"'<>?#]+")
+
+
+def mask_secret_paths(text: str) -> str:
+    """The text without the secrets of connect links and calendar addresses."""
+    return SECRET_PATH.sub(r"\1***", text)
 
 
 class QueueErrorsInOneLine(logging.Filter):
@@ -36,19 +67,67 @@ class ProviderErrorsAsWarnings(logging.Filter):
         return True
 
 
+class RefusalsInOneLine(logging.Filter):
+    """Drop the traceback of a request that was refused (4xx): the request is at fault, and anybody can cause it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        status = getattr(record, "status_code", None)
+        if isinstance(status, int) and 400 <= status < 500:
+            record.exc_info = record.exc_text = None
+            record.levelno, record.levelname = min((record.levelno, record.levelname), (logging.WARNING, "WARNING"))
+        return True
+
+
+class TextLines(logging.Formatter):
+    """Django's usual text, without secrets in paths."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return mask_secret_paths(super().format(record))
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object for each record, on one line. Of what records carry besides the message, only these fields."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            "request_id": current_request_id(),
+            "process": record.process,
+        }
+        if isinstance(status := getattr(record, "status_code", None), int):
+            line["status"] = status
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        text = json.dumps({name: value for name, value in line.items() if value}, ensure_ascii=True)
+        return mask_secret_paths(text)
+
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "formatters": {
+        "text": {
+            "()": "config.logging_settings.TextLines",
+            "format": "%(asctime)s %(levelname)s %(name)s %(message)s",
+        },
+        "json": {"()": "config.logging_settings.JsonLines"},
+    },
     "filters": {
         "queue is away": {"()": "config.logging_settings.QueueErrorsInOneLine"},
         "they are away": {"()": "config.logging_settings.ProviderErrorsAsWarnings"},
+        "refused": {"()": "config.logging_settings.RefusalsInOneLine"},
+        "no debug": {"()": "django.utils.log.RequireDebugFalse"},
     },
     "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": "line"},
+        "console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["refused"]},
+        "mail_admins": {"class": "config.reporting.MailToAdmins", "level": "ERROR", "filters": ["no debug"]},
     },
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {
+        "django": {"handlers": ["mail_admins"], "level": "INFO"},
         "requests_oauthlib": {"level": "INFO"},
         "oauthlib": {"level": "INFO"},
         "urllib3": {"level": "INFO"},

@@ -5,12 +5,18 @@ variable), so reports show none.
 """
 
 import re
-from collections.abc import ItemsView
+from collections.abc import ItemsView, Iterator
+from contextlib import contextmanager
+from logging import LogRecord
 from types import FrameType
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, QueryDict
+from django.utils.log import AdminEmailHandler
 from django.views.debug import ExceptionReporter, SafeExceptionReporterFilter
+
+from config.logging_settings import mask_secret_paths
 
 HIDDEN = "********************"
 SENSITIVE_SETTINGS = (
@@ -35,11 +41,38 @@ class NamesOnly(SafeExceptionReporterFilter):
 
 
 class Reporter(ExceptionReporter):
+    """Writes a report without asking the database, which may be what failed: Django's own asks who is signed in."""
+
     def get_traceback_data(self) -> dict[str, Any]:
-        data: dict[str, Any] = super().get_traceback_data()
+        with without_user(self.request):
+            data: dict[str, Any] = super().get_traceback_data()
+        data["user_str"] = None
         if self.request is not None:
             data["request_GET_items"] = dict.fromkeys(self.request.GET, HIDDEN).items()
             data["request_insecure_uri"] = data["request_insecure_uri"].partition("?")[0]
             self.request.GET = QueryDict()  # the DEBUG page reads the query itself
             data["request"] = self.request
         return data
+
+
+@contextmanager
+def without_user(request: HttpRequest | None) -> Iterator[None]:
+    """Take `request.user` away for a while. It is loaded when it is first used."""
+    attributes = vars(request) if request else {}
+    taken = {"user": attributes.pop("user")} if "user" in attributes else {}
+    try:
+        yield
+    finally:
+        attributes.update(taken)
+
+
+class MailToAdmins(AdminEmailHandler):
+    """Mails of errors to administrators, without secrets in paths."""
+
+    def emit(self, record: LogRecord) -> None:
+        if settings.ADMINS:  # Django looks only if `send_mail` is its own
+            super().emit(record)
+
+    def send_mail(self, subject: Any, message: Any, *arguments: Any, **options: Any) -> None:
+        options["html_message"] = mask_secret_paths(options.get("html_message") or "") or None
+        super().send_mail(mask_secret_paths(subject), mask_secret_paths(message), *arguments, **options)

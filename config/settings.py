@@ -14,8 +14,11 @@ from whitenoise.compress import Compressor
 from config.api_settings import *  # noqa: F403
 from config.celery import app as celery_app  # noqa: F401 - every process that has settings has its Celery application
 from config.celery_settings import *  # noqa: F403
-from config.environment import BASE_DIR, DATA_DIR, env, make_private_database, path_from_checkout, required  # noqa: F401
+from config.environment import BASE_DIR, DATA_DIR, env, make_private_database, path_from_checkout, required
+from config.environment import OUTDATED_VARIABLES as OUTDATED_VARIABLES  # for a check
 from config.logging_settings import *  # noqa: F403
+from config.oauth_settings import *  # noqa: F403
+from config.oauth_settings import oauth_provider
 
 DEBUG = env.bool("DEBUG", default=False)
 DEMO = env.bool("KEYRACK_DEMO", default=False)  # adds the page that signs the demo user in; `manage.py demo` sets it
@@ -25,6 +28,9 @@ SITE_URL = env.str("SITE_URL", default="http://127.0.0.1:8000").rstrip("/")
 SITE_IS_SECURE = SITE_URL.startswith("https://")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[urlsplit(SITE_URL).hostname or "127.0.0.1"])
 CSRF_TRUSTED_ORIGINS = [SITE_URL]
+SECURITY_CONTACT = env.list("SECURITY_CONTACT", default=[])
+START_HELD = env.bool("START_HELD", default=False)  # as after a restore, until an operator has decided
+PROXY_TIMEOUT_MAX_SECONDS = env.int("PROXY_TIMEOUT_MAX_SECONDS", default=60)  # that callers may ask for
 OUTBOUND_ALLOW = [str(ip_network(network)) for network in env.list("OUTBOUND_ALLOW", default=[])]
 
 INSTALLED_APPS = [
@@ -48,10 +54,11 @@ INSTALLED_APPS = [
     "csp",
     "rest_framework",
     "drf_spectacular",
-    "drf_spectacular_sidecar",
 ]
 
 MIDDLEWARE = [
+    "config.request_ids.identify_and_measure",
+    "config.metrics.answer_metrics_first",
     "django.middleware.security.SecurityMiddleware",
     "integrations.api.fast_path.fast_path_middleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -62,7 +69,10 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.preferences.apply_preferences",
     "accounts.sign_in.middleware.attribute_admin_changes",
+    "accounts.sign_in.middleware.set_current_user",
+    "accounts.sign_in.two_step_requirement.RequireSecondStep",
     "django.contrib.messages.middleware.MessageMiddleware",
     "accounts.sign_in.middleware.set_device_cookie",
     "accounts.sign_in.middleware.mark_redirects",
@@ -95,8 +105,10 @@ SQLITE_OPTIONS = {
     "timeout": 20,
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
 }
-# Repeated statements are planned once per connection.
-POSTGRES_OPTIONS = {"server_side_binding": True, "prepare_threshold": 5, "connect_timeout": 2}
+# Repeated statements are planned once per connection, unless a pooler gives each transaction another one.
+DATABASE_PREPARED_STATEMENTS = env.bool("DATABASE_PREPARED_STATEMENTS", default=True)
+POSTGRES_OPTIONS = {"server_side_binding": True, "prepare_threshold": 5 if DATABASE_PREPARED_STATEMENTS else None}
+POSTGRES_OPTIONS |= {"connect_timeout": 2}
 # Give up an unresponsive server, e.g. behind a firewall, after ten seconds. Linux would wait for 15 minutes.
 POSTGRES_OPTIONS |= {"tcp_user_timeout": 10_000, "keepalives_idle": 5, "keepalives_interval": 5, "keepalives_count": 2}
 DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'keyrack.sqlite3'}")}
@@ -108,6 +120,7 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     if not DATABASES["default"]["NAME"].startswith((":", "file:")):
         make_private_database(BASE_DIR / DATABASES["default"]["NAME"])
 else:
+    DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = not DATABASE_PREPARED_STATEMENTS
     DATABASES["default"]["OPTIONS"] = {**POSTGRES_OPTIONS, **DATABASES["default"].get("OPTIONS", {})}
     if DATABASE_POOL and SERVES_WEB:
         DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": DATABASE_POOL, "timeout": 2}
@@ -124,6 +137,7 @@ EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)
 if DEMO:
     EMAIL_BACKEND = "demo.mail.MailFolder"
+DELIVERY_BACKEND, EMAIL_BACKEND = globals()["EMAIL_BACKEND"], "foundation.held_mails.EmailBackend"
 EMAIL_TIMEOUT = 10  # seconds; a hanging mail server must not block a worker
 EMAIL_SUBJECT_PREFIX = "[Keyrack] "  # of emails to administrators
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="keyrack@localhost")
@@ -194,51 +208,19 @@ PERMANENT_TOKEN_DEFAULT_DAYS = env.int("PERMANENT_TOKEN_DEFAULT_DAYS", default=9
 PERMANENT_TOKEN_MAX_DAYS = env.int("PERMANENT_TOKEN_MAX_DAYS", default=365)
 PERMANENT_TOKEN_MAY_NEVER_EXPIRE = env.bool("PERMANENT_TOKEN_MAY_NEVER_EXPIRE", default=False)
 
-# Keyrack as an OAuth server. It has the password grant, despite RFC 9700 §2.4; `validator` limits who may use it.
-OAUTH2_PROVIDER_APPLICATION_MODEL = "accounts.Application"
-REFRESH_TOKEN_FAMILY_LIFETIME = timedelta(days=180)
-REFRESH_REPLAY_SECONDS = env.int("REFRESH_REPLAY_SECONDS", default=60)  # docs/decisions/0037
-OAUTH2_PROVIDER = {
-    "OAUTH2_VALIDATOR_CLASS": "accounts.oauth_server.validator.Validator",
-    "OAUTH2_BACKEND_CLASS": "accounts.oauth_server.request_rules.Core",
-    "RESOURCE_SERVER_TOKEN_RESOURCE_VALIDATOR": "accounts.oauth_server.request_rules.covers",
-    "SCOPES_BACKEND_CLASS": "accounts.oauth_server.validator.Scopes",
-    "OIDC_ISS_ENDPOINT": SITE_URL,
-    "ACCESS_TOKEN_EXPIRE_SECONDS": 600,
-    "REFRESH_TOKEN_EXPIRE_SECONDS": 30 * 86_400,
-    "REFRESH_TOKEN_GRACE_PERIOD_SECONDS": 0,
-    "REFRESH_TOKEN_REUSE_PROTECTION": True,
-    "PKCE_REQUIRED": True,
-    "ALLOWED_REDIRECT_URI_SCHEMES": ["https"] if SITE_IS_SECURE else ["https", "http"],
-    "OAUTH2_RESPONSE_TYPES_SUPPORTED": ["code"],
-    "OAUTH2_GRANT_TYPES_SUPPORTED": ["authorization_code", "password", "client_credentials", "refresh_token"],
-    "OAUTH2_TOKEN_ENDPOINT_AUTH_METHODS_SUPPORTED": ["client_secret_basic", "client_secret_post", "none"],
-    "COMPLIANT_BCP_RFC9700_PASSWORD_GRANT": False,
-    "COMPLIANT_BCP_RFC9700_REDIRECT_URI_SCHEME": SITE_IS_SECURE,
-    **dict.fromkeys(
-        (
-            "COMPLIANT_BCP_RFC9700_IMPLICIT_GRANT",
-            "COMPLIANT_BCP_RFC9700_PKCE_METHOD",
-            "COMPLIANT_BCP_RFC9700_ACCESS_TOKEN_TRANSPORT",
-            "COMPLIANT_BCP_RFC9700_AUTHZ_RESPONSE_ISS",
-            "COMPLIANT_BCP_RFC9700_TOKEN_STORAGE",
-            "COMPLIANT_BCP_RFC9700_REFRESH_TOKEN",
-            "COMPLIANT_BCP_RFC9700_REDIRECT_URI_MATCHING",
-            "COMPLIANT_BCP_RFC9700_PKCE_REQUIRED",
-        ),
-        True,
-    ),
-}
+OAUTH2_PROVIDER = oauth_provider(SITE_URL, is_secure=SITE_IS_SECURE)
 
-SILENCED_SYSTEM_CHECKS = ["oauth2_provider.W002"]  # the password grant: docs/decisions/0019
-
-LANGUAGE_CODE = "en"
+LANGUAGE_CODE = env.str("LANGUAGE_CODE", default="en")
+LANGUAGES = [("en", "English"), ("ja", "日本語"), ("de", "Deutsch")]  # each in its own words
+LOCALE_PATHS = [BASE_DIR / "locale"]  # one catalog for all apps: its words win over those of Django and allauth
+FORMAT_MODULE_PATH = "config.formats"
+LANGUAGE_COOKIE_NAME = "keyrack-language"
 TIME_ZONE = env.str("TIME_ZONE", default="UTC")
 USE_I18N = True
 USE_TZ = True
 
 STATIC_URL = "static/"
-STATIC_ROOT = DATA_DIR / "static"
+STATIC_ROOT = path_from_checkout("STATIC_ROOT", str(DATA_DIR / "static"))
 STATIC_ROOT.mkdir(exist_ok=True)
 # Works without collectstatic; once it has run, names carry a hash and files are compressed.
 COLLECTED = (STATIC_ROOT / "staticfiles.json").exists() or bool({"collectstatic", "demo_prepare"} & {*sys.argv[1:2]})
@@ -284,7 +266,10 @@ DEFAULT_EXCEPTION_REPORTER_FILTER = "config.reporting.NamesOnly"
 
 ATTEMPT_LIFETIME = timedelta(minutes=10)
 REVOCATION_THREADS = env.int("REVOCATION_THREADS", default=16)
+KEEP_ALIVE_WORKERS = env.int("KEEP_ALIVE_WORKERS", default=4)
 REVOCATION_GIVE_UP_DAYS = env.int("REVOCATION_GIVE_UP_DAYS", default=14)
+REVOCATION_ROW_DAYS = env.int("REVOCATION_ROW_DAYS", default=180)
 REVOCATION_PURGE_DAYS = env.int("REVOCATION_PURGE_DAYS", default=30)
 SUBFLOW_OUTPUT_HOURS = env.int("SUBFLOW_OUTPUT_HOURS", default=24)
+AUDIT_LOG_DAYS = env.int("AUDIT_LOG_DAYS", default=730)
 SUBFLOW_RUN_DAYS = env.int("SUBFLOW_RUN_DAYS", default=30)

@@ -3,8 +3,6 @@
 from django.contrib.staticfiles.apps import StaticFilesConfig
 
 UNUSED = [
-    "redoc",  # the API's pages use Swagger UI
-    "oauth2-redirect.*",  # ... without its sign-in
     "rest_framework",  # its browsable API is off
     "oauth2_provider",  # its pages have templates of ours
 ]

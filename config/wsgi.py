@@ -7,11 +7,15 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django.setup(set_prefix=False)
 
+from config import tracing  # noqa: E402
 from config.health import answer_healthz_first  # noqa: E402 - imports models, so it needs Django set up
 from config.middleware import WSGIApplication  # noqa: E402
 from config.spare_threads import SpareThreads, server_threads  # noqa: E402
+from integrations.calls import running_streams  # noqa: E402
 from integrations.connections import renewal  # noqa: E402
 
+tracing.start_tracing()  # before the application reads MIDDLEWARE
 application = answer_healthz_first(SpareThreads(WSGIApplication(), server_threads()))
 
 renewal.prepare()
+running_streams.start_watching()
