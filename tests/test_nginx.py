@@ -1,75 +1,34 @@
-"""The nginx blocks of docs/operations.md, taken from the document, in front of a site: callers choose no address."""
+"""deploy/nginx/keyrack.conf in front of a site: callers choose no address."""
 
 import base64
 import contextlib
 import os
-import re
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import requests
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from config.bootstrap import ROOT
-from tests.servers import machine
+from tests.servers import fronts, machine
+from tests.servers.fronts import HOST
 from tests.servers.served import Served
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
-HOST = "hub.example"
 FORGED = {"X-Forwarded-For": "203.0.113.{}", "X-Forwarded-Proto": "http", "X-Real-IP": "203.0.113.{}"}
 REFUSED = (401, 429)  # without a valid token; beyond the limit
 CALLS = 6  # a minute, for callers without a token
-CONFIGURATION = """
-daemon off; pid {home}/pid; error_log {home}/error.log; worker_processes 1; user root;
-events {{ }}
-http {{
-    access_log off; client_body_temp_path {home}/body; proxy_temp_path {home}/proxy; fastcgi_temp_path {home}/fastcgi;
-    uwsgi_temp_path {home}/uwsgi; scgi_temp_path {home}/scgi;
-    {server}
-}}
-"""
-
-
-def documented_server(site: str, port: int, home: Path) -> str:
-    """The blocks of the document as one server, with the addresses of this test."""
-    text = (ROOT / "docs/operations.md").read_text()
-    blocks: list[str] = re.findall(r"```nginx\n(.*?)```", text, re.DOTALL)
-    server, location = blocks
-    certificate = f"ssl_certificate {home}/cert.pem; ssl_certificate_key {home}/key.pem;"
-    whole = server.rstrip().removesuffix("}") + location + "}"
-    assert whole.count("http://127.0.0.1:8000") == 2
-    return whole.replace("http://127.0.0.1:8000", site).replace(
-        "listen 443 ssl;", f"listen 127.0.0.1:{port} ssl; {certificate}"
-    )
-
-
-def make_certificate(home: Path) -> None:
-    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, HOST)])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )
-    (home / "cert.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    unencrypted = serialization.NoEncryption()
-    form = serialization.PrivateFormat.PKCS8
-    (home / "key.pem").write_bytes(key.private_bytes(serialization.Encoding.PEM, form, unencrypted))
 
 
 @dataclass
 class Proxied:
     url: str
     data: Path
+    log: Path
 
     def call(self, path: str, forged: int = 1, /, **headers: str) -> requests.Response:
         sent = {"Host": HOST} | {name: value.format(forged) for name, value in FORGED.items()} | headers
@@ -101,18 +60,11 @@ def proxied(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     }
     environment.pop("DATABASE_URL", None)
     subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], env=environment, check=True, cwd=ROOT)
-    port = machine.free_port()
     with (
         Served(request.param, tmp_path, environment, site_url=f"https://{HOST}") as site,
-        machine.folder("nginx") as home,
+        fronts.nginx(site.url) as front,
     ):
-        make_certificate(home)
-        server = documented_server(site.url, port, home)
-        user = "" if os.geteuid() else "user root;"
-        (home / "nginx.conf").write_text(CONFIGURATION.format(home=home, server=server).replace("user root;", user))
-        command = [str(machine.found("nginx")), "-p", str(home), "-c", str(home / "nginx.conf")]
-        with machine.running(command, home, lambda: machine.answers(port, b"GET / HTTP/1.0\r\n\r\n", b"HTTP/1.1 400")):
-            yield Proxied(f"https://127.0.0.1:{port}", tmp_path / "data")
+        yield Proxied(front.url, tmp_path / "data", front.home / "keyrack.log")
 
 
 @pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
@@ -138,3 +90,13 @@ def test_scheme_and_host_are_not_the_callers_to_choose(proxied: Proxied) -> None
         assert proxied.call(path).status_code in {200, *REFUSED}, "https, whatever X-Forwarded-Proto says; no redirect"
         assert proxied.call(path, Host="evil.example").status_code == 400
         assert proxied.call(path, 1, **{"X-Forwarded-Host": "evil.example"}).status_code in {200, *REFUSED}
+
+
+@pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
+def test_the_log_has_no_secret_of_an_address(proxied: Proxied) -> None:
+    for path in ("connect/CANARY-1/", "calendar/CANARY-2.ics", "%63alendar/CANARY-3.ics", "calendar/revoke/"):
+        assert proxied.call(f"/integrations/{path}?code=CANARY-4").status_code in {404, 405}
+    text = proxied.log.read_text()
+    assert "CANARY" not in text
+    for path in ("connect/***", "calendar/***", "calendar/revoke/"):
+        assert f'"GET /integrations/{path} HTTP/1.1"' in text
