@@ -5,7 +5,19 @@ import sys
 
 from config import bootstrap
 
-NAMES = ("stampede", "token_read", "mass_revocation", "http", "proxy", "walks", "census")
+NAMES = (
+    "stampede",
+    "token_read",
+    "mass_revocation",
+    "http",
+    "proxy",
+    "walks",
+    "census",
+    "scale",
+    "hosts",
+    "streams",
+    "capacity",
+)
 
 
 def main(arguments: list[str]) -> None:

@@ -26,6 +26,13 @@ TOKEN_LENGTH = 1000  # characters, as a signed JWT with a few claims has
 Answer = tuple[HTTPStatus, dict[str, Any]]
 
 
+def new_tokens() -> dict[str, Any]:
+    """Tokens for whoever asks."""
+    access_token, refresh_token = secrets.token_urlsafe(TOKEN_LENGTH)[:TOKEN_LENGTH], secrets.token_urlsafe(32)
+    lifetime = {"token_type": "Bearer", "expires_in": LIFETIME}
+    return {"access_token": access_token, "refresh_token": refresh_token, **lifetime}
+
+
 class Family:
     """The token family of one sign-in."""
 
@@ -38,15 +45,10 @@ class Family:
         if not self.is_alive or refresh_token != self.current:
             self.is_alive = False
             return HTTPStatus.BAD_REQUEST, {"error": "invalid_grant"}
-        access_token = secrets.token_urlsafe(TOKEN_LENGTH)[:TOKEN_LENGTH]
-        self.access_tokens.add(access_token)
-        self.current = secrets.token_urlsafe(32)
-        return HTTPStatus.OK, {
-            "access_token": access_token,
-            "refresh_token": self.current,
-            "token_type": "Bearer",
-            "expires_in": LIFETIME,
-        }
+        granted = new_tokens()
+        self.access_tokens.add(granted["access_token"])
+        self.current = granted["refresh_token"]
+        return HTTPStatus.OK, granted
 
     def admits(self, authorization: str) -> bool:
         return self.is_alive and authorization.removeprefix("Bearer ") in self.access_tokens
@@ -60,8 +62,10 @@ class Authority:
 
     async def answer(self, path: str, authorization: str, form: dict[str, str]) -> Answer:
         self.calls[path] += 1
-        if path in ("/token", "/revoke"):
+        if path in ("/token", "/revoke", "/anybody"):
             await asyncio.sleep(self.seconds)
+        if path == "/anybody":
+            return HTTPStatus.OK, new_tokens()
         if path == "/token":
             return self.family.rotate(form.get("refresh_token", ""))
         if path == "/api" and not self.family.admits(authorization):

@@ -19,13 +19,14 @@ PATIENCE = 60.0
 
 @dataclass(frozen=True, kw_only=True)
 class Load:
-    """`requests`: paths with the token that each goes with ("" for none)."""
+    """`requests`: paths with the token that each goes with ("" for none), in a header line."""
 
     url: str
     requests: Sequence[tuple[str, str]]
     connections: int
     seconds: float
     processes: int = 2
+    header: str = "Authorization: Bearer "
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +34,8 @@ class Rate:
     a_second: float
     p50: float  # milliseconds
     errors: int
+    p99: float = 0.0
+    calls: int = 0
 
 
 def hammer(load: Load) -> Rate:
@@ -42,7 +45,8 @@ def hammer(load: Load) -> Rate:
     seconds = [each for durations, _errors in runs for each in durations]
     errors = sum(each for _durations, each in runs)
     p50 = statistics.median(seconds) * 1000 if seconds else 0.0
-    return Rate(a_second=len(seconds) / load.seconds, p50=p50, errors=errors)
+    p99 = sorted(seconds)[len(seconds) * 99 // 100] * 1000 if seconds else 0.0
+    return Rate(a_second=len(seconds) / load.seconds, p50=p50, errors=errors, p99=p99, calls=len(seconds))
 
 
 def crowd(load: Load, connections: int) -> tuple[list[float], int]:
@@ -61,7 +65,7 @@ def one(load: Load) -> tuple[list[float], int]:
             while time.monotonic() < until:
                 path, token = random.choice(load.requests)
                 began = time.perf_counter()
-                sock.sendall(question(path, parts.netloc, token))
+                sock.sendall(question(path, parts.netloc, f"{load.header}{token}" if token else ""))
                 if answered(answers):
                     durations.append(time.perf_counter() - began)
                 else:
@@ -69,9 +73,9 @@ def one(load: Load) -> tuple[list[float], int]:
     return durations, errors
 
 
-def question(path: str, host: str, token: str) -> bytes:
-    bearer = f"Authorization: Bearer {token}\r\n" if token else ""
-    return f"GET {path} HTTP/1.1\r\nHost: {host}\r\n{bearer}\r\n".encode()
+def question(path: str, host: str, header: str) -> bytes:
+    line = f"{header}\r\n" if header else ""
+    return f"GET {path} HTTP/1.1\r\nHost: {host}\r\n{line}\r\n".encode()
 
 
 def answered(answers: Any) -> bool:

@@ -7,6 +7,7 @@ from django.core.cache import cache
 from django.test import Client
 
 from accounts.oauth_server.models import Application
+from integrations import flows
 from integrations.connections import revocations
 from integrations.models import Alias, Revocation, Token
 from tests import cast, walks
@@ -38,14 +39,20 @@ def walks_at(server: HostileServer) -> dict[str, Callable[[], object]]:
     alias = walks.northwind(server)
     Alias.objects.update(allow_token_export=True)
     flowing.subflow_of(flowing.open_incidents(alias))
+    flowing.subflow_of(*(flowing.open_incidents(alias, name=f"list_{each}") for each in "abc"), name="three_calls")
     browser, states = client_of(amira), list[str]()
+    start_url, registry = walks.start_url(alias), walks.registry_of(alias)
     programs.program()
     Application.objects.update(allowed_scopes=" ".join(SCOPES))
     oauth = bearer(programs.granted(client_of(amira), scope=" ".join(SCOPES))["access_token"])
     permanent = bearer(tokens.make_token(amira, *SCOPES)[1])
 
+    def authenticate() -> None:
+        states.append(walks.asked(browser.get(start_url))["state"])
+
     def callback() -> None:
-        expect(walks.come_back(browser, alias, states.pop()).status_code, 303)
+        answer = walks.callback_url(registry, {"code": "CANARY-code", "state": states.pop()})
+        expect(browser.get(answer).status_code, 303)
 
     def get(client: Client, path: str) -> Callable[[], object]:
         return lambda: expect(client.get(f"{REST}{path}").status_code, 200)
@@ -53,6 +60,9 @@ def walks_at(server: HostileServer) -> dict[str, Callable[[], object]]:
     def run() -> None:
         answer = oauth.post("/api/v1/subflows/my_open_incidents/runs/", {}, content_type="application/json")
         expect(answer.json()["status"], "succeeded")
+
+    def run_three() -> None:
+        expect(flows.run_subflow("three_calls", user=amira).status, "succeeded")
 
     def revoke() -> None:
         expect(browser.post(f"/integrations/{alias.hex}/revoke/").status_code, 302)
@@ -64,12 +74,13 @@ def walks_at(server: HostileServer) -> dict[str, Callable[[], object]]:
             revocations.deliver(revocation)
 
     return {
-        "authenticate": lambda: states.append(walks.begin(browser, alias)),
+        "authenticate": authenticate,
         "callback": callback,
         "proxied call, OAuth token": get(oauth, "proxy/contacts"),
         "proxied call, permanent token": get(permanent, "proxy/contacts"),
         "token/": get(oauth, "token/"),
         "subflow by REST": run,
+        "subflow of three calls": run_three,
         "revoke click": revoke,
         "provider told": tell,
     }

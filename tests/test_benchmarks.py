@@ -1,11 +1,24 @@
 """The benchmarks still run: Keyrack's part of each, with a few rows and callers. Nothing is timed here."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 from django.test import Client
 
-from benchmarks import authority, hammering, http, keyrack, readers, report, revoking, setting, stampede
+from benchmarks import (
+    authority,
+    capacity,
+    hammering,
+    http,
+    keyrack,
+    readers,
+    report,
+    revoking,
+    setting,
+    stampede,
+    streams,
+)
 from benchmarks.serving import filled, third_party
 from benchmarks.setting import KEYRACK, Place
 
@@ -40,6 +53,7 @@ def test_a_small_stampede_leaves_keyrack_alive(place: Place) -> None:
     assert stampede.row("Keyrack", [outcome])["connection afterwards"] == "alive"
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_a_token_is_read_in_every_way(server: authority.Client) -> None:
     keyrack.fill(1)
@@ -49,6 +63,7 @@ def test_a_token_is_read_in_every_way(server: authority.Client) -> None:
     assert min(readers.seconds(keyrack.readings()[0], [0])) > 0
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_promises_are_kept_and_counted(server: authority.Client) -> None:
     revoking.prepare()
@@ -78,6 +93,26 @@ def test_the_product_and_its_peers_answer_without_errors(place: Place) -> None:
     assert all(seconds and not errors for seconds, errors in asked)
 
 
+@pytest.mark.slow
+def test_what_one_core_does_is_measured_without_errors(place: Place) -> None:
+    size = capacity.Size(people=2, seconds=0.3)
+    with ExitStack() as stack:
+        site, direct, people = capacity.served(stack, place, size, "granian", {})
+        loads = capacity.loads_of(site.url, people, size.seconds)
+        measured = {
+            name: capacity.measured(site, direct, name, loads[name]) for name in ("small proxied call", "dashboard")
+        }
+        assert site.processor_seconds() > 0
+    for one in measured.values():
+        assert min(one.alone.calls, one.many.calls, one.core_seconds) > 0
+        assert one.alone.errors == one.many.errors == 0
+        assert one.alone.p50 <= one.alone.p99
+    assert measured["small proxied call"].added_p50 < measured["small proxied call"].alone.p50
+    assert measured["dashboard"].direct is None
+    assert [row["what"] for row in capacity.rows([measured])] == list(measured)
+
+
+@pytest.mark.slow
 def test_a_third_party_is_hammered() -> None:
     with third_party.asked() as url:
         load = hammering.Load(url=url, requests=[("/small.json", ""), ("/large.bin", "")], connections=1, seconds=0.2)
@@ -91,3 +126,13 @@ def test_the_peers_are_pinned_with_hashes() -> None:
     for peer in report.versions_of_peers().split(", "):
         name, version = peer.rsplit(maxsplit=1)
         assert f"\n{name}=={version} \\\n    --hash=sha256:" in f"\n{lock}", peer
+
+
+@pytest.mark.slow
+def test_streams_are_held_and_others_are_answered_meanwhile(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "BEGINNING", 1.0)
+    size = streams.Size(streams=(2,), seconds=0.5)
+    with ExitStack() as stack:
+        table = streams.rows(streams.set_up(stack, place, 2), size)
+    assert [(row["begun"], row["broken off"]) for row in table] == [(0, 0), (2, 0), (2, 0)]
+    assert "refused" not in str(table)

@@ -5,3 +5,5 @@ filled             people with tokens and programs, and a process that makes the
 nginx              nginx as a proxy, and in front of a fast third party
 third_party        a third party with slow and large responses
 """
+
+INTEGRATIONS = 20  # on a dashboard

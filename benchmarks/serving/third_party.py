@@ -2,7 +2,7 @@
 
 GET /small.json    a hundred bytes            GET /giant?bytes=N    so many, in pieces
 GET /large.bin     1 MiB                      PUT /sink             takes everything, says how much
-GET /slow          after 200 ms
+GET /slow          after 200 ms                 GET /events           an event a second, until the caller leaves
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from tests.servers import running
 SMALL, LARGE = json.dumps({"name": "Ada", "notes": "x" * 70}).encode(), bytes(1 << 20)
 SLOW_SECONDS = 0.2
 PIECE = bytes(1 << 18)
+EVENT = b"event: progress\ndata: " + b"x" * 100 + b"\n\n"
 
 
 async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -25,6 +26,8 @@ async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
             method, target, _version = head.split(b"\r\n", 1)[0].decode().split()
             if method == "PUT":
                 await answer(writer, str(await swallowed(reader, head)).encode())
+            elif target == "/events":
+                await tell_events(writer)
             elif target.startswith("/giant"):
                 await pour(writer, int(target.partition("=")[2]))
             else:
@@ -46,6 +49,15 @@ async def pour(writer: asyncio.StreamWriter, left: int) -> None:
         writer.write(PIECE[:left])
         left -= len(PIECE[:left])
         await writer.drain()
+
+
+async def tell_events(writer: asyncio.StreamWriter) -> None:
+    """Send server-sent events, one a second."""
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+    while True:
+        writer.write(b"%x\r\n%b\r\n" % (len(EVENT), EVENT))
+        await writer.drain()
+        await asyncio.sleep(1)
 
 
 async def swallowed(reader: asyncio.StreamReader, head: bytes) -> int:
