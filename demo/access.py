@@ -1,17 +1,22 @@
-"""Seeds Amira's page Account security: a permanent token, an approved program, and a second session."""
+"""Seeds Amira's page Account security: permanent tokens, an approved program, and a second session."""
 
+import json
+import os
 from datetime import timedelta
 
 import requests
+from django.conf import settings
 from django.utils import timezone
 
 from accounts.access_tokens import operations
 from accounts.access_tokens.models import PermanentToken
 from accounts.models import User
 from accounts.oauth_server.models import Application, Approval
-from demo import views
+from demo import agent, views
 
 SCOPES = ["integrations:read"]
+AGENT = "Demo agent"
+OF_AGENT = ["remote-tables:read", "service:*", "subflows:run"]
 PHONE = (
     "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
     "Version/18.5 Mobile/15E148 Safari/604.1"
@@ -36,6 +41,20 @@ def seed(user: User) -> None:
     if is_new:
         Approval.objects.create(user=user, application=application, scopes=SCOPES)
         open_on_phone(views.link(user))
+
+
+def seed_agent(user: User) -> None:
+    """Write the address and a token of the user for `agent.py`, readable by its owner only. Safe to repeat."""
+    file = settings.DATA_DIR / agent.FILE
+    if file.exists() and PermanentToken.objects.filter(user=user, name=AGENT).exists():
+        token = json.loads(file.read_text(encoding="utf-8"))["token"]
+    else:
+        PermanentToken.objects.filter(user=user, name=AGENT).delete()
+        expires_at = timezone.now() + timedelta(days=90)
+        _row, token = operations.make_token(user, name=AGENT, scopes=OF_AGENT, expires_at=expires_at, by=user)
+    file.unlink(missing_ok=True)
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as output:
+        json.dump({"url": f"{settings.SITE_URL}/mcp", "token": token}, output)
 
 
 def open_on_phone(link: str) -> None:

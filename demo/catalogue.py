@@ -28,6 +28,7 @@ class Offer:
     issues_refresh_token: bool = True
     revocations_fail: bool = False
     off_because: str = ""
+    agent_calls: str = "none"  # which calls agents may make
 
     @property
     def client_id(self) -> str:
@@ -39,6 +40,7 @@ CATALOGUE = (
         name="northwind",
         label="Northwind CRM",
         description="Look up contacts and keep notes with your own Northwind account.",
+        agent_calls="read",
         scopes={"contacts:read": "Read contacts", "notes:read": "Read notes", "notes:write": "Write notes"} | EMAIL,
     ),
     Offer(
@@ -103,5 +105,6 @@ CATALOGUE = (
         scopes={"notes:read": "Read appointments", "notes:write": "Add appointments"} | PROFILE,
         account="/name",
         is_revocable=False,
+        agent_calls="read",
     ),
 )

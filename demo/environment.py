@@ -23,6 +23,7 @@ MADE_HERE = (
     "static",
     "demo.seeded",
     "demo.answer",
+    "demo.agent",
     FILE,  # last: its presence shows that the rest is the demo's
 )
 # The shell may have set these for another Keyrack, whose database and keys the demo must not touch.

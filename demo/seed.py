@@ -16,7 +16,6 @@ from django.db.models.functions import Replace
 from accounts.models import User
 from demo import agreements, flows, itself, tables
 from demo.catalogue import CATALOGUE, Offer
-from integrations.apps import GROUP
 from integrations.models.configuration_templates import ConfigurationTemplate
 from integrations.models.registry import (
     Alias,
@@ -29,6 +28,7 @@ from integrations.models.registry import (
     RevocationReach,
 )
 from integrations.models.tokens import Revocation
+from integrations.provider_setup.roles import DASHBOARD
 
 PEOPLE = (("amira", "Amira", "Haddad"), ("tomas", "Tomás", "Ferreira"))
 SEEDED = "demo.seeded"
@@ -61,7 +61,7 @@ def note_done() -> None:
 @transaction.atomic
 def rows(provider_url: str) -> None:
     """Create users and integrations. Safe to repeat."""
-    group = Group.objects.get(name=GROUP)
+    group = Group.objects.get(name=DASHBOARD)
     for username, first_name, last_name in PEOPLE:
         person(username, group, os.environ["PEOPLE_PASSWORD"], first_name=first_name, last_name=last_name)
     administrator = {"is_staff": True, "is_superuser": True}
@@ -86,7 +86,9 @@ def person(username: str, group: Group, password: str, **fields: Any) -> None:
 def integration(offer: Offer, provider_url: str) -> None:
     if Alias.objects.filter(name=offer.name).exists():
         return
-    alias = Alias.objects.create(name=offer.name, label=offer.label, description=offer.description)
+    alias = Alias.objects.create(
+        name=offer.name, label=offer.label, description=offer.description, agent_calls=offer.agent_calls
+    )
     HttpConnection.objects.create(
         alias=alias,
         name=offer.label,

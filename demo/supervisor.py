@@ -195,6 +195,8 @@ class Demo:
             f"  Administration            {site}/admin/   admin · {values['ADMIN_PASSWORD']}",
             f"  The demo provider         {values['PROVIDER_URL']}/   amira or tomas · {values['DEMO_PASSWORD']}",
             "",
+            f"  An agent without a model  DATA_DIR={self.data_dir} python3 {environment.ROOT / 'demo' / 'agent.py'}",
+            "",
             f"  All keys and passwords are random, and in {self.data_dir / 'demo.env'}",
             "",
             "  Ctrl+C stops everything.",

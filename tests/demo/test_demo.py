@@ -228,6 +228,34 @@ def test_a_second_start_on_other_ports_can_still_sign_in(seeded: Path) -> None:
         assert states(dashboard(demo, browser))["Tidepool Analytics"] == "Connected"
 
 
+def test_the_agent_is_refused_until_its_person_has_signed_in(seeded: Path) -> None:
+    with running_demo(seeded, free_port()) as demo:
+        assert (demo.data_dir / "demo.agent").stat().st_mode & 0o777 == 0o600
+        command, variables = (
+            [sys.executable, str(CHECKOUT / "demo" / "agent.py")],
+            {**os.environ, "DATA_DIR": str(seeded)},
+        )
+        with subprocess.Popen(
+            command, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as agent:
+            assert agent.stdout
+            steps = [agent.stdout.readline().split(maxsplit=1) for _ in range(5)]
+            assert [step[0] for step in steps] == ["connect", "tools", "refused", "sign", "Open"]
+            assert "call_orchard_calendar" in steps[1][1]
+            assert "run_my_open_incidents" in steps[1][1]
+            assert "integration_not_authenticated" in steps[2][1]
+            browser, provider = demo.visitor(), new_browser()
+            browserless.sign_in(provider, demo.provider_url, "amira", demo.provider_password)
+            address = steps[3][1].removeprefix("in").strip()
+            confirmed = {"Sec-Fetch-Site": "same-origin"}  # as after the page that asks whether it was meant
+            leave_for = browser.get(address, headers=confirmed, allow_redirects=False, timeout=30).headers["Location"]
+            browser.get(browserless.consent(provider, leave_for), timeout=30)
+            rest, _ = agent.communicate("\n", timeout=60)
+        assert rest.split()[0] == "allowed"
+        assert "data, not instructions" in rest
+        assert agent.returncode == 0
+
+
 def test_two_demos_do_not_share_a_folder(demo: Demo) -> None:
     second = start_in_vain(demo.data_dir)
     assert second.stderr == f"Keyrack: The demo already runs in {demo.data_dir}.\n"

@@ -51,6 +51,7 @@ def test_no_two_tiles_of_the_demo_are_alike() -> None:
     assert len({(keyrack.tile_hue(name), keyrack.tile_cut(name)) for name in names}) == len(names)
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 @pytest.mark.parametrize("offer", [offer for offer in CATALOGUE if offer.name in ("northwind", "records_service")])
 def test_no_page_says_that_a_provider_is_localhost(offer: Offer, amira: User, as_amira: Client) -> None:

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts.models import User
-from demo import seed, sign_ins, tasks, views
+from demo import access, seed, sign_ins, tasks, views
 from demo.browserless import NotOfferedError
 from demo.management import refuse_elsewhere
 from foundation.oauth_client.errors import OAuthError
@@ -31,7 +31,9 @@ class Command(BaseCommand):
             except (sign_ins.NotSeeded, NotOfferedError, OAuthError) as error:
                 raise CommandError(f"The people of the demo could not sign in: {error}") from error
             seed.note_done()
-        self.stdout.write(views.link(User.objects.get(username="amira")))
+        amira = User.objects.get(username="amira")
+        access.seed_agent(amira)
+        self.stdout.write(views.link(amira))
 
 
 def check_worker() -> None:
