@@ -17,12 +17,22 @@ from integrations.models import (
     OAuthEntityProfile,
     Token,
 )
+from integrations.models.heartbeats import BEAT, Heartbeat
+from integrations.monitoring import heartbeats
 
 PASSWORD = "correct horse battery staple"
 
 
 def person(username: str, *, role: bool = True, **fields: Any) -> User:
     user = User.objects.create_user(username, f"{username}@hub.example", PASSWORD, **fields)
+    if role:
+        user.groups.add(Group.objects.get(name="Personal Auth User"))
+    return user
+
+
+def bot(username: str, *owners: User, role: bool = True, email: str = "", **fields: Any) -> User:
+    user = User.objects.create_user(username, email, None, is_bot=True, **fields)
+    user.owners.set(owners)
     if role:
         user.groups.add(Group.objects.get(name="Personal Auth User"))
     return user
@@ -84,3 +94,10 @@ def signed_in(user: User, alias: Alias, *, expires_in: float | None = 3600, **fi
             **fields,
         }
     )
+
+
+def working_background() -> None:
+    """Beat and a worker that have just been seen, with all tasks done."""
+    now = timezone.now()
+    Heartbeat.objects.all().delete()
+    Heartbeat.objects.bulk_create([Heartbeat(name=name, at=now) for name in (BEAT, *heartbeats.task_intervals())])

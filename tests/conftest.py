@@ -1,22 +1,50 @@
 """What every test may ask for: the cast and a scripted server."""
 
+import re
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from unittest import mock
 
 import pytest
 from django.core.cache import cache
-from django.test import Client
+from django.db import DEFAULT_DB_ALIAS
+from django.db.transaction import Atomic, set_rollback
+from django.test import Client, TransactionTestCase
+from pytest_django import DjangoDbBlocker
 
 from accounts.models import User
-from tests import cast
+from foundation import installation
+from tests import cast, restored_tables
 from tests.servers.hostile import HostileServer
 
 pytest_plugins = ["tests.servers.peer_fixtures"]
+
+ALL_SLOW = re.compile(r"^pytestmark = .*\bpytest\.mark\.slow\b", re.MULTILINE)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Spare `make fast` the import of modules that it would leave out as a whole."""
+    excluded = set(config.option.markexpr.split(" and "))
+    is_browser = "not browser" in excluded and collection_path.name == "browser"
+    is_module = "not slow" in excluded and collection_path.match("test_*.py")
+    return True if is_browser or (is_module and ALL_SLOW.search(collection_path.read_text())) else None
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Also say how the database is made clean after a test whose transactions are real."""
+    with django_db_blocker.unblock():
+        tables = restored_tables.Tables()
+    with mock.patch.object(TransactionTestCase, "_fixture_teardown", tables.restore):
+        yield
 
 
 @pytest.fixture(autouse=True)
 def uncounted() -> None:
     """Limits are counted in the cache, which all tests of a process share."""
     cache.clear()
+    installation.set_state(installation.State())
 
 
 @pytest.fixture
@@ -44,6 +72,22 @@ def client_of(user: User) -> Client:
     client = Client(headers={"Sec-Fetch-Site": "same-origin"})
     client.force_login(user)
     return client
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """Take back what the block stores and caches, so that one test can go several ways from one beginning.
+
+    The code under test must not see this transaction, as it doesn't see that of the test itself.
+    """
+    block = Atomic(DEFAULT_DB_ALIAS, savepoint=True, durable=False)
+    block._from_testcase = True  # type: ignore[attr-defined]  # what django.test.TestCase says of its own
+    try:
+        with block:
+            yield
+            set_rollback(True)
+    finally:
+        cache.clear()
 
 
 @pytest.fixture

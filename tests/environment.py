@@ -3,10 +3,13 @@
 A pytest plugin, because settings are read before any conftest. A DATABASE_URL stays: it says which database to test on.
 Parallel processes share the keys and not the folder: the queue in it is for one site. All processes write bytecode,
 also where the shell says that they shall not: a run starts hundreds of them, and each would compile Keyrack anew.
+
+What is there once all tests are collected stays to the end: the garbage collector no longer walks it.
 """
 
 import atexit
 import base64
+import gc
 import os
 import secrets
 import shutil
@@ -18,6 +21,7 @@ from pathlib import Path
 OF_THE_SHELL = """
     ADMIN_EMAILS ALLOWED_HOSTS BEHIND_TLS_PROXY CACHE_URL CELERY_BROKER_URL DEBUG DJANGO_ALLOW_ASYNC_UNSAFE EMAIL_URL
     LOG_LEVEL OUTBOUND_ALLOW SECRET_KEY_FILE SECURE_SSL_REDIRECT SITE_URL TIME_ZONE TOKEN_ENCRYPTION_KEYS_FILE
+    TRACES_ENDPOINT TRACES_ENDPOINT_FILE
     PYTHONDONTWRITEBYTECODE
 """
 
@@ -38,3 +42,7 @@ else:
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     throw_away(os.environ, folder)
     sys.dont_write_bytecode = False
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()

@@ -15,7 +15,8 @@ from django.test import Client
 from pytest_django import Settings
 
 from accounts.models import User
-from integrations.connections import authorization, renewal, tasks
+from integrations import registration_health
+from integrations.connections import renewal, tasks
 from integrations.models import Alias, AuthorizationAttempt, Revocation, Token
 from integrations.personal_auth import NotAuthenticated, PersonalAuthAPI
 from tests import canaries, cast, walks
@@ -170,7 +171,7 @@ def fail_in_every_way(
         server.on("POST /token").then(failure)
         browser.get(come_back(browser, alias)["Location"])
     with monkeypatch.context() as broken:
-        broken.setattr(authorization.storage, "account_of", broken_in_the_middle)
+        broken.setattr(registration_health, "note_accepted", broken_in_the_middle)
         walks.grants(server, 5)
         assert come_back(browser, alias).status_code == 500
         walks.grants(server, 6)
@@ -181,7 +182,7 @@ def fail_in_every_way(
     browser.get(come_back(browser, alias)["Location"])
 
 
-def broken_in_the_middle(attempt: object, answer: object, **_names: object) -> tuple[str, str]:
+def broken_in_the_middle(*_arguments: object, **_names: object) -> None:
     raise ValueError("a defect of our own, with secrets in the variables around it")
 
 
@@ -206,7 +207,7 @@ def test_an_error_report_names_places_and_no_values(
 ) -> None:
     for handler in mail_handlers():
         monkeypatch.setattr(handler, "include_html", with_html)
-    monkeypatch.setattr(authorization.storage, "account_of", broken_in_the_middle)
+    monkeypatch.setattr(registration_health, "note_accepted", broken_in_the_middle)
     walks.grants(server)
     state = walks.begin(browser.client, alias)
     assert walks.come_back(browser.client, alias, state).status_code == 500
@@ -230,7 +231,7 @@ def written_in(letter: EmailMessage) -> bytes:
 def test_the_error_page_tells_nothing(
     browser: Browser, alias: Alias, server: HostileServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(authorization.storage, "account_of", broken_in_the_middle)
+    monkeypatch.setattr(registration_health, "note_accepted", broken_in_the_middle)
     walks.grants(server)
     page = walks.words(come_back(browser, alias))
     assert "This is an error in Keyrack" in page
@@ -243,7 +244,7 @@ def test_a_defect_in_the_middle_loses_no_token(
     browser: Browser, alias: Alias, server: HostileServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They were committed when they came in; whoever cleans up gives them back."""
-    monkeypatch.setattr(authorization.storage, "account_of", broken_in_the_middle)
+    monkeypatch.setattr(registration_health, "note_accepted", broken_in_the_middle)
     walks.grants(server)
     come_back(browser, alias)
     monkeypatch.undo()

@@ -13,6 +13,7 @@ from django.core.management import get_commands
 from django.test import Client, RequestFactory
 from django.urls import reverse
 
+from accounts.current_user import acting_for
 from accounts.models import User
 from integrations.models import Alias
 from tests import cast
@@ -142,6 +143,19 @@ def test_the_examples_of_the_python_api_work(amira: User, northwind: Alias) -> N
     cast.signed_in(amira, northwind)
     assert names["contacts_view"](request).content == b'{"count": 1}'
     assert names["contacts_or_none"](names["api"]) == {"count": 1}
+
+
+@pytest.mark.slow
+@pytest.mark.django_db
+def test_the_scripts_for_people_from_servicenow_work(amira: User, northwind: Alias) -> None:
+    subflow_of(open_incidents(northwind))
+    imports, personal_auth, run_subflow, read_token = blocks(ROOT / "docs/from-servicenow.md", "python")
+    credential = northwind.effective_credential
+    assert credential
+    ids = {"credential_sys_id": credential.hex, "oauth_profile_sys_id": credential.profile.hex}
+    with acting_for(lambda: amira):
+        names = run([imports, read_token, run_subflow, personal_auth], aliasId=northwind.hex, **ids)
+    assert (names["access_token"], names["outputs"]) == ("CANARY-access-1", {"numbers": ["INC1", "INC2"]})
 
 
 @pytest.mark.slow

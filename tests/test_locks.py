@@ -95,7 +95,7 @@ def test_every_requirement_of_a_locked_package_is_locked_with_its_extras(name: s
 @pytest.mark.parametrize("name", bootstrap.LOCKS)
 def test_what_pyproject_asks_for_is_locked_with_its_extras(name: str) -> None:
     project = tomllib.loads((bootstrap.ROOT / "pyproject.toml").read_text())["project"]
-    extras = {"base": [], "test": ["test"], "dev": ["test", "dev"]}[name]
+    extras = ["traces", "test", "dev"][: list(bootstrap.LOCKS).index(name)]
     asked = project["dependencies"] + [line for extra in extras for line in project["optional-dependencies"][extra]]
     pins = read_pins(bootstrap.LOCKS[name])
     pins["keyrack"] = Requirement("keyrack==0")
@@ -103,8 +103,8 @@ def test_what_pyproject_asks_for_is_locked_with_its_extras(name: str) -> None:
 
 
 def test_a_larger_lock_holds_each_pin_of_the_smaller_one() -> None:
-    base, test, dev = (set(map(str, read_pins(path).values())) for path in bootstrap.LOCKS.values())
-    assert base < test < dev
+    base, traces, test, dev = (set(map(str, read_pins(path).values())) for path in bootstrap.LOCKS.values())
+    assert base < traces < test < dev
 
 
 def test_an_extra_that_is_asked_for_and_not_pinned_is_a_gap() -> None:

@@ -80,6 +80,7 @@ def browser(request: pytest.FixtureRequest, amira: User, admin: User, set_up: Al
 
 
 @pytest.mark.slow
+@pytest.mark.no_cover
 def test_no_address_fails_at_odd_bytes(browser: Client) -> None:
     """In its path, in each parameter of its query, and in each field of its forms."""
     failed = []
@@ -146,6 +147,7 @@ def test_odd_cookies_are_refused_or_nobodys(client: Client, db: None, name: str,
         assert client.get(address, headers={"Cookie": f"{name}={value}"}).status_code < 500
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("header", ["User-Agent", "Accept-Language", "X-Forwarded-For", "HX-Current-URL", "Referer"])
 def test_odd_headers_are_refused(client: Client, amira: User, header: str) -> None:
     for value in ("a\0b", quote("\0"), "\xff", "\x01"):

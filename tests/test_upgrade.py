@@ -1,7 +1,8 @@
-"""A database of an earlier day migrates, and nobody has to sign in again.
+"""A database of each release migrates, and nobody has to sign in again.
 
-`data/keyrack-2026-11-28.sql` is a site with one person, connected to one integration, with a permanent token, an
-application password, two-step sign-in, a subflow and a remote table; somebody else's revocation is still to be told.
+`data/keyrack-*.sql` are, by release or day, a site with one person, connected to one integration, with a permanent
+token, an application password, two-step sign-in, a subflow and a remote table; somebody
+else's revocation is still to be told.
 """
 
 import base64
@@ -16,10 +17,10 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 ROOT = Path(__file__).resolve().parent.parent
-DUMP = ROOT / "tests/data/keyrack-2026-11-28.sql"
+DUMPS = sorted((ROOT / "tests/data").glob("keyrack-*.sql"))
 KEY = "fixture:QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE="
 PERMANENT_TOKEN = "krk_pt_" + "gdStyZ3i1ErcO8dhoMJayq4qEMJgCFe6z12t_2mpzbv"
 APPLICATION_PASSWORD = "l6zn 3yhp gb4k sb7w nvm4 2vdm"
@@ -52,11 +53,11 @@ print(json.dumps({
 """
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> dict[str, str]:
+@pytest.fixture(params=DUMPS, ids=lambda path: path.stem)
+def site(tmp_path: Path, request: pytest.FixtureRequest) -> dict[str, str]:
     """The environment of a site with this database."""
     with closing(sqlite3.connect(tmp_path / "keyrack.sqlite3")) as database:
-        database.executescript(DUMP.read_text())
+        database.executescript(request.param.read_text())
     environment = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "CACHE_URL"}}
     return {
         **environment,

@@ -110,7 +110,7 @@ def cards(page: str) -> dict[str, list[str]]:
     """The titles in each section of the dashboard, in the order of the page."""
     sections = re.findall(r"<section.*?</section>", page, re.DOTALL)
     return {
-        re.findall(r"<h2[^>]*>([^<]+)</h2>", section)[0]: re.findall(r"<h3[^>]*><bdi>([^<]+)</bdi></h3>", section)
+        re.findall(r"<h2[^>]*>([^<]+)</h2>", section)[0]: re.findall(r' id="c-\w+-h"[^>]*><bdi>([^<]+)</bdi>', section)
         for section in sections
         if "<h2" in section
     }

@@ -188,6 +188,7 @@ class HostileServer:
         with self._lock:
             self._queues.clear()
             self._defaults.clear()
+            self._otherwise = NOT_SCRIPTED
             self._calls.clear()
             self._connections = 0
 

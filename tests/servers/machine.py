@@ -62,11 +62,24 @@ def find_nginx() -> Path | None:
     return _on_path("nginx") or (debian if debian.exists() else None)
 
 
+def find_caddy() -> Path | None:
+    return _on_path("caddy")
+
+
+def find_promtool() -> Path | None:
+    return _on_path("promtool")
+
+
 def find_postgres() -> Path | None:
     """`postgres`, with `initdb` beside it. Debian keeps both off the PATH, in one folder for each version."""
     debian = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: path.parts[4].zfill(3))
     found = _on_path("postgres") or (debian[-1] if debian else None)
     return found if found and found.resolve().with_name("initdb").exists() else None
+
+
+def find_pgbouncer() -> Path | None:
+    debian = Path("/usr/sbin/pgbouncer")
+    return _on_path("pgbouncer") or (debian if debian.exists() else None)
 
 
 def find_redis() -> Path | None:
@@ -82,10 +95,13 @@ def find_rabbitmq() -> Path | None:
 NEEDS = {
     "browser": Need(words="Chromium", find=find_chromium, packages="chromium"),
     "postgres": Need(words="PostgreSQL", find=find_postgres, packages="postgresql"),
+    "pgbouncer": Need(words="PgBouncer", find=find_pgbouncer, packages="pgbouncer"),
     "redis": Need(words="Redis", find=find_redis, packages="redis-server"),
     "rabbitmq": Need(words="RabbitMQ", find=find_rabbitmq, packages="rabbitmq-server"),
     "node": Need(words="Node.js with npm", find=find_node, packages="nodejs npm"),
     "nginx": Need(words="nginx", find=find_nginx, packages="nginx"),
+    "caddy": Need(words="Caddy", find=find_caddy, packages="caddy"),
+    "promtool": Need(words="promtool", find=find_promtool, packages="prometheus"),
     "curl": Need(words="curl", find=find_curl, packages="curl"),
 }
 
@@ -106,17 +122,50 @@ def lacks(name: str) -> str:
 @contextlib.contextmanager
 def postgres() -> Iterator[str]:
     """A cluster without passwords and without care for power cuts; yields its address as DATABASE_URL has it."""
-    program, port = found("postgres").resolve(), free_port()
+    port = free_port()
     with folder("postgres") as home:
-        _initialize(program.with_name("initdb"), home / "cluster")
-        options = {"listen_addresses": "127.0.0.1", "unix_socket_directories": ""}
-        options |= {"max_connections": "300", "shared_buffers": "32MB"}  # crowds of tests, on small machines
-        options |= dict.fromkeys(("fsync", "synchronous_commit", "full_page_writes"), "off")
-        settings = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
-        status = home / "cluster" / "postmaster.pid"
-        command = [str(program), "-D", str(home / "cluster"), "-p", str(port), *settings]
-        with running(command, home, lambda: status.exists() and "ready" in status.read_text(), stop="INT"):
+        initialize_cluster(home)
+        with postgres_at(port, home):
             yield f"postgres://keyrack@127.0.0.1:{port}/postgres"
+
+
+def initialize_cluster(home: Path) -> None:
+    _initialize(found("postgres").resolve().with_name("initdb"), home / "cluster")
+
+
+@contextlib.contextmanager
+def postgres_at(port: int, home: Path, *, durable: bool = False) -> Iterator[Process]:
+    """The server of a cluster in this folder. It can be ended and started again.
+
+    `durable`: a commit is on disk before it is answered. Otherwise the last ones are lost if the server is killed.
+    """
+    program = found("postgres").resolve()
+    options = {"listen_addresses": "127.0.0.1", "unix_socket_directories": ""}
+    options |= {"max_connections": "300", "shared_buffers": "32MB"}  # crowds of tests, on small machines
+    if not durable:
+        options |= dict.fromkeys(("fsync", "synchronous_commit", "full_page_writes"), "off")
+    settings = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
+    status = home / "cluster" / "postmaster.pid"
+    command = [str(program), "-D", str(home / "cluster"), "-p", str(port), *settings]
+    with running(command, home, lambda: status.exists() and "ready" in status.read_text(), stop="INT") as process:
+        yield process
+
+
+@contextlib.contextmanager
+def pgbouncer_at(port: int, postgres_port: int) -> Iterator[Process]:
+    """A pooler in front of that server, by transaction and without prepared statements."""
+    options = {
+        "listen_addr": "127.0.0.1", "listen_port": port, "auth_type": "any", "pool_mode": "transaction",
+        "max_client_conn": 400, "default_pool_size": 20, "unix_socket_dir": "", "server_login_retry": 1,
+    }  # fmt: skip
+    lines = [f"{name} = {value}" for name, value in options.items()]
+    databases = f"[databases]\n* = host=127.0.0.1 port={postgres_port} user=keyrack\n[pgbouncer]\n"
+    with folder("pgbouncer") as home:
+        (home / "pgbouncer.ini").write_text(databases + "\n".join(lines) + "\n")
+        command = [str(found("pgbouncer")), str(home / "pgbouncer.ini")]
+        hello = b"\x00\x00\x00\x08\x04\xd2\x16\x2f"  # SSLRequest
+        with running(command, home, lambda: answers(port, hello, b"N")) as process:
+            yield process
 
 
 def _initialize(initdb: Path, cluster: Path) -> None:

@@ -3,6 +3,7 @@
     with Served("granian", tmp_path, environment) as site:
         requests.get(f"{site.url}/healthz")
         site.peak_memory()                 # bytes, of its hungriest process so far
+        site.processor_seconds()           # of all its processes so far
 
 Knows nothing of what is asked, and no settings.
 """
@@ -24,6 +25,7 @@ from tests.servers import machine
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PATIENCE = 60.0  # seconds until it must answer
+TICKS = os.sysconf("SC_CLK_TCK")
 COMMANDS = {
     "granian": "granian --interface wsgi --host 127.0.0.1 --port {port} --workers {workers}"
     " --blocking-threads {threads} --log-level error config.wsgi:application",
@@ -82,6 +84,14 @@ class Served:
     def peak_memory(self) -> int:
         return max(_peak(int(each.name)) for each in Path("/proc").iterdir() if _is_of(each, self._child.pid))
 
+    def memory(self) -> int:
+        """Bytes of all its processes now; pages that they share count once."""
+        return sum(_proportional(int(each.name)) for each in Path("/proc").iterdir() if _is_of(each, self._child.pid))
+
+    def processor_seconds(self) -> float:
+        """Processor time of all its processes so far."""
+        return sum(_ticks(each) for each in Path("/proc").iterdir() if _is_of(each, self._child.pid)) / TICKS
+
     def __exit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
@@ -96,6 +106,22 @@ def _is_of(process: Path, group: int) -> bool:
     with contextlib.suppress(OSError, ValueError):
         return os.getpgid(int(process.name)) == group
     return False
+
+
+def _proportional(pid: int) -> int:
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) << 10
+    return 0
+
+
+def _ticks(process: Path) -> int:
+    """Of user and system time; the name, which may hold spaces, ends with the last bracket."""
+    with contextlib.suppress(OSError):
+        fields = (process / "stat").read_text().rpartition(")")[2].split()
+        return int(fields[11]) + int(fields[12])
+    return 0
 
 
 def _peak(pid: int) -> int:
