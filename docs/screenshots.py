@@ -1,8 +1,9 @@
 """Takes the pictures in docs/images from the running product: its demo, in a folder that is deleted afterwards.
 
-    "$(python3 config/bootstrap.py test)" -m docs.screenshots           # starts a demo of its own
-    "$(python3 config/bootstrap.py test)" -m docs.screenshots LINK      # the dashboard link that a fresh demo printed
+    "$(python3 config/bootstrap.py test)" -m docs.screenshots                 # starts a demo of its own
+    "$(python3 config/bootstrap.py test)" -m docs.screenshots LINK PASSWORD   # of a fresh demo
 
+LINK is that of the dashboard, PASSWORD the administrator's; a demo prints both.
 A demo shows the pictures' states only while nobody has pressed anything in it. Needs Chromium.
 """
 
@@ -16,7 +17,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from playwright.sync_api import Browser, FloatRect, Locator, Page, sync_playwright
 
@@ -43,7 +44,7 @@ PHONE = kit.Screen(viewport={"width": 390, "height": 844}, has_touch=True, is_mo
 
 def main(arguments: list[str]) -> None:
     with ExitStack() as ends:
-        link = arguments[0] if arguments else ends.enter_context(fresh_demo())
+        link, password = (arguments[0], arguments[1]) if arguments else ends.enter_context(fresh_demo())
         playwright = ends.enter_context(sync_playwright())
         program = kit.chromium()
         if program is None:
@@ -51,20 +52,25 @@ def main(arguments: list[str]) -> None:
         browser = playwright.chromium.launch(executable_path=program, args=[*kit.FLAGS, "--no-sandbox"])
         ends.callback(browser.close)
         dashboards(browser, link)
+        in_both_schemes(signed_in(browser, link, DESKTOP), "/accounts/security/", "account-security")
+        administration = signed_in_as_administrator(browser, link, password)
+        in_both_schemes(administration, "/admin/", "providers")
+        in_both_schemes(administration, "/admin/providers/add/", "add-a-provider")
         sign_in_window(browser, link)
     for path in sorted(IMAGES.glob("*.png")):
         sys.stdout.write(f"{path.name:<24} {path.stat().st_size // 1000:>4} KB\n")
 
 
 @contextmanager
-def fresh_demo() -> Iterator[str]:
+def fresh_demo() -> Iterator[tuple[str, str]]:
+    """The link to the dashboard, and the administrator's password."""
     with tempfile.TemporaryDirectory(prefix="keyrack-pictures-") as folder, running_demo(Path(folder), PORT) as demo:
-        yield demo.link
+        yield demo.link, demo.printed(r"Administration .* admin · (\S+)")
 
 
 def dashboards(browser: Browser, link: str) -> None:
     page = signed_in(browser, link, DESKTOP)
-    page.get_by_text("Revoke not confirmed").first.wait_for(timeout=SETTLING)
+    page.get_by_role("article").get_by_text("Revoke not confirmed").first.wait_for(timeout=SETTLING)
     picture(page, "dashboard-light", clip=both_sections(page))
     kit.dark(page)
     picture(page, "dashboard-dark", clip=both_sections(page))
@@ -94,7 +100,7 @@ def sign_in_window(browser: Browser, link: str) -> None:
 
 
 def authenticate(page: Page) -> Locator:
-    return page.get_by_role("link", name=re.compile("^Authenticate Tidepool"))
+    return page.get_by_role("link", name=re.compile("^Authenticate : Tidepool"))
 
 
 def signed_in(browser: Browser, link: str, screen: kit.Screen) -> Page:
@@ -103,6 +109,25 @@ def signed_in(browser: Browser, link: str, screen: kit.Screen) -> Page:
     if urlsplit(page.url).path != "/integrations/":
         sys.exit("The link did not lead to the dashboard: it lives for a day and as long as its demo.")
     return page
+
+
+def signed_in_as_administrator(browser: Browser, link: str, password: str) -> Page:
+    page = browser.new_context(**DESKTOP).new_page()
+    page.goto(urljoin(link, "/admin/"))
+    page.get_by_label("Username").fill("admin")
+    page.get_by_label("Password", exact=True).fill(password)
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile("//[^/]+/admin/$"))
+    return page
+
+
+def in_both_schemes(page: Page, path: str, name: str) -> None:
+    page.emulate_media(color_scheme="light")
+    page.goto(urljoin(page.url, path))
+    page.wait_for_load_state("networkidle")
+    picture(page, f"{name}-light")
+    kit.dark(page)
+    picture(page, f"{name}-dark")
 
 
 def picture(page: Page, name: str, *, clip: FloatRect | None = None) -> None:
