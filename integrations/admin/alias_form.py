@@ -1,6 +1,6 @@
 """Forms of aliases and their connections."""
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -48,6 +48,7 @@ class AliasForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable
         help_text=gettext_lazy("The provider that people sign in at, and the scopes that they are asked for."),
     )
     user: Any = None  # the administrator; set by the admin
+    profile_widget: Any = None  # instead of a select, if there are very many profiles; set by the admin
 
     class Meta:
         model = Alias
@@ -61,8 +62,15 @@ class AliasForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable
         self.credential = changeable_credential(self.instance, self.user)
         if self.credential:
             self.initial["profile"] = self.credential.profile_id
+            self.complete_profiles()
         else:
             del self.fields["profile"]
+
+    def complete_profiles(self) -> None:
+        field = cast("forms.ModelChoiceField[OAuthEntityProfile]", self.fields["profile"])
+        if self.profile_widget:
+            self.profile_widget.choices = field.choices
+            field.widget = self.profile_widget
 
     def clean_profile(self) -> OAuthEntityProfile | None:
         """Check a change as the form of the credential does. An empty field changes nothing."""
@@ -153,9 +161,9 @@ class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]
             self.is_proved = True
 
 
-def for_user(form: type[Any], user: Any) -> type[Any]:
-    """Return a subclass of the form that knows the administrator."""
-    return type(form.__name__, (form,), {"user": user})
+def for_user(form: type[Any], user: Any, **attributes: Any) -> type[Any]:
+    """Return a subclass of the form with the administrator and these attributes of its class."""
+    return type(form.__name__, (form,), {"user": user, **attributes})
 
 
 class ConnectionRowForm(Markable, ConnectionForm):

@@ -24,7 +24,7 @@ from integrations.admin.alias_form import (
     changeable_credential,
     for_user,
 )
-from integrations.admin.base import NOTHING, Choosing, Page, affected_sign_ins
+from integrations.admin.base import NOTHING, Autocomplete, Choosing, Page, affected_sign_ins
 from integrations.admin.credentials import initiator_text
 from integrations.connections import authorization
 from integrations.models.registry import Alias, CredentialQuerySet, HttpConnection, OAuth2Credential
@@ -105,7 +105,9 @@ class AliasAdmin(Page):
         return [(None, {"fields": fields})]
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any) -> Any:
-        return for_user(super().get_form(request, obj, change, **options), request.user)
+        profile = OAuth2Credential._meta.get_field("profile")
+        widget = Autocomplete(profile, self.admin_site) if self.is_to_many_rows(profile, request) else None
+        return for_user(super().get_form(request, obj, change, **options), request.user, profile_widget=widget)
 
     def save_model(self, request: HttpRequest, obj: Alias, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)

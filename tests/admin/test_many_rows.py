@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from accounts.models import User
 from integrations.admin import base, many_rows, tokens
-from integrations.models import OAuth2Credential, Token
+from integrations.models import Alias, OAuth2Credential, Token
 from tests import cast, walks
 from tests.servers.hostile import HostileServer
 
@@ -61,6 +61,7 @@ def test_pages_cost_the_same_with_more_rows(server: HostileServer, admin: Client
         ("oauth2credential_change", credential.pk),
         ("oauth2credential_add",),
         ("alias_add",),
+        ("alias_change", Alias.objects.get(name="alias_0").pk),
         ("connectlink_add",),
     ]
     before = [statements(admin, *page) for page in pages]
@@ -71,9 +72,10 @@ def test_pages_cost_the_same_with_more_rows(server: HostileServer, admin: Client
 @pytest.mark.usefixtures("few")
 def test_forms_complete_one_of_many_instead_of_listing_all(server: HostileServer, admin: Client) -> None:
     fill(server, 4)
-    for name in ("alias_add", "oauth2credential_add", "connectlink_add"):
-        page = admin.get(reverse(f"admin:integrations_{name}")).content.decode()
-        options = re.findall(r"<option[^>]*>alias_\d", page) + re.findall(r"<option[^>]*>Provider 0", page)
+    alias = Alias.objects.get(name="alias_0")
+    for name, *row in (("alias_add",), ("alias_change", alias.pk), ("oauth2credential_add",), ("connectlink_add",)):
+        page = admin.get(reverse(f"admin:integrations_{name}", args=row)).content.decode()
+        options = re.findall(r"<option(?![^>]*selected)[^>]*>(?:alias_\d|Provider 0)", page)
         assert "admin-autocomplete" in page
         assert not options, name
     proposed = admin.get(
