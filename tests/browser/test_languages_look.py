@@ -51,3 +51,18 @@ def test_lists_of_the_admin_are_not_wider_than_the_window_in_german(
         if page.evaluate("document.documentElement.scrollWidth") > 1280:
             wide.append(model._meta.label)
     assert wide == []
+
+
+def test_choices_of_a_form_are_not_as_narrow_as_its_labels_in_german(
+    open_page: OpenPage, site: str, admin: User
+) -> None:
+    page = open_page(locale="de-DE")
+    page.set_viewport_size({"width": 1280, "height": 900})
+    walks.sign_in(page, site, admin)
+    page.goto(f"{site}{reverse('admin:accounts_application_add')}")
+    choice = page.locator("#id_allowed_scopes label", has_text="integrations:read").bounding_box()
+    label = page.locator(".field-name label").bounding_box()
+    assert choice
+    assert label
+    assert label["width"] < 180
+    assert choice["width"] > 400
