@@ -11,6 +11,7 @@ from django.db import models, transaction
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from oauth2_provider.models import AbstractApplication, redirect_to_uri_allowed
 from oauth2_provider.settings import oauth2_settings
 
@@ -38,7 +39,7 @@ def by_number(uri: str) -> str:
 class Standing(models.TextChoices):
     """Whether an application can be used, which an administrator decides."""
 
-    ALLOWED = "allowed", _("Allowed")
+    ALLOWED = "allowed", pgettext_lazy("state", "Allowed")
     WAITING = "waiting", _("Waiting for an administrator")
     BLOCKED = "blocked", _("Blocked")
 
@@ -199,8 +200,8 @@ class DeviceAuthorization(models.Model):
     """
 
     class Status(models.TextChoices):
-        PENDING = "pending", _("Waiting")
-        APPROVED = "approved", _("Allowed")
+        PENDING = "pending", pgettext_lazy("state", "Waiting")
+        APPROVED = "approved", pgettext_lazy("state", "Allowed")
         DENIED = "denied", _("Refused")
 
     application = models.ForeignKey(Application, models.CASCADE, related_name="device_authorizations")

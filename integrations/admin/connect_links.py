@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext
 from django.views.decorators.debug import sensitive_variables
 
 from accounts import privileges
@@ -76,7 +76,7 @@ class ConnectLinkAdmin(Page):
     def state(self, link: ConnectLink) -> str:
         if link.used_at:
             return _("Used")
-        return _("Expired") if link.is_over else _("Waiting")
+        return _("Expired") if link.is_over else pgettext("link", "Waiting")
 
     @sensitive_variables("secret")
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
