@@ -192,7 +192,7 @@ FAILURES: dict[str, Failure] = {
     # The provider, or the way to it
     **rows(Fault.PROVIDER, "connection_failed", "dns_failed", "tls_refused", "truncated"),
     **rows(Fault.PROVIDER, "provider_down", "renewal_postponed", "renewal_timeout", "http_403", "http_408"),
-    **rows(Fault.PROVIDER, "http_429", "wait", "temporary", "keep_token", "too_early", "answer_lost"),
+    **rows(Fault.PROVIDER, "http_429", "wait", "temporary", "keep_token", "answer_lost"),
     **rows(Fault.KEYRACK, "restored", "copied"),
     "restore_undecided": Failure(
         fault=Fault.SET_UP,

@@ -200,8 +200,8 @@ def ready_tokens(tokens: Sequence[Token], now: datetime) -> list[Token]:
 def find_obstacle(token: Token) -> timedelta | None:
     """How long to wait with a token that cannot be renewed now; None if it can.
 
-    Its owner must be active and have agreed to the addresses, both of its keys be configured, and the provider's limit
-    of renewals per sign-in allow one.
+    Its owner must be active and have agreed to the addresses, both of its keys be configured, and the provider allow
+    another renewal of this sign-in.
     """
     is_usable = token.integration_type == token.credential.integration_type and (
         token.user is None or token.user.is_active
@@ -210,7 +210,7 @@ def find_obstacle(token: Token) -> timedelta | None:
     if not is_usable or not has_keys or token.address_changes():
         return OBSTACLE_PAUSE
     seconds = journal.seconds_until_allowed(token)
-    return timedelta(seconds=seconds) if seconds else None
+    return min(timedelta(seconds=seconds), OBSTACLE_PAUSE) if seconds else None
 
 
 def store_deadlines(changed: Sequence[tuple[Token, Deadlines]]) -> None:

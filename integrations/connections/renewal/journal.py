@@ -11,7 +11,7 @@ from django.db.models import Min, QuerySet
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from foundation.oauth_client.errors import Misconfigured, OAuthError, Unreachable, Unusable
+from foundation.oauth_client.errors import OAuthError, Unreachable, Unusable
 from foundation.secrets_at_rest import value_or_blank
 from integrations import metrics
 from integrations.connections.renewal.validity import Versioned
@@ -50,17 +50,20 @@ def failures(token_id: UUID, version: int) -> QuerySet[Renewal]:
 
 
 def seconds_until_allowed(token: Token) -> float:
-    """Seconds until the provider's own limit of renewals per sign-in allows another one; 0 if it does now."""
-    try:
-        limits = token.credential.registry.profile.limits
-    except Misconfigured:  # which the renewal reports
-        return 0
-    if not (limits.renewals and limits.seconds):
-        return 0
-    now, span = timezone.now(), timedelta(seconds=limits.seconds)
-    recent = Renewal.objects.filter(token_id=token.pk, asked_at__gt=now - span).order_by("-asked_at")
-    counted = list(recent.values_list("asked_at", flat=True)[: limits.renewals])
-    return (counted[-1] + span - now).total_seconds() if len(counted) == limits.renewals else 0
+    """Seconds until the provider allows another renewal of this sign-in; 0 if it does now.
+
+    It may limit renewals per sign-in, and renew an access token with itself only from some age on.
+    """
+    profile, now = token.credential.registry.readable_profile, timezone.now()
+    moments = [now]
+    if profile.self_renewal:
+        moments.append(token.granted_at + timedelta(seconds=profile.self_renewal.not_before))
+    limits = profile.limits
+    if limits.renewals and limits.seconds:
+        span = timedelta(seconds=limits.seconds)
+        recent = Renewal.objects.filter(token_id=token.pk, asked_at__gt=now - span).order_by("-asked_at")
+        moments += [entry.asked_at + span for entry in recent[limits.renewals - 1 : limits.renewals]]
+    return (max(moments) - now).total_seconds()
 
 
 def failing_since(token: Versioned, kind: type[OAuthError]) -> datetime | None:

@@ -87,8 +87,6 @@ def send_request(token: Token) -> TokenAnswer:
     if token.is_client_credentials:
         return client.client_credentials(registration, scopes=scopes)
     if renewal:
-        if token.granted_at > timezone.now() - timedelta(seconds=renewal.not_before):
-            raise Unreachable("too_early")
         return provider_requests.renew_with_itself(registration, refresh_token)
     return client.refresh(registration, refresh_token=refresh_token, scopes=scopes, redirect_uri=registry.redirect_url)
 

@@ -23,7 +23,7 @@ from integrations.connections.renewal.refresh_request import end_token
 from integrations.connections.renewal.validity import NoUsableToken, Versioned
 from integrations.models.events import EventKind
 from integrations.models.registry import OAuth2Credential
-from integrations.models.tokens import Renewal, Token
+from integrations.models.tokens import Token
 
 FIRST_PAUSE = timedelta(minutes=5)  # after a renewal that did not help; doubled each time
 LONGEST_PAUSE = timedelta(hours=1)
@@ -66,17 +66,10 @@ def seconds_to_wait(token: Token) -> float:
 
 def earliest_renewal(token: Token) -> datetime:
     now = timezone.now()
-    moments = [now]
+    moments = [now + timedelta(seconds=journal.seconds_until_allowed(token))]
     # The version that was refused may be renewed, by all that wait for it. Its successors are under suspicion.
     if token.forced_at and token.unhelpful_renewals and token.version > token.forced_version:
         moments.append(token.forced_at + pause_after(token.unhelpful_renewals))
-    limits = token.credential.registry.readable_profile.limits
-    if limits.renewals and limits.seconds:
-        period = timedelta(seconds=limits.seconds)
-        recent = Renewal.objects.filter(token_id=token.pk, asked_at__gt=now - period).order_by("-asked_at")
-        full = recent[limits.renewals - 1 : limits.renewals].first()
-        if full:
-            moments.append(full.asked_at + period)
     return max(moments)
 
 

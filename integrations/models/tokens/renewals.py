@@ -35,7 +35,7 @@ NOT_RENEWED = (RenewalOutcome.FAILED, RenewalOutcome.BROKEN)
 KINDS: dict[str, type[OAuthError]] = {
     kind.__name__.lower(): kind for kind in (Unreachable, Refused, Misconfigured, Unusable, Unexplained)
 }
-# Codes of errors of these kinds after which nothing was granted, besides those of servers.
+# Codes of errors of these kinds after which nothing was granted, besides those of servers. 0.2.0 wrote too_early.
 NOTHING_GRANTED = ("dns_failed", "tls_refused", "too_early", "wait", "temporary", "keep_token")
 LOST_KINDS = ("unreachable", "unusable")  # no answer, or an unreadable one
 

@@ -11,10 +11,11 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
+from foundation.oauth_client.errors import Unreachable
 from foundation.oauth_client.provider_profile import parse_profile
 from integrations import calls
 from integrations.connections import renewal
-from integrations.models import Alias, AuthorizationAttempt, HttpConnection, Revocation, Token
+from integrations.models import Alias, AuthorizationAttempt, HttpConnection, Renewal, Revocation, Token
 from integrations.models.registry import ApplicationRegistry, validation
 from tests import cast, walks
 from tests.conftest import client_of
@@ -257,6 +258,29 @@ def test_an_access_token_renews_itself(amira: User, as_amira: Client, server: Ho
     Token.objects.update(expires_at=now + timedelta(seconds=100), signed_in_at=now - timedelta(hours=1))
     assert renewal.current(amira, walks.credential_of(alias)).access_token == "CANARY-second"
     assert server.calls_to("GET /again")[0].query == "access_token=CANARY-first"
+
+
+def test_a_token_that_is_too_young_to_renew_itself_says_nothing_about_the_provider(
+    amira: User, server: HostileServer
+) -> None:
+    again = {"url": f"{server.url}/again", "parameters": {"access_token": "{access_token}"}, "not_before": 7200}
+    alias = integration(server, {"self_renewal": again})
+    token = cast.signed_in(amira, alias, expires_in=-10)  # an hour ago
+    for _ in range(3):
+        with pytest.raises(Unreachable) as wait:
+            renewal.current(amira, walks.credential_of(alias))
+        assert wait.value.retry_after == pytest.approx(3600, abs=10)
+    Token.objects.update(expires_at=timezone.now() + timedelta(days=59))
+    server.on("GET /api/x").always(status=401)
+    for _ in range(3):
+        assert calls.send(amira, connection_of(alias), "GET", "x").status_code == 401
+    assert {call.path for call in server.calls} == {"/api/x"}
+    registry = ApplicationRegistry.objects.get()
+    assert (registry.failures, registry.down_since) == (0, None), "nothing was sent to it"
+    assert not Renewal.objects.exists()
+    server.on("GET /again").answer(json={"access_token": "CANARY-second", "expires_in": 3600})
+    Token.objects.update(signed_in_at=timezone.now() - timedelta(hours=2))
+    assert renewal.renew(token).access_token == "CANARY-second"
 
 
 def test_each_call_carries_a_hash_of_its_token_where_the_provider_wants_one(
