@@ -46,7 +46,10 @@ def send_notices() -> None:
 
 @shared_task(name="accounts.forget_long_ended")
 def forget_long_ended() -> None:
-    """Delete rows that are past their time, of all tables that have no task of their own. The next run goes on."""
+    """Delete rows that are past their time, of all tables but those of programs. The next run goes on.
+
+    Some of these tables have a task that runs more often, too.
+    """
     retention.shrink_tables(
         *(rule.model for rule in retention.all_rules() if rule.model not in (*PROGRAMS, RefreshReplay))
     )

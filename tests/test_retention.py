@@ -16,6 +16,7 @@ from accounts import tasks as account_tasks
 from accounts.audit.log import Event
 from accounts.models import User
 from foundation import retention
+from foundation.oauth_client.answers import TokenAnswer
 from integrations.flows import background
 from integrations.models import Alias, Renewal, Revocation, SubflowRun
 from integrations.models.tokens import AuthorizationAttempt
@@ -109,6 +110,25 @@ def test_runs_are_deleted_in_batches_after_a_long_absence(amira: User, monkeypat
     (kept,) = SubflowRun.objects.all()
     assert not SubflowRun.objects.filter(sealed_outputs__isnull=False).exists()
     assert kept.finished_at is not None
+
+
+def test_a_choice_that_is_made_while_sign_ins_are_purged_keeps_its_tokens(
+    amira: User, bob: User, server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alias, long_ago = walks.northwind(server), timezone.now() - timedelta(hours=1)
+    for person in (amira, bob):
+        attempt = walks.under_way(person, alias, status="other_account", expires_at=long_ago)
+        attempt.hold(TokenAnswer(access_token=f"CANARY-{person}", token_type="Bearer"))
+    delete = AuthorizationAttempt.delete
+
+    def delete_while_the_other_chooses(attempt: AuthorizationAttempt) -> Any:
+        AuthorizationAttempt.objects.exclude(pk=attempt.pk).update(status="connected", answer=None)
+        return delete(attempt)
+
+    monkeypatch.setattr(AuthorizationAttempt, "delete", delete_while_the_other_chooses)
+    assert retention.shrink_tables(AuthorizationAttempt)
+    assert not AuthorizationAttempt.objects.exists()
+    assert Revocation.objects.count() == 1, "of the sign-in that nobody finished"
 
 
 def test_unfinished_sign_ins_are_purged_in_batches(amira: User, server: Any) -> None:

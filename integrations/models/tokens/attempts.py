@@ -55,11 +55,17 @@ class AttemptQuerySet(models.QuerySet["AuthorizationAttempt"]):
         return self.filter(abandoned | Q(expires_at__lt=now - settings.ATTEMPT_LIFETIME))
 
     def purge(self) -> None:
-        """Delete these rows. Creates revocations of tokens that were fetched and never stored."""
-        for attempt in self.select_related("user", "credential__profile__registry"):
-            with error_boundary(f"Purging sign-in {attempt.hex}"), transaction.atomic():
-                attempt.revoke_answer(reason="sign_in_abandoned")
-                attempt.delete()
+        """Delete these rows. Creates revocations of tokens that were fetched and never stored.
+
+        Reads each row under a lock: its person may have made a choice since, so that the tokens are stored, or another
+        run may have purged it.
+        """
+        rows = self.select_for_update(of=("self",)).select_related("user", "credential__profile__registry")
+        for pk in list(self.values_list("pk", flat=True)):
+            with error_boundary(f"Purging sign-in {pk.hex}"), transaction.atomic():
+                if attempt := rows.filter(pk=pk).first():
+                    attempt.revoke_answer(reason="sign_in_abandoned")
+                    attempt.delete()
 
 
 @dataclass(frozen=True, kw_only=True)
