@@ -10,8 +10,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import models, transaction
+from django.db import InterfaceError, OperationalError, models, transaction
 
+from foundation.error_boundary import error_boundary
+
+DATABASE_AWAY = (OperationalError, InterfaceError)
 SECONDS = 40.0  # of one run; a task is stopped after 50
 STUCK_AT_MOST = 1000  # rows that could not be deleted, after which a run leaves their table alone
 
@@ -52,17 +55,27 @@ def all_rules() -> list[Rule]:
 
 
 def shrink_tables(*tables: type[models.Model], seconds: float = SECONDS) -> bool:
-    """Delete past rows of these tables, or of all that have any. Returns whether all are gone. Safe to repeat."""
+    """Delete past rows of these tables, or of all that have any. Returns whether all are gone. Safe to repeat.
+
+    A table whose rows cannot be deleted does not stop the others. Its error is raised at the end.
+    """
     rules = [_rules[model] for model in tables] or all_rules()
     ends_at = time.monotonic() + seconds
-    batches = [delete_past(rule) for rule in rules if rule.past]
-    while batches:
-        for batch in list(batches):
-            if time.monotonic() > ends_at:
-                return False
-            if next(batch, None) is None:
-                batches.remove(batch)
-    return True
+    batches = {rule.model._meta.db_table: delete_past(rule) for rule in rules if rule.past}
+    errors: list[Exception] = []
+    is_over = False
+    while batches and not is_over:
+        for table, batch in list(batches.items()):
+            if is_over := time.monotonic() > ends_at:
+                break
+            size = None
+            with error_boundary(f"Deleting past rows of {table}", on_error=errors.append, expected=DATABASE_AWAY):
+                size = next(batch, None)
+            if size is None:
+                del batches[table]
+    if errors:
+        raise errors[0]
+    return not batches
 
 
 def delete_past(rule: Rule) -> Iterator[int]:

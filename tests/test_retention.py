@@ -9,6 +9,7 @@ import pytest
 from django.apps import apps
 from django.contrib.admin.models import LogEntry
 from django.contrib.sessions.models import Session
+from django.db.models import ProtectedError
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -129,6 +130,21 @@ def test_a_choice_that_is_made_while_sign_ins_are_purged_keeps_its_tokens(
     assert retention.shrink_tables(AuthorizationAttempt)
     assert not AuthorizationAttempt.objects.exists()
     assert Revocation.objects.count() == 1, "of the sign-in that nobody finished"
+
+
+def test_a_table_whose_rows_cannot_be_deleted_stops_no_other(monkeypatch: pytest.MonkeyPatch, amira: User) -> None:
+    past = timezone.now() - timedelta(minutes=1)
+    Session.objects.create(session_key="old", session_data="", expire_date=past)
+    monkeypatch.setattr(retention, "_rules", {})
+
+    def refuse(_rows: Any) -> None:
+        raise ProtectedError("still needed", set())
+
+    retention.declare_rule(User, "", lambda: User.objects.all(), remove=refuse)
+    retention.declare_rule(Session, "", lambda: Session.objects.filter(expire_date__lte=timezone.now()))
+    with pytest.raises(ProtectedError):  # so that the task counts as failed
+        retention.shrink_tables()
+    assert not Session.objects.exists()
 
 
 def test_unfinished_sign_ins_are_purged_in_batches(amira: User, server: Any) -> None:
