@@ -148,7 +148,7 @@ def send_due(owed: Iterable[DueMail]) -> None:
     ready = (mail for mail in owed if mail.key not in deferred or deferred[mail.key] <= timezone.now())
     try:
         for mail in islice(ready, MAILS_IN_A_RUN):
-            if time.monotonic() > ends_at:
+            if time.monotonic() > ends_at or not installation.sends_mails():
                 return
             with attempt_mail(mail.key, deferred):
                 connection.open()
@@ -160,20 +160,28 @@ def send_due(owed: Iterable[DueMail]) -> None:
 
 
 def claim_and_send(mail: Mail, connection: BaseEmailBackend) -> None:
-    """Claim the lines of the mail and send those that were claimed. Releases them and re-raises if sending fails."""
+    """Claim the lines of the mail and send those that were claimed. Releases them and re-raises if sending fails.
+
+    Releases them too if the site is held by then, so that the backend has sent nothing.
+    """
     claimed = [line for line in mail.lines if line.claim()]
     words = [line.words for line in claimed if line.words is not None]
     if not words:
         return
     try:
-        mail.message(words, connection).send()
+        if not mail.message(words, connection).send() and not installation.sends_mails():
+            release_lines(claimed)
     except BaseException as error:
         if is_final(error):
             logger.warning("The mail server refused a mail permanently (%s).", type(error).__name__)
             return
-        for line in claimed:
-            line.release()
+        release_lines(claimed)
         raise
+
+
+def release_lines(claimed: Iterable[Line]) -> None:
+    for line in claimed:
+        line.release()
 
 
 def is_final(error: BaseException) -> bool:

@@ -14,6 +14,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.models import User
+from foundation import installation, mail_outbox
 from foundation.mail_outbox import DeferredMail
 from integrations.connections import notices, tasks
 from integrations.models import Alias, ApplicationRegistry, Revocation, Token
@@ -359,3 +360,29 @@ def test_deferred_mails_of_many_keep_nobody_else_from_being_read(
     DeferredMail.objects.create(key=f"needs_reauth:{amira.pk}", attempts=9, next_attempt_at=later)
     (message,) = told()
     assert message.to == ["bob@hub.example"]
+
+
+@pytest.mark.parametrize("moment", ["between two mails", "during a mail"])
+def test_a_site_that_is_held_meanwhile_owes_what_it_has_not_sent(
+    moment: str, amira: User, bob: User, northwind: Alias, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database is restored under the worker that sends mails."""
+    for user in (amira, bob):
+        refused(user, northwind)
+    settings.DELIVERY_BACKEND, settings.EMAIL_BACKEND = settings.EMAIL_BACKEND, mail_outbox.HELD_MAILS
+    hold = installation.State(reason=installation.Hold(text="restored"))
+    kind: Any = locmem.EmailBackend if moment == "between two mails" else mail_outbox.Line
+    name = "send_messages" if moment == "between two mails" else "claim"
+    original = getattr(kind, name)
+
+    def hold_after(*arguments: Any) -> Any:
+        result = original(*arguments)
+        installation.set_state(hold)
+        return result
+
+    monkeypatch.setattr(kind, name, hold_after)
+    assert len(told()) == (1 if moment == "between two mails" else 0)
+    assert Token.objects.filter(notice="needs_reauth").count() == len(mail.outbox)
+    monkeypatch.undo()
+    installation.set_state(installation.State())
+    assert len(told()) == (1 if moment == "between two mails" else 2)
