@@ -19,7 +19,6 @@ from django.utils import timezone
 
 from accounts import preferences, recipients
 from accounts.models import User
-from foundation import mail_outbox
 from foundation.mail_outbox import DueMail, Line, Mail
 from integrations.connections import notices
 from integrations.connections.notice_subjects import reminder_subject, subject_about
@@ -99,12 +98,8 @@ def find_reachable(tokens: TokenQuerySet, now: datetime) -> TokenQuerySet:
     return rows.exclude(pk__in=mailed.values("pk"))
 
 
-def send_reminders() -> None:
-    """Send the reminders that were asked for. Safe to repeat."""
-    mail_outbox.send_due(due_reminders())
-
-
 def due_reminders() -> Iterator[DueMail]:
+    """The reminders that were asked for, read lazily."""
     for user, reminders in notices.by_person(Reminder.objects.due(), REMINDER):
         yield DueMail(key=notices.key_of(REMINDER, user), compose=partial(mail_about, user, reminders))
 

@@ -97,8 +97,7 @@ def repair_deadlines() -> None:
 
 @shared_task(name="integrations.send_notices")
 def send_notices() -> None:
-    notices.send_due()
-    reminders.send_reminders()
+    notices.send_due(reminders.due_reminders())
 
 
 def retry_revocations(revocations: RevocationQuerySet) -> int:

@@ -1,13 +1,16 @@
 """Reminders: an administrator mails those who have something to do, and nobody twice within a week."""
 
+import time
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core import mail
+from django.core.mail.backends import locmem
 from django.utils import timezone
 
 from accounts.models import User
+from foundation import mail_outbox
 from foundation.mail_outbox import DeferredMail
 from integrations.connections import notices, reminders, tasks
 from integrations.connections.reminders import ReminderCount
@@ -79,6 +82,25 @@ def test_nobody_is_mailed_twice_within_a_week(amira: User, northwind: Alias) -> 
 def test_the_mail_that_is_sent_by_itself_counts(amira: User, northwind: Alias) -> None:
     ended(amira, northwind, ago=2 * DAY)
     assert remind() == ReminderCount(mailed=0, others=1)
+
+
+def test_all_mails_of_a_task_share_the_time_of_one_run(
+    amira: User, bob: User, northwind: Alias, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or a slow mail server would take the task beyond its limit, and a mail that is recorded as sent with it."""
+    ended(amira, northwind)
+    remind()
+    ended(bob, northwind, notice="")
+    monkeypatch.setattr(mail_outbox, "RUN_SECONDS", 0.2)
+    send_messages = locmem.EmailBackend.send_messages
+
+    def send_slowly(*arguments: Any) -> int:
+        time.sleep(0.25)
+        return send_messages(*arguments)
+
+    monkeypatch.setattr(locmem.EmailBackend, "send_messages", send_slowly)
+    assert [message.to for message in sent()] == [["bob@hub.example"]]
+    assert [message.to for message in sent()] == [["amira@hub.example"]]
 
 
 def test_left_out_are_people_without_an_address_and_those_who_may_not_use_it(
