@@ -46,7 +46,8 @@ class ReminderCount:
 def remind_people(registry: ApplicationRegistry) -> ReminderCount:
     """Promise a mail to the people who must sign in again at this provider, or confirm its new address.
 
-    Left out are those who were mailed about it within a week, have no mail address, or may not use it any more.
+    Left out are those who were mailed about it within a week or are about to be, have no mail address, or may not use
+    it any more.
     """
     ApplicationRegistry.objects.select_for_update(no_key=True).only("pk").get(pk=registry.pk)
     now, waiting = timezone.now(), waiting_tokens(registry)
@@ -95,7 +96,7 @@ def find_reachable(tokens: TokenQuerySet, now: datetime) -> TokenQuerySet:
     ended = tokens.annotate(ended_at=Coalesce("failed_at", "expires_at"))
     mailed = ended.filter(Q(ended_at__gt=since) | Q(ended_at=None), notice=notices.SIGN_IN_AGAIN)
     rows = tokens.filter(Exists(admitted), ~Exists(reminded), user__in=recipients.reachable_users())
-    return rows.exclude(pk__in=mailed.values("pk"))
+    return rows.exclude(Q(pk__in=mailed.values("pk")) | Q(pk__in=notices.refused_tokens(now).values("pk")))
 
 
 def due_reminders() -> Iterator[DueMail]:

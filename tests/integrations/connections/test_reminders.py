@@ -84,6 +84,12 @@ def test_the_mail_that_is_sent_by_itself_counts(amira: User, northwind: Alias) -
     assert remind() == ReminderCount(mailed=0, others=1)
 
 
+def test_who_is_about_to_be_told_anyway_gets_no_second_mail(amira: User, northwind: Alias) -> None:
+    ended(amira, northwind, ago=timedelta(seconds=10), notice="")
+    assert remind() == ReminderCount(mailed=0, others=1)
+    assert [message.subject for message in sent()] == ["[Keyrack] Sign in to Northwind CRM again"]
+
+
 def test_all_mails_of_a_task_share_the_time_of_one_run(
     amira: User, bob: User, northwind: Alias, monkeypatch: pytest.MonkeyPatch
 ) -> None:
