@@ -7,6 +7,7 @@ from typing import Any
 
 from django.contrib.sessions.models import Session
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from accounts.access_tokens import operations
@@ -15,7 +16,7 @@ from accounts.audit import log, model_changes
 from accounts.audit.log import Kind
 from accounts.models import RefreshReplay, User
 from accounts.oauth_server import validator
-from accounts.oauth_server.models import Application
+from accounts.oauth_server.models import Application, Approval
 from foundation import installation
 from integrations.connections import endings
 from integrations.models.events import EventKind
@@ -124,14 +125,25 @@ def end_sign_in(event: Ended, report: Report) -> None:
 
 
 def end_access(event: Ended, report: Report) -> None:
+    """End what an application got from the person, who is asked again if the approval was withdrawn."""
     person = person_of(event)
     if person is None:
         return
-    for application in Application.objects.filter(name=event.subject) | Application.objects.filter(
-        client_id=event.subject
-    ):
+    applications = applications_titled(event.subject)
+    for application in applications:
+        if event.kind == Kind.APPROVAL_ENDED:
+            Approval.objects.filter(user=person, application=application).delete()
         validator.end_grants(person, application)
         report.done.append(f"Access of {event.subject} for {person} ended.")
+    if not applications:
+        report.to_do.append(f"Access of {event.subject} for {person} had ended, and no application has this name.")
+
+
+def applications_titled(title: str) -> list[Application]:
+    """Applications that the audit log names like this. It has titles, in which a vouching host may follow the name."""
+    names = [title, title.rpartition(" (")[0]]
+    rows = Application.objects.filter(Q(name__in=names) | Q(client_id=title))
+    return [row for row in rows if title in (row.title, row.name, row.client_id)]
 
 
 def take_password(event: Ended, report: Report) -> None:

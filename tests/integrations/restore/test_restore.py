@@ -21,6 +21,7 @@ from accounts.access_tokens.models import PermanentToken
 from accounts.audit import model_changes
 from accounts.audit.models import Event
 from accounts.models import User
+from accounts.oauth_server.models import Approval
 from foundation import held_mails, installation
 from foundation.installation import Installation
 from foundation.oauth_client.errors import Misconfigured
@@ -226,6 +227,34 @@ def test_what_was_ended_since_is_ended_again(
     assert not installation.is_held()
     assert run("--in-place", "--ended", str(ended), "--yes")  # safe to repeat
     assert Installation.objects.get().epoch == 3
+
+
+def test_an_approval_that_was_withdrawn_since_is_asked_for_again(as_amira: Client, amira: User) -> None:
+    application = programs.program(allowed_scopes="integrations:read")
+    granted = programs.granted(as_amira, scope="integrations:read")
+    taken_at = timezone.now() - timedelta(hours=1)
+    line = {"at": timezone.now().isoformat(), "whose_name": "amira", "subject": application.title}
+    reused = json.dumps({**line, "kind": "grant_ended"})
+    continue_in_place(read_list([reused], since=taken_at), taken_at=taken_at, hold=False)
+    assert programs.refresh(granted["refresh_token"]).status_code == 400
+    assert Approval.objects.filter(user=amira).exists()  # as it was: only that access had been ended
+    withdrawn = json.dumps({**line, "kind": "approval_ended"})
+    report = continue_in_place(read_list([withdrawn], since=taken_at), taken_at=taken_at, hold=False)
+    assert not Approval.objects.filter(user=amira).exists()
+    assert report.done == ["Access of Weekly digest for amira ended."]
+
+
+def test_a_program_that_registered_itself_loses_what_was_ended_too(amira: User) -> None:
+    document = "https://agent.example/client.json"
+    application = programs.program(name="Agent", client_id=document, registration_source="cimd")
+    Approval.objects.create(user=amira, application=application, scopes=["integrations:read"])
+    taken_at = timezone.now() - timedelta(hours=1)
+    line = {"at": timezone.now().isoformat(), "kind": "approval_ended", "whose_name": "amira"}
+    lines = [json.dumps({**line, "subject": subject}) for subject in ("Agent (agent.example)", "Gone (agent.example)")]
+    report = continue_in_place(read_list(lines, since=taken_at), taken_at=taken_at, hold=False)
+    assert not Approval.objects.exists()
+    assert report.done == ["Access of Agent (agent.example) for amira ended."]
+    assert report.to_do == ["Access of Gone (agent.example) for amira had ended, and no application has this name."]
 
 
 def test_a_sign_in_that_came_after_an_end_is_not_in_the_backup_and_one_before_is(northwind: Alias, amira: User) -> None:
