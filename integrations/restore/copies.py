@@ -34,8 +34,9 @@ def strip_copy() -> int:
         lease_owner="",
         lease_expires_at=None,
     )
-    AuthorizationAttempt.objects.all().delete()  # `purge` would revoke what they hold
-    Revocation.objects.filter(state__in=UNSETTLED).update(state=RevocationState.ABANDONED, next_attempt_at=None)
+    AuthorizationAttempt.objects.all().delete()  # what they hold becomes a revocation, given up with the others
+    given_up = {"state": RevocationState.ABANDONED, "settled_at": timezone.now(), "next_attempt_at": None}
+    Revocation.objects.filter(state__in=UNSETTLED).update(**given_up)
     Revocation.objects.all().purge()
     ConnectLink.objects.all().delete()
     SubflowRun.objects.unfinished().delete()

@@ -420,6 +420,7 @@ def test_a_copy_has_no_sign_ins_tells_no_provider_and_sends_no_mails(
     authorization.revoke(amira, northwind)
     assert revocations.drain() == 0
     assert not Revocation.objects.exclude(state=RevocationState.ABANDONED).exists()
+    assert not Revocation.objects.filter(settled_at=None).exists(), "or their rows would never be deleted"
     assert server.calls == []
     site.DELIVERY_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
     assert send_mail("x", "x", None, ["amira@hub.example"], connection=held_mails.EmailBackend()) == 0
