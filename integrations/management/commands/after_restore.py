@@ -4,6 +4,7 @@ import sys
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -138,7 +139,7 @@ def read_files(names: Iterable[str], since: datetime) -> list[Ended]:
     for name in names:
         try:
             text = sys.stdin.read() if name == "-" else Path(name).read_text()
-            events += read_list(text.splitlines(), since=since)
+            events += read_list(StringIO(text), since=since)  # `splitlines` would split at U+2028 in a name, too
         except (OSError, UnicodeDecodeError, BadList) as error:
             reason = str(error) if isinstance(error, BadList) else type(error).__name__
             raise CommandError(f"{name}: {reason} Nothing was changed.", returncode=NOT_UNDERSTOOD) from None

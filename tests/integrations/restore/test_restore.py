@@ -313,6 +313,15 @@ def test_what_cannot_be_repeated_is_named(admin: User, amira: User, bob: User) -
         assert words in text
 
 
+def test_a_name_with_a_separator_of_lines_does_not_break_the_list(amira: User, tmp_path: Path) -> None:
+    taken_at = timezone.now() - timedelta(minutes=1)
+    Event.objects.create(kind="connected", whose=amira, whose_name="amira", detail="a\u2028b\x85c")
+    exported = tmp_path / "events.ndjson"
+    exported.write_text("\n".join(export_events()))
+    restored(taken_at)
+    assert "The list has 1 events since" in run("--in-place", "--ended", str(exported), "--yes")
+
+
 def test_a_list_is_json_lines_or_csv_and_what_is_neither_is_refused(tmp_path: Path) -> None:
     since = LAST_NIGHT
     row = {"at": "2026-01-01T03:00:00+00:00", "kind": "revoked", "whose_name": "amira"}
