@@ -17,8 +17,9 @@ import json
 import logging
 import time
 import uuid
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.db import connection, models
 from django.utils import timezone
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext, gettext_noop
 
 from foundation.database import is_inside_a_transaction
 
@@ -62,13 +63,29 @@ class Installation(models.Model):
 
 
 @dataclass(frozen=True, kw_only=True)
-class State:
-    """What is known now. `hold`: why the site is held, in a sentence for administrators; "" if it isn't."""
+class Hold:
+    """Why the site is held: an English text with its values, since it is stored for readers of several languages."""
 
-    hold: str = ""
+    text: str
+    values: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return gettext(self.text) % self.values
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """What is known now."""
+
+    reason: Hold | None = None
     is_copy: bool = False
     restored_from: datetime | None = None
     restored_at: datetime | None = None
+
+    @property
+    def hold(self) -> str:
+        """Why the site is held, in a sentence for the administrator who reads it; "" if it isn't."""
+        return str(self.reason) if self.reason else ""
 
 
 # Ask ------------------------------------------------------------------------------------------------------------------
@@ -85,7 +102,7 @@ def current_state() -> State:
 
 
 def is_held() -> bool:
-    return bool(current_state().hold)
+    return current_state().reason is not None
 
 
 def sends_mails() -> bool:
@@ -112,32 +129,29 @@ def set_state(state: State) -> None:
 
 def read_state() -> State:
     row = Installation.objects.first()
-    hold = find_hold(row)
+    reason = find_hold(row)
     if row is None:
-        return State(hold=hold)
-    if not hold:
+        return State(reason=reason)
+    if reason is None:
         note_seen(row)
-    return State(hold=hold, is_copy=row.is_copy, restored_from=row.restored_from, restored_at=row.restored_at)
+    return State(reason=reason, is_copy=row.is_copy, restored_from=row.restored_from, restored_at=row.restored_at)
 
 
-def find_hold(row: Installation | None) -> str:
-    """Return why the site is held; "" if database and site fit."""
+def find_hold(row: Installation | None) -> Hold | None:
+    """Return why the site is held; None if database and site fit."""
     if settings.START_HELD:
-        return _("START_HELD is set.")
+        return Hold(text=gettext_noop("START_HELD is set."))
     if row is None:
-        return ""
+        return None
     if row.site_url != settings.SITE_URL and not is_loopback(row.site_url):
-        return _("This database belongs to %(theirs)s, and SITE_URL is %(ours)s here.") % {
-            "theirs": row.site_url,
-            "ours": settings.SITE_URL,
-        }
+        text = gettext_noop("This database belongs to %(theirs)s, and SITE_URL is %(ours)s here.")
+        return Hold(text=text, values={"theirs": row.site_url, "ours": settings.SITE_URL})
     if not is_same_identity(row.identity, database_identity()):
-        return _("This database was restored from a dump, or moved.")
+        return Hold(text=gettext_noop("This database was restored from a dump, or moved."))
     if (seen_at := seen_on_disk(row)) and seen_at - row.seen_at > LOST_BY_FAILOVER:
-        return _("This database is older than the one that was used here until %(moment)s.") % {
-            "moment": f"{seen_at:%Y-%m-%d %H:%M} UTC"
-        }
-    return ""
+        text = gettext_noop("This database is older than the one that was used here until %(moment)s.")
+        return Hold(text=text, values={"moment": f"{seen_at:%Y-%m-%d %H:%M} UTC"})
+    return None
 
 
 def is_loopback(url: str) -> bool:

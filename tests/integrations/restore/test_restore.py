@@ -13,7 +13,7 @@ from django.core import mail
 from django.core.mail import send_mail
 from django.core.management import CommandError, call_command
 from django.test import Client
-from django.utils import timezone
+from django.utils import timezone, translation
 from oauth2_provider.models import get_refresh_token_model
 
 from accounts.access_tokens import operations
@@ -139,6 +139,14 @@ def test_a_mark_of_another_database_on_the_disk_says_nothing(tmp_path: Path) -> 
         (tmp_path / installation.FILE).write_text(content)
         installation.forget_state()
         assert not installation.is_held()
+
+
+def test_why_it_is_held_is_told_in_the_language_of_who_reads_it(site: Any) -> None:
+    site.START_HELD = True
+    installation.forget_state()
+    with translation.override("de"):
+        german = installation.current_state().hold
+    assert (german, installation.current_state().hold) == ("START_HELD ist gesetzt.", "START_HELD is set.")
 
 
 # Held -----------------------------------------------------------------------------------------------------------------
