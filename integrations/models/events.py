@@ -5,8 +5,10 @@ from uuid import UUID
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_noop
 
 from accounts.audit import log
+from accounts.audit.details import register_detail
 from accounts.audit.log import Event, write_all
 from accounts.models import User
 from integrations.models.registry import OAuth2Credential
@@ -45,6 +47,12 @@ class EventKind(models.TextChoices):
 
 
 log.add_kinds(EventKind)
+PEOPLE = register_detail(gettext_noop("People: %(number)d"))
+# Of a restore, whose modules the processes that show them don't import.
+BACKUP_OF = register_detail(gettext_noop("A backup of %(moment)s UTC"))
+COPY_OF = register_detail(gettext_noop("A copy of %(site)s: %(count)d sign-ins were deleted here."))
+ENDED_BEFORE = register_detail(gettext_noop("ended before, and brought back by a restore"))
+RELEASED = register_detail(gettext_noop("released"))
 
 
 def log_event(user: User | None, credential: OAuth2Credential | None, kind: EventKind, detail: str = "") -> None:
@@ -69,7 +77,9 @@ def log_moved_addresses(registry: str, registry_id: UUID, moved: list[tuple[str,
 
 
 def log_reminders(registry: str, registry_id: UUID, *, people: int) -> None:
-    log.write(EventKind.REMINDED, whose=None, detail=f"People: {people}", subject=registry, subject_id=registry_id)
+    log.write(
+        EventKind.REMINDED, whose=None, detail=PEOPLE % {"number": people}, subject=registry, subject_id=registry_id
+    )
 
 
 def subject_fields(credential: OAuth2Credential | None) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from django.utils import timezone
 
 from accounts.audit import log
 from foundation import installation
+from integrations.models.events import COPY_OF
 from integrations.models.flows import SubflowRun
 from integrations.models.tokens import (
     COPIED,
@@ -41,9 +42,7 @@ def strip_copy() -> int:
     ConnectLink.objects.all().delete()
     SubflowRun.objects.unfinished().delete()
     Session.objects.all().delete()
-    log.write(
-        log.Kind.RESTORED, whose=None, detail=f"A copy of {original_site_url()}: {count} sign-ins were deleted here."
-    )
+    log.write(log.Kind.RESTORED, whose=None, detail=COPY_OF % {"site": original_site_url(), "count": count})
     now = timezone.now()
     installation.accept_database(is_copy=True, restored_at=now, restored_from=None, epoch=next_epoch())
     return count

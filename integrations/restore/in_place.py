@@ -19,14 +19,13 @@ from accounts.oauth_server import validator
 from accounts.oauth_server.models import Application, Approval
 from foundation import installation
 from integrations.connections import endings
-from integrations.models.events import EventKind
+from integrations.models.events import BACKUP_OF, ENDED_BEFORE, RELEASED, EventKind
 from integrations.models.failures import ANSWERS
 from integrations.models.flows import RunState, SubflowRun
 from integrations.models.tokens import ConnectLink, Token
 from integrations.restore.ended_list import Ended
 
 SECRETS: tuple[type[PermanentToken] | type[ApplicationPassword], ...] = (PermanentToken, ApplicationPassword)
-DETAIL = "ended before, and brought back by a restore"
 
 
 @dataclass
@@ -52,7 +51,7 @@ def continue_in_place(events: Iterable[Ended], *, taken_at: datetime, hold: bool
             hold_secrets(report)
         changes = {"restored_from": taken_at, "restored_at": timezone.now(), "is_copy": False}
         row = installation.Installation.objects.first()
-        log.write(Kind.RESTORED, whose=None, detail=f"A backup of {taken_at:%Y-%m-%d %H:%M} UTC")
+        log.write(Kind.RESTORED, whose=None, detail=BACKUP_OF % {"moment": f"{taken_at:%Y-%m-%d %H:%M}"})
         installation.accept_database(**changes, epoch=row.epoch + 1 if row else 1)
     return report
 
@@ -94,7 +93,7 @@ def release_held(row_id: str = "") -> int:
         if row_id in ("", row.hex):
             with transaction.atomic():
                 count += type(row).objects.held().filter(pk=row.pk).update(ended_at=None, ended_because="")
-                log.write(Kind.RESTORED, whose=row.user, detail="released", subject=row.name, subject_id=row.pk)
+                log.write(Kind.RESTORED, whose=row.user, detail=RELEASED, subject=row.name, subject_id=row.pk)
     return count
 
 
@@ -120,7 +119,7 @@ def end_sign_in(event: Ended, report: Report) -> None:
     """End a person's sign-in if it is the one that was ended: a later one isn't in the backup."""
     tokens = Token.objects.filter(credential=event.subject_id, signed_in_at__lte=event.at)
     tokens = tokens.filter(user__username=event.whose_name) if event.whose_name else tokens.filter(user=None)
-    if endings.end_all(tokens, reason="revoked", detail=DETAIL):
+    if endings.end_all(tokens, reason="revoked", detail=ENDED_BEFORE):
         report.done.append(f"Sign-in of {event.whose_name or 'the system'} at {event.subject} ended.")
 
 

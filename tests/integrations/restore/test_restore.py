@@ -18,7 +18,7 @@ from oauth2_provider.models import get_refresh_token_model
 
 from accounts.access_tokens import operations
 from accounts.access_tokens.models import PermanentToken
-from accounts.audit import model_changes
+from accounts.audit import details, model_changes
 from accounts.audit.models import Event
 from accounts.models import User
 from accounts.oauth_server.models import Approval
@@ -276,6 +276,19 @@ def test_a_sign_in_that_came_after_an_end_is_not_in_the_backup_and_one_before_is
     later = json.dumps({**line, "at": (token.signed_in_at + timedelta(hours=1)).isoformat()})
     continue_in_place(read_list([later], since=taken_at), taken_at=taken_at, hold=False)
     assert not Token.objects.filter(pk=token.pk).exists()
+
+
+def test_owners_read_in_their_language_why_a_sign_in_ended_again(northwind: Alias, amira: User) -> None:
+    token = cast.signed_in(amira, northwind)
+    line = {"at": timezone.now().isoformat(), "kind": "revoked", "whose_name": "amira", "subject": "northwind"}
+    lines = [json.dumps({**line, "subject_id": str(token.credential_id)})]
+    taken_at = timezone.now() - timedelta(minutes=1)
+    continue_in_place(read_list(lines, since=taken_at), taken_at=taken_at, hold=False)
+    events = {event.kind: event.detail for event in Event.objects.all()}
+    assert events["revoked"] == "ended before, and brought back by a restore"
+    with translation.override("de"):
+        assert details.in_words(events["revoked"]) == "vorher beendet und durch die Wiederherstellung zurückgekehrt"
+        assert details.in_words(events["restored"]).startswith("Eine Sicherung vom ")
 
 
 def test_without_a_list_permanent_tokens_are_held_until_they_are_released(amira: User) -> None:
