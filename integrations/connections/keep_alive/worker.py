@@ -5,11 +5,10 @@ when the provider is in trouble. What is claimed and not tried is given back at 
 """
 
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field
-from queue import Empty, SimpleQueue
 from threading import Condition
 from uuid import UUID
 
@@ -44,8 +43,8 @@ class Lane:
     registry_id: UUID
     at_once: int
     per_second: float
-    tokens: "SimpleQueue[Token]" = field(default_factory=SimpleQueue)
-    threads: int = 0
+    tokens: deque[Token] = field(default_factory=deque)
+    threads: int = 0  # that will look for another token
     is_trial: bool = False  # one token is tried
     is_full: bool = False  # nothing more is claimed in this run
     is_in_trouble: bool = False
@@ -53,7 +52,7 @@ class Lane:
     @property
     def is_short(self) -> bool:
         """Whether its threads will soon have nothing to do."""
-        return self.tokens.qsize() < self.at_once
+        return len(self.tokens) < self.at_once
 
     @property
     def room(self) -> int:
@@ -97,44 +96,47 @@ class Run:
         now = timezone.now()
         claimed = queue.claim(source.credential_id, places, now)
         ready = queue.ready_tokens(claimed, now)
-        with self.change:
-            self.waiting += len(ready)
-        for token in ready:
-            lane.tokens.put(token)
         lane.is_full = lane.is_trial and bool(ready)
         self.claimed += len(claimed)
-        for _ in range(min(lane.at_once - lane.threads, lane.tokens.qsize())):
-            with self.change:
-                lane.threads += 1
-                self.active += 1
+        with self.change:
+            lane.tokens.extend(ready)
+            self.waiting += len(ready)
+            new_threads = min(lane.at_once - lane.threads, len(lane.tokens))
+            lane.threads += new_threads
+            self.active += new_threads
+        for _ in range(new_threads):
             self.pool.submit(for_threads(self.work), lane)
         return True
 
     def work(self, lane: Lane) -> None:
         """Renew tokens of one lane, until the time is over or the provider is in trouble."""
         try:
-            with suppress(Empty):
-                while self.may_begin and not lane.is_in_trouble:
-                    token = lane.tokens.get_nowait()
-                    self.note_taken(lane)
-                    if not renew_token(token):
-                        lane.is_full = lane.is_in_trouble = True
-                        queue.pause_provider(lane.registry_id)
+            while token := self.take(lane):
+                if not renew_token(token):
+                    lane.is_full = lane.is_in_trouble = True
+                    queue.pause_provider(lane.registry_id)
         except BaseException as error:
             self.faults.append(error)
+            with self.change:
+                lane.threads -= 1
             raise
         finally:
             connection.close()
             with self.change:
-                lane.threads -= 1
                 self.active -= 1
                 self.change.notify()
 
-    def note_taken(self, lane: Lane) -> None:
+    def take(self, lane: Lane) -> Token | None:
+        """The next token for a thread. None ends the thread, which does not count any more: `fill` starts another."""
         with self.change:
+            if not (lane.tokens and self.may_begin) or lane.is_in_trouble:
+                lane.threads -= 1
+                return None
+            token = lane.tokens.popleft()
             self.waiting -= 1
             if lane.is_short:
                 self.change.notify()
+            return token
 
     def wait(self, seconds: float) -> None:
         """Wait until a lane has room, or for so long."""
@@ -145,10 +147,9 @@ class Run:
     def end(self) -> None:
         """Give back what was not tried, and wait for what is under way."""
         for lane in self.lanes.values():
-            untried = []
-            with suppress(Empty):
-                while True:
-                    untried.append(lane.tokens.get_nowait())
+            with self.change:
+                untried = list(lane.tokens)
+                lane.tokens.clear()
             queue.give_back(untried)
         while self.active and self.seconds_left(RUN_SECONDS) > 0:
             self.wait(self.seconds_left(RUN_SECONDS))

@@ -3,9 +3,12 @@
 import time
 from collections import Counter
 from datetime import timedelta
+from threading import Event
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -248,6 +251,36 @@ def test_a_run_ends_by_itself_and_a_slow_provider_holds_up_no_other(
         assert len(quick.calls) == 1
     assert eventually(lambda: Token.objects.filter(version=2).count() == 3, 10)  # what was asked for is stored
     assert len(server.calls) == 2
+
+
+@pytest.mark.database
+@pytest.mark.django_db(transaction=True)
+def test_what_is_claimed_while_the_last_thread_of_a_lane_ends_gets_another_one(
+    server: HostileServer, northwind: Alias, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit(northwind, ahead_at_once=1, ahead_per_second=1000)
+    Provider(server, seconds=0)
+    is_ending, may_end = Event(), Event()
+
+    def close() -> None:
+        if not is_ending.is_set():
+            is_ending.set()
+            may_end.wait(10)
+        connection.close()
+
+    monkeypatch.setattr(worker, "connection", SimpleNamespace(close=close))
+    many(1, northwind)
+    run = worker.Run()
+    (source,) = queue.due_sources(timezone.now())
+    lane = run.lane_of(source)
+    assert run.fill(lane, source)
+    assert is_ending.wait(10), "it has found no other token"
+    in_use(User.objects.create(username="late"), northwind)
+    assert run.fill(lane, source)
+    assert eventually(lambda: Token.objects.filter(version=2).count() == 2, 5)
+    may_end.set()
+    run.end()
+    assert (run.active, lane.threads, run.waiting) == (0, 0, 0)
 
 
 # The queue ------------------------------------------------------------------------------------------------------------
