@@ -1,6 +1,8 @@
-"""A variable that was renamed works by its old name, and the check says what it is called today."""
+"""A renamed variable works by its old name, and the check says what it is called today. Sites share no cache keys."""
 
 import pytest
+from django.conf import settings as site
+from django.core.cache import cache
 from django.core.checks import run_checks
 from pytest_django import Settings
 
@@ -34,3 +36,7 @@ def test_the_check_names_the_new_name(settings: Settings) -> None:
     assert message.msg == "OLD_WORDS is now called NEW_WORDS."
     settings.OUTDATED_VARIABLES = {}
     assert "keyrack.W006" not in {each.id for each in run_checks()}
+
+
+def test_two_sites_with_one_redis_count_apart() -> None:
+    assert cache.make_key("throttle_known_1").startswith(site.SITE_URL)
