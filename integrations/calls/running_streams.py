@@ -5,6 +5,7 @@ times a second, for all streams that it has: one statement for each alias. If th
 until it does.
 """
 
+import os
 import threading
 import time
 from collections import defaultdict
@@ -45,5 +46,10 @@ def watch_streams() -> None:
 
 
 def start_watching() -> None:
-    """Start the thread of this process. A forked process has one of its own."""
+    """Start the thread of this process. A process that is forked from it starts one of its own."""
+    start_thread()
+    os.register_at_fork(after_in_child=start_thread)
+
+
+def start_thread() -> None:
     threading.Thread(target=watch_streams, name="revoked streams", daemon=True).start()

@@ -1,6 +1,9 @@
 """Streams of the proxy end with what they rest on, and wait for as long as the caller says."""
 
 import gc
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +24,7 @@ from tests.api.proxying import body, error
 from tests.integrations.renewing import ASKED, GRANTED
 from tests.servers.flowing import PATIENCE, Flowing
 from tests.servers.hostile import HostileServer
+from tests.servers.worker import CHECKOUT
 
 pytestmark = pytest.mark.django_db
 BASE = "/api/v1/integrations/flowing/proxy/"
@@ -198,3 +202,24 @@ def test_a_stream_with_a_token_that_was_just_renewed_goes_on(
     running_streams.end_revoked_streams()
     assert b"".join(streamed.body) == b"all of it"
     assert len(server.calls_to(ASKED)) == 1
+
+
+FORKED = """
+import os, threading, django
+django.setup()
+from integrations.calls import running_streams
+running_streams.start_watching()
+child = os.fork()
+if child == 0:
+    os._exit(sum(thread.name == "revoked streams" for thread in threading.enumerate()))
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.slow
+def test_a_web_process_that_is_forked_watches_its_own_streams() -> None:
+    """As by gunicorn with --preload."""
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"}
+    command = [sys.executable, "-W", "ignore", "-c", FORKED]
+    done = subprocess.run(command, env=environment, cwd=CHECKOUT, capture_output=True, text=True, check=True)
+    assert done.stdout == "1\n"
