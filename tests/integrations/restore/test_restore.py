@@ -27,13 +27,14 @@ from foundation.installation import Installation
 from foundation.oauth_client.errors import Misconfigured
 from integrations.connections import authorization, keep_alive, renewal, revocations
 from integrations.connections import tasks as connection_tasks
-from integrations.models import Alias, ApplicationRegistry, Revocation, Token
+from integrations.models import Alias, ApplicationRegistry, ConnectLink, Revocation, SubflowRun, Token
 from integrations.models.tokens import RevocationState
 from integrations.restore import continue_in_place
 from integrations.restore.ended_list import BadList, export_events, read_list
 from tests import cast
 from tests.accounts import programs, tokens
 from tests.conftest import client_of
+from tests.integrations import flowing
 from tests.integrations.renewing import ASKED, GRANTED, current
 from tests.servers.hostile import HostileServer
 
@@ -263,6 +264,49 @@ def test_a_program_that_registered_itself_loses_what_was_ended_too(amira: User) 
     assert not Approval.objects.exists()
     assert report.done == ["Access of Agent (agent.example) for amira ended."]
     assert report.to_do == ["Access of Gone (agent.example) for amira had ended, and no application has this name."]
+
+
+def test_the_system_s_sign_in_ends_by_an_event_of_nobody_and_a_persons_stays(
+    amira: User, server: HostileServer
+) -> None:
+    alias = cast.integration_at(cast.registry_at(server.url), integration_type="system")
+    of_system = cast.signed_in(None, alias)  # type: ignore[arg-type]
+    of_amira = cast.signed_in(amira, cast.integration_at(cast.registry_at(server.url, name="Other"), name="other"))
+    taken_at = timezone.now() - timedelta(hours=1)
+    line = {"at": timezone.now().isoformat(), "kind": "revoked", "subject": "x"}
+    lines = [json.dumps({**line, "subject_id": str(token.credential_id)}) for token in (of_system, of_amira)]
+    report = continue_in_place(read_list(lines, since=taken_at), taken_at=taken_at, hold=False)
+    assert list(Token.objects.all()) == [of_amira], "an event of nobody is not about hers"
+    assert report.done == ["Sign-in of the system at x ended."]
+
+
+def test_what_was_under_way_ends_and_is_counted(northwind: Alias, amira: User, bob: User, admin: User) -> None:
+    authorization.create_connect_link(cast.bot("nightly"), northwind, by=admin)
+    subflow = flowing.subflow_of(flowing.open_incidents(northwind))
+    run = SubflowRun.objects.create(
+        subflow=subflow, name=subflow.name, user=amira, run_as="user", status="running", ends_by=timezone.now()
+    )
+    Client().force_login(amira)
+    bob.is_active = False
+    bob.save()
+    taken_at, at = timezone.now() - timedelta(hours=1), timezone.now().isoformat()
+    change = {"name": "is_active", "field": "active", "old": "False", "new": "True"}
+    lines = [
+        {"at": at, "kind": "set_up_changed", "whose_name": "bob", "subject": "user bob", "changes": [change]},
+        {"at": at, "kind": "approval_ended", "whose_name": "a person who is gone", "subject": "x"},
+    ]
+    report = continue_in_place(read_list(map(json.dumps, lines), since=taken_at), taken_at=taken_at, hold=False)
+    assert report.done == [
+        "bob turned on.",
+        "1 browser sessions ended: people sign in again.",
+        "1 connect links withdrawn: make new ones.",
+        "1 runs of subflows given up: they may have run already.",
+    ]
+    run.refresh_from_db()
+    assert (run.status, run.error_code) == ("failed", "worker_lost")
+    assert User.objects.get(pk=bob.pk).is_active
+    assert not Session.objects.exists()
+    assert not ConnectLink.objects.exists()
 
 
 def test_a_sign_in_that_came_after_an_end_is_not_in_the_backup_and_one_before_is(northwind: Alias, amira: User) -> None:
