@@ -14,8 +14,9 @@ from accounts.audit.models import Event
 from accounts.models import User
 from foundation.oauth_client.answers import TokenAnswer
 from integrations.connections import authorization
+from integrations.connections.authorization import code_grant
 from integrations.connections.authorization.storage import fetch_and_store
-from integrations.models import Alias, AuthorizationAttempt, ConnectLink, Token
+from integrations.models import Alias, ApplicationRegistry, AuthorizationAttempt, ConnectLink, Token
 from integrations.models.tokens import Revocation
 from integrations.personal_auth import PersonalAuthAPI
 from tests import canaries, cast, walks
@@ -271,6 +272,83 @@ def test_signing_in_to_keyrack_comes_first(bot: User, bob: User, admin: User, no
     browser.post(asked.redirect_chain[-1][0], {"username": "bob", "password": cast.PASSWORD})
     assert "for" in walks.words(browser.get(CONNECT))
     assert not AuthorizationAttempt.objects.exists()
+
+
+# When it cannot go on -------------------------------------------------------------------------------------------------
+
+
+def test_a_helper_who_begins_too_often_is_asked_to_wait(
+    bot: User, bob: User, admin: User, northwind: Alias, server: HostileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(code_grant, "STARTS_IN_A_LIFETIME", 1)
+    secret, browser = secret_for(bot, northwind, admin), client_of(bob)
+    assert begun(browser, secret).status_code == 302
+    again = begun(browser, secret)
+    assert (again.status_code, again["Retry-After"]) == (429, "600")
+    password = cast.integration_at(cast.registry_at(server.url, name="P"), name="password", grant_type="password")
+    opened(browser, secret_for(bot, password, admin))
+    answer = submit_password(browser, "nightly", "CANARY-password")
+    assert answer.status_code == 429
+    assert "Too many tries. Wait 15 minutes" in walks.words(answer)
+    assert "CANARY" not in walks.words(answer)
+    assert server.calls == []
+
+
+def test_a_set_up_that_cannot_begin_a_sign_in_ends_on_the_page_that_says_so(
+    bot: User, bob: User, admin: User, northwind: Alias
+) -> None:
+    ApplicationRegistry.objects.update(authorization_parameters=["no object"])
+    browser = client_of(bob)
+    answer = begun(browser, secret_for(bot, northwind, admin))
+    assert answer.status_code == 303
+    attempt = AuthorizationAttempt.objects.get()
+    assert answer["Location"] == f"/integrations/done/{attempt.hex}/"
+    assert (attempt.user, attempt.failure_code) == (bot, "bad_registration")
+    assert "nightly" in walks.words(browser.get(answer["Location"]))
+
+
+@pytest.mark.parametrize("grant_type", ["authorization_code", "password"])
+@pytest.mark.parametrize("happening", ["taken", "turned off"])
+def test_a_link_that_ends_at_the_moment_of_the_click_sends_nothing(
+    happening: str,
+    grant_type: str,
+    bot: User,
+    bob: User,
+    amira: User,
+    admin: User,
+    server: HostileServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    alias = cast.integration_at(cast.registry_at(server.url), grant_type=grant_type)
+    secret, browser = secret_for(bot, alias, admin), client_of(bob)
+    claim = ConnectLink.claim
+
+    def claim_too_late(link: ConnectLink, helper: User) -> bool:
+        if happening == "taken":
+            ConnectLink.objects.update(helper=amira)
+        else:
+            Alias.objects.update(active=False)
+        return claim(link, helper)
+
+    monkeypatch.setattr(ConnectLink, "claim", claim_too_late)
+    if grant_type == "password":
+        opened(browser, secret)
+        answer = submit_password(browser, "nightly", "CANARY-password")
+    else:
+        answer = begun(browser, secret)
+    assert answer.status_code == 404
+    assert "CANARY" not in walks.words(answer)
+    assert not Token.objects.exists()
+    assert server.calls == []
+
+
+def test_a_form_that_was_made_up_is_of_no_link(bot: User, bob: User, admin: User, server: HostileServer) -> None:
+    alias = cast.integration_at(cast.registry_at(server.url), grant_type="password")
+    browser = client_of(bob)
+    fields = programs.hidden_fields(opened(browser, secret_for(bot, alias, admin)))
+    answer = browser.post(CONNECT, {**fields, "link": "x", "username": "nightly", "password": "CANARY-password"})
+    assert answer.status_code == 409
+    assert server.calls == []
 
 
 # The admin ------------------------------------------------------------------------------------------------------------
