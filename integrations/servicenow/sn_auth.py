@@ -4,6 +4,7 @@ from typing import Self
 
 from accounts.models import User
 from foundation.exceptions import Explained
+from foundation.oauth_client.errors import OAuthError
 from integrations.models import admission
 from integrations.models.registry import Alias, OAuth2Credential
 from integrations.models.registry.aliases import id_in
@@ -15,6 +16,10 @@ class OnlyPersonal(ScriptError, Explained):
     """A token of the system was asked for."""
 
     message = "Only personal tokens can be read. Call setPersonal(True) first."
+
+
+class ProviderFailed(ScriptError, OAuthError):
+    """A token could not be renewed, for a reason that is not the person's. The cause is the error of the provider."""
 
 
 class GlideOAuthToken:
@@ -56,7 +61,7 @@ class GlideOAuthClient:
         """Return the person's token for an OAuth 2.0 Credential, renewed if it has expired; None if there is none.
 
         `requestor`: the id of the credential, or an alias by id or name. `oauthProfileId`: the id of the credential's
-        OAuth Entity Profile; with any other, there is none. Raises `OAuthError` if a renewal fails at the provider.
+        OAuth Entity Profile; with any other, there is none. Raises `ProviderFailed` if a renewal fails at the provider.
         """
         if not self._is_personal:
             raise OnlyPersonal
@@ -66,6 +71,8 @@ class GlideOAuthClient:
                 return GlideOAuthToken(api.get_token(alias.hex))
             except NotAuthenticated:
                 continue
+            except OAuthError as error:
+                raise ProviderFailed(error.code, error.description) from error
         return None
 
     def _aliases(self, requestor: str, profile_id: str) -> list[Alias]:

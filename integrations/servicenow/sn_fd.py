@@ -1,6 +1,7 @@
 """`sn_fd.FlowAPI`: run subflows in the foreground or in the background."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Self
 
 from accounts.models import User
@@ -69,7 +70,7 @@ class ScriptableFlowRunner:
 
     def subflow(self, name: str) -> Self:
         """Choose the subflow. An application scope before the name (“global.”) is ignored: names are unique here."""
-        self._name = name.rpartition(".")[2]
+        self._name = name
         return self
 
     def inForeground(self) -> Self:
@@ -90,13 +91,24 @@ class ScriptableFlowRunner:
     def run(self) -> FlowRunnerResult:
         """Run the subflow. Raises `NotAvailable`, `BadInputs` and, in the foreground, `RunFailed`."""
         try:
-            run = self._start(self._name, user=self._user, inputs=self._inputs, origin="sn_fd")
+            run = self._start_run()
         except flows.NotAvailable as error:
             raise NotAvailable(*error.args) from error
         except flows.BadInputs as error:
             raise BadInputs(*error.args) from error
         raise_for_status(run)
         return FlowRunnerResult(run)
+
+    def _start_run(self) -> SubflowRun:
+        """Start the subflow of this whole name, which may contain dots; else the one without an application scope."""
+        start = partial(self._start, user=self._user, inputs=self._inputs, origin="sn_fd")
+        _scope, dot, plain_name = self._name.partition(".")
+        try:
+            return start(self._name)
+        except flows.NotAvailable:
+            if not dot:
+                raise
+        return start(plain_name)
 
 
 class FlowAPI:

@@ -19,6 +19,7 @@ from accounts.access_tokens import operations
 from accounts.current_user import acting_for
 from accounts.models import User
 from config.urls import handler400, handler403, handler404, handler500  # noqa: F401 - Django looks for them here
+from foundation.oauth_client.errors import OAuthError, Unreachable
 from integrations import flows
 from integrations.api.views import ApiView
 from integrations.flows.runs import perform_later
@@ -206,6 +207,16 @@ def test_the_script_that_runs_a_subflow_gets_its_outputs_or_a_message(
     assert "No user is signed in here" in no_user
 
 
+def test_dots_of_a_name_are_not_taken_for_an_application_scope(subflow: Subflow, amira: User) -> None:
+    dotted = subflow_of(subflow.actions.get().action, name=f"team.{subflow.name}")
+    names = [subflow.name, f"global.{subflow.name}", dotted.name, f"global.{dotted.name}"]
+    runs = [sn_fd.FlowAPI.getRunner(user=amira).subflow(name).run() for name in names]
+    assert [run.getFlowObjectName() for run in runs] == [subflow.name, subflow.name, dotted.name, dotted.name]
+    for name in (f"global.team.x.{subflow.name}", "global.", "."):
+        with pytest.raises(sn_fd.NotAvailable):
+            sn_fd.FlowAPI.getRunner(user=amira).subflow(name).run()
+
+
 def test_inputs_are_given_by_name_and_checked(subflow: Subflow, amira: User, server: HostileServer) -> None:
     runner = sn_fd.FlowAPI.getRunner(user=amira).subflow(subflow.name)
     assert runner.withInputs({"limit": 2}).run().getOutputs() == {"numbers": ["INC1", "INC2"]}
@@ -289,3 +300,14 @@ def test_tokens_of_the_system_are_not_read(northwind: Alias, amira: User) -> Non
     with pytest.raises(sn_auth.OnlyPersonal) as caught:
         sn_auth.GlideOAuthClient(user=amira).getToken(walks.credential_of(northwind).hex)
     assert "setPersonal(True)" in caught.value.getMessage()
+
+
+def test_a_provider_that_fails_is_told_in_a_message_like_everything_else(
+    northwind: Alias, amira: User, server: HostileServer
+) -> None:
+    cast.signed_in(amira, northwind, expires_in=-5)
+    server.on("POST /token").always(status=503)
+    with pytest.raises(OAuthError) as caught:
+        sn_auth.GlideOAuthClient(user=amira).setPersonal(True).getToken("northwind")
+    assert "http_503" in caught.value.getMessage()  # type: ignore[attr-defined]
+    assert isinstance(caught.value.__cause__, Unreachable)
