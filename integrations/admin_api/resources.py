@@ -1,7 +1,7 @@
 """The kinds of rows that the API administers, their addresses, and how a row is found."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -42,13 +42,17 @@ FORM_MEMBERS: Mapping[type[Model], Mapping[str, tuple[type[serializers.Field[Any
 
 @dataclass(frozen=True, kw_only=True)
 class Resource:
-    """One kind of rows. `singular`: its path parameter. `lookups`: other columns that an address may name."""
+    """One kind of rows. `singular`: its path parameter. `lookups`: other columns that an address may name.
+
+    `named`: a filter of the rows that a natural key means. The others have their id.
+    """
 
     kind: Kind
     singular: str
     address: str
     parent: "Resource | None" = None
     lookups: tuple[str, ...] = ()
+    named: Mapping[str, Any] = field(default_factory=dict)
     attributes: Mapping[str, str] = field(default_factory=dict)  # read-only members, with their description
     annotations: Callable[[], Mapping[str, Any]] = dict  # of the rows, for attributes
 
@@ -80,8 +84,9 @@ class Resource:
         rows = self.rows(request, parent)
         if self.model is User and reference == ME:
             return rows.filter(pk=request.user.pk).first()
-        for lookup in (self.kind.key, *self.lookups):
-            matches = list(rows.filter(**{lookup: reference})[:2])
+        key = {self.kind.key: reference, **self.named}
+        for conditions in (key, *({lookup: reference} for lookup in self.lookups)):
+            matches = list(rows.filter(**conditions)[:2])
             if len(matches) > 1:
                 raise Conflict("Several rows have this name. Use the id.")
             if matches:
@@ -134,7 +139,17 @@ PEOPLE = resource_of(
     attributes={"two_steps": "Two-step sign-in: `on`, `off`, or `missing` if it is required and not set up."},
     annotations=lambda: {"two_steps": mfa.two_steps()},
 )
-APPLICATIONS = resource_of(BY_NAME["applications"], "application", lookups=("client_id",))
+# Programs that registered themselves are listed too, but their names are what strangers call themselves.
+APPLICATIONS = resource_of(
+    replace(BY_NAME["applications"], only={}),
+    "application",
+    lookups=("client_id",),
+    named=BY_NAME["applications"].only,
+    attributes={
+        "registration_source": "`manual`, or of a program that registered itself: `dcr`, or `cimd` with a document.",
+        "standing": "`allowed`, `waiting` for an administrator, or `blocked`. Decided in the admin.",
+    },
+)
 TEMPLATES = Resource(
     kind=Kind(name="templates", model=BY_NAME["templates"].model),
     singular="template",

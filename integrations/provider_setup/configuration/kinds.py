@@ -210,6 +210,7 @@ KINDS = (
     Kind(
         name="applications",
         model=Application,
+        only={"registration_source": Application.RegistrationSource.MANUAL},  # what registered itself is no set-up
         fields=(
             "name",
             "client_id",

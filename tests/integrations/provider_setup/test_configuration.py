@@ -12,6 +12,7 @@ from django.core.management import CommandError, call_command
 from django.db import models
 
 from accounts.models import User
+from accounts.oauth_server.models import Application
 from accounts.sign_in.models import TwoStepRequirement
 from integrations.models import (
     Action,
@@ -110,6 +111,23 @@ def test_everything_goes_out_and_comes_in_again(monkeypatch: pytest.MonkeyPatch)
 
 def every_kind(kinds: tuple[Kind, ...] = KINDS) -> list[Kind]:
     return [each for kind in kinds for each in (kind, *every_kind(kind.children))]
+
+
+@pytest.mark.django_db
+def test_programs_that_registered_themselves_are_no_set_up() -> None:
+    """Imported, they would be applications of an administrator; one that waits has no name to be imported by."""
+    programs.program(name="Ours", client_id="ours")
+    programs.program(name="Theirs", client_id="theirs", registration_source="dcr")
+    programs.program(
+        name="", client_id="https://agent.example/c", redirect_uris="", registration_source="cimd", standing="waiting"
+    )
+    text = configuration.export_configuration()
+    assert [row["name"] for row in yaml.safe_load(text)["applications"]] == ["Ours"]
+    assert configuration.import_configuration(text).changes == []
+    theirs = text.replace("name: Ours", "name: Theirs").replace("client_id: ours", "client_id: other")
+    assert len(configuration.import_configuration(theirs).changes) > 0
+    assert Application.objects.get(client_id="theirs").registration_source == "dcr"
+    assert Application.objects.filter(name="Theirs", registration_source="manual").count() == 1
 
 
 def test_no_column_that_can_be_edited_is_forgotten() -> None:
