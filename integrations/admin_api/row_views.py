@@ -2,6 +2,8 @@
 
 from typing import Any, ClassVar, cast
 
+from django.contrib.contenttypes.models import ContentType
+from django.db.models import Model
 from django.http import Http404
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.exceptions import PermissionDenied, ValidationError
@@ -89,6 +91,7 @@ class Rows(RowView):
         with change_by(request, dry_run=dry_run):
             web_request = admin_request(request)
             parent = self.parent_of(web_request)
+            lock_names(self.resource.model)
             may_see = self.resource.model_admin.has_view_permission(web_request)
             if may_see and self.resource.find(web_request, members[key], parent) is not None:
                 raise Conflict(f"“{members[key]}” exists already.")
@@ -153,11 +156,23 @@ class OneRow(RowView):
             raise missing_permission("view", self.resource.model)  # also if there is none: the name may exist or not
         row = self.resource.find(request, self.reference, parent)
         if row is None:
+            lock_names(self.resource.model)
+            row = self.resource.find(request, self.reference, parent)
+        if row is None:
             return None
         if not model_admin.has_view_permission(request, row):
             raise missing_permission("view", self.resource.model)
         self.resource.model._base_manager.select_for_update().filter(pk=row.pk).first()
         return self.resource.rows(request, parent).filter(pk=row.pk).first()
+
+
+def lock_names(model: type[Model]) -> None:
+    """Lock the creation of rows of this kind until the transaction ends.
+
+    The database refuses a second name for some kinds only. What is locked is the row of the content type.
+    """
+    kind = ContentType.objects.get_for_model(model)
+    ContentType.objects.select_for_update(no_key=True).filter(pk=kind.pk).first()
 
 
 def find_row(resource: Resource, request: AdminRequest, reference: str, parent: Any) -> Any:

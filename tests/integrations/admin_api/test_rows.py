@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
+from django.db.models import Model
 from django.test import Client
 from django.utils import timezone
 
@@ -14,6 +15,8 @@ from accounts.audit.models import Event, Kind
 from accounts.models import User
 from accounts.oauth_server.models import Application
 from accounts.sign_in.models import TwoStepRequirement
+from integrations.admin_api import row_views
+from integrations.admin_api.row_views import lock_names
 from integrations.connections import authorization
 from integrations.models import Action, Alias, ApplicationRegistry, OAuth2Credential, Token
 from integrations.models.events import EventKind
@@ -72,6 +75,30 @@ def test_a_dry_run_answers_the_differences_and_changes_nothing(script: Script, a
     assert script.applied(REGISTRY, body)["changes"] == []
     assert script.applied(REGISTRY, trial["result"])["changes"] == []  # what was read can be sent
     assert paths(script.applied(REGISTRY, {"logo": None})) == ["logo"]
+
+
+APPLICATION = {
+    "client_type": "public",
+    "authorization_grant_type": "authorization-code",
+    "redirect_uris": ["https://digest.example/callback"],
+}
+
+
+@pytest.mark.parametrize("method", ["put", "post"])
+def test_of_two_that_create_one_name_at_once_the_second_finds_the_first(
+    script: Script, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """Two OAuth applications may have one name, as far as the database is concerned."""
+
+    def create_another(model: type[Model]) -> None:  # as the other request does, until this one gets the lock
+        lock_names(model)
+        programs.program(name="Digest")
+
+    monkeypatch.setattr(row_views, "lock_names", create_another)
+    address = "applications/Digest/" if method == "put" else "applications/"
+    answer = script.send(method, address, {"name": "Digest", **APPLICATION})
+    assert answer.status_code == (200 if method == "put" else 409), answer.content
+    assert Application.objects.filter(name="Digest").count() < 2  # a refusal takes back what this request did
 
 
 @pytest.mark.slow
@@ -218,6 +245,20 @@ def test_the_secret_of_a_new_application_is_answered_once(script: Script) -> Non
     assert script.applied("applications/Digest/", {"first_party": True})["client_secret"] == ""
     assert made["client_secret"] not in str(script.document("applications/"))
     assert script.document(f"applications/{made['result']['client_id']}/")["name"] == "Digest"
+
+
+def test_the_name_that_a_stranger_took_is_not_the_administrators_application(script: Script) -> None:
+    """Else the script would widen a program whose secret somebody else has."""
+    stranger = programs.program(name="Digest", client_id="stranger", registration_source="dcr")
+    assert script.send("get", "applications/Digest/").status_code == 404
+    made = script.applied("applications/Digest/", {**APPLICATION, "allowed_scopes": ["tokens:read"]})
+    assert made["created"]
+    stranger.refresh_from_db()
+    assert stranger.scope_values == ["integrations:read", "integrations:revoke"]
+    assert [row["registration_source"] for row in script.document("applications/")] == ["dcr", "manual"]
+    row = script.document(f"applications/id:{stranger.pk}/")
+    assert (row["registration_source"], row["standing"]) == ("dcr", "allowed")
+    assert script.send("delete", "applications/stranger/").status_code == 200
 
 
 def test_an_application_with_the_scope_of_an_alias_that_is_off_can_still_be_changed(
