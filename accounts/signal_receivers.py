@@ -16,9 +16,11 @@ from django.contrib.auth.signals import user_logged_out
 from django.db.models.signals import post_delete, post_save, pre_save
 from django.dispatch import receiver
 from django.http import HttpRequest
+from django.utils import translation
 
 from accounts.access_tokens import operations
 from accounts.audit import log, model_changes
+from accounts.audit.details import register_detail
 from accounts.audit.log import Kind
 from accounts.models import User
 from accounts.oauth_server import application_changes, validator
@@ -66,6 +68,9 @@ def end_approvals_after_change(instance: Application, update_fields: Collection[
 # Audit log ------------------------------------------------------------------------------------------------------------
 
 
+register_detail("TOTP Authenticator")  # allauth's name of an authenticator app, which its catalogs translate
+
+
 @receiver(user_logged_in)
 def log_sign_in(request: HttpRequest, user: User, **_details: Any) -> None:
     log_user_event(Kind.SIGNED_IN, user, request)
@@ -85,13 +90,19 @@ def log_password_change(request: HttpRequest, user: User, **_details: Any) -> No
 @receiver(authenticator_added)
 def log_second_factor_added(request: HttpRequest, user: User, authenticator: Authenticator, **_details: Any) -> None:
     if authenticator.type in mfa.KINDS:
-        log_user_event(Kind.SECOND_FACTOR_ADDED, user, request, detail=str(authenticator))
+        log_user_event(Kind.SECOND_FACTOR_ADDED, user, request, detail=name_of_step(authenticator))
 
 
 @receiver(authenticator_removed)
 def log_second_factor_removed(request: HttpRequest, user: User, authenticator: Authenticator, **_details: Any) -> None:
     if authenticator.type in mfa.KINDS:
-        log_user_event(Kind.SECOND_FACTOR_REMOVED, user, request, detail=str(authenticator))
+        log_user_event(Kind.SECOND_FACTOR_REMOVED, user, request, detail=name_of_step(authenticator))
+
+
+def name_of_step(authenticator: Authenticator) -> str:
+    """The name that its owner gave it, or its kind, in English as all details are stored."""
+    with translation.override("en"):
+        return str(authenticator)
 
 
 def log_user_event(kind: Kind, user: User, request: HttpRequest, *, detail: str = "") -> None:

@@ -8,6 +8,9 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_noop
+
+from accounts.audit.details import register_detail
 
 ENDED_SHOWN = timedelta(days=30)  # ended ones stay listed, so that a user can create the same again
 
@@ -63,6 +66,14 @@ class LongLivedModel(models.Model):
     @property
     def hex(self) -> str:
         return self.id.hex
+
+
+# What the audit log says of an ending: in English, where the labels are in the language of who causes it.
+WHY_ENDED: dict[str, str] = {
+    LongLivedModel.Ending.LEAKED: register_detail(gettext_noop("Reported as leaked")),
+    LongLivedModel.Ending.SECOND_FACTOR: register_detail(gettext_noop("Two-step sign-in was turned off")),
+    LongLivedModel.Ending.HELD: register_detail(gettext_noop("Held after a restore, until an administrator decides")),
+}
 
 
 class PermanentTokenQuerySet(LongLivedQuerySet):

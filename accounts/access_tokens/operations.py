@@ -24,7 +24,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from accounts import privileges, scopes, token_families
-from accounts.access_tokens.models import ApplicationPassword, LongLivedModel, PermanentToken
+from accounts.access_tokens.models import WHY_ENDED, ApplicationPassword, LongLivedModel, PermanentToken
 from accounts.audit import log
 from accounts.models import User
 from accounts.scopes import ADMINISTRATION
@@ -296,5 +296,5 @@ def log_event(
     if because == LongLivedModel.Ending.LEAKED and isinstance(row, PermanentToken):
         kind = log.Kind.TOKEN_LEAKED
     elif because not in ("", LongLivedModel.Ending.DELETED):
-        detail = str(LongLivedModel.Ending(because).label)
+        detail = WHY_ENDED[because]
     log.write(kind, whose=row.user, who=who, detail=detail, address=address, subject=row.name, subject_id=row.pk)

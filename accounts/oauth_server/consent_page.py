@@ -1,11 +1,17 @@
-"""What a person reads before they allow a program: its scopes in words, and integrations to choose from."""
+"""What a person reads before they allow a program: its scopes in words, and integrations to choose from.
+
+And what the audit log says of it afterwards.
+"""
 
 from typing import Any
 
 from django.conf import settings
+from django.utils import translation
 from oauth2_provider.settings import oauth2_settings
 
 from accounts import scopes
+from accounts.audit import log
+from accounts.audit.log import Kind
 from accounts.models import User
 from accounts.oauth_server.application_changes import approved_version
 from accounts.oauth_server.models import Application
@@ -35,3 +41,10 @@ def scopes_context(user: User, requested: list[str]) -> dict[str, Any]:
         "asks_for_every_service": asks_for_all,
         "ticked": [] if asks_for_all or len(services) > TICKED_AT_MOST else [each.scope for each in services],
     }
+
+
+def log_approval(user: User, application: Application, granted: list[str], *, address: str) -> None:
+    """Write to the audit log what the user has allowed: in English, for readers of every language."""
+    with translation.override("en"):
+        words = ", ".join(scopes.in_words(granted))
+    log.write(Kind.APPROVED, whose=user, who=user, detail=words, address=address, subject=application.title)

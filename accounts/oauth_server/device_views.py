@@ -22,11 +22,9 @@ from oauthlib.common import Request
 from oauthlib.oauth2.rfc6749 import errors
 
 from accounts import scopes
-from accounts.audit import log
-from accounts.audit.log import Kind
 from accounts.models import User
 from accounts.oauth_server import consent_page, device_codes
-from accounts.oauth_server.models import Application, DeviceAuthorization
+from accounts.oauth_server.models import DeviceAuthorization
 from accounts.oauth_server.request_rules import (
     DEVICE_CODE,
     check_client_request,
@@ -151,15 +149,9 @@ def answer_device(request: HttpRequest) -> HttpResponse:
     if not may_act(user) or not device_codes.answer(device, user, granted, version=version):
         error = _("This has just been changed or answered. Start again on the device.")
         return ask_for_code(request, "", error=error, status=HTTPStatus.CONFLICT)
-    record_approval(request, application, granted)
+    # No `Approval` is stored: the next device asks again, and so does the consent page.
+    consent_page.log_approval(user, application, granted, address=client_address(request))
     return render(request, "accounts/device.html", {"step": "allowed", "application": application})
-
-
-def record_approval(request: HttpRequest, application: Application, granted: list[str]) -> None:
-    """Write to the audit log. No `Approval` is stored: the next device asks again, and so does the consent page."""
-    user, words = cast(User, request.user), ", ".join(scopes.in_words(granted))
-    name, address = application.title, client_address(request)
-    log.write(Kind.APPROVED, whose=user, who=user, detail=words, address=address, subject=name)
 
 
 def take_code(request: HttpRequest) -> DeviceAuthorization | None:

@@ -10,7 +10,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse, QueryDict
 from django.shortcuts import render
-from django.utils import timezone, translation
+from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
@@ -26,8 +26,6 @@ from oauthlib.common import Request
 from oauthlib.oauth2.rfc6749 import errors
 
 from accounts import scopes
-from accounts.audit import log
-from accounts.audit.log import Kind
 from accounts.models import User
 from accounts.oauth_server import application_changes, client_documents, consent_page, refresh_rules
 from accounts.oauth_server.application_changes import approved_version
@@ -203,10 +201,7 @@ class Consent(AuthorizationView):  # type: ignore[misc]  # django-oauth-toolkit 
         user = self.request.user
         approval, is_new = Approval.objects.get_or_create(user=user, application=application)
         if is_new or not approval.covers(granted):
-            with translation.override("en"):  # stored
-                descriptions = ", ".join(scopes.in_words(granted))
-            name, address = application.title, client_address(self.request)
-            log.write(Kind.APPROVED, whose=user, who=user, detail=descriptions, address=address, subject=name)
+            consent_page.log_approval(user, application, granted, address=client_address(self.request))
         approval.scopes = sorted(scopes.without_declined(approval.scopes, declined) | set(granted))
         approval.last_used_at = timezone.now()
         approval.save()

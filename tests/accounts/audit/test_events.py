@@ -6,7 +6,11 @@ import pytest
 from django.conf import settings
 from django.db import connection
 from django.test import Client
+from django.utils import translation
+from django.utils.translation import gettext
 
+from accounts.access_tokens import operations
+from accounts.access_tokens.models import WHY_ENDED, LongLivedModel
 from accounts.audit import log
 from accounts.audit.log import Event, Kind
 from accounts.models import RefreshReplay, User
@@ -72,6 +76,28 @@ def test_a_new_password_and_a_second_step_are_noted(amira: User, client: Client)
     assert kinds(amira) == [
         Kind.SIGNED_IN, Kind.SECOND_FACTOR_ADDED, Kind.SECOND_FACTOR_REMOVED, Kind.PASSWORD_CHANGED
     ]  # fmt: skip
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_noted_is_english_whatever_the_person_reads(amira: User, client: Client) -> None:
+    User.objects.update(language="de")
+    log_in(client)
+    proofs.just_shown(client, amira)
+    secret = client.get("/accounts/2fa/totp/activate/").context["form"].secret
+    client.post("/accounts/2fa/totp/activate/", {"code": proofs.code(secret)})
+    operations.make_application_password(amira, name="mail", scopes=["integrations:read"])
+    proofs.just_shown(client, amira)
+    client.post("/accounts/2fa/totp/deactivate/")
+    ended = Event.objects.get(kind=Kind.APPLICATION_PASSWORD_DELETED)
+    assert ended.detail == "Two-step sign-in was turned off"
+    assert Event.objects.get(kind=Kind.SECOND_FACTOR_ADDED).detail == "TOTP Authenticator"
+    with translation.override("ja"):
+        assert "TOTP 認証アプリ" in Event.objects.get(kind=Kind.SECOND_FACTOR_REMOVED).words
+        assert ended.words.endswith(gettext("Two-step sign-in was turned off"))
+
+
+def test_every_ending_of_a_token_has_its_words_in_the_audit_log() -> None:
+    assert {*WHY_ENDED} == {*LongLivedModel.Ending} - {LongLivedModel.Ending.DELETED}
 
 
 def test_what_programs_are_allowed_and_given_is_noted_once(as_amira: Client, amira: User) -> None:

@@ -104,6 +104,12 @@ def test_a_program_without_a_browser_gets_tokens_after_a_person_allows_it(person
     assert renewed.json()["access_token"] != tokens["access_token"]
 
 
+def test_the_audit_log_says_in_english_what_a_person_has_allowed(person: Client, amira: User) -> None:
+    User.objects.update(language="de")
+    allow(person, begin(scope="integrations:revoke").json()["user_code"])
+    assert Event.objects.get(kind=Kind.APPROVED).detail == "Revoke your sign-ins at other services"
+
+
 def test_two_processes_that_share_the_refresh_token_of_a_device_get_the_same_successor(person: Client) -> None:
     codes = begin().json()
     allow(person, codes["user_code"])
