@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop
 
 from accounts.audit.details import register_detail
+from accounts.models import User
 
 ENDED_SHOWN = timedelta(days=30)  # ended ones stay listed, so that a user can create the same again
 
@@ -169,3 +170,8 @@ class ApplicationPassword(LongLivedModel):
         verbose_name = _("Application Password")
         verbose_name_plural = _("Application Passwords")
         indexes = [models.Index(fields=["user", "-created_at"], name="app_passwords_of_user")]
+
+
+def lock_owner(user: User) -> None:
+    """Lock a person until the transaction ends, so that two requests don't both make a secret of one name."""
+    User.objects.select_for_update(no_key=True).filter(pk=user.pk).first()

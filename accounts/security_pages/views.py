@@ -13,6 +13,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
+from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -25,7 +26,7 @@ from django_htmx.http import reswap, retarget
 
 from accounts import privileges, recipients
 from accounts.access_tokens import operations
-from accounts.access_tokens.models import ApplicationPassword, PermanentToken
+from accounts.access_tokens.models import ApplicationPassword, PermanentToken, lock_owner
 from accounts.audit import log
 from accounts.audit.models import Event
 from accounts.models import User
@@ -58,6 +59,20 @@ def with_owner(view: Callable[..., HttpResponse]) -> Any:
         return view(request, get_object_or_404(User, pk=user_id), **names)
 
     return view_with_owner
+
+
+def one_at_a_time(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Decorator: a POST waits for another one about the same owner, so that a form that is sent twice creates once."""
+
+    @wraps(view)
+    def view_in_transaction(request: Request, owner: User, **names: Any) -> HttpResponse:
+        if request.method != "POST":
+            return view(request, owner, **names)
+        with transaction.atomic():
+            lock_owner(owner)
+            return view(request, owner, **names)
+
+    return view_in_transaction
 
 
 @require_GET
@@ -107,6 +122,7 @@ def page_url(request: Request, owner: User, name: str, *ids: UUID) -> str:
 @require_http_methods(["GET", "POST"])
 @with_owner
 @recently_authenticated
+@one_at_a_time
 @sensitive_variables("secret")
 def new_token(request: Request, owner: User) -> HttpResponse:
     if refusal := privileges.token_refusal(owner, request.user):
@@ -128,6 +144,7 @@ def new_token(request: Request, owner: User) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @with_owner
 @recently_authenticated
+@one_at_a_time
 @sensitive_variables("secret")
 def new_password(request: Request, owner: User) -> HttpResponse:
     """Create an application password of the signed-in user. Another user's can't be created."""

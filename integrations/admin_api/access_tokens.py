@@ -10,7 +10,7 @@ from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.access_tokens.models import ApplicationPassword, PermanentToken
+from accounts.access_tokens.models import ApplicationPassword, PermanentToken, lock_owner
 from accounts.models import User
 from integrations.admin_api.documents import Document
 from integrations.admin_api.people import read_body
@@ -18,7 +18,6 @@ from integrations.admin_api.secret_views import OneSecret, Secrets, SecretView
 from integrations.admin_api.serializers import DryRunSerializer
 from integrations.admin_api.token_rules import (
     get_living,
-    lock_person,
     make_password_for,
     make_token_for,
     passwords_of,
@@ -120,7 +119,7 @@ class RotateToken(TokenView):
         """Replace a permanent token by one with the same name. The old one works for a while longer."""
         person, body, dry_run = self.person(), read_body(RotateTokenSerializer, request), dry_run_in(request)
         with change_by(request, dry_run=dry_run):
-            lock_person(person)
+            lock_owner(person)
             row = get_living(tokens_of(person), token)
             self.require_scopes(body.get("scope", row.scopes))
             successor, secret = rotate_token_for(row, self.viewer, body, self.address)

@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import privileges
-from accounts.access_tokens.models import PermanentToken
+from accounts.access_tokens.models import PermanentToken, lock_owner
 from accounts.models import User
 from accounts.sign_in.middleware import client_address
 from integrations.admin_api.documents import Document, etag_of
@@ -21,7 +21,6 @@ from integrations.admin_api.token_rules import (
     find_living,
     get_all_living,
     get_living,
-    lock_person,
 )
 from integrations.admin_api.token_serializers import NameAndScopeSerializer, PutPasswordSerializer, SecretSerializer
 from integrations.admin_api.views import NO_STORE, change_by, check_preconditions, dry_run_in, ended_response
@@ -73,7 +72,7 @@ class Secrets(SecretView):
     def post(self, request: Request, user: str) -> Response:
         person, body, dry_run = self.person(), read_body(self.body, request), dry_run_in(request)
         with change_by(request, dry_run=dry_run):
-            lock_person(person)
+            lock_owner(person)
             self.require_scopes(body["scope"])
             row, secret = self.make_secret(person, body)
         return self.new_secret_response(row, secret, dry_run=dry_run)
@@ -100,7 +99,7 @@ class OneSecret(SecretView):
         person, body, dry_run = self.person(), read_body(self.body, request), dry_run_in(request)
         secret = ""
         with change_by(request, dry_run=dry_run):
-            lock_person(person)
+            lock_owner(person)
             row: Any = next(iter(find_living(self.rows_of(person), self.reference)), None)
             is_new = row is None
             check_preconditions(request, None if is_new else etag_of_secret(self.serializer(row).data))

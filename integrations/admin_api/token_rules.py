@@ -43,11 +43,6 @@ def passwords_of(person: User) -> QuerySet[ApplicationPassword]:
     return rows.order_by("-created_at", "pk")
 
 
-def lock_person(person: User) -> None:
-    """Lock a person until the transaction ends, so that two requests don't both make a secret of one name."""
-    User.objects.select_for_update(no_key=True).filter(pk=person.pk).first()
-
-
 def find_living(rows: QuerySet[Any], reference: str) -> list[Any]:
     """Return the rows with this id or name, the newest first. While a token is rotated, two have its name."""
     if "\0" in reference:

@@ -10,7 +10,7 @@ from django.http import Http404
 from django.views.decorators.debug import sensitive_variables
 from rest_framework.exceptions import APIException
 
-from accounts.access_tokens.models import PermanentToken
+from accounts.access_tokens.models import PermanentToken, lock_owner
 from accounts.access_tokens.rotation import DEFAULT_OVERLAP, LONGEST_OVERLAP
 from accounts.audit import log
 from accounts.models import User
@@ -56,6 +56,7 @@ class Command(BaseCommand):
             raise CommandError(message, returncode=REFUSED)
         try:
             with transaction.atomic(), log.by(maker, ""):
+                lock_owner(person)
                 self.change(verb, person, maker, token, options)
                 transaction.set_rollback(options["dry_run"])
         except APIException as error:

@@ -13,9 +13,10 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.access_tokens import operations
-from accounts.access_tokens.models import ApplicationPassword, PermanentToken
+from accounts.access_tokens.models import ApplicationPassword, PermanentToken, lock_owner
 from accounts.audit.models import Event
 from accounts.models import User
+from accounts.security_pages import views
 from tests import cast
 from tests.accounts import proofs
 from tests.conftest import client_of
@@ -271,3 +272,17 @@ def test_ids_of_others_lead_nowhere(browser: Client, desk: Client, amira: User, 
     assert browser.post(of(helper, f"tokens/{anothers.hex}/delete/")).status_code == 403
     assert desk.post(of(helper, f"tokens/{hers.hex}/delete/")).status_code == 404
     assert PermanentToken.objects.alive().count() == 2
+
+
+def test_of_a_form_that_is_sent_twice_at_once_the_second_finds_the_token_of_the_first(
+    browser: Client, amira: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A double click: both requests are there before either has made the token."""
+
+    def make_another(owner: User) -> None:  # as the other request does, until this one gets the lock
+        lock_owner(owner)
+        make_token(owner, name=CHOSEN["name"])
+
+    monkeypatch.setattr(views, "lock_owner", make_another)
+    assert "This name is in use" in words(browser.post(NEW, CHOSEN))
+    assert amira.permanent_tokens.count() == 1
