@@ -116,11 +116,21 @@ def services_to_choose(requested: Iterable[str]) -> list[str]:
     return [scope for scope in (all_scopes() if EVERY_SERVICE in requested else requested) if is_service(scope)]
 
 
-def granted_scopes(requested: list[str], reach: str, *, ticked: Iterable[str]) -> list[str]:
+def within_rank(user: Any, requested: Iterable[str]) -> list[str]:
+    """The requested scopes without that to administer, if this user is no administrator.
+
+    It would do nothing now. But a program must not get it on the day on which the user becomes one.
+    """
+    allowed = administration_of(user)
+    return [scope for scope in requested if scope not in ADMINISTRATION or scope in allowed]
+
+
+def granted_scopes(user: Any, requested: list[str], reach: str, *, ticked: Iterable[str]) -> list[str]:
     """The requested scopes that the user grants: all, or of the integrations only the ticked ones, or none.
 
     An authorization server may grant fewer scopes than requested (RFC 6749 §3.3).
     """
+    requested = within_rank(user, requested)
     if reach not in (Reach.NONE, Reach.SELECTED):
         return requested
     others = [scope for scope in requested if not scope.startswith(SERVICE)]

@@ -31,6 +31,7 @@ def application_context(application: Application) -> dict[str, Any]:
 
 def scopes_context(user: User, requested: list[str]) -> dict[str, Any]:
     """The scopes in words, and several integrations as a choice."""
+    requested = scopes.within_rank(user, requested)
     asks_for_all = scopes.EVERY_SERVICE in requested
     services = scopes.services_of(user, scopes.services_to_choose(requested))
     has_choice = len(services) > 1

@@ -142,7 +142,7 @@ def answer_device(request: HttpRequest) -> HttpResponse:
         error = _("Compare the code first, and confirm that it is the same.")
         return ask_to_allow(request, device, error=error)
     reach, ticked = request.POST.get("reach", ""), request.POST.getlist("scopes")
-    granted = scopes.granted_scopes(device.scopes, reach, ticked=ticked)
+    granted = scopes.granted_scopes(user, device.scopes, reach, ticked=ticked)
     version = request.POST.get("shown_version", "")
     if not granted:
         return ask_to_allow(request, device, error=_("Select at least one integration, or don’t allow it."))

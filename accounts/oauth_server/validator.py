@@ -57,6 +57,8 @@ class Scopes(BaseScopes):
         if scopes.EVERY_SERVICE in values:  # the person may allow only some of them
             values += [scope for scope in existing if scopes.is_service(scope) and scope not in values]
         values = [scope for scope in values if scope in existing]
+        if request and getattr(request, "grant_type", None) == "password":  # elsewhere the consent page sees to it
+            values = scopes.within_rank(request.user, values)
         application_password = getattr(request, "application_password", None)
         if not application_password:
             return values

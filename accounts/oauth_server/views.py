@@ -174,7 +174,7 @@ class Consent(AuthorizationView):  # type: ignore[misc]  # django-oauth-toolkit 
             answer["nonce"] = answer["claims"] = ""  # of OpenID Connect, which is not supported
             form_scopes, reach = self.request.POST.getlist("scopes"), self.request.POST.get("reach", "")
             requested = answer["scope"].split()
-            granted = scopes.granted_scopes(requested, reach, ticked=form_scopes)
+            granted = scopes.granted_scopes(self.request.user, requested, reach, ticked=form_scopes)
             answer["scope"], answer["allow"] = " ".join(granted), answer["allow"] and bool(granted)
             response: HttpResponse = super().form_valid(form)
             if answer["allow"] and "code=" in response.headers.get("Location", ""):

@@ -38,7 +38,8 @@ urlpatterns = [
     path(f"{OF_PERSON}/refreshtokens/", grants.RefreshTokens.as_view(), name="refresh-tokens"),
     path(f"{OF_PERSON}/refreshtokens/<str:refresh_token>/", grants.OneRefreshToken.as_view(), name="refresh-token"),
     path(f"{OF_PERSON}/approvedscopes/", grants.ApprovedScopes.as_view(), name="approved-scopes"),
-    path(f"{OF_PERSON}/approvedscopes/<str:client>/", grants.OneApproval.as_view(), name="approval"),
+    # The client ID of a program with a document is an address.
+    path(f"{OF_PERSON}/approvedscopes/<path:client>/", grants.OneApproval.as_view(), name="approval"),
     path("staff/", staff.Staff.as_view(), name="staff"),
     path("oauth-tokens/", sign_ins.OAuthTokens.as_view(), name="oauth-tokens"),
     path("oauth-tokens/<str:token>/", sign_ins.OneOAuthToken.as_view(), name="oauth-token"),

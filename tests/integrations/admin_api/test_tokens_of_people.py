@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from allauth.mfa.models import Authenticator
@@ -159,7 +160,41 @@ def test_only_a_token_of_an_administrator_with_the_scope_opens_this_part(script:
 
 
 def test_an_application_administers_for_administrators_only(admin: User, amira: User) -> None:
-    programs.program(allowed_scopes="administration")
+    programs.program(allowed_scopes="administration integrations:read")
     for person, status in ((admin, 200), (amira, 403)):
-        access = programs.granted(client_of(person), scope="administration")["access_token"]
-        assert tokens.status(access, "/api/v1/admin/users/") == status
+        granted = programs.granted(client_of(person), scope="administration integrations:read")
+        assert ("administration" in granted["scope"].split()) == (status == 200)
+        assert tokens.status(granted["access_token"], "/api/v1/admin/users/") == status
+    User.objects.filter(pk=amira.pk).update(is_staff=True)  # later
+    assert tokens.status(granted["access_token"], "/api/v1/admin/users/") == 403
+    assert tokens.status(granted["access_token"], "/api/v1/integrations/") == 200
+
+
+def test_a_person_is_not_asked_for_what_they_cannot_give(admin: User, amira: User) -> None:
+    programs.program(allowed_scopes="administration integrations:read")
+    for person, is_asked in ((admin, True), (amira, False)):
+        page = client_of(person).get(programs.authorize_url(scope="administration integrations:read"))
+        assert ("Administer this site as you" in page.content.decode()) == is_asked
+    assert programs.ask(client_of(amira), scope="administration")["error"] == "access_denied"
+
+
+def test_the_password_of_a_person_gives_no_program_the_scope_to_administer(admin: User, amira: User) -> None:
+    programs.program(
+        allowed_scopes="administration", authorization_grant_type="password", first_party=True, redirect_uris=""
+    )
+    for person, status in ((admin, 200), (amira, 400)):
+        fields = {"grant_type": "password", "username": person.username, "password": cast.PASSWORD}
+        answer = programs.token(**fields, scope="administration")
+        assert answer.status_code == status, answer.content
+
+
+def test_an_approval_of_a_program_with_a_document_is_ended_by_its_client_id(script: Script, admin: User) -> None:
+    client_id = "https://agent.example/oauth/client.json?v=1"
+    application = programs.program(client_id=client_id, registration_source="cimd", client_type="public")
+    application.approvals.create(user=admin, scopes=["integrations:read"])
+    (listed,) = script.document("users/me/approvedscopes/")
+    assert listed["id"] == client_id
+    address = f"users/me/approvedscopes/{quote(listed['id'], safe='')}/"
+    assert script.send("delete", address).status_code == 204
+    assert script.send("delete", address).status_code == 404
+    assert not application.approvals.exists()
