@@ -4,6 +4,7 @@ The toolkit reads the metadata. It would give out a registration token that neve
 passwords and without people.
 """
 
+import json
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
@@ -46,12 +47,24 @@ def register(request: HttpRequest) -> HttpResponse:
         response = error_response("slow_down", "Too many registrations from this address.", status=429)
         response.headers["Retry-After"] = str(int(WINDOW.total_seconds()))
         return response
+    if not is_storable_json(request.body):
+        return error_response(METADATA, "The body must be valid JSON.")
     metadata, refusal = _parse_metadata(request.body)
     if refusal is None:
         fields, refusal = _build_application_kwargs(with_one_grant_type(metadata))
     if refusal is not None:
         return refusal  # type: ignore[no-any-return]  # the toolkit's response
     return store(request, metadata, fields)
+
+
+def is_storable_json(body: bytes) -> bool:
+    """Whether it is JSON that can be stored: neither nested too deeply, nor with half characters or null characters."""
+    try:
+        text = json.dumps(json.loads(body), ensure_ascii=False)
+        text.encode()
+    except (ValueError, RecursionError):
+        return False
+    return "\\u0000" not in text
 
 
 def with_one_grant_type(metadata: dict[str, Any]) -> dict[str, Any]:

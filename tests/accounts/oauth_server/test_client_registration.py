@@ -131,6 +131,21 @@ def test_bodies_of_other_forms_are_refused() -> None:
     assert error_of(register(client_uri="x" * registration_views.MAX_BYTES)) == "invalid_client_metadata"
 
 
+@pytest.mark.usefixtures("_on")
+@pytest.mark.parametrize(
+    "body",
+    [
+        "[" * 60_000,
+        '{"redirect_uris": ["https://helper.example/\\ud800"]}',
+        '{"redirect_uris": ["https://helper.example/\\u0000"]}',
+        '{"client_name": "\\u0000"}',
+    ],
+)
+def test_what_cannot_be_stored_is_refused_in_the_words_of_the_protocol(body: str) -> None:
+    assert error_of(Client().post("/o/register/", body, "application/json")) == "invalid_client_metadata"
+    assert not Application.objects.exists()
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("_on")
 def test_one_address_cannot_register_without_end() -> None:
