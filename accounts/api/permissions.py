@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, cast
 
+from django.conf import settings
 from django.core.cache import cache
 from redis.exceptions import RedisError
 from rest_framework.exceptions import PermissionDenied
@@ -21,12 +22,18 @@ from accounts import scopes
 from accounts.sign_in.middleware import client_address
 
 REALM = "keyrack"
+METADATA_PATH = "/.well-known/oauth-protected-resource"
 
 
 def challenge(**attributes: str) -> str:
     """The WWW-Authenticate header of an error (RFC 6750 §3). Pass no values from outside: quotes are not escaped."""
     words = {"realm": REALM, **attributes}
     return "Bearer " + ", ".join(f'{name}="{value}"' for name, value in words.items())
+
+
+def metadata_url(path: str) -> str:
+    """Where the metadata of the protected resource at this path is (RFC 9728 §3.1)."""
+    return f"{settings.SITE_URL}{METADATA_PATH}{path}"
 
 
 @dataclass(frozen=True, kw_only=True)

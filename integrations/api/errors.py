@@ -1,5 +1,6 @@
 """Error responses of the API: `{"error": code, "error_description": sentence}`, without bodies or secrets."""
 
+from http import HTTPStatus
 from math import ceil
 from typing import Any
 
@@ -11,7 +12,8 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from accounts.api.permissions import InsufficientScope, challenge, throttle_unauthenticated
+from accounts import scopes
+from accounts.api.permissions import InsufficientScope, challenge, metadata_url, throttle_unauthenticated
 from foundation.oauth_client.errors import OAuthError
 from integrations.calls import BadPath
 from integrations.models import failures
@@ -23,6 +25,7 @@ UNREACHABLE, UNUSABLE = failures.UNREACHABLE.sentence, failures.UNUSABLE.sentenc
 MISCONFIGURED, REFUSED_AGAIN = failures.MISCONFIGURED.sentence, failures.REFUSED_AGAIN.sentence
 CODES = {status: answer.code for status, answer in failures.OF_REQUEST.items()}
 NAMED_CODES = [answer.code for answer in failures.NAMED]
+RESOURCE = "/api/v1"  # the protected resource that these errors are of (RFC 9728)
 UNAUTHENTICATED = (exceptions.NotAuthenticated, exceptions.AuthenticationFailed)
 
 
@@ -48,12 +51,27 @@ def handle_exception(error: Exception, context: dict[str, Any]) -> Response | No
         return response
     response.data = shape(error_code(error, response.status_code), error_sentence(error))
     response.data |= getattr(error, "members", {})
-    if isinstance(error, InsufficientScope):  # the challenge (RFC 6750 §3)
-        scope = " ".join(error.needed)
-        response["WWW-Authenticate"] = challenge(error="insufficient_scope", scope=scope)
-    elif error.get_codes() == "invalid_token":
-        response["WWW-Authenticate"] = challenge(error="invalid_token", error_description=error_sentence(error))
+    if response.status_code == HTTPStatus.UNAUTHORIZED or isinstance(error, InsufficientScope):
+        response["WWW-Authenticate"] = challenge(**challenge_words(error, context))
     return response
+
+
+def challenge_words(error: exceptions.APIException, context: dict[str, Any]) -> dict[str, str]:
+    """The parameters of the Bearer challenge: which scopes to ask for (RFC 6750 §3), and where (RFC 9728 §5.1)."""
+    if isinstance(error, InsufficientScope):
+        words = {"error": "insufficient_scope", "scope": " ".join(error.needed)}
+    else:
+        is_invalid = error.get_codes() == "invalid_token"
+        words = {"error": "invalid_token", "error_description": error_sentence(error)} if is_invalid else {}
+        words |= {"scope": scope} if (scope := " ".join(usual_scopes(context))) else {}
+    return {**words, "resource_metadata": metadata_url(RESOURCE)}
+
+
+def usual_scopes(context: dict[str, Any]) -> list[str]:
+    """The scopes of the call, for a client without a token. Names no integration: a stranger must not learn of any."""
+    method = "GET" if context["request"].method == "HEAD" else context["request"].method
+    needed = getattr(context["view"], "scopes", {}).get(method, [])
+    return [scopes.EVERY_SERVICE if scope.startswith(scopes.SERVICE) else scope for scope in needed]
 
 
 def to_api_exception(error: Exception, context: dict[str, Any]) -> Exception:

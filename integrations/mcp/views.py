@@ -19,7 +19,7 @@ from rest_framework.views import APIView
 
 from accounts import scopes
 from accounts.api.authentication import BearerToken
-from accounts.api.permissions import InsufficientScope, Rights, challenge
+from accounts.api.permissions import METADATA_PATH, InsufficientScope, Rights, challenge, metadata_url
 from integrations.api.views import MayUseIntegrations, api_of
 from integrations.mcp import messages, methods
 from integrations.mcp.exchanges import Exchange, note_cancellation
@@ -132,28 +132,20 @@ def rights_of(request: Request) -> Rights:
 # Metadata -------------------------------------------------------------------------------------------------------------
 
 
-MARK = "/.well-known/oauth-protected-resource"
-
-
-def metadata_url(path: str) -> str:
-    """Where the metadata of the resource at this path is (RFC 9728 §3.1)."""
-    return f"{settings.SITE_URL}{MARK}{path}"
-
-
 class ProtectedResource(OAuthProtectedResourceMetadataView):  # type: ignore[misc]  # django-oauth-toolkit has no types
     """Metadata of a protected resource (RFC 9728). Its identifier comes from SITE_URL, never from the Host header."""
 
     http_method_names = ["get", "head"]
 
     def get_resource(self, request: HttpRequest) -> str:
-        return f"{settings.SITE_URL}{request.path.removeprefix(MARK)}"
+        return f"{settings.SITE_URL}{request.path.removeprefix(METADATA_PATH)}"
 
     def get_authorization_servers(self, request: HttpRequest) -> list[str]:
         return [settings.SITE_URL]
 
     def get_scopes_supported(self) -> list[str]:
         """For agents only what tools need. Not those of single services: names would tell strangers what there is."""
-        is_for_agents = self.request.path.startswith(f"{MARK}/mcp")
+        is_for_agents = self.request.path.startswith(f"{METADATA_PATH}/mcp")
         return list(SCOPES) if is_for_agents else sorted(scopes.FIXED)
 
     def get_resource_name(self) -> str:

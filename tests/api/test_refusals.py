@@ -3,15 +3,18 @@
 import json
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import time_machine
+from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
+from requests.utils import parse_dict_header
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
@@ -107,8 +110,35 @@ def test_a_page_that_cannot_be_is_refused_in_words(query: str, as_amira: Client)
 def test_what_a_token_lacks_is_in_the_header_too(program: Program, signed_in: Alias) -> None:
     answer = program("tokens:read").get(f"{BASE}northwind/token/")
     assert refused(answer) == (403, "insufficient_scope")
-    body = answer["WWW-Authenticate"]
-    assert body == 'Bearer realm="keyrack", error="insufficient_scope", scope="tokens:read service:northwind"'
+    assert answer["WWW-Authenticate"] == (
+        'Bearer realm="keyrack", error="insufficient_scope", scope="tokens:read service:northwind", '
+        f'resource_metadata="{settings.SITE_URL}/.well-known/oauth-protected-resource/api/v1"'
+    )
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "scope"),
+    [
+        ("GET", BASE, "integrations:read"),
+        ("HEAD", BASE, "integrations:read"),
+        ("GET", f"{BASE}northwind/token/", "tokens:read service:*"),
+        ("GET", f"{BASE}made-up/token/", "tokens:read service:*"),
+        ("POST", f"{BASE}northwind/revoke/", "integrations:revoke"),
+        ("PUT", f"{BASE}northwind/proxy/contacts", "service:*"),
+        ("GET", "/api/v1/admin/users/", "administration"),
+    ],
+)
+@pytest.mark.parametrize("header", ["", "Bearer made-up"])
+def test_a_stranger_is_told_where_to_get_a_token_and_with_which_scopes(
+    signed_in: Alias, method: str, path: str, scope: str, header: str
+) -> None:
+    """RFC 9728 §5.1, as clients read it that know nothing but the address."""
+    answer = Client(headers={"Authorization": header} if header else {}).generic(method, path)
+    challenge = parse_dict_header(answer["WWW-Authenticate"].removeprefix("Bearer "))
+    assert (answer.status_code, challenge["scope"]) == (401, scope)
+    metadata = Client().get(challenge["resource_metadata"].removeprefix(settings.SITE_URL)).json()
+    assert metadata["resource"] == f"{settings.SITE_URL}/api/v1"
+    assert path.startswith(urlsplit(metadata["resource"]).path)
 
 
 @pytest.mark.slow
