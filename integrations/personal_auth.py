@@ -134,9 +134,11 @@ class PersonalAuthAPI:
         data: Any = None,
         headers: Mapping[str, str] | None = None,
         timeout: float = calls.DEADLINE,
+        used_by: str = "Python",
     ) -> requests.Response:
         """Call the third party as this person. `path` is relative to the alias's connection URL and cannot leave it.
 
+        `used_by`: who calls, as the person's card names it.
         Raises `NotAuthenticated`, `calls.BadPath`, or an `OAuthError` if the third party cannot be reached.
         """
         try:
@@ -149,7 +151,7 @@ class PersonalAuthAPI:
                 data=data,
                 headers=headers,
                 timeout=timeout,
-                used_by="Python",
+                used_by=used_by,
             )
         except NoUsableToken as error:
             raise self._not_authenticated(self._authenticated(alias), error) from error

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+SHORTEST = 8  # characters of a token; what is shorter would be found by chance
+
 _sent: ContextVar[set[str] | None] = ContextVar("sent_access_tokens", default=None)
 
 

@@ -1,9 +1,10 @@
 """Headers of ours that tell callers why a third party refused a call, and what would help."""
 
 import math
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 
 from foundation.oauth_client.announced_waits import parse_seconds
+from integrations.calls.echoes import SHORTEST
 from integrations.calls.header_policy import RENAMED, may_pass_on
 from integrations.calls.meanings import Answer, AnswerMeaning
 from integrations.connections import step_up
@@ -40,13 +41,18 @@ def describe(meaning: AnswerMeaning, headers: Mapping[str, str], token: UsableTo
     if meaning.wait is not None and not is_announced(meaning.wait, headers):
         ours["Retry-After"] = str(math.ceil(meaning.wait))
     if meaning.code in ASK_THE_PERSON:
-        step = step_up.find_step_up(token.pk, meaning.scopes)
+        step = step_up.find_step_up(token.pk, without_token(meaning.scopes, token.access_token))
         ours |= {
             MISSING_SCOPES: " ".join(step.missing),
             UNKNOWN_SCOPES: " ".join(step.unknown),
             INITIATOR_URL: step.initiator_url,
         }
     return {name: value for name, value in ours.items() if value}
+
+
+def without_token(scopes: Iterable[str], access_token: str) -> list[str]:
+    """The scopes without those that repeat the token: they are stored, and shown to people and programs."""
+    return [scope for scope in scopes if len(access_token) < SHORTEST or access_token not in scope]
 
 
 def is_announced(wait: float, headers: Mapping[str, str]) -> bool:

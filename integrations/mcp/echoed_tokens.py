@@ -9,7 +9,8 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 
-SHORTEST = 8  # characters of a token; what is shorter would be found by chance
+from integrations.calls.echoes import SHORTEST
+
 REMOVED = "[an access token was removed]"
 RUN = re.compile(r"[A-Za-z0-9]+")
 TWINS = {"+": "-", "/": "_"}  # the two alphabets of base64 (RFC 4648 §4, §5)

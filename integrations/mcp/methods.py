@@ -22,7 +22,7 @@ from integrations.mcp.exchanges import Exchange, Progress
 from integrations.mcp.handshakes import issue_session_id
 from integrations.mcp.messages import MessageError
 from integrations.mcp.results import ToolAnswer
-from integrations.mcp.tools import RESOURCES, RUNS, BadArguments, Tool
+from integrations.mcp.tools import RESOURCES, RUN, RUNS, BadArguments, Tool
 from integrations.models.flows import SubflowRun
 from integrations.models.tokens import Token
 from integrations.personal_auth import NotAuthenticated, PersonalAuthAPI
@@ -113,7 +113,7 @@ def list_resources(exchange: Exchange, tools: list[Tool]) -> dict[str, Any]:
 def list_resource_templates(exchange: Exchange, tools: list[Tool]) -> dict[str, Any]:
     """The same with arguments, and the outputs of runs."""
     rows = [template_row(tool) for tool in tools if exchange.allows(tool.scope) and tool.resource_template]
-    if exchange.allows("subflows:run"):
+    if exchange.allows(RUN) and any(tool.scope == RUN for tool in tools):
         rows.append(
             {
                 "uriTemplate": f"{RUNS}{{id}}",
@@ -216,14 +216,17 @@ def call_of_resource(exchange: Exchange, tools: list[Tool], uri: str) -> ToolCal
 
 
 def read_run(exchange: Exchange, uri: str) -> tuple[str, ToolAnswer]:
-    """The outputs of a run of this person."""
-    exchange.require("subflows:run")
+    """The outputs of a run of this person; in a tool set, of a run of one of its subflows."""
+    exchange.require(RUN)
     try:
         run_id = UUID(hex=uri.removeprefix(RUNS))
     except ValueError:
         raise no_resource(exchange, uri) from None
-    run = SubflowRun.objects.filter(pk=run_id, user=exchange.api.user).first()
-    if run is None or exchange.tool_set:
+    runs = SubflowRun.objects.filter(pk=run_id, user=exchange.api.user)
+    if exchange.tool_set:
+        runs = runs.filter(subflow__toolset=exchange.tool_set)
+    run = runs.first()
+    if run is None:
         raise no_resource(exchange, uri)
     answer = ToolAnswer(values=dict(run.outputs))
     return run.name, answer.without(tokens_of(exchange.api))
@@ -239,8 +242,7 @@ def make_call(exchange: Exchange, call: ToolCall, progress: Progress) -> ToolAns
     """Call the tool. What fails is an answer, in the API's words. Raises `InputRequired` if a sign-in may help."""
     with echoes.collecting_sent_tokens() as sent:
         answer = try_call(exchange, call, progress)
-    if answer.is_third_party:
-        answer = answer.without({*sent, *tokens_of(exchange.api)})
+    answer = answer.without({*sent, *tokens_of(exchange.api)})
     if answer.is_failure and answer.values and (path := answer.values.get("initiator_url")):
         url = absolute_url(path)
         ask_to_sign_in(exchange, call.tool, url)

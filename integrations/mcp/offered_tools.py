@@ -5,6 +5,7 @@ administrators' words. What a third party answers is data in the result; it neve
 """
 
 import math
+from dataclasses import replace
 from typing import Any
 
 from foundation.oauth_client import announced_waits
@@ -13,7 +14,7 @@ from integrations.calls.meanings import Answer
 from integrations.connections.renewal import NoUsableToken
 from integrations.mcp.exchanges import Exchange, Progress
 from integrations.mcp.results import ToolAnswer, body_of, describe_failure, is_text, media_type
-from integrations.mcp.tools import READING, RUNS, BadArguments, Tool, object_schema
+from integrations.mcp.tools import READING, RUN, RUNS, BadArguments, Tool, object_schema
 from integrations.models import admission
 from integrations.models.flows import Subflow
 from integrations.models.flows.declared import InputType
@@ -22,6 +23,7 @@ from integrations.models.remote_tables import RemoteTable
 from integrations.personal_auth import NotAuthenticated
 
 ROWS = 100
+NAMES_SCOPES = "insufficient_scope"  # a failure whose sentence has names that a third party chose
 WRITING = (*READING, "POST", "PUT", "PATCH", "DELETE")
 TYPES: dict[str, dict[str, Any]] = {
     InputType.TEXT: {"type": "string"},
@@ -72,7 +74,8 @@ def subflow_tool(subflow: Subflow) -> Tool:
         except flows.BadInputs as error:
             raise BadArguments(str(error)) from None
         if run.error_code:
-            return describe_failure(run.error_code, run.error, initiator_url=run.initiator_url)
+            failure = describe_failure(run.error_code, run.error, initiator_url=run.initiator_url)
+            return replace(failure, is_third_party=run.error_code == NAMES_SCOPES)
         return ToolAnswer(values=dict(run.outputs), uri=f"{RUNS}{run.hex}")
 
     return Tool(
@@ -87,7 +90,7 @@ def subflow_tool(subflow: Subflow) -> Tool:
         required=tuple(declared["name"] for declared in subflow.inputs if "default" not in declared),
         output=object_schema({declared["name"]: {} for declared in subflow.outputs}),
         reads_only=False,
-        scope="subflows:run",
+        scope=RUN,
         call=run,
     )
 
@@ -168,6 +171,7 @@ def call_tool(alias: Alias) -> Tool:
             arguments["path"],
             params=arguments.get("query"),
             json=arguments.get("body"),
+            used_by=f"MCP ({exchange.rights.name or exchange.rights.client_id})",
         )
         values = {"status": response.status_code, "body": body_of(response)}
         if reason := response.headers.get("Keyrack-Reason", ""):

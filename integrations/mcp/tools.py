@@ -10,7 +10,8 @@ from foundation.exceptions import Explained
 from integrations.mcp.exchanges import Exchange, Progress
 from integrations.mcp.results import ToolAnswer
 
-SCOPES = ("remote-tables:read", "service:*", "subflows:run")  # all that tools need
+RUN = "subflows:run"
+SCOPES = ("remote-tables:read", "service:*", RUN)  # all that tools need
 RESOURCES, RUNS = "keyrack://tools/", "keyrack://runs/"  # what a call reads; what a run of a subflow has given
 READING = ("GET", "HEAD")
 Call = Callable[[Exchange, dict[str, Any], Progress], ToolAnswer]
