@@ -1,4 +1,4 @@
-"""Error handlers of the site: HTML pages for browsers, and the JSON errors of the REST API below /api/."""
+"""Error handlers of the site: HTML pages for browsers, and JSON for programs at the REST API and /mcp."""
 
 import sqlite3
 import sys
@@ -12,11 +12,11 @@ from django.views.decorators.csrf import csrf_exempt
 
 from integrations.api.errors import CODES, shape
 
-API = "/api/"
+FOR_PROGRAMS = ("/api/", "/mcp")
 WORDS = {
     400: "The request cannot be understood.",
     403: "You may not do this.",
-    404: "There is nothing at this address. All addresses of the API end with a slash.",
+    404: "There is nothing at this address. All addresses of the API end with a slash, that of agents does not.",
     500: "Something went wrong on our side. The error has been logged.",
     503: "The database did not answer in time. Try again in a moment.",
 }
@@ -25,7 +25,7 @@ SQLITE_IS_BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED")  # and their extended codes, s
 
 
 def is_api_request(request: HttpRequest) -> bool:
-    return request.path.startswith(API)
+    return request.path.startswith(FOR_PROGRAMS)
 
 
 def json_error(status: int, words: str = "") -> JsonResponse:

@@ -26,6 +26,7 @@ BUSY = b"The site is busy. Try again in a moment.\n"
 BUSY_IN_JSON = {
     "/readyz": {"status": "failing", "threads": "failing"},
     "/api/": {"error": "server_error", "error_description": BUSY.decode().strip()},
+    "/mcp": {"error": "server_error", "error_description": BUSY.decode().strip()},
     "/o/": {"error": "temporarily_unavailable", "error_description": BUSY.decode().strip()},
 }
 

@@ -60,7 +60,8 @@ def test_health_is_answered_and_further_requests_are_refused_while_all_others_ha
 
 
 @pytest.mark.parametrize(
-    ("path", "name"), [("/readyz", "status"), ("/api/v1/integrations/", "error"), ("/o/token/", "error"), ("/", "")]
+    ("path", "name"),
+    [("/readyz", "status"), ("/api/v1/integrations/", "error"), ("/o/token/", "error"), ("/mcp", "error"), ("/", "")],
 )
 def test_programs_are_refused_in_json(path: str, name: str) -> None:
     application = SpareThreads(lambda environ, start: [b"hangs"], 2)

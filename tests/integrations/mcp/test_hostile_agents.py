@@ -84,6 +84,12 @@ def test_an_address_of_no_set_opens_nothing(agent: Agent, path: str) -> None:
     assert Agent(agent.client, path).send("tools/list").status_code in {400, 404}
 
 
+@pytest.mark.parametrize("path", ["/mcp/", "/mcp/incidents/", "/mcp/a/b"])
+def test_an_address_of_nothing_is_answered_in_json(agent: Agent, path: str) -> None:
+    answer = Agent(agent.client, path).send("tools/list")
+    assert (answer.status_code, answer.json()["error"]) == (404, "not_found")
+
+
 @pytest.mark.parametrize(
     "uri",
     [
