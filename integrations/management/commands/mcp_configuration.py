@@ -12,6 +12,7 @@ from integrations.mcp.tools import SCOPES
 from integrations.models.tool_sets import ToolSet
 
 PORT = 41234  # of the redirect address on the machine of a person who uses Claude Code
+VSCODE = ("http://127.0.0.1:33418/", "https://vscode.dev/redirect")  # its redirect addresses; the port may be another
 CLIENTS = ("claude", "vscode", "chatgpt")
 
 
@@ -52,7 +53,8 @@ def describe_vscode(url: str, client_id: str) -> str:
             {"id": "keyrack", "type": "promptString", "description": "Keyrack token", "password": True}
         ]
     note = "It asks for the client ID when it connects." if client_id else "It asks for the token."
-    return f"# VS Code: .vscode/mcp.json. {note}\n{json.dumps(content, indent=2)}"
+    addresses = f"\n# Redirect URIs of the application: {' '.join(VSCODE)}" if client_id else ""
+    return f"# VS Code: .vscode/mcp.json. {note}{addresses}\n{json.dumps(content, indent=2)}"
 
 
 def describe_chatgpt(url: str, client_id: str) -> str:
