@@ -33,8 +33,6 @@ from foundation import secrets_at_rest
 from foundation.secrets_at_rest import first_key_id
 
 # Formats --------------------------------------------------------------------------------------------------------------
-
-
 TOKEN_PREFIX = "krk_pt_"  # noqa: S105 - public
 PUBLIC, SECRET, CHECKSUM = 8, 28, 6
 DIGITS = string.digits + string.ascii_letters
@@ -181,7 +179,8 @@ def effective_scopes(token: PermanentToken) -> frozenset[str]:
     """The scopes of a token that its owner and its creator both have now.
 
     None while its owner has more rights than its creator: rights that an account gains later must not reach a token
-    that a weaker account created. `service:*` stands for the integrations that both may use now.
+    that a weaker account created. `service:*` stands for the integrations that both may use now. A second step that the
+    creator of a bot's token still has to set up concerns their own sign-in, and not the bot.
     """
     allowed = frozenset(scopes.of(token.user, token.scopes))
     if token.is_own:
@@ -190,6 +189,8 @@ def effective_scopes(token: PermanentToken) -> frozenset[str]:
     if maker is None or privileges.exceeds(token.user, maker):
         return frozenset()
     shared = allowed & scopes.of(maker, token.scopes).keys()
+    if shared != allowed and token.user.is_bot and mfa.is_missing(maker):
+        return frozenset(scopes.within_rank(maker, allowed))
     if scopes.EVERY_SERVICE not in shared:
         return shared
     services = filter(scopes.is_service, scopes.of(token.user).keys() & scopes.of(maker).keys())
@@ -200,8 +201,7 @@ def effective_scopes(token: PermanentToken) -> frozenset[str]:
 def verify_application_password(user: User, password: str, address: str = "") -> ApplicationPassword | None:
     """The application password of this user with this secret, typed with or without spaces and dashes.
 
-    None too if the user is deactivated or has no two-step sign-in. The caller counts failures. For what it allows, see
-    `application_password_scopes`.
+    None too if the user is deactivated or has no two-step sign-in. The caller counts failures.
     """
     letters = normalize_password(password)
     if not letters or not user.is_active:

@@ -205,6 +205,21 @@ def test_a_bot_in_such_a_group_works_with_its_permanent_token(admin: User, group
     assert PermanentToken.objects.get().last_used_at
 
 
+@pytest.mark.slow
+def test_a_bot_works_also_if_the_person_who_made_its_token_has_not_set_it_up(group: Group) -> None:
+    """Who makes a token for it is in all of its groups, and so is asked for a second step with it."""
+    maker = tokens.permitted("maker", "accounts.change_user", "accounts.add_permanenttoken")
+    bot = cast.bot("nightly")
+    for user in (bot, maker):
+        user.groups.add(group)
+    _row, secret = tokens.make_token(bot, "integrations:read", "service:*", by=maker)
+    _row, own = tokens.make_token(maker, "integrations:read")
+    require(group)
+    assert [tokens.status(each) for each in (secret, own)] == [200, 403]
+    User.objects.filter(pk=bot.pk).update(is_superuser=True)  # above its maker
+    assert tokens.status(secret) == 403
+
+
 # Administrators -------------------------------------------------------------------------------------------------------
 
 
