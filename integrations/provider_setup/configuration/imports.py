@@ -140,7 +140,8 @@ class Entry:
     def clean_value(self, name: str, column: Any) -> Any:
         value = self.members[name].plain()
         if name in self.kind.word_lists:
-            return " ".join(self.read_words(name, value))
+            words, stored = self.read_words(name, value), self.before.get(column.attname, "")
+            return stored if stored.split() == words else " ".join(words)  # forms store one on each line
         if not isinstance(column, models.JSONField) and isinstance(value, dict | list | bytes):
             raise self.bad_file(name, f"“{name}” is one value.")
         if value is None and not column.null:

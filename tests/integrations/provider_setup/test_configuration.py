@@ -116,7 +116,7 @@ def every_kind(kinds: tuple[Kind, ...] = KINDS) -> list[Kind]:
 @pytest.mark.django_db
 def test_programs_that_registered_themselves_are_no_set_up() -> None:
     """Imported, they would be applications of an administrator; one that waits has no name to be imported by."""
-    programs.program(name="Ours", client_id="ours")
+    programs.program(name="Ours", client_id="ours", redirect_uris="https://a.example/\nhttps://b.example/")
     programs.program(name="Theirs", client_id="theirs", registration_source="dcr")
     programs.program(
         name="", client_id="https://agent.example/c", redirect_uris="", registration_source="cimd", standing="waiting"
