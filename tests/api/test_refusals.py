@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
+from urllib.request import parse_http_list, parse_keqv_list
 
 import pytest
 import time_machine
@@ -14,7 +15,6 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
-from requests.utils import parse_dict_header
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
@@ -134,7 +134,7 @@ def test_a_stranger_is_told_where_to_get_a_token_and_with_which_scopes(
 ) -> None:
     """RFC 9728 §5.1, as clients read it that know nothing but the address."""
     answer = Client(headers={"Authorization": header} if header else {}).generic(method, path)
-    challenge = parse_dict_header(answer["WWW-Authenticate"].removeprefix("Bearer "))
+    challenge = parse_keqv_list(parse_http_list(answer["WWW-Authenticate"].removeprefix("Bearer ")))
     assert (answer.status_code, challenge["scope"]) == (401, scope)
     metadata = Client().get(challenge["resource_metadata"].removeprefix(settings.SITE_URL)).json()
     assert metadata["resource"] == f"{settings.SITE_URL}/api/v1"
