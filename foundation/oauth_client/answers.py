@@ -44,6 +44,7 @@ MOST_NAMES = 16  # of members, in a message
 _A_NAME = re.compile(r"[A-Za-z_$.-]{1,40}(/[A-Za-z_$.-]{1,40})?")
 # Schemes that need more than the token. Other names are the providers' own: "user" (Slack), "User Access Token" (eBay).
 _NOT_BEARERS = frozenset({"mac", "dpop", "pop", "n_a"})
+_AN_ERROR = re.compile(r"error\b\W* \w", re.IGNORECASE)  # in the place of a token (Casdoor)
 _SECRET = re.compile(r"token|secret|password|assertion", re.IGNORECASE)
 
 
@@ -97,7 +98,7 @@ def parse_token_answer(
         refresh_token=_optional_secret(grant.member("refresh_token"), "refresh_token"),
         expires_in=grant.lifetime(),
         refresh_expires_in=grant.refresh_lifetime(),
-        scopes=_scopes(grant.member("scope"), scope_separator),
+        scopes=_scopes(grant.scopes(), scope_separator),
         unverified_id_token=_text(grant.member("id_token") or members.get("id_token")),
         unverified_base_url=_text_at(members, base_url_path),
         kept=_kept_values(members, profile),
@@ -162,6 +163,11 @@ class _Grant:
                 return value
         value = self._grant.get(name)
         return self._grant.get(self._spellings.get(name, "")) if value is None else value
+
+    def scopes(self) -> object:
+        """What was granted: `scope`, or `scopes` where that is missing or empty (HubSpot, Bitbucket)."""
+        scope = self.member("scope")
+        return self.member("scopes") if scope in (None, "") else scope
 
     def lifetime(self) -> int | None:
         """Seconds; None if the answer doesn't say, or says with one of the profile's figures that there is no end."""
@@ -240,7 +246,7 @@ def _text(value: object) -> str:
 
 def _secret(value: object, name: str) -> str:
     """A token that can be sent in a header. RFC 6749 demands ASCII, but some servers use other printable characters."""
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str) or not value or _AN_ERROR.match(value):
         raise Unusable(f"no_{name}", "the answer holds no such token")
     if (
         not value.isprintable()

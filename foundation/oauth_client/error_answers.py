@@ -6,7 +6,7 @@ A provider's own rules come first (`provider_profile`), then statuses that mean 
 
 import hashlib
 import re
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from requests import Response
@@ -25,9 +25,10 @@ from foundation.oauth_client.provider_profile import (
     texts,
     value_at,
 )
-from foundation.oauth_client.response_bodies import body_of, form_members, json_body
+from foundation.oauth_client.response_bodies import body_of, form_members, json_body, sentence_of
 
 MAX_RETRY_AFTER = 86400.0
+LONGEST_CODE = 60  # characters
 REQUESTS: Mapping[str, Request] = {
     "authorization_code": "code",
     "refresh_token": "refresh",
@@ -87,7 +88,8 @@ def _says_code_more(common: Rule, code: str) -> bool:
     """Whether the provider's code says plainly whose fault it is, which a common rule would read out of a sentence."""
     if common.means == "sign_in_over" and code in error_codes.DEAD_REFRESH_TOKEN:
         return True
-    return ERRORS.get(common.means) is Refused and code in error_codes.CERTAINLY_SET_UP
+    is_about_person = ERRORS.get(common.means) is Refused and common.means != "administrator_must_consent"
+    return is_about_person and code in error_codes.CERTAINLY_SET_UP
 
 
 def _error_by_rule(rule: Rule, reply: Reply, profile: ProviderProfile) -> OAuthError:
@@ -116,6 +118,8 @@ def _error_of(response: Response, reply: Reply, grant_type: str, profile: Provid
     if 300 <= status < 400:
         return Misconfigured("redirected", "the endpoint answers with a redirect, which is not followed")
     code = error_code(reply.document, profile)
+    in_words = _code_in_words(reply) if code in {"", "unknown_error"} else ""
+    code = in_words or code
     retry_after = partial(_retry_after, reply)
     if status == 500 and grant_type == "refresh_token" and code in error_codes.DEAD_REFRESH_TOKEN:
         return Unexplained(code)  # some servers answer every refusal so, others when they have failed
@@ -125,7 +129,10 @@ def _error_of(response: Response, reply: Reply, grant_type: str, profile: Provid
     if grant_type == "refresh_token" and code in error_codes.UNEXPLAINED_AT_REFRESH:
         return Unexplained(code)
     if code in error_codes.REFUSED:
-        return Refused(code)
+        refused = Refused(code)
+        is_of_any_token = bool(in_words) or code in error_codes.NAMES_NO_GRANT
+        refused.is_ambiguous = grant_type == "refresh_token" and is_of_any_token
+        return refused
     if code in error_codes.MISCONFIGURED:
         return Misconfigured(code)
     return _error_by_status(response, code or f"http_{status}", grant_type, retry_after)
@@ -141,7 +148,7 @@ def _error_by_status(
         return Unexplained(code)
     if grant_type == "password" and status in {401, 403} and not is_page:
         return Refused(code)
-    if status == 403:
+    if status in {403, 409, 423}:  # 409: another request with this token is under way (Box, Airtable); 423: locked
         return Unreachable(code, retry_after=retry_after())
     if status in {401, 404, 405, 410, 415}:
         return Misconfigured(code)
@@ -159,15 +166,15 @@ def members_of(response: Response) -> Mapping[str, object]:
 
 
 def error_document(response: Response) -> object:
-    """What the response says of an error: its body, a known code alone, or the challenge (RFC 6750 §3)."""
+    """What the response says of an error: its body, a known code alone, the challenge (RFC 6750 §3), or a sentence."""
     body = body_of(response)
     if body is not None:
         return body
     word = response.content[:100].decode("utf-8", "replace").strip(' \t\r\n"')
-    if word in error_codes.CODES:
-        return {"error": word}
+    if code := error_codes.known_code(word, error_codes.CODES):
+        return {"error": code}
     members = re.findall(r'\b(error|error_description)="([^"]{1,1000})"', response.headers.get("WWW-Authenticate", ""))
-    return dict(members) or None
+    return dict(members) or sentence_of(response.content)
 
 
 def error_code(body: object, profile: ProviderProfile = STANDARD) -> str:
@@ -180,10 +187,12 @@ def error_code(body: object, profile: ProviderProfile = STANDARD) -> str:
             return code
     error = json_pointers.resolve(body, "/error")
     if isinstance(error, str) and (code := _spelled(error.strip().lower(), r"[a-z_]{2,40}")):
-        return code if code in error_codes.CODES else _known_spelling(error, error_codes.CODES) or code
+        return code if code in error_codes.CODES else error_codes.known_code(error, error_codes.CODES) or code
+    if isinstance(error, str) and (code := _code_before_words(error)):
+        return code
     for pointer in default_rules.CODE_PLACES:
         value = json_pointers.resolve(body, pointer)
-        if isinstance(value, str) and (code := _known_spelling(value, error_codes.KNOWN)):
+        if isinstance(value, str) and (code := error_codes.known_code(value, error_codes.KNOWN)):
             return code
     for pointer in default_rules.TEXT_PLACES:
         word = json_pointers.resolve(body, pointer)
@@ -193,11 +202,19 @@ def error_code(body: object, profile: ProviderProfile = STANDARD) -> str:
     return "unknown_error" if is_error else ""
 
 
-def _known_spelling(value: str, codes: Container[str]) -> str:
-    """The code in the spelling of RFC 6749, if it is known in that; also without “Error” or “Exception” at its end."""
-    code = error_codes.plain_spelling(value)
-    spellings = (code, re.sub(r"_(error|exception)$", "", code))
-    return next((each for each in spellings if each in codes), "")
+def _code_in_words(reply: Reply) -> str:
+    """A code that stands in words where texts do, such as “Invalid grant” (Twitch); "" if there is none."""
+    if not 400 <= reply.status < 500 or reply.status in {404, 405, 410}:
+        return ""
+    texts_there = (json_pointers.resolve(reply.document, pointer) for pointer in default_rules.TEXT_PLACES)
+    short = (text for text in texts_there if isinstance(text, str) and len(text) <= LONGEST_CODE)
+    return next(filter(None, (error_codes.spelled_code(text, error_codes.KNOWN) for text in short)), "")
+
+
+def _code_before_words(error: str) -> str:
+    """The code of an error that holds its text as well: “invalid_client: Invalid client_id or client_secret”."""
+    code, colon, _words = error.partition(":")
+    return error_codes.known_code(code, error_codes.CODES) if colon and len(code) <= LONGEST_CODE else ""
 
 
 def _spelled(value: object, pattern: str) -> str:

@@ -1,6 +1,7 @@
 """Error codes of servers, a row each: RFC 6749 §5.2, OpenID Connect, and those of large providers."""
 
 import re
+from collections.abc import Container
 from dataclasses import dataclass
 
 from foundation.oauth_client.errors import Fault
@@ -10,6 +11,8 @@ from foundation.oauth_client.errors import Fault
 class ErrorCode:
     fault: Fault | None = None
     ends_refresh_token: bool = False  # says plainly that the refresh token is dead
+    # Said of any token: a gateway may mean the header Authorization of our request, which holds our own credentials.
+    names_no_grant: bool = False
     # In response to a refresh, it doesn't tell whether the person's grant or our registration is meant.
     is_unexplained_at_refresh: bool = False
     is_about_client: bool = False  # the server rejected our client credentials
@@ -23,16 +26,22 @@ CODES: dict[str, ErrorCode] = {
     # The server rejected this user's grant or this token.
     "invalid_grant": ErrorCode(fault=Fault.PERSON, ends_refresh_token=True),
     "access_denied": ErrorCode(fault=Fault.PERSON, is_unexplained_at_refresh=True),
-    "expired_token": ErrorCode(fault=Fault.PERSON, ends_refresh_token=True),
+    "expired_token": ErrorCode(fault=Fault.PERSON, ends_refresh_token=True, names_no_grant=True),
     "bad_refresh_token": ErrorCode(fault=Fault.PERSON, ends_refresh_token=True),
     "invalid_refresh_token": ErrorCode(fault=Fault.PERSON, ends_refresh_token=True),
     "bad_verification_code": ErrorCode(fault=Fault.PERSON),
     "invalid_code": ErrorCode(fault=Fault.PERSON),
     "code_already_used": ErrorCode(fault=Fault.PERSON),
-    "token_expired": ErrorCode(fault=Fault.PERSON, ends_refresh_token=True),
+    "bad_authorization_code": ErrorCode(fault=Fault.PERSON),  # Todoist
+    "unverified_user_email": ErrorCode(fault=Fault.PERSON, awaits_person=True),  # GitHub
+    "token_expired": ErrorCode(fault=Fault.PERSON, ends_refresh_token=True, names_no_grant=True),
     "token_revoked": ErrorCode(fault=Fault.PERSON, ends_refresh_token=True),
-    "invalid_token": ErrorCode(fault=Fault.PERSON, ends_refresh_token=True),
-    "token_not_valid": ErrorCode(fault=Fault.PERSON, ends_refresh_token=True),  # Simple JWT
+    "invalid_token": ErrorCode(fault=Fault.PERSON, ends_refresh_token=True, names_no_grant=True),
+    "token_not_valid": ErrorCode(fault=Fault.PERSON, ends_refresh_token=True, names_no_grant=True),  # Simple JWT
+    **dict.fromkeys(  # of the sign-in behind the grant (Supabase)
+        ("session_expired", "session_not_found"),
+        ErrorCode(fault=Fault.PERSON, ends_refresh_token=True, names_no_grant=True),
+    ),
     **dict.fromkeys(
         (
             *("refresh_token_expired", "refresh_token_invalid", "refresh_token_revoked", "refresh_token_not_found"),
@@ -58,6 +67,13 @@ CODES: dict[str, ErrorCode] = {
     "incorrect_client_credentials": ErrorCode(fault=Fault.SET_UP, is_about_client=True),
     "bad_client_secret": ErrorCode(fault=Fault.SET_UP, is_about_client=True),
     "invalid_client_id": ErrorCode(fault=Fault.SET_UP, is_about_client=True),
+    **dict.fromkeys(
+        (
+            *("invalid_client_secret", "invalid_client_credentials", "incorrect_application_credentials"),
+            *("deleted_client", "disabled_client"),  # Google
+        ),
+        ErrorCode(fault=Fault.SET_UP, is_about_client=True),
+    ),
     "unauthorized_client": ErrorCode(fault=Fault.SET_UP),
     "invalid_scope": ErrorCode(fault=Fault.SET_UP, is_about_sign_in=True),
     "unsupported_grant_type": ErrorCode(fault=Fault.SET_UP),
@@ -79,6 +95,13 @@ CODES: dict[str, ErrorCode] = {
     "ratelimited": ErrorCode(fault=Fault.PROVIDER),
     "rate_limited": ErrorCode(fault=Fault.PROVIDER),
     "too_many_requests": ErrorCode(fault=Fault.PROVIDER),
+    **dict.fromkeys(
+        (
+            *("too_many_attempts", "rate_limit", "rate_limit_exceeded", "rate_limit_reached", "request_limit_exceeded"),
+            *("quota_exceeded", "throttled", "throttling", "internal_failure"),
+        ),
+        ErrorCode(fault=Fault.PROVIDER),
+    ),
     # Says nothing about whose fault it is.
     "account_selection_required": ErrorCode(awaits_person=True),
 }
@@ -87,6 +110,7 @@ REFUSED = frozenset(code for code, row in CODES.items() if row.fault == Fault.PE
 MISCONFIGURED = frozenset(code for code, row in CODES.items() if row.fault == Fault.SET_UP)
 TRANSIENT = frozenset(code for code, row in CODES.items() if row.fault == Fault.PROVIDER)
 DEAD_REFRESH_TOKEN = frozenset(code for code, row in CODES.items() if row.ends_refresh_token)
+NAMES_NO_GRANT = frozenset(code for code, row in CODES.items() if row.names_no_grant)
 UNEXPLAINED_AT_REFRESH = frozenset(code for code, row in CODES.items() if row.is_unexplained_at_refresh)
 CLIENT_REFUSED = frozenset(code for code, row in CODES.items() if row.is_about_client)
 # Said of nothing but our registration. The others stand for a dead refresh token, too, at large providers.
@@ -97,14 +121,35 @@ ABOUT_REDIRECT = frozenset(code for code, row in CODES.items() if row.is_about_r
 # Codes that count wherever in an error body they stand.
 KNOWN = REFUSED | CLIENT_REFUSED | TRANSIENT | {"unauthorized_client", "invalid_scope", "unsupported_grant_type"}
 
+# A refresh token and what has become of it, in a code of a server's own, as plain_spelling has it.
+_OWN_CODE_OF_A_DEAD_GRANT = re.compile(
+    r"(\w+_)?refresh_?token_((is|was|has|been|already)_)*"
+    r"(expired|invalid|invalidated|revoked|used|reused?|reuse_detected|not_found|unknown|inactive|not_active|deleted)"
+    r"|(\w+_)?(expired|invalid|invalidated|revoked|unknown|inactive|illegal|bad|wrong|used|reused)_refresh_?token"
+)
+
 _NO = frozenset({"denied", "declined", "cancelled", "canceled", "cancel", "refused", "rejected"})
 _NOT_THE_PERSON = frozenset({"client", "app", "application", "scope", "tenant", "admin"})
 
 
 def plain_spelling(code: str) -> str:
     """The code as RFC 6749 would spell it: invalid_grant for InvalidGrant, invalid-grant and oauth.v2.InvalidGrant."""
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", code[:200].strip().rpartition(".")[2])
+    name = re.split(r"[.#]", code[:200].strip().rstrip(".!"))[-1]
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)
     return re.sub(r"[ _-]+", "_", words).lower()
+
+
+def spelled_code(value: str, codes: Container[str]) -> str:
+    """The one of these codes that a server spells in another way; "" if it is none of them."""
+    code = plain_spelling(value)
+    spellings = (code, re.sub(r"_(error|exception)$", "", code))
+    return next((each for each in spellings if each in codes), "")
+
+
+def known_code(value: str, codes: Container[str]) -> str:
+    """The same, also for a server's own name of a dead refresh token."""
+    own = re.sub(r"_(error|exception)$", "", plain_spelling(value))
+    return spelled_code(value, codes) or ("invalid_refresh_token" if _OWN_CODE_OF_A_DEAD_GRANT.fullmatch(own) else "")
 
 
 def is_denial(code: str) -> bool:

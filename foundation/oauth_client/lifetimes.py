@@ -16,9 +16,10 @@ DURATIONS = (
 )  # fmt: skip
 MOMENTS = (
     "expires_in", "expires_at", "expires_on", "expires", "expire_at", "expire_time", "expiry", "expiration",
-    "expiration_date", "access_token_expires_at", "token_expires_at", ".expires",
+    "expiration_date", "expiration_time", "valid_until", "access_token_expires_at", "token_expires_at", ".expires",
 )  # fmt: skip
 REFRESH_DURATIONS = ("refresh_expires_in", "refresh_token_expires_in", "x_refresh_token_expires_in")
+REFRESH_MOMENTS = ("refresh_token_expires_at", "refresh_expires_at", "refresh_token_expires_on")
 FIRST_MOMENT = 1_000_000_000  # a larger figure may be a moment since 1970
 _ISO_DURATION = re.compile(
     r"P(?:(\d{1,5})W|(?:(\d{1,5})D)?(?:T(?:(\d{1,6})H)?(?:(\d{1,7})M)?(?:(\d{1,9})(?:\.\d{1,9})?S)?)?)"
@@ -45,7 +46,10 @@ def read_lifetime(member: Member) -> int | None:
 
 def read_refresh_lifetime(member: Member) -> int | None:
     """Seconds of the refresh token, or None. Zero is how Keycloak says "never" (offline tokens)."""
-    return next((seconds for name in REFRESH_DURATIONS if (seconds := seconds_of(member(name)))), None)
+    if seconds := next((each for name in REFRESH_DURATIONS if (each := seconds_of(member(name)))), None):
+        return seconds
+    left = next((each for name in REFRESH_MOMENTS if (each := seconds_until(member(name))) is not None), None)
+    return None if left is None else seconds_of(left)
 
 
 def seconds_of(value: object) -> int | None:

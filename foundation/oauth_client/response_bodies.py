@@ -16,6 +16,7 @@ from requests import Response
 from foundation.oauth_client.transport.framing import text_charset
 
 LARGEST_XML = 64 << 10  # bytes
+LONGEST_SENTENCE = 300  # characters
 MOST_ELEMENTS = 100
 
 _CHARSET = re.compile(r"charset=\"?([\w.:-]{1,40})", re.IGNORECASE)
@@ -86,6 +87,16 @@ def form_members(content: bytes) -> dict[str, object] | None:
     members: dict[str, object] = dict(pairs)
     is_known = len(members) == len(pairs) and ("access_token" in members or "error" in members)
     return members if is_known else None
+
+
+def sentence_of(content: bytes) -> dict[str, object] | None:
+    """The text of a body that is one sentence, as the member `message`; None if it is more, or a page."""
+    try:
+        text = content[: 4 * LONGEST_SENTENCE].decode("utf-8-sig").strip()
+    except UnicodeDecodeError:
+        return None
+    is_sentence = 0 < len(text) <= LONGEST_SENTENCE and "<" not in text and text.isprintable()
+    return {"message": text} if is_sentence else None
 
 
 def xml_members(content: bytes) -> dict[str, object] | None:

@@ -7,7 +7,7 @@ parameters come by way of a browser, so nothing here is proof of anything.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from foundation.oauth_client import default_rules, error_codes, error_reasons, json_pointers
+from foundation.oauth_client import default_callback_rules, error_codes, error_reasons, json_pointers
 from foundation.oauth_client.error_answers import rule_for
 from foundation.oauth_client.errors import Misconfigured
 from foundation.oauth_client.provider_profile import STANDARD, ProviderProfile, Reply, texts
@@ -50,7 +50,7 @@ def profile_of(registry: ApplicationRegistry) -> ProviderProfile:
 
 
 def error_code(parameters: Mapping[str, str], profile: ProviderProfile) -> str:
-    for pointer in (*texts(profile.error.code), *default_rules.CALLBACK_CODES):
+    for pointer in (*texts(profile.error.code), *default_callback_rules.CALLBACK_CODES):
         if value := json_pointers.resolve(parameters, pointer):
             return str(value)[:LONGEST_CODE] if str(value).isprintable() else "invalid_error"
     return ""
@@ -58,7 +58,7 @@ def error_code(parameters: Mapping[str, str], profile: ProviderProfile) -> str:
 
 def reason_of(parameters: Mapping[str, str], profile: ProviderProfile) -> str:
     """The provider's text, and its code numbers if the text lacks them, masked so that administrators may read it."""
-    places = (*texts(profile.error.text), *default_rules.CALLBACK_TEXTS[:-4])
+    places = (*texts(profile.error.text), *default_callback_rules.CALLBACK_TEXTS[:-4])
     text = next((str(value) for place in places if (value := json_pointers.resolve(parameters, place))), "")
     numbers = (json_pointers.resolve(parameters, place) for place in NUMBERS)
     words = error_reasons.add_numbers(text, numbers)

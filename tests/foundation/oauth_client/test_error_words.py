@@ -9,7 +9,7 @@ import pytest
 import time_machine
 
 from foundation.oauth_client import answers, error_answers
-from foundation.oauth_client.error_codes import DEAD_REFRESH_TOKEN
+from foundation.oauth_client.error_codes import DEAD_REFRESH_TOKEN, NAMES_NO_GRANT
 from foundation.oauth_client.errors import (
     Misconfigured,
     OAuthError,
@@ -70,7 +70,7 @@ def error_for(
 def test_a_dead_refresh_token_is_known_by_the_providers_own_words(status: int, body: object, code: str) -> None:
     error = error_for(status, body)
     assert (type(error), error.code, error.status) == (Refused, code, status)
-    assert error.is_ambiguous is (code not in DEAD_REFRESH_TOKEN)
+    assert error.is_ambiguous is (code not in DEAD_REFRESH_TOKEN - NAMES_NO_GRANT)
 
 
 @pytest.mark.parametrize(
@@ -143,6 +143,19 @@ def test_nothing_else_ends_a_sign_in(status: int, body: object, kind: type[OAuth
 def test_a_second_step_is_not_a_wrong_password(body: object, meaning: str) -> None:
     error = error_for(400, body, grant_type="password")
     assert (type(error), error.meaning) == (Refused, meaning)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error": "invalid_grant", "error_description": "Account is not fully set up"},  # Keycloak
+        {"error": "invalid_grant", "error_description": "Account disabled"},
+        {"error": "account_locked"},
+    ],
+)
+def test_an_account_that_needs_something_first_is_no_wrong_password(body: object) -> None:
+    error = error_for(400, body, grant_type="password")
+    assert (type(error), error.meaning) == (Refused, "person_must_act")
 
 
 def test_servicenow_refuses_a_password_with_server_error() -> None:

@@ -339,7 +339,10 @@ SERVICENOW = Answer(status=401, json={"error": "server_error", "error_descriptio
 IN_WORDS = Answer(status=403, json={"error": "unauthorized_client", "error_description": "refresh_token is invalid"})
 
 
-@pytest.mark.parametrize("refusal", [SERVICENOW, IN_WORDS], ids=["servicenow", "in words"])
+ANY_TOKEN = Answer(status=401, json={"error": "invalid_token", "error_description": "Bearer token is missing"})
+
+
+@pytest.mark.parametrize("refusal", [SERVICENOW, IN_WORDS, ANY_TOKEN], ids=["servicenow", "in words", "any token"])
 def test_a_refusal_in_words_ends_the_sign_in_of_one_person_and_no_second_one(
     refusal: Answer, server: HostileServer, northwind: Alias
 ) -> None:

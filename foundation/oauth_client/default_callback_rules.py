@@ -1,0 +1,131 @@
+"""What providers commonly say in a callback without a usable code (RFC 6749 §4.1.2.1). Data, as in `default_rules`.
+
+In the order of preference. The parameters come by way of a browser, so nothing here is proof of anything.
+"""
+
+from typing import Any
+
+from foundation.oauth_client import error_codes
+
+# Where the parameters of a callback hold a code and a text.
+CALLBACK_CODES = (
+    "/error", "/error_code", "/errorCode", "/error_type", "/errcode", "/error_reason", "/error_subcode", "/err",
+    "/errorcode", "/oauth_error", "/oauth_problem", "/error_subtype", "/reason",
+)  # fmt: skip
+CALLBACK_TEXTS = (
+    "/error_description", "/error_message", "/errorMessage", "/error_msg", "/errmsg", "/errorDescription", "/message",
+    "/reason", "/error_reason", "/error_subcode", "/error_code", "/error",
+)  # fmt: skip
+# Parameters that say how the page ended, if there is neither a code nor an error.
+CALLBACK_OUTCOMES = ("/status", "/result", "/action", "/outcome", "/auth_status")
+_ADMIN_CODES = r"admin.?(consent|approval)|approval.?required|not.?approved"
+_ADMIN_TEXTS = (
+    r"(?<!or )\badmin(istrator)?s?\b.{0,40}\b(consent|approv|permission|authori[sz])",
+    r"\b(consent|approval|approve|permission|authori[sz]\w*)\b.{0,40}\badmin(istrator)?\b",
+    r"\bAADSTS(90094|90095|900941)\b",
+    r"\b(app|application) must be installed\b",  # Salesforce: by an administrator of the organization
+)
+# Of this person's account, with the code of a wrong request (Cognito, Sage).
+_ACCOUNT_TEXTS = (
+    r"\b(e-?mail|user ?name|account)\b.{0,20}\balready (in use|registered|exists|taken|linked)\b"
+    r"|\balready found an entry for username\b|\buser is (not enabled|disabled|not confirmed)\b"
+    r"|^(pre|post)(signup|authentication|confirmation)\w* failed with error\b",
+)
+_WRONG_PARTS = r"(client|app|redirect|scope|response|code.?challenge|callback)"
+_SET_UP_CODES = (
+    rf"^(invalid|bad|unknown|unsupported|unauthorized|unapproved|missing|mismatch\w*)[ _.-]?{_WRONG_PARTS}",
+    rf"^(wrong|disabled|deleted|suspended|inactive)[ _.-]?{_WRONG_PARTS}",
+    r"(client|app|application).?(id.?)?(not.?(found|registered|verified|published)|disabled|suspended|deleted)",
+    r"(client|app|application).?(id.?)?(unknown|invalid|inactive)|OAUTH_EC_APP",
+    r"redirect.?ur[il]|redirect.?mismatch|scope.?(not.?(allowed|found|authorized)|mismatch|error)",
+    r"non.?distributed.?app",
+)
+# The provider speaks of our application or of what it asks for, whatever code it says that with.
+_SET_UP_TEXTS = (
+    r"\bservice not (found|enabled)\b|^invalid (scopes?|redirect)\b",  # Auth0, Facebook
+    r"^(the |this )?(client|app|application)\b(?!.*\b(your|organi[sz]ation|account|users?|tenant|workspace)\b).{0,80}"
+    r"\b(not (authori[sz]ed|allowed|permitted|enabled|active|available|found|set ?up|configured|published)|inactive)\b",
+)
+_SPELLED_SET_UP_CODES = [f"^{code.replace('_', '[ _-]?')}$" for code in sorted(error_codes.MISCONFIGURED)]
+_POLICY_CODES = (
+    r"polic(y|ies)|org.?internal|blocked|not.?(allowed|assigned|permitted|entitled)|restricted|forbidden",
+    r"(user|account).?(disabled|suspended|locked|unauthorized|not.?authorized)|unauthorized.?user|app.?access.?denied",
+)
+_POLICY_TEXTS = (
+    r"\bpolic(y|ies)\b|conditional access|\b(blocked|restricted|forbidden)\b|not assigned\b",
+    r"\bnot (allowed|permitted|entitled|authori[sz]ed|available)\b.{0,20}\b(to|for|in|by)\b",
+    r"\boutside (of )?(your|the|this) organi[sz]ation|only (available|allowed) (to|for|within|in)\b",
+    r"\baccount\b.{0,20}\b(disabled|suspended|locked)\b|\bAADSTS(50020|50034|50105|53\d\d\d|90072)\b",
+)
+_PAGE_OVER_CODES = (
+    r"^login.?required$|(session|login|authentication|interaction|flow|request).?(expired|time.?out|timed.?out)",
+    r"expired.?(session|login|flow|request)",
+)
+_PAGE_OVER_TEXTS = (
+    r"\b(session|login|log.?in|sign.?in|authentication|flow|page)\b.{0,30}\b(expired|timed.?out|timeout)\b",
+    r"(authentication|login|session)_expired|took too long|\bAADSTS(50089|50196)\b",
+)
+_DECLINED_CODES = (
+    r"(user|consent|owner|permissions?|authori[sz]ation|request|login).?(den(y|ied)|declin|cancel|reject|refus|abort)",
+    r"(consent|permissions?).?not.?granted|cancel(l?ed)?.?on.?login",
+    r"(denied|declined|cancell?ed|rejected|refused|aborted|closed).?by.?(the.?)?(user|owner|person)",
+    r"^(den(y|ied)|declined?|cancell?ed|cancel|rejected?|refused?|abort(ed)?)$|(popup|window).?closed",
+)
+_DECLINED_TEXTS = (
+    r"\b(user|person|customer|member|owner)\b.{0,30}\b(cancel|den(y|ied)|declin|reject|refus|abort|closed)",
+    r"\b(user|person|customer|member|owner) did(n.t| not) (allow|consent|approve|grant|authori[sz]e)",
+    r"\b(cancell?ed|denied|declined|rejected|refused|aborted) by (the )?(user|person|customer|member|resource owner)",
+    r"\bAADSTS65004\b",
+)
+_OUTCOME_DECLINED = r"^(the )?(user )?(den(y|ied)|declined?|cancel(l?ed)?|rejected?|refused?|abort(ed)?)[.!]?$"
+_CHECKPOINT_CODES = r"checkpoint|(mfa|verification).?required|not.?verified|unverified.?(user|e.?mail|account)"
+_CHECKPOINT_TEXTS = (
+    r"\bverify your (e-?mail|account|identity|phone)\b|\b(e-?mail|account|user)\b.{0,30}\bnot (been )?verified\b",
+    r"\bforgotten (their|the|his or her) password\b|\bpassword (reset|change) (is )?required\b",  # Azure AD B2C
+)
+
+CALLBACK_RULES: tuple[dict[str, Any], ...] = (
+    *(
+        {"request": "callback", "when": [{"at": places, "matches": pattern}], "means": meaning}
+        for places, patterns, meaning in (
+            (CALLBACK_CODES, (_ADMIN_CODES,), "administrator_must_consent"),
+            (CALLBACK_TEXTS, _ADMIN_TEXTS, "administrator_must_consent"),
+            (CALLBACK_TEXTS, _ACCOUNT_TEXTS, "refused_by_policy"),
+            ("/error", _SPELLED_SET_UP_CODES, "registration_wrong"),
+            (CALLBACK_CODES, _SET_UP_CODES, "registration_wrong"),
+            (CALLBACK_TEXTS, _SET_UP_TEXTS, "registration_wrong"),
+            (CALLBACK_CODES, _POLICY_CODES, "refused_by_policy"),
+            (CALLBACK_CODES, _DECLINED_CODES, "declined"),
+            (CALLBACK_TEXTS, _DECLINED_TEXTS, "declined"),
+            (CALLBACK_TEXTS, _POLICY_TEXTS, "refused_by_policy"),
+            (CALLBACK_CODES, _PAGE_OVER_CODES, "sign_in_page_over"),
+            (CALLBACK_TEXTS, _PAGE_OVER_TEXTS, "sign_in_page_over"),
+            (CALLBACK_CODES, (_CHECKPOINT_CODES,), "person_must_act"),
+            (CALLBACK_TEXTS, _CHECKPOINT_TEXTS, "person_must_act"),
+        )
+        for pattern in patterns
+    ),
+    {
+        # The person may only ask for an installation; the owner of the organization approves it (GitHub Apps).
+        "request": "callback",
+        "when": [{"at": "/code", "absent": True}, {"at": "/setup_action", "equals": "request"}],
+        "means": "administrator_must_consent",
+    },
+    {
+        # Without any error: denied=…, cancelled=1.
+        "request": "callback",
+        "when": [
+            {"at": "/code", "absent": True},
+            {"at": ("/denied", "/cancelled", "/canceled", "/cancel", "/user_denied")},
+        ],
+        "means": "declined",
+    },
+    {
+        "request": "callback",
+        "when": [
+            {"at": ("/code", "/error"), "absent": True},
+            {"at": (*CALLBACK_OUTCOMES, "/message"), "matches": _OUTCOME_DECLINED},
+        ],
+        "means": "declined",
+    },
+)

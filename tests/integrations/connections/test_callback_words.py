@@ -1,0 +1,85 @@
+"""Callbacks without a code, in the words of providers that have no profile: what each means, and who reads it."""
+
+import pytest
+from django.test import Client
+
+from integrations.connections.authorization.callback_errors import read_error
+from integrations.models import Alias, ApplicationRegistry
+from tests import walks
+from tests.servers.hostile import HostileServer
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def alias(server: HostileServer) -> Alias:
+    return walks.northwind(server)
+
+
+SET_UP, FIRST, POLICY, ACT = "registration_wrong", "administrator_must_consent", "refused_by_policy", "person_must_act"
+MEANINGS: list[tuple[dict[str, str], str]] = [
+    # Auth0: the audience or the application, with the code of a person who says no
+    ({"error": "access_denied", "error_description": "Service not found: https://api.example"}, SET_UP),
+    ({"error": "access_denied", "error_description": "Service not enabled within domain: https://api.example"}, SET_UP),
+    (
+        {
+            "error": "access_denied",
+            "error_description": 'Client "c" is not authorized to access resource server "https://api.example"',
+        },
+        SET_UP,
+    ),
+    ({"error": "unauthorized", "error_description": "Please verify your email before logging in."}, ACT),
+    ({"error": "unauthorized", "error_description": "user is blocked"}, POLICY),
+    # Facebook
+    ({"error_code": "100", "error_message": "Invalid Scopes: manage_pages. Read the documentation."}, SET_UP),
+    ({"error_code": "1349126", "error_message": "App not active: This app is not accessible right now"}, SET_UP),
+    # Twitch, Slack, and spellings of RFC 6749's codes
+    ({"error": "redirect_mismatch", "error_description": "Parameter redirect_uri does not match"}, SET_UP),
+    ({"error": "invalid_team_for_non_distributed_app"}, SET_UP),
+    ({"error": "Invalid request"}, SET_UP),
+    ({"error": "InvalidRequest"}, SET_UP),
+    ({"error": "unsupported-response-type"}, SET_UP),
+    # GitHub Apps: a member may only ask the owner of the organization
+    ({"setup_action": "request", "installation_id": "7"}, FIRST),
+    ({"setup_action": "request"}, FIRST),
+    ({"error": "invalid_client", "error_description": "app must be installed into org"}, FIRST),  # Salesforce
+    # Azure AD B2C
+    ({"error": "access_denied", "error_description": "AADB2C90118: The user has forgotten their password."}, ACT),
+    ({"error": "access_denied", "error_description": "AADB2C90091: The user has cancelled entering information."},
+     "declined"),
+    ({"error": "access_denied", "error_description": "User is not assigned to the client application."}, POLICY),
+    ({"error": "access_denied", "error_description": "The application is not allowed by your organization."}, POLICY),
+    ({"error": "access_denied", "error_description": "This app is not available for your account"}, POLICY),
+    ({"error": "Invalid request", "reason": "Email already in use"}, POLICY),  # Sage
+    ({"error": "invalid_request", "error_description": "User is not enabled"}, POLICY),  # Cognito
+    ({"error": "invalid_request", "error_description": "PreSignUp failed with error not here. "}, POLICY),
+    ({"error": "access_denied", "error_description": "The user denied access to your application"}, "declined"),
+    ({"error": "access_denied", "error_description": "Access not permitted."}, ""),  # Amazon
+    ({"error": "access_denied"}, ""),
+    ({"setup_action": "install", "installation_id": "7"}, ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("parameters", "meaning"), MEANINGS, ids=str)
+def test_a_callback_means_what_it_says(parameters: dict[str, str], meaning: str, alias: Alias) -> None:
+    assert read_error(walks.registry_of(alias), parameters).meaning == meaning
+
+
+def test_a_code_beside_an_installation_is_redeemed(alias: Alias) -> None:
+    assert read_error(walks.registry_of(alias), {"code": "c", "setup_action": "request"}).meaning == ""
+
+
+@pytest.mark.slow
+def test_a_set_up_fault_with_the_code_of_a_denial_is_told_to_the_administrators(as_amira: Client, alias: Alias) -> None:
+    said = {"error": "access_denied", "error_description": "Service not found: https://api.example"}
+    page = walks.words(walks.sign_in(as_amira, alias, code=None, **said))
+    assert "isn’t set up correctly" in page
+    assert "You didn’t allow access" not in page
+    assert ApplicationRegistry.objects.get().misconfigured_reason == "Service not found: https://api.example"
+
+
+@pytest.mark.slow
+def test_who_may_only_ask_for_an_installation_reads_whom_it_waits_for(as_amira: Client, alias: Alias) -> None:
+    page = walks.words(walks.sign_in(as_amira, alias, code=None, setup_action="request"))
+    assert "waits for an administrator" in page
+    assert ApplicationRegistry.objects.get().misconfigured_code == ""
