@@ -2,7 +2,8 @@
 
 Headers: `Retry-After` (RFC 9110 §10.2.3) and its variants in milliseconds; `RateLimit-Reset` in seconds, or
 `RateLimit: …;t=…` (draft-ietf-httpapi-ratelimit-headers); `X-RateLimit-Reset` in seconds, as a Unix time, or as a
-date, also of ISO 8601. Bodies: members that say it, or a sentence such as "Expected available in 35 seconds".
+date, also of ISO 8601. Moments count from the header `Date`, if there is one: the server's clock may differ from ours.
+Bodies: members that say it, or a sentence such as "Expected available in 35 seconds".
 """
 
 import re
@@ -28,7 +29,10 @@ RESETS = (
 WAITS_IN_BODIES = tuple(
     f"{place}/{name}"
     for place in ("", "/error", "/parameters", "/errors/0", "/errors/0/extensions", "/data", "/details")
-    for name in ("retry_after", "retryAfter", "retry_after_seconds", "retryAfterSeconds")
+    for name in (
+        *("retry_after", "retryAfter", "retry_after_seconds", "retryAfterSeconds"),
+        *("retry_in_seconds", "retryInSeconds"),
+    )
 )
 MILLISECONDS_IN_BODIES = ("/retry_after_ms", "/retryAfterMs", "/error/retry_after_ms", "/error/retryAfterMs")
 A_WAIT = re.compile(
@@ -52,10 +56,11 @@ def is_used_up(headers: Mapping[str, str]) -> bool:
 
 def announced_wait(headers: Mapping[str, str]) -> float | None:
     """Seconds that the headers ask for; None if they do not say."""
-    waits = [parse_seconds(headers.get(name, "")) for name in WAITS]
+    now = _server_time(headers)
+    waits = [parse_seconds(headers.get(name, ""), now=now) for name in WAITS]
     waits += [_thousandth(parse_seconds(headers.get(name, ""))) for name in WAITS_IN_MILLISECONDS]
     if is_used_up(headers) or not any(wait is not None for wait in waits):
-        waits += [parse_seconds(headers.get(name, "")) for name in RESETS]
+        waits += [parse_seconds(headers.get(name, ""), now=now) for name in RESETS]
         waits += [float(number) for number in re.findall(r";\s*t=([0-9]{1,9})\b", headers.get("RateLimit", ""))]
     return max((wait for wait in waits if wait is not None), default=None)
 
@@ -69,22 +74,33 @@ def wait_in_body(document: object) -> float | None:
     return max((wait for wait in waits if wait is not None), default=None)
 
 
-def parse_seconds(text: str) -> float | None:
-    """Seconds from now, at most `LONGEST_ASKED`. None if the text is neither a duration nor a time."""
-    unlimited = parse_unlimited_seconds(text.strip())
+def parse_seconds(text: str, *, now: float | None = None) -> float | None:
+    """Seconds from now, at most `LONGEST_ASKED`. None if the text is neither a duration nor a time.
+
+    `now`: the Unix time from which moments count, if not that of our clock.
+    """
+    unlimited = parse_unlimited_seconds(text.strip(), time.time() if now is None else now)
     return None if unlimited is None else min(unlimited, LONGEST_ASKED)
 
 
-def parse_unlimited_seconds(text: str) -> float | None:
+def parse_unlimited_seconds(text: str, now: float) -> float | None:
     if re.fullmatch(r"[0-9]{1,16}(\.[0-9]{1,9})?s?", text):
         number = float(text.removesuffix("s"))
         if number > UNIX_TIME * 100:  # in milliseconds
             number /= 1000
-        return max(0.0, number - time.time()) if number > UNIX_TIME else number
+        return max(0.0, number - now) if number > UNIX_TIME else number
     parse = datetime.fromisoformat if re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T", text) else parsedate_to_datetime
     with suppress(TypeError, ValueError, OverflowError, IndexError):
         moment = parse(text)
-        return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
+        return max(0.0, moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() - now)
+    return None
+
+
+def _server_time(headers: Mapping[str, str]) -> float | None:
+    """The Unix time of the server when it answered (RFC 9110 §6.6.1); None if it doesn't say."""
+    with suppress(TypeError, ValueError, OverflowError, IndexError):
+        moment = parsedate_to_datetime(headers.get("Date", "").strip())
+        return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
     return None
 
 

@@ -26,19 +26,19 @@ _NO_SCOPE_CODE_OF_BAD_REQUEST = r"^(insufficient|missing)_?scopes?\b|^access_tok
 _NO_SCOPE_TEXT = (
     r"\b(insufficient|missing)( \w+)? scopes?\b|\bmissing the following scopes?\b|\bscopes? (does|do) not match\b"
     r"|\bdoes not contain scopes?\b|\binvalid scope\b|\boutside the authorized scopes\b|\brequired (\w+ )?scopes\b"
-    r"|\brequires the \S{1,200} scope\b|\bscope and url mismatch\b"
+    r"|\brequires (the|\w+ approval for) \S{1,99} scope\b|\bscope and url mismatch\b"
 )
 _NAMED_SCOPES = (
-    r"(?:scopes? ?[:-] ?['\[]?|requires the |any of: )"
-    r"([A-Za-z0-9_.:/-]+(?:,? [A-Za-z0-9_:/-]*[.:_/][A-Za-z0-9_.:/-]*)*)"
+    r"(?:scopes? ?[:-] ?['\[]?|requires the |approval for |any of: )"
+    r"([A-Za-z0-9_.:/-]+(?:,? (?!scopes?\b)[A-Za-z0-9_:/-]*[.:_/][A-Za-z0-9_.:/-]*)*)"
 )
 # Also with a name space before them, as in oauth.v2.InvalidAccessToken (Apigee).
 _CODES_OF_DEAD_ACCESS = (
-    r"^([\w-]+[.#])*(authorization_)?(invalid|expired|revoked)[_-]?((access|auth|authentication|oauth|user)[_-]?)?token"
+    r"^([\w-]+[.#])*(authorization_)?(invalid|expired|revoked|bad)[_-]?((access|auth|authentication|oauth|user)[_-]?)?token"
     r"(_?(error|exception))?\b",
     r"^([\w-]+[.#])*((access|auth|authentication|oauth|user)[_-]?)?token[_-]?(is[_-])?"
     r"((not[_-])?valid|invalid|expired|revoked)(_?(error|exception))?\b",
-    r"^(invalid_session_id|session_expired)$",
+    r"^(invalid_session_id|session_expired|((invalid|expired)[_-]?jwt|jwt[_-]?(is[_-])?expired)(_?(error|exception))?)$",
 )
 _OF_ACCESS = r"(access|oauth2?|bearer|security|incoming|auth|authentication|authorization|session|user|jwt)"
 _TEXTS_OF_DEAD_ACCESS = (
@@ -48,7 +48,8 @@ _TEXTS_OF_DEAD_ACCESS = (
     rf"(^|\bthe |\bgiven |\b{_OF_ACCESS}[ _-]?)token"
     r"( (has|is|was|been|provided|included|in|the|request|you|incorrect|or|already))* "
     r"(expired|revoked|invalid|incorrect|not valid)\b(?! for)",
-    r"\bgiven token not valid for any token type\b|\binvalid value passed for authtoken\b",
+    r"\bgiven token not valid for any token type\b|\binvalid value passed for authtoken\b|^bad_oauth_token\b",
+    r"\berror validating access token\b",  # Facebook
 )
 # Of a limit that is used up, not of one that the call was about.
 _LIMIT_TEXTS = (
@@ -56,11 +57,26 @@ _LIMIT_TEXTS = (
     r"|\brate.?limit\w* (is |was |has been |have been )?(exceeded|reached|hit)\b|\bexceeded \S* ?\S* ?rate.?limit"
     r"|\b(is|are|being|been|was|were) rate.?limited\b",
     r"\b(requests?|api|quota|frequency) limit( (is|was|has been))?( (exceeded|reached)|$)"
-    r"|\bcomplexity budget exhausted\b",
+    r"|\bcomplexity budget exhausted\b|\breach(ed)? (the )?max(imum)? .{0,30}\b(quota|limit)\b"
+    r"|\bquota reach(ed)? (the )?limit\b",
 )
-_LIMIT_CODE = (
-    r"^((user_?)?rate_?limit(ed|_?exceeded|_?reached)?|(quota|(daily|request|requests|api)_?limit)_?exceeded"
-    r"|too_?many_?requests|throttl(ed|ing)(_?exception)?|throttle_?(violation|exceeded)|complexity_?exception)$"
+# Limits by time or of calls at once; not those of sizes, such as storage_limit_exceeded.
+_A_LIMIT_OF_CALLS = (
+    r"(rate|quota|hourly|daily|per_?(second|minute|hour|day)|burst|concurren(cy|t)|requests?|calls?|api|usage"
+    r"|(api_?)?invocation)"
+)
+_NAME_SPACES, _ENDINGS = r"^([\w-]+[.#])*", r"(_?(exception|error))?$"
+_LIMIT_CODES = (
+    rf"{_NAME_SPACES}((user_?)?rate_?limit(ed|_?exceeded|_?reached)?|too_?many_?requests|throttl(ed|ing)"
+    rf"|throttle_?(violation|exceeded)|complexity(_budget_exhausted|_?exception)){_ENDINGS}",
+    rf"^(?!\w{{0,40}}(storage|size|disk|space|file|item|record|seat|member)_)(\w{{0,40}}[_-])?{_A_LIMIT_OF_CALLS}"
+    r"_?((requests?|calls?)_?)?(limits?_?)?(exceeded|reached|exhausted)$",
+    r"^exceeded_\w{0,40}(request|concurren\w{1,10}|rate)\w{0,40}limit\w{0,40}$",
+)
+
+_APPLICATION_REFUSED = (
+    r"^(access_?not_?configured|service_disabled|api_disabled(_for_org)?|(client|app|application)_disabled"
+    r"|client-not-enrolled)$|\bnot registered in the developer dashboard\b"
 )
 
 # Errors that only the body of a good answer tells. Beside "data" or "id" they may be about something else.
@@ -84,9 +100,14 @@ _REFUSED_CODE = (
     r"^(not_?authed|invalid_?auth(entication)?|un_?authenticated|un_?authori[sz]ed|(not_?)?authenticat(ed|ion)"
     r"(_(required|error|failed|expired))?|not authenticated|account_inactive|401|440|498|499)$"
 )
+# A status that speaks of rights, and a code that speaks of who calls: worth a renewal, as a 401 is.
+_NOT_KNOWN_WHO = (
+    r"^(un_?authenticated|not_?authenticated|invalid_?authentication|authentication_?(failed|failure|error|required"
+    r"|expired))$"
+)
 _OF_GOOD_ANSWERS: tuple[tuple[str, dict[str, Any]], ...] = (
     (_NO_SCOPE_CODE, {"means": "scope_missing", "renewing_helps": False}),
-    (_LIMIT_CODE, {"means": "wait"}),
+    *((pattern, {"means": "wait"}) for pattern in _LIMIT_CODES),
     *((pattern, {"means": "token_over"}) for pattern in _CODES_OF_DEAD_ACCESS),
 )
 # As Slack has it: {"ok": false, "error": "token_revoked"}.
@@ -114,8 +135,22 @@ _IN_WORDS: list[dict[str, Any]] = [
     for patterns, meaning in ((_LIMIT_TEXTS, {"means": "wait"}), (_TEXTS_OF_DEAD_ACCESS, {"means": "token_over"}))
     for pattern in patterns
 ]
+_NOT_A_SUCCESS: list[dict[str, Any]] = [
+    {
+        "request": "call",
+        "status": 200,
+        "when": [
+            *_NOTHING_ELSE[:2],
+            {"at": ("/success", "/ok"), "equals": False},
+            {"at": (*_TEXTS_IN_GOOD_ANSWERS, "/error", "/errors/0"), "matches": pattern},
+        ],
+    }
+    | meaning
+    for patterns, meaning in ((_LIMIT_TEXTS, {"means": "wait"}), (_TEXTS_OF_DEAD_ACCESS, {"means": "token_over"}))
+    for pattern in patterns
+]
 # These say no more than a 401 without a reason: worth a renewal, but not the provider's word about this token.
-LIKE_A_401 = parse_profile({"rules": [*_LIKE_A_401, *_IN_WORDS]}).rules
+LIKE_A_401 = parse_profile({"rules": [*_LIKE_A_401, *_IN_WORDS, *_NOT_A_SUCCESS]}).rules
 # Statuses of an access token that is over, as some APIs have them instead of 401, if their words say so.
 _REFUSING = (400, 401, 403, 406, 409, 410, 419, 422, 440, 498)
 
@@ -135,6 +170,14 @@ CALL_RULES = parse_profile(
                 "when": [{"header": _CHALLENGE, "matches": r"\berror=\"?insufficient_claims\b"}],
                 "means": "person_must_act",
                 "claims": {"header": _CHALLENGE, "pattern": r"\bclaims=\"([^\"]*)\""},
+            },
+            {
+                # The person has to sign in once more, or in a stronger way (RFC 9470 §3).
+                "request": "call",
+                "status": 401,
+                "when": [{"header": _CHALLENGE, "matches": r"\berror=\"?insufficient_user_authentication\b"}],
+                "means": "person_must_act",
+                "renewing_helps": False,
             },
             {
                 "request": "call",
@@ -165,20 +208,15 @@ CALL_RULES = parse_profile(
                 "renewing_helps": False,
             },
             {"request": "call", "status": (420, 429, 430), "means": "wait"},
-            {
-                "request": "call",
-                "status": (400, 403),
-                "when": [{"at": CALL_CODE_PLACES, "matches": _LIMIT_CODE}],
-                "means": "wait",
-            },
             *(
                 {
                     "request": "call",
                     "status": (400, 403),
-                    "when": [{"at": CALL_TEXT_PLACES, "matches": pattern}],
+                    "when": [{"at": places, "matches": pattern}],
                     "means": "wait",
                 }
-                for pattern in _LIMIT_TEXTS
+                for places, patterns in ((CALL_CODE_PLACES, _LIMIT_CODES), (CALL_TEXT_PLACES, _LIMIT_TEXTS))
+                for pattern in patterns
             ),
             {
                 "request": "call",
@@ -199,10 +237,39 @@ CALL_RULES = parse_profile(
                 )
                 for pattern in patterns
             ),
+            {
+                # Vercel has a boolean beside the code that it uses for missing rights, too.
+                "request": "call",
+                "status": (400, 403),
+                "when": [{"at": ("/error/invalidToken", "/invalidToken"), "equals": True}],
+                "means": "token_over",
+            },
+            {
+                "request": "call",
+                "status": (400, 403),
+                "when": [{"at": CALL_CODE_PLACES, "matches": _NOT_KNOWN_WHO}],
+                "means": "token_over",
+            },
+            {
+                # The provider does not know our application, or not for this API.
+                "request": "call",
+                "status": 403,
+                "when": [{"at": (*CALL_CODE_PLACES, *CALL_TEXT_PLACES), "matches": _APPLICATION_REFUSED}],
+                "means": "registration_wrong",
+            },
+            {"request": "call", "status": 402, "means": "plan_ended"},  # Payment Required
+            {
+                # The sign-in page in place of an answer (Azure DevOps).
+                "request": "call",
+                "status": 203,
+                "when": [{"header": "Content-Type", "matches": r"^text/html\b"}],
+                "means": "token_over",
+            },
             {"request": "call", "status": (401, 440, 498), "means": "token_over"},
             *_NOT_OK,
             *_LIKE_A_401,
             *_IN_WORDS,
+            *_NOT_A_SUCCESS,
         ]
     }
 )

@@ -48,7 +48,7 @@ FAULTS = {
 }  # whose failure it is, by reason
 ABOUT_THE_TOKEN = frozenset({"token_over", "sign_in_over", "person_must_act"})
 A_FAILURE = re.compile(
-    rb'"ok"\s*:\s*false|"errors?"\s*:\s*["\[{]|"(errcode|error_code|errmsg|error_message|code)"\s*:\s*(-?[1-9]|"[A-Za-z])'
+    rb'"(ok|success)"\s*:\s*false|"errors?"\s*:\s*["\[{]|"(errcode|error_code|errmsg|error_message|code)"\s*:\s*(-?[1-9]|"[A-Za-z])'
 )
 MAY_BE_JSON = ("json", "javascript", "text/html", "text/plain")  # as some servers call it
 STREAMS = ("text/event-stream", "application/x-ndjson", "multipart/")  # they begin long before they end
@@ -105,7 +105,7 @@ def read_meaning(
     """
     status, headers = answer.status_code, answer.headers
     body = content() if needs_body(profile, answer, length_of(answer) if length is None else length) else b""
-    if status < 400 and not profile.rules and not (status == 200 and A_FAILURE.search(body)):
+    if status < 400 and status != 203 and not profile.rules and not (status == 200 and A_FAILURE.search(body)):
         return NOTHING_SAID  # no common rule is about such an answer
     reply = Reply(status=status, headers=headers, document=parse_body(body), text=body.decode("utf-8", "replace"))
     own = find_rule(profile, "call", reply)
@@ -169,7 +169,7 @@ def parse_body(body: bytes) -> object:
     try:
         return response_bodies.parse_json(body)
     except ValueError:
-        return response_bodies.xml_members(body)
+        return response_bodies.xml_members(body) or response_bodies.sentence_of(body)
 
 
 def missing_scopes(rule: Rule, reply: Reply) -> tuple[str, ...]:

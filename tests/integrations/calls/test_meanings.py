@@ -38,11 +38,56 @@ def meaning_of(status: int, body: object, *, media_type: str = "application/json
         (403, {"detail": "Given token not valid for any token type", "code": "token_not_valid"}),
         (422, {"error": "invalid_token"}),
         (403, "<Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message></Error>"),
+        (403, {"error": {"code": "TokenExpired", "message": "Access token has expired, resubmit"}}),  # Power BI
+        (403, {"error": {"code": "forbidden", "message": "Not authorized", "invalidToken": True}}),  # Vercel
+        (403, {"code": "AUTHENTICATION_FAILED", "description": "Authentication failed"}),  # Typeform
+        (400, {"errors": [{"message": "Authentication required", "extensions": {"code": "AUTHENTICATION_ERROR"}}]}),
+        (403, "Bad_OAuth_Token"),  # Salesforce's userinfo, as plain text
+        (403, "Invalid access token"),
+        (403, {"error": {"code": "x", "message": {"lang": "en", "value": "The access token has expired"}}}),  # SAP
+        (
+            400,
+            {
+                "error": {
+                    "message": "Error validating access token: The user has not authorized application 1.",
+                    "type": "OAuthException",
+                    "code": 190,
+                    "error_subcode": 458,
+                }
+            },
+        ),  # Facebook
+        (200, {"code": "390318", "message": "OAuth access token expired. [x]", "success": False}),  # Snowflake
+        (200, {"errcode": 40001, "errmsg": "invalid credential, access_token is invalid or not latest"}),  # WeChat
+        (200, {"success": False, "message": "Access token expired"}),
+        (400, {"error_code": "ExpiredJwtException", "message": "x"}),  # Databricks
+        (403, {"error": {"message": "x", "code": "InvalidTokenError"}}),  # Azure Monitor
+        (200, {"errors": [{"extensions": {"code": "invalid-jwt"}, "message": "Could not verify JWT"}]}),  # Hasura
     ],
 )
 def test_a_dead_access_token_is_known_at_any_status(status: int, body: object) -> None:
     meaning = meaning_of(status, body)
     assert (meaning.code, meaning.renewing_helps) == ("token_over", True)
+
+
+def test_a_sign_in_page_in_place_of_an_answer_is_worth_a_renewal_and_ends_nothing() -> None:
+    page = "<!DOCTYPE html><title>Sign In</title>"
+    meaning = meaning_of(203, page, media_type="text/html; charset=utf-8")  # Azure DevOps
+    assert (meaning.code, meaning.is_certain) == ("token_over", False)
+    assert meaning_of(203, {"id": 1}).code is None
+    assert meaning_of(202, page, media_type="text/html").code is None
+
+
+def test_a_right_that_is_missing_or_a_code_of_who_calls_ends_nothing() -> None:
+    meaning = meaning_of(403, {"code": "AUTHENTICATION_FAILED", "description": "Authentication failed"})
+    assert (meaning.code, meaning.is_certain) == ("token_over", False)
+    failed = meaning_of(200, {"success": False, "error": "Token expired"})
+    assert (failed.code, failed.is_certain) == ("token_over", False)
+
+
+def test_a_stronger_sign_in_is_demanded_of_the_person() -> None:
+    challenge = 'Bearer error="insufficient_user_authentication", acr_values="gold", max_age="5"'  # RFC 9470
+    meaning = meaning_of(401, {}, WWW_Authenticate=challenge)
+    assert (meaning.code, meaning.renewing_helps) == ("person_must_act", False)
 
 
 def test_json_is_read_whatever_the_server_calls_it() -> None:
@@ -67,6 +112,15 @@ def test_json_is_read_whatever_the_server_calls_it() -> None:
         (422, {"errors": {"token": ["can't be blank"]}}),
         (400, {"message": "Invalid CSRF token"}),
         (200, "<!doctype html><title>The access token has expired</title>"),
+        (403, "<html><body>Invalid access token</body></html>"),
+        (200, "Invalid access token"),
+        (200, {"success": False, "message": "Choose another name"}),
+        (200, {"success": True, "message": "Access token expired"}),
+        (403, {"error": {"code": "forbidden", "message": "Not authorized", "invalidToken": False}}),
+        (403, {"error": {"code": "PERMISSION_DENIED", "message": "No."}}),
+        (403, {"errors": [{"code": "storage_quota_exceeded", "message": "Full."}]}),
+        (400, {"code": "file_size_limit_exceeded", "message": "Too large."}),
+        (400, {"code": "AUTHENTICATION_CODE_INVALID", "message": "Type it again."}),
     ],
 )
 def test_nothing_is_made_of_other_answers(status: int, body: object) -> None:
@@ -103,6 +157,24 @@ def test_nothing_is_made_of_other_answers(status: int, body: object) -> None:
         (430, {"errors": "x"}, {}, None),
         (403, [{"errorCode": "REQUEST_LIMIT_EXCEEDED", "message": "TotalRequests Limit exceeded."}], {}, None),
         (400, {"error": {"message": "(#4) Application request limit reached", "code": 4}}, {}, None),
+        (
+            200,
+            {
+                "errors": [
+                    {"message": "x", "extensions": {"code": "COMPLEXITY_BUDGET_EXHAUSTED", "retry_in_seconds": 12}}
+                ]
+            },
+            {},
+            12,
+        ),  # monday.com
+        (200, {"errors": [{"message": "x", "extensions": {"code": "IP_RATE_LIMIT_EXCEEDED"}}]}, {}, None),
+        (400, {"errorCode": "HOURLY_APIINVOCATION_LIMIT_EXCEEDED", "message": "x"}, {}, None),  # DocuSign
+        (400, {"__type": "com.amazon.coral.availability#ThrottlingException", "message": "x"}, {}, None),
+        (403, {"error": {"code": "SSS_REQUEST_LIMIT_EXCEEDED"}}, {}, None),  # NetSuite
+        (200, {"errcode": 45009, "errmsg": "reach max api daily quota limit rid: 1-2"}, {}, None),  # WeChat
+        (200, {"errcode": 45011, "errmsg": "api minute-quota reach limit  must slower"}, {}, None),
+        (403, {"error": {"code": 403, "errors": [{"reason": "userRateLimitExceeded"}]}}, {}, None),
+        (403, "Rate limit exceeded", {}, None),
     ],
 )
 def test_a_limit_is_known_with_its_wait(status: int, body: object, headers: dict[str, str], wait: float | None) -> None:
@@ -113,6 +185,38 @@ def test_a_limit_is_known_with_its_wait(status: int, body: object, headers: dict
 def test_a_limit_that_ends_at_a_unix_time_is_known() -> None:
     meaning = meaning_of(429, {}, X_Rate_Limit_Remaining="0", X_Rate_Limit_Reset=str(int(time.time()) + 60))
     assert meaning.wait == pytest.approx(60, abs=5)
+
+
+def test_a_moment_counts_by_the_clock_of_the_server_that_names_it() -> None:
+    """Its clock may be hours away from ours."""
+    moments = {"Date": "Mon, 30 Nov 2020 10:00:00 GMT", "Retry_After": "Mon, 30 Nov 2020 10:00:42 GMT"}
+    assert meaning_of(429, {}, **moments).wait == pytest.approx(42, abs=1)
+    reset = {"Date": "Mon, 30 Nov 2020 10:00:00 GMT", "X_RateLimit_Remaining": "0", "X_RateLimit_Reset": "1606730460"}
+    assert meaning_of(403, {}, **reset).wait == pytest.approx(60, abs=1)  # GitHub
+    assert meaning_of(429, {}, Date="soon", Retry_After="7").wait == 7
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "code"),
+    [
+        (403, {"error": {"code": 403, "errors": [{"reason": "accessNotConfigured"}]}}, "registration_wrong"),  # Google
+        (403, {"error": {"status": "PERMISSION_DENIED", "details": [{"reason": "SERVICE_DISABLED"}]}},
+         "registration_wrong"),
+        (403, {"error": {"status": 403, "message": "User not registered in the Developer Dashboard"}},
+         "registration_wrong"),  # Spotify
+        (403, "User not registered in the Developer Dashboard", "registration_wrong"),
+        (403, [{"errorCode": "API_DISABLED_FOR_ORG", "message": "x"}], "registration_wrong"),  # Salesforce
+        (402, {"title": "Credits"}, "plan_ended"),  # X, Shopify
+    ],
+)  # fmt: skip
+def test_what_only_an_administrator_can_mend_is_known(status: int, body: object, code: str) -> None:
+    meaning = meaning_of(status, body)
+    assert (meaning.code, meaning.is_about_the_token) == (code, False)
+
+
+def test_a_missing_scope_is_named_as_shopify_names_it() -> None:
+    meaning = meaning_of(403, {"errors": "[API] This action requires merchant approval for read_orders scope."})
+    assert (meaning.code, meaning.scopes) == ("scope_missing", ("read_orders",))
 
 
 def test_scopes_are_named_as_hubspot_names_them() -> None:
