@@ -102,7 +102,7 @@ MORE_IF_THERE_HEADERS = ("x-ms-continuation",)
 TOTALS = (
     "total", "total_count", "totalCount", "totalResults", "total_results", "totalSize", "total_size", "totalItems",
     "total_items", "totalElements", "total_elements", "totalRecords", "total_records", "@odata.count", "odata.count",
-    "total_rows", "totalSetSize", "numFound", "total_entries", "totalEntries", "total_number", "totalNumber",
+    "total_rows", "__count", "totalSetSize", "numFound", "total_entries", "totalEntries", "total_number", "totalNumber",
     "total_num", "totalHits", "count",
 )  # fmt: skip
 TOTALS_OF_PAGES = (

@@ -24,7 +24,7 @@ ISO = re.compile(
     r"|[0-9]{4}-W[0-9]{2}-[0-9]"
     r"|(?:19|20|21)[0-9]{6}(?:T[0-9]{4}(?:[0-9]{2}(?:[.,][0-9]+)?)?" + ZONE + r")?"
 )
-COMPACT = re.compile(r"(?:19|20|21)[0-9]{12}")  # 20240310153000
+COMPACT = re.compile(r"((?:19|20|21)[0-9]{12})(?:(?:\.[0-9]{1,6})?Z)?")  # 20240310153000, and …Z of LDAP (RFC 4517)
 DAY_FIRST = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?![0-9])")
 NAMED_DAY = r"(?:[A-Za-z]{3},? )?"
 RFC_2822 = re.compile(
@@ -65,11 +65,10 @@ def parse_number(number: float) -> datetime | None:
 
 
 def parse_text(text: str) -> datetime | None:
-    if match := NUMBER.fullmatch(text):
-        if len(match[2]) in DIGITS_IN_TEXTS:
-            return since_1970(match)
-        if COMPACT.fullmatch(text):
-            return datetime.strptime(text, "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+    if (match := NUMBER.fullmatch(text)) and len(match[2]) in DIGITS_IN_TEXTS:
+        return since_1970(match)
+    if match := COMPACT.fullmatch(text):
+        return datetime.strptime(match[1], "%Y%m%d%H%M%S").replace(tzinfo=UTC)
     if match := MICROSOFT.fullmatch(text):
         return of_microsoft(match)
     named = re.sub(r"\[[\w/+-]+\]$|(?<=[0-9]) ?(UTC|GMT)$", lambda zone: "" if zone[0][0] == "[" else "Z", text)

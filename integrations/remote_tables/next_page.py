@@ -151,19 +151,24 @@ def continue_at(addresses: Sequence[str], first: PageRead, page: PageRead) -> Co
 
 
 def request_below(address: str, first: PageRead, page: PageRead) -> PageRequest | None:
-    """The request for an address below the connection's URL; None if it is elsewhere."""
+    """The request for an address below the connection's URL; None if it is elsewhere.
+
+    Behind a gateway, servers know neither https nor the beginning of the path. Then the query is that of the next page.
+    """
     try:
         url = urlsplit(quote(urljoin(page.url, address), safe=KEPT_IN_PATHS))
         started = urlsplit(first.url)
     except ValueError:
         return None
     own_path = quote(first.request.path.partition("?")[0].lstrip("/"), safe=KEPT_IN_PATHS)
-    if not started.path.endswith(own_path) or origin(url.geturl()) != origin(first.url) or url.username:
+    if not started.path.endswith(own_path) or url.hostname != started.hostname or url.username:
         return None
     base = started.path.removesuffix(own_path).rstrip("/")
-    if url.path != base and not url.path.startswith(f"{base}/"):
+    is_below = origin(url.geturl()) == origin(first.url) and (url.path == base or url.path.startswith(f"{base}/"))
+    is_this_list = url.path.endswith(f"/{own_path}") or started.path.endswith(url.path)
+    if not is_below and not (is_this_list and own_path and url.query):
         return None
-    path = url.path.removeprefix(base).lstrip("/")
+    path = url.path.removeprefix(base).lstrip("/") if is_below else own_path
     if not path:
         names = parse_qsl(url.query, keep_blank_values=True)
         return PageRequest(path="", parameters={name: [v for n, v in names if n == name] for name, _value in names})

@@ -44,6 +44,37 @@ def test_the_next_page_is_found(members: dict[str, Any], path: str, parameters: 
     assert (found.requests[0].path, found.requests[0].parameters) == (path, parameters)
 
 
+@pytest.mark.parametrize(
+    ("address", "path"),
+    [
+        ("http://api.example/v1/things?page=2", "things?page=2"),  # a server that knows nothing of TLS before it
+        ("http://api.example:8080/v1/things?page=2", "things?page=2"),
+        ("/things?start=10", "things?start=10"),  # DocuSign: relative to the base, not to the host
+        ("/wiki/v1/things?cursor=c", "things?cursor=c"),  # behind a gateway, which has another beginning
+    ],
+)
+def test_a_next_address_that_does_not_know_its_gateway_gives_its_query(address: str, path: str) -> None:
+    found = continuation({"items": ROWS, "next": address})
+    assert (found.requests[0].path, found.requests[0].parameters, found.is_certain) == (path, {}, True)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://api.evil.example/v1/things?page=2",
+        "https://evil.example/v1/things?page=2",
+        "https://user@api.example/v1/things?page=2",
+        "https://api.example/v2/others?page=2",
+        "https://api.example/others/nothings?page=2",
+        "http://api.example/v1/things",
+        "/",
+    ],
+)
+def test_another_next_address_is_not_followed(address: str) -> None:
+    found = continuation({"items": ROWS, "next": address})
+    assert (found.requests, found.is_certain) == ((), True)
+
+
 def test_members_around_the_rows_are_looked_at_behind_an_index() -> None:
     document = {"data": {"boards": [{"items_page": {"cursor": "c", "items": ROWS}}]}}
     found = continuation(document, rows_path="data.boards[0].items_page.items")
