@@ -83,7 +83,12 @@ def seconds_left(unverified_token: str) -> int | None:
 
 
 def _seconds(value: object) -> float | None:
-    """A NumericDate (RFC 7519 §2), or None. Raises `Unusable` if it is further away than any clock can be."""
+    """A NumericDate (RFC 7519 §2), also as a text of digits, or None.
+
+    Raises `Unusable` if it is further away than any clock can be.
+    """
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{9,11}", value):
+        value = int(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     if not -_FARTHEST < value < _FARTHEST:  # false for NaN as well
