@@ -14,7 +14,7 @@ import requests
 from oauthlib.oauth2 import BackendApplicationClient, LegacyApplicationClient, WebApplicationClient
 from requests_oauthlib import OAuth2Session
 
-from foundation.oauth_client import answers, transport
+from foundation.oauth_client import answers, error_answers, error_codes, transport
 from foundation.oauth_client.answers import TokenAnswer
 from foundation.oauth_client.errors import Unusable
 from foundation.oauth_client.provider_profile import STANDARD
@@ -131,7 +131,11 @@ def _wants_json(response: requests.Response, sent: str) -> bool:
     """Whether the server has refused the request for its media type alone (RFC 9110 §15.5.16), so did not act on it."""
     if response.request.method != "POST" or sent != "form" or response.status_code not in {400, 415}:
         return False
-    return response.status_code == 415 or bool(_ASKS_FOR_JSON.search(response.content[:LONGEST_READ]))
+    if response.status_code == 415:
+        return True
+    code = error_answers.error_code(error_answers.error_document(response))
+    is_about_more = code in error_codes.CODES and code != "invalid_request"  # it has read what was in the form
+    return not is_about_more and bool(_ASKS_FOR_JSON.search(response.content[:LONGEST_READ]))
 
 
 def _text_of(request: requests.PreparedRequest) -> str:

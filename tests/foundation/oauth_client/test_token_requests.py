@@ -77,7 +77,14 @@ def test_a_server_that_wants_json_gets_it(
 
 @pytest.mark.parametrize(
     "refusal",
-    [{"status": 400, "json": {"error": "invalid_grant"}}, {"status": 400, "text": "Bad JSON"}, {"status": 500}],
+    [
+        {"status": 400, "json": {"error": "invalid_grant"}},
+        {"status": 400, "text": "Bad JSON"},
+        {"status": 500},
+        # The request is repeated in the answer, and what it held was read.
+        {"status": 400, "json": {"error": "invalid_grant", "headers": {"content-type": "x", "a": "application/json"}}},
+        {"status": 400, "json": {"error": "invalid_client", "hint": "Content-Type: application/json is supported"}},
+    ],
 )
 def test_no_other_refusal_is_asked_again(
     refusal: dict[str, object], register: Register, provider: HostileServer
