@@ -145,7 +145,7 @@ def check_response(response: Response, dialect: Dialect, profile: ProviderProfil
             Refused("dead_access_token", "the access token that authenticates the request is dead"), response
         )
     error = error_answers.error_from(response, request="revocation", profile=profile)
-    if error.code != "invalid_token":
+    if error.code != "invalid_token" and error.meaning != "already_gone":
         raise error
 
 

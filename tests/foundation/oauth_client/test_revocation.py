@@ -35,6 +35,9 @@ def test_the_token_travels_in_the_body_with_its_hint(hint: str, register: Regist
         {"json": {"success": True, "errcode": 0, "revoked": True}},
         {"json": {"error": "invalid_token"}},
         {"status": 400, "json": {"error": "invalid_token"}},
+        {"status": 400, "json": {"status": 400, "message": "Invalid token"}},  # Twitch
+        {"status": 400, "json": {"error": "invalid_request", "error_description": "Token has already been revoked"}},
+        {"json": {"message": "Token revoked"}},
     ],
 )
 def test_a_dead_token_is_confirmed(answer: dict[str, object], register: Register, provider: HostileServer) -> None:
@@ -62,6 +65,8 @@ def test_a_dead_token_is_confirmed(answer: dict[str, object], register: Register
         ({"json": {"status": "error", "message": "Token not found"}}, Unusable, "http_200"),
         ({"json": {"errcode": 40001, "errmsg": "x"}}, Unusable, "http_200"),
         ({"json": {"revoked": False}}, Unusable, "http_200"),
+        ({"status": 400, "json": {"message": "Token not found"}}, Unusable, "http_400"),  # at another data centre?
+        ({"status": 400, "json": {"message": "The client was already registered"}}, Unusable, "http_400"),
     ],
 )
 def test_other_responses_raise_the_right_error(
