@@ -48,8 +48,8 @@ def read_refresh_lifetime(member: Member) -> int | None:
     """Seconds of the refresh token, or None. Zero is how Keycloak says "never" (offline tokens)."""
     if seconds := next((each for name in REFRESH_DURATIONS if (each := seconds_of(member(name)))), None):
         return seconds
-    left = next((each for name in REFRESH_MOMENTS if (each := seconds_until(member(name))) is not None), None)
-    return None if left is None else seconds_of(left)
+    moments = (seconds_until(member(name)) for name in REFRESH_MOMENTS)
+    return next((seconds_of(left) for left in moments if left is not None), None)
 
 
 def seconds_of(value: object) -> int | None:
