@@ -63,6 +63,11 @@ TOO_MANY = (
 )
 # Another request with the same token is under way, and may have brought new ones (Hydra).
 _RACE = r"\b(multiple |other )?concurrent (requests?|refresh\w*|renewals?)\b|\bplease retry the request\b"
+# The client is known, but may not use this grant: nobody's token is meant (RFC 6749 §5.2, unauthorized_client).
+_GRANT_NOT_ALLOWED = (
+    r"\bgrant[_ ]?types?\b.{0,40}\bnot (allowed|enabled|permitted|authori[sz]ed|supported|registered)\b",
+    r"\bclient\b.{0,40}\bnot (allowed|enabled|permitted|authori[sz]ed)\b.{0,60}\b(grants?|grant_type|method|flow)\b",
+)
 _FIELD = ("field", "param", "parameter", "name", "source/parameter", "source/pointer")
 _SAID_OF_A_FIELD = ("/errors/0/code", "/errors/0/message", "/errors/0/reason", "/errors/0/type", "/errors/0/detail")
 # Errors of a form by field, as Django, Rails and Laravel have them: {"refresh_token": ["is invalid or expired"]}.
@@ -95,6 +100,14 @@ RULES = parse_profile(
                 "status": (400, 401, 403, 409),
                 "means": "keep_token",
             },
+            *(
+                {
+                    "when": [{"at": TEXT_PLACES, "matches": pattern}],
+                    "status": (200, 400, 401, 403),
+                    "means": "registration_wrong",
+                }
+                for pattern in _GRANT_NOT_ALLOWED
+            ),
             {
                 "request": "refresh",
                 "when": [{"at": TEXT_PLACES, "matches": _RACE}],

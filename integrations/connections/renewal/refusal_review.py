@@ -90,6 +90,8 @@ def review(token: Token, attempt: Renewal, error: OAuthError) -> OAuthError:
     if outcome is HOLD:
         code = CLIENT_REFUSED if standing is Standing.REFUSED else UNEXPLAINED_REFUSALS
         return registration_health.hold_renewals(registry, code, reason=error.reason)
+    if outcome is KEEP and standing is Standing.PROVEN and isinstance(error, Misconfigured):
+        error = with_words_of(error, Unexplained(error.code))  # the provider has just accepted our registration
     reviewed = ended_error(error) if outcome is END else retriable_error(token, error)
     if isinstance(reviewed, Refused) and not isinstance(error, Refused):
         registration_health.report_unexplained_end(registry, error, token.user_id)
@@ -102,7 +104,7 @@ def refusal_in(error: OAuthError) -> RefusalKind | None:
         return RefusalKind.IN_WORDS if error.is_ambiguous else RefusalKind.CLEAR
     if isinstance(error, Unexplained):
         return RefusalKind.VAGUE
-    if error.code == "unauthorized_client" and error.status != 401:
+    if error.code == "unauthorized_client" and error.status != 401 and error.meaning != "registration_wrong":
         return RefusalKind.ABOUT_CLIENT
     return RefusalKind.NO_ANSWER if grants_nothing(error) else None
 

@@ -132,6 +132,21 @@ def test_a_code_of_any_token_may_be_said_of_our_own_credentials(
     assert not error_for(400, {"error": "token_revoked"}).is_ambiguous
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Grant type 'refresh_token' not allowed for the client.",  # Auth0
+        "The client is not authorized to use the provided grant type. Configured grant types: [authorization_code].",
+        "The OAuth 2.0 Client is not allowed to use authorization grant 'refresh_token'.",  # Ory Hydra
+        "The client is not authorized to perform this request using this method.",  # Doorkeeper
+        "The authenticated client is not authorized to use this authorization grant type",  # WSO2
+    ],
+)
+def test_a_grant_that_the_client_may_not_use_is_the_set_up(words: str) -> None:
+    error = error_for(403, {"error": "unauthorized_client", "error_description": words})
+    assert (type(error), error.code, error.meaning) == (Misconfigured, "unauthorized_client", "registration_wrong")
+
+
 def test_what_a_code_that_was_not_verified_needs_is_known() -> None:
     error = error_for(200, {"error": "unverified_user_email"}, grant_type="authorization_code")  # GitHub
     assert (type(error), error.code) == (Refused, "unverified_user_email")

@@ -381,6 +381,40 @@ def test_a_refusal_in_words_is_final_for_everybody_where_the_provider_accepts_us
     assert registry().misconfigured_code == ""
 
 
+def test_a_grant_type_that_was_switched_off_at_the_provider_ends_no_sign_in(
+    server: HostileServer, northwind: Alias
+) -> None:
+    """A made-up refresh token gets the same answer, so the check of our registration can't tell."""
+    words = "Grant type 'refresh_token' not allowed for the client."
+    switched_off = Answer(status=403, json={"error": "unauthorized_client", "error_description": words})
+    refused = Answer(status=401, json={"error": "invalid_client"})
+    provider = Provider(server, wrong_secret=refused, dead_token=switched_off)
+    provider.living.clear()
+    for token in people_signed_in(northwind, 2):
+        with pytest.raises(Misconfigured):
+            renewal.renew(token)
+    assert everybody_is_signed_in()
+    assert (registry().misconfigured_code, registry().misconfigured_reason) == ("unauthorized_client", words)
+
+
+def test_a_registration_that_the_provider_accepts_is_not_blamed_for_one_refusal(
+    server: HostileServer, amira: User, northwind: Alias
+) -> None:
+    def grant(call: Call) -> Answer:
+        if not provider.knows(call):
+            return Answer(status=401, json={"error": "invalid_client"})
+        is_made_up = not call.form["refresh_token"].startswith("CANARY")
+        return Answer(status=400, json={"error": "invalid_grant" if is_made_up else "unauthorized_client"})
+
+    provider = Provider(server, wrong_secret=FORBIDDEN, dead_token=EMPTY)
+    server.on(ASKED).always(grant)
+    cast.signed_in(amira, northwind, expires_in=-10)
+    with pytest.raises(Unexplained):
+        current(amira, northwind)
+    assert everybody_is_signed_in()
+    assert registry().misconfigured_code == ""
+
+
 @pytest.mark.parametrize("standing", [refusal_review.Standing.REFUSED, refusal_review.Standing.SUSPECT])
 def test_no_refusal_ends_a_sign_in_while_our_registration_is_suspect(standing: refusal_review.Standing) -> None:
     outcomes = {refusal: outcome[standing] for refusal, outcome in refusal_review.OUTCOMES.items()}
