@@ -171,7 +171,7 @@ def error_document(response: Response) -> object:
     if body is not None:
         return body
     word = response.content[:100].decode("utf-8", "replace").strip(' \t\r\n"')
-    if code := error_codes.known_code(word, error_codes.CODES):
+    if code := word if word in error_codes.CODES else error_codes.known_code(word, error_codes.IN_WORDS):
         return {"error": code}
     members = re.findall(r'\b(error|error_description)="([^"]{1,1000})"', response.headers.get("WWW-Authenticate", ""))
     return dict(members) or sentence_of(response.content)
@@ -208,7 +208,7 @@ def _code_in_words(reply: Reply) -> str:
         return ""
     texts_there = (json_pointers.resolve(reply.document, pointer) for pointer in default_rules.TEXT_PLACES)
     short = (text for text in texts_there if isinstance(text, str) and len(text) <= LONGEST_CODE)
-    return next(filter(None, (error_codes.spelled_code(text, error_codes.KNOWN) for text in short)), "")
+    return next(filter(None, (error_codes.spelled_code(text, error_codes.IN_WORDS) for text in short)), "")
 
 
 def _code_before_words(error: str) -> str:

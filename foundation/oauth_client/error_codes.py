@@ -128,6 +128,9 @@ _OWN_CODE_OF_A_DEAD_GRANT = re.compile(
     r"|(\w+_)?(expired|invalid|invalidated|revoked|unknown|inactive|illegal|bad|wrong|used|reused)_refresh_?token"
 )
 
+# Codes that count in words, too. “Access denied” is what a firewall says.
+IN_WORDS = KNOWN - UNEXPLAINED_AT_REFRESH
+
 _NO = frozenset({"denied", "declined", "cancelled", "canceled", "cancel", "refused", "rejected"})
 _NOT_THE_PERSON = frozenset({"client", "app", "application", "scope", "tenant", "admin"})
 

@@ -98,6 +98,9 @@ def test_a_dead_refresh_token_ends_the_sign_in(status: int, body: object) -> Non
         (400, {"error": "invalid_refresh_token_request"}, Unexplained),
         (400, {"message": "Please try again"}, Unexplained),
         (401, "Unauthorized", Misconfigured),
+        (403, "Access denied", Unreachable),  # a firewall
+        (403, "RBAC: access denied", Unreachable),
+        (403, {"message": "Access denied"}, Unexplained),
         (401, "<html><body>Invalid token</body></html>", Misconfigured),
         (400, "Bad Request", Unusable),
         (500, {"error": {"message": "TOKEN_EXPIRED"}}, Unreachable),
