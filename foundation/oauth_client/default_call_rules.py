@@ -19,7 +19,7 @@ SCOPE_PLACES = (
 _CHALLENGE = "WWW-Authenticate"
 _NO_SCOPE_CODE = (
     r"^(insufficient|missing|invalid)_?scopes?\b|^access_token_scope_insufficient$|^oauth_scope_mismatch$"
-    r"|^insufficientPermissions$"
+    r"|^insufficientPermissions$|^missing_?required_?permissions$"
 )
 # At a 400 a scope may be an argument of the call, which is invalid for another reason.
 _NO_SCOPE_CODE_OF_BAD_REQUEST = r"^(insufficient|missing)_?scopes?\b|^access_token_scope_insufficient$"
@@ -149,8 +149,29 @@ _NOT_A_SUCCESS: list[dict[str, Any]] = [
     for patterns, meaning in ((_LIMIT_TEXTS, {"means": "wait"}), (_TEXTS_OF_DEAD_ACCESS, {"means": "token_over"}))
     for pattern in patterns
 ]
+# A status that stands in the body alone.
+_STATUS_IN_BODY: list[dict[str, Any]] = [
+    {
+        "request": "call",
+        "status": 200,
+        "when": [*_NOTHING_ELSE, {"at": ("/status", "/statusCode", "/status_code"), "equals": (number, str(number))}],
+        "means": meaning,
+    }
+    for number, meaning in ((401, "token_over"), (429, "wait"))
+]
+_NO_SCOPE_IN_WORDS: dict[str, Any] = {
+    "request": "call",
+    "status": 200,
+    "when": [
+        *_NOTHING_ELSE,
+        {"at": "/errors/0/extensions/code", "matches": r"^(forbidden|(access|permission)_?denied|un_?authori[sz]ed)$"},
+        {"at": "/errors/0/message", "matches": _NO_SCOPE_TEXT},
+    ],
+    "means": "scope_missing",
+    "renewing_helps": False,
+}
 # These say no more than a 401 without a reason: worth a renewal, but not the provider's word about this token.
-LIKE_A_401 = parse_profile({"rules": [*_LIKE_A_401, *_IN_WORDS, *_NOT_A_SUCCESS]}).rules
+LIKE_A_401 = parse_profile({"rules": [*_LIKE_A_401, *_IN_WORDS, *_NOT_A_SUCCESS, *_STATUS_IN_BODY]}).rules
 # Statuses of an access token that is over, as some APIs have them instead of 401, if their words say so.
 _REFUSING = (400, 401, 403, 406, 409, 410, 419, 422, 440, 498)
 
@@ -267,9 +288,11 @@ CALL_RULES = parse_profile(
             },
             {"request": "call", "status": (401, 440, 498), "means": "token_over"},
             *_NOT_OK,
+            _NO_SCOPE_IN_WORDS,
             *_LIKE_A_401,
             *_IN_WORDS,
             *_NOT_A_SUCCESS,
+            *_STATUS_IN_BODY,
         ]
     }
 )

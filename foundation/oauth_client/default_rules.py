@@ -63,6 +63,13 @@ TOO_MANY = (
 )
 # Another request with the same token is under way, and may have brought new ones (Hydra).
 _RACE = r"\b(multiple |other )?concurrent (requests?|refresh\w*|renewals?)\b|\bplease retry the request\b"
+# Of our credentials, whatever code stands beside them: some servers answer invalid_grant to a wrong secret.
+_CLIENT_PART = r"client[ _]?(secret|id|identifier|credentials?)"
+_WRONG_CLIENT = (
+    rf"\b(invalid|incorrect|wrong|bad|expired) {_CLIENT_PART}\b(?! (or|and) (code|refresh|grant))",
+    rf"(?<!or )\b{_CLIENT_PART}\b( (is|was|are|has|supplied|provided))* (invalid|incorrect|wrong|expired|not valid)\b",
+    r"\berror validating client secret\b|^(client not found|unknown client)\b",
+)
 # The client is known, but may not use this grant: nobody's token is meant (RFC 6749 §5.2, unauthorized_client).
 _GRANT_NOT_ALLOWED = (
     r"\bgrant[_ ]?types?\b.{0,40}\bnot (allowed|enabled|permitted|authori[sz]ed|supported|registered)\b",
@@ -106,8 +113,16 @@ RULES = parse_profile(
                     "status": (200, 400, 401, 403),
                     "means": "registration_wrong",
                 }
-                for pattern in _GRANT_NOT_ALLOWED
+                for pattern in (*_GRANT_NOT_ALLOWED, *_WRONG_CLIENT)
             ),
+            {
+                "status": (400, 401, 403, 422),
+                "when": [
+                    {"at": [f"/errors/0/{name}" for name in _FIELD], "matches": r"(^|/)client_?(id|secret)$"},
+                    {"at": _SAID_OF_A_FIELD, "matches": _DEAD},
+                ],
+                "means": "registration_wrong",
+            },
             {
                 "request": "refresh",
                 "when": [{"at": TEXT_PLACES, "matches": _RACE}],

@@ -48,7 +48,7 @@ FAULTS = {
 }  # whose failure it is, by reason
 ABOUT_THE_TOKEN = frozenset({"token_over", "sign_in_over", "person_must_act"})
 A_FAILURE = re.compile(
-    rb'"(ok|success)"\s*:\s*false|"errors?"\s*:\s*["\[{]|"(errcode|error_code|errmsg|error_message|code)"\s*:\s*(-?[1-9]|"[A-Za-z])'
+    rb'"status(_?[Cc]ode)?"\s*:\s*"?4|"(ok|success)"\s*:\s*false|"errors?"\s*:\s*["\[{]|"(errcode|error_code|errmsg|error_message|code)"\s*:\s*(-?[1-9]|"[A-Za-z])'
 )
 MAY_BE_JSON = ("json", "javascript", "text/html", "text/plain")  # as some servers call it
 STREAMS = ("text/event-stream", "application/x-ndjson", "multipart/")  # they begin long before they end

@@ -82,6 +82,11 @@ def test_a_dead_refresh_token_ends_the_sign_in(status: int, body: object) -> Non
         (400, {"error": "invalid_client_credentials"}, Misconfigured),  # Salesforce
         (400, {"error": "disabled_client", "error_description": "The OAuth client was disabled."}, Misconfigured),
         (400, {"status": 400, "message": "invalid client"}, Misconfigured),  # Twitch
+        (400, {"error": {"message": "Error validating client secret.", "code": 1}}, Misconfigured),  # Facebook
+        (400, {"err": "Client not found", "ECODE": "OAUTH_010"}, Misconfigured),  # ClickUp
+        (400, {"message": "Bad Request", "errors": [{"field": "client_secret", "code": "invalid"}]}, Misconfigured),
+        (400, {"error": "invalid_grant", "error_description": "Invalid client credentials"}, Misconfigured),
+        (400, {"error": "invalid_grant", "error_description": "Refresh token or client id is invalid"}, Refused),
         (401, {"code": "invalid_access_token", "message": "Client secret is invalid for OC-1"}, Misconfigured),  # Canva
         # Words that are near, but say nothing of this token
         (400, {"error": "invalid_request", "error_description": "Missing required parameter: refresh_token"},
@@ -90,7 +95,6 @@ def test_a_dead_refresh_token_ends_the_sign_in(status: int, body: object) -> Non
         (400, {"error": "invalid_request", "error_description": "Invalid token type"}, Unexplained),
         (400, {"error": "invalid_request", "error_description": "Token endpoint is invalid for this client"},
          Unexplained),
-        (400, {"message": "Bad Request", "errors": [{"field": "client_secret", "code": "invalid"}]}, Unexplained),
         (400, {"message": "Bad Request", "errors": [{"field": "refresh_token", "code": "missing"}]}, Unexplained),
         (400, {"message": "refresh token was not issued to this client"}, Unexplained),  # HubSpot
         (400, {"error": "invalid_request", "error_description": "User may have revoked access"}, Unexplained),

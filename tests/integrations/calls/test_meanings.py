@@ -60,6 +60,8 @@ def meaning_of(status: int, body: object, *, media_type: str = "application/json
         (200, {"errcode": 40001, "errmsg": "invalid credential, access_token is invalid or not latest"}),  # WeChat
         (200, {"success": False, "message": "Access token expired"}),
         (400, {"error_code": "ExpiredJwtException", "message": "x"}),  # Databricks
+        (200, {"status": 401, "body": {}, "error": "invalid_token: The access token provided is invalid"}),  # Withings
+        (200, {"statusCode": 401, "message": "Unauthorized"}),
         (403, {"error": {"message": "x", "code": "InvalidTokenError"}}),  # Azure Monitor
         (200, {"errors": [{"extensions": {"code": "invalid-jwt"}, "message": "Could not verify JWT"}]}),  # Hasura
     ],
@@ -116,6 +118,10 @@ def test_json_is_read_whatever_the_server_calls_it() -> None:
         (200, "Invalid access token"),
         (200, {"success": False, "message": "Choose another name"}),
         (200, {"success": True, "message": "Access token expired"}),
+        (200, {"status": 404, "message": "None"}),
+        (200, {"id": 7, "status": 401}),
+        (200, {"status": "401k plan"}),
+        (200, {"errors": [{"message": "Invalid scope argument", "extensions": {"code": "BAD_USER_INPUT"}}]}),
         (403, {"error": {"code": "forbidden", "message": "Not authorized", "invalidToken": False}}),
         (403, {"error": {"code": "PERMISSION_DENIED", "message": "No."}}),
         (403, {"errors": [{"code": "storage_quota_exceeded", "message": "Full."}]}),
@@ -212,6 +218,17 @@ def test_a_moment_counts_by_the_clock_of_the_server_that_names_it() -> None:
 def test_what_only_an_administrator_can_mend_is_known(status: int, body: object, code: str) -> None:
     meaning = meaning_of(status, body)
     assert (meaning.code, meaning.is_about_the_token) == (code, False)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"message": "Invalid scope: `write` required", "extensions": {"code": "FORBIDDEN"}},  # Linear
+        {"message": "x", "extensions": {"code": "missingRequiredPermissions"}},  # monday.com
+    ],
+)
+def test_a_missing_scope_is_known_in_a_good_answer(error: dict[str, object]) -> None:
+    assert meaning_of(200, {"errors": [error]}).code == "scope_missing"
 
 
 def test_a_missing_scope_is_named_as_shopify_names_it() -> None:
