@@ -28,7 +28,7 @@ class AccountsConfig(AppConfig):
         post_migrate.connect(import_module("foundation.installation").create_mark, sender=self)
         import_module("accounts.sign_in.middleware")
         import_module("accounts.retention")
-        scopes.add_source(lambda: scopes.ADMINISTRATION, scopes.administration_of)
+        scopes.add_source(lambda _names: scopes.ADMINISTRATION, scopes.administration_of)
         rotation.add_column(import_module("accounts.sign_in.mfa").SEALED_COLUMN)
         apps.get_app_config("account").verbose_name = _("E-mail addresses")
         apps.get_app_config("mfa").verbose_name = _("Two-step sign-in")

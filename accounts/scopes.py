@@ -1,6 +1,6 @@
 """Scopes of OAuth applications and permanent tokens, with a description of each."""
 
-from collections.abc import Callable, Collection, Container, Iterable, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,8 @@ LEAST = "integrations:read"  # granted if a client requests no scope
 SERVICE = "service:"  # and the name of one integration
 EVERY_SERVICE = "service:*"
 
-AllScopes = Callable[[], Mapping[str, Any]]
+# All scopes that exist now; only those among the given names, if there are any.
+AllScopes = Callable[["Collection[str] | None"], Mapping[str, Any]]
 # The scopes that a user may use now, and so may grant; only those among the given names, if there are any.
 ScopesOfUser = Callable[[Any, "Iterable[str] | None"], Mapping[str, Any]]
 
@@ -37,7 +38,8 @@ class Service:
     is_connected: bool
 
 
-_service_sources: list[Callable[[Any], list[Service]]] = []
+ServicesOfUser = Callable[[Any, "Collection[str] | None"], list[Service]]  # only of these scopes, if any are given
+_service_sources: list[ServicesOfUser] = []
 _sources: list[tuple[AllScopes, ScopesOfUser]] = []
 
 
@@ -55,21 +57,49 @@ def administration_of(user: Any, _names: Iterable[str] | None = None) -> dict[st
     return ADMINISTRATION if user.is_active and user.is_staff else {}
 
 
-def add_services(services_of_user: Callable[[Any], list[Service]]) -> None:
+def add_services(services_of_user: ServicesOfUser) -> None:
     """Register the integrations of another app, by which its scopes are chosen."""
     if services_of_user not in _service_sources:
         _service_sources.append(services_of_user)
 
 
-def all_scopes() -> dict[str, Any]:
-    """Every scope, with its description for the person who grants it."""
-    return {**FIXED, **{scope: words for source, _of_user in _sources for scope, words in source().items()}}
+def all_scopes(names: Collection[str] | None = None) -> dict[str, Any]:
+    """The scopes that exist now, with descriptions for the person who grants them; only those among `names`, if given.
+
+    Without `names`, it reads all active integrations: for the forms that list them, and never for a call.
+    """
+    found = {**FIXED, **{scope: words for source, _of_user in _sources for scope, words in source(names).items()}}
+    return {scope: words for scope, words in found.items() if names is None or scope in names}
 
 
 def of(user: Any, names: Iterable[str] | None = None) -> dict[str, Any]:
     """The scopes that this user has now, with descriptions; only those among `names`, if given."""
     granted = {scope: words for _all, of_user in _sources for scope, words in of_user(user, names).items()}
     return {scope: words for scope, words in granted.items() if names is None or scope in names}
+
+
+@dataclass(frozen=True, eq=False)
+class SharedScopes(Set[str]):
+    """Some scopes, and those of each integration that all these users may use now.
+
+    Whether a scope is among them is asked of this integration alone; an iteration reads all.
+    """
+
+    named: frozenset[str]
+    users: tuple[Any, ...]
+    _from_iterable = frozenset  # what `&` and `|` return
+
+    def __contains__(self, scope: object) -> bool:
+        if scope in self.named:
+            return True
+        return isinstance(scope, str) and is_service(scope) and all(scope in of(user, [scope]) for user in self.users)
+
+    def __iter__(self) -> Iterator[str]:
+        first, *others = ({name for name in of(user) if is_service(name)} for user in self.users)
+        return iter(self.named.union(first.intersection(*others)))
+
+    def __len__(self) -> int:
+        return sum(1 for _scope in self)
 
 
 def for_passwords(user: Any) -> dict[str, Any]:
@@ -87,11 +117,13 @@ def is_service(scope: str) -> bool:
     return scope.startswith(SERVICE) and scope != EVERY_SERVICE
 
 
-def services_of(user: Any, names: Iterable[str]) -> list["Service"]:
-    """The integrations behind those of these scopes that are of one integration. Connected ones come first."""
-    service_names = {name for name in names if is_service(name)}
-    services = [service for source in _service_sources for service in source(user)] if service_names else []
-    return [service for service in services if service.scope in service_names]
+def services_of(user: Any, names: Iterable[str] | None = None) -> list["Service"]:
+    """The user's integrations; only those behind scopes among `names`, if given. Connected ones come first."""
+    scopes = None if names is None else {name for name in names if is_service(name)}
+    if scopes is not None and not scopes:
+        return []
+    services = [service for source in _service_sources for service in source(user, scopes)]
+    return [service for service in services if scopes is None or service.scope in scopes]
 
 
 class Reach(models.TextChoices):
@@ -109,11 +141,6 @@ def scopes_within(chosen: Iterable[str], reach: str) -> list[str]:
     others = [scope for scope in chosen if not scope.startswith(SERVICE)]
     services = {Reach.ALL: [EVERY_SERVICE], Reach.SELECTED: [scope for scope in chosen if is_service(scope)]}
     return others + services.get(Reach(reach), [])
-
-
-def services_to_choose(requested: Iterable[str]) -> list[str]:
-    """Scopes of single integrations that a user may choose from, if a client asks for several or for all."""
-    return [scope for scope in (all_scopes() if EVERY_SERVICE in requested else requested) if is_service(scope)]
 
 
 def within_rank(user: Any, requested: Iterable[str]) -> list[str]:
@@ -134,8 +161,9 @@ def granted_scopes(user: Any, requested: list[str], reach: str, *, ticked: Itera
     if reach not in (Reach.NONE, Reach.SELECTED):
         return requested
     others = [scope for scope in requested if not scope.startswith(SERVICE)]
-    chosen = set(ticked) if reach == Reach.SELECTED else set()
-    return others + [scope for scope in services_to_choose(requested) if scope in chosen]
+    chosen = [scope for scope in ticked if is_service(scope)] if reach == Reach.SELECTED else []
+    offered = all_scopes(chosen) if EVERY_SERVICE in requested else requested
+    return others + [scope for scope in offered if scope in chosen]
 
 
 def without_declined(approved: Iterable[str], declined: Collection[str]) -> set[str]:
@@ -150,5 +178,5 @@ def without_declined(approved: Iterable[str], declined: Collection[str]) -> set[
 
 
 def in_words(scopes: list[str]) -> list[str]:
-    descriptions = all_scopes()
+    descriptions = all_scopes(scopes)
     return [str(descriptions.get(scope, scope)) for scope in scopes]

@@ -33,7 +33,7 @@ def scopes_context(user: User, requested: list[str]) -> dict[str, Any]:
     """The scopes in words, and several integrations as a choice."""
     requested = scopes.within_rank(user, requested)
     asks_for_all = scopes.EVERY_SERVICE in requested
-    services = scopes.services_of(user, scopes.services_to_choose(requested))
+    services = scopes.services_of(user, None if asks_for_all else requested)
     has_choice = len(services) > 1
     listed = [scope for scope in requested if not (has_choice and scope.startswith(scopes.SERVICE))]
     return {

@@ -61,16 +61,18 @@ class Grants:
 
 def of(user: User) -> Grants:
     """The grants of a user. The number of queries does not grow with them."""
-    descriptions = scopes.all_scopes()
     rows = RefreshToken.objects.filter(user=user, revoked=None, access_token__isnull=False)
     tokens = list(rows.select_related("application", "access_token").order_by("-created"))
+    approvals = list(Approval.objects.filter(user=user).select_related("application").order_by("-since"))
+    names = {name for token in tokens for name in token.access_token.scope.split()}
+    descriptions = scopes.all_scopes(names.union(*(approval.scopes for approval in approvals)))
     began = dict(TokenFamily.objects.filter(pk__in=[token.token_family for token in tokens]).values_list("pk", "began"))
     all_grants = [
         refresh_token_grant(token, began.get(token.token_family, token.created), descriptions) for token in tokens
     ]
     refresh_tokens = [grant for grant in all_grants if grant.expires_at > timezone.now()]
     approved_scopes = []
-    for approval in Approval.objects.filter(user=user).select_related("application").order_by("-since"):
+    for approval in approvals:
         uses = [grant.last_used_at for grant in refresh_tokens if grant.application.pk == approval.application_id]
         approved = ApprovedApplication(
             application=approval.application,

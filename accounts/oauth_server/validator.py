@@ -20,17 +20,15 @@ from oauth2_provider.models import (
     get_refresh_token_model,
     revoke_access_token,
 )
-from oauth2_provider.scopes import BaseScopes
 from oauthlib.common import Request
 from oauthlib.oauth2.rfc6749 import errors
 from oauthlib.oauth2.rfc8628.grant_types import DeviceCodeGrant
 
-from accounts import scopes, token_families
-from accounts.access_tokens import operations
+from accounts import token_families
 from accounts.audit import log
 from accounts.audit.log import Event, Kind
 from accounts.models import User
-from accounts.oauth_server import application_changes, device_codes, password_grant, replays
+from accounts.oauth_server import application_changes, device_codes, password_grant, replays, scopes_backend
 from accounts.oauth_server.application_changes import approved_version
 from accounts.oauth_server.models import Application, DeviceAuthorization
 from accounts.oauth_server.refresh_rules import RefreshRules
@@ -40,36 +38,6 @@ from accounts.sign_in.middleware import LockedOut, client_address, seconds_locke
 
 DEVICE_STATES: Any = DeviceCodeGrant  # its constants are not in the stubs
 AccessToken, Grant, RefreshToken = get_access_token_model(), get_grant_model(), get_refresh_token_model()
-
-
-class Scopes(BaseScopes):
-    """Scopes of a client: those of its registration. A request without scopes gets `scopes.LEAST`."""
-
-    def get_all_scopes(self) -> dict[str, Any]:
-        return scopes.all_scopes()
-
-    def get_available_scopes(
-        self, application: Application | None = None, request: Request | None = None, *args: Any, **kwargs: Any
-    ) -> list[str]:
-        if application is None:  # metadata, which is public: it must not list the integrations
-            return list(scopes.FIXED)
-        values, existing = application.scope_values, scopes.all_scopes()
-        if scopes.EVERY_SERVICE in values:  # the person may allow only some of them
-            values += [scope for scope in existing if scopes.is_service(scope) and scope not in values]
-        values = [scope for scope in values if scope in existing]
-        if request and getattr(request, "grant_type", None) == "password":  # elsewhere the consent page sees to it
-            values = scopes.within_rank(request.user, values)
-        application_password = getattr(request, "application_password", None)
-        if not application_password:
-            return values
-        allowed = operations.application_password_scopes(application_password)  # grants no more than its own scopes
-        return [scope for scope in values if scopes.allows_scope(allowed, scope)]
-
-    def get_default_scopes(
-        self, application: Application | None = None, request: Request | None = None, *args: Any, **kwargs: Any
-    ) -> list[str]:
-        available = self.get_available_scopes(application, request)
-        return [scopes.LEAST] if scopes.LEAST in available else available[:1]
 
 
 class TooManyAttempts(errors.InvalidGrantError):
@@ -87,13 +55,20 @@ class Validator(RequestRules, RefreshRules):
     """The validator that the settings name. `RequestRules` and `RefreshRules` are its parts."""
 
     def validate_bearer_token(self, token: str, required_scopes: list[str], request: Request) -> bool:
-        return super().validate_bearer_token(token, required_scopes, request) and is_active(request.user)
+        with scopes_backend.only_needed():
+            return super().validate_bearer_token(token, required_scopes, request) and is_active(request.user)
+
+    def _load_access_token(self, token: str) -> Any:
+        access_token = super()._load_access_token(token)
+        scopes_backend.need(access_token.scope.split() if access_token else ())
+        return access_token
 
     def get_original_scopes(self, refresh_token: str, request: Request, *args: Any, **kwargs: Any) -> list[str]:
         """The granted scopes, without those that the client may no longer have."""
         granted = super().get_original_scopes(refresh_token, request, *args, **kwargs)
         words = granted.split() if isinstance(granted, str) else granted
-        return [scope for scope in words if scope in Scopes().get_available_scopes(request.client)]
+        available = scopes_backend.Scopes().get_available_scopes(request.client, names=words)
+        return [scope for scope in words if scope in available]
 
     def validate_grant_type(
         self, client_id: str, grant_type: str, client: Application, request: Request, *args: Any, **kwargs: Any

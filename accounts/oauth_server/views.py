@@ -27,7 +27,7 @@ from oauthlib.oauth2.rfc6749 import errors
 
 from accounts import scopes
 from accounts.models import User
-from accounts.oauth_server import application_changes, client_documents, consent_page, refresh_rules
+from accounts.oauth_server import application_changes, client_documents, consent_page, refresh_rules, scopes_backend
 from accounts.oauth_server.application_changes import approved_version
 from accounts.oauth_server.models import Application, Approval, Standing, is_loopback
 from accounts.oauth_server.replays import digest
@@ -82,7 +82,8 @@ class Consent(AuthorizationView):  # type: ignore[misc]  # django-oauth-toolkit 
                 return render(
                     request, "accounts/held_back.html", {"application": application}, status=HTTPStatus.FORBIDDEN
                 )
-        response: HttpResponse = super().get(request, *arguments, **names)
+        with scopes_backend.only_needed():
+            response: HttpResponse = super().get(request, *arguments, **names)
         return response
 
     def validate_authorization_request(self, request: HttpRequest) -> Any:
@@ -92,7 +93,9 @@ class Consent(AuthorizationView):  # type: ignore[misc]  # django-oauth-toolkit 
             states = request.GET.getlist("state")
             error.state = states[0] if len(states) == 1 else None
             raise OAuthToolkitError(error=error, redirect_uri=address)
-        return super().validate_authorization_request(request)
+        requested, credentials = super().validate_authorization_request(request)
+        scopes_backend.need(requested)
+        return requested, credentials
 
     def redirect(self, redirect_to: str, application: Application | None) -> HttpResponse:
         """Add the issuer to every response, errors included (RFC 9207 §2)."""
@@ -116,13 +119,11 @@ class Consent(AuthorizationView):  # type: ignore[misc]  # django-oauth-toolkit 
         application = context.get("application")
         if application and self.was_approved(application, context["scopes"]):
             return self.answer_at_once(application, context)
-        response: HttpResponse
         if application and self.request.GET.get("prompt", "").split() == ["none"]:
             error = errors.ConsentRequired(state=context["state"])
             toolkit_error = OAuthToolkitError(error=error, redirect_uri=context["redirect_uri"])
-            response = self.error_response(toolkit_error, application)
-            return response
-        response = super().render_to_response(context, **options)
+            return self.error_response(toolkit_error, application)  # type: ignore[no-any-return]
+        response: HttpResponse = super().render_to_response(context, **options)
         if application:
             response._csp_update = {"form-action": form_targets(context["redirect_uri"])}  # type: ignore[attr-defined]
         return response

@@ -211,8 +211,7 @@ def scopes_of(user: User, requested: Iterable[str] | None = None) -> dict[str, A
         return {}
     aliases = Alias.objects.all()
     if requested is not None:
-        names = [scope.removeprefix("service:") for scope in requested if scope.startswith("service:")]
-        aliases = aliases.filter(name__in=names)
+        aliases = aliases.with_scopes(requested)
     return {**scopes.FIXED, **filter_visible(user.pk, aliases).as_scopes()}
 
 

@@ -1,6 +1,6 @@
 """Queries for one person's integrations: a fixed number, however many there are."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from uuid import UUID
 
@@ -19,13 +19,11 @@ from integrations.models.registry import Alias, AliasQuerySet
 from integrations.models.tokens import AttemptStatus, AuthorizationAttempt, Revocation, Token
 
 
-def integrations_of(user: User) -> list[Integration]:
-    """Return the integrations on this person's dashboard, by title."""
-    return [
-        row
-        for row in build_integrations(user, admission.filter_visible(user.pk, Alias.objects.personal()))
-        if row.is_listed
-    ]
+def integrations_of(user: User, scopes: Collection[str] | None = None) -> list[Integration]:
+    """Return the integrations on this person's dashboard, by title; only those with these scopes, if any are given."""
+    aliases = Alias.objects.all() if scopes is None else Alias.objects.with_scopes(scopes)
+    visible = admission.filter_visible(user.pk, aliases.personal())
+    return [row for row in build_integrations(user, visible) if row.is_listed]
 
 
 def listed_ids(user: User) -> list[UUID]:
@@ -43,9 +41,9 @@ def integrations_among(user: User, alias_ids: Sequence[UUID]) -> list[Integratio
     return [row for row in build_integrations(user, aliases) if row.is_listed]
 
 
-def services_of(user: User) -> list[Service]:
-    """Return the integrations that this person may let programs use, the connected ones first."""
-    rows = [row for row in integrations_of(user) if row.is_on]
+def services_of(user: User, scopes: Collection[str] | None = None) -> list[Service]:
+    """Return the integrations that this person may let programs use, the connected ones first; of these scopes only."""
+    rows = [row for row in integrations_of(user, scopes) if row.is_on]
     services = [
         Service(scope=f"{SERVICE}{row.alias.name}", title=row.title, is_connected=row.section == "my") for row in rows
     ]
