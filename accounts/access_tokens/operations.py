@@ -15,7 +15,7 @@ import secrets
 import string
 import zlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from datetime import datetime, timedelta
 
 from django.core.exceptions import PermissionDenied
@@ -175,7 +175,7 @@ def has_active_people(token: PermanentToken) -> bool:
     return token.user.is_active and token.created_by is not None and token.created_by.is_active
 
 
-def effective_scopes(token: PermanentToken) -> frozenset[str]:
+def effective_scopes(token: PermanentToken) -> Set[str]:
     """The scopes of a token that its owner and its creator both have now.
 
     None while its owner has more rights than its creator: rights that an account gains later must not reach a token
@@ -193,8 +193,7 @@ def effective_scopes(token: PermanentToken) -> frozenset[str]:
         return frozenset(scopes.within_rank(maker, allowed))
     if scopes.EVERY_SERVICE not in shared:
         return shared
-    services = filter(scopes.is_service, scopes.of(token.user).keys() & scopes.of(maker).keys())
-    return shared - {scopes.EVERY_SERVICE} | frozenset(services)
+    return scopes.SharedScopes(shared - {scopes.EVERY_SERVICE}, (token.user, maker))
 
 
 @sensitive_variables("password", "letters")

@@ -5,7 +5,7 @@ calls by network address, in the site's cache: for all processes together if `CA
 an invalid token count for their address, which slows down guessing but never delays a valid token from there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, cast
@@ -40,7 +40,7 @@ def metadata_url(path: str) -> str:
 class Rights:
     """Scopes and origin of a token, as `request.auth`. None there stands for a session."""
 
-    scopes: frozenset[str]
+    scopes: Set[str]
     client_id: str = ""  # of an OAuth access token
     secret_id: str = ""  # of a permanent token or an application password
     name: str = ""  # of the application, token or password, as its user knows it
@@ -49,6 +49,11 @@ class Rights:
     def counted_as(self) -> str:
         """Key of the program in throttles."""
         return self.client_id or self.secret_id
+
+
+def counted_program(user: Any, rights: Rights | None) -> str:
+    """Key of a program of this person in limits; their sessions are one of them."""
+    return f"{user.pk} {rights.counted_as if rights else 'session'}"
 
 
 class InsufficientScope(PermissionDenied):
@@ -143,7 +148,7 @@ class KnownCalls(Calls):
         if not request.user.is_authenticated:
             return None
         rights: Rights | None = request.auth  # type: ignore[assignment]  # typed as DRF's own Token
-        program = f"{request.user.pk} {rights.counted_as if rights else 'session'}"
+        program = counted_program(request.user, rights)
         # Hashed, since a client ID may hold characters that a cache key may not.
         return f"api-calls-{sha256(program.encode()).hexdigest()}"
 
