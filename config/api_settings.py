@@ -1,7 +1,10 @@
 """Settings of django-rest-framework and drf-spectacular."""
 
 from config.environment import env
+from config.spare_threads import calls_at_once, server_threads
 
+# Calls that each program of a person may have under way in each process; 0: no limit (docs/decisions/0064)
+API_CALLS_AT_ONCE = env.int("API_CALLS_AT_ONCE", default=calls_at_once(server_threads()))
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "accounts.api.authentication.BearerToken",

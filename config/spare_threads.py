@@ -38,6 +38,11 @@ def server_threads() -> int:
     return int(option[1] if option else os.environ.get("GRANIAN_BLOCKING_THREADS", 0))
 
 
+def calls_at_once(threads: int) -> int:
+    """Return how many threads of a process one program may take: half, but no fewer than 16. 0 if it is not known."""
+    return max(threads // 2, 16) if threads else 0
+
+
 def refuse(path: str, start_response: StartResponse) -> list[bytes]:
     """Answer 503, in JSON on addresses for programs and as text elsewhere."""
     content = next((content for prefix, content in BUSY_IN_JSON.items() if path.startswith(prefix)), None)

@@ -24,6 +24,9 @@ CALLS = Counter(
 REFUSALS = Counter(
     "keyrack_refusals", "Answers of third-party APIs that refuse a call, by what they mean for the token.", ["reason"]
 )
+TOO_MANY_AT_ONCE = Counter(
+    "keyrack_too_many_at_once", "Calls that were refused because their program had as many under way as it may."
+)
 RENEWALS = Counter(
     "keyrack_renewals", "Refresh requests, by their result and the class of the error.", ["outcome", "error"]
 )
@@ -66,6 +69,10 @@ def count_call(alias: str, status: int | None, *, fault: str, reason: str = "") 
     CALLS.labels(alias, f"{status // 100}xx" if status else "none", fault or "none").inc()
     if reason:
         REFUSALS.labels(reason).inc()
+
+
+def count_refusal_at_once() -> None:
+    TOO_MANY_AT_ONCE.inc()
 
 
 def count_renewal(outcome: str, error: str) -> None:

@@ -146,8 +146,8 @@ def answer_token_valid(_request: HttpRequest, _bearer: Bearer, _call: ReadyCall,
 def answer_proxy(request: HttpRequest, bearer: Bearer, call: ReadyCall, path: str) -> HttpResponseBase:
     """Make the call. Its errors are answered here: once anything was sent, the view must not send it again."""
     try:
-        return proxy.pass_on(request, bearer.user, call.alias, path, used_by=program_of(bearer.auth), call=call)
-    except (NotAuthenticated, BadPath, OAuthError) as error:
+        return proxy.pass_on(request, bearer.user, call.alias, path, rights=bearer.auth, call=call)
+    except (NotAuthenticated, BadPath, OAuthError, APIException) as error:
         return error_response(error)
 
 

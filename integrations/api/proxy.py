@@ -7,8 +7,9 @@ passed on to a server that may act on it, and the response is loaded from our or
 
 import re
 from collections.abc import Callable
+from functools import partial
 from io import BytesIO
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 from urllib.parse import quote, unquote_to_bytes
 
 from django.conf import settings
@@ -23,10 +24,12 @@ from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 
 from accounts.api.authentication import BearerToken, Session
+from accounts.api.permissions import Rights
 from accounts.models import User
 from foundation.oauth_client import transport
 from foundation.oauth_client.errors import Unusable
 from integrations import calls
+from integrations.api.calls_at_once import limit_at_once
 from integrations.api.views import SERVICE, ApiView, program_of
 from integrations.calls import BadPath
 from integrations.personal_auth import NotAuthenticated, PersonalAuthAPI
@@ -132,7 +135,7 @@ class Proxy(ApiView):
             raise MethodNotAllowed(str(request.method))
         user: User = request.user  # type: ignore[assignment]  # HasScopes admits users only
         try:
-            return pass_on(request._request, user, alias, path, used_by=program_of(request.auth))
+            return pass_on(request._request, user, alias, path, rights=cast("Rights | None", request.auth))
         except NotAuthenticated as error:
             if error.code == "not_available":  # an integration that is not the person's looks like none, as elsewhere
                 raise Http404 from None
@@ -141,7 +144,15 @@ class Proxy(ApiView):
     get = head = post = put = patch = delete = options = http_method_not_allowed = forward  # type: ignore[assignment]  # any
 
 
-def pass_on(request: HttpRequest, user: User, alias: str, path: str, **options: Any) -> HttpResponseBase:
+def pass_on(
+    request: HttpRequest, user: User, alias: str, path: str, *, rights: Rights | None, **options: Any
+) -> HttpResponseBase:
+    """Make the call, within the program's limit of calls at once."""
+    make_call = partial(call_third_party, request, user, alias, path, used_by=program_of(rights), **options)
+    return limit_at_once(user, rights, make_call)
+
+
+def call_third_party(request: HttpRequest, user: User, alias: str, path: str, **options: Any) -> HttpResponseBase:
     third_party_path, body = requested_path(request, path), body_of(request)
     retries, timeout = retries_of(request), timeout_of(request)
     api = PersonalAuthAPI(user)

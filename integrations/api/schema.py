@@ -203,7 +203,7 @@ REFUSALS: dict[str, Refusal] = {
     ),
     "429": Refusal(
         name="TooManyRequests",
-        when="Too many calls.",
+        when="Too many calls, in a minute or at once.",
         examples=[("too_many_requests", "Request was throttled. Expected available in 12 seconds.")],
         headers=MAY_WAIT,
     ),

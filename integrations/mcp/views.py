@@ -4,6 +4,7 @@ Authentication, admission, throttles and the words of errors are those of the RE
 session, since a page of another site could use it.
 """
 
+from functools import partial
 from typing import Any, ClassVar, cast
 
 from django.conf import settings
@@ -20,11 +21,12 @@ from rest_framework.views import APIView
 from accounts import scopes
 from accounts.api.authentication import BearerToken
 from accounts.api.permissions import METADATA_PATH, InsufficientScope, Rights, challenge, metadata_url
+from integrations.api.calls_at_once import limit_at_once
 from integrations.api.views import MayUseIntegrations, api_of
 from integrations.mcp import messages, methods
 from integrations.mcp.exchanges import Exchange, note_cancellation
 from integrations.mcp.messages import MessageError
-from integrations.mcp.methods import Method
+from integrations.mcp.methods import Method, ToolCall
 from integrations.mcp.offered_tools import tools_of
 from integrations.mcp.streaming import stream_call
 from integrations.mcp.tools import SCOPES, Tool
@@ -90,9 +92,9 @@ class Door(APIView):
                 result = {}
             case "tools/call":
                 call = methods.find_call(exchange, self.tools(exchange))
-                if accepts_events and message.progress_token is not None:
-                    return stream_call(exchange, call)
-                result = methods.answer_call(exchange, call, exchange.silent)
+                has_events = accepts_events and message.progress_token is not None
+                respond = partial(stream_call if has_events else answer_at_once, exchange, call)
+                return limit_at_once(exchange.api.user, exchange.rights, respond)
             case method if method in self.methods_by_name:
                 result = self.methods_by_name[method](exchange, self.tools(exchange))
             case _:
@@ -122,6 +124,12 @@ class Door(APIView):
                 words = {"error": "invalid_token", **words}
             response["WWW-Authenticate"] = challenge(**words)
         return response
+
+
+def answer_at_once(exchange: Exchange, call: ToolCall) -> Response:
+    """The response to a call whose progress nobody wants."""
+    result = methods.answer_call(exchange, call, exchange.silent)
+    return Response(exchange.message.answer(result), headers=NO_STORE)
 
 
 def rights_of(request: Request) -> Rights:
