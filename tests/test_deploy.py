@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import requests
 import yaml
+from django.urls import reverse
 
 from config.bootstrap import PIN, ROOT
 from tests.servers import installed, machine
@@ -27,6 +28,7 @@ DEPLOY, CHART = ROOT / "deploy", ROOT / "deploy/helm/keyrack"
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 HOME = "/srv/keyrack"  # of the units
 NOBODY = 10001
+PROXIED = "/api/v1/integrations/[^/]+/proxy/"
 RENDER = """
 import json, sys, helm_python as helm
 chart = sys.argv[1]
@@ -68,8 +70,20 @@ def render(tools: Path, **values: object) -> dict[str, list[dict[str, Any]]]:
     return {name: list(yaml.safe_load_all(text)) for name, text in files.items() if name.endswith(".yaml")}
 
 
+def of_kind(kind: str, files: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    return [manifest for manifests in files.values() for manifest in manifests if manifest and manifest["kind"] == kind]
+
+
 # Kubernetes -----------------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize("values", [{}, {"ingress": {"enabled": True}, "metrics": {"enabled": False}}], ids=str)
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"ingress": {"enabled": True}, "metrics": {"enabled": False}},
+        {"ingress": {"enabled": True}, "streams": {"enabled": False}},
+    ],
+    ids=str,
+)
 def test_the_chart_renders_to_what_kubernetes_accepts(tools: Path, values: dict[str, object], tmp_path: Path) -> None:
     manifests = [each for group in render(tools, **values).values() for each in group if each]
     for number, manifest in enumerate(manifests):
@@ -79,17 +93,53 @@ def test_the_chart_renders_to_what_kubernetes_accepts(tools: Path, values: dict[
     kinds = {manifest["kind"] for manifest in manifests}
     assert {"Deployment", "Service", "Job", "PodDisruptionBudget"} <= kinds
     assert ("Ingress" in kinds) is bool(values)
+    has_streams = values.get("streams") is None
+    routes = {}
     for manifest in manifests:
         if manifest["kind"] == "Ingress":
-            paths = manifest["spec"]["rules"][0]["http"]["paths"]
-            ports = {(each["path"], each["pathType"]): each["backend"]["service"]["port"]["name"] for each in paths}
-            assert ports == {("/metrics", "Exact"): "nothing", ("/", "Prefix"): "http"}
+            for each in manifest["spec"]["rules"][0]["http"]["paths"]:
+                service = each["backend"]["service"]
+                routes[each["path"], each["pathType"]] = (service["name"], service["port"]["name"])
             log = manifest["metadata"]["annotations"]["nginx.ingress.kubernetes.io/enable-access-log"]
             assert log == "false", "it would have codes of providers"
         if pod := manifest["spec"].get("template", {}).get("spec"):
             assert pod["securityContext"]["runAsNonRoot"]
             assert all(each["securityContext"]["readOnlyRootFilesystem"] for each in pod["containers"])
             assert all(each["envFrom"][0]["secretRef"]["name"] == "keyrack" for each in pod["containers"])
+    if values:
+        of_streams = {(PROXIED, "ImplementationSpecific"): ("hub-streams", "http")} if has_streams else {}
+        of_site = {("/metrics", "Exact"): ("hub-nothing", "nothing"), ("/", "Prefix"): ("hub-web", "http")}
+        assert routes == {**of_site, **of_streams}
+    ports = {each["metadata"]["name"]: each["spec"]["ports"] for each in manifests if each["kind"] == "Service"}
+    assert {name for name, _port in routes.values()} <= ports.keys()
+    assert ("hub-streams" in ports) is has_streams
+
+
+def test_streams_are_the_same_processes_wherever_they_run(tools: Path) -> None:
+    """In the units, the chart and the compose file: the same command, and as long a wait for an answer."""
+    unit = (DEPLOY / "systemd/keyrack-streams.service").read_text()
+    [in_unit] = re.findall(r"^ExecStart=\S+/(granian .*)$", unit, re.MULTILINE)
+    expected = shlex.split(in_unit.replace("127.0.0.1", "0.0.0.0").replace("8002", "8000"))  # noqa: S104
+    [waits] = re.findall(r"^Environment=PROXY_TIMEOUT_MAX_SECONDS=(\d+)$", unit, re.MULTILINE)
+    pods = {each["metadata"]["name"]: each for each in of_kind("Deployment", render(tools))}
+    [container] = pods["hub-streams"]["spec"]["template"]["spec"]["containers"]
+    in_compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]["streams"]
+    assert container["command"] == in_compose["command"] == expected
+    assert {"name": "PROXY_TIMEOUT_MAX_SECONDS", "value": waits} in container["env"]
+    assert in_compose["environment"]["PROXY_TIMEOUT_MAX_SECONDS"] == waits
+    assert container.keys() >= {"startupProbe", "livenessProbe", "readinessProbe", "lifecycle", "resources"}
+    nginx = (DEPLOY / "nginx/keyrack.conf").read_text()
+    assert f"location ~ ^{PROXIED} {{" in nginx, "the path of the Ingress is that of nginx"
+    assert re.fullmatch(f"{PROXIED}.*", reverse("api:proxy", args=["northwind", "contacts"]))
+
+
+def test_a_value_of_the_operator_wins_in_the_streams_too(tools: Path) -> None:
+    pods = of_kind("Deployment", render(tools, env={"PROXY_TIMEOUT_MAX_SECONDS": 120}))
+    assert len(pods) == 4
+    for pod in pods:
+        for container in pod["spec"]["template"]["spec"]["containers"]:
+            named = [each["value"] for each in container["env"] if each["name"] == "PROXY_TIMEOUT_MAX_SECONDS"]
+            assert named == ["120"]
 
 
 @pytest.mark.parametrize(

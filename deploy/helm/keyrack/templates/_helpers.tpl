@@ -51,7 +51,7 @@ volumes:
   - {name: tmp, emptyDir: {}}
 {{- end -}}
 
-{{/* What all containers have in common. */}}
+{{/* What all containers have in common. Variables in extraEnv are set unless the values have them. */}}
 {{- define "keyrack.container" -}}
 image: "{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}"
 imagePullPolicy: {{ .Values.image.pullPolicy }}
@@ -60,7 +60,7 @@ envFrom:
 env:
   - {name: SITE_URL, value: {{ .Values.siteUrl | quote }}}
   - {name: BEHIND_TLS_PROXY, value: "true"}
-  {{- range $name, $value := .Values.env }}
+  {{- range $name, $value := merge (dict) .Values.env (.extraEnv | default dict) }}
   - {name: {{ $name }}, value: {{ $value | quote }}}
   {{- end }}
 securityContext:
