@@ -68,8 +68,8 @@ def all_scopes(names: Collection[str] | None = None) -> dict[str, Any]:
 
     Without `names`, it reads all active integrations: for the forms that list them, and never for a call.
     """
-    found = {**FIXED, **{scope: words for source, _of_user in _sources for scope, words in source(names).items()}}
-    return {scope: words for scope, words in found.items() if names is None or scope in names}
+    existing = {**FIXED, **{scope: words for source, _of_user in _sources for scope, words in source(names).items()}}
+    return {scope: words for scope, words in existing.items() if names is None or scope in names}
 
 
 def of(user: Any, names: Iterable[str] | None = None) -> dict[str, Any]:
@@ -115,6 +115,11 @@ def allows_scope(granted: Container[str], scope: str) -> bool:
 def is_service(scope: str) -> bool:
     """Whether it is the scope of one integration."""
     return scope.startswith(SERVICE) and scope != EVERY_SERVICE
+
+
+def service_names(scopes: Iterable[str]) -> list[str]:
+    """The names of the integrations whose scopes are among these."""
+    return [scope.removeprefix(SERVICE) for scope in scopes if is_service(scope)]
 
 
 def services_of(user: Any, names: Iterable[str] | None = None) -> list["Service"]:

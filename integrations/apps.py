@@ -31,10 +31,9 @@ class IntegrationsConfig(AppConfig):
         ):
             import_module(f"integrations.{module}")
         from integrations.models import admission, card
-        from integrations.models.registry import Alias
         from integrations.provider_setup import checks, from_template, roles  # noqa: F401 - the checks register themselves
 
-        scopes.add_source(Alias.objects.as_scopes, admission.scopes_of)
+        scopes.add_source(admission.all_scopes, admission.scopes_of)
         scopes.add_services(card.services_of)
         transport.configure(settings.OUTBOUND_ALLOW)
         transport.answer_here(in_process.base_url(), answer_ourselves)

@@ -18,7 +18,7 @@ class Scopes(BaseScopes):
     """Scopes of a client: those of its registration. A request without scopes gets `scopes.LEAST`."""
 
     def get_all_scopes(self) -> dict[str, Any]:
-        """Every scope with its description; within `only_needed`, those that `need` named."""
+        """Every scope with its description; within `only_needed`, those that `limit_to` named."""
         return scopes.all_scopes(_needed.get())
 
     def get_available_scopes(
@@ -55,7 +55,7 @@ class Scopes(BaseScopes):
 
 @contextmanager
 def only_needed() -> Iterator[None]:
-    """A context in which the toolkit gets the scopes that `need` names, where it asks for all."""
+    """A context in which the toolkit gets the scopes that `limit_to` names, where it asks for all."""
     token = _needed.set(())
     try:
         yield
@@ -63,7 +63,7 @@ def only_needed() -> Iterator[None]:
         _needed.reset(token)
 
 
-def need(names: Collection[str]) -> None:
+def limit_to(names: Collection[str]) -> None:
     """Name the scopes that this request is about. Changes nothing outside `only_needed`."""
     if _needed.get() is not None:
         _needed.set(names)

@@ -60,7 +60,7 @@ class Validator(RequestRules, RefreshRules):
 
     def _load_access_token(self, token: str) -> Any:
         access_token = super()._load_access_token(token)
-        scopes_backend.need(access_token.scope.split() if access_token else ())
+        scopes_backend.limit_to(access_token.scope.split() if access_token else ())
         return access_token
 
     def get_original_scopes(self, refresh_token: str, request: Request, *args: Any, **kwargs: Any) -> list[str]:

@@ -94,7 +94,7 @@ class Consent(AuthorizationView):  # type: ignore[misc]  # django-oauth-toolkit 
             error.state = states[0] if len(states) == 1 else None
             raise OAuthToolkitError(error=error, redirect_uri=address)
         requested, credentials = super().validate_authorization_request(request)
-        scopes_backend.need(requested)
+        scopes_backend.limit_to(requested)
         return requested, credentials
 
     def redirect(self, redirect_to: str, application: Application | None) -> HttpResponse:

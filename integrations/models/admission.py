@@ -209,10 +209,18 @@ def scopes_of(user: User, requested: Iterable[str] | None = None) -> dict[str, A
     """Scopes that this person may grant to a program, with their descriptions. None without the role."""
     if find_refusal(user):
         return {}
+    return {**scopes.FIXED, **filter_visible(user.pk, aliases_of(requested)).as_scopes()}
+
+
+def all_scopes(requested: Iterable[str] | None = None) -> dict[str, str]:
+    """Scopes of all active aliases; only those requested, if any are."""
+    return aliases_of(requested).as_scopes()
+
+
+def aliases_of(requested: Iterable[str] | None) -> AliasQuerySet:
+    """Aliases whose scopes are requested; all if it is None."""
     aliases = Alias.objects.all()
-    if requested is not None:
-        aliases = aliases.with_scopes(requested)
-    return {**scopes.FIXED, **filter_visible(user.pk, aliases).as_scopes()}
+    return aliases if requested is None else aliases.filter(name__in=scopes.service_names(requested))
 
 
 def _passing(person_id: Any, aliases: AliasQuerySet | None, rules: Sequence[Rule]) -> AliasQuerySet:

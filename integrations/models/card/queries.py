@@ -21,8 +21,7 @@ from integrations.models.tokens import AttemptStatus, AuthorizationAttempt, Revo
 
 def integrations_of(user: User, scopes: Collection[str] | None = None) -> list[Integration]:
     """Return the integrations on this person's dashboard, by title; only those with these scopes, if any are given."""
-    aliases = Alias.objects.all() if scopes is None else Alias.objects.with_scopes(scopes)
-    visible = admission.filter_visible(user.pk, aliases.personal())
+    visible = admission.filter_visible(user.pk, admission.aliases_of(scopes).personal())
     return [row for row in build_integrations(user, visible) if row.is_listed]
 
 

@@ -13,7 +13,6 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from accounts.models import User
-from accounts.scopes import SERVICE, is_service
 from integrations.models.registry.base import SysIdModel
 from integrations.models.registry.profiles import OAuthEntityProfile
 from integrations.models.registry.registrations import ApplicationRegistry
@@ -133,15 +132,10 @@ class AliasQuerySet(models.QuerySet["Alias"]):
         by_credential = Q(type=AliasType.CREDENTIAL, credential__integration_type=IntegrationType.PERSONAL)
         return self.complete().filter(by_connection | by_credential)
 
-    def as_scopes(self, names: Iterable[str] | None = None) -> dict[str, str]:
-        """Scopes that a program needs to use the active aliases, with descriptions; of `names` only, if given."""
-        words, aliases = str(_("Use %s as you")), self if names is None else self.with_scopes(names)
-        rows = aliases.filter(active=True).order_by("name")
-        return {f"{SERVICE}{alias.name}": words % alias.title for alias in rows}
-
-    def with_scopes(self, names: Iterable[str]) -> Self:
-        """Filter by those of these scopes that are of one alias. No statement if there is none."""
-        return self.filter(name__in=[scope.removeprefix(SERVICE) for scope in names if is_service(scope)])
+    def as_scopes(self) -> dict[str, str]:
+        """Scopes that a program needs to use the active aliases, with their descriptions."""
+        words = str(_("Use %s as you"))
+        return {f"service:{alias.name}": words % alias.title for alias in self.filter(active=True).order_by("name")}
 
     def named(self, reference: str) -> Self:
         """Filter by name, or by id as 32 hexadecimal digits or a UUID."""
