@@ -7,6 +7,7 @@ which can say why; what they would refuse is never accepted.
 
 import base64
 import hashlib
+from collections.abc import Set
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
@@ -237,7 +238,7 @@ class PermanentTokenSecret:
         if not token.is_alive or not operations.matches_secret(token, self.secret):
             return None
         if token.is_own:
-            scopes = frozenset(token.scopes)
+            scopes: Set[str] = frozenset(token.scopes)
         elif operations.has_active_people(token):
             scopes = operations.effective_scopes(token)
         else:

@@ -14,7 +14,7 @@ from accounts.oauth_server.models import Application
 _needed: ContextVar[Collection[str] | None] = ContextVar("needed scopes", default=None)
 
 
-class Scopes(BaseScopes):
+class Scopes(BaseScopes):  # type: ignore[misc]  # django-oauth-toolkit has no types
     """Scopes of a client: those of its registration. A request without scopes gets `scopes.LEAST`."""
 
     def get_all_scopes(self) -> dict[str, Any]:
