@@ -16,7 +16,7 @@ import requests
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 STARTING_SECONDS = 200  # on a machine with other work; 40 are usual
-STOPPING_SECONDS = 25
+STOPPING_SECONDS = 60
 LAST_LINE = "Ctrl+C stops everything."
 
 

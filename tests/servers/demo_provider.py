@@ -3,11 +3,9 @@
 import contextlib
 import json
 import os
-import random
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,6 +18,7 @@ from typing import Any
 import requests
 
 from demo import browserless
+from tests.servers import machine
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 STARTING_SECONDS = 60
@@ -54,22 +53,12 @@ class Provider:
         return _manage(self.environment, "provider_seed", "-", *arguments, stdin=json.dumps(clients))
 
 
-def free_port() -> int:
-    """Return a port below the ephemeral range, where an outgoing connection of somebody else cannot sit."""
-    for _ in range(200):
-        port = random.randrange(14_000, 30_000)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
-    raise RuntimeError("no free port")
-
-
 @contextlib.contextmanager
 def running_provider(
     port: int | None = None, *, clients: Sequence[dict[str, Any]] = (), **env: str
 ) -> Iterator[Provider]:
     """Migrate, seed and start a provider; stop it and delete its data afterwards. `env` overrides its environment."""
-    port = port or free_port()
+    port = port or machine.free_port()
     data_dir = Path(tempfile.mkdtemp(prefix="demo-provider-"))
     environment = _environment(port, data_dir) | env
     provider = Provider(

@@ -22,7 +22,9 @@ from typing import TypeAlias
 
 Process: TypeAlias = "subprocess.Popen[bytes]"
 PATIENCE = 60.0  # seconds until a service must have answered
-PORTS = range(20000, 32768)  # above, another program's outgoing connection may sit on the port
+# Above, another program's outgoing connection may sit on the port. Chosen by `secrets`: pytest-randomly gives `random`
+# the same seed in all processes of a run, which would choose the same port at the same moment.
+PORTS = range(20000, 32768)
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CHROMIUM_ON_MACOS = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
 

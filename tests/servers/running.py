@@ -7,7 +7,7 @@ so no port can be snatched between choosing and using it.
 
 import json
 import os
-import random
+import secrets
 import signal
 import socket
 import subprocess
@@ -20,8 +20,9 @@ from typing import IO
 
 import requests
 
-PATIENCE = 40.0  # seconds until it must have answered
-HIGHEST_PORT = 32767  # above, another program's outgoing connection may sit on the port
+from tests.servers.machine import PORTS
+
+PATIENCE = 60.0  # seconds until it must have answered
 
 
 class ServerDied(Exception):
@@ -54,7 +55,7 @@ def listening_socket() -> socket.socket:
     while True:
         candidate = socket.socket()
         try:
-            candidate.bind(("127.0.0.1", random.randint(14000, HIGHEST_PORT)))
+            candidate.bind(("127.0.0.1", secrets.choice(PORTS)))
         except OSError:
             candidate.close()
             continue

@@ -1,11 +1,13 @@
 """Services for tests are our own, start where they can, and leave nothing behind."""
 
 import os
+import random
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,7 +15,7 @@ import psycopg
 import pytest
 from redis import Redis
 
-from tests.servers import fixtures, machine
+from tests.servers import fixtures, machine, running
 
 pytestmark = pytest.mark.slow
 
@@ -46,6 +48,21 @@ def test_rabbitmq_answers_at_a_port_of_its_own(rabbitmq_url: str) -> None:
     port = urlsplit(rabbitmq_url).port
     assert port != 5672
     assert machine.answers(port or 0, b"AMQP\x00\x00\x09\x01", b"\x01")
+
+
+def listening_port() -> int:
+    with running.listening_socket() as listening:
+        port: int = listening.getsockname()[1]
+        return port
+
+
+@pytest.mark.parametrize("choose", [machine.free_port, listening_port])
+def test_processes_with_the_same_seed_choose_different_ports(choose: Callable[[], int]) -> None:
+    choices = []
+    for _process in range(2):
+        random.seed(1)  # as pytest-randomly does before each test, in all processes of a run
+        choices.append([choose() for _port in range(3)])
+    assert choices[0] != choices[1]
 
 
 def test_a_service_ends_with_its_block() -> None:
