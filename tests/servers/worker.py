@@ -28,7 +28,7 @@ from tests.servers import machine
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 FILES = "filesystem://localhost//"
-PATIENCE = 60.0  # seconds until it must have said that it is ready
+PATIENCE = 60.0  # seconds, for what must happen anyway: a machine with other work may take twenty
 
 
 class WorkerFailed(Exception):
@@ -150,7 +150,7 @@ def forget_connections() -> None:
     current_app._after_fork()  # type: ignore[attr-defined]  # what Celery itself does to begin with new pools
 
 
-def eventually(true: Callable[[], bool], seconds: float = 20.0) -> bool:
+def eventually(true: Callable[[], bool], seconds: float = PATIENCE) -> bool:
     """Whether it comes true in time."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:

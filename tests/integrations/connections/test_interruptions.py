@@ -66,7 +66,7 @@ def test_a_holder_that_is_killed(
 ) -> None:
     child = doomed(point, tmp_path)
     server.on(ASKED).always(Rotation(grace=grace, then=child.kill if point == "while" else lambda: None))
-    assert child.wait(30) == -signal.SIGKILL
+    assert child.wait(100) == -signal.SIGKILL
     asked = 0 if point == "before" else 1
     assert len(server.calls) == asked
     [entry] = Renewal.objects.all()

@@ -28,6 +28,8 @@ from tests.servers.worker import FILES, Worker, broker, eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
+AT_ONCE = 9.0  # seconds, on a machine with other work; a page that waits for a broker would take longer
+
 
 @pytest.fixture
 def northwind(server: HostileServer, amira: User) -> Alias:
@@ -64,7 +66,7 @@ def test_the_provider_is_told_within_seconds(
     broker_url: str, server: HostileServer, northwind: Alias, as_amira: Client, tmp_path: Path
 ) -> None:
     with broker(broker_url, tmp_path), Worker(broker_url, tmp_path, beat=False) as worker:
-        assert revoke(as_amira, northwind) < 3
+        assert revoke(as_amira, northwind) < AT_ONCE
         assert eventually(is_confirmed), worker.log
         assert tokens_of(server.calls_to(TOLD)) == [REFRESH, ACCESS]
         assert "CANARY" not in worker.log
@@ -82,7 +84,7 @@ def test_what_was_revoked_without_a_worker_is_delivered_by_the_next(
 ) -> None:
     url = FILES if kind == "files" else request.getfixturevalue(kind)
     with broker(url, tmp_path):
-        assert revoke(as_amira, northwind) < 3
+        assert revoke(as_amira, northwind) < AT_ONCE
         assert not PersonalAuthAPI(amira).is_token_valid("northwind")
         assert as_amira.get("/integrations/").status_code == 200
         assert server.calls == []
@@ -95,7 +97,7 @@ def test_a_queue_that_is_gone_holds_up_nobody(
 ) -> None:
     with broker(FILES, tmp_path), Worker(FILES, tmp_path) as worker:
         (tmp_path / "queue").rename(tmp_path / "away")
-        assert revoke(as_amira, northwind) < 3
+        assert revoke(as_amira, northwind) < AT_ONCE
         shutil.rmtree(tmp_path / "queue", ignore_errors=True)
         time.sleep(1.5)
         assert worker.is_alive, worker.log
@@ -110,13 +112,13 @@ def test_a_broker_that_is_down_holds_up_nobody(
 ) -> None:
     with server_of(kind) as queue, broker(queue.url, tmp_path), Worker(queue.url, tmp_path) as worker:
         queue.kill()
-        assert revoke(as_amira, northwind) < 3
+        assert revoke(as_amira, northwind) < AT_ONCE
         assert as_amira.get("/integrations/").status_code == 200
         assert Revocation.objects.get().state == "pending"
         assert server.calls == []
         assert eventually(lambda: "The queue is unreachable" in worker.log), worker.log
         queue.start()
-        assert eventually(is_confirmed, 40), worker.log
+        assert eventually(is_confirmed), worker.log
         assert worker.is_alive
         assert "SchedulingError" not in worker.log
 
@@ -132,10 +134,10 @@ def test_a_broker_that_freezes_holds_up_nobody_for_long(
         revoke(as_amira, other)
         assert eventually(is_confirmed), worker.log
         with queue.frozen():
-            assert revoke(as_amira, northwind) < 9
+            assert revoke(as_amira, northwind) < AT_ONCE
             assert as_amira.get("/integrations/").status_code == 200
             assert Revocation.objects.filter(state="pending").count() == 1
-        assert eventually(is_confirmed, 40), worker.log
+        assert eventually(is_confirmed), worker.log
         assert worker.is_alive
 
 
@@ -143,7 +145,7 @@ def test_a_broker_that_hangs_holds_up_nobody(northwind: Alias, as_amira: Client,
     """It takes connections, and says nothing."""
     with socket.create_server(("127.0.0.1", 0)) as silent, ExitStack() as away:
         away.enter_context(broker(f"redis://127.0.0.1:{silent.getsockname()[1]}/0", tmp_path))
-        assert revoke(as_amira, northwind) < 3
+        assert revoke(as_amira, northwind) < AT_ONCE
     assert Revocation.objects.get().state == "pending"
 
 
@@ -261,4 +263,4 @@ def test_a_message_holds_an_id_and_nothing_else(northwind: Alias, as_amira: Clie
 def test_a_test_run_that_is_killed_leaves_no_worker(northwind: Alias, tmp_path: Path) -> None:
     worker = Worker(FILES, tmp_path).start()
     child = worker.revoke_answer()
-    assert eventually(lambda: child.poll() is not None, 30), worker.log
+    assert eventually(lambda: child.poll() is not None), worker.log

@@ -103,7 +103,7 @@ def test_a_client_that_ends_the_stream_stops_the_run_before_its_next_step(
         answer = send(site, authorization, "tools/call", name=RUN, arguments={}, _meta={"progressToken": 1})
         next(answer.iter_lines())
         answer.close()
-        assert eventually(lambda: SubflowRun.objects.filter(error_code="cancelled_by_caller").exists(), 20)
+        assert eventually(lambda: SubflowRun.objects.filter(error_code="cancelled_by_caller").exists())
     assert len(server.calls_to(flowing.INCIDENTS)) == 1
 
 
@@ -133,7 +133,7 @@ def test_a_handshake_at_one_host_is_known_at_another_and_so_is_a_cancellation(
         session_id = shaken.headers["Mcp-Session-Id"]
         call = {"name": RUN, "arguments": {}}
         running = pool.submit(send_old, second, authorization, "tools/call", session_id=session_id, id=7, params=call)
-        assert eventually(lambda: bool(server.calls_to(flowing.INCIDENTS)), 20)
+        assert eventually(lambda: bool(server.calls_to(flowing.INCIDENTS)))
         params = {"requestId": 7}
         without_session = send_old(first, authorization, "notifications/cancelled", params=params)
         cancelled = send_old(first, authorization, "notifications/cancelled", session_id=session_id, params=params)

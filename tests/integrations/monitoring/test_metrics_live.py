@@ -45,7 +45,7 @@ def test_all_processes_of_a_host_are_added_up_and_no_sum_shrinks_when_one_dies(f
             assert read("keyrack_request_seconds_count", kind="page", status="4xx") == REQUESTS
             processes = {path.name for path in (folder / "metrics").glob("histogram_*.db")}
             assert len(processes) >= 2, "the kernel gave both web processes work"
-            assert eventually(lambda: read("keyrack_task_seconds_count", **SWEEP) >= 2, 40), worker.log[-2000:]
+            assert eventually(lambda: read("keyrack_task_seconds_count", **SWEEP) >= 2), worker.log[-2000:]
             lines = [json.loads(line) for line in worker.log.splitlines() if line.startswith("{")]
             plain = [line for line in worker.log.splitlines() if line.strip() and not line.startswith("{")]
             assert lines
@@ -56,4 +56,4 @@ def test_all_processes_of_a_host_are_added_up_and_no_sum_shrinks_when_one_dies(f
         assert read("keyrack_request_seconds_count", kind="page", status="4xx") == REQUESTS
         assert (folder / "metrics/histogram_0.db").exists(), "files of the dead are merged"
         with Worker(FILES, folder, pool="prefork"):
-            assert eventually(lambda: read("keyrack_task_seconds_count", **SWEEP) > before, 40)
+            assert eventually(lambda: read("keyrack_task_seconds_count", **SWEEP) > before)
