@@ -21,14 +21,29 @@ from tests.servers.hostile import HostileServer
 pytest_plugins = ["tests.servers.peer_fixtures"]
 
 ALL_SLOW = re.compile(r"^pytestmark = .*\bpytest\.mark\.slow\b", re.MULTILINE)
+READ_IN_MODULES = ("slow", "database")  # marks; `browser` is that of a folder
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Spare `make fast` the import of modules that it would leave out as a whole."""
-    excluded = set(config.option.markexpr.split(" and "))
-    is_browser = "not browser" in excluded and collection_path.name == "browser"
-    is_module = "not slow" in excluded and collection_path.match("test_*.py")
-    return True if is_browser or (is_module and ALL_SLOW.search(collection_path.read_text())) else None
+    """Spare a run the import of modules that it would leave out as a whole."""
+    chosen = set(config.option.markexpr.split(" and "))
+    if collection_path.name == "browser":
+        return "not browser" in chosen or None
+    if not collection_path.match("test_*.py"):
+        return None
+    if "browser" in chosen:
+        return collection_path.parent.name != "browser" or None
+    text = collection_path.read_text()
+    lacks_mark = any(name in chosen and f"pytest.mark.{name}" not in text for name in READ_IN_MODULES)
+    return lacks_mark or ("not slow" in chosen and bool(ALL_SLOW.search(text))) or None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse a mark that is not written in the module: `pytest_ignore_collect` would leave the module out."""
+    for name in READ_IN_MODULES:
+        for path in {item.path for item in items if item.get_closest_marker(name)}:
+            if f"pytest.mark.{name}" not in path.read_text():
+                raise pytest.UsageError(f"{path}: write pytest.mark.{name} in this module")
 
 
 @pytest.fixture(scope="session")

@@ -2,11 +2,13 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from _pytest.mark.expression import Expression
 
-from tests import run
+from tests import conftest, run
 from tests.servers import machine
 
 
@@ -63,3 +65,51 @@ def test_each_test_has_one_run_on_sqlite(marks: set[str], monkeypatch: pytest.Mo
     monkeypatch.setattr(run, "tool", lambda *_command: 0)
     assert run.everything({}) == []
     assert sum(Expression.compile(each).evaluate(is_marked) for each in selections) == 1, selections
+
+
+ALL_SLOW, SOME_SLOW, DATABASE = "pytestmark = [pytest.mark.slow]", "@pytest.mark.slow", "@pytest.mark.database"
+FAST_RUN, SLOW_RUN, POSTGRES_RUN = "not slow and not browser", "slow and not browser", "database and not browser"
+
+
+@pytest.mark.parametrize(
+    ("text", "chosen", "is_left_out"),
+    [
+        (ALL_SLOW, FAST_RUN, True),
+        (SOME_SLOW, FAST_RUN, False),
+        ("", FAST_RUN, False),
+        (ALL_SLOW, SLOW_RUN, False),
+        (SOME_SLOW, SLOW_RUN, False),
+        ("", SLOW_RUN, True),
+        (DATABASE, POSTGRES_RUN, False),
+        (ALL_SLOW, POSTGRES_RUN, True),
+        ("", "browser", True),
+        ("", "", False),
+        ("", "slow or database", False),
+    ],
+)
+def test_a_run_imports_no_module_without_a_test_for_it(
+    text: str, chosen: str, is_left_out: bool, tmp_path: Path
+) -> None:
+    path = tmp_path / "test_it.py"
+    path.write_text(text)
+    config: Any = SimpleNamespace(option=SimpleNamespace(markexpr=chosen))
+    assert bool(conftest.pytest_ignore_collect(path, config)) is is_left_out
+
+
+@pytest.mark.parametrize(
+    ("chosen", "is_left_out"), [(FAST_RUN, True), (SLOW_RUN, True), ("browser", False), ("", False)]
+)
+def test_only_the_run_of_the_browser_imports_its_tests(chosen: str, is_left_out: bool, tmp_path: Path) -> None:
+    config: Any = SimpleNamespace(option=SimpleNamespace(markexpr=chosen))
+    assert bool(conftest.pytest_ignore_collect(tmp_path / "browser", config)) is is_left_out
+    (tmp_path / "browser").mkdir()
+    (tmp_path / "browser/test_it.py").touch()
+    if chosen == "browser":
+        assert not conftest.pytest_ignore_collect(tmp_path / "browser/test_it.py", config)
+
+
+def test_a_mark_that_is_not_written_in_the_module_is_refused(tmp_path: Path) -> None:
+    (path := tmp_path / "test_it.py").write_text("pytestmark = imported_from_elsewhere")
+    item: Any = SimpleNamespace(path=path, get_closest_marker=lambda name: name == "slow")
+    with pytest.raises(pytest.UsageError, match=r"write pytest\.mark\.slow"):
+        conftest.pytest_collection_modifyitems([item])
