@@ -10,7 +10,7 @@ from typing import Unpack
 
 import pytest
 from celery.contrib.testing.worker import start_worker
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
@@ -50,6 +50,7 @@ def browser() -> Iterator[Browser]:
         pytest.skip(kit.NEEDS_BROWSER)
     with pytest.MonkeyPatch.context() as environment, sync_playwright() as playwright:
         environment.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        expect.set_options(timeout=kit.PATIENCE)
         running = playwright.chromium.launch(
             executable_path=program, args=kit.FLAGS, ignore_default_args=kit.NOT_THESE_FLAGS
         )
@@ -74,6 +75,7 @@ def open_page(browser: Browser, complaints: list[str], request: pytest.FixtureRe
         context = browser.new_context(**(kit.DESKTOP | screen))
         contexts.append(context)
         context.set_default_timeout(kit.PATIENCE)
+        context.add_init_script(kit.TOASTS_STAY)
         kit.watch(context, complaints)
         return context.new_page()
 

@@ -40,7 +40,7 @@ def test_everything_can_be_done_with_the_keyboard(dashboard: Page, door: Door) -
     walks.expect_focus(dashboard, "dialog-keep")
     walks.tab_to(dashboard, "dialog-revoke", steps=1)
     dashboard.keyboard.press("Enter")
-    walks.expect_not_connected(dashboard, timeout=8_000)
+    walks.expect_not_connected(dashboard)
     walks.expect_focus(dashboard, "c-northwind-h")
 
 

@@ -78,7 +78,7 @@ def test_a_refused_renewal_is_told_as_what_it_is(connected: Page, door: Door) ->
     )
     walks.expect_connected(connected, "alice")
     walks.expect_spoken(connected, "Northwind CRM stays connected. Nothing was changed.")
-    window.wait_for_event("close", timeout=15_000)
+    walks.expect_closed(window)
 
 
 def test_a_cancelled_renewal_is_told_as_what_it_is(connected: Page) -> None:

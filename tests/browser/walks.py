@@ -14,7 +14,7 @@ from playwright.sync_api import Locator, Page, Request, expect
 from accounts.models import User
 from tests.browser import kit, rows
 
-SOON = 10_000  # milliseconds in which a card must have moved, also on a machine with other work
+SOON = kit.PATIENCE  # milliseconds in which a card must have moved
 
 
 def sign_in(page: Page, site: str, user: User) -> None:
@@ -118,7 +118,7 @@ def is_marked(page: Page) -> bool:
     return page.evaluate("window.mark") is True
 
 
-def until(condition: Callable[[], bool], *, meanwhile: Callable[[], object] = bool, seconds: float = 15) -> None:
+def until(condition: Callable[[], bool], *, meanwhile: Callable[[], object] = bool, seconds: float = 60) -> None:
     """For what no page shows: wait for a condition of the database."""
     deadline = time.monotonic() + seconds
     while not condition():
