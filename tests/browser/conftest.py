@@ -75,7 +75,7 @@ def open_page(browser: Browser, complaints: list[str], request: pytest.FixtureRe
         context = browser.new_context(**(kit.DESKTOP | screen))
         contexts.append(context)
         context.set_default_timeout(kit.PATIENCE)
-        context.add_init_script(kit.TOASTS_STAY)
+        context.add_init_script(walks.TOASTS_STAY)
         kit.watch(context, complaints)
         return context.new_page()
 

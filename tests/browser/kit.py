@@ -87,13 +87,6 @@ def watch(context: BrowserContext, complaints: list[str]) -> None:
     context.on("weberror", on_error)
 
 
-# A passing toast leaves after six seconds (page.js), in which a machine with other work may not have looked at it.
-TOASTS_STAY = """{
-    const later = setTimeout;
-    window.setTimeout = (run, delay, ...rest) => (delay === 6000 ? 0 : later(run, delay, ...rest));
-}"""
-
-
 def block_popups(context: BrowserContext) -> None:
     """Let window.open return null even on a click, in every page of the context.
 

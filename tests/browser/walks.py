@@ -3,8 +3,10 @@
 Knows the pages by what they promise: ids of cards and controls, headings, words. Providers are those of tests.servers.
 """
 
+import re
 import time
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -15,6 +17,12 @@ from accounts.models import User
 from tests.browser import kit, rows
 
 SOON = kit.PATIENCE  # milliseconds in which a card must have moved
+# A passing toast leaves after six seconds, in which a machine with other work may not have looked at it.
+[STAY] = re.findall(r"const STAY = (\d+);", Path("integrations/static/keyrack/page.js").read_text())
+TOASTS_STAY = f"""{{
+    const later = setTimeout;
+    window.setTimeout = (run, delay, ...rest) => (delay === {STAY} ? 0 : later(run, delay, ...rest));
+}}"""
 
 
 def sign_in(page: Page, site: str, user: User) -> None:
