@@ -29,6 +29,7 @@ from tests.servers.served import Served
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 THREADS = 64  # as operations.md has it
 SLOW = 4  # seconds: 2 until a part has failed, and the machine's own pace
+AT_ONCE = 1.8  # seconds: behind a page that hangs it would take 2 at least
 
 
 @dataclass
@@ -147,7 +148,7 @@ def test_health_is_answered_at_once_without_a_database_and_with_all_threads_busy
         assert answer.status_code == 503
         assert answer.json()["database"] == "failing"
         assert answer.elapsed.total_seconds() < SLOW
-        assert max(waits) < 1, waits
+        assert max(waits) < AT_ONCE, waits
         pages.shutdown(wait=False, cancel_futures=True)
 
 
@@ -172,7 +173,7 @@ def test_health_is_answered_by_two_threads_on_a_database_that_swallows_everythin
         while not all(page.done() for page in hanging):
             answer = requests.get(f"{site.url}/healthz", timeout=30)
             assert answer.text == "ok"
-            assert answer.elapsed.total_seconds() < 1
+            assert answer.elapsed.total_seconds() < AT_ONCE
             time.sleep(0.05)
 
 
