@@ -33,7 +33,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning"),
 ]
 INTEGRATIONS = "/api/v1/integrations/"
-SITE_THREADS, STREAMS = 4, 8
+SITE_THREADS, STREAM_THREADS = 4, 32
+STREAMS = STREAM_THREADS // 2  # as many as one program may have
 CALLS_PER_MINUTE = 80
 
 
@@ -106,7 +107,10 @@ def hub(
     with ExitStack() as stack:
         site, streams = (
             stack.enter_context(Served("granian", tmp_path, each, threads=threads, site_url=f"https://{HOST}"))
-            for each, threads in ((variables, SITE_THREADS), ({**variables, "PROXY_TIMEOUT_MAX_SECONDS": "900"}, 32))
+            for each, threads in (
+                (variables, SITE_THREADS),
+                ({**variables, "PROXY_TIMEOUT_MAX_SECONDS": "900"}, STREAM_THREADS),
+            )
         )
         front = stack.enter_context(getattr(fronts, request.param)(site.url, streams.url))
         yield Hub(front, streams, tmp_path, party, authorization)
@@ -129,6 +133,8 @@ def streams_leave_the_sites_threads_alone(hub: Hub, amira: User) -> None:
         tokens = [hub.get(f"{INTEGRATIONS}flowing/token/").status_code for _each in range(2 * SITE_THREADS)]
         assert tokens == [200] * len(tokens)
         assert hub.get("/healthz").text == "ok"
+        refused = hub.get(f"{INTEGRATIONS}flowing/proxy/source?bytes=1")
+        assert (refused.status_code, refused.json()["error"]) == (429, "too_many_requests")
         PersonalAuthAPI(amira).revoke_token("flowing")
         began = monotonic()
         for stream in streams:
