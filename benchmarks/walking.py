@@ -2,13 +2,17 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from unittest import mock
 
 from django.core.cache import cache
 from django.test import Client
 
+from accounts.access_tokens import usage as usage_of_secrets
 from accounts.oauth_server.models import Application
+from foundation import batched_writes
 from integrations import flows
 from integrations.connections import revocations
+from integrations.connections.renewal import usage
 from integrations.models import Alias, Revocation, Token
 from tests import cast, walks
 from tests.accounts import programs, tokens
@@ -22,12 +26,22 @@ SCOPES = ("tokens:read", "service:northwind", "subflows:run")
 
 @contextmanager
 def ready() -> Iterator[dict[str, Callable[[], object]]]:
-    """Each walk by its name, in an order in which they can be made. All have been made once."""
-    with HostileServer() as server:
+    """Each walk by its name, in an order in which they can be made. All have been made once.
+
+    Uses are collected, as in a web process, and stored by `store_uses`.
+    """
+    collecting = mock.patch.object(batched_writes, "_collects", True)
+    with collecting, mock.patch.object(batched_writes.Batch, "start_thread"), HostileServer() as server:
         made = walks_at(server)
         for walk in made.values():
             walk()
+            store_uses()
         yield made
+
+
+def store_uses() -> None:
+    for batch in (usage.USES, *usage_of_secrets.USES.values()):
+        batch.store_all()
 
 
 def walks_at(server: HostileServer) -> dict[str, Callable[[], object]]:

@@ -11,6 +11,7 @@ from config import tracing  # noqa: E402
 from config.health import answer_healthz_first  # noqa: E402 - imports models, so it needs Django set up
 from config.middleware import WSGIApplication  # noqa: E402
 from config.spare_threads import SpareThreads, server_threads  # noqa: E402
+from foundation import batched_writes  # noqa: E402
 from integrations.calls import running_streams  # noqa: E402
 from integrations.connections import renewal  # noqa: E402
 
@@ -18,4 +19,5 @@ tracing.start_tracing()  # before the application reads MIDDLEWARE
 application = answer_healthz_first(SpareThreads(WSGIApplication(), server_threads()))
 
 renewal.prepare()
+batched_writes.start_collecting()
 running_streams.start_watching()

@@ -17,6 +17,7 @@ ENDED_SHOWN = timedelta(days=30)  # ended ones stay listed, so that a user can c
 
 SOON = timedelta(days=7)
 IDLE = timedelta(days=180)
+USE_WRITTEN_EVERY = timedelta(minutes=1)
 
 
 class LongLivedQuerySet(models.QuerySet[Any]):
@@ -67,6 +68,10 @@ class LongLivedModel(models.Model):
     @property
     def hex(self) -> str:
         return self.id.hex
+
+    def was_used_lately(self, now: datetime) -> bool:
+        """Whether the stored use is so recent that another one is not stored."""
+        return self.last_used_at is not None and self.last_used_at > now - USE_WRITTEN_EVERY
 
 
 # What the audit log says of an ending: in English, where the labels are in the language of who causes it.

@@ -16,7 +16,7 @@ import string
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Set
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
@@ -24,6 +24,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from accounts import privileges, scopes, token_families
+from accounts.access_tokens import usage
 from accounts.access_tokens.models import WHY_ENDED, ApplicationPassword, LongLivedModel, PermanentToken
 from accounts.audit import log
 from accounts.models import User
@@ -82,9 +83,6 @@ def normalize_password(application_password: str) -> str:
     letters = re.sub(r"[\s-]", "", application_password).lower()
     return letters if APPLICATION_PASSWORD.fullmatch(letters) else ""
 
-
-USE_WRITTEN_EVERY = timedelta(minutes=1)
-PLACE_KNOWN_FOR = timedelta(days=30)
 
 # A hash made for one purpose matches no other. The other tables name the events of each model in the audit log.
 PURPOSES: dict[type[LongLivedModel], str] = {
@@ -213,13 +211,6 @@ def verify_application_password(user: User, password: str, address: str = "") ->
     return row
 
 
-def known_place(user: User, address: str) -> str:
-    """Key of the failure counter for an address that this user's programs connect from; "" for any other address."""
-    since = timezone.now() - PLACE_KNOWN_FOR
-    recently_used = user.application_passwords.alive().filter(last_used_from=address[:45], last_used_at__gt=since)
-    return f"at {address}" if recently_used.exists() else ""
-
-
 def application_password_scopes(row: ApplicationPassword) -> frozenset[str]:
     """The scopes of an application password that its owner has now."""
     return frozenset(scopes.of(row.user, row.scopes)) - ADMINISTRATION.keys()
@@ -238,12 +229,16 @@ def set_hash(row: LongLivedModel, secret: str) -> None:
 
 
 def record_use(row: PermanentToken | ApplicationPassword, secret: str, address: str) -> None:
-    """Store when and from where it was used, at most once a minute.
+    """Store when and from where it was used, at most once a minute; a web process stores it a bit later (`usage`).
 
-    Rehashes it with the first key, so that an old key can be removed once everything has been used.
+    At once are stored the first use, with its event, and a hash with a new first key, so that the old key can be
+    removed once everything has been used.
     """
     now, before = timezone.now(), row.last_used_at
-    if before and before > now - USE_WRITTEN_EVERY:
+    if row.was_used_lately(now):
+        return
+    if before and row.pepper_id == first_key_id():
+        usage.store_use(row, now, address)
         return
     set_hash(row, secret)
     hashed = {"pepper_id": row.pepper_id, "keyed_hash": row.keyed_hash}

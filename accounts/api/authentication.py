@@ -22,7 +22,7 @@ from rest_framework.authentication import BaseAuthentication, SessionAuthenticat
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied, Throttled
 from rest_framework.request import Request
 
-from accounts.access_tokens import operations
+from accounts.access_tokens import operations, usage
 from accounts.access_tokens.models import PermanentToken
 from accounts.api.permissions import REALM, Limit, Rights, challenge
 from accounts.models import User
@@ -88,7 +88,7 @@ class ApplicationPasswordOverBasic(BaseAuthentication):
             return None
         username, password = name_and_password(header[6:])
         user, address = backends.find_user(username), client_address(request._request)
-        place = operations.known_place(user, address) if user else ""
+        place = usage.known_place(user, address) if user else ""
         try:
             with attempt(request._request, user, name=username, known_place=place) as current:
                 row = user and operations.verify_application_password(user, password, address)

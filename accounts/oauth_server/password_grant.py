@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.utils.crypto import get_random_string
 from django.views.decorators.debug import sensitive_variables
 
-from accounts.access_tokens import operations
+from accounts.access_tokens import operations, usage
 from accounts.access_tokens.models import ApplicationPassword
 from accounts.models import User
 from accounts.sign_in import backends, lockout, mfa
@@ -53,7 +53,7 @@ def check_password(request: HttpRequest, username: str, password: str) -> Checke
 @sensitive_variables("password")
 def check_application_password(request: HttpRequest, user: User, password: str) -> CheckedUser | None:
     address = client_address(request)
-    with lockout.attempt(request, user, known_place=operations.known_place(user, address)) as attempt:
+    with lockout.attempt(request, user, known_place=usage.known_place(user, address)) as attempt:
         row = operations.verify_application_password(user, password, address)
         attempt.has_succeeded = row is not None
         if not row:

@@ -8,9 +8,9 @@ and its registry are active.
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from django.db.models import Case, DateTimeField, F, Q, Value, When
+from django.db.models import Case, DateTimeField, F, When
 from django.db.models.expressions import Combinable
-from django.db.models.functions import Coalesce, Greatest, Least
+from django.db.models.functions import Greatest
 
 from integrations.models.tokens.token_record import TokenRecord, TokenState
 
@@ -67,21 +67,19 @@ def early_span(token: TokenRecord, span: timedelta) -> timedelta:
     return span * (EARLIEST + (LATEST - EARLIEST) * (token.pk.int % 1000) / 1000)
 
 
-# Moments as expressions, for updates without reading the row ----------------------------------------------------------
-
-
-def changes_by_use(last_used_at: datetime | None, expires_at: datetime | None) -> dict[str, Combinable]:
-    """What a use changes, if the token may have no deadline because it was not used for long: it gets an early one."""
-    if expires_at is None or (last_used_at and last_used_at >= expires_at - LATELY):
-        return {}
-    earliest = Value(expires_at - HORIZON, output_field=DateTimeField())
-    is_renewable = Q(state=TokenState.VALID, failure_code="", refresh_token__isnull=False)
-    sooner = Least(Coalesce(F("due_at"), earliest), earliest)
-    return {"due_at": Case(When(is_renewable, then=sooner), default=F("due_at"), output_field=DateTimeField())}
+def due_after_use(token: TokenRecord) -> datetime | None:
+    """`due_at` of a token that is used now: an early one if it may have none because it was not used for long."""
+    is_renewable = token.state == TokenState.VALID and not token.failure_code and token.has_refresh_token
+    if not is_renewable or token.expires_at is None:
+        return token.due_at
+    if token.last_used_at and token.last_used_at >= token.expires_at - LATELY:
+        return token.due_at
+    earliest = token.expires_at - HORIZON
+    return min(token.due_at or earliest, earliest)
 
 
 def not_before(moment: Combinable) -> dict[str, Combinable]:
-    """Both columns, moved to this moment if they are earlier. Columns without a moment stay so."""
+    """Both columns as expressions, moved to this moment if they are earlier. Columns without a moment stay so."""
     return {
         name: Case(When(**{f"{name}__isnull": False}, then=Greatest(F(name), moment)), output_field=DateTimeField())
         for name in NAMES
