@@ -12,7 +12,6 @@ from typing import Any, cast
 
 from django.conf import settings
 from django.core.cache import cache
-from redis.exceptions import RedisError
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
@@ -23,6 +22,16 @@ from accounts.sign_in.middleware import client_address
 
 REALM = "keyrack"
 METADATA_PATH = "/.well-known/oauth-protected-resource"
+
+
+def cache_errors() -> tuple[type[Exception], ...]:
+    """Errors of a Redis that is unavailable, for `except`: evaluated only once something has failed.
+
+    A site without Redis never imports its client, which takes as long as a quarter of Django.
+    """
+    from redis.exceptions import RedisError
+
+    return (RedisError,)
 
 
 def challenge(**attributes: str) -> str:
@@ -104,7 +113,7 @@ class Limit:
         try:
             cache.add(key, 0, timeout=self.seconds)
             return cache.incr(key) > self.times
-        except (RedisError, ValueError):  # or the key expired between the two calls
+        except (*cache_errors(), ValueError):  # or the key expired between the two calls
             return False
 
 
@@ -124,7 +133,7 @@ class Calls(SimpleRateThrottle):
         self.now = self.timer()
         try:
             return bool(self.count(f"{key}-{int(self.now // self.duration)}") <= self.num_requests)
-        except RedisError:
+        except cache_errors():
             return True
 
     def count(self, key: str) -> int:

@@ -11,10 +11,9 @@ from hashlib import sha256
 from typing import Any
 
 from django.core.cache import cache
-from redis.exceptions import RedisError
 
 from accounts import scopes
-from accounts.api.permissions import InsufficientScope, Rights
+from accounts.api.permissions import InsufficientScope, Rights, cache_errors
 from integrations.mcp.handshakes import read_handshake
 from integrations.mcp.messages import Message
 from integrations.models.tool_sets import ToolSet
@@ -85,7 +84,7 @@ def note_cancellation(exchange: Exchange) -> None:
     if key and isinstance(request_id, str | int):
         try:
             cache.set(key, True, timeout=CANCELLED_FOR)
-        except RedisError:  # the call goes on to its end
+        except cache_errors():  # the call goes on to its end
             return
 
 
@@ -101,5 +100,5 @@ def cancellation_key(exchange: Exchange, request_id: Any) -> str:
 def is_flagged(key: str) -> bool:
     try:
         return bool(key and cache.get(key))
-    except RedisError:
+    except cache_errors():
         return False
