@@ -29,7 +29,7 @@ class Limit:
 
 # Lower a limit when a walk gets shorter.
 LIMITS = {
-    "authenticate": Limit(35, 9),
+    "authenticate": Limit(35, 8),
     "callback": Limit(63, 14),
     "proxied call, OAuth token": Limit(42, 1),
     "proxied call, permanent token": Limit(44, 1),

@@ -11,9 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from accounts.models import User
 from integrations.models.addresses import initiator_url
-from integrations.models.registry import ApplicationRegistry, GrantType, OAuth2Credential, OAuthEntityScope
+from integrations.models.registry import ApplicationRegistry, GrantType, OAuthEntityScope
 from integrations.models.tokens import Token
 
 MOST_STORED = 50  # scopes
@@ -61,14 +60,11 @@ def allowed_scopes(registry: ApplicationRegistry, scopes: Iterable[str]) -> list
     return sorted(rows.values_list("scope", flat=True))
 
 
-def demanded_claims(user: User | None, credential: OAuth2Credential) -> str:
-    """The parameter `claims` of the next authorization request, as JSON; "" if no third party has demanded any."""
-    token = Token.objects.of(user, credential).only("claims_challenge").first()
-    return decode_claims(token.claims_challenge) if token else ""
-
-
 def decode_claims(challenge: str) -> str:
-    """The JSON object of a claims challenge, which may be sent in base64; "" if it is none."""
+    """The parameter `claims` of an authorization request, from a claims challenge, which may be in base64.
+
+    "" if the challenge is no JSON object.
+    """
     text = challenge.strip()
     if text and not text.startswith("{"):
         try:

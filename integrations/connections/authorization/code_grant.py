@@ -31,9 +31,9 @@ from integrations.connections.authorization.callback_errors import read_error
 from integrations.connections.authorization.failures import fail_attempt, fail_with_error
 from integrations.connections.authorization.storage import (
     NotAvailable,
+    agreement_at_start,
     fetch_and_store,
     is_still_available,
-    require_available,
 )
 from integrations.models.failures import CLIENT_REFUSED, UNEXPLAINED_REFUSALS
 from integrations.models.registry import ApplicationRegistry, GrantType, OAuth2Credential, Use
@@ -107,13 +107,14 @@ def begin(
     demanded of the next sign-in (a claims challenge) is asked for, too. `link`: by which somebody else signs in for
     the user.
     """
-    require_available(user, credential)
+    agreed = agreement_at_start(user, credential)
     if credential.profile.grant_type != GrantType.AUTHORIZATION_CODE:
         raise NotAvailable
     limit_attempts(user)
     attempt = new_attempt(user, credential, session_binding=session_binding, popup=popup, next_path=next_path)
-    attempt.link = link
+    attempt.link, attempt.agreed = link, agreed
     attempt.scopes = sorted({*attempt.scopes, *step_up.allowed_scopes(credential.registry, more_scopes)})
+    token = Token.objects.of(attempt.owner, credential).only("claims_challenge").first()
     use = Use.TOKENS  # an unreadable registration cannot be used for anything
     try:
         registration = credential.registry.registration()
@@ -122,8 +123,8 @@ def begin(
             registration,
             redirect_uri=attempt.redirect_uri,
             scopes=attempt.scopes,
-            prompt="consent" if needs_consent_prompt(attempt) else "",
-            claims=step_up.demanded_claims(attempt.owner, credential),
+            prompt="consent" if needs_consent_prompt(attempt, token) else "",
+            claims=step_up.decode_claims(token.claims_challenge) if token else "",
         )
     except OAuthError as error:
         attempt.save()
@@ -177,18 +178,15 @@ def limit_attempts(user: User) -> None:
     AuthorizationAttempt.objects.filter(pk__in=oldest).update(**values)
 
 
-def needs_consent_prompt(attempt: AuthorizationAttempt) -> bool:
-    """Whether to send `prompt=consent`: OpenID Connect only. Registries can turn it off for servers that reject it."""
+def needs_consent_prompt(attempt: AuthorizationAttempt, token: Token | None) -> bool:
+    """Whether to send `prompt=consent`: the person revoked access, so the provider must ask again.
+
+    OpenID Connect only. Registries can turn it off for servers that reject it. `token`: the person's present one.
+    """
     is_understood = attempt.registry.consent_after_revoke and "openid" in attempt.scopes
-    return is_understood and was_revoked(attempt.owner, attempt.credential)
-
-
-def was_revoked(user: User | None, credential: OAuth2Credential) -> bool:
-    """Whether the person revoked access: the provider must then ask again, not silently approve."""
-    return (
-        not Token.objects.of(user, credential).exists()
-        and Revocation.objects.of(user, credential).filter(by_the_person=True).exists()
-    )
+    if token or not is_understood:
+        return False
+    return bool(Revocation.objects.of(attempt.owner, attempt.credential).filter(by_the_person=True).exists())
 
 
 def complete(

@@ -66,6 +66,22 @@ def require_available(user: User, credential: OAuth2Credential) -> None:
         raise NotAvailable
 
 
+def agreement_at_start(user: User, credential: OAuth2Credential) -> consent.Agreement:
+    """The addresses that a sign-in agrees to which begins now. Raises `NotAvailable` as `require_available` does.
+
+    Of a person these are the connections of the integrations that admission lets them sign in to: one statement says
+    whether there are any, and where they lead.
+    """
+    if not credential.is_personal:
+        require_available(user, credential)
+        return consent.current_agreement(credential, None)
+    columns = ("active_connection__credential", "active_connection__connection_url")
+    rows = list(admitted_aliases(user, credential).values_list(*columns))
+    if not rows:
+        raise NotAvailable
+    return consent.build_agreement(credential.registry, [url for pk, url in rows if pk == credential.pk])
+
+
 def may_sign_in_with(user: User, credential: OAuth2Credential) -> bool:
     """Whether this person may. One statement reads everything anew, except permissions to sign in for the system.
 

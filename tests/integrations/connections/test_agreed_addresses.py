@@ -7,8 +7,9 @@ from django.contrib.auth.models import Group
 from django.db.models import Q
 
 from accounts.models import User
+from integrations.connections.authorization.storage import NotAvailable, agreement_at_start
 from integrations.models import Alias, HttpConnection, admission
-from integrations.models.registry import OAuth2Credential
+from integrations.models.registry import AliasType, OAuth2Credential
 from integrations.models.tokens import consent
 from tests import cast
 
@@ -58,3 +59,29 @@ def test_a_rule_counts_from_when_it_is_added(
     monkeypatch.undo()
     assert addresses(credential, amira)
     assert admission.find_refusal(amira) is None
+
+
+def test_a_sign_in_that_begins_agrees_to_the_same(credential: OAuth2Credential, amira: User, bob: User) -> None:
+    bob.groups.add(Group.objects.get(name="Support"))
+    for person in (amira, bob):
+        assert agreement_at_start(person, credential) == consent.current_agreement(credential, person.pk)
+    Alias.objects.filter(name="support").update(active=False)
+    assert agreement_at_start(bob, credential)["connections"] == ["https://northwind.example/api"]
+    Alias.objects.filter(name="northwind").update(active=False)
+    with pytest.raises(NotAvailable):
+        agreement_at_start(bob, credential)
+
+
+def test_a_sign_in_does_not_agree_to_a_connection_of_another_credential(
+    credential: OAuth2Credential, amira: User
+) -> None:
+    other = OAuth2Credential.objects.create(name="Other", profile=credential.profile, integration_type="personal")
+    HttpConnection.objects.filter(alias__name="northwind").update(credential=other)
+    Alias.objects.filter(name="northwind").update(type=AliasType.CREDENTIAL, credential=credential)
+    assert agreement_at_start(amira, credential)["connections"] == []
+
+
+def test_who_may_not_sign_in_agrees_to_nothing(credential: OAuth2Credential, amira: User) -> None:
+    User.objects.filter(pk=amira.pk).update(is_active=False)
+    with pytest.raises(NotAvailable):
+        agreement_at_start(amira, credential)
