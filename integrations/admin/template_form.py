@@ -86,8 +86,11 @@ class FromTemplateForm(forms.Form):
         self.offer_scopes()
         answers = {answer_name(question): answer_field(question) for question in self.definition.questions}
         self.fields = {**answers, **self.fields}
-        if not ClientAuthentication.needs_secret(self.definition.registry.get("send_credentials")):
+        if not self.takes_secret():
             del self.fields["client_secret"]
+
+    def takes_secret(self) -> bool:
+        return ClientAuthentication.needs_secret(self.definition.registry.get("send_credentials"))
 
     def reserve_id(self) -> UUID:
         """Choose the id when the empty form is shown, so that the Redirect URL on it stays valid."""
@@ -152,8 +155,9 @@ class FromTemplateForm(forms.Form):
     def check_addresses(self) -> None:
         """Check each server once: the answers decide where the secret and people's tokens go."""
         answers = self.answers().answers
-        texts = [*(self.definition.registry.get(name, "") for name in CALLED), self.definition.connection_url]
-        urls = {text: str(fill_in(text, answers)) for text in texts if text}
+        texts = {name: self.definition.registry.get(name, "") for name in CALLED}
+        texts["connection_url"] = self.definition.connection_url
+        urls = {text: str(fill_in(text, answers)) for name, text in texts.items() if text and name not in self.fields}
         for text in {origin(url): text for text, url in urls.items()}.values():
             try:
                 addresses.check(urls[text])

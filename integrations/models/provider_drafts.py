@@ -56,6 +56,11 @@ class ProviderDraft(SysIdModel):
         return definitions.read_definition(self.definition)
 
     @property
+    def is_from_template(self) -> bool:
+        """Whether it was begun from a template, shipped or an administrator's own that asks something."""
+        return bool(self.key or self.read.questions)
+
+    @property
     def redirect_url(self) -> str:
         return ApplicationRegistry(pk=self.pk).redirect_url
 

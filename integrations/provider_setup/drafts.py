@@ -32,7 +32,7 @@ from integrations.provider_setup.from_template import Answers
 
 CHECK_SECONDS = 20.0  # a browser is waiting
 ASKED = "asked"  # in `entered`: where people will sign in, and what they will be asked for, in words
-STORED_FOR = "stored_for"  # in `entered`: client ID and answers that the secret was entered with
+STORED_FOR = "stored_for"  # in `entered`: client ID, answers and corrections that the secret was entered with
 LONGEST_NAME = 95  # characters, so that a number fits behind it
 
 
@@ -87,7 +87,7 @@ def check_answers(draft: ProviderDraft, answers: Answers) -> list[Finding]:
     scopes = [scope for scope, _words in answers.scopes]
     findings = list(doctor.examine_endpoints(registry, scopes=scopes, seconds=CHECK_SECONDS))
     with transport.deadline(CHECK_SECONDS / 4):
-        findings += endpoints.probe_api(draft.read.base(answers.answers))
+        findings += endpoints.probe_api(from_template.connection_url_of(draft.read, answers))
     return findings
 
 
@@ -95,11 +95,13 @@ def check_answers(draft: ProviderDraft, answers: Answers) -> list[Finding]:
 def new_receivers(draft: ProviderDraft, answers: Answers) -> list[str]:
     """Labels of changes since the secret was stored that decide who receives it, or people's tokens."""
     stored = draft.entered.get(STORED_FOR, {"client_id": "", "answers": {}})
-    before = replace(answers, client_id=stored["client_id"], answers=stored["answers"])
+    corrections = stored.get("corrections", {})
+    before = replace(answers, client_id=stored["client_id"], answers=stored["answers"], corrections=corrections)
     registries = [vars(from_template.registry_of(draft.read, each)) for each in (before, answers)]
     changed = validation.changes_of_receivers(*registries)
     labels = [str(cast("Field[Any, Any]", ApplicationRegistry._meta.get_field(name)).verbose_name) for name in changed]
-    if origin(draft.read.base(before.answers)) != origin(draft.read.base(answers.answers)):
+    urls = [from_template.connection_url_of(draft.read, each) for each in (before, answers)]
+    if origin(urls[0]) != origin(urls[1]):
         labels.append(str(HttpConnection._meta.get_field("connection_url").verbose_name))
     return labels
 
@@ -120,7 +122,11 @@ def store_checked(draft: ProviderDraft, answers: Answers, findings: Sequence[Fin
     entered: dict[str, Any] = {ASKED: {"server": server, "scopes": [words for _scope, words in answers.scopes]}}
     if answers.client_secret:
         draft.client_secret = answers.client_secret
-        entered[STORED_FOR] = {"client_id": answers.client_id, "answers": dict(answers.answers)}
+        entered[STORED_FOR] = {
+            "client_id": answers.client_id,
+            "answers": dict(answers.answers),
+            "corrections": dict(answers.corrections),
+        }
     draft.findings = [{"sentence": finding.sentence, "tone": finding.tone} for finding in findings]
     draft.checked_at = timezone.now() if findings else None
     draft.keep(Step.SHARE, **entered)

@@ -5,6 +5,7 @@ Knows no forms and makes no calls.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,10 @@ PROFILE = "Default"
 
 @dataclass(frozen=True, kw_only=True)
 class Answers:
-    """An administrator's answers. `scopes`: pairs of scope and label; `registry_id`: the reserved id."""
+    """An administrator's answers. `scopes`: pairs of scope and label; `registry_id`: the reserved id.
+
+    `corrections`: values in place of the template's, by field of the registry or "connection_url".
+    """
 
     name: str
     alias: str
@@ -43,6 +47,8 @@ class Answers:
     scopes: tuple[tuple[str, str], ...]
     registry_id: UUID
     integration_type: str = IntegrationType.PERSONAL
+    corrections: Mapping[str, str] = field(default_factory=dict)
+    secret_expires_on: date | None = None
 
 
 @cache
@@ -131,8 +137,18 @@ def find_taken_names(name: str, alias: str) -> Iterator[tuple[str, str]]:
 
 def registry_of(definition: Definition, answers: Answers) -> ApplicationRegistry:
     """Return the unsaved registry, without its secret, as the preview shows it."""
-    fields = definition.registry_fields(answers.answers)
-    return ApplicationRegistry(id=answers.registry_id, name=answers.name, client_id=answers.client_id, **fields)
+    corrected = {name: value for name, value in answers.corrections.items() if name != "connection_url"}
+    return ApplicationRegistry(
+        id=answers.registry_id,
+        name=answers.name,
+        client_id=answers.client_id,
+        client_secret_expires_on=answers.secret_expires_on,
+        **{**definition.registry_fields(answers.answers), **corrected},
+    )
+
+
+def connection_url_of(definition: Definition, answers: Answers) -> str:
+    return answers.corrections.get("connection_url") or definition.base(answers.answers)
 
 
 @sensitive_variables("answers", "registry")
@@ -150,6 +166,6 @@ def create(definition: Definition, answers: Answers) -> Alias:
         name=answers.name, profile=profile, integration_type=answers.integration_type
     )
     alias = Alias.objects.create(name=answers.alias, label=answers.name, description=definition.description)
-    base = definition.base(answers.answers)
-    HttpConnection.objects.create(alias=alias, name=answers.name, credential=credential, connection_url=base)
+    url = connection_url_of(definition, answers)
+    HttpConnection.objects.create(alias=alias, name=answers.name, credential=credential, connection_url=url)
     return alias

@@ -26,6 +26,11 @@ from tests.servers.peers import Peer
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 
+# Fields that one types into or chooses from, without those that are folded
+FIELDS = """() => [...document.querySelectorAll("main input, main select, main textarea")]
+    .filter((one) => !["hidden", "checkbox", "radio", "search"].includes(one.type) && one.checkVisibility()).length"""
+
+
 class Hands:
     """What an administrator does, counted."""
 
@@ -132,6 +137,65 @@ def test_by_template_in_six_fields_and_eight_clicks(
     assert not Alias.objects.get().awaits_trial
     page.goto(page.url.partition("/admin/")[0] + "/integrations/")
     expect(page.get_by_role("article", name="Copper Tickets")).to_contain_text("alice")
+
+
+def test_by_hand_in_twelve_fields_and_eight_clicks(hands: Hands, oidc_provider_peer: Peer) -> None:
+    page, peer, shown = hands.page, oidc_provider_peer, 0
+    peer.reset()
+    hands.click(page.locator("#add-provider"))
+    hands.click(page.locator("#by-hand"))
+    shown += page.evaluate(FIELDS)
+    hands.fill("Name", "Mossbank Loans")
+    hands.fill("Issuer (optional)", peer.issuer)
+    hands.fill("Authorization URL", peer.authorization_url)
+    hands.fill("Token URL", peer.token_url)
+    hands.fill("Connection URL", peer.api_url)
+    hands.fill("Scopes (optional)", "openid")
+    hands.click(page.locator("#use-it"))
+    client = peer.register([page.locator("#redirect-url").inner_text()])
+    hands.click(page.locator("#next"))
+    shown += page.evaluate(FIELDS)
+    hands.fill("Client ID", client.client_id)
+    hands.fill("Client Secret", client.client_secret)
+    hands.click(page.locator("#check"))
+    shown += page.evaluate(FIELDS)
+    hands.click(page.locator("#save"))
+    sign_in_there(hands, peer)
+    expect(page.locator("#works")).to_be_visible()
+    assert shown <= 12
+    assert hands.fields <= 12
+    assert hands.clicks <= 8
+
+
+def test_a_wrong_address_and_way_to_authenticate_are_corrected_in_place(hands: Hands, oidc_provider_peer: Peer) -> None:
+    page, peer = hands.page, oidc_provider_peer
+    peer.reset()
+    page.goto(f"{page.url}providers/add/by-hand/")
+    hands.fill("Name", "Mossbank Loans")
+    hands.fill("Authorization URL", peer.authorization_url)
+    hands.fill("Token URL", f"{peer.token_url}/nowhere")
+    hands.fill("Connection URL", peer.api_url)
+    hands.fill("Scopes (optional)", "openid")
+    page.locator("#use-it").click()
+    client = peer.register([page.locator("#redirect-url").inner_text()])
+    page.locator("#next").click()
+    expect(page.get_by_label("Token URL", exact=True)).to_be_hidden()
+    hands.fill("Client ID", client.client_id)
+    hands.fill("Client Secret", client.client_secret)
+    page.locator("#check").click()
+    address = page.get_by_label("Token URL", exact=True)
+    expect(address).to_be_focused()
+    expect(address).to_have_attribute("aria-invalid", "true")
+    expect_good_looks(page)
+    hands.fill("Token URL", peer.token_url)
+    hands.fill("Client Secret", "wrong")
+    page.locator("#check").click()
+    expect(page.get_by_label("Send Credentials")).to_be_visible()
+    hands.fill("Client Secret", client.client_secret)
+    page.locator("#check").click()
+    page.locator("#save").click()
+    sign_in_there(hands, peer)
+    expect(page.locator("#works")).to_be_visible()
 
 
 def test_a_wrong_secret_is_found_before_anybody_signs_in_and_after(

@@ -23,7 +23,8 @@ class Whose(TextChoices):
 class Finding:
     """One result of a check. `whose` is "" if there is nothing to fix; `is_open`: it is for people to show or decide.
 
-    `field`: of the registration, or "scopes": the likeliest cause. `words`: the server's own, without secrets.
+    `field`: of the registration, "connection_url" or "scopes": the likeliest cause. `words`: the server's own, without
+    secrets.
     """
 
     sentence: str
@@ -57,21 +58,22 @@ def fault(whose: Whose, sentence: str, *, field: str = "", words: str = "") -> F
     return Finding(sentence=sentence, whose=whose, field=field, words=words)
 
 
-def unreached(label: str, error: OAuthError) -> Finding | None:
-    """Return a finding if the endpoint gave no usable answer; None if it answered."""
+def unreached(label: str, error: OAuthError, field: str) -> Finding | None:
+    """Return a finding if the endpoint gave no usable answer; None if it answered. `field`: that of its address."""
     names = {"label": label, "code": error.code, "why": error.description or error.code}
     if is_uncallable(error.code):
         message = _("%(label)s: Keyrack may not call this address (%(why)s). Correct it, or see OUTBOUND_ALLOW.")
-        return fault(Whose.ADMINISTRATOR, message % names)
+        return fault(Whose.ADMINISTRATOR, message % names, field=field)
     if error.code == "redirected":
-        return fault(Whose.ADMINISTRATOR, _("%(label)s: the address redirects to another one. Enter that one.") % names)
+        message = _("%(label)s: the address redirects to another one. Enter that one.")
+        return fault(Whose.ADMINISTRATOR, message % names, field=field)
     if error.code == "dns_failed":
         message = _("%(label)s: its host has no address. Check the spelling; if it’s right, ask the provider.")
-        return fault(Whose.ADMINISTRATOR, message % names)
+        return fault(Whose.ADMINISTRATOR, message % names, field=field)
     if isinstance(error, Unreachable) and error.code != "http_403":
         message = _("%(label)s: no proper answer (%(code)s). It’s down or too slow, or its certificate isn’t trusted.")
-        return fault(Whose.PROVIDER, message % names)
+        return fault(Whose.PROVIDER, message % names, field=field)
     if error.status in {404, 405, 410}:
         message = _("%(label)s: there’s no such endpoint at this address (%(code)s). Compare it with the provider’s.")
-        return fault(Whose.ADMINISTRATOR, message % names)
+        return fault(Whose.ADMINISTRATOR, message % names, field=field)
     return None

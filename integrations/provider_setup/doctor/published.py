@@ -92,11 +92,14 @@ def issuer_of_tenant(registry: ApplicationRegistry) -> str:
 def unpublished(error: OAuthError) -> Finding:
     names = {"code": error.code, "why": error.description or error.code}
     if isinstance(error, Unreachable) and error.status != 403:
-        return fault(Whose.PROVIDER, _("Issuer: no answer where its metadata should be (%(why)s).") % names)
+        message = _("Issuer: no answer where its metadata should be (%(why)s).")
+        return fault(Whose.PROVIDER, message % names, field="issuer")
     if error.code == "issuer_mismatch":
-        return fault(Whose.ADMINISTRATOR, _("Issuer: %(why)s. Enter it as the server spells it.") % names)
+        message = _("Issuer: %(why)s. Enter it as the server spells it.")
+        return fault(Whose.ADMINISTRATOR, message % names, field="issuer")
     if is_uncallable(error.code):
-        return fault(Whose.ADMINISTRATOR, _("Issuer: Keyrack may not call this address (%(why)s).") % names)
+        message = _("Issuer: Keyrack may not call this address (%(why)s).")
+        return fault(Whose.ADMINISTRATOR, message % names, field="issuer")
     return undecided(_("The server publishes no readable metadata (%(why)s).") % names)
 
 
@@ -140,7 +143,7 @@ def compare_addresses(registry: ApplicationRegistry, published: Metadata) -> Ite
                 "here": configured,
                 "there": address,
             }
-            yield undecided(message) if name == "userinfo_url" else fault(Whose.ADMINISTRATOR, message)
+            yield undecided(message) if name == "userinfo_url" else fault(Whose.ADMINISTRATOR, message, field=name)
         elif address and not configured:
             message = _("%(label)s: not set; the server publishes %(there)s.")
             yield undecided(message % {"label": label, "there": address})
@@ -150,7 +153,7 @@ def compare_methods(registry: ApplicationRegistry, published: Metadata) -> Itera
     offered = published.client_authentications
     if registry.send_credentials not in offered and set(offered) & set(ClientAuthentication.values):
         message = _("Send Credentials: the server accepts %(offered)s.")
-        yield fault(Whose.ADMINISTRATOR, message % {"offered": ", ".join(offered)})
+        yield fault(Whose.ADMINISTRATOR, message % {"offered": ", ".join(offered)}, field="send_credentials")
     methods = published.code_challenge_methods
     if registry.pkce_required and methods and registry.code_challenge_method not in methods:
         message = _("Code challenge method: the server supports %(methods)s.")
