@@ -69,7 +69,7 @@ def remind_people(request: HttpRequest, registry_id: UUID) -> HttpResponse:
     if not request.user.has_perm("integrations.change_applicationregistry"):
         raise PermissionDenied
     registry = get_object_or_404(ApplicationRegistry, pk=registry_id)
-    provider = next(row for row in overview.read_providers() if row.registry == registry)
+    provider = overview.read_provider(registry)
     if not mail_outbox.has_mail_server():
         messages.error(request, _("No mail server is set up, so nobody can be mailed."))
     elif not installation.sends_mails():

@@ -25,6 +25,7 @@ from integrations.admin.metadata_filling import fill_in, is_scope
 from integrations.admin.profiles import ProfileInline, ScopeInline, set_default_profile
 from integrations.admin.registry_fields import APPLICATION, FOLDED, OFFER, PROVIDER, replace_inputs, summary_of
 from integrations.admin.registry_form import FILL, RegistryForm
+from integrations.admin.registry_state import state_context
 from integrations.admin.typed_secret import keep_secret
 from integrations.connections import authorization
 from integrations.models.registry import (
@@ -48,8 +49,14 @@ class RegistryAdmin(Page):
     list_filter = ["active", "default_grant_type"]
     search_fields = ["name", "client_id", "issuer", "token_url"]
     ordering = ["name"]
-    readonly_fields = ["fill_from_metadata", "redirect_url", "logo_now", "secret_state", "problem", "provider_ways",
-                       "integrations"]  # fmt: skip
+    readonly_fields = [
+        "fill_from_metadata",
+        "redirect_url",
+        "logo_now",
+        "secret_state",
+        "provider_ways",
+        "integrations",
+    ]
     tokens_below = "credential__profile__registry"
     deletion_note = gettext_lazy("Delete its credentials first. That ends these sign-ins and revokes the tokens.")
 
@@ -71,7 +78,7 @@ class RegistryAdmin(Page):
             place = provider.index("fill_from_metadata") + 1
             provider[place:place] = OFFER
         groups: list[tuple[Any, Any, list[str]]] = [
-            (gettext_lazy("The provider"), "", ["problem", *provider] if obj and self.problem(obj) else provider),
+            (gettext_lazy("The provider"), "", provider),
             (gettext_lazy("Our application there"), "", APPLICATION),
             *((title, summary_of(usual, fields, obj), fields) for title, usual, fields in FOLDED),
         ]
@@ -141,6 +148,8 @@ class RegistryAdmin(Page):
     def render_change_form(self, request: HttpRequest, context: Any, *arguments: Any, **options: Any) -> HttpResponse:
         """Say on a form with errors that the typed secret is kept, although it isn't shown."""
         form = context["adminform"].form
+        if context["original"]:
+            context |= state_context(request, context["original"])
         if request.method == "POST" and request.POST.get("client_secret") and "client_secret" in form.fields:
             if request.POST.get("kept_secret"):
                 help_text = _("Kept. Leave this empty to use what you typed. A secret is never shown again.")

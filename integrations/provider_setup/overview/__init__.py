@@ -11,7 +11,7 @@ from integrations.provider_setup.overview.listing import SORTS, Listing, list_pr
 from integrations.provider_setup.overview.problems import Problem, find_problems
 from integrations.provider_setup.overview.programs import WaitingPrograms, read_programs
 from integrations.provider_setup.overview.providers import Provider
-from integrations.provider_setup.overview.reading import read_providers
+from integrations.provider_setup.overview.reading import read_provider, read_providers
 from integrations.provider_setup.overview.sentences import Sentence
 
 __all__ = [
@@ -26,5 +26,6 @@ __all__ = [
     "list_providers",
     "read_health",
     "read_programs",
+    "read_provider",
     "read_providers",
 ]

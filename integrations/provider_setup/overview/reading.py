@@ -1,4 +1,4 @@
-"""Reads all providers in a fixed number of queries, however many there are."""
+"""Reads all providers, or one, in a fixed number of queries, however many there are."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -42,6 +42,20 @@ def read_providers(*, shows_aliases: bool = True) -> list[Provider]:
         providers += [Provider(registry=None, aliases=(alias,), added=added.get(alias.pk)) for alias in incomplete]
     providers += [Provider(registry=None, draft=draft) for draft in ProviderDraft.objects.select_related("begun_by")]
     return sorted(providers, key=lambda row: row.name.casefold())
+
+
+def read_provider(registry: ApplicationRegistry, *, shows_aliases: bool = True) -> Provider:
+    """Return one registry with what uses it."""
+    aliases, _incomplete = aliases_by_registry()
+    counts = Token.objects.filter(credential__profile__registry=registry).count_by_registry()
+    return Provider(
+        registry=registry,
+        aliases=tuple(aliases[registry.pk]),
+        people=counts.get(registry.pk, SignInCounts()),
+        moved=read_moved([registry], aliases).get(registry.pk, Moved()),
+        added=added_to_set_up([registry.pk]).get(registry.pk),
+        shows_aliases=shows_aliases,
+    )
 
 
 def aliases_by_registry() -> tuple[dict[UUID, list[Alias]], list[Alias]]:
