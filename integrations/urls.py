@@ -36,6 +36,7 @@ urlpatterns = [
     path("integrations/<sys_id:alias_id>/", dashboard.detail, name="detail"),
     path("integrations/<sys_id:alias_id>/revoke/", dashboard.revoke, name="revoke"),
     path("integrations/<sys_id:alias_id>/confirm-address/", dashboard.confirm_address, name="confirm_address"),
+    path("integrations/<sys_id:alias_id>/ask-about-address/", dashboard.ask_about_address, name="ask_about_address"),
     path("integrations/<sys_id:alias_id>/forget/", dashboard.forget, name="forget"),
     path("integrations/<sys_id:alias_id>/cancel/", dashboard.cancel, name="cancel"),
     path("integrations/<sys_id:alias_id>/retry-revocation/", dashboard.retry_revocation, name="retry_revocation"),

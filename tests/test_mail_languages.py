@@ -14,7 +14,7 @@ from accounts.access_tokens import notices as token_notices
 from accounts.access_tokens.models import PermanentToken
 from accounts.models import User
 from integrations.connections import notices
-from integrations.models import ApplicationRegistry, HttpConnection, Revocation, Token
+from integrations.models import ApplicationRegistry, HttpConnection, Revocation, Token, events
 from tests import cast
 from tests.accounts.tokens import make_token
 
@@ -24,7 +24,10 @@ QUOTED = re.compile(r"https?://\S+|\S+@\S+|invalid_client|integrations:read")
 
 
 def bring_about_every_notice(amira: User, admin: User) -> None:
-    """An end that nears, a refusal, an unconfirmed revocation, a broken registration, a moved address, and tokens."""
+    """An end that nears, a refusal, an unconfirmed revocation, a broken registration, tokens.
+
+    And a moved address, with a question about it.
+    """
     bot = cast.bot("bot-one", amira)
     registry = cast.registry_at("https://northwind.example", account_settings_url="https://northwind.example/apps")
     aliases = {
@@ -53,7 +56,11 @@ def bring_about_every_notice(amira: User, admin: User) -> None:
     tokens.filter(name="leaks").update(ended_at=timezone.now(), ended_because=PermanentToken.Ending.LEAKED, told="made")
     moved = cast.integration_at(cast.registry_at("https://moved.example", name="Moved"), name="moved", label="Moved")
     cast.signed_in(amira, moved)
-    HttpConnection.objects.filter(alias=moved).update(connection_url="https://elsewhere.example/api")
+    connection = HttpConnection.objects.get(alias=moved)
+    connection.connection_url = "https://m0ved.example/api"
+    connection.save()
+    events.log_question(amira, "Moved", ApplicationRegistry.objects.get(name="Moved").pk)
+    ApplicationRegistry.objects.filter(name="Moved").update(questioned_at=timezone.now())
     ApplicationRegistry.objects.get(name="Northwind").note_misconfigured("invalid_client")
 
 
@@ -69,7 +76,7 @@ def test_no_mail_has_a_sentence_in_english(amira: User, admin: User, settings: S
         notices.send_due()
         token_notices.send_due()
     token_notices.send_leaked_grant(User.objects.get(pk=amira.pk), "Weekly digest")
-    assert len(mail.outbox) >= 12
+    assert len(mail.outbox) >= 13
     texts = [f"{message.subject}\n{message.body}" for message in mail.outbox]
     if folder := os.environ.get("KEYRACK_PICTURES"):
         with open(f"{folder}/mails-{language}.txt", "w") as file:

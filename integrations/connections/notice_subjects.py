@@ -12,6 +12,10 @@ def address_changed_subject(_count: int, first: dict[str, Any]) -> str:
     return gettext("People’s tokens of %(title)s would be sent to another address") % {"title": first["title"]}
 
 
+def address_question_subject(_count: int, first: dict[str, Any]) -> str:
+    return gettext("A question about the new address of %(title)s") % {"title": first["title"]}
+
+
 def misconfigured_subject(_count: int, first: dict[str, Any]) -> str:
     return gettext("%(title)s does not accept Keyrack") % {"title": first["title"]}
 

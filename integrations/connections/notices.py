@@ -1,7 +1,7 @@
-"""Mails about sign-ins, to people who must do something and to administrators who must fix something.
+"""Mails about sign-ins to people who must do something. `administrator_notices` has those to administrators.
 
-Mails name accounts and URLs of this site; only those to administrators hold the provider's error code. Does not know
-why tokens fail or how revocations are delivered.
+Mails name accounts and URLs of this site, and no error code of a provider. Does not know why tokens fail or how
+revocations are delivered.
 """
 
 import random
@@ -12,8 +12,7 @@ from itertools import chain, groupby
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
-from django.db.models import CharField, DateTimeField, Exists, ExpressionWrapper, F, OuterRef, Q, QuerySet, Value
+from django.db.models import CharField, DateTimeField, Exists, ExpressionWrapper, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Cast, Coalesce, Concat
 from django.urls import reverse
 from django.utils import timezone
@@ -22,18 +21,15 @@ from accounts import preferences, recipients
 from accounts.models import User
 from foundation import mail_outbox
 from foundation.mail_outbox import DeferredMail, DueMail, Line, Mail
+from integrations.connections.administrator_notices import mails_to_administrators
 from integrations.connections.notice_subjects import (
-    address_changed_subject,
     expires_soon_subject,
-    misconfigured_subject,
     not_confirmed_subject,
     sign_in_again_subject,
     subject_about,
 )
-from integrations.models.addresses import initiator_url
+from integrations.models.addresses import absolute_url, initiator_url
 from integrations.models.card import Integration, integrations_of
-from integrations.models.card.moved_addresses import LABELS, events_about, name_of
-from integrations.models.registry import ApplicationRegistry
 from integrations.models.tokens import (
     INTERRUPTED,
     Revocation,
@@ -44,8 +40,6 @@ from integrations.models.tokens import (
     refresh_token_is_over,
 )
 
-ALERT_AT_MOST_EVERY = timedelta(hours=1)  # about one registry, however often it fails and works again
-REGISTRIES_AT_MOST = 50
 READ_AT_MOST = 500  # rows of one kind
 SIGN_IN_AGAIN, UNCONFIRMED = "needs_reauth", "unconfirmed"
 # How long before the end a person is warned, the last warning first. Never in the first half of a token's life.
@@ -64,71 +58,9 @@ def due_mails(now: datetime) -> Iterator[DueMail]:
     yield from mails_to_people(now)
 
 
-def absolute_url(path: str) -> str:
-    return f"{settings.SITE_URL}{path}"
-
-
 def dashboard_context() -> dict[str, str]:
     """Template context with the URL of the dashboard."""
     return {"dashboard_url": absolute_url(reverse("integrations:dashboard"))}
-
-
-def mails_to_administrators(now: datetime) -> Iterator[DueMail]:
-    """A registration stopped working, or addresses that receive people's tokens were changed.
-
-    While ADMINS is empty, there are none, and nothing is recorded as sent.
-    """
-    recipients = [address for _name, address in settings.ADMINS]
-    if not recipients:
-        return
-    is_new_problem = Q(alerted_at__lt=F("misconfigured_at")) & Q(alerted_at__lt=now - ALERT_AT_MOST_EVERY)
-    broken = ApplicationRegistry.objects.filter(Q(alerted_at=None) | is_new_problem, active=True)
-    for registry in broken.exclude(misconfigured_code="")[:REGISTRIES_AT_MOST]:
-        compose = partial(mail_about_registry, registry, recipients, now)
-        yield DueMail(key=f"misconfigured:{registry.hex}", compose=compose)
-    not_sent = Q(moved_told_at=None) | Q(moved_told_at__lt=F("moved_at"))
-    for registry in ApplicationRegistry.objects.filter(not_sent, moved_at__isnull=False)[:REGISTRIES_AT_MOST]:
-        compose = partial(mail_about_moved_address, registry, recipients, now)
-        yield DueMail(key=f"moved:{registry.hex}", compose=compose)
-
-
-def mail_about_registry(registry: ApplicationRegistry, to: list[str], now: datetime) -> Mail:
-    only_while = {"misconfigured_code": registry.misconfigured_code}
-    words = registry_words(registry)
-    line = Line(row=registry, memory="alerted_at", told=now, only_while=only_while, words=words)
-    return Mail(to=to, template="integrations/mail/misconfigured.txt", subject=misconfigured_subject, lines=[line])
-
-
-def mail_about_moved_address(registry: ApplicationRegistry, to: list[str], now: datetime) -> Mail:
-    words, only_while = moved_words(registry), {"moved_at": registry.moved_at}
-    line = Line(row=registry, memory="moved_told_at", told=now, only_while=only_while, words=words)
-    return Mail(to=to, template="integrations/mail/address_changed.txt", subject=address_changed_subject, lines=[line])
-
-
-def registry_words(registry: ApplicationRegistry) -> dict[str, Any]:
-    url = absolute_url(reverse("admin:integrations_applicationregistry_change", args=[registry.pk]))
-    return {
-        "title": registry.name,
-        "code": registry.misconfigured_code,
-        "explanation": registry.misconfigured_explanation,
-        "reason": registry.misconfigured_reason,
-        "is_held": registry.renewals_held_until is not None,
-        "use": registry.misconfigured_use,
-        "since": registry.misconfigured_at,
-        "url": url,
-    }
-
-
-def moved_words(registry: ApplicationRegistry) -> dict[str, Any]:
-    """Template context: each change since the last mail, and who made it."""
-    events = events_about([registry.pk], since=registry.moved_told_at)
-    moves = [
-        {"what": LABELS[each["name"]], "old": each["old"], "new": each["new"], "who": name_of(event), "at": event.at}
-        for event in reversed(events)
-        for each in event.changes
-    ]
-    url = absolute_url(reverse("admin:integrations_applicationregistry_change", args=[registry.pk]))
-    return {"title": registry.name, "moves": moves, "url": url}
 
 
 def mails_to_people(now: datetime) -> Iterator[DueMail]:

@@ -23,7 +23,7 @@ from foundation.mail_outbox import DueMail, Line, Mail
 from integrations.connections import notices
 from integrations.connections.notice_subjects import reminder_subject, subject_about
 from integrations.models import admission
-from integrations.models.addresses import initiator_url
+from integrations.models.addresses import absolute_url, initiator_url
 from integrations.models.card import Integration
 from integrations.models.events import log_reminders
 from integrations.models.registry import ApplicationRegistry, HttpConnection
@@ -136,5 +136,5 @@ def reminder_words(card: Integration) -> dict[str, object]:
         "title": card.title,
         "account": card.account,
         "has_moved": has_moved,
-        "url": notices.absolute_url(path),
+        "url": absolute_url(path),
     }

@@ -1,12 +1,17 @@
-"""URLs where a sign-in with a credential starts, and of the page to return to. ServiceNow's, to the letter."""
+"""URLs of this site: where a sign-in with a credential starts, ServiceNow's to the letter, and others for mails."""
 
 from collections.abc import Iterable
 from urllib.parse import urlencode
 
+from django.conf import settings
 from django.urls import reverse
 
 from accounts.models import User
 from integrations.models.registry import ApplicationRegistry, GrantType, OAuth2Credential, may_fix
+
+
+def absolute_url(path: str) -> str:
+    return f"{settings.SITE_URL}{path}"
 
 
 def initiator_url(credential: OAuth2Credential, *, scopes: Iterable[str] = ()) -> str:

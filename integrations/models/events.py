@@ -20,6 +20,7 @@ __all__ = [
     "events_of",
     "log_event",
     "log_moved_addresses",
+    "log_question",
     "log_reminders",
     "write_all",
 ]
@@ -40,6 +41,7 @@ class EventKind(models.TextChoices):
     SIGN_IN_FAILED = "sign_in_failed", _("A sign-in failed")
     ADDRESS_CHANGED = "address_changed", _("An address that people’s tokens go to was changed")
     ADDRESS_CONFIRMED = "address_confirmed", _("Confirmed the new address")
+    ADDRESS_QUESTIONED = "address_questioned", _("Asked the administrators about a new address")
     CONNECT_LINK_CREATED = "connect_link_created", _("Created a connect link")
     CONNECT_LINK_DELETED = "connect_link_deleted", _("Deleted a connect link")
     REMINDED = "reminded", _("Asked people by email to sign in again or to confirm an address")
@@ -74,6 +76,10 @@ def log_moved_addresses(registry: str, registry_id: UUID, moved: list[tuple[str,
         subject_id=registry_id,
         changes=[{"name": name, "old": old, "new": new} for name, old, new in moved],
     )
+
+
+def log_question(user: User, registry: str, registry_id: UUID) -> None:
+    log.write(EventKind.ADDRESS_QUESTIONED, whose=user, who=user, subject=registry, subject_id=registry_id)
 
 
 def log_reminders(registry: str, registry_id: UUID, *, people: int) -> None:

@@ -1,6 +1,6 @@
 """The Personal Authentication dashboard, the details of one integration, and its actions.
 
-Actions are: revoke, forget, cancel, try again, dismiss, check, confirm an address.
+Actions are: revoke, forget, cancel, try again, dismiss, check, confirm an address, ask about one.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ from django_htmx.http import push_url, replace_url
 
 from accounts.models import DashboardView, User
 from integrations import circuit_breaker, flows, remote_tables
-from integrations.connections import authorization
+from integrations.connections import administrator_notices, authorization, tasks
 from integrations.models import events, revocation_reach
 from integrations.models.card import Integration, compose_outcome, integrations_of
 from integrations.models.registry import Alias, ApplicationRegistry
@@ -183,11 +183,29 @@ def confirm_address(request: Request, integration: Integration) -> HttpResponse:
     moves = integration.address_moves
     looks_alike = any(move.looks_alike for move in moves)
     response = confirmation(
-        request, "integrations/confirm_address.html", integration, moves=moves, looks_alike=looks_alike
+        request,
+        "integrations/confirm_address.html",
+        integration,
+        moves=moves,
+        looks_alike=looks_alike,
+        can_ask=administrator_notices.can_ask(),
     )
     if request.htmx and request.method == "POST":
         response["HX-Retarget"], response["HX-Reswap"] = "#dialog", "innerHTML"
     return response
+
+
+@require_POST
+@with_integration
+def ask_about_address(request: Request, integration: Integration) -> HttpResponse:
+    """Ask the administrators about a new address that looks like the old one."""
+    if administrator_notices.can_ask() and any(move.looks_alike for move in integration.address_moves):
+        if administrator_notices.ask_administrators(request.user, integration):
+            tasks.send_notices_soon()
+            messages.success(request, _("The administrators get an email about it."))
+        else:
+            messages.info(request, _("The administrators have been asked within the last day."))
+    return cards_response(request)
 
 
 def operation_view(operation: Callable[[User, Alias], None]) -> Callable[..., HttpResponse]:

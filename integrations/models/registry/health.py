@@ -53,6 +53,8 @@ class Health(models.Model):
 
     moved_at = models.DateTimeField(null=True, blank=True, editable=False)  # an address for tokens was changed
     moved_told_at = models.DateTimeField(null=True, blank=True, editable=False)
+    questioned_at = models.DateTimeField(null=True, blank=True, editable=False)  # a person asked about that address
+    questioned_told_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     PROBLEM = ("misconfigured_code", "misconfigured_at", "misconfigured_use", "misconfigured_reason", "alerted_at")
 
