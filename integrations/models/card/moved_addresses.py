@@ -3,6 +3,7 @@
 A host name may only look like the earlier one: one letter exchanged, or letters of another script (UTS 39).
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,6 +32,11 @@ EVENTS_READ = 50
 ALIKE = str.maketrans({"0": "o", "1": "l", "i": "l", "|": "l", "3": "e", "5": "s", "_": "-"})
 PAIRS_ALIKE = {"rn": "m", "vv": "w", "cl": "d"}
 PUNYCODE = "xn--"
+DELIMITERS = re.compile(r"([./:]+)")
+# Below the domain of a country, names are registered one level further down
+COUNTRY_SUFFIXES = frozenset(
+    {"ac", "co", "com", "edu", "go", "gob", "gov", "gouv", "ltd", "me", "ne", "net", "nom", "or", "org", "plc", "sch"}
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +52,15 @@ class Move:
     @property
     def label(self) -> str:
         return join_names(self.labels)
+
+    @property
+    def old_parts(self) -> tuple[str, str, str]:
+        """The old address with what differs in the middle."""
+        return differing_parts(self.old, self.new)
+
+    @property
+    def new_parts(self) -> tuple[str, str, str]:
+        return differing_parts(self.new, self.old)
 
     @property
     def looks_alike(self) -> bool:
@@ -93,10 +108,26 @@ def events_about(registry_ids: Iterable[UUID], *, since: datetime | None = None)
     return list(events.select_related("who").order_by("-at")[:EVENTS_READ])
 
 
+def differing_parts(one: str, other: str) -> tuple[str, str, str]:
+    """Split an address around the labels of its host that differ from the other's; ("", all, "") if all do."""
+    labels, others = (DELIMITERS.split(text) for text in (one, other))
+    before = count_equal(labels, others)
+    after = count_equal(labels[before:][::-1], others[before:][::-1])
+    end = len(labels) - after
+    return "".join(labels[:before]), "".join(labels[before:end]), "".join(labels[end:])
+
+
+def count_equal(one: list[str], other: list[str]) -> int:
+    """How many items two lists begin with that are equal."""
+    return next(
+        (place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
+    )
+
+
 def looks_like(new_url: str, old_url: str) -> bool:
     """Whether a person could take the new address for the old one. Names below the same domain don't count."""
     new, old = host_of(new_url), host_of(old_url)
-    if not new or not old or new == old or new.split(".")[-2:] == old.split(".")[-2:]:
+    if not new or not old or new == old or domain_of(new) == domain_of(old):
         return False
     has_other_script = not new.isascii() or any(label.startswith(PUNYCODE) for label in new.split("."))
     return has_other_script or skeleton(new) == skeleton(old) or is_one_edit_away(new, old)
@@ -107,6 +138,16 @@ def host_of(url: str) -> str:
         return urlsplit(url).hostname or ""
     except ValueError:
         return ""
+
+
+def domain_of(host: str) -> list[str]:
+    """Labels of the domain that somebody has registered: the last two, three below a suffix such as co.uk.
+
+    Enough to compare two names. What counts as one domain too few is a warning too many, and no more.
+    """
+    labels = host.split(".")
+    is_below_country = len(labels) > 2 and len(labels[-1]) == 2 and labels[-2] in COUNTRY_SUFFIXES
+    return labels[-3:] if is_below_country else labels[-2:]
 
 
 def skeleton(host: str) -> str:

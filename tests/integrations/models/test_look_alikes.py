@@ -5,7 +5,7 @@ from django.test import Client
 
 from accounts.models import User
 from integrations.models import HttpConnection
-from integrations.models.card.moved_addresses import looks_like
+from integrations.models.card.moved_addresses import differing_parts, looks_like
 from tests import cast, walks
 from tests.servers.hostile import HostileServer
 
@@ -35,6 +35,37 @@ def test_another_address_is_none_of_these(url: str) -> None:
     assert not looks_like(url, OLD)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "is_noticed"),
+    [
+        ("harbor.co.uk", "harb0r.co.uk", True),
+        ("files.harbor.com.au", "files.harbour.com.au", True),
+        ("files.harbor.co.uk", "file.harbor.co.uk", False),
+        ("co.uk", "c0.uk", True),
+    ],
+)
+def test_names_below_the_suffix_of_a_country_belong_to_different_people(old: str, new: str, is_noticed: bool) -> None:
+    assert looks_like(f"https://{new}", f"https://{old}") is is_noticed
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "parts"),
+    [
+        (
+            "https://files.harbor.example",
+            "https://files.harbor-cloud.example",
+            ("https://files.", "harbor", ".example"),
+        ),
+        ("https://api.harbor.example", "https://harbor.example", ("https://", "api.", "harbor.example")),
+        ("https://a.example:8443", "https://a.example", ("https://a.example", ":8443", "")),
+        ("http://a.example", "https://a.example", ("", "http", "://a.example")),
+        ("https://a.example", "", ("", "https://a.example", "")),
+    ],
+)
+def test_the_part_that_differs_stands_out(one: str, other: str, parts: tuple[str, str, str]) -> None:
+    assert differing_parts(one, other) == parts
+
+
 @pytest.mark.django_db
 def test_the_dialog_warns_and_offers_no_new_sign_in(amira: User, as_amira: Client, server: HostileServer) -> None:
     alias = walks.northwind(server)
@@ -51,3 +82,6 @@ def test_the_dialog_warns_and_offers_no_new_sign_in(amira: User, as_amira: Clien
     assert "dialog-authenticate" not in page
     assert page.index("dialog-revoke") < page.index("dialog-confirm")
     assert "Confirm all the same" in page
+    content = as_amira.get(address).content.decode()
+    assert "https://crm.<b>northwind</b>.example" in content
+    assert "https://crm.<b>northwlnd</b>.example" in content
