@@ -21,6 +21,7 @@ from integrations.models.card.outcome_sentences import (
     standing_of,
     turned_off,
 )
+from integrations.models.card.parts import TOKEN_IS_KEPT
 from integrations.models.tokens import AuthorizationAttempt
 
 CLOSES_AT_ONCE, CLOSES_WHEN_READ = 900, 8000  # milliseconds until the window closes itself
@@ -102,7 +103,7 @@ def connected_outcome(
             badge=integration.badge,
             heading=str(integration.row.heading_after_sign_in) % names,
             sentences=[
-                *([] if integration.row.is_held else [_("This sign-in succeeded, but has been ended since.")]),
+                *([] if is_kept(integration) else [_("This sign-in succeeded, but has been ended since.")]),
                 *standing_of(integration, says_stored=False),
             ],
             spoken=integration.spoken,
@@ -127,6 +128,11 @@ def connected_outcome(
         is_unchanged=False,
         closes_after=CLOSES_AT_ONCE if attempt.popup and not missing else 0,
     )
+
+
+def is_kept(integration: Integration) -> bool:
+    """Whether the sign-in is there, although it can't be used now."""
+    return integration.row.is_held or (integration.row.is_off and integration.applies(TOKEN_IS_KEPT))
 
 
 def tone_of(row: EndingRow, ending: Ending, *, is_unchanged: bool) -> str:

@@ -414,6 +414,7 @@ STATES: dict[State, StateRow] = {
         icon="lock",
         spoken=_("%(name)s was turned off."),
         standing=_("%(name)s is turned off."),
+        heading_after_sign_in=_("%(name)s was turned off"),
         note=Note(
             sentences=(
                 (
