@@ -35,6 +35,7 @@ def explain(person: User, alias: Alias, *, shows_account: bool = True) -> Explan
         has_connection=bool(integration and integration.connection_url),
         account=integration.account if integration and shows_account else "",
         at=timezone.now(),
+        access_count=len(access),
     )
 
 

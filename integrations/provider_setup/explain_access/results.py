@@ -80,6 +80,7 @@ class Explanation:
     has_connection: bool  # without one, programs can only read the token
     account: str  # the account at the provider, if known
     at: datetime
+    access_count: int  # of the lines, the first, about whether the person may use it; the others are about calls
 
     @property
     def deciding(self) -> Line | None:
@@ -125,6 +126,14 @@ class Explanation:
         if self.has_connection:
             return _("Calls by programs that may use it as %(person)s are passed on.") % person
         return _("Programs that may use it as %(person)s can read the token; there is no connection to call.") % person
+
+    @property
+    def order(self) -> str:
+        """A sentence on how to read the rules."""
+        if not self.may_use:
+            return _("The first “no” decides.")
+        text = _("Rules 1 to %(last)d: may the person use it? The others: would a call work now?")
+        return text % {"last": self.access_count}
 
     @property
     def headline(self) -> str:
