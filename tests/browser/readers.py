@@ -1,7 +1,7 @@
 """One reader for each language: opens a page in all of them, wide and narrow, and lists what is wrong with it.
 
 A text that the Japanese or German page has in the English page's very words was left behind, unless it is a name of the
-test's data. With KEYRACK_PICTURES, a folder, each page is saved there as a picture.
+test's data. With KEYRACK_PICTURES, a folder, each page is saved there as a picture, in both schemes.
 """
 
 import os
@@ -13,6 +13,7 @@ from typing import Any
 
 from playwright.sync_api import Page, ViewportSize
 
+from tests.browser import kit
 from tests.browser.conftest import OpenPage
 
 LOCALES = {"en": "en-US", "ja": "ja-JP", "de": "de-DE"}
@@ -85,6 +86,9 @@ def save_picture(page: Page, name: str) -> None:
         path = Path(FOLDER) / f"{name}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         page.screenshot(path=path, full_page=True)
+        kit.dark(page)
+        page.screenshot(path=path.with_stem(f"{path.stem}-dark"), full_page=True)
+        page.emulate_media(color_scheme="light")
 
 
 def faults_of(page: Page, code: str, title: str) -> list[str]:
