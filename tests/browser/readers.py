@@ -85,9 +85,9 @@ def save_picture(page: Page, name: str) -> None:
     if FOLDER:
         path = Path(FOLDER) / f"{name}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=path, full_page=True)
+        page.screenshot(path=path, full_page=True, animations="disabled")
         kit.dark(page)
-        page.screenshot(path=path.with_stem(f"{path.stem}-dark"), full_page=True)
+        page.screenshot(path=path.with_stem(f"{path.stem}-dark"), full_page=True, animations="disabled")
         page.emulate_media(color_scheme="light")
 
 

@@ -49,7 +49,7 @@ def accounts_of_one_name(integration: Integration, attempt: AuthorizationAttempt
         "is another account: its id is %(previous_id)s, the new one’s id is %(new_id)s."
     )
     names = names | {"account": isolate_name(attempt.account_label) or _("(account without a name)")}
-    return sentence % {**names, "previous_id": integration.token.account_id, "new_id": attempt.account_id}
+    return sentence % {**names, "previous_id": integration.token.account_id or "–", "new_id": attempt.account_id or "–"}
 
 
 def turned_off(integration: Integration, ending: Ending) -> str:
