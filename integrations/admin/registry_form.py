@@ -54,9 +54,9 @@ def dialect_errors() -> Iterator[None]:
 
 
 class RegistryForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
-    reserved_id = forms.CharField(required=False, widget=forms.HiddenInput)
-    kept_secret = forms.CharField(required=False, widget=forms.HiddenInput)
-    found_scopes = forms.CharField(required=False, widget=forms.HiddenInput)
+    reserved_id = forms.CharField(label="", required=False, widget=forms.HiddenInput)
+    kept_secret = forms.CharField(label="", required=False, widget=forms.HiddenInput)
+    found_scopes = forms.CharField(label="", required=False, widget=forms.HiddenInput)
     offered_scopes = forms.MultipleChoiceField(
         label=gettext_lazy("Scopes found"),
         required=False,

@@ -12,7 +12,7 @@ from integrations.models.registry.registrations import ApplicationRegistry, Gran
 class OAuthEntityScope(SysIdModel):
     """One scope of an authorization server (RFC 6749 §3.3), with a name for people. [oauth_entity_scope]"""
 
-    registry = models.ForeignKey(ApplicationRegistry, models.CASCADE, related_name="scopes")
+    registry = models.ForeignKey(ApplicationRegistry, models.CASCADE, verbose_name=_("Registry"), related_name="scopes")
     name = models.CharField(
         _("Name"), max_length=100, help_text=_("What people read instead of the scope, for example “Read contacts”.")
     )
@@ -34,7 +34,9 @@ class OAuthEntityScope(SysIdModel):
 class OAuthEntityProfile(SysIdModel):
     """A grant type and the scopes requested with it. [oauth_entity_profile]"""
 
-    registry = models.ForeignKey(ApplicationRegistry, models.CASCADE, related_name="profiles")
+    registry = models.ForeignKey(
+        ApplicationRegistry, models.CASCADE, verbose_name=_("Registry"), related_name="profiles"
+    )
     name = models.CharField(_("Name"), max_length=100)
     grant_type = models.CharField(
         _("Grant type"), max_length=30, choices=GrantType, default=GrantType.AUTHORIZATION_CODE
