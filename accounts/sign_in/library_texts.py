@@ -43,8 +43,6 @@ SHOWN = (
     gettext_noop("Enabled"),
     gettext_noop("Disabled"),
     gettext_noop("Disable password-based authentication"),
-    gettext_noop("%(from)s-%(to)s relationship"),
-    gettext_noop("%(from)s-%(to)s relationships"),
     # django-allauth's second steps
     gettext_noop("TOTP Authenticator"),
     gettext_noop("WebAuthn"),
