@@ -113,7 +113,9 @@ class Limit:
         try:
             cache.add(key, 0, timeout=self.seconds)
             return cache.incr(key) > self.times
-        except (*cache_errors(), ValueError):  # or the key expired between the two calls
+        except ValueError:  # the key expired between the two calls
+            return False
+        except cache_errors():
             return False
 
 

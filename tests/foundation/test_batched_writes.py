@@ -11,7 +11,7 @@ import pytest
 from django.db import OperationalError, connection, transaction
 
 from accounts.models import User
-from foundation import batched_writes
+from foundation import batched_writes, database
 from foundation.batched_writes import Batch, lock_rows
 from tests import cast
 from tests.servers.worker import eventually
@@ -19,7 +19,7 @@ from tests.servers.worker import eventually
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 ENDS = """
-from foundation import batched_writes
+from foundation import batched_writes, database
 from foundation.batched_writes import Batch
 from contextlib import nullcontext
 batched_writes.transaction.atomic = nullcontext
@@ -124,7 +124,7 @@ def test_what_can_never_be_stored_is_logged_and_dropped(
 def test_a_thread_stores_after_a_while_and_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batched_writes, "_collects", True)
     monkeypatch.setattr(batched_writes, "SECONDS", 0.1)
-    monkeypatch.setattr(batched_writes.database, "release_connection", lambda: None)
+    monkeypatch.setattr(database, "release_connection", lambda: None)
     monkeypatch.setattr(Batch, "store_part", lambda batch, part: dict.fromkeys(batch.store(part), 0))
     store = Store()
     batch = Batch("Storing in a thread", store)
