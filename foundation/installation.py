@@ -28,9 +28,10 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.db import connection, models
 from django.utils import timezone
-from django.utils.translation import gettext, gettext_noop
+from django.utils.translation import gettext_noop
 
 from foundation.database import is_inside_a_transaction
+from foundation.stored_texts import in_reader_language
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +71,7 @@ class Hold:
     values: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        return gettext(self.text) % self.values
+        return in_reader_language(self.text) % self.values
 
 
 @dataclass(frozen=True, kw_only=True)
