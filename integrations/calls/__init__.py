@@ -266,8 +266,7 @@ def stream(
             idle=max(transport.IDLE, timeout),
             subject=(call.alias, call.pk),
         )
-        release = database.release_scarce_connection
-        return call_unless_down(send, call.registry, call.connection_url, seconds, release=release)
+        return call_unless_down(send, call.registry, call.connection_url, seconds)
 
     terms = Terms(
         ends_at=monotonic() + timeout,

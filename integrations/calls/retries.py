@@ -160,13 +160,11 @@ def call_unless_down(
     registry: ApplicationRegistry,
     url: str,
     seconds: float,
-    *,
-    release: Callable[[], None] = database.release_connection,
 ) -> A:
     """Make the call unless the circuit is open, and report the result to the circuit breaker."""
     if not circuit_breaker.allows(registry, url):
         raise Unreachable("provider_down")
-    release()
+    database.release_scarce_connection()
     try:
         answer = call()
     except OAuthError as error:
