@@ -45,6 +45,7 @@ from integrations.models.flows import (
     SubflowAction,
     SubflowRun,
     failure_sentences,
+    find_available,
 )
 from integrations.models.registry import Alias
 
@@ -189,7 +190,7 @@ def run_subflow(
     `observer` is told of each step, and can cancel the run before the next. A failing third party is reported in the
     run, not raised. Raises `NotAvailable` and `BadInputs`, with no run.
     """
-    run = new_run(find_available(name, user), user, inputs, origin=origin, is_claimed=True)
+    run = new_run(require_available(name, user), user, inputs, origin=origin, is_claimed=True)
     perform_claimed_run(run, observer=observer)
     return run
 
@@ -202,7 +203,7 @@ def start_subflow(
 
     It stops when the person is deactivated or loses the role. Raises `NotAvailable` and `BadInputs`, with no run.
     """
-    run = new_run(find_available(name, user), user, inputs, origin=origin)
+    run = new_run(require_available(name, user), user, inputs, origin=origin)
     tasks.publish_on_commit(perform_later, run.hex)
     return run
 
@@ -215,8 +216,8 @@ def run_test(subflow: Subflow, *, user: User, inputs: Mapping[str, Any]) -> Subf
     return run
 
 
-def find_available(name: str, user: User) -> Subflow:
-    subflow = None if "\0" in name else Subflow.objects.available_to(user).filter(name=name).first()
+def require_available(name: str, user: User) -> Subflow:
+    subflow = None if "\0" in name else find_available(name, user.pk)
     if subflow is None:
         raise NotAvailable
     return subflow

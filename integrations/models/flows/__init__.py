@@ -15,6 +15,7 @@ from integrations.models.flows.subflows import (
     SubflowAction,
     SubflowQuerySet,
     SubflowRun,
+    find_available,
 )
 
 __all__ = [
@@ -31,4 +32,5 @@ __all__ = [
     "SubflowAction",
     "SubflowQuerySet",
     "SubflowRun",
+    "find_available",
 ]
