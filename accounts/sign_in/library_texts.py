@@ -35,6 +35,7 @@ SHOWN = (
     gettext_noop("Save and continue editing"),
     gettext_noop("Save and view"),
     gettext_noop("Save as new"),
+    gettext_noop("History"),
     # Django's, which its own catalogs lack
     gettext_noop("After you’ve created a user, you’ll be able to edit more user options."),
     gettext_noop("Raw passwords are not stored, so there is no way to see the user’s password."),
