@@ -19,7 +19,7 @@ from tests.servers.worker import eventually
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 ENDS = """
-from foundation import batched_writes
+from foundation import batched_writes, database
 from foundation.batched_writes import Batch
 from contextlib import nullcontext
 batched_writes.transaction.atomic = nullcontext

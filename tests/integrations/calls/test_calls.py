@@ -192,8 +192,11 @@ def test_no_database_connection_is_held_while_the_third_party_answers(
     from django.db import connections
 
     ours, seen = connections["default"], []
-    state = lambda: (ours.connection is None, ours.in_atomic_block)  # noqa: E731
-    server.on(f"GET {API}").then(after(lambda: seen.append(state()), Answer(status=200)))
+
+    def look() -> None:
+        seen.append((ours.connection is None, ours.in_atomic_block))
+
+    server.on(f"GET {API}").then(after(look, Answer(status=200)))
     get(amira, connection)
     is_scarce = ours.vendor != "sqlite"  # which has no connections to run out of
     assert seen == [(is_scarce, False)]
