@@ -1,5 +1,6 @@
 """A person's token goes only where the person agreed: held at every door, by whichever way the set-up was changed."""
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -285,7 +286,7 @@ def test_the_card_says_who_moved_it_where_and_since_when(
     assert walks.state_on(dashboard) == "address_changed"
     for words in ("Moved to another address.", "Mei Tanaka", stranger.url, "Confirm the new address"):
         assert words in dashboard
-    dialog = walks.words(as_amira.get(page_of(northwind)))
+    dialog = re.sub("</?b>", "", walks.words(as_amira.get(page_of(northwind))))  # the part that differs is bold
     for words in ("Changed by", "Mei Tanaka", stranger.url, "Where calls go", "Sign in again", "Revoke"):
         assert words in dialog
 
