@@ -7,10 +7,9 @@ settings, and Playwright's loop makes Django refuse the database to every test t
 On a crowded machine a clock can run out before a test had its turn. So the few that fail among many are tried once
 more, alone; those that pass then are named in the end as unsteady, and want mending.
 
-Tracing coverage doubles what a test costs. So the tests that are not slow are traced, and the slow ones only if those
-alone don't reach the share that pyproject.toml asks for; of neither the ones marked `no_cover`: sweeps over what other
-tests run as well. And the schema is made by migrations where that is cheap enough: on PostgreSQL here, on SQLite by the
-demo's own tests.
+Tracing coverage doubles what a test costs, so only the run that has nearly all tests is traced, and of these not the
+ones marked `no_cover`: sweeps over what other tests run as well. And the schema is made by migrations where that is
+cheap enough: on PostgreSQL here, on SQLite by the demo's own tests.
 """
 
 import json
@@ -40,7 +39,6 @@ django.setup()
 call_command("migrate", verbosity=0)
 """
 NOTHING_COLLECTED, SOME_FAILED = 5, 1
-TOO_LITTLE = 2  # coverage, less than `fail_under`
 FEW = 10  # failures; more of them are no accident
 UNSTEADY: list[str] = []
 
@@ -69,13 +67,9 @@ def everything(environment: Mapping[str, str]) -> list[str]:
     parallel = (*SPREAD, "-n", str(max(2, min(8, cores))))
     crowded = (*SPREAD, "-n", str(max(2, min(8, 2 * cores))))  # many of these wait for processes and clocks
     tool("coverage", "erase")
-    say("All but what is slow and the browser, on SQLite")
-    code = twice("-m", "not slow and not browser", *COVERAGE, SCHEMA_FROM_MODELS, crowd=parallel, **on_sqlite)
+    say("All but the browser, on SQLite")
+    code = twice("-m", "not browser", *COVERAGE, SCHEMA_FROM_MODELS, crowd=crowded, **on_sqlite)
     failures = [] if code == 0 else ["tests on SQLite"]
-    say("What is slow, on SQLite")
-    traced = () if is_covered() else (*COVERAGE, "--cov-append")
-    code = twice("-m", "slow and not browser", *traced, SCHEMA_FROM_MODELS, crowd=crowded, **on_sqlite)
-    failures += [] if code in (0, NOTHING_COLLECTED) else ["slow tests on SQLite"]
     if not absent("postgres"):
         say("What depends on the database, on PostgreSQL")
         with machine.postgres() as url:
@@ -97,11 +91,6 @@ def migrate_template(url: str) -> None:
     subprocess.run([sys.executable, "-c", MIGRATE], env=environment, check=False)
 
 
-def is_covered() -> bool:
-    """Tell whether the tests so far have taken as many branches as pyproject.toml asks for."""
-    return tool("coverage", "report", "--format=total") == 0
-
-
 def coverage() -> list[str]:
     """Report the branches that were taken, each app's share on a line of its own."""
     say("Coverage")
@@ -109,7 +98,7 @@ def coverage() -> list[str]:
     for app in MEASURED:
         print(f"{app}: ", end="", flush=True)
         tool("coverage", "report", f"--include={app}/*", "--format=total", "--fail-under=0")
-    return ["coverage"] if code == TOO_LITTLE else []  # 1: nothing was measured
+    return ["coverage"] if code == 2 else []  # 1: nothing was measured
 
 
 def lacking(account: Mapping[str, set[str]]) -> list[str]:

@@ -67,24 +67,6 @@ def test_each_test_has_one_run_on_sqlite(marks: set[str], monkeypatch: pytest.Mo
     assert sum(Expression.compile(each).evaluate(is_marked) for each in selections) == 1, selections
 
 
-@pytest.mark.parametrize(("code", "is_traced"), [(0, False), (1, True), (run.TOO_LITTLE, True)])
-@pytest.mark.usefixtures("bare_machine")
-def test_slow_tests_are_traced_only_if_the_others_cover_too_little(
-    code: int, is_traced: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    runs: list[tuple[str, ...]] = []
-
-    def note(*arguments: str, **_environment: str) -> int:
-        runs.append(arguments)
-        return 0
-
-    monkeypatch.setattr(run, "pytest", note)
-    monkeypatch.setattr(run, "tool", lambda *command: code if "report" in command else 0)
-    run.everything({})
-    [slow] = [arguments for arguments in runs if arguments[1].startswith("slow")]
-    assert ("--cov" in slow, "--cov-append" in slow) == (is_traced, is_traced)
-
-
 ALL_SLOW, SOME_SLOW, DATABASE = "pytestmark = [pytest.mark.slow]", "@pytest.mark.slow", "@pytest.mark.database"
 FAST_RUN, SLOW_RUN, POSTGRES_RUN = "not slow and not browser", "slow and not browser", "database and not browser"
 
