@@ -92,7 +92,7 @@ def test_what_is_noted_is_english_whatever_the_person_reads(amira: User, client:
     assert ended.detail == "Two-step sign-in was turned off"
     assert Event.objects.get(kind=Kind.SECOND_FACTOR_ADDED).detail == "TOTP Authenticator"
     with translation.override("ja"):
-        assert "TOTP 認証アプリ" in Event.objects.get(kind=Kind.SECOND_FACTOR_REMOVED).words
+        assert "認証アプリ (TOTP)" in Event.objects.get(kind=Kind.SECOND_FACTOR_REMOVED).words
         assert ended.words.endswith(gettext("Two-step sign-in was turned off"))
 
 
