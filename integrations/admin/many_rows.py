@@ -25,13 +25,17 @@ class CappedCount(int):
         return f"{COUNTED_AT_MOST}+" if self >= COUNTED_AT_MOST else int.__repr__(self)
 
 
+def capped_count(rows: QuerySet[Any]) -> CappedCount:
+    return CappedCount(rows.order_by()[:COUNTED_AT_MOST].count())
+
+
 class CappedPaginator(Paginator):  # type: ignore[type-arg]  # not subscriptable at run time
     """Paginator of the first rows only: to count more takes seconds, and nobody turns two hundred pages."""
 
     @cached_property
     def count(self) -> int:
         rows: Any = self.object_list
-        return CappedCount(rows.order_by()[:COUNTED_AT_MOST].count())
+        return capped_count(rows)
 
 
 class NameFilter(SimpleListFilter):

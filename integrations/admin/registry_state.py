@@ -7,6 +7,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 
 from integrations.admin.explain_access import may_view
+from integrations.admin.many_rows import capped_count
 from integrations.admin.templates import may_make
 from integrations.models.registry import Alias, ApplicationRegistry
 from integrations.models.tokens import Token
@@ -35,7 +36,8 @@ def try_url(provider: overview.Provider) -> str:
 
 def registry_tokens(registry: ApplicationRegistry) -> dict[str, Any]:
     address = f"{reverse('admin:integrations_token_changelist')}?{urlencode({'registry': registry.name})}"
-    return {"address": address, "count": Token.objects.filter(credential__profile__registry=registry).count()}
+    tokens = Token.objects.filter(credential__profile__registry=registry)
+    return {"address": address, "count": capped_count(tokens)}
 
 
 def explain_url(provider: overview.Provider) -> str:

@@ -5,6 +5,7 @@ from html import unescape
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.db.models.signals import post_init
 from django.test import Client
 from django.utils import timezone
 
@@ -100,3 +101,22 @@ def test_staff_get_the_tools_that_they_may_use(registry: ApplicationRegistry, to
 def test_a_new_registry_has_no_state(as_admin: Client) -> None:
     content = as_admin.get("/admin/integrations/applicationregistry/add/").content.decode()
     assert 'id="state"' not in content
+
+
+def test_integrations_of_other_providers_are_not_read(
+    registry: ApplicationRegistry, northwind: Alias, as_admin: Client
+) -> None:
+    for number in range(3):
+        other = cast.registry_at("https://other.example", name=f"Other {number}")
+        cast.integration_at(other, name=f"other_{number}")
+    read: list[str] = []
+
+    def note(instance: Alias, **_signal: object) -> None:
+        read.append(instance.name)
+
+    post_init.connect(note, sender=Alias)
+    try:
+        page_of(as_admin, registry)
+    finally:
+        post_init.disconnect(note, sender=Alias)
+    assert set(read) == {"northwind"}

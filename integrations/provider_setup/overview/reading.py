@@ -12,7 +12,7 @@ from accounts.audit.log import Event, Kind
 from integrations.models import admission
 from integrations.models.card.moved_addresses import events_about
 from integrations.models.provider_drafts import ProviderDraft
-from integrations.models.registry import Alias, ApplicationRegistry
+from integrations.models.registry import Alias, AliasQuerySet, ApplicationRegistry, OAuth2Credential
 from integrations.models.tokens import Token, consent
 from integrations.models.tokens.token import SignInCounts, usable_tokens
 from integrations.provider_setup.overview.providers import Moved, Provider
@@ -24,7 +24,7 @@ def read_providers(*, shows_aliases: bool = True) -> list[Provider]:
     `shows_aliases`: whether the administrator may see aliases. States are the same without.
     """
     registries = list(ApplicationRegistry.objects.defer("logo").prefetch_related("profiles"))
-    aliases, incomplete = aliases_by_registry()
+    aliases, incomplete = aliases_by_registry(Alias.objects.all())
     counts, moved = Token.objects.count_by_registry(), read_moved(registries, aliases)
     added = added_to_set_up([*(row.pk for row in registries), *(alias.pk for alias in incomplete)])
     providers = [
@@ -46,7 +46,9 @@ def read_providers(*, shows_aliases: bool = True) -> list[Provider]:
 
 def read_provider(registry: ApplicationRegistry, *, shows_aliases: bool = True) -> Provider:
     """Return one registry with what uses it."""
-    aliases, _incomplete = aliases_by_registry()
+    aliases, _incomplete = aliases_by_registry(
+        Alias.objects.using_any(OAuth2Credential.objects.filter(profile__registry=registry))
+    )
     counts = Token.objects.filter(credential__profile__registry=registry).count_by_registry()
     return Provider(
         registry=registry,
@@ -58,11 +60,11 @@ def read_provider(registry: ApplicationRegistry, *, shows_aliases: bool = True) 
     )
 
 
-def aliases_by_registry() -> tuple[dict[UUID, list[Alias]], list[Alias]]:
-    """Return aliases by the registry that they authenticate with, and those that authenticate with none."""
+def aliases_by_registry(aliases: AliasQuerySet) -> tuple[dict[UUID, list[Alias]], list[Alias]]:
+    """Return the aliases by the registry that they authenticate with, and those that authenticate with none."""
     complete: defaultdict[UUID, list[Alias]] = defaultdict(list)
     incomplete = []
-    for alias in admission.annotate_switches(Alias.objects.order_by("name")):
+    for alias in admission.annotate_switches(aliases.order_by("name")):
         credential = alias.effective_credential
         if credential:
             complete[credential.profile.registry_id].append(alias)
