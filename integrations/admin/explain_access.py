@@ -1,5 +1,6 @@
 """The page Explain access, for administrators who may view users and aliases. Read-only."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
@@ -11,7 +12,7 @@ from django.views.decorators.http import require_safe
 
 from integrations.models.tokens import Token
 from integrations.provider_setup import explain_access
-from integrations.provider_setup.explain_access import Explanation, Place
+from integrations.provider_setup.explain_access import Place
 
 
 @require_safe
@@ -25,7 +26,10 @@ def explain(request: HttpRequest) -> HttpResponse:
     if people.only and aliases.only:
         shows_account = may_view(request, Token)
         explanation = explain_access.explain(people.only, aliases.only, shows_account=shows_account)
-        context |= {"explanation": explanation, "places": places_of(request, explanation)}
+        context |= {"explanation": explanation, "places": places_of(request, explanation.places)}
+        if explanation.may_use:
+            programs = explain_access.programs_of(people.only, aliases.only)
+            context["programs"] = [place for place, may_open in places_of(request, programs) if may_open]
     return TemplateResponse(request, "admin/explain_access.html", context)
 
 
@@ -36,6 +40,6 @@ def may_view(request: HttpRequest, model: type[Any]) -> bool:
     return admin.site.get_model_admin(model).has_view_permission(request)
 
 
-def places_of(request: HttpRequest, explanation: Explanation) -> list[tuple[Place, bool]]:
+def places_of(request: HttpRequest, places: Iterable[Place]) -> list[tuple[Place, bool]]:
     """Return each place, and whether this administrator may open it."""
-    return [(place, may_view(request, type(place.row))) for place in explanation.places]
+    return [(place, may_view(request, type(place.row))) for place in places]

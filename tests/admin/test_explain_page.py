@@ -10,10 +10,13 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from accounts.access_tokens import operations
 from accounts.models import User
 from integrations.models import Alias, ApplicationRegistry
 from integrations.provider_setup.explain_access import explain
 from tests import canaries, cast
+from tests.accounts import programs
+from tests.accounts.tokens import make_token
 from tests.admin.explaining import (
     ARRANGEMENTS,
     COMPLETE,
@@ -183,3 +186,28 @@ def test_the_number_of_queries_does_not_grow(alias: Alias, amira: User) -> None:
         other = cast.integration_at(ApplicationRegistry.objects.get(), name=f"other{number}")
         cast.signed_in(amira, other)
     assert queries() == few
+
+
+def test_programs_that_act_as_the_person_there_are_named(alias: Alias, amira: User, as_admin: Client) -> None:
+    make_token(amira, "service:northwind", name="nightly-report")
+    make_token(amira, "service:*", name="everything")
+    make_token(amira, "integrations:read", name="list-only")
+    over, _secret = make_token(amira, "service:northwind", name="over")
+    operations.end(over, who=amira)
+    programs.program(name="Desk Assistant", allowed_scopes="service:northwind")
+    programs.granted(client_of(amira), scope="service:northwind")
+    text = page_text(as_admin)
+    named = text.partition("Who else acts as Amira Haddad there")[2].partition("The person can end them")[0]
+    assert named.split("Token")[1:] == [" “everything” ", " “nightly-report” Desk Assistant "]
+    staff = cast.person("staff", is_staff=True)
+    staff.user_permissions.set(Permission.objects.filter(codename__in=["view_user", "view_alias"]))
+    assert "Who else acts" not in page_text(client_of(staff))
+    REFUSALS["registry_off"][0]()
+    assert "Who else acts" not in page_text(as_admin)
+
+
+def test_the_text_to_copy_is_that_of_the_terminal(alias: Alias, as_admin: Client) -> None:
+    page = as_admin.get(PAGE, {"person": "amira", "integration": "northwind"}).content.decode()
+    text = unescape(page.partition('<pre id="as-text">')[2].partition("</pre>")[0])
+    assert text.splitlines()[0].startswith("Yes. Amira Haddad may use Northwind CRM")
+    assert (0, f"{text}\n") == run_command("amira")

@@ -9,7 +9,6 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from integrations.provider_setup.explain_access import (
-    Explanation,
     Search,
     explain,
     find_aliases,
@@ -17,7 +16,6 @@ from integrations.provider_setup.explain_access import (
 )
 
 NOT_NOW, NOT_UNDERSTOOD = 1, 2  # exit codes
-WIDTH = 9  # characters of the longest verdict
 
 
 class Command(BaseCommand):
@@ -39,26 +37,9 @@ class Command(BaseCommand):
             names = [row.name for row in aliases.rows or aliases.suggestions]
             raise name_error(f"No integration here is called “{alias}”.", aliases, names)
         explanation = explain(people.only, aliases.only)
-        self.write_explanation(explanation)
+        self.stdout.write(explanation.as_text())
         if not explanation.works_now:
             raise SystemExit(NOT_NOW)
-
-    def write_explanation(self, explanation: Explanation) -> None:
-        self.stdout.write(explanation.headline)
-        if explanation.reason:
-            self.stdout.write(f"{explanation.reason_label} {explanation.reason}".strip())
-        self.stdout.write("")
-        for number, line in enumerate(explanation.lines, start=1):
-            self.stdout.write(f"{number:>2}. {line.verdict_label:<{WIDTH}}  {line.title}")
-            if line.detail:
-                self.stdout.write(f"    {'':<{WIDTH}}  {line.detail}")
-        self.stdout.write("")
-        self.stdout.write(f"What the person sees: {explanation.sees}")
-        self.stdout.write(explanation.programs)
-        for place in explanation.places:
-            self.stdout.write(f"Where to change it: {place.label} ({place.address})")
-        if explanation.note:
-            self.stdout.write(explanation.note)
 
 
 def name_error(not_found: str, search: Search[Any], names: list[str]) -> CommandError:

@@ -5,14 +5,18 @@ from collections.abc import Sequence
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from accounts import scopes
+from accounts.access_tokens import operations
+from accounts.access_tokens.models import PermanentToken
 from accounts.models import User
+from accounts.oauth_server import grants
 from integrations.models import admission
 from integrations.models.admission import About, Rule
 from integrations.models.card import Integration, build_integrations
 from integrations.models.registry import Alias
 from integrations.provider_setup.explain_access.access import access_lines
 from integrations.provider_setup.explain_access.calls import call_lines, lines_not_asked
-from integrations.provider_setup.explain_access.results import Explanation, Line, Verdict, name_of
+from integrations.provider_setup.explain_access.results import Explanation, Line, Place, Verdict, name_of
 
 
 def explain(person: User, alias: Alias, *, shows_account: bool = True) -> Explanation:
@@ -54,3 +58,26 @@ def what_person_sees(integration: Integration | None, alias: Alias, refusing: Se
     if integration is None or any(rule.hides for rule in refusing) or not integration.is_listed:
         return _("%(integration)s is not on the dashboard.") % names
     return _("The card of %(integration)s, with the badge “%(badge)s”.") % {**names, "badge": integration.badge}
+
+
+def programs_of(person: User, alias: Alias) -> list[Place]:
+    """Return the programs whose scopes contain the alias, by kind and name. Whether a call would work is not asked."""
+    scope = f"{scopes.SERVICE}{alias.name}"
+    tokens = PermanentToken.objects.alive().filter(user=person).select_related("user", "created_by").order_by("name")
+    granted = grants.of(person)
+    applications = {
+        grant.application.pk: grant.application
+        for grant in (*granted.approved_scopes, *granted.refresh_tokens)
+        if scopes.allows_scope(grant.scope_names, scope)
+    }
+    return [
+        *(
+            Place(label=_("Token “%(name)s”") % {"name": token.name}, row=token)
+            for token in tokens
+            if operations.has_active_people(token) and scopes.allows_scope(operations.effective_scopes(token), scope)
+        ),
+        *(
+            Place(label=application.title, row=application)
+            for application in sorted(applications.values(), key=lambda each: each.title.casefold())
+        ),
+    ]

@@ -44,6 +44,7 @@ class Place:
 
 
 EXPORT_REFUSED = EXPORT_NOT_ALLOWED
+WIDTH = 9  # characters of the longest verdict in English
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +64,10 @@ class Line:
     @property
     def verdict_label(self) -> str:
         return str(VERDICTS[self.verdict])
+
+    def as_text(self, number: int) -> list[str]:
+        lines = [f"{number:>2}. {self.verdict_label:<{WIDTH}}  {self.title}"]
+        return [*lines, f"    {'':<{WIDTH}}  {self.detail}"] if self.detail else lines
 
     @property
     def refuses(self) -> bool:
@@ -118,6 +123,10 @@ class Explanation:
         return None if self.has_connection or self.alias.allow_token_export else EXPORT_REFUSED
 
     @property
+    def person_name(self) -> str:
+        return name_of(self.person)
+
+    @property
     def programs(self) -> str:
         """A sentence on what programs get that call as this user."""
         person = {"person": name_of(self.person)}
@@ -167,6 +176,27 @@ class Explanation:
     @property
     def note(self) -> str:
         return self.deciding.note if self.deciding else ""
+
+    def as_text(self) -> str:
+        """All of it as lines of plain text, for a terminal or a ticket."""
+        reason = f"{self.reason_label} {self.reason}".strip()
+        places = [
+            _("Where to change it: %(page)s (%(address)s)") % {"page": place.label, "address": place.address}
+            for place in self.places
+        ]
+        return "\n".join(
+            [
+                self.headline,
+                *([reason] if reason else []),
+                "",
+                *(text for number, line in enumerate(self.lines, start=1) for text in line.as_text(number)),
+                "",
+                f"{_('What the person sees:')} {self.sees}",
+                self.programs,
+                *places,
+                *([self.note] if self.note else []),
+            ]
+        )
 
 
 def name_of(person: User) -> str:
