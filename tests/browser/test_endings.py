@@ -14,7 +14,7 @@ from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db import OperationalError
 from django.test import Client
 from django.utils import timezone
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from accounts.models import User
 from integrations.connections import authorization
@@ -159,6 +159,21 @@ def test_every_ending_of_a_sign_in(open_page: OpenPage, site: str, amira: User, 
         readers.read(f"ending/{name}", address(site, one), title=WINDOW)
     assert seen == set(Ending)
     assert readers.faults == []
+
+
+@pytest.mark.parametrize("ending", [Ending.BY_POLICY, Ending.ADMINISTRATOR_FIRST])
+def test_a_request_to_who_can_allow_it_is_there_to_copy(
+    open_page: OpenPage, site: str, amira: User, aliases: dict[str, Alias], ending: Ending
+) -> None:
+    page = open_page()
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    walks.sign_in(page, site, amira)
+    alias = aliases["not_connected"]
+    address(site, attempt(amira, alias, NEW[ending]))(page)
+    page.get_by_role("button", name="Copy a request for them").click()
+    expect(page.locator("#copy-request")).to_have_text("Copied")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert f"client ID {rows.credential_of(alias).registry.client_id}) at {alias.title}, so that" in copied
 
 
 def test_endings_that_depend_on_more(open_page: OpenPage, site: str, amira: User, aliases: dict[str, Alias]) -> None:

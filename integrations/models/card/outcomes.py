@@ -52,6 +52,11 @@ class Outcome:
     is_alert: bool = False
     closes_after: int = 0  # milliseconds; 0: stays open
 
+    @property
+    def asks_others(self) -> bool:
+        """Whether the people who manage the account at the provider can change it, so that a request to them helps."""
+        return self.ending in {Ending.BY_POLICY, Ending.ADMINISTRATOR_FIRST}
+
 
 def compose_outcome(
     integration: Integration,

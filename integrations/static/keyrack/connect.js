@@ -28,6 +28,18 @@ const details = document.querySelector("[data-details]"); // the page about one 
 let unanswered = Boolean(details && "moving" in details.dataset); // a window was opened, and has not said how it ended
 if (unanswered) document.documentElement.dataset.back = "";
 
+// The request to the people who manage the account at the provider, which is there as text as well.
+document.getElementById("copy-request")?.addEventListener("click", async ({ currentTarget: button }) => {
+  const text = document.getElementById("request"), label = button.querySelector("span");
+  try {
+    await navigator.clipboard.writeText(text.textContent);
+    label.textContent = button.dataset.copied;
+  } catch { // no permission, or neither https nor this machine
+    getSelection().selectAllChildren(text);
+    label.textContent = button.dataset.failed;
+  }
+});
+
 if (channel) {
   channel.onmessage = (event) => {
     unanswered = false;
