@@ -5,7 +5,7 @@ counts for itself, since it is its own threads that are scarce; nothing is asked
 for each person, as in `KnownCalls`; all programs and sessions of a person together may have half as many again.
 """
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable
 from threading import Lock
 
@@ -18,7 +18,7 @@ from accounts.models import User
 from integrations import metrics
 
 RETRY_AFTER = 5  # seconds; nobody knows when a stream ends
-_running: Counter[str] = Counter()  # calls under way, by program and by person
+_running: defaultdict[str, set[object]] = defaultdict(set)  # calls under way, by program and by person
 _lock = Lock()
 
 
@@ -46,12 +46,14 @@ def limit_at_once(user: User, rights: Rights | None, respond: Callable[[], HttpR
 
 
 def begin_call(user: User, rights: Rights | None) -> Callable[[], None]:
-    """Count a call; returns a function that ends it, to be called once. Raises `TooManyAtOnce`."""
-    program, person, limit = counted_program(user, rights), f"{user.pk}", settings.API_CALLS_AT_ONCE
+    """Count a call; returns a function that ends it. Raises `TooManyAtOnce`."""
+    call, limit = object(), settings.API_CALLS_AT_ONCE
+    program, person = counted_program(user, rights), f"{user.pk}"
     with _lock:
         sentence = find_excess(program, person, limit) if limit else ""
         if not sentence:
-            _running.update((program, person))
+            _running[program].add(call)
+            _running[person].add(call)
     if sentence:
         metrics.count_refusal_at_once()
         raise TooManyAtOnce(sentence)
@@ -59,7 +61,7 @@ def begin_call(user: User, rights: Rights | None) -> Callable[[], None]:
     def end_call() -> None:
         with _lock:
             for key in (program, person):
-                _running[key] -= 1
+                _running[key].discard(call)
                 if not _running[key]:
                     del _running[key]
 
@@ -68,8 +70,8 @@ def begin_call(user: User, rights: Rights | None) -> Callable[[], None]:
 
 def find_excess(program: str, person: str, limit: int) -> str:
     """What has reached its limit, in a sentence; "" if nothing has."""
-    if _running[program] >= limit:
+    if len(_running.get(program, ())) >= limit:
         return f"This program has {limit} calls under way, as many as it may."
-    if _running[person] >= limit + limit // 2:
+    if len(_running.get(person, ())) >= limit + limit // 2:
         return f"The programs of this person have {limit + limit // 2} calls under way, as many as they may."
     return ""

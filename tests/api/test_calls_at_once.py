@@ -1,5 +1,6 @@
 """No program and no person takes all threads of a process: calls under way at once are limited."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -42,9 +43,10 @@ def signed_in(party: Flowing, amira: User) -> Alias:
 
 
 @pytest.fixture(autouse=True)
-def two_at_once(settings: Settings) -> Iterator[None]:
+def two_at_once(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Each program may have two calls under way, each person three. Afterwards none is left."""
     settings.API_CALLS_AT_ONCE = 2
+    monkeypatch.setattr(calls_at_once, "_running", defaultdict(set))  # without what another test has left open
     yield
     assert not calls_at_once._running
 

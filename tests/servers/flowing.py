@@ -23,6 +23,22 @@ WAYS = {"source", "steps", "breaks", "hangs", "odd"}
 PATIENCE = 60.0  # seconds, for what must happen anyway
 
 
+class Steps:
+    """Steps that a test makes. All streams that have begun take each of them, also one that comes to it later."""
+
+    def __init__(self) -> None:
+        self.count, self._condition = 0, threading.Condition()
+
+    def set(self) -> None:
+        with self._condition:
+            self.count += 1
+            self._condition.notify_all()
+
+    def wait_for_more_than(self, count: int) -> bool:
+        with self._condition:
+            return self._condition.wait_for(lambda: self.count > count, PATIENCE)
+
+
 class Flowing(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
@@ -34,7 +50,7 @@ class Flowing(ThreadingHTTPServer):
         self.connections, self.end = 0, threading.Event()
         self.paths: list[str] = []
         self.complete: list[int] = []  # lengths of the bodies that came to their end
-        self.step, self.hung_up, self.cut = threading.Event(), threading.Event(), threading.Event()
+        self.step, self.hung_up, self.cut = Steps(), threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
 
     def finish_request(self, request: Any, client_address: Any) -> None:
@@ -108,11 +124,11 @@ class _Conversation(BaseHTTPRequestHandler):
 
     def steps(self, asked: dict[str, str]) -> None:
         """Each step is asked for by `step`; the body has three."""
+        before = self.server.step.count
         self.head({"Transfer-Encoding": "chunked", "Content-Type": "text/event-stream"})
         for number in range(3):
             self.wfile.write(_chunk(f"data: {number}\n\n".encode()))
-            assert self.server.step.wait(PATIENCE)
-            self.server.step.clear()
+            assert self.server.step.wait_for_more_than(before + number)
         self.wfile.write(_chunk(b""))
 
     def breaks(self, asked: dict[str, str]) -> None:

@@ -1,5 +1,6 @@
 """Tools of an agent count as calls under way, like calls of the proxy: with progress until the stream is closed."""
 
+from collections import defaultdict
 from typing import Any
 
 import pytest
@@ -15,8 +16,9 @@ RUN: dict[str, Any] = {"name": "run_my_open_incidents", "arguments": {"limit": 1
 
 
 @pytest.fixture(autouse=True)
-def one_at_once(settings: Settings) -> None:
+def one_at_once(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.API_CALLS_AT_ONCE = 1
+    monkeypatch.setattr(calls_at_once, "_running", defaultdict(set))  # without what another test has left open
 
 
 def test_an_agent_at_its_limit_is_refused_in_words(agent: Agent, amira: User) -> None:
