@@ -197,13 +197,13 @@ def test_programs_that_act_as_the_person_there_are_named(alias: Alias, amira: Us
     programs.program(name="Desk Assistant", allowed_scopes="service:northwind")
     programs.granted(client_of(amira), scope="service:northwind")
     text = page_text(as_admin)
-    named = text.partition("Who else acts as Amira Haddad there")[2].partition("The person can end them")[0]
+    named = text.partition("Who else may act as Amira Haddad there")[2].partition("The person can end them")[0]
     assert named.split("Token")[1:] == [" “everything” ", " “nightly-report” Desk Assistant "]
     staff = cast.person("staff", is_staff=True)
     staff.user_permissions.set(Permission.objects.filter(codename__in=["view_user", "view_alias"]))
-    assert "Who else acts" not in page_text(client_of(staff))
+    assert "Who else may act" not in page_text(client_of(staff))
     REFUSALS["registry_off"][0]()
-    assert "Who else acts" not in page_text(as_admin)
+    assert "Who else may act" not in page_text(as_admin)
 
 
 def test_the_text_to_copy_is_that_of_the_terminal(alias: Alias, as_admin: Client) -> None:
