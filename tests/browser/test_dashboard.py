@@ -1,7 +1,7 @@
 """The dashboard while it is open: keyboard, filter, several tabs and people, messages that nobody sent."""
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from accounts.models import User
 from integrations.models import Alias, Token
@@ -105,6 +105,19 @@ def test_the_filter_shows_only_what_matches(everything: Page) -> None:
 
 def test_a_filter_outlives_a_swap(everything: Page) -> None:
     everything.get_by_role("searchbox").fill("beacon")
+    everything.locator("#c-connecting-cancel").click()
+    walks.expect_state(everything, "not_connected", "Not connected", name="connecting")
+    expect(everything.get_by_role("article")).to_have_count(1)
+
+
+def test_a_search_that_a_button_s_answer_overtakes_is_not_lost(everything: Page) -> None:
+    def wait(route: Route) -> None:
+        everything.wait_for_timeout(500)
+        route.continue_()
+
+    everything.route("**/?q=beacon*", wait)
+    everything.get_by_role("searchbox").fill("beacon")
+    everything.wait_for_timeout(250)  # the search is sent, and not answered
     everything.locator("#c-connecting-cancel").click()
     walks.expect_state(everything, "not_connected", "Not connected", name="connecting")
     expect(everything.get_by_role("article")).to_have_count(1)

@@ -149,8 +149,11 @@ document.addEventListener("click", (event) => {
 });
 
 // Swaps
+const shown = new WeakSet(); // requests whose answer has a place on the page
+
 function beforeSwap(event) {
-  const { target, shouldSwap, serverResponse = "" } = event.detail ?? {};
+  const { target, shouldSwap, serverResponse = "", xhr } = event.detail ?? {};
+  if (xhr) shown.add(xhr);
   if (!shouldSwap) return; // unchanged, or an error
   focused = document.activeElement?.closest("[data-card]")?.id ?? "";
   // Signed out meanwhile: the answer is the login page, and belongs into the whole window.
@@ -159,6 +162,15 @@ function beforeSwap(event) {
   if (!strange) return;
   event.detail.shouldSwap = false;
   location.reload();
+}
+
+// Of two answers that are under way, the first replaces the element that the second one was for. htmx drops the second,
+// be it of a button or of the search. So the page is asked for again, with what is in the search box now.
+function askAgain(event) {
+  const { target, successful, xhr } = event.detail ?? {};
+  if (!successful || target?.id !== "integrations" || shown.has(xhr)) return;
+  if (box) box.dispatchEvent(new Event("input", { bubbles: true }));
+  else document.dispatchEvent(new Event("connection-changed"));
 }
 
 function keepFocus() {
@@ -191,6 +203,7 @@ window.addEventListener("unhandledrejection", (event) => {
 
 onHtmx("before-request", paced);
 onHtmx("before-swap", beforeSwap);
+onHtmx("after-request", askAgain);
 onHtmx("response-error", failed);
 onHtmx("send-error", failed);
 new MutationObserver(() => { keepFocus(); joinLetters(); speakFound(); speak(); noticeBusy(); })
