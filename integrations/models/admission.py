@@ -63,11 +63,11 @@ class Rule:
 def _role() -> Q:
     """The user or one of their groups has the permission; superusers have every permission."""
     app_label, _dot, codename = ROLE.partition(".")
-    person_id = OuterRef(OuterRef("pk"))
-    by_user = User.user_permissions.through.objects.filter(user=person_id).values("permission_id")
-    by_group = Group.permissions.through.objects.filter(group__user=person_id).values("permission_id")
+    permission_id, person_id = OuterRef("pk"), OuterRef(OuterRef("pk"))
+    by_group = Group.permissions.through.objects.filter(permission=permission_id, group__user=person_id)
+    by_user = User.user_permissions.through.objects.filter(permission=permission_id, user=person_id)
     role = Permission.objects.filter(content_type__app_label=app_label, codename=codename)
-    return Q(is_superuser=True) | Q(Exists(role.filter(Q(pk__in=by_user) | Q(pk__in=by_group))))
+    return Q(is_superuser=True) | Q(Exists(role.filter(Exists(by_group) | Exists(by_user))))
 
 
 def _shared() -> Q:

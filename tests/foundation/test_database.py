@@ -86,3 +86,23 @@ def test_a_thread_that_has_run_often_enough_for_others_lets_them_run_it(
     statement.may_end.set()
     assert first.result(20) == 1
     assert {other.result(20) for other in others} >= {2}
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (1, "1"),
+        ("personal_auth_user", "'personal_auth_user'"),
+        ("", ""),
+        ("it's", ""),
+        ("a%sb", ""),
+        ("a b", ""),
+        ("ä", ""),
+        ("word\n", ""),
+        (True, ""),
+        (None, ""),
+        (1.5, ""),
+    ],
+)
+def test_only_numbers_and_plain_words_become_part_of_a_statement(value: object, expected: str) -> None:
+    assert database.as_literal(value) == expected

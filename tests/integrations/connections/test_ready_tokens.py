@@ -203,6 +203,7 @@ def test_what_programs_ask_by_name_is_short_enough_to_be_read_once(amira: User, 
     for kind in (None, *authentication.TOKEN_KINDS):
         statement = ready_calls.statement_for(kind, False, tuple(admission.RULES))
         assert max(len(each.sql.encode()) for each in statement.statements.values()) <= 4096
+        assert not any(each.constants for each in statement.statements.values()), "each costs time in every call"
 
 
 def test_its_repr_is_harmless(amira: User, northwind: Alias) -> None:
