@@ -3,7 +3,7 @@
 from typing import Any
 
 from foundation.oauth_client.default_rules import CODE_PLACES, TEXT_PLACES
-from foundation.oauth_client.provider_profile.parsing import parse_profile
+from foundation.oauth_client.provider_profile.parsing import convert_profile
 from foundation.oauth_client.provider_profile.rule_format import Place
 
 # At APIs: where codes and texts stand there, beside the places of token endpoints, and how they are spelled.
@@ -171,7 +171,7 @@ _NO_SCOPE_IN_WORDS: dict[str, Any] = {
     "renewing_helps": False,
 }
 # These say no more than a 401 without a reason: worth a renewal, but not the provider's word about this token.
-LIKE_A_401 = parse_profile({"rules": [*_LIKE_A_401, *_IN_WORDS, *_NOT_A_SUCCESS, *_STATUS_IN_BODY]}).rules
+LIKE_A_401 = convert_profile({"rules": [*_LIKE_A_401, *_IN_WORDS, *_NOT_A_SUCCESS, *_STATUS_IN_BODY]}).rules
 # Statuses of an access token that is over, as some APIs have them instead of 401, if their words say so.
 _REFUSING = (400, 401, 403, 406, 409, 410, 419, 422, 440, 498)
 
@@ -182,7 +182,7 @@ MISSING_SCOPES = (
     Place(at=CALL_TEXT_PLACES, pattern=_NAMED_SCOPES),
 )
 # In the order of preference: an answer may say that a scope is missing, and call the token invalid in the same breath.
-CALL_RULES = parse_profile(
+CALL_RULES = convert_profile(
     {
         "rules": [
             {

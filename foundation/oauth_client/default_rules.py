@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from foundation.oauth_client import json_pointers
 from foundation.oauth_client.default_callback_rules import CALLBACK_RULES
 from foundation.oauth_client.provider_profile.format import ProviderProfile
-from foundation.oauth_client.provider_profile.parsing import parse_profile
+from foundation.oauth_client.provider_profile.parsing import convert_profile
 from foundation.oauth_client.provider_profile.rule_format import texts
 
 # JSON pointers, in the order of preference. The first place is RFC 6749's; the others count if they hold a known code.
@@ -97,7 +97,7 @@ _ACCOUNT_STOPPED = (
     r"\baccount is not fully set up\b",  # Keycloak: a required action
 )
 
-RULES = parse_profile(
+RULES = convert_profile(
     {
         "rules": [
             *CALLBACK_RULES,

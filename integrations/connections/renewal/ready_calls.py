@@ -281,8 +281,7 @@ def first_value(rows: "models.QuerySet[Any, Any]", column: str) -> Subquery:
 
 
 def prepare() -> None:
-    """Compile the statements in advance, so that the first caller does not have to wait. Sends no query."""
+    """Compile the statements of calls by name, so that the first caller does not have to wait. Sends no query."""
     for kind in (None, *authentication.TOKEN_KINDS):
-        for by_id in (False, True):
-            statement_for(kind, by_id, tuple(admission.RULES)).prepare()
+        statement_for(kind, False, tuple(admission.RULES)).prepare()
     transport.prepare()

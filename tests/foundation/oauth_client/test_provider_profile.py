@@ -2,10 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 import time_machine
 from requests.structures import CaseInsensitiveDict
 
+from foundation.oauth_client import default_call_rules, default_rules
 from foundation.oauth_client.provider_profile import (
     STANDARD,
     BadProfile,
@@ -15,7 +17,8 @@ from foundation.oauth_client.provider_profile import (
     seconds_to_wait,
     value_at,
 )
-from foundation.oauth_client.provider_profile.rule_format import Place, Wait
+from foundation.oauth_client.provider_profile.parsing import find_faults
+from foundation.oauth_client.provider_profile.rule_format import Place, Rule, Wait
 
 NOW = datetime(2026, 11, 29, 12, 0, tzinfo=UTC)
 
@@ -144,3 +147,13 @@ def test_a_value_is_read_from_the_first_place_that_has_one() -> None:
     assert value_at(Place(at=("/missing", "/needed")), reply) == "c d"
     assert value_at(Place(at="/number"), reply) == "7"
     assert value_at(Place(at="/missing"), reply) == ""
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [default_rules.RULES.rules, default_call_rules.CALL_RULES.rules, default_call_rules.LIKE_A_401],
+    ids=["of answers", "of calls", "like a 401"],
+)
+def test_the_rules_for_any_provider_are_without_faults(rules: tuple[Rule, ...]) -> None:
+    assert rules
+    assert list(find_faults(msgspec.structs.replace(STANDARD, rules=rules))) == []
