@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
+from contextvars import ContextVar
 from threading import Lock
 from typing import Any, NamedTuple, TypeVar
 
@@ -32,6 +33,7 @@ logger = logging.getLogger(__name__)
 INSIST_SECONDS = 20.0  # while the database is down, no other process can write either
 COLUMN_ALIAS = re.compile(r' AS "\w+"')
 QUOTED_NAME = re.compile(r'(?<=[. ])"([a-z][a-z0-9_]*)"')  # of a column or table; none of ours is a keyword
+repeats_if_dead = ContextVar("repeats_if_dead", default=False)  # read by the pool's check (`foundation.postgresql`)
 PLAIN_WORD = re.compile(r"[A-Za-z0-9_]+")
 
 
@@ -94,17 +96,23 @@ class CompiledQuery:
 def first_rows(database: Any, sql: str, values: dict[str, Any], most: int | None) -> list[Sequence[Any]]:
     """Execute the statement in place of Django's health check of the database connection, and retry once if it is dead.
 
-    With `CONN_HEALTH_CHECKS`, Django would send one more query at the beginning of each request.
+    With `CONN_HEALTH_CHECKS`, Django would send one more query at the beginning of each request, or its pool would for
+    each connection that it hands out.
     """
-    is_proven = database.connection is None or database.health_check_done or database.in_atomic_block
+    has_pool = bool(getattr(database, "pool", None))
+    is_checked = database.health_check_done if database.connection else not has_pool  # a new one needs no check
+    is_proven = is_checked or database.in_atomic_block
     database.health_check_done = True
+    repeats = repeats_if_dead.set(not is_proven)
     try:
         return fetch_rows(database, sql, values, most)
     except (InterfaceError, OperationalError):
-        if is_proven or database.is_usable():
+        if is_proven or database.connection is None or database.is_usable():
             raise
-        database.close()
-        return fetch_rows(database, sql, values, most)
+    finally:
+        repeats_if_dead.reset(repeats)
+    database.close()
+    return fetch_rows(database, sql, values, most)
 
 
 def fetch_rows(

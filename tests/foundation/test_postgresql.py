@@ -1,0 +1,108 @@
+"""The pool's connections are checked before each use, but not for a statement that repeats itself."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import DatabaseError
+from environ import Env
+from psycopg_pool import ConnectionPool
+
+from config import settings as site
+from foundation import database
+from foundation.postgresql.base import DatabaseWrapper
+
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
+
+ONE = "SELECT %(number)s::int"
+NAME = "a pool of tests"
+
+
+class Checks:
+    """Counts how often the pool asks the server whether a connection is alive."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.count = 0
+        original = ConnectionPool.check_connection
+
+        def counted(connection: psycopg.Connection[Any]) -> None:
+            self.count += 1
+            original(connection)
+
+        monkeypatch.setattr(ConnectionPool, "check_connection", staticmethod(counted))
+
+
+@pytest.fixture
+def checks(monkeypatch: pytest.MonkeyPatch) -> Checks:
+    return Checks(monkeypatch)
+
+
+@pytest.fixture
+def pooled(postgres_url: str) -> Iterator[DatabaseWrapper]:
+    """A database with a pool of two connections, configured as the site configures it."""
+    pool = {"min_size": 1, "max_size": 2, "timeout": 2}
+    options = {**site.POSTGRES_OPTIONS, "application_name": NAME, "pool": pool}
+    others: dict[str, Any] = {
+        "CONN_MAX_AGE": 0,
+        "CONN_HEALTH_CHECKS": True,
+        "AUTOCOMMIT": True,
+        "TIME_ZONE": None,
+        "TEST": {},
+    }
+    wrapper = DatabaseWrapper({**Env.db_url_config(postgres_url), **others, "OPTIONS": options}, alias="pooled")
+    try:
+        yield wrapper
+    finally:
+        wrapper.close()
+        wrapper.close_pool()
+
+
+def read(wrapper: DatabaseWrapper, number: int) -> int:
+    """One request that runs one compiled statement: its connection goes back to the pool."""
+    try:
+        rows = database.first_rows(wrapper, ONE, {"number": number}, 1)
+        return int(rows[0][0])
+    finally:
+        wrapper.close()
+
+
+def read_as_django_does(wrapper: DatabaseWrapper, number: int) -> int:
+    try:
+        with wrapper.cursor() as cursor:
+            cursor.execute(ONE, {"number": number})
+            return int(cursor.fetchone()[0])
+    finally:
+        wrapper.close()
+
+
+def end_connections(url: str) -> None:
+    """The server ends them, as it does when it is restarted."""
+    with psycopg.connect(url, autocommit=True) as other:
+        ended = other.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s", [NAME]
+        )
+        assert ended.rowcount > 0
+
+
+def test_a_statement_that_repeats_itself_needs_no_check(pooled: DatabaseWrapper, checks: Checks) -> None:
+    assert [read(pooled, number) for number in range(3)] == [0, 1, 2]
+    assert checks.count == 0
+    assert read_as_django_does(pooled, 3) == 3
+    assert checks.count == 1
+
+
+def test_both_survive_that_the_server_ends_their_connections(
+    pooled: DatabaseWrapper, checks: Checks, postgres_url: str
+) -> None:
+    for reading in (read, read_as_django_does):
+        assert reading(pooled, 1) == 1
+        end_connections(postgres_url)
+        assert reading(pooled, 2) == 2
+
+
+def test_a_statement_that_is_wrong_runs_once(pooled: DatabaseWrapper, checks: Checks) -> None:
+    with pytest.raises(DatabaseError, match="division by zero"):
+        database.first_rows(pooled, "SELECT 1 / 0", {}, 1)
+    pooled.close()
+    assert read(pooled, 1) == 1
