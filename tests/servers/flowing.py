@@ -13,10 +13,12 @@ Knows HTTP/1.1 and nothing of OAuth.
 import json
 import threading
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
+
+from tests.servers.threaded import ThreadedServer
 
 PIECE = b"x" * (64 << 10)
 WAYS = {"source", "steps", "breaks", "hangs", "odd"}
@@ -39,19 +41,14 @@ class Steps:
             return self._condition.wait_for(lambda: self.count > count, PATIENCE)
 
 
-class Flowing(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 128
-
+class Flowing(ThreadedServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Conversation)
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
-        self.connections, self.end = 0, threading.Event()
+        self.connections = 0
         self.paths: list[str] = []
         self.complete: list[int] = []  # lengths of the bodies that came to their end
         self.step, self.hung_up, self.cut = Steps(), threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
 
     def finish_request(self, request: Any, client_address: Any) -> None:
         self.connections += 1
@@ -59,16 +56,13 @@ class Flowing(ThreadingHTTPServer):
             super().finish_request(request, client_address)
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.end.set()
-        self.shutdown()
-        self.server_close()
-        self._thread.join(5)
+        self.stop()
 
 
 class _Conversation(BaseHTTPRequestHandler):
@@ -137,7 +131,7 @@ class _Conversation(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def hangs(self, asked: dict[str, str]) -> None:
-        self.server.end.wait(PATIENCE)
+        self.server.stopping.wait(PATIENCE)
         self.close_connection = True
 
     def odd(self, asked: dict[str, str]) -> None:

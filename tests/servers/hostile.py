@@ -20,11 +20,13 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
+
+from tests.servers.threaded import ThreadedServer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,24 +150,19 @@ class HostileServer:
         self._otherwise: Reply = NOT_SCRIPTED
         self._calls: list[Call] = []
         self._connections = 0
-        self.stopping = threading.Event()
         self._http = _Listener((host, 0), self, certificate)
-        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         self.host = host
         self.port: int = self._http.server_address[1]
         self.url = f"{'https' if certificate else 'http'}://{host}:{self.port}"
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._http.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.stopping.set()
-        self._http.shutdown()
-        self._http.server_close()
-        self._thread.join(timeout=5)
+        self._http.stop()
 
     def on(self, key: str) -> Route:
         """`key` is a method and a path: "POST /token"."""
@@ -219,11 +216,7 @@ class HostileServer:
         return reply if isinstance(reply, Answer) else reply(call)
 
 
-class _Listener(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 128
-
+class _Listener(ThreadedServer):
     def __init__(self, address: tuple[str, int], owner: HostileServer, certificate: Path | None) -> None:
         self.owner = owner
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) if certificate else None
@@ -270,7 +263,7 @@ class _Conversation(BaseHTTPRequestHandler):
         )
 
     def _deliver(self, answer: Answer) -> None:
-        stopping = self.server.owner.stopping
+        stopping = self.server.stopping
         if stopping.wait(answer.delay) or answer.close:
             self.close_connection = True
             return
