@@ -24,7 +24,7 @@ def outage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Outage]:
         monkeypatch.setitem(connection.settings_dict["OPTIONS"], "timeout", 0.02)
     outage = Outage()
     yield outage
-    outage.wait_for_the_end()
+    outage.end()
 
 
 def sign_in(client: Client) -> Any:
@@ -52,7 +52,7 @@ def test_who_meets_it_is_told_to_try_again(
     programs.program(client_id="script", authorization_grant_type="password", first_party=True)
     client = Client(raise_request_exception=False)
     connection.close()
-    outage.begin(seconds=2)
+    outage.begin()
     answer = ask(client)
     assert answer.status_code == 503
     assert (answer["Retry-After"], answer["Cache-Control"]) == ("1", "no-store")

@@ -6,7 +6,6 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -169,38 +168,42 @@ class Outage:
     """The database for a while: nobody can write, and whoever tries gets an error, as when a server fails over."""
 
     def __init__(self) -> None:
-        self._begun = threading.Event()
+        self._begun, self._over = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._keep)
 
-    def begin(self, *, seconds: float) -> None:
+    def begin(self, *, seconds: float = 60) -> None:
         self._seconds = seconds
         self._thread.start()
         assert self._begun.wait(10)
 
-    def wait_for_the_end(self) -> None:
+    def end(self) -> None:
+        self._over.set()
         self._thread.join()
+
+    def _wait(self) -> None:
+        self._over.wait(self._seconds)
 
     def _keep(self) -> None:
         if connection.vendor == "sqlite":
-            keep_sqlite_locked(str(connection.settings_dict["NAME"]), self._seconds, self._begun)
+            keep_sqlite_locked(str(connection.settings_dict["NAME"]), self._begun, self._wait)
         else:
-            keep_postgres_closed(database_url(), self._seconds, self._begun)
+            keep_postgres_closed(database_url(), self._begun, self._wait)
 
 
-def keep_sqlite_locked(path: str, seconds: float, begun: threading.Event) -> None:
+def keep_sqlite_locked(path: str, begun: threading.Event, wait: Callable[[], None]) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         begun.set()
-        time.sleep(seconds)
+        wait()
 
 
-def keep_postgres_closed(url: str, seconds: float, begun: threading.Event) -> None:
+def keep_postgres_closed(url: str, begun: threading.Event, wait: Callable[[], None]) -> None:
     server, _, name = url.rpartition("/")
     with psycopg.connect(f"{server}/postgres", autocommit=True) as other:
         let = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
         other.execute(let.format(sql.Identifier(name), sql.SQL("false")))
         begun.set()
-        time.sleep(seconds)
+        wait()
         other.execute(let.format(sql.Identifier(name), sql.SQL("true")))
 
 

@@ -144,7 +144,7 @@ class HostileServer:
     """Scriptable from any thread, also while it is answering. Leaving the context cuts every answer short."""
 
     def __init__(self, *, certificate: Path | None = None, host: str = "127.0.0.1") -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         self._queues: dict[str, deque[Reply]] = defaultdict(deque)
         self._defaults: dict[str, Reply] = {}
         self._otherwise: Reply = NOT_SCRIPTED
@@ -199,6 +199,11 @@ class HostileServer:
         with self._lock:
             return self._connections
 
+    def wait_for_calls(self, count: int, seconds: float = 30.0) -> bool:
+        """Whether so many calls have come, those included that have no answer yet. Also for use by a reply."""
+        with self._lock:
+            return self._lock.wait_for(lambda: len(self._calls) >= count, seconds)
+
     def calls_to(self, key: str) -> list[Call]:
         return [call for call in self.calls if f"{call.method} {call.path}" == key]
 
@@ -211,6 +216,7 @@ class HostileServer:
         key = f"{call.method} {call.path}"
         with self._lock:
             self._calls.append(call)
+            self._lock.notify_all()
             queue = self._queues[key]
             reply = queue.popleft() if queue else self._defaults.get(key, self._otherwise)
         return reply if isinstance(reply, Answer) else reply(call)

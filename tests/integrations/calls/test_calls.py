@@ -136,7 +136,7 @@ def test_a_revoked_alias_fails_at_once(server: HostileServer, amira: User, conne
 @pytest.mark.parametrize(
     "answer",
     [
-        {"delay": 3.0},
+        {"delay": 20.0},
         {"text": "slow" * 50, "drip": 0.2},
         {"close": True},
     ],
@@ -150,8 +150,8 @@ def test_a_bad_third_party_ends_in_time(
     server.on(f"GET {API}").answer(**answer)
     began = timezone.now()
     with pytest.raises(Unreachable):
-        get(amira, connection, timeout=1.0)
-    assert (timezone.now() - began).total_seconds() < 3
+        get(amira, connection, timeout=0.3)
+    assert (timezone.now() - began).total_seconds() < 10
 
 
 @pytest.mark.slow

@@ -34,7 +34,7 @@ def outage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Outage]:
         monkeypatch.setitem(connection.settings_dict["OPTIONS"], "timeout", 0.02)
     outage = Outage()
     yield outage
-    outage.wait_for_the_end()
+    outage.end()
 
 
 @pytest.mark.slow
@@ -59,10 +59,10 @@ def test_when_it_stays_away_the_journal_shows_the_attempt_and_the_log_no_secret(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(database, "INSIST_SECONDS", 0.2)
-    server.on(ASKED).then(after(lambda: outage.begin(seconds=1)))
+    server.on(ASKED).then(after(outage.begin))
     with caplog.at_level(logging.DEBUG), pytest.raises(OperationalError):
         current(amira, northwind)
-    outage.wait_for_the_end()
+    outage.end()
     assert "cannot be stored" in caplog.text
     assert "CANARY" not in caplog.text
     [entry] = Renewal.objects.all()

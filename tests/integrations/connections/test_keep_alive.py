@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from datetime import timedelta
-from threading import Event
+from threading import Event, Lock
 from types import SimpleNamespace
 from typing import Any
 
@@ -149,18 +149,21 @@ def test_a_dead_sign_in_is_found_and_told_before_anybody_needs_it(
 
 
 class Provider:
-    """Grants to everybody, and remembers how many asked at once."""
+    """Grants to everybody, and remembers how many asked at once. It answers nobody before `crowd` have asked."""
 
-    def __init__(self, server: HostileServer, seconds: float = 0.05) -> None:
+    def __init__(self, server: HostileServer, seconds: float = 0.05, crowd: int = 1) -> None:
         self.at_once = self.most_at_once = 0
-        self.seconds = seconds
+        self.server, self.seconds, self.crowd, self.lock = server, seconds, crowd, Lock()
         server.on(ASKED).always(self.grant)
 
     def grant(self, call: Call) -> Answer:
-        self.at_once += 1
-        self.most_at_once = max(self.most_at_once, self.at_once)
+        with self.lock:
+            self.at_once += 1
+            self.most_at_once = max(self.most_at_once, self.at_once)
+        self.server.wait_for_calls(self.crowd)
         time.sleep(self.seconds)
-        self.at_once -= 1
+        with self.lock:
+            self.at_once -= 1
         return Answer(json={**GRANTED, "refresh_token": f"{call.form['refresh_token']}+"})
 
 
@@ -170,7 +173,7 @@ def test_a_provider_is_asked_in_measure_and_the_rest_comes_next(
     server: HostileServer, northwind: Alias, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     many(8, northwind)
-    provider = Provider(server)
+    provider = Provider(server, crowd=2)
     registry = walks.registry_of(northwind)
     limit(northwind, ahead_per_second=1)
     assert [queue.reserve_places(registry.pk, 8, 1), queue.reserve_places(registry.pk, 8, 1)] == [5, 0]
@@ -200,7 +203,12 @@ def test_a_provider_in_trouble_is_not_asked_for_everybody(
     answer: dict[str, Any], calls: int, server: HostileServer, northwind: Alias
 ) -> None:
     many(6, northwind)
-    server.on(ASKED).always(**answer, delay=0.05)
+
+    def reply(_call: Call) -> Answer:
+        server.wait_for_calls(2)  # the second is sent before the first is answered, however slow the machine
+        return Answer(**answer)
+
+    server.on(ASKED).always(reply)
     tasks.keep_tokens_alive()
     assert len(server.calls) == calls
 
