@@ -3,14 +3,20 @@
 import base64
 import hashlib
 import re
+import secrets
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import requests
 from django.test import Client
+from django.utils import timezone
+from oauth2_provider.models import Grant
 
+from accounts import scopes
 from accounts.models import User
-from accounts.oauth_server.models import Application
+from accounts.oauth_server import replays
+from accounts.oauth_server.models import Application, Approval
 from tests.conftest import client_of
 
 SECRET = "CANARY-program-secret"
@@ -92,8 +98,34 @@ def exchange(code: str, **fields: str) -> Any:
     return token(**{**defaults, **fields})
 
 
+def agreed(user: User, scope: str, client_id: str = "digest") -> dict[str, Any]:
+    """What `granted` leads to, for tests of what comes later: the rows that the consent page stores, then the exchange.
+
+    The page costs as much as all that most of these tests do.
+    """
+    application = Application.objects.get(client_id=client_id)
+    allowed, code, now = scopes.within_rank(user, scope.split()), secrets.token_urlsafe(), timezone.now()
+    Approval.objects.update_or_create(
+        user=user, application=application, defaults={"scopes": sorted(allowed), "last_used_at": now}
+    )
+    Grant.objects.create(
+        user=user,
+        application=application,
+        code=replays.digest(code),
+        expires=now + timedelta(minutes=1),
+        redirect_uri=CALLBACK,
+        scope=" ".join(allowed),
+        code_challenge=CHALLENGE,
+        code_challenge_method="S256",
+    )
+    return tokens_in(exchange(code))
+
+
 def granted(browser: Client, **parameters: str) -> dict[str, Any]:
-    answer = exchange(ask(browser, **parameters)["code"])
+    return tokens_in(exchange(ask(browser, **parameters)["code"]))
+
+
+def tokens_in(answer: Any) -> dict[str, Any]:
     assert answer.status_code == 200, answer.content
     tokens: dict[str, Any] = answer.json()
     return tokens

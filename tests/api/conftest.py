@@ -31,13 +31,13 @@ def signed_in(alias: Alias, amira: User) -> Alias:
 
 
 @pytest.fixture
-def program(as_amira: Client) -> Program:
+def program(amira: User) -> Program:
     """A program that Amira has allowed these scopes."""
     programs.program()
 
     def allowed(*scopes: str) -> Client:
         Application.objects.update(allowed_scopes=" ".join(scopes))
-        answer = programs.granted(as_amira, scope=" ".join(scopes))
+        answer = programs.agreed(amira, " ".join(scopes))
         return Client(headers={"Authorization": f"Bearer {answer['access_token']}"})
 
     return allowed
