@@ -28,7 +28,8 @@ def filled(token: Token, bob: User) -> None:
     attempt.choices = "CANARY-choices"
     attempt.save()
     token.provider_values = '{"tenant": "CANARY-values"}'
-    token.save(update_fields=["provider_values"])
+    token.base_url = "https://CANARY-address.example"
+    token.save(update_fields=["provider_values", "base_url"])
     cast.signed_in(bob, Alias.objects.get()).end(reason="revoked")
     Event.objects.create(whose=bob, subject_id=credential.pk, kind="connected")
     sealed = {"sealed_inputs": "CANARY-inputs", "sealed_outputs": "CANARY-outputs"}
@@ -64,10 +65,11 @@ def test_no_page_shows_a_secret(request: pytest.FixtureRequest, who: str) -> Non
 @pytest.mark.usefixtures("filled")
 def test_no_sealed_bytes_are_shown_either(as_onlooker: Client) -> None:
     for model, name in SECRETS:
-        for row in model._default_manager.all():
-            html = as_onlooker.get(f"/admin/integrations/{model._meta.model_name}/{row.pk}/change/").content.decode()
-            stored = row.__dict__[name]
-            assert stored is None or repr(bytes(stored))[2:30] not in html
+        row = model._default_manager.exclude(**{name: None}).first()
+        assert row, (model, name)
+        page = as_onlooker.get(f"/admin/integrations/{model._meta.model_name}/{row.pk}/change/")
+        assert page.status_code == 200, (model, name)
+        assert repr(bytes(row.__dict__[name]))[2:30] not in page.content.decode(), (model, name)
 
 
 @pytest.mark.parametrize("lookup", ["__startswith", "__contains", "__gt", "__isnull", ""])

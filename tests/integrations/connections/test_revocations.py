@@ -54,7 +54,9 @@ def test_the_client_shows_who_it_is_as_the_registry_says(
     ApplicationRegistry.objects.update(send_credentials=method)
     server.on(TOLD).always(status=200)
     deliver(promised(amira, northwind))
-    for call in server.calls_to(TOLD):
+    calls = server.calls_to(TOLD)
+    assert len(calls) == 2
+    for call in calls:
         assert call.form.items() >= sent.items()
         assert ("client_secret" in call.form) == ("client_secret" in sent)
         assert "authorization" not in call.headers

@@ -244,6 +244,7 @@ def test_no_answer_holds_a_token_of_the_third_party(agent: Agent, server: Hostil
             ("read_incidents", {}),
         ]
     ]
+    assert {f"{call.method} {call.path}" for call in server.calls} >= {"GET /api/me", flowing.INCIDENTS, tables.ROWS}
     assert not any(canaries.finds("CANARY-access-1", text) for text in texts)
 
 
