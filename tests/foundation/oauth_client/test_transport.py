@@ -38,22 +38,22 @@ def test_the_deadline_holds_however_slowly_the_server_drips(answer: dict[str, ob
     started = time.monotonic()
     with pytest.raises(Unreachable, match="timeout"):
         transport.request("GET", provider.url + "/", deadline=0.4)
-    assert 0.3 < time.monotonic() - started < 5  # the shortest of them would take twenty
+    assert 0.3 < time.monotonic() - started < 10  # the shortest of them would take twenty
 
 
 def test_one_deadline_can_span_several_calls(provider: HostileServer) -> None:
-    provider.on("GET /").answer(text="x", delay=0.5).answer(text="x", delay=9.0)
+    provider.on("GET /").answer(text="x", delay=0.2).answer(text="x", delay=20.0)
     started = time.monotonic()
-    with transport.deadline(3):
+    with transport.deadline(1.5):
         transport.request("GET", provider.url + "/", deadline=20)
         with pytest.raises(Unreachable, match="timeout"):
             transport.request("GET", provider.url + "/", deadline=20)
-    assert time.monotonic() - started < 7  # the second has what the first left
+    assert time.monotonic() - started < 15  # the second has what the first left
 
 
 def test_a_streamed_body_obeys_the_deadline_of_its_request(provider: HostileServer) -> None:
-    provider.on("GET /").answer(drip=0.05, text="x" * 200)
-    with transport.deadline(1):
+    provider.on("GET /").answer(drip=0.05, text="x" * 400)
+    with transport.deadline(0.5):
         response = transport.session().get(provider.url + "/", stream=True)
     with transport.translate_errors(), pytest.raises(Unreachable, match="timeout"):
         b"".join(response.iter_content(1))
@@ -75,7 +75,7 @@ def test_a_silent_tls_handshake_ends_by_the_deadline() -> None:
 
 
 def test_twenty_hanging_calls_end_together(provider: HostileServer) -> None:
-    provider.on("GET /").always(delay=9.0)
+    provider.on("GET /").always(delay=20.0)
 
     def hang(_: int) -> str:
         with pytest.raises(Unreachable) as caught:
@@ -85,7 +85,7 @@ def test_twenty_hanging_calls_end_together(provider: HostileServer) -> None:
     started = time.monotonic()
     with ThreadPoolExecutor(20) as pool:
         assert set(pool.map(hang, range(20))) == {"timeout"}
-    assert time.monotonic() - started < 8  # one after another: ten; the server: nine
+    assert time.monotonic() - started < 9.5  # one after another: ten; the server: twenty
 
 
 BIG = [

@@ -65,7 +65,7 @@ STUMBLES: dict[str, dict[str, Any]] = {
     "a token with a line break": {"json": {**GRANTED, "access_token": "a\r\nX-Evil: 1"}},
     "a token of 65 KB": {"json": {**GRANTED, "access_token": "a" * 66_000}},
     "hung up": {"close": True},
-    "too late": {"json": GRANTED, "delay": 6.0},
+    "too late": {"json": GRANTED, "delay": 20.0},
 }
 
 
