@@ -18,15 +18,14 @@ MAY_CREATE = "accounts.add_permanenttoken"
 
 def exceeds(other: User, maker: User) -> bool:
     """Whether `other` has any right that `maker` lacks. Groups count too: integrations are shared by group."""
-    if maker.is_superuser:
-        return False
-    if other.is_superuser or (other.is_staff and not maker.is_staff):
-        return True
-    return bool(groups(other) - groups(maker) or other.get_all_permissions() - maker.get_all_permissions())
+    return any_exceeds(User.objects.filter(pk=other.pk), maker)
 
 
 def any_exceeds(others: QuerySet[User], maker: User) -> bool:
-    """`exceeds` for a set of users, in one statement."""
+    """`exceeds` for a set of users, in one statement.
+
+    A deactivated user has the rights that are back when the account is activated again.
+    """
     if maker.is_superuser:
         return False
     maker_permissions = Permission.objects.filter(Q(user=maker) | Q(group__user=maker)).values("pk")

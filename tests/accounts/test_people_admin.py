@@ -137,3 +137,13 @@ def test_a_superuser_may_all_of_it(admin: User, amira: User) -> None:
     assert browser.post(address, values).status_code == 302
     amira.refresh_from_db()
     assert (amira.is_superuser, amira.groups.get()) == (True, finance)
+
+
+@pytest.mark.parametrize("address", ["password/", "change/", "delete/"])
+def test_who_is_stronger_stays_so_while_deactivated(delegate: Delegate, amira: User, address: str) -> None:
+    amira.user_permissions.add(Permission.objects.get(codename="change_applicationregistry"))
+    User.objects.filter(pk=amira.pk).update(is_active=False)
+    browser = client_of(delegate("accounts.change_user", "accounts.view_user", "accounts.delete_user"))
+    values = {"password1": "CANARY-new-password", "password2": "CANARY-new-password", "post": "yes"}
+    assert browser.post(f"/admin/accounts/user/{amira.pk}/{address}", values).status_code == 403
+    assert User.objects.get(pk=amira.pk).check_password(cast.PASSWORD)
