@@ -5,6 +5,8 @@ sent to are those that its owner has agreed to.
 """
 
 from collections.abc import Callable
+from copy import copy
+from functools import partial
 
 from django.db import DatabaseError, IntegrityError, transaction
 from django.utils import timezone
@@ -12,6 +14,7 @@ from django.utils.translation import gettext_noop
 
 from accounts.audit.details import register_detail
 from accounts.models import User
+from foundation.database import insist
 from foundation.error_boundary import error_boundary
 from foundation.exceptions import Explained
 from foundation.oauth_client.answers import TokenAnswer
@@ -173,9 +176,8 @@ def fetch_and_store(attempt: AuthorizationAttempt, fetch: Callable[[], TokenAnsw
     if answer is None:
         failures.fail_attempt(attempt, "internal_error")
         return
-    if not attempt.hold(answer):
-        with transaction.atomic():
-            tasks.deliver_soon(attempt.revoke_answer(reason="no_longer_available", may_be_gone=True))
+    if not insist(partial(attempt.hold, answer)):
+        insist(partial(revoke_unheld, attempt))
         raise NotAvailable
     registration_health.note_accepted(attempt.registry, use=Use.SIGN_IN)
     circuit_breaker.record_result(attempt.registry, attempt.registry.token_url)
@@ -189,6 +191,13 @@ def fetch_and_store(attempt: AuthorizationAttempt, fetch: Callable[[], TokenAnsw
         attempt.has_userinfo = account.has_userinfo
         if provider_values.complete_values(attempt, answer):
             settle_attempt(attempt)
+
+
+@transaction.atomic
+def revoke_unheld(attempt: AuthorizationAttempt) -> None:
+    """Revoke tokens that came for a sign-in that was deleted meanwhile."""
+    copied = copy(attempt)  # keeps its answer, in case the transaction fails and is tried again
+    tasks.deliver_soon(copied.revoke_answer(reason="no_longer_available", may_be_gone=True))
 
 
 def choose_value(user: User, attempt: AuthorizationAttempt, value: str) -> None:

@@ -9,12 +9,13 @@ from collections.abc import Iterator
 import pytest
 from django.core.signals import request_started
 from django.db import OperationalError, connection
+from django.test import Client
 
 from accounts.models import User
 from foundation import database
 from integrations.connections import renewal
-from integrations.models import Alias, Renewal, Token
-from tests import cast
+from integrations.models import Alias, AuthorizationAttempt, Renewal, Revocation, Token
+from tests import cast, walks
 from tests.integrations.renewing import ASKED, Outage, after, current, in_threads
 from tests.servers.hostile import HostileServer
 
@@ -68,6 +69,36 @@ def test_when_it_stays_away_the_journal_shows_the_attempt_and_the_log_no_secret(
     [entry] = Renewal.objects.all()
     assert (entry.outcome, entry.version) == ("asked", 1)
     assert Token.objects.get().access_token == "CANARY-access-1"
+
+
+@pytest.mark.slow
+def test_the_tokens_of_a_sign_in_are_stored_when_it_is_back(
+    server: HostileServer, as_amira: Client, outage: Outage
+) -> None:
+    alias = walks.northwind(server)
+    state = walks.begin(as_amira, alias)
+    connection.close()  # the next one is that of the outage
+    server.on("POST /token").then(after(lambda: outage.begin(seconds=0.5), walks.answered()))
+    assert walks.come_back(as_amira, alias, state).status_code == 303
+    assert Token.objects.get().refresh_token == "CANARY-refresh-1"
+
+
+@pytest.mark.slow
+def test_the_tokens_of_a_deleted_sign_in_are_revoked_when_it_is_back(
+    server: HostileServer, as_amira: Client, outage: Outage
+) -> None:
+    alias = walks.northwind(server)
+    state = walks.begin(as_amira, alias)
+
+    def delete() -> None:
+        AuthorizationAttempt.objects.all().delete()
+        connection.close()
+        outage.begin(seconds=0.5)
+
+    connection.close()
+    server.on("POST /token").then(after(delete, walks.answered()))
+    assert walks.come_back(as_amira, alias, state).status_code == 400
+    assert Revocation.objects.get().refresh_token == "CANARY-refresh-1"
 
 
 def test_a_connection_that_broke_since_the_last_request_is_opened_anew(
