@@ -60,11 +60,13 @@ def sign_in(
     if credential.profile.grant_type != GrantType.PASSWORD:
         raise NotAvailable
     limit_attempts(user)
-    if count_wrong_passwords(user, credential) >= WRONG_PASSWORDS_AT_MOST:
-        raise TooManyStarts
     attempt = new_attempt(user, credential, session_binding=session_binding, popup=popup, next_path=next_path)
     attempt.status, attempt.link = AttemptStatus.CLAIMED, link
     attempt.save()
+    # Counted once this attempt is stored, so that each of several parallel ones counts the others.
+    if count_wrong_passwords(user, credential) > WRONG_PASSWORDS_AT_MOST:
+        attempt.delete()
+        raise TooManyStarts
     with in_process.called_from(address):
         fetch_and_store(attempt, partial(request_tokens, attempt, username, password), account_name=username)
     return attempt
@@ -101,9 +103,10 @@ def local_failure_code(attempt: AuthorizationAttempt, username: str, error: OAut
 
 
 def count_wrong_passwords(user: User, credential: OAuth2Credential) -> int:
+    """Count the failures, and the attempts under way, which may fail."""
     since = timezone.now() - WRONG_PASSWORDS_WITHIN
     failed = Q(status=AttemptStatus.FAILED, finished_at__gt=since, failure_code__in=COUNTED)
-    under_way = Q(status=AttemptStatus.CLAIMED, created_at__gt=since)  # counts parallel attempts too
+    under_way = Q(status=AttemptStatus.CLAIMED, created_at__gt=since)
     return AuthorizationAttempt.objects.filter(failed | under_way, user=user, credential=credential).count()
 
 

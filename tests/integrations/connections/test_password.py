@@ -1,5 +1,7 @@
 """Username, Password, Get OAuth Token: the password goes one way, once, and guessing it here is no use."""
 
+import threading
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -9,9 +11,12 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
+from integrations.connections import authorization
+from integrations.connections.authorization import code_grant, direct_grants
 from integrations.models import Alias, AuthorizationAttempt, Token
 from tests import cast, walks
 from tests.conftest import client_of
+from tests.integrations.renewing import in_threads
 from tests.servers.hostile import Answer, HostileServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]
@@ -60,6 +65,30 @@ def test_a_wrong_password_is_tried_once_and_not_shown_again(
     assert 'value="amira"' in walks.words(response)
     assert len(server.calls) == 1
     assert not Token.objects.exists()
+
+
+@pytest.mark.database
+@pytest.mark.django_db(transaction=True)
+def test_parallel_guesses_are_no_more_than_five(
+    amira: User, alias: Alias, server: HostileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together = threading.Barrier(8)
+
+    def new_attempt(*arguments: Any, **options: Any) -> AuthorizationAttempt:
+        together.wait(60)
+        return code_grant.new_attempt(*arguments, **options)
+
+    def guess() -> str:
+        options = {"username": "amira", "password": WRONG, "session_binding": "b"}
+        with suppress(authorization.TooManyStarts):
+            return authorization.sign_in(amira, walks.credential_of(alias), **options).failure_code
+        return "locked"
+
+    monkeypatch.setattr(direct_grants, "new_attempt", new_attempt)
+    outcomes = in_threads(8, guess)
+    assert set(outcomes) <= {"invalid_grant", "locked"}
+    assert len(server.calls) == outcomes.count("invalid_grant") <= 5
+    assert AuthorizationAttempt.objects.count() == len(server.calls)
 
 
 @pytest.mark.parametrize(
