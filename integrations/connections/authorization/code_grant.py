@@ -175,7 +175,7 @@ def limit_attempts(user: User) -> None:
         raise TooManyStarts
     oldest = [pk for pk, status in latest if status == AttemptStatus.PENDING][PENDING_AT_ONCE - 1 :]
     values = {"status": AttemptStatus.CANCELLED, "failure_code": "replaced", "finished_at": timezone.now()}
-    AuthorizationAttempt.objects.filter(pk__in=oldest).update(**values)
+    AuthorizationAttempt.objects.filter(pk__in=oldest, status=AttemptStatus.PENDING).update(**values)
 
 
 def needs_consent_prompt(attempt: AuthorizationAttempt, token: Token | None) -> bool:

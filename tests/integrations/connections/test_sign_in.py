@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import Group
+from django.db import connection
 from django.test import Client
 from pytest_django import Settings
 
 from accounts.models import User
+from integrations.connections.authorization import code_grant
 from integrations.models import Alias, AuthorizationAttempt, OAuthEntityProfile, Revocation
+from integrations.models.tokens import AttemptStatus
 from tests import cast, walks
 from tests.conftest import client_of
 from tests.servers.hostile import HostileServer
@@ -239,3 +242,22 @@ def test_a_spoofed_host_never_changes_the_redirect_address(
 
 def test_a_foreign_host_is_not_answered_at_all(as_amira: Client, alias: Alias) -> None:
     assert as_amira.get(walks.start_url(alias), headers={"Host": "evil.example"}).status_code == 400
+
+
+def test_a_response_that_comes_while_another_sign_in_begins_is_not_cancelled(
+    as_amira: Client, alias: Alias, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The oldest pending ones are cancelled; this one is answered between their list and their end."""
+    monkeypatch.setattr(code_grant, "PENDING_AT_ONCE", 1)
+    walks.begin(as_amira, alias)
+    oldest = AuthorizationAttempt.objects.get()
+
+    def answer_first(execute: Callable[..., Any], sql: str, *details: Any) -> Any:
+        if sql.startswith("UPDATE") and "replaced" in str(details[0]):
+            assert oldest.claim(AttemptStatus.CLAIMED, while_in=AttemptStatus.PENDING)
+        return execute(sql, *details)
+
+    with connection.execute_wrapper(answer_first):
+        walks.begin(as_amira, alias)
+    oldest.refresh_from_db()
+    assert oldest.status == AttemptStatus.CLAIMED
