@@ -30,6 +30,10 @@ class LongLivedQuerySet(models.QuerySet[Any]):
         """Those that an administrator may release after a restore."""
         return self.filter(ended_because=LongLivedModel.Ending.HELD)
 
+    def endable(self) -> Self:
+        """Those alive, and those held, which would work again once they are released."""
+        return self.alive() | self.held()
+
     def listed(self) -> Self:
         """Those alive, and those that ended within `ENDED_SHOWN`."""
         return self.filter(models.Q(ended_at=None) | models.Q(ended_at__gt=timezone.now() - ENDED_SHOWN))

@@ -248,9 +248,9 @@ def record_use(row: PermanentToken | ApplicationPassword, secret: str, address: 
 
 
 def count_by_key() -> Counter[str]:
-    """Count the living tokens and passwords by the key of their hash. Without that key they stop working."""
+    """Count the living and held tokens and passwords by the key of their hash. Without that key they stop working."""
     models = (PermanentToken, ApplicationPassword)
-    return Counter(key_id for model in models for key_id in model.objects.alive().values_list("pepper_id", flat=True))
+    return Counter(key_id for model in models for key_id in model.objects.endable().values_list("pepper_id", flat=True))
 
 
 # End ------------------------------------------------------------------------------------------------------------------
@@ -261,10 +261,10 @@ def end(
     because: str = LongLivedModel.Ending.DELETED,
     address: str = "",
 ) -> bool:
-    """End a token or password, at once; returns whether it was alive. The row stays listed. Safe to repeat."""
-    living = type(row).objects.alive().filter(pk=row.pk)
+    """End a token or password, at once; returns whether it was alive or held. The row stays listed. Safe to repeat."""
+    endable = type(row).objects.endable().filter(pk=row.pk)
     with transaction.atomic():
-        if not living.update(ended_at=timezone.now(), ended_because=because, keyed_hash=""):
+        if not endable.update(ended_at=timezone.now(), ended_because=because, keyed_hash=""):
             return False
         token_families.end_families_made_with(row.pk)
         log_event(ENDED, row, who=who, address=address, because=because)
@@ -273,7 +273,7 @@ def end(
 
 def end_application_passwords(user: User) -> None:
     """End all application passwords of a user, because two-step sign-in was turned off."""
-    for row in user.application_passwords.alive():
+    for row in user.application_passwords.endable():
         end(row, who=user, because=LongLivedModel.Ending.SECOND_FACTOR)
 
 

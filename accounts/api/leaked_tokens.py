@@ -37,7 +37,7 @@ LEAKED = LongLivedModel.Ending.LEAKED
 def report_leak(text: str, *, who: User | None = None, address: str = "") -> int:
     """Revoke every permanent token, application password, access token and refresh token of ours in the text.
 
-    Returns how many were alive. Show that to operators only: the sender of a report_leak could test tokens with it.
+    Returns how many were alive or held. Show that to operators only: the sender of a report_leak could test tokens with it.
     Safe to repeat.
     """
     text = text[:LONGEST_REPORT]
@@ -52,7 +52,7 @@ def report_leak(text: str, *, who: User | None = None, address: str = "") -> int
 @sensitive_variables()
 def permanent_tokens_in(text: str) -> list[PermanentToken]:
     tokens = {operations.public_part(token): token for token in operations.tokens_in(text)[:PIECES]}
-    rows = PermanentToken.objects.alive().filter(public_id__in=tokens).select_related("user")
+    rows = PermanentToken.objects.endable().filter(public_id__in=tokens).select_related("user")
     return [row for row in rows if operations.matches_secret(row, tokens[row.public_id])]
 
 
@@ -62,7 +62,7 @@ def application_passwords_in(text: str) -> list[ApplicationPassword]:
     candidates = {operations.normalize_password(line) for line in [text, *text.splitlines()[:PIECES]]} - {""}
     purpose = operations.PURPOSES[ApplicationPassword]
     hashes = [keyed_hash for secret in candidates for keyed_hash in secrets_at_rest.all_hashes(secret, purpose=purpose)]
-    return list(ApplicationPassword.objects.alive().filter(keyed_hash__in=hashes).select_related("user"))
+    return list(ApplicationPassword.objects.endable().filter(keyed_hash__in=hashes).select_related("user"))
 
 
 @sensitive_variables()

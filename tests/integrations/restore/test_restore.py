@@ -1,23 +1,26 @@
 """A restored or copied database is noticed before anything is sent, and gives no life back to what was ended since."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from allauth.mfa.signals import authenticator_removed
 from django.contrib.sessions.models import Session
 from django.core import mail
 from django.core.mail import send_mail
 from django.core.management import CommandError, call_command
+from django.http import HttpRequest
 from django.test import Client
 from django.utils import timezone, translation
 from oauth2_provider.models import get_refresh_token_model
 
 from accounts.access_tokens import operations
-from accounts.access_tokens.models import PermanentToken
+from accounts.access_tokens.models import ApplicationPassword, PermanentToken
+from accounts.api.leaked_tokens import report_leak
 from accounts.audit import details, model_changes
 from accounts.audit.models import Event
 from accounts.models import User
@@ -32,7 +35,7 @@ from integrations.models.tokens import RevocationState
 from integrations.restore import continue_in_place
 from integrations.restore.ended_list import BadList, export_events, read_list
 from tests import cast
-from tests.accounts import programs, tokens
+from tests.accounts import programs, proofs, tokens
 from tests.conftest import client_of
 from tests.integrations import flowing
 from tests.integrations.renewing import ASKED, GRANTED, current
@@ -348,6 +351,46 @@ def test_without_a_list_permanent_tokens_are_held_until_they_are_released(amira:
     assert run("--release", "all") == "1 released.\n"  # the other one; what was deleted stays deleted
     assert tokens.status(secret) == 401
     assert PermanentToken.objects.alive().get() == other
+
+def leak(row: PermanentToken | ApplicationPassword, secret: str) -> None:
+    assert report_leak(secret) == 1
+
+
+def turn_off_the_second_step(row: PermanentToken | ApplicationPassword, _secret: str) -> None:
+    authenticator = proofs.stored(row.user)
+    authenticator.delete()
+    options = {"request": HttpRequest(), "user": row.user, "authenticator": authenticator}
+    authenticator_removed.send(sender=type(authenticator), **options)
+
+
+def repeat_with_a_list(row: PermanentToken | ApplicationPassword, _secret: str) -> None:
+    deletion = {"at": str(timezone.now()), "kind": "token_deleted", "subject_id": str(row.pk)}
+    continue_in_place(read_list([json.dumps(deletion)], since=LAST_NIGHT), taken_at=LAST_NIGHT, hold=False)
+
+
+@pytest.mark.parametrize(
+    ("kind", "end"),
+    [
+        ("token", leak),
+        ("token", repeat_with_a_list),
+        ("password", leak),
+        ("password", turn_off_the_second_step),
+        ("password", repeat_with_a_list),
+    ],
+)
+def test_what_ends_while_it_is_held_is_not_released(
+    amira: User, kind: str, end: Callable[[PermanentToken | ApplicationPassword, str], None]
+) -> None:
+    proofs.app_of(amira)
+    row, secret = (
+        tokens.make_token(amira)
+        if kind == "token"
+        else operations.make_application_password(amira, name="Tablet", scopes=["integrations:read"])
+    )
+    continue_in_place([], taken_at=LAST_NIGHT, hold=True)
+    end(row, secret)
+    run("--release", "all")
+    assert not type(row).objects.alive().exists()
 
 
 def test_what_cannot_be_repeated_is_named(admin: User, amira: User, bob: User) -> None:
