@@ -37,8 +37,8 @@ LEAKED = LongLivedModel.Ending.LEAKED
 def report_leak(text: str, *, who: User | None = None, address: str = "") -> int:
     """Revoke every permanent token, application password, access token and refresh token of ours in the text.
 
-    Returns how many were alive or held. Show that to operators only: the sender of a report_leak could test tokens with it.
-    Safe to repeat.
+    Returns how many were alive or held. Show that to operators only: the sender of a report_leak could test tokens with
+    it. Safe to repeat.
     """
     text = text[:LONGEST_REPORT]
     rows: list[PermanentToken | ApplicationPassword] = [*permanent_tokens_in(text), *application_passwords_in(text)]

@@ -352,6 +352,7 @@ def test_without_a_list_permanent_tokens_are_held_until_they_are_released(amira:
     assert tokens.status(secret) == 401
     assert PermanentToken.objects.alive().get() == other
 
+
 def leak(row: PermanentToken | ApplicationPassword, secret: str) -> None:
     assert report_leak(secret) == 1
 
