@@ -31,14 +31,20 @@ class TooManyAtOnce(Throttled):
 
 
 def limit_at_once(user: User, rights: Rights | None, respond: Callable[[], HttpResponseBase]) -> HttpResponseBase:
-    """Return the response of `respond`. The call counts as under way until it is closed. Raises `TooManyAtOnce`."""
+    """Return the response of `respond`. Raises `TooManyAtOnce`.
+
+    The call counts as under way until the response is closed; if that has an attribute `call_when_over`, until the
+    response calls it.
+    """
     end_call = begin_call(user, rights)
     try:
         response = respond()
     except BaseException:
         end_call()
         raise
-    if response.streaming:
+    if hasattr(response, "call_when_over"):
+        response.call_when_over = end_call
+    elif response.streaming:
         response._resource_closers.append(end_call)  # type: ignore[attr-defined]  # called by `close`
     else:
         end_call()

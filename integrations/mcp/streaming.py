@@ -6,7 +6,7 @@ every second. What the call did by then stays done; a run of a subflow stops bef
 
 import contextvars
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from typing import Any
@@ -26,33 +26,41 @@ FAILED = "The call failed unexpectedly."
 HEADERS = {"Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no"}
 
 
-def stream_call(exchange: Exchange, call: ToolCall) -> StreamingHttpResponse:
-    return StreamingHttpResponse(events_of(exchange, call), content_type="text/event-stream", headers=HEADERS)
+class CallStream(StreamingHttpResponse):
+    """The events of a call, which begins when the first of them is read. Closing the response cancels the call."""
 
+    def __init__(self, exchange: Exchange, call: ToolCall) -> None:
+        self.exchange, self.call = exchange, call
+        self.events: SimpleQueue[bytes | None] = SimpleQueue()
+        self.has_begun, self.left = False, Event()
+        self.call_when_over: Callable[[], None] = lambda: None
+        super().__init__(self.read_events(), content_type="text/event-stream", headers=HEADERS)
+        self._resource_closers.append(self.cancel)  # type: ignore[attr-defined]  # called by `close`
 
-def events_of(exchange: Exchange, call: ToolCall) -> Iterator[bytes]:
-    """The events of a call, which begins with the first of them. Closing the iterator cancels it."""
-    events: SimpleQueue[bytes | None] = SimpleQueue()
-    left = Event()
-
-    def send(message: dict[str, Any]) -> None:
-        events.put(event_of(message))
-
-    def work() -> None:
-        try:
-            send(response_to(exchange, call, Progress(exchange, send, left.is_set)))
-        finally:
-            events.put(None)
-            connections.close_all()
-
-    context = contextvars.copy_context()
-    Thread(target=context.run, args=(work,), name="mcp-call", daemon=True).start()
-    try:
+    def read_events(self) -> Iterator[bytes]:
+        self.has_begun = True
+        context = contextvars.copy_context()
+        Thread(target=context.run, args=(self.work,), name="mcp-call", daemon=True).start()
         yield SIGN_OF_LIFE
-        while (event := next_event(events)) is not None:
+        while (event := next_event(self.events)) is not None:
             yield event
-    finally:
-        left.set()
+
+    def work(self) -> None:
+        try:
+            self.send(response_to(self.exchange, self.call, Progress(self.exchange, self.send, self.left.is_set)))
+        finally:
+            self.events.put(None)
+            connections.close_all()
+            self.call_when_over()
+
+    def send(self, message: dict[str, Any]) -> None:
+        self.events.put(event_of(message))
+
+    def cancel(self) -> None:
+        """Stop the call before its next step. It is over when its thread ends, at once if there is none."""
+        self.left.set()
+        if not self.has_begun:
+            self.call_when_over()
 
 
 def next_event(events: "SimpleQueue[bytes | None]") -> bytes | None:

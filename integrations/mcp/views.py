@@ -28,7 +28,7 @@ from integrations.mcp.exchanges import Exchange, note_cancellation
 from integrations.mcp.messages import MessageError
 from integrations.mcp.methods import Method, ToolCall
 from integrations.mcp.offered_tools import tools_of
-from integrations.mcp.streaming import stream_call
+from integrations.mcp.streaming import CallStream
 from integrations.mcp.tools import SCOPES, Tool
 from integrations.models.tool_sets import ToolSet
 
@@ -93,7 +93,7 @@ class Door(APIView):
             case "tools/call":
                 call = methods.find_call(exchange, self.tools(exchange))
                 has_events = accepts_events and message.progress_token is not None
-                respond = partial(stream_call if has_events else answer_at_once, exchange, call)
+                respond = partial(CallStream if has_events else answer_at_once, exchange, call)
                 return limit_at_once(exchange.api.user, exchange.rights, respond)
             case method if method in self.methods_by_name:
                 result = self.methods_by_name[method](exchange, self.tools(exchange))
