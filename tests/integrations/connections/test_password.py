@@ -79,7 +79,7 @@ def test_parallel_guesses_are_no_more_than_five(
         return code_grant.new_attempt(*arguments, **options)
 
     def guess() -> str:
-        options = {"username": "amira", "password": WRONG, "session_binding": "b"}
+        options: dict[str, Any] = {"username": "amira", "password": WRONG, "session_binding": "b"}
         with suppress(authorization.TooManyStarts):
             return authorization.sign_in(amira, walks.credential_of(alias), **options).failure_code
         return "locked"
