@@ -1,6 +1,7 @@
 """`rotate_token_keys`: seal every stored secret with the first key of TOKEN_ENCRYPTION_KEYS, while the site runs."""
 
 from argparse import ArgumentParser
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,10 +10,11 @@ from django.core.management.base import BaseCommand, CommandError
 from accounts.access_tokens import operations
 from foundation.secrets_at_rest import NoKeys, first_key_id, keyring, rotation
 from foundation.secrets_at_rest.rotation import Census
+from integrations.models.calendar_feeds import CalendarFeed
 
 NAMED_AT_MOST = 100  # values that don't open; if there are more, the cause is the key
 STILL_HASHED = (
-    "{count} permanent tokens or application passwords are hashed with {key_id}. "
+    "{count} {what} are hashed with {key_id}. "
     "Each moves to the first key when it is used; the others stop working if the key is removed."
 )
 NOT_SEALED = "(not sealed)"
@@ -69,12 +71,17 @@ class Command(BaseCommand):
             self.stdout.write("  ".join([*cells, remark]).rstrip())
 
     def write_keys(self, census: Census, first: str) -> None:
-        hashed = operations.count_by_key()
+        hashed = {
+            "permanent tokens or application passwords": operations.count_by_key(),
+            "calendar addresses": Counter(CalendarFeed.objects.values_list("key_id", flat=True)),
+        }
         others = [key_id for key_id in keyring() if key_id != first]
         for key_id in others:
-            if hashed[key_id]:
-                self.stdout.write(STILL_HASHED.format(count=hashed[key_id], key_id=key_id))
-        unused = [key_id for key_id in others if not census.total(key_id) and not hashed[key_id]]
+            for what, counts in hashed.items():
+                if counts[key_id]:
+                    self.stdout.write(STILL_HASHED.format(count=counts[key_id], what=what, key_id=key_id))
+        needed = sum(hashed.values(), Counter())
+        unused = [key_id for key_id in others if not census.total(key_id) and not needed[key_id]]
         if unused:
             self.stdout.write(f"No value needs these keys any more; they may be removed: {', '.join(unused)}.")
 

@@ -1,14 +1,18 @@
 """Consent calendar: dates that providers name, for one person, by an address that can be taken back."""
 
+import base64
+import io
 import logging
 import re
 from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
 from icalendar import Calendar
+from pytest_django import Settings
 
 from accounts.models import User
 from integrations.models import Alias, CalendarFeed, OAuth2Credential, Token
@@ -117,6 +121,21 @@ def test_an_address_ends_with_the_right_to_use_integrations(amira: User, as_amir
 
 
 @pytest.mark.slow
+def test_a_key_stays_until_the_addresses_that_are_hashed_with_it_were_read(
+    as_amira: Client, settings: Settings
+) -> None:
+    address = make_address(as_amira)
+    old = list(settings.TOKEN_ENCRYPTION_KEYS)
+    settings.TOKEN_ENCRYPTION_KEYS = ["new:" + base64.b64encode(bytes(32)).decode(), *old]
+    output = io.StringIO()
+    call_command("rotate_token_keys", stdout=output)
+    assert "1 calendar addresses are hashed with test." in output.getvalue()
+    assert "may be removed" not in output.getvalue()
+    assert Client().get(address).status_code == 200
+    call_command("rotate_token_keys", stdout=output)
+    assert "may be removed: test." in output.getvalue()
+
+
 def test_card_and_details_say_about_when(amira: User, as_amira: Client, registry: ApplicationRegistry) -> None:
     token = consent(amira, registry, "named")
     assert "you will have to sign in again about <time" in walks.words(as_amira.get("/integrations/"))
