@@ -19,7 +19,7 @@ CODE_PLACES = (
     "/errcode", "/code", "/status", "/type", "/reason", "/category", "/name", "/error_type", "/0/errorCode",
     "/errors/0/error", "/errors/0/title", "/errors/0", "/0/error", "/0/code", "/err", "/error_name", "/sub_code",
     "/data/error", "/data/error_code", "/result/error", "/fault/detail/errorcode", "/ErrorCode", "/Error", "/Code",
-    "/oauth_error", "/error/name", "/__type", "/odata.error/code",
+    "/oauth_error", "/error/name", "/__type", "/odata.error/code", "/error/key", "/errors/0/id", "/error_reason",
 )  # fmt: skip
 TEXT_PLACES = (
     "/error_description", "/message", "/error/message", "/error/error_description", "/errors/0/message",
@@ -29,7 +29,7 @@ TEXT_PLACES = (
     "/fault/description", "/Fault/faultstring", "/error/error_msg", "/error/description", "/Error_Description", "/err",
     "/err_msg", "/data/description", "/data/message", "/data/error_description", "/0/error_description",
     "/error_summary", "/Message", "/error/message/value", "/odata.error/message/value", "/developerMessage",
-    "/error/developerMessage", "/errorSummary", "/Error", "/reason", "/error",
+    "/error/developerMessage", "/errorSummary", "/Error", "/reason", "/data/error", "/error",
 )  # fmt: skip
 
 NUMBER_PLACES = (
@@ -39,36 +39,73 @@ NUMBER_PLACES = (
 
 # Only these words may stand between "refresh token" and "invalid": the client, the grant type or the scope may be
 # what is invalid otherwise. A parameter that was not found is no token that was not found.
-_DEAD_GRANTS = (
-    r"\b(invalid|expired|revoked|unknown|inactive|bad|incorrect)[ _]+['\"’”`]?refresh[ _]?token\b['\"’”`]?"
-    r"(?! (request|grant|client|scope|type|flow|parameter|format|endpoint))",
+_THE_GRANT = (
     r"(?<!parameter )(?<!parameter .)\brefresh[ _]?token\b['\"’”`]?"
-    r"( (you|specified|provided|supplied|given|passed|presented|sent|submitted|is|was|has|have|been|already|either))* "
-    r"(invalid|expired|revoked|inactive|incorrect|unknown|not (found|valid|active)|no longer (valid|active))\b"
-    r"(?! in the request)",
+    r"( (you|specified|provided|supplied|given|passed|presented|sent|submitted|is|was|has|have|been|already|either))*"
+)
+_DEAD_GRANTS = (
+    r"\b(invalid|expired|revoked|unknown|unrecogni[sz]ed|inactive|bad|incorrect)[ _]+['\"’”`]?refresh[ _]?token\b"
+    r"['\"’”`]?(?! (request|grant|client|scope|type|flow|parameter|format|endpoint))",
+    rf"{_THE_GRANT} (invalid|expired|revoked|inactive|incorrect|unknown|no longer (valid|active)"
+    r"|not (found|valid|active))\b(?! in the request)",
+    rf"{_THE_GRANT} (deleted|evicted|superseded|rotated|black-?listed|not recogni[sz]ed)\b",
+    r"\brefresh_?token(invalid|expired|revoked|not_?found)\b",  # in one word: Errors.OIDCSession.RefreshTokenInvalid
     r"\brefresh[ _]?token\b['\"’”`]?( (is|was|has|have))? ((already|been) (been )?(re)?used|does(n.t| not) exist)\b",
     r"\b(no such|could( not|n.t) find( the| this| a)?) refresh[ _]?token\b",
     r"\brequires an? (active|valid|unexpired) refresh[ _]?token\b",  # Shopify
     # Of no other token than the one that was sent.
     r"^(the |this |your |provided )*token( (you|provided|passed|sent|is|was|has|been|already))* "
-    r"(expired|revoked|(re)?used|invalid|no longer valid|not (valid|active))\b(?! (for|in|scope|type))",
+    r"(expired|revoked|(re)?used|invalid|black-?listed|no longer valid|not (valid|active))\b(?! (for|in|scope|type))",
     r"^(invalid|expired|revoked) token\b(?! (type|request|endpoint|exchange|format))",
     r"\bvalue passed for the token was invalid\b",  # X
     r"\b(user|owner|customer|merchant|member) (has )?(revoked|withdrawn|removed)\b.{0,30}"
     r"\b(access|authori[sz]ation|permission|consent|grant)\b",
+    r"\b(authori[sz]ation grant|consent|authori[sz]ation)( (has|was|is|been|already))* (revoked|withdrawn|expired)\b",
+    r"\b(user |login |sign-?in |sso )?session( (has|was|is|already))* (expired|ended|been (revoked|terminated))\b",
 )
 TOO_MANY = (
     r"\b(too many (requests|attempts|calls|refresh)|rate.?limit|throttl|quota (is )?exceeded|made too many)"
     r"|\bclient request loop\b|\bAADSTS(50196|90055)\b"
 )
 # Another request with the same token is under way, and may have brought new ones (Hydra).
-_RACE = r"\b(multiple |other )?concurrent (requests?|refresh\w*|renewals?)\b|\bplease retry the request\b"
+_RACE = (
+    r"\b(multiple |other )?concurrent (requests?|refresh\w*|renewals?)\b|\b(please )?retry (the|your|this) request\b"
+    r"|\brequest is (already |currently )?being processed\b"  # Salesforce
+)
+# A failure that passes, whatever code stands beside it. Not a mere “try again”, which is also said of an expired code.
+_PASSING = (
+    r"\btransient (error|failure|problem)\b|\bAADSTS(90033|90024)\b",
+    r"\btemporar(y|ily) (un)?(available|error|failure|problem|issue|disabled)\b",
+    r"\btry(ing)? again (later|in (a|some) (few |little )?(moments?|minutes?|seconds?|while|time))\b",
+    r"\b(server|service|system) is (too )?(busy|overloaded|(down|closed) for maintenance)\b",
+)
 # Of our credentials, whatever code stands beside them: some servers answer invalid_grant to a wrong secret.
 _CLIENT_PART = r"client[ _]?(secret|id|identifier|credentials?)"
 _WRONG_CLIENT = (
     rf"\b(invalid|incorrect|wrong|bad|expired) {_CLIENT_PART}\b(?! (or|and) (code|refresh|grant))",
     rf"(?<!or )\b{_CLIENT_PART}\b( (is|was|are|has|supplied|provided))* (invalid|incorrect|wrong|expired|not valid)\b",
     r"\berror validating client secret\b|^(client not found|unknown client)\b",
+    rf"\b(unknown|unrecogni[sz]ed|unregistered) {_CLIENT_PART}\b",
+    r"^(the |this )?(oauth2? |your )?(client|app|application)( (is|was|has|been))* "
+    r"(deleted|disabled|suspended|deactivated)\b(?!.*\b(users?|organi[sz]ations?|accounts?|tenants?|workspaces?|domains?|directory)\b)",
+    # Of the server or the tenant that we call, or the kind of application that we are registered as (Keycloak, Entra)
+    r"\brealm (is )?(not enabled|disabled|does not exist)\b|^https required\b|^tenant\b.{0,60}\bnot found\b",
+    r"\bclient secret keys?\b.{0,60}\bexpired\b|\bmay only be redeemed via cross-origin requests\b",
+    r"\bAADSTS(70002(15|18|22)|90002|900023|50194|9002327)\b",
+)
+# Of the redirect URL alone. A list of what may be wrong (“is invalid, expired, revoked, or does not match …”) is not.
+_WRONG_REDIRECT = (
+    r"^(?!.*\b(expired|revoked|(already|been) used)\b)(.*\b(incorrect|wrong|invalid|mismatch\w*) redirect[ _]?ur[il]\b"
+    r"|.*\bredirect[ _]?ur[il]\b.{0,40}\b(mismatch|incorrect|invalid|does(n.t| not) match|is (not )?identical)\b)"
+)
+# The person took too long, or went back and forth: they sign in once more.
+_DEAD_CODES = (
+    r"\b(authori[sz]ation|verification|auth|matching|temporary)[ _]code( (you|provided|has|is|was|been|already|or))* "
+    r"(expired|invalid|(re)?used|redeemed|consumed|unknown|incorrect|revoked|not (found|valid))\b",
+    r"\bmatching code (was|is) not found\b",  # Instagram
+    r"\b(invalid|expired|unknown|used|incorrect|bad) (or \w+ )?(authori[sz]ation|verification|auth)[ _]code\b",
+    r"^(invalid|expired|wrong|bad|incorrect|unknown) code\b(?! (challenge|verifier))"
+    r"|^(the |this )?code (has |is |was )?(been )?(already )?(expired|invalid|used|not found)\b",
 )
 # The client is known, but may not use this grant: nobody's token is meant (RFC 6749 §5.2, unauthorized_client).
 _GRANT_NOT_ALLOWED = (
@@ -129,6 +166,15 @@ RULES = convert_profile(
                 "status": (400, 401, 403, 409),
                 "means": "temporary",
             },
+            *(
+                {
+                    "request": ("code", "refresh", "client_credentials", "exchange", "revocation"),
+                    "when": [{"at": TEXT_PLACES, "matches": pattern}],
+                    "status": (400, 401, 403, 409),
+                    "means": "temporary",
+                }
+                for pattern in _PASSING
+            ),
             {
                 "when": [{"at": TEXT_PLACES, "matches": TOO_MANY}],
                 "status": (200, 400, 401, 403),
@@ -188,6 +234,20 @@ RULES = convert_profile(
                 "means": "sign_in_over",
                 "ambiguous": True,
             },
+            {
+                "request": "code",
+                "when": [{"at": TEXT_PLACES, "matches": _WRONG_REDIRECT}],
+                "means": "registration_wrong",
+            },
+            *(
+                {
+                    "request": "code",
+                    "status": (200, 400, 401, 403, 410, 422),
+                    "when": [{"at": TEXT_PLACES, "matches": pattern}],
+                    "means": "sign_in_over",
+                }
+                for pattern in _DEAD_CODES
+            ),
             {
                 # RFC 7009 §2.2 has a 200 for this.
                 "request": "revocation",

@@ -38,6 +38,7 @@ CODES: dict[str, ErrorCode] = {
     "token_revoked": ErrorCode(fault=Fault.PERSON, ends_refresh_token=True),
     "invalid_token": ErrorCode(fault=Fault.PERSON, ends_refresh_token=True, names_no_grant=True),
     "token_not_valid": ErrorCode(fault=Fault.PERSON, ends_refresh_token=True, names_no_grant=True),  # Simple JWT
+    "token_inactive": ErrorCode(fault=Fault.PERSON, ends_refresh_token=True, names_no_grant=True),  # Ory
     **dict.fromkeys(  # of the sign-in behind the grant (Supabase)
         ("session_expired", "session_not_found"),
         ErrorCode(fault=Fault.PERSON, ends_refresh_token=True, names_no_grant=True),
@@ -98,7 +99,8 @@ CODES: dict[str, ErrorCode] = {
     **dict.fromkeys(
         (
             *("too_many_attempts", "rate_limit", "rate_limit_exceeded", "rate_limit_reached", "request_limit_exceeded"),
-            *("quota_exceeded", "throttled", "throttling", "internal_failure"),
+            *("quota_exceeded", "throttled", "throttling", "internal_failure", "server_busy", "system_busy"),
+            *("try_again_later", "request_timeout", "upstream_error", "maintenance"),
         ),
         ErrorCode(fault=Fault.PROVIDER),
     ),
@@ -121,12 +123,33 @@ ABOUT_REDIRECT = frozenset(code for code, row in CODES.items() if row.is_about_r
 # Codes that count wherever in an error body they stand.
 KNOWN = REFUSED | CLIENT_REFUSED | TRANSIENT | {"unauthorized_client", "invalid_scope", "unsupported_grant_type"}
 
-# A refresh token and what has become of it, in a code of a server's own, as plain_spelling has it.
-_OWN_CODE_OF_A_DEAD_GRANT = re.compile(
-    r"(\w+_)?refresh_?token_((is|was|has|been|already)_)*"
-    r"(expired|invalid|invalidated|revoked|used|reused?|reuse_detected|not_found|unknown|inactive|not_active|deleted)"
-    r"|(\w+_)?(expired|invalid|invalidated|revoked|unknown|inactive|illegal|bad|wrong|used|reused)_refresh_?token"
-)
+_ENDED = r"((is|was|has|been|already)_)*(expired|revoked|withdrawn|terminated)"
+# Codes of a server's own, as plain_spelling has them, and the code of RFC 6749 or of a large provider for the same.
+_OWN_CODES = {
+    "invalid_refresh_token": re.compile(
+        r"(\w+_)?refresh_?token_((is|was|has|been|already)_)*"
+        r"(expired|invalid|invalidated|revoked|used|reused?|reuse_detected|not_found|unknown|inactive|not_active|deleted"
+        r"|evicted|superseded|rotated|black_?listed)"
+        r"|(\w+_)?(expired|invalid|invalidated|revoked|unknown|inactive|illegal|bad|wrong|used|reused)_refresh_?token"
+        r"|token_reuse(_detected)?"
+    ),
+    "invalid_grant": re.compile(
+        rf"(authori[sz]ation_)?(grant|consent|authori[sz]ation|access)_{_ENDED}"
+        r"|(expired|revoked|withdrawn|unknown|bad)_(grant|consent|authori[sz]ation)"
+    ),
+    "invalid_code": re.compile(
+        r"((authori[sz]ation|auth|verification)_)?code_((is|was|has|been|already)_)*(expired|invalid|used|not_found)"
+        r"|(expired|invalid|bad|unknown|missing_or_unknown|used)_((authori[sz]ation|auth)_)?code"
+    ),
+    # The client, or how it authenticates. “Not allowed” may be a rule of the person's organization.
+    "invalid_client": re.compile(
+        r"(oauth_)?(client|app|application)(_id)?_((is|was|has|been)_)*"
+        r"(not_found|cannot_be_found|unknown|invalid|disabled|deleted|suspended|inactive|deactivated|does_not_exist)"
+        r"|(unknown|disabled|deleted|suspended|inactive|unregistered|no_such)_(client|app|application)(_id)?"
+        r"|(invalid|bad|unknown|wrong)_(app|application|app_id|app_secret|app_key|client_key)"
+        r"|client_auth(entication)?_(failed|failure|invalid)|realm_disabled"
+    ),
+}
 
 # Codes that count in words, too. “Access denied” is what a firewall says.
 IN_WORDS = KNOWN - UNEXPLAINED_AT_REFRESH
@@ -150,9 +173,15 @@ def spelled_code(value: str, codes: Container[str]) -> str:
 
 
 def known_code(value: str, codes: Container[str]) -> str:
-    """The same, also for a server's own name of a dead refresh token."""
-    own = re.sub(r"_(error|exception)$", "", plain_spelling(value))
-    return spelled_code(value, codes) or ("invalid_refresh_token" if _OWN_CODE_OF_A_DEAD_GRANT.fullmatch(own) else "")
+    """The same, also for a server's own name of a dead grant, a used code or a client that it doesn't know.
+
+    A name may be spread over parts: `invalidParameter.refreshToken.notFound`, `unauthorized.bad_refresh_token.evicted`.
+    """
+    if code := spelled_code(value, codes):
+        return code
+    joined = plain_spelling(re.sub(r"[.#]", "_", value.strip().rstrip(".!")))
+    spellings = [re.sub(r"_(error|exception)$", "", each) for each in (plain_spelling(value), joined)]
+    return next((code for code, own in _OWN_CODES.items() if any(map(own.fullmatch, spellings))), "")
 
 
 def is_denial(code: str) -> bool:

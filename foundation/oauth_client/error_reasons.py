@@ -41,6 +41,8 @@ HARMLESS_HEADERS = frozenset(
 )
 _OPAQUE = re.compile(r"[A-Za-z0-9+/_=~-]{24,}")
 _NUMBER = re.compile(r"[A-Za-z0-9_.-]{0,20}[0-9][A-Za-z0-9_.-]{0,10}")  # a code with a digit: 7, AADSTS50076, E-12
+# Words of a code, such as client_authentication_failed. Tokens have digits, or letters of both cases.
+_WORDS = re.compile(r"[a-z]{1,15}([_-][a-z]{1,15}){2,7}|[A-Z]{1,15}([_-][A-Z]{1,15}){2,7}")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)  # request and trace ids
 
 
@@ -73,7 +75,7 @@ def mask_secrets(reason: str, secrets: Iterable[str]) -> str:
     pieces, letters = _pieces(decoded), _letters(decoded)
     if any(_is_in(decoded, pieces, letters, secret.lower()) for secret in spellings):
         return MASK  # a part of a secret, or an encoded one, which cannot be cut out of the rest
-    text = _OPAQUE.sub(lambda run: run[0] if _UUID.fullmatch(run[0]) else MASK, text)
+    text = _OPAQUE.sub(lambda run: run[0] if _UUID.fullmatch(run[0]) or _WORDS.fullmatch(run[0]) else MASK, text)
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + MASK
 
 

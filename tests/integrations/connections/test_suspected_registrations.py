@@ -547,7 +547,7 @@ def test_the_same_refusal_for_many_is_told_and_mending_it_brings_their_sign_ins_
     server: HostileServer, northwind: Alias, settings: LazySettings
 ) -> None:
     settings.ADMINS = [("Admin", "admin@hub.example")]
-    words = "AADSTS7000222: expired for this person"
+    words = "AADSTS700082: expired for this person"
     server.on(ASKED).always(status=400, json={"error": "invalid_grant", "error_description": words})
     tokens = people_signed_in(northwind, 3)
     for number, token in enumerate(tokens, 1):
@@ -600,7 +600,7 @@ def test_the_reason_of_held_renewals_is_the_providers_own(server: HostileServer,
 def test_a_sign_in_that_ends_after_a_day_of_vague_refusals_comes_back_when_the_set_up_is_mended(
     server: HostileServer, northwind: Alias
 ) -> None:
-    server.on(ASKED).always(status=400, json={"error": "invalid_request", "error_description": "AADSTS9002327"})
+    server.on(ASKED).always(status=400, json={"error": "invalid_request", "error_description": "AADSTS9999999"})
     [token] = people_signed_in(northwind, 1, signed_in_at=timezone.now() - timedelta(days=30))
     with pytest.raises(Unexplained):
         renewal.renew(token)
@@ -610,7 +610,7 @@ def test_a_sign_in_that_ends_after_a_day_of_vague_refusals_comes_back_when_the_s
         renewal.renew(token)
     row = registry()
     assert (row.misconfigured_code, row.cannot_sign_in) == ("unexplained_refusals", False)
-    assert row.misconfigured_reason == "invalid_request AADSTS9002327"
+    assert row.misconfigured_reason == "invalid_request AADSTS9999999"
     row.save()
     token.refresh_from_db()
     server.on(ASKED).always(json=GRANTED)
