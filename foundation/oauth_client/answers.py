@@ -44,6 +44,8 @@ MOST_NAMES = 16  # of members, in a message
 _A_NAME = re.compile(r"[A-Za-z_$.-]{1,40}(/[A-Za-z_$.-]{1,40})?")
 # Schemes that need more than the token. Other names are the providers' own: "user" (Slack), "User Access Token" (eBay).
 _NOT_BEARERS = frozenset({"mac", "dpop", "pop", "n_a"})
+# Texts by which some servers, written in languages with typed nulls, say that there is no value, or no error.
+_NOTHING = frozenset({"null", "none", "undefined", "nil"})
 _AN_ERROR = re.compile(r"error\b\W* \w", re.IGNORECASE)  # in the place of a token (Casdoor)
 _SECRET = re.compile(r"token|secret|password|assertion", re.IGNORECASE)
 
@@ -125,7 +127,8 @@ def is_error(
         return rule.means != "success"
     if not error_answers.succeeded(response):
         return True
-    if grant.member("access_token") and not isinstance(members.get("error"), str):
+    error = members.get("error")
+    if grant.member("access_token") and not (isinstance(error, str) and error_answers.names_error(error)):
         return members.get("ok", True) is False
     return bool(error_answers.error_code(members, profile) or _says_no(reply, grant_type, request, profile))
 
@@ -259,15 +262,23 @@ def _secret(value: object, name: str) -> str:
 
 
 def _optional_secret(value: object, name: str) -> str:
-    return "" if value is None or value is False or value == "" else _secret(value, name)
+    is_none = value is None or value is False or (isinstance(value, str) and value.strip().lower() in {"", *_NOTHING})
+    return "" if is_none else _secret(value, name)
+
+
+def _words(text: str, separator: str) -> list[str]:
+    """The words of a text, which may be a list as text: ["a", "b"] or [a, b]; "null" is none."""
+    is_list = text.lstrip().startswith("[") and text.rstrip().endswith("]")
+    inner = text.strip()[1:-1].replace('"', " ").replace("'", " ") if is_list else text
+    return [] if text.strip().lower() in _NOTHING else re.split(rf"[\s,{re.escape(separator)}]+", inner)
 
 
 def _scopes(value: object, separator: str = " ") -> tuple[str, ...] | None:
     """Words of a text, separated by spaces, commas or as we separate them in requests; or those of a list."""
     if isinstance(value, str):
-        words = re.split(rf"[\s,{re.escape(separator)}]+", value)
+        words = _words(value, separator)
     elif isinstance(value, list) and (not value or any(isinstance(word, str) for word in value)):
-        words = [word.strip() for word in value if isinstance(word, str)]
+        words = [word for text in value if isinstance(text, str) for word in _words(text, separator)]
     else:
         return None
     scopes = tuple(dict.fromkeys(word for word in words if word.isprintable() and word))

@@ -29,6 +29,7 @@ from foundation.oauth_client.response_bodies import body_of, form_members, json_
 
 MAX_RETRY_AFTER = 86400.0
 LONGEST_CODE = 60  # characters
+NO_ERRORS = frozenset({"", "0", "ok", "success", "none", "no_error", "no error", "null", "undefined", "false"})
 REQUESTS: Mapping[str, Request] = {
     "authorization_code": "code",
     "refresh_token": "refresh",
@@ -186,6 +187,8 @@ def error_code(body: object, profile: ProviderProfile = STANDARD) -> str:
         if code := _spelled(json_pointers.resolve(body, pointer), r"[A-Za-z0-9_.-]{1,60}"):
             return code
     error = json_pointers.resolve(body, "/error")
+    if isinstance(error, str) and not names_error(error):
+        error = ""
     if isinstance(error, str) and (code := _spelled(error.strip().lower(), r"[a-z_]{2,40}")):
         return code if code in error_codes.CODES else error_codes.known_code(error, error_codes.CODES) or code
     if isinstance(error, str) and (code := _code_before_words(error)):
@@ -200,6 +203,11 @@ def error_code(body: object, profile: ProviderProfile = STANDARD) -> str:
             return word
     is_error = bool(error) or (isinstance(body, dict) and body.get("ok", True) is False)
     return "unknown_error" if is_error else ""
+
+
+def names_error(error: str) -> bool:
+    """Whether the member `error` names one. Some servers always send it: "0", "ok", "null" are no errors."""
+    return error.strip().lower() not in NO_ERRORS
 
 
 def _code_in_words(reply: Reply) -> str:

@@ -147,6 +147,12 @@ def test_a_refresh_lifetime_of_zero_means_no_end() -> None:
         ({"a": 1}, None),
         ("a a", ("a",)),
         ("a\x00b c", ("c",)),
+        (["a b", "c"], ("a", "b", "c")),
+        ('["a","b"]', ("a", "b")),
+        ("[a, b]", ("a", "b")),
+        ("null", None),
+        ("[]", None),
+        ("a+b", ("a+b",)),
     ],
 )
 def test_scopes_in_any_shape_are_words_or_none(value: object, understood: tuple[str, ...] | None) -> None:
@@ -204,7 +210,7 @@ def test_a_refresh_token_of_that_kind_is_refused_too(token: object) -> None:
         read({**FINE, "refresh_token": token})
 
 
-@pytest.mark.parametrize("token", [None, ""])
+@pytest.mark.parametrize("token", [None, "", " ", "null", "None", "undefined"])
 def test_no_new_refresh_token_is_an_empty_one(token: object) -> None:
     assert read({**FINE, "refresh_token": token}).refresh_token == ""
 
@@ -253,6 +259,11 @@ def test_what_is_no_token_answer_is_unusable(body: bytes) -> None:
 
 @pytest.mark.parametrize("error", [None, "", False, [], 0])
 def test_an_empty_error_is_none(error: object) -> None:
+    assert read({**FINE, "error": error}).access_token == "a"
+
+
+@pytest.mark.parametrize("error", ["0", "ok", "success", "none", "null"])
+def test_a_member_that_is_always_sent_is_no_error_beside_a_token(error: str) -> None:
     assert read({**FINE, "error": error}).access_token == "a"
 
 
