@@ -119,7 +119,7 @@ _FIELD_OF_THE_TOKEN = ("/errors/refresh_token", "/errors/refresh_token/0", "/ref
 _DEAD = r"\b(invalid|expired|revoked|not valid|not found|does(n.t| not) exist)\b"
 _TOO_EARLY = r"\b(access[ _]?token|token) (has |is )?(not|n't) (yet )?expired\b"
 
-_ALREADY_GONE = r"\balready (been )?(revoked|invalidated|deauthori[sz]ed)\b"
+_ALREADY_GONE = r"(?<![a-z])already[ _](been[ _])?(revoked|invalidated|deauthori[sz]ed)\b"
 
 _SECOND_STEP_CODES = r"mfa|multi.?factor|two.?factor|second.?factor|2fa|otp.?required|^interaction_required$"
 _SECOND_STEP_TEXTS = (

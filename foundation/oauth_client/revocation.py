@@ -1,6 +1,7 @@
 """Token revocation: RFC 7009, and the dialects of providers that do not follow it. Does not retry."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -9,7 +10,7 @@ from urllib.parse import quote
 from requests import Response
 from requests.auth import AuthBase
 
-from foundation.oauth_client import dialects, error_answers, response_bodies, transport
+from foundation.oauth_client import dialects, error_answers, transport
 from foundation.oauth_client.dialects import AS_REGISTERED, BEARER, BadDialect, Dialect
 from foundation.oauth_client.errors import Misconfigured, OAuthError, Refused, Unusable
 from foundation.oauth_client.provider_profile import STANDARD, ProviderProfile, find_rule, reply_of
@@ -18,6 +19,12 @@ from foundation.oauth_client.signatures import hash_token
 
 RFC_7009 = Dialect()
 CONFIRMING = {"success", "already_gone", "sign_in_over", "token_over"}  # meanings by which the token is dead
+
+# Members that hold 0, or a status of success, if all went well; and those that hold a status.
+RESULT_NUMBERS = ("errcode", "error_code", "errorcode", "code", "ret")
+STATUS_NUMBERS = ("status", "statuscode", "status_code")
+# Codes that call the very token of the request dead.
+ALREADY_DEAD = frozenset({"invalid_token", "token_revoked"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,15 +144,15 @@ def check_response(response: Response, dialect: Dialect, profile: ProviderProfil
     if response.status_code in dialect.ok_statuses:
         if not has_values(response, dialect.ok_json):
             raise with_status(Unusable("unexpected_answer", "the answer does not say that it is done"), response)
-        body = response_bodies.body_of(response)
-        if not error_answers.error_code(body, profile) and not says_no(body):
+        document = error_answers.error_document(response)  # also of a body that is an error code alone
+        if not error_answers.error_code(document, profile) and not says_no(document):
             return
     if dialect.client_authentication == BEARER and response.status_code == 401:
         raise with_status(
             Refused("dead_access_token", "the access token that authenticates the request is dead"), response
         )
     error = error_answers.error_from(response, request="revocation", profile=profile)
-    if error.code != "invalid_token" and error.meaning != "already_gone":
+    if error.code not in ALREADY_DEAD and error.meaning != "already_gone":
         raise error
 
 
@@ -153,12 +160,23 @@ def says_no(body: object) -> bool:
     """Whether the body of a good status says that nothing was done, although it holds no error code."""
     if not isinstance(body, dict):
         return False
-    if any(body.get(name) is False for name in ("success", "result", "revoked")):
+    members = {name.lower(): value for name, value in body.items()}
+    if any(str(members.get(name)).lower() == "false" for name in ("success", "ok", "result", "revoked", "message")):
         return True
-    if str(body.get("status")).lower() in {"error", "fail", "failed", "failure"}:
+    if str(members.get("status")).lower() in {"error", "fail", "failed", "failure"} or members.get("errors"):
         return True
-    number = body.get("errcode", body.get("error_code"))
-    return isinstance(number, int) and number != 0
+    if any(str(members.get(name)).lower() in {"ok", "success"} for name in ("message", "msg", "errmsg", "status")):
+        return False  # some count a success as 1
+    numbers = {name: _number(members.get(name)) for name in (*RESULT_NUMBERS, *STATUS_NUMBERS)}
+    return any(numbers[name] for name in RESULT_NUMBERS if not 200 <= numbers[name] < 300) or any(
+        400 <= numbers[name] < 600 for name in STATUS_NUMBERS
+    )
+
+
+def _number(value: object) -> int:
+    """The number of a result, also as text; 0 if it is none."""
+    text = str(value) if isinstance(value, int | str) and not isinstance(value, bool) else ""
+    return int(text) if re.fullmatch(r"-?[0-9]{1,9}", text) else 0
 
 
 def with_status(error: OAuthError, response: Response) -> OAuthError:

@@ -38,6 +38,15 @@ def test_the_token_travels_in_the_body_with_its_hint(hint: str, register: Regist
         {"status": 400, "json": {"status": 400, "message": "Invalid token"}},  # Twitch
         {"status": 400, "json": {"error": "invalid_request", "error_description": "Token has already been revoked"}},
         {"json": {"message": "Token revoked"}},
+        {"json": {"error": "0", "error_description": ""}},
+        {"json": {"error": "success"}},
+        {"json": {"code": 0, "msg": "ok"}},
+        {"json": {"code": 1, "msg": "success"}},
+        {"json": {"code": 200, "errors": []}},
+        {"json": {"ok": False, "error": "token_revoked"}},  # Slack
+        {"status": 400, "json": {"error": "token_already_revoked"}},
+        {"body": b"OK"},
+        {"body": b"true"},
     ],
 )
 def test_a_dead_token_is_confirmed(answer: dict[str, object], register: Register, provider: HostileServer) -> None:
@@ -65,6 +74,15 @@ def test_a_dead_token_is_confirmed(answer: dict[str, object], register: Register
         ({"json": {"status": "error", "message": "Token not found"}}, Unusable, "http_200"),
         ({"json": {"errcode": 40001, "errmsg": "x"}}, Unusable, "http_200"),
         ({"json": {"revoked": False}}, Unusable, "http_200"),
+        ({"json": {"success": "false"}}, Unusable, "http_200"),
+        ({"json": {"Success": False}}, Unusable, "http_200"),
+        ({"json": {"code": 40001, "message": "invalid token"}}, Unusable, "http_200"),
+        ({"json": {"ret": "-1"}}, Unusable, "http_200"),
+        ({"json": {"status": 400, "message": "Bad Request"}}, Unusable, "http_200"),
+        ({"json": {"statusCode": 401, "message": "Unauthorized"}}, Unusable, "http_200"),
+        ({"json": {"errors": [{"message": "x"}]}}, Unusable, "http_200"),
+        ({"body": b"false"}, Unusable, "http_200"),
+        ({"body": b"invalid_client"}, Misconfigured, "invalid_client"),
         ({"status": 400, "json": {"message": "Token not found"}}, Unusable, "http_400"),  # at another data centre?
         ({"status": 400, "json": {"message": "The client was already registered"}}, Unusable, "http_400"),
     ],
