@@ -24,6 +24,8 @@ _ADMIN_TEXTS = (
     r"\b(consent|approval|approve|permission|authori[sz]\w*)\b.{0,40}\badmin(istrator)?\b",
     r"\bAADSTS(90094|90095|900941)\b",
     r"\b(app|application) must be installed\b",  # Salesforce: by an administrator of the organization
+    r"\b(contact|ask) (your|an|the) (\w+ )?admin(istrator)?\b|\bAADSTS(650052|650053)\b",
+    r"\bpermission (of|from) (your|an?|the) (\w+ )?(owner|manager)\b",
 )
 # Of this person's account, with the code of a wrong request (Cognito, Sage).
 _ACCOUNT_TEXTS = (
@@ -37,8 +39,9 @@ _SET_UP_CODES = (
     rf"^(wrong|disabled|deleted|suspended|inactive)[ _.-]?{_WRONG_PARTS}",
     r"(client|app|application).?(id.?)?(not.?(found|registered|verified|published)|disabled|suspended|deleted)",
     r"(client|app|application).?(id.?)?(unknown|invalid|inactive)|OAUTH_EC_APP",
-    r"redirect.?ur[il]|redirect.?mismatch|scope.?(not.?(allowed|found|authorized)|mismatch|error)",
-    r"non.?distributed.?app",
+    r"redirect.?ur[il]|redirect.?mismatch|scope.?(not.?(allowed|found|authorized|permitted|supported)|mismatch|error)",
+    r"non.?distributed.?app|\b(app|application|client).?(is.?)?(in|pending|under).?(review|development|approval)",
+    r"(pkce|code.?challenge).?(is.?)?(required|missing)",
 )
 # The provider speaks of our application or of what it asks for, whatever code it says that with.
 _SET_UP_TEXTS = (
@@ -54,16 +57,18 @@ _POLICY_CODES = (
 _POLICY_TEXTS = (
     r"\bpolic(y|ies)\b|conditional access|\b(blocked|restricted|forbidden)\b|not assigned\b",
     r"\bnot (allowed|permitted|entitled|authori[sz]ed|available)\b.{0,20}\b(to|for|in|by)\b",
+    r"\badmin(istrator)?s?( (has|have|was|is))* (disabled|blocked|restricted|denied)\b|\bdenied by .{0,20}\badmin",
     r"\boutside (of )?(your|the|this) organi[sz]ation|only (available|allowed) (to|for|within|in)\b",
-    r"\baccount\b.{0,20}\b(disabled|suspended|locked)\b|\bAADSTS(50020|50034|50105|53\d\d\d|90072)\b",
+    r"\baccount\b.{0,20}\b(disabled|suspended|locked)\b|\bAADSTS(50020|50034|50105|53\d{3,4}|90072)\b",
 )
 _PAGE_OVER_CODES = (
     r"^login.?required$|(session|login|authentication|interaction|flow|request).?(expired|time.?out|timed.?out)",
-    r"expired.?(session|login|flow|request)",
+    r"expired.?(session|login|flow|request)|invalid.?session|session.?(invalid|not.?found|lost)",
 )
 _PAGE_OVER_TEXTS = (
     r"\b(session|login|log.?in|sign.?in|authentication|flow|page)\b.{0,30}\b(expired|timed.?out|timeout)\b",
     r"(authentication|login|session)_expired|took too long|\bAADSTS(50089|50196)\b",
+    r"\bCSRF (value|token|cookie)\b|\b(session|login) cookie\b.{0,40}\b(missing|not found|invalid)\b",  # Ory
 )
 _DECLINED_CODES = (
     r"(user|consent|owner|permissions?|authori[sz]ation|request|login).?(den(y|ied)|declin|cancel|reject|refus|abort)",
@@ -81,6 +86,7 @@ _OUTCOME_DECLINED = r"^(the )?(user )?(den(y|ied)|declined?|cancel(l?ed)?|reject
 _CHECKPOINT_CODES = r"checkpoint|(mfa|verification).?required|not.?verified|unverified.?(user|e.?mail|account)"
 _CHECKPOINT_TEXTS = (
     r"\bverify your (e-?mail|account|identity|phone)\b|\b(e-?mail|account|user)\b.{0,30}\bnot (been )?verified\b",
+    r"\bfailed during strong authentication\b|\bAADSTS(500121|50097)\b",
     r"\bforgotten (their|the|his or her) password\b|\bpassword (reset|change) (is )?required\b",  # Azure AD B2C
 )
 
@@ -94,6 +100,7 @@ CALLBACK_RULES: tuple[dict[str, Any], ...] = (
             ("/error", _SPELLED_SET_UP_CODES, "registration_wrong"),
             (CALLBACK_CODES, _SET_UP_CODES, "registration_wrong"),
             (CALLBACK_TEXTS, _SET_UP_TEXTS, "registration_wrong"),
+            (CALLBACK_TEXTS, _PAGE_OVER_TEXTS[-1:], "sign_in_page_over"),
             (CALLBACK_CODES, _POLICY_CODES, "refused_by_policy"),
             (CALLBACK_CODES, _DECLINED_CODES, "declined"),
             (CALLBACK_TEXTS, _DECLINED_TEXTS, "declined"),
@@ -116,7 +123,7 @@ CALLBACK_RULES: tuple[dict[str, Any], ...] = (
         "request": "callback",
         "when": [
             {"at": "/code", "absent": True},
-            {"at": ("/denied", "/cancelled", "/canceled", "/cancel", "/user_denied")},
+            {"at": ("/denied", "/cancelled", "/canceled", "/cancel", "/user_denied", "/usercancel")},
         ],
         "means": "declined",
     },

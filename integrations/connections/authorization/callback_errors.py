@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from foundation.oauth_client import default_callback_rules, error_codes, error_reasons, json_pointers
-from foundation.oauth_client.error_answers import rule_for
+from foundation.oauth_client.error_answers import names_error, rule_for
 from foundation.oauth_client.errors import Misconfigured
 from foundation.oauth_client.provider_profile import STANDARD, ProviderProfile, Reply, texts
 from integrations.models.registry import ApplicationRegistry
@@ -34,7 +34,8 @@ class CallbackError:
 def read_error(registry: ApplicationRegistry, parameters: Mapping[str, str]) -> CallbackError:
     """The error that the parameters of a callback name. Other names than `error` count if there is no code."""
     profile = profile_of(registry)
-    if any(parameters.get(name) for name in texts(profile.callback.code)) and not parameters.get("error"):
+    has_code = any(parameters.get(name) for name in texts(profile.callback.code))
+    if has_code and not names_error(parameters.get("error", "")):
         return CallbackError()
     code = error_code(parameters, profile)
     rule = rule_for(Reply(document=dict(parameters)), "callback", profile)

@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 
 from integrations.connections.authorization.callback_errors import read_error
-from integrations.models import Alias, ApplicationRegistry
+from integrations.models import Alias, ApplicationRegistry, Token
 from tests import walks
 from tests.servers.hostile import HostileServer
 
@@ -54,6 +54,21 @@ MEANINGS: list[tuple[dict[str, str], str]] = [
     ({"error": "invalid_request", "error_description": "User is not enabled"}, POLICY),  # Cognito
     ({"error": "invalid_request", "error_description": "PreSignUp failed with error not here. "}, POLICY),
     ({"error": "access_denied", "error_description": "The user denied access to your application"}, "declined"),
+    # Entra ID
+    ({"error": "access_denied", "error_description": "AADSTS530003: Your device is required to be managed."}, POLICY),
+    ({"error": "access_denied", "error_description": "AADSTS650052: The app needs access to a service that your "
+      "organization has not subscribed to. Contact your IT Admin to review the configuration."}, FIRST),
+    ({"error": "access_denied", "error_description": "AADSTS500121: Authentication failed during strong "
+      "authentication request."}, ACT),
+    ({"error": "unauthorized", "error_description": "Your administrator has disabled third-party apps"}, POLICY),
+    ({"error": "access_denied", "error_description": "You need permission from a workspace owner"}, FIRST),
+    ({"error": "request_forbidden", "error_description": "The CSRF value from the token does not match"},
+     "sign_in_page_over"),  # Ory Hydra
+    ({"error": "invalid_session"}, "sign_in_page_over"),
+    ({"error": "app_pending_review"}, SET_UP),
+    ({"error": "pkce_required"}, SET_UP),
+    ({"error": "scope_not_permitted"}, SET_UP),
+    ({"usercancel": "1"}, "declined"),  # QQ
     ({"error": "access_denied", "error_description": "Access not permitted."}, ""),  # Amazon
     ({"error": "access_denied"}, ""),
     ({"setup_action": "install", "installation_id": "7"}, ""),
@@ -67,6 +82,15 @@ def test_a_callback_means_what_it_says(parameters: dict[str, str], meaning: str,
 
 def test_a_code_beside_an_installation_is_redeemed(alias: Alias) -> None:
     assert read_error(walks.registry_of(alias), {"code": "c", "setup_action": "request"}).meaning == ""
+
+
+@pytest.mark.parametrize("error", ["null", "0", "undefined", ""])
+def test_a_code_beside_an_error_that_names_none_is_redeemed(
+    error: str, as_amira: Client, alias: Alias, server: HostileServer
+) -> None:
+    walks.grants(server)
+    walks.sign_in(as_amira, alias, error=error)
+    assert Token.objects.count() == 1
 
 
 @pytest.mark.slow
