@@ -31,15 +31,21 @@ WAITS_IN_BODIES = tuple(
     for place in ("", "/error", "/parameters", "/errors/0", "/errors/0/extensions", "/data", "/details")
     for name in (
         *("retry_after", "retryAfter", "retry_after_seconds", "retryAfterSeconds"),
-        *("retry_in_seconds", "retryInSeconds"),
+        *("retry_in_seconds", "retryInSeconds", "reset_in", "retryDelay"),
     )
-)
+) + tuple(f"/error/details/{number}/retryDelay" for number in range(4))  # Google
 MILLISECONDS_IN_BODIES = ("/retry_after_ms", "/retryAfterMs", "/error/retry_after_ms", "/error/retryAfterMs")
 A_WAIT = re.compile(
     r"\b(?:in|after|for|wait)(?: (?:about|another|at least))? (\d{1,7}(?:\.\d{1,9})?) ?"
     r"(ms|milliseconds?|s|secs?|seconds?|minutes?|mins?|hours?)\b",
     re.IGNORECASE,
 )
+# 30 seconds, 6m0s, PT30S. Not a bare figure.
+A_DURATION = re.compile(
+    r"(?=.*[a-z])(?:P?T?)(?:(\d{1,4})d)?(?:(\d{1,5})h)?(?:(\d{1,6})m)?(?:(\d{1,9}(?:\.\d{1,9})?) ?s(?:ec(?:ond)?s?)?)?",
+    re.IGNORECASE,
+)
+SEVERAL_UNITS = re.compile(r"\b(?:in|after|for|wait) ((?:\d{1,3}h)?(?:\d{1,3}m)?\d{1,5}(?:\.\d{1,9})?s)\b")  # in 1m30s
 UNITS = {"ms": 0.001, "mil": 0.001, "s": 1.0, "sec": 1.0, "min": 60.0, "hou": 3600.0}  # by their first letters
 
 
@@ -84,6 +90,11 @@ def parse_seconds(text: str, *, now: float | None = None) -> float | None:
 
 
 def parse_unlimited_seconds(text: str, now: float) -> float | None:
+    if re.fullmatch(r"[0-9.]{1,20}s?(\s*,\s*[0-9.]{1,20}s?)+", text):  # the same header twice, or one for each limit
+        text = text.partition(",")[0].strip()
+    if duration := A_DURATION.fullmatch(text):
+        days, hours, minutes, seconds = (float(figure or 0) for figure in duration.groups())
+        return ((days * 24 + hours) * 60 + minutes) * 60 + seconds if any(duration.groups()) else None
     if re.fullmatch(r"[0-9]{1,16}(\.[0-9]{1,9})?s?", text):
         number = float(text.removesuffix("s"))
         if number > UNIX_TIME * 100:  # in milliseconds
@@ -116,6 +127,7 @@ def _thousandth(seconds: float | None) -> float | None:
 def _wait_in_words(value: object) -> float | None:
     match = A_WAIT.search(value[:LONGEST_TEXT]) if isinstance(value, str) else None
     if not match:
-        return None
+        several = SEVERAL_UNITS.search(value[:LONGEST_TEXT]) if isinstance(value, str) else None
+        return parse_seconds(several[1]) if several else None
     unit = match[2].lower()
     return float(match[1]) * UNITS.get(unit if unit in UNITS else unit[:3], 1.0)

@@ -105,9 +105,11 @@ def read_meaning(
     """
     status, headers = answer.status_code, answer.headers
     body = content() if needs_body(profile, answer, length_of(answer) if length is None else length) else b""
-    if status < 400 and status != 203 and not profile.rules and not (status == 200 and A_FAILURE.search(body)):
+    may_refuse = status == 203 or (300 <= status < 400 and "Location" in headers)
+    if status < 400 and not may_refuse and not profile.rules and not (status == 200 and A_FAILURE.search(body)):
         return NOTHING_SAID  # no common rule is about such an answer
-    reply = Reply(status=status, headers=headers, document=parse_body(body), text=body.decode("utf-8", "replace"))
+    document = without_empty_data(parse_body(body))
+    reply = Reply(status=status, headers=headers, document=document, text=body.decode("utf-8", "replace"))
     own = find_rule(profile, "call", reply)
     common = None if own or not profile.default_rules else find_rule(default_call_rules.CALL_RULES, "call", reply)
     if rule := own or common:
@@ -131,12 +133,12 @@ def meaning_by_rule(rule: Rule, profile: ProviderProfile, reply: Reply, *, is_ow
 
 
 def needs_body(profile: ProviderProfile, answer: Answer, length: int | None) -> bool:
-    """Whether a rule may depend on the body: that of any 4xx, or of a status for which the profile has such a rule.
+    """Whether a rule may depend on the body: that of any 4xx or 500, or of a status of such a rule of the profile.
 
     Bodies of good answers are looked at if they are short, and never wait for what is still to come.
     """
     status = answer.status_code
-    if 400 <= status < 500 and profile.default_rules:
+    if 400 <= status <= 500 and profile.default_rules:
         return True
     content_type = answer.headers.get("Content-Type", "").strip().lower()
     may_be_json = not content_type or any(name in content_type for name in MAY_BE_JSON)
@@ -170,6 +172,14 @@ def parse_body(body: bytes) -> object:
         return response_bodies.parse_json(body)
     except ValueError:
         return response_bodies.xml_members(body) or response_bodies.sentence_of(body)
+
+
+def without_empty_data(document: object) -> object:
+    """The document without the member `data` if nothing in it has a value, as GraphQL has it beside errors."""
+    if not (isinstance(document, dict) and document.get("errors") and isinstance(data := document.get("data"), dict)):
+        return document
+    has_values = any(value not in (None, {}, []) for value in data.values())
+    return document if has_values else {name: value for name, value in document.items() if name != "data"}
 
 
 def missing_scopes(rule: Rule, reply: Reply) -> tuple[str, ...]:

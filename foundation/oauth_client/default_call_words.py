@@ -1,0 +1,90 @@
+"""Codes and sentences in answers of APIs, as patterns: a missing scope, a dead access token, a limit, and who calls."""
+
+_NAME_SPACES, _ENDINGS = r"^([\w-]+[.#])*", r"(_?(exception|error))?$"
+NO_SCOPE_CODE = (
+    rf"{_NAME_SPACES}(insufficient|missing|invalid)_?(oauth_?)?scopes?\b|^access_token_scope_insufficient$|^oauth_scope_mismatch$"
+    r"|^insufficientPermissions$|^missing_?required_?permissions$"
+)
+# At a 400 a scope may be an argument of the call, which is invalid for another reason.
+NO_SCOPE_CODE_OF_BAD_REQUEST = r"^(insufficient|missing)_?scopes?\b|^access_token_scope_insufficient$"
+NO_SCOPE_TEXTS = (
+    r"\b(insufficient|missing)( \w+)? scopes?\b|\bmissing the following scopes?\b|\bscopes? (does|do) not match\b"
+    r"|\bdoes not contain scopes?\b|\binvalid scope\b|\boutside the authorized scopes\b|\brequired (\w+ )?scopes\b"
+    r"|\bscope and url mismatch\b|^insufficient_scopes?\b",
+    r"\brequires (the|\w+ approval for) \S{1,99} scope\b|\brequired scope\(s\)|\bscope validation failed\b"
+    r"|\brequires (the following|one of the|these) (\w+ )?scopes\b|\bnot valid for scopes?\b"
+    r"|\b(does not|doesn.t|do not|don.t) have (the|a|any) (\S{1,60}|necessary|required) scopes?\b",
+)
+NAMED_SCOPES = (
+    r"(?:have the \"|missing scopes |scopes?(?:\(s\))? ?[:-] ?['\[]?|requires the (?!following|necessary)"
+    r"|approval for |any of: )"
+    r"([A-Za-z0-9_.:/-]+(?:,? (?!scopes?\b)[A-Za-z0-9_:/-]*[.:_/][A-Za-z0-9_.:/-]*)*)"
+)
+# Also with a name space before them, as in oauth.v2.InvalidAccessToken (Apigee).
+CODES_OF_DEAD_ACCESS = (
+    r"^([\w-]+[.#])*(authorization_)?(invalid|expired|revoked|bad)[_-]?((access|auth|authentication|oauth|user)[_-]?)?token"
+    r"(_?(error|exception))?\b",
+    r"^([\w-]+[.#])*((access|auth|authentication|oauth|user)[_-]?)?token[_-]?(is[_-]?)?"
+    r"((not[_-])?valid|invalid|inactive|expired|revoked)(_?(error|exception))?\b",
+    r"^(invalid_session_id|session_expired|((invalid|expired)[_-]?jwt|jwt[_-]?(is[_-])?expired)(_?(error|exception))?)$",
+)
+_OF_ACCESS = r"(access|oauth2?|bearer|security|incoming|auth|authentication|authorization|session|user|jwt)"
+TEXTS_OF_DEAD_ACCESS = (
+    r"\bbad credentials\b|^(invalid|expired|revoked) token\b|\bjwt (is |has )?expired\b|\bexpired jwt\b"
+    r"|\b(access|auth) ?token does not exist\b|\b(login )?session (has )?expired\b|\b(login|authentication) timeout\b",
+    rf"\b(invalid|expired|revoked|unknown|inactive|malformed) {_OF_ACCESS}[ _-]?(access[ _-]?)?token\b",
+    rf"(^|\bthe |\bgiven |\b{_OF_ACCESS}[ _-]?)token"
+    r"( (has|is|was|been|provided|included|in|the|request|you|incorrect|or|already))* "
+    r"(expired|revoked|invalid|incorrect|not valid|inactive|not active|black-?listed)\b(?! for)",
+    r"\baccess token (was |is )?(not found|unknown|malformed)\b(?! in)",
+    r"\bgiven token not valid for any token type\b|\binvalid value passed for authtoken\b|^bad_oauth_token\b",
+    r"\berror validating access token\b",  # Facebook
+)
+# Of a limit that is used up, not of one that the call was about.
+LIMIT_TEXTS = (
+    r"\btoo many (requests|attempts|calls)\b|\bmade too many\b|\bquota (is |was |has been )?exceeded\b|\bthrottled\b"
+    r"|\brate.?limit\w* (is |was |has been |have been )?(exceeded|reached|hit)\b|\bexceeded \S* ?\S* ?rate.?limit"
+    r"|\b(is|are|being|been|was|were) rate.?limited\b",
+    r"\b(requests?|api|quota|frequency) limit( (is|was|has been))?( (exceeded|reached)|$)"
+    r"|\bcomplexity budget exhausted\b|\breach(ed)? (the )?max(imum)? .{0,30}\b(quota|limit)\b"
+    r"|\bquota reach(ed)? (the )?limit\b",
+    r"\bout of (\w+ ){0,3}(quota|rate ?limit)|\bfreq(uency)? out of limit\b|\busage (limit )?reached\b"
+    r"|\b(quota|spike arrest|rate ?limit) violation\b|\bdeveloper over (qps|rate)\b",
+)
+# Limits by time or of calls at once; not those of sizes, such as storage_limit_exceeded.
+_A_LIMIT_OF_CALLS = (
+    r"(rate|quota|hourly|daily|per_?(second|minute|hour|day)|burst|concurren(cy|t)|requests?|calls?|api|usage"
+    r"|(api_?)?invocation)"
+)
+LIMIT_CODES = (
+    rf"{_NAME_SPACES}((user_?)?rate_?limit(ed|_?exceeded|_?reached)?|too_?many_?requests|throttl(ed|ing)"
+    rf"|throttle_?(violation|exceeded)|(quota|spike_?arrest)_?violation|\w{{0,40}}rate_?limit_?(exceeded|reached)|complexity(_budget_exhausted|_?exception)){_ENDINGS}",
+    rf"^(?!\w{{0,40}}(storage|size|disk|space|file|item|record|seat|member)_)(\w{{0,40}}[_-])?{_A_LIMIT_OF_CALLS}"
+    r"_?((requests?|calls?)_?)?(limits?_?)?(exceeded|reached|exhausted)$",
+    r"^exceeded_\w{0,40}(request|concurren\w{1,10}|rate)\w{0,40}limit\w{0,40}$",
+)
+
+APPLICATION_REFUSED = (
+    r"^(access_?not_?configured|service_disabled|api_disabled(_for_org)?|(client|app|application)_disabled|consumer_(suspended|invalid)"
+    r"|client-not-enrolled)$|\bnot registered in the developer dashboard\b|^application deactivated\b"
+)
+
+REFUSED_CODE = (
+    r"^(not_?authed|invalid_?auth(entication)?|un_?authenticated|un_?authori[sz]ed|(not_?)?authenticat(ed|ion)"
+    r"(_(required|error|failed|expired))?|not authenticated|account_inactive|401|440|498|499)$"
+)
+# A status that speaks of rights, and a code that speaks of who calls: worth a renewal, as a 401 is.
+NOT_KNOWN_WHO = (
+    r"^(un_?authenticated|not_?authenticated|invalid_?authentication|authentication_?(failed|failure|error|required"
+    r"|expired))$"
+)
+NOT_KNOWN_WHO_TEXT = (
+    r"\bauthentication credentials were not provided\b|^(you are )?(not logged in|unauthenticated|not authenticated)\b"
+    r"|^(please )?(log ?in|sign ?in|login|authentication|authorization)( is)? required\b|^authorization_required$"
+    r"|\bactive access token must be used\b|^please (log|sign) ?in( again)?\b"
+)
+# This person has to confirm something at the provider, sign in once more or in a stronger way.
+PERSON_MUST_ACT_CODE = (
+    rf"{_NAME_SPACES}((two|second|multi)_?factor|2fa|mfa|sca)_?(authentication_?)?(is_?)?(required|needed|exceeded|expired)$"
+    rf"|{_NAME_SPACES}re_?authenticat(e|ion)(_?required)?$|{_NAME_SPACES}consent_?(is_?)?(expired|revoked|required)$"
+)
