@@ -119,6 +119,12 @@ model_changes.watch(User, fields=PRIVILEGES, many=["groups", "user_permissions",
 model_changes.watch(TwoStepRequirement, parent="group")
 
 
+@receiver(post_delete, sender=User)
+def detach_events(instance: User, **_details: Any) -> None:
+    """Connected after `watch`, whose event about the deletion may name the deleted user as the one who did it."""
+    log.detach_user(instance)
+
+
 # Passwords ------------------------------------------------------------------------------------------------------------
 
 

@@ -6,7 +6,7 @@ Knows no other app: each registers the kinds of its events with `add_kinds`.
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -29,6 +29,7 @@ __all__ = [
     "all_kinds",
     "by",
     "counts",
+    "detach_user",
     "has_actor",
     "latest",
     "new_event",
@@ -50,6 +51,7 @@ class Actor:
 
     who: User | None = None
     address: str = ""
+    is_deleted: bool = False  # their account, in this block
 
 
 _actor: ContextVar[Actor | None] = ContextVar("actor", default=None)
@@ -114,13 +116,25 @@ def new_event(
         kind=kind,
         whose=whose,
         whose_name=whose.get_username() if whose else "",
-        who=who,
+        who=None if actor.is_deleted and who == actor.who else who,
         who_name=who.get_username() if who else "",
         detail=detail[:200],
         address=address[:45],
         subject=subject[:200],
         subject_id=subject_id,
     )
+
+
+def detach_user(user: User) -> None:
+    """Leave only the name of a user who is being deleted in the events that the deletion itself has written.
+
+    Django has emptied the columns of older events by then. An administrator may delete their own account.
+    """
+    for column in ("who", "whose"):
+        Event._base_manager.filter(**{column: user}).update(**{column: None})
+    actor = _actor.get()
+    if actor and actor.who == user:
+        _actor.set(replace(actor, is_deleted=True))
 
 
 def write_all(lines: Iterable[Event]) -> None:

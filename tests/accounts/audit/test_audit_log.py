@@ -15,6 +15,8 @@ from accounts.audit import log
 from accounts.audit.log import AppendOnly, Event, Kind
 from accounts.models import User
 from integrations.models import EventKind
+from tests.accounts import programs, proofs, tokens
+from tests.conftest import client_of
 
 pytestmark = pytest.mark.django_db
 
@@ -71,6 +73,44 @@ def test_names_outlive_the_accounts(admin: User, amira: User) -> None:
     admin.delete()
     event = Event.objects.get(kind=Kind.TOKEN_CREATED)
     assert (event.whose, event.whose_name, event.who, event.who_name) == (None, "amira", None, "admin")
+
+
+def test_an_administrator_who_deletes_their_own_account_is_named_and_not_referred_to(
+    admin: User, amira: User, bob: User
+) -> None:
+    _row, secret = tokens.make_token(admin, "administration")
+    page = client_of(admin).post(f"/admin/accounts/user/{admin.pk}/delete/", {"post": "yes"})
+    assert (page.status_code, User.objects.filter(pk=admin.pk).exists()) == (302, False)
+    connection.check_constraints()
+    for username in ("amira", "bob"):
+        User.objects.filter(username=username).update(is_staff=True, is_superuser=True)
+    selected = {"action": "delete_selected", "_selected_action": [str(amira.pk), str(bob.pk)], "post": "yes"}
+    client_of(amira).post("/admin/accounts/user/", selected)
+    connection.check_constraints()
+    deletions = Event.objects.filter(kind=Kind.SET_UP_DELETED, subject__startswith="user ").order_by("at")
+    names = [(event.subject, event.who, event.who_name) for event in deletions]
+    assert ("user admin", None, "admin") in names
+    assert {("user amira", None, "amira"), ("user bob", None, "amira")} <= set(names)
+    answer = Client().get("/api/v1/admin/users/", headers={"Authorization": f"Bearer {secret}"})
+    assert answer.status_code == 401
+
+
+def test_a_script_deletes_the_account_that_it_runs_as(admin: User) -> None:
+    _row, secret = tokens.make_token(admin, "administration")
+    answer = Client().delete("/api/v1/admin/users/me/", headers={"Authorization": f"Bearer {secret}"})
+    assert (answer.status_code, User.objects.filter(username="admin").exists()) == (200, False)
+    connection.check_constraints()
+    assert Event.objects.filter(subject="user admin", who=None, who_name="admin").exists()
+
+
+def test_an_account_with_all_that_can_belong_to_one_is_deleted(admin: User, as_amira: Client, amira: User) -> None:
+    programs.program()
+    programs.ask(as_amira)
+    proofs.app_of(amira)
+    tokens.make_token(amira, "integrations:read")
+    client_of(admin).post(f"/admin/accounts/user/{amira.pk}/delete/", {"post": "yes"})
+    assert not User.objects.filter(pk=amira.pk).exists()
+    connection.check_constraints()
 
 
 def test_other_code_hears_of_each_line_once_it_is_committed(
