@@ -19,7 +19,10 @@ class Warnings:
         self.texts: list[str] = []
 
     def add(self, _level: int, message: Any, _extra_tags: str = "") -> None:
-        self.texts.append(strip_tags(str(message)))
+        """Keep a text once: a form may be saved in two steps."""
+        text = strip_tags(str(message))
+        if text not in self.texts:
+            self.texts.append(text)
 
 
 class AdminRequest(HttpRequest):

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 
 from integrations.admin_api.admin_requests import AdminRequest, delete_by_admin
 from integrations.admin_api.errors import Conflict, missing_permission
+from integrations.admin_api.resources import ME
 from integrations.admin_api.serializers import DryRunSerializer
 from integrations.admin_api.views import (
     ENDING,
@@ -70,11 +71,10 @@ class RevocationSerializer(serializers.Serializer[Any]):
 
 
 class SupervisedView(AdminView):
-    """Base of the views of rows that only Keyrack writes. `filters`: query parameters and their lookups."""
+    """Base of the views of rows that only Keyrack writes. `user=me` in a query stands for the caller."""
 
     model: type[Any]
     serializer: type[serializers.Serializer[Any]]
-    filters: dict[str, str] = {}
 
     def rows(self, web_request: AdminRequest) -> Any:
         model_admin = self.model_admin
@@ -97,6 +97,7 @@ class SupervisedView(AdminView):
         rows = self.rows(admin_request(request)).order_by(*order)
         for name, lookup in self.filters.items():
             if value := request.query_params.get(name):
+                value = request.user.get_username() if (name, value) == ("user", ME) else value
                 rows = rows.none() if "\0" in value else rows.filter(**{lookup: value})
         page, headers = page_of(request, rows)
         return Response(self.serializer(page, many=True).data, headers={**headers, **NO_STORE})

@@ -1,13 +1,13 @@
 """Base of the views of the administration API: who may use them, how they write, and dry runs."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar, cast
 
 from django.db import IntegrityError, transaction
 from django.http import Http404
 from drf_spectacular.utils import OpenApiParameter
-from rest_framework.exceptions import NotFound
+from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -26,6 +26,7 @@ from integrations.admin_api.serializers import (
     DryRunAnswerSerializer,
     DryRunSerializer,
 )
+from integrations.api.serializers import PageSerializer
 
 NOT_THERE = "There is nothing of this name, or you may not see it."
 NO_STORE = {"Cache-Control": "no-store"}
@@ -56,8 +57,16 @@ class AdminView(APIView):
     scopes: ClassVar[dict[str, list[str]]] = {
         method: [scopes.ADMINISTRATION_SCOPE] for method in ("GET", "POST", "PUT", "DELETE")
     }
+    filters: ClassVar[dict[str, str]] = {}  # query parameters of a list, and their lookups
     is_paged = False
     may_conflict = True
+
+    def initial(self, request: Request, *arguments: Any, **names: Any) -> None:
+        super().initial(request, *arguments, **names)
+        if request.method != "GET":
+            check_query(request, ["dry_run"])
+        elif self.is_paged:
+            check_query(request, [*PageSerializer().fields, *self.filters])
 
     def needed_scopes(self, method: str) -> list[str]:
         return self.scopes.get("GET" if method == "HEAD" else method, [])
@@ -100,7 +109,18 @@ def names_etag(header: str, etag: str) -> bool:
     return header.strip() == "*" or etag in [each.strip() for each in header.split(",")]
 
 
+def check_query(request: Request, names: Collection[str]) -> None:
+    """Raise `ValidationError` for query parameters that would be ignored: a change would take a misspelt dry run."""
+    for name, values in request.query_params.lists():
+        if name not in names:
+            raise ValidationError({name: [f"Not known here. There are: {', '.join(names)}."]})
+        if len(values) > 1:
+            raise ValidationError({name: ["Given more than once."]})
+
+
 def dry_run_in(request: Request) -> bool:
+    if request.query_params.get("dry_run") == "":  # the framework would take the default
+        raise ValidationError({"dry_run": ["Say true or false."]})
     parameters = DryRunSerializer(data=request.query_params)
     parameters.is_valid(raise_exception=True)
     return bool(parameters.validated_data["dry_run"])
