@@ -1,4 +1,4 @@
-"""Error handlers of the site: HTML pages for browsers, and JSON for programs at the REST API and /mcp."""
+"""Error handlers of the site: HTML pages for browsers, and JSON for programs at the REST API, /mcp and below /o/."""
 
 import sqlite3
 import sys
@@ -13,6 +13,7 @@ from django.views.decorators.csrf import csrf_exempt
 from integrations.api.errors import CODES, shape
 
 FOR_PROGRAMS = ("/api/", "/mcp")
+OAUTH, OAUTH_PAGES, DEVICE_ENDPOINT = "/o/", ("/o/authorize", "/o/device"), "/o/device/authorize/"
 WORDS = {
     400: "The request cannot be understood.",
     403: "You may not do this.",
@@ -25,11 +26,17 @@ SQLITE_IS_BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED")  # and their extended codes, s
 
 
 def is_api_request(request: HttpRequest) -> bool:
-    return request.path.startswith(FOR_PROGRAMS)
+    return request.path.startswith(FOR_PROGRAMS) or is_oauth_endpoint(request.path)
+
+
+def is_oauth_endpoint(path: str) -> bool:
+    """Whether programs send requests there, as opposed to the pages of the OAuth server."""
+    return path == DEVICE_ENDPOINT or (path.startswith(OAUTH) and not path.startswith(OAUTH_PAGES))
 
 
 def json_error(status: int, words: str = "") -> JsonResponse:
-    return JsonResponse(shape(CODES.get(status, SERVER_ERROR), words or WORDS[status]), status=status)
+    body = shape(CODES.get(status, SERVER_ERROR), words or WORDS[status])
+    return JsonResponse(body, status=status, headers={"Cache-Control": "no-store"})
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -64,10 +71,10 @@ def is_busy(error: BaseException | None) -> bool:
 
 def unavailable(request: HttpRequest) -> HttpResponse:
     """Answer 503 without another database query. It is unknown what was done before the failure."""
-    if is_api_request(request):
-        answer: HttpResponse = json_error(503)
-    elif request.path.startswith("/o/") and not request.path.startswith("/o/authorize"):
-        answer = JsonResponse(shape("temporarily_unavailable", WORDS[503]), status=503)
+    if is_oauth_endpoint(request.path):
+        answer: HttpResponse = JsonResponse(shape("temporarily_unavailable", WORDS[503]), status=503)
+    elif is_api_request(request):
+        answer = json_error(503)
     else:
         answer = HttpResponse(render_to_string("503.html"), status=503)
     answer["Retry-After"], answer["Cache-Control"] = "1", "no-store"

@@ -32,6 +32,7 @@ from accounts.sign_in.middleware import LockedOut, client_address, counted_addre
 from foundation.database import Slot, columns_of
 
 NOT_ALIVE = "The access token is unknown, expired or revoked."
+OF_NO_PERSON = "The access token belongs to a program alone (client_credentials), and calls need a person."
 WRONG_PASSWORD = "There is no such application password. The password of the account is not accepted here."  # noqa: S105
 NO_SECOND_STEP = "Two-step sign-in is required of this user, who hasn't set it up yet."
 LONGEST_NAME = 254
@@ -56,7 +57,7 @@ class BearerToken(BaseAuthentication):
             return authenticate_permanent_token(request, token)
         is_valid, oauth_request = get_oauthlib_core().verify_request(request._request, scopes=[])
         if not is_valid or oauth_request.user is None:
-            raise AuthenticationFailed(NOT_ALIVE, code="invalid_token")
+            raise AuthenticationFailed(OF_NO_PERSON if is_valid else NOT_ALIVE, code="invalid_token")
         return oauth_request.user, Rights(
             scopes=frozenset(oauth_request.scopes),
             client_id=oauth_request.client.client_id,

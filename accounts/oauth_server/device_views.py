@@ -24,12 +24,12 @@ from oauthlib.oauth2.rfc6749 import errors
 from accounts import scopes
 from accounts.models import User
 from accounts.oauth_server import consent_page, device_codes
+from accounts.oauth_server.error_answers import describe_error, json_headers
 from accounts.oauth_server.models import DeviceAuthorization
 from accounts.oauth_server.request_rules import (
     DEVICE_CODE,
     check_client_request,
     claimed_client_id,
-    json_headers,
     may_act,
     requested_resources,
 )
@@ -72,7 +72,7 @@ def authorize_device(request: HttpRequest) -> HttpResponse:
             raise TooManyRequests
     except errors.OAuth2Error as error:
         headers = json_headers(error.headers, error.status_code)
-        return HttpResponse(error.json, status=error.status_code, headers=headers)
+        return HttpResponse(describe_error(error.json), status=error.status_code, headers=headers)
     codes = device_codes.begin(
         oauth_request.client, scopes=oauth_request.scopes, resources=resources, address=client_address(request)
     )

@@ -94,6 +94,10 @@ class Application(AbstractApplication):  # type: ignore[misc]  # django-oauth-to
         if self.authorization_grant_type == self.GRANT_PASSWORD and not self.may_take_passwords:
             message = _("Only a confidential first-party application may use passwords (RFC 9700 §2.4).")
             raise ValidationError({"authorization_grant_type": message})
+        is_public = self.client_type == self.CLIENT_PUBLIC
+        if self.authorization_grant_type == self.GRANT_CLIENT_CREDENTIALS and is_public:
+            message = _("Only a confidential application may use client credentials (RFC 6749 §4.4).")
+            raise ValidationError({"authorization_grant_type": message})
         if not all(map(self.may_redirect_to, self.redirect_uris.split())):
             message = _("Plain http is only for this computer itself, such as http://127.0.0.1/.")
             if self.vouching_host:

@@ -8,7 +8,6 @@ of the validator that checks the form of requests. Knows no approvals.
 import base64
 import re
 from collections.abc import Iterable
-from http import HTTPStatus
 from typing import Any, TypeAlias
 from urllib.parse import SplitResult, parse_qsl, unquote_plus, urlsplit
 
@@ -23,6 +22,7 @@ from oauthlib.oauth2.rfc6749 import errors
 
 from accounts.models import User
 from accounts.oauth_server import replays
+from accounts.oauth_server.error_answers import describe_error, json_headers
 from accounts.sign_in import mfa
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -66,8 +66,6 @@ PARAMETERS = frozenset({
 })  # fmt: skip
 REPEATABLE = frozenset({"resource"})  # RFC 8707 §2
 CODE_CHALLENGE = re.compile(r"[A-Za-z0-9._~-]{43,128}")  # and code_verifier (RFC 7636 §4.1, §4.2)
-BASIC_CHALLENGE = 'Basic realm="keyrack"'
-JSON_HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store", "Pragma": "no-cache"}
 AnyRequest: TypeAlias = Any  # oauthlib's Request, on which oauthlib, the toolkit and we set attributes
 Answer: TypeAlias = tuple[str | None, dict[str, str], str | None, int]  # address, headers, body, status
 
@@ -189,7 +187,7 @@ class Core(OAuthLibCore):
             address, headers, body, status = super().create_token_response(request)
         except errors.OAuth2Error as error:
             address, headers, body, status = None, error.headers, error.json, error.status_code
-        return address, json_headers(headers, status), body, status
+        return address, json_headers(headers, status), describe_error(body), status
 
     def create_revocation_response(self, request: HttpRequest) -> Answer:
         try:
@@ -197,13 +195,7 @@ class Core(OAuthLibCore):
             address, headers, body, status = super().create_revocation_response(request)
         except errors.OAuth2Error as error:
             address, headers, body, status = None, error.headers, error.json, error.status_code
-        return address, json_headers(headers, status), body or "{}", status
-
-
-def json_headers(headers: dict[str, str], status: int) -> dict[str, str]:
-    """Headers of a JSON response. A 401 challenges for Basic, not for oauthlib's Bearer (RFC 6749 §5.2)."""
-    challenge = {"WWW-Authenticate": BASIC_CHALLENGE} if status == HTTPStatus.UNAUTHORIZED else {}
-    return {**headers, **JSON_HEADERS, **challenge}
+        return address, json_headers(headers, status), describe_error(body) or "{}", status
 
 
 class RequestRules(OAuth2Validator):

@@ -29,13 +29,13 @@ from accounts import scopes
 from accounts.models import User
 from accounts.oauth_server import application_changes, client_documents, consent_page, refresh_rules, scopes_backend
 from accounts.oauth_server.application_changes import approved_version
+from accounts.oauth_server.error_answers import describe_error, json_headers
 from accounts.oauth_server.models import Application, Approval, Standing, is_loopback
 from accounts.oauth_server.replays import digest
 from accounts.oauth_server.request_rules import (
     check_client_request,
     find_request_error,
     is_own_address,
-    json_headers,
     known_parameters,
     may_act,
 )
@@ -43,6 +43,7 @@ from accounts.sign_in.middleware import REDIRECTED_AT, client_address, was_redir
 
 AccessToken, RefreshToken = get_access_token_model(), get_refresh_token_model()
 INACTIVE = {"active": False}
+MAY_NOT_INTROSPECT = "An administrator has not allowed this client to introspect tokens."
 
 
 @method_decorator(sensitive_post_parameters(), name="dispatch")
@@ -238,13 +239,13 @@ def introspect(request: HttpRequest) -> HttpResponse:
         if client is None:
             raise errors.InvalidClientError
         if not client.may_introspect:
-            raise errors.UnauthorizedClientError(status_code=HTTPStatus.FORBIDDEN)
+            raise errors.UnauthorizedClientError(MAY_NOT_INTROSPECT, status_code=HTTPStatus.FORBIDDEN)
         token = request.POST.get("token")
         if not token:
             raise errors.InvalidRequestError(description="The token parameter is missing.")
     except errors.OAuth2Error as error:
         headers = json_headers(error.headers, error.status_code)
-        return HttpResponse(error.json, status=error.status_code, headers=headers)
+        return HttpResponse(describe_error(error.json), status=error.status_code, headers=headers)
     return JsonResponse(introspect_token(token, client) or INACTIVE)
 
 

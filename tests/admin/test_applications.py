@@ -69,6 +69,7 @@ def test_a_new_secret_replaces_the_old_one_and_saving_alone_does_not(as_admin: C
     [
         ({"authorization_grant_type": "implicit"}, "authorization_grant_type"),
         ({"authorization_grant_type": "password"}, "authorization_grant_type"),
+        ({"authorization_grant_type": "client-credentials", "client_type": "public"}, "authorization_grant_type"),
         ({"allowed_scopes": ["made:up"]}, "allowed_scopes"),
         ({"redirect_uris": "javascript:alert(1)"}, "redirect_uris"),
         ({"redirect_uris": "https://*.example/callback"}, "redirect_uris"),

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -272,12 +273,28 @@ def code_fields(code: str) -> dict[str, str]:
         ({"grant_type": "refresh_token", "refresh_token": "unknown"}, "invalid_grant"),
         ({"grant_type": ["refresh_token", "refresh_token"], "refresh_token": "x"}, "invalid_request"),
         ({"grant_type": "refresh_token", "refresh_token": ["x", "x"]}, "invalid_request"),
+        ({"grant_type": "refresh_token", "refresh_token": "a\0b"}, "invalid_request"),
     ],
 )
-def test_each_mistake_at_the_token_endpoint_has_its_code(fields: dict[str, Any], error: str) -> None:
+def test_each_mistake_at_the_token_endpoint_has_its_code_and_a_sentence(fields: dict[str, Any], error: str) -> None:
     answer = post("/o/token/", fields)
     assert (answer.status_code, answer.json()["error"]) == (400, error)
     assert (answer["Content-Type"], answer["Cache-Control"]) == ("application/json", "no-store")
+    assert re.fullmatch(r"[\x20-\x21\x23-\x5b\x5d-\x7e]+\.", answer.json()["error_description"])  # RFC 6749 §5.2
+
+
+@pytest.mark.parametrize("path", ["/o/token/", "/o/revoke_token/", "/o/introspect/", "/o/device/authorize/"])
+def test_programs_read_json_where_the_site_itself_refuses(path: str) -> None:
+    answer = post(path, {"client_id": "a\0b"})
+    assert (answer.status_code, answer["Content-Type"]) == (400, "application/json")
+    assert answer.json()["error"] == "invalid_request"
+    assert answer["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("path", ["/o/authorize/", "/o/device/"])
+def test_people_read_a_page_where_the_site_itself_refuses(path: str) -> None:
+    answer = Client().get(f"{path}?user_code=a%00b")
+    assert (answer.status_code, answer["Content-Type"].partition(";")[0]) == (400, "text/html")
 
 
 @pytest.mark.parametrize("path", ["/o/token/", "/o/revoke_token/", "/o/introspect/"])
@@ -288,8 +305,17 @@ def test_a_program_that_cannot_prove_itself_is_told_how_it_may(path: str, scheme
     fields |= {} if scheme else {"client_id": "digest", "client_secret": "wrong"}
     answer = post(path, fields, **({"Authorization": f"{scheme} {wrong}"} if scheme else {"Accept": "*/*"}))
     assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
+    assert "secret is wrong" in answer.json()["error_description"]
     assert answer["WWW-Authenticate"] == 'Basic realm="keyrack"'
     assert answer["Content-Type"] == "application/json"
+
+
+def test_a_token_of_a_program_alone_is_refused_with_the_reason() -> None:
+    programs.program(client_id="nightly", authorization_grant_type="client-credentials")
+    answer = post("/o/token/", {"grant_type": "client_credentials"}, **programs.basic("nightly"))
+    answer = Client(headers={"Authorization": f"Bearer {answer.json()['access_token']}"}).get("/api/v1/integrations/")
+    assert (answer.status_code, answer.json()["error"]) == (401, "invalid_token")
+    assert "need a person" in answer.json()["error_description"]
 
 
 def test_the_api_asks_for_a_bearer() -> None:
