@@ -22,6 +22,17 @@ class Json(parsers.JSONParser):
         return data
 
 
+class KnownMembers(serializers.Serializer[Any]):
+    """Base of serializers that refuse unknown members: a misspelt one would be ignored. Accepts read-only ones."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        unknown = set(data) - set(self.fields) if isinstance(data, dict) else set()
+        if unknown:
+            names = ", ".join(sorted(map(str, unknown)))
+            raise serializers.ValidationError({"non_field_errors": [f"Not known: {names}."]})
+        return super().to_internal_value(data)
+
+
 class Text(serializers.CharField):
     default_validators = [WITHOUT_NULL]  # CharField refuses it too, but this one shows in the OpenAPI description
 

@@ -6,9 +6,8 @@ from typing import Any, cast
 from django.db import models
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
-from rest_framework.exceptions import ErrorDetail
 
-from accounts.api.strict_fields import Text, YesOrNo
+from accounts.api.strict_fields import KnownMembers, Text, YesOrNo
 from integrations.admin_api.resources import FORM_MEMBERS, Resource
 from integrations.provider_setup.configuration.kinds import Column, Kind, Link
 
@@ -26,15 +25,8 @@ class Whole(serializers.IntegerField):
         return super().to_internal_value(data)
 
 
-class Members(serializers.Serializer[Any]):
-    """Base of serializers that refuse unknown members. Accepts read-only ones, so that an answer can be sent again."""
-
-    def to_internal_value(self, data: Any) -> Any:
-        unknown = set(data) - set(self.fields) if isinstance(data, dict) else set()
-        if unknown:
-            names = ", ".join(sorted(map(str, unknown)))
-            raise serializers.ValidationError({"non_field_errors": [ErrorDetail(f"Not known: {names}.")]})
-        return super().to_internal_value(data)
+class Members(KnownMembers):
+    """Base of serializers of rows. Read-only members are accepted, so that an answer can be sent again."""
 
     def to_representation(self, instance: Any) -> Any:
         """Return documents unchanged: they are complete already."""

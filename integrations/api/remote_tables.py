@@ -3,10 +3,9 @@
 from typing import Any
 
 from django.conf import settings
-from django.http import Http404
 from django.utils.http import urlencode
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework.exceptions import PermissionDenied
+from rest_framework.exceptions import NotFound, PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -18,6 +17,7 @@ from integrations.models.remote_tables import RemoteTable
 from integrations.personal_auth import NotAuthenticated
 from integrations.remote_tables import Answer, ArrangedRows, Source
 
+NO_TABLE = "There is no such remote table for you."
 ROWS = 100
 LONGEST_PARAMETER = 200  # characters
 PARAMETERS: list[OpenApiParameter | type[RemoteTablePageSerializer]] = [
@@ -52,7 +52,7 @@ def get_table(request: Request, name: str) -> RemoteTable:
     tables = RemoteTable.objects.available_to(request.user).whole()
     table = None if "\0" in name else tables.filter(name=name).first()
     if table is None:
-        raise Http404
+        raise NotFound(NO_TABLE)
     return table
 
 
@@ -63,7 +63,7 @@ def rows_of(table: RemoteTable, user: Any, source: Source) -> Answer:
     except NoUsableToken as error:
         raise NotAuthenticated(source.main.initiator_url if source.main else "", code=error.code) from error
     except remote_tables.TurnedOff:
-        raise Http404 from None
+        raise NotFound(NO_TABLE) from None
     except remote_tables.NotAllowed:
         message = "The third party doesn't allow this person's account to read this."
         raise PermissionDenied(message, code="provider_forbids") from None

@@ -151,7 +151,7 @@ class RemoteRowsSerializer(serializers.Serializer[Any]):
     )
 
 
-class StartSerializer(serializers.Serializer[Any]):
+class StartSerializer(strict_fields.KnownMembers):
     """Inputs of a run, and whether to wait for it."""
 
     inputs = serializers.DictField(default=dict, help_text="By name, as the subflow declares them.")

@@ -1,6 +1,7 @@
 """One tool of an agent: its description, its arguments, and the resources that it can read. Knows no kinds of tools."""
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,7 @@ from integrations.mcp.results import ToolAnswer
 RUN = "subflows:run"
 SCOPES = ("remote-tables:read", "service:*", RUN)  # all that tools need
 RESOURCES, RUNS = "keyrack://tools/", "keyrack://runs/"  # what a call reads; what a run of a subflow has given
+LIMITS = {"minimum": "at least", "maximum": "at most"}
 READING = ("GET", "HEAD")
 Call = Callable[[Exchange, dict[str, Any], Progress], ToolAnswer]
 
@@ -104,13 +106,18 @@ def is_of_schema(value: Any, schema: dict[str, Any]) -> bool:
     kind = kinds.get(schema.get("type", ""))
     if isinstance(value, bool) and kind is not bool and kind is not None:
         return False
+    if isinstance(value, int | float) and LIMITS.keys() & schema.keys():
+        lowest, highest = schema.get("minimum", -math.inf), schema.get("maximum", math.inf)
+        if not lowest <= value <= highest:
+            return False
     return (kind is None or isinstance(value, kind)) and ("enum" not in schema or value in schema["enum"])
 
 
 def describe_schema(schema: dict[str, Any]) -> str:
     if "enum" in schema:
         return f"one of {', '.join(filter(None, schema['enum']))}"
-    return f"of the type {schema['type']}"
+    limits = [f"{words} {schema[name]}" for name, words in LIMITS.items() if name in schema]
+    return ", ".join([f"of the type {schema['type']}", *limits])
 
 
 def object_schema(properties: dict[str, dict[str, Any]]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, ClassVar, cast
 
 from django.conf import settings
-from django.http import Http404, HttpRequest
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from oauth2_provider.views.metadata import OAuthProtectedResourceMetadataView
 from rest_framework import exceptions
@@ -32,6 +32,7 @@ from integrations.mcp.streaming import CallStream
 from integrations.mcp.tools import SCOPES, Tool
 from integrations.models.tool_sets import ToolSet
 
+NO_TOOL_SET = "There is no such tool set for you."
 NO_STORE = {"Cache-Control": "no-store"}
 
 
@@ -109,7 +110,7 @@ class Door(APIView):
             return None
         tool_set = ToolSet.objects.available_to(api_of(request).user).filter(name=name).first()
         if tool_set is None:
-            raise Http404
+            raise exceptions.NotFound(NO_TOOL_SET)
         return tool_set
 
     def handle_exception(self, error: Exception) -> Response:

@@ -138,6 +138,7 @@ def test_who_may_not_and_what_is_not_there_look_alike(
     Alias.objects.update(active=False)
     answers.append(client.get(ROWS_URL))
     assert {refusal(answer) for answer in answers} == {(404, "not_found")}
+    assert answers[0].json()["error_description"] == "There is no such remote table for you."
     assert len({answer.content for answer in answers}) == 1
     assert refusal(program("integrations:read").get(ROWS_URL)) == (403, "insufficient_scope")
     assert refusal(Client().get(ROWS_URL))[0] == 401

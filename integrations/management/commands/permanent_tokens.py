@@ -38,8 +38,9 @@ class Command(BaseCommand):
         parser.add_argument("token", nargs="?", help="make: its name. rotate, delete: its id or name.")
         parser.add_argument("--by", metavar="ADMIN", help="Username of the administrator.")
         parser.add_argument("--scope", action="append", dest="scopes", help="make, rotate: may be repeated.")
-        parser.add_argument("--days", type=int, help="make, rotate: lifetime, as Account Security offers it.")
-        parser.add_argument("--never", action="store_true", help="make, rotate: no expiry, if the site allows that.")
+        lifetime = parser.add_mutually_exclusive_group()
+        lifetime.add_argument("--days", type=int, help="make, rotate: lifetime, as Account Security offers it.")
+        lifetime.add_argument("--never", action="store_true", help="make, rotate: no expiry, if the site allows that.")
         overlap = int(DEFAULT_OVERLAP.total_seconds())
         help_text = f"rotate: seconds for which the old token still works (default {overlap})."
         parser.add_argument("--overlap", type=int, default=overlap, help=help_text)
@@ -67,8 +68,8 @@ class Command(BaseCommand):
     @sensitive_variables("secret")
     def change(self, verb: str, person: User, maker: User, token: str, options: dict[str, Any]) -> None:
         body: dict[str, Any] = {"overlap_seconds": options["overlap"]}
-        if options["days"] or options["never"]:
-            body["expires_in_days"] = None if options["never"] else options["days"]
+        if options["days"] is not None or options["never"]:
+            body["expires_in_days"] = options["days"]
         if verb == "delete":
             for row in get_all_living(tokens_of(person), token):
                 end_secret(row, maker, "")

@@ -91,6 +91,13 @@ def test_the_rules_of_the_admin_hold_for_commands(admin: User, amira: User) -> N
     assert not PermanentToken.objects.exists()
 
 
+@pytest.mark.parametrize("lifetime", [["--days", "0"], ["--days", "-1"], ["--days", "30", "--never"]])
+def test_a_lifetime_that_cannot_be_meant_makes_no_token(amira: User, lifetime: list[str]) -> None:
+    with pytest.raises(CommandError):
+        run("permanent_tokens", "make", "amira", "nightly", "--scope", "integrations:read", *lifetime)
+    assert not PermanentToken.objects.exists()
+
+
 @pytest.mark.slow
 def test_a_token_is_made_rotated_and_deleted(admin: User, amira: User) -> None:
     make = ("permanent_tokens", "make", "amira", "nightly", "--scope", "integrations:read", "--by", "admin")

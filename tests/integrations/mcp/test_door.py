@@ -184,7 +184,20 @@ def test_a_set_narrows_and_never_widens(agent: Agent, alias: Alias) -> None:
     assert list(in_set.tools()) == ["read_incidents"]
     assert "Only to read." in in_set.send("server/discover").json()["result"]["instructions"]
     tool_set.groups.add(Group.objects.create(name="Others"))
-    assert in_set.send("tools/list").status_code == 404
+    refused = in_set.send("tools/list")
+    assert (refused.status_code, refused.json()["error_description"]) == (404, "There is no such tool set for you.")
+    assert Agent(agent.client, "/mcp/nothing").send("tools/list").content == refused.content
+
+
+@pytest.mark.parametrize("arguments", [{"page": 0}, {"page": -1}, {"page_size": 0}, {"page_size": 101}])
+def test_a_number_beyond_what_the_schema_says_is_refused(
+    agent: Agent, server: HostileServer, arguments: dict[str, int]
+) -> None:
+    result = agent.call("read_incidents", arguments)
+    assert result["isError"]
+    limit = "at most 100" if 101 in arguments.values() else "at least 1"
+    assert limit in result["structuredContent"]["error_description"]
+    assert not server.calls
 
 
 @pytest.mark.slow
