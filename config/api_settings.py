@@ -4,7 +4,7 @@ from config.environment import env
 from config.spare_threads import calls_at_once, server_threads
 
 # Calls that each program of a person may have under way in each process; 0: no limit (docs/decisions/0064)
-API_CALLS_AT_ONCE = env.int("API_CALLS_AT_ONCE", default=calls_at_once(server_threads()))
+API_CALLS_AT_ONCE = env.number("API_CALLS_AT_ONCE", default=calls_at_once(server_threads()))
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "accounts.api.authentication.BearerToken",
@@ -16,8 +16,8 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["accounts.api.strict_fields.Json"],
     "DEFAULT_THROTTLE_CLASSES": ["accounts.api.permissions.KnownCalls", "accounts.api.permissions.AnonymousCalls"],
     "DEFAULT_THROTTLE_RATES": {
-        "known": f"{env.int('API_CALLS_PER_MINUTE', default=1200)}/min",
-        "anonymous": f"{env.int('API_ANONYMOUS_CALLS_PER_MINUTE', default=300)}/min",
+        "known": f"{env.number('API_CALLS_PER_MINUTE', default=1200, at_least=1)}/min",
+        "anonymous": f"{env.number('API_ANONYMOUS_CALLS_PER_MINUTE', default=300, at_least=1)}/min",
     },
     "DEFAULT_METADATA_CLASS": None,  # no OPTIONS: the schema describes the API; no preflight answers
     "URL_FORMAT_OVERRIDE": None,

@@ -26,7 +26,7 @@ def broker_options(url: str, queue_dir: Path) -> dict[str, object]:
     }
 
 
-CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="filesystem://localhost//")
+CELERY_BROKER_URL = env.broker("CELERY_BROKER_URL", default="filesystem://localhost//")
 CELERY_BROKER_TRANSPORT_OPTIONS = broker_options(CELERY_BROKER_URL, DATA_DIR / "queue")
 CELERY_BROKER_CONNECTION_TIMEOUT = 2
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
@@ -49,7 +49,7 @@ CELERY_BEAT_SCHEDULER = "config.beat:Scheduler"
 CELERY_BEAT_SCHEDULE = {
     "deliver due revocations": {
         "task": "integrations.sweep_revocations",
-        "schedule": timedelta(seconds=env.int("REVOCATION_SWEEP_SECONDS", default=10)),
+        "schedule": timedelta(seconds=env.number("REVOCATION_SWEEP_SECONDS", default=10, at_least=1)),
         "options": {"expires": 30},
     },
     "purge revocations given up long ago": {

@@ -3,11 +3,10 @@
 import contextlib
 import os
 import stat
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from pathlib import Path
 
-import environ
-from django.core.exceptions import ImproperlyConfigured
+from config.variables import Variables, refuse_variable
 
 # Private files --------------------------------------------------------------------------------------------------------
 
@@ -65,20 +64,36 @@ def use_new_names(variables: MutableMapping[str, str], renamed: Mapping[str, str
 
 OUTDATED_VARIABLES = use_new_names(os.environ, RENAMED)
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.FileAwareEnv()  # also reads NAME_FILE
+env = Variables(os.environ)
 
 
 def required(name: str, purpose: str) -> str:
-    """Return a variable. Raises `ImproperlyConfigured` if it is missing: there is no default secret."""
-    value: str = env.str(name, default="")
-    if not value:
-        raise ImproperlyConfigured(f"Set {name}: {purpose}. `python3 manage.py demo` makes one for you.")
-    return value
+    """Return a variable. Ends the process if it is missing: there is no default secret."""
+    value = env.text(name, strip=False)  # a site's SECRET_KEY may end with a newline: without it, sessions would end
+    return value or refuse_variable(name, f"is not set: {purpose}. `python3 manage.py demo` makes one for you.")
 
 
 def path_from_checkout(name: str, default: str) -> Path:
-    return (BASE_DIR / str(env.str(name, default=default))).resolve()
+    return (BASE_DIR / env.text(name, default=default)).resolve()
 
 
-DATA_DIR = path_from_checkout("DATA_DIR", "var")
-make_private_folder(DATA_DIR)
+def made_folder(name: str, default: str, make: Callable[[Path], None]) -> Path:
+    """Return a folder that exists, or is made now."""
+    path = path_from_checkout(name, default)
+    try:
+        make(path)
+    except OSError as error:
+        refuse_variable(name, f"must be a folder, or one that this user can make: {path}: {error.strerror}.")
+    return path
+
+
+def private_folder(name: str, default: str) -> Path:
+    """Return a folder with mode 0700."""
+    return made_folder(name, default, make_private_folder)
+
+
+def public_folder(name: str, default: str) -> Path:
+    return made_folder(name, default, lambda path: path.mkdir(parents=True, exist_ok=True))
+
+
+DATA_DIR = private_folder("DATA_DIR", "var")

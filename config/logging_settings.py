@@ -13,28 +13,23 @@ import os
 import re
 from datetime import UTC, datetime
 from http import HTTPStatus
-from pathlib import Path
 
 from celery.beat import SchedulingError
-from django.core.exceptions import ImproperlyConfigured
 from kombu.exceptions import ChannelError, OperationalError
 
-from config.environment import DATA_DIR, env, make_private_folder
+from config.environment import DATA_DIR, env, private_folder
 from foundation.request_ids import current_request_id
 
-METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+METRICS_TOKEN = env.text("METRICS_TOKEN")
 if METRICS_TOKEN:  # before prometheus_client is imported: processes count into files of one folder
-    os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(DATA_DIR / "metrics"))
-    make_private_folder(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]))
-LOG_FORMAT = env.str("LOG_FORMAT", default="text")
-if LOG_FORMAT not in ("text", "json"):
-    raise ImproperlyConfigured("LOG_FORMAT must be text or json.")
-TRACES_ENDPOINT = env.str("TRACES_ENDPOINT", default="")
-TRACES_AUTHORIZATION = env.str("TRACES_AUTHORIZATION", default="")
-TRACES_SAMPLE_RATIO = env.float("TRACES_SAMPLE_RATIO", default=1.0)
-if not 0 <= TRACES_SAMPLE_RATIO <= 1:
-    raise ImproperlyConfigured("TRACES_SAMPLE_RATIO must be between 0 and 1.")
-TRACES_TO_THIRD_PARTIES = env.bool("TRACES_TO_THIRD_PARTIES", default=False)
+    METRICS_DIR = private_folder("PROMETHEUS_MULTIPROC_DIR", str(DATA_DIR / "metrics"))
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(METRICS_DIR)
+LOG_FORMAT = env.choice("LOG_FORMAT", ("text", "json"), default="text")
+TRACES_ENDPOINT = env.endpoint("TRACES_ENDPOINT")
+TRACES_AUTHORIZATION = env.text("TRACES_AUTHORIZATION")
+TRACES_SAMPLE_RATIO = env.share("TRACES_SAMPLE_RATIO", default=1.0)
+TRACES_TO_THIRD_PARTIES = env.flag("TRACES_TO_THIRD_PARTIES", default=False)
 
 
 SECRET_PATH = re.compile(r"(/integrations/(?:calendar|connect)/)(?!revoke/)[^/\s\"'<>?#]+")
@@ -125,7 +120,7 @@ LOGGING = {
         "console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["refused"]},
         "mail_admins": {"class": "config.reporting.MailToAdmins", "level": "ERROR", "filters": ["no debug"]},
     },
-    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "root": {"handlers": ["console"], "level": env.choice("LOG_LEVEL", LEVELS, default="INFO")},
     "loggers": {
         "django": {"handlers": ["mail_admins"], "level": "INFO"},
         "requests_oauthlib": {"level": "INFO"},

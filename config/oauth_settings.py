@@ -7,13 +7,13 @@ from config.environment import env
 
 OAUTH2_PROVIDER_APPLICATION_MODEL = "accounts.Application"
 REFRESH_TOKEN_FAMILY_LIFETIME = timedelta(days=180)
-REFRESH_REPLAY_SECONDS = env.int("REFRESH_REPLAY_SECONDS", default=60)  # docs/decisions/0037
+REFRESH_REPLAY_SECONDS = env.number("REFRESH_REPLAY_SECONDS", default=60)  # docs/decisions/0037
 
 # Programs that register themselves (docs/decisions/0053).
-CLIENT_METADATA_DOCUMENTS = env.bool("CLIENT_METADATA_DOCUMENTS", default=True)
-CLIENT_METADATA_HOSTS = env.list("CLIENT_METADATA_HOSTS", default=[])  # of others, an administrator is asked
-DYNAMIC_CLIENT_REGISTRATION = env.bool("DYNAMIC_CLIENT_REGISTRATION", default=False)
-SELF_REGISTERED_SCOPES = env.list(
+CLIENT_METADATA_DOCUMENTS = env.flag("CLIENT_METADATA_DOCUMENTS", default=True)
+CLIENT_METADATA_HOSTS = env.words("CLIENT_METADATA_HOSTS")  # of others, an administrator is asked
+DYNAMIC_CLIENT_REGISTRATION = env.flag("DYNAMIC_CLIENT_REGISTRATION", default=False)
+SELF_REGISTERED_SCOPES = env.words(
     "SELF_REGISTERED_SCOPES",
     default=["integrations:read", "integrations:revoke", "subflows:run", "remote-tables:read", "service:*"],
 )

@@ -5,7 +5,6 @@ Settings of Celery, logging and the API are in modules of their own.
 
 import sys
 from datetime import timedelta
-from ipaddress import ip_network
 from urllib.parse import urlsplit
 
 from csp.constants import NONE, SELF
@@ -14,24 +13,25 @@ from whitenoise.compress import Compressor
 from config.api_settings import *  # noqa: F403
 from config.celery import app as celery_app  # noqa: F401 - every process that has settings has its Celery application
 from config.celery_settings import *  # noqa: F403
-from config.environment import BASE_DIR, DATA_DIR, env, make_private_database, path_from_checkout, required
+from config.environment import BASE_DIR, DATA_DIR, env, make_private_database, public_folder, required
 from config.environment import OUTDATED_VARIABLES as OUTDATED_VARIABLES  # for a check
 from config.logging_settings import *  # noqa: F403
 from config.oauth_settings import *  # noqa: F403
 from config.oauth_settings import oauth_provider
+from config.variables import MOST_DAYS
 
-DEBUG = env.bool("DEBUG", default=False)
-DEMO = env.bool("KEYRACK_DEMO", default=False)  # adds the page that signs the demo user in; `manage.py demo` sets it
+DEBUG = env.flag("DEBUG", default=False)
+DEMO = env.flag("KEYRACK_DEMO", default=False)  # adds the page that signs the demo user in; `manage.py demo` sets it
 SECRET_KEY = required("SECRET_KEY", "50 random characters that sign sessions")
-TOKEN_ENCRYPTION_KEYS = env.list("TOKEN_ENCRYPTION_KEYS", default=[])
-SITE_URL = env.str("SITE_URL", default="http://127.0.0.1:8000").rstrip("/")
+TOKEN_ENCRYPTION_KEYS = env.words("TOKEN_ENCRYPTION_KEYS")
+SITE_URL = env.origin("SITE_URL", default="http://127.0.0.1:8000")
 SITE_IS_SECURE = SITE_URL.startswith("https://")
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[urlsplit(SITE_URL).hostname or "127.0.0.1"])
+ALLOWED_HOSTS = env.hosts("ALLOWED_HOSTS", default=[urlsplit(SITE_URL).hostname or "127.0.0.1"])
 CSRF_TRUSTED_ORIGINS = [SITE_URL]
-SECURITY_CONTACT = env.list("SECURITY_CONTACT", default=[])
-START_HELD = env.bool("START_HELD", default=False)  # as after a restore, until an operator has decided
-PROXY_TIMEOUT_MAX_SECONDS = env.int("PROXY_TIMEOUT_MAX_SECONDS", default=60)  # that callers may ask for
-OUTBOUND_ALLOW = [str(ip_network(network)) for network in env.list("OUTBOUND_ALLOW", default=[])]
+SECURITY_CONTACT = env.words("SECURITY_CONTACT")
+START_HELD = env.flag("START_HELD", default=False)  # as after a restore, until an operator has decided
+PROXY_TIMEOUT_MAX_SECONDS = env.number("PROXY_TIMEOUT_MAX_SECONDS", default=60, at_least=1)  # that callers may ask for
+OUTBOUND_ALLOW = env.networks("OUTBOUND_ALLOW")
 
 INSTALLED_APPS = [
     "integrations",  # before the admin, whose base template it overrides
@@ -106,15 +106,15 @@ SQLITE_OPTIONS = {
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
 }
 # Repeated statements are planned once per connection, unless a pooler gives each transaction another one.
-DATABASE_PREPARED_STATEMENTS = env.bool("DATABASE_PREPARED_STATEMENTS", default=True)
+DATABASE_PREPARED_STATEMENTS = env.flag("DATABASE_PREPARED_STATEMENTS", default=True)
 POSTGRES_OPTIONS = {"server_side_binding": True, "prepare_threshold": 5 if DATABASE_PREPARED_STATEMENTS else None}
 POSTGRES_OPTIONS |= {"connect_timeout": 2}
 # Give up an unresponsive server, e.g. behind a firewall, after ten seconds. Linux would wait for 15 minutes.
 POSTGRES_OPTIONS |= {"tcp_user_timeout": 10_000, "keepalives_idle": 5, "keepalives_interval": 5, "keepalives_count": 2}
-DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'keyrack.sqlite3'}")}
+DATABASES = {"default": env.database("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'keyrack.sqlite3'}")}
 # The many threads of a web process share a pool of connections. Workers fork, and have no pool.
 SERVES_WEB = "config.wsgi" in sys.modules
-DATABASE_POOL = env.int("DATABASE_POOL", default=16)
+DATABASE_POOL = env.number("DATABASE_POOL", default=16)
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["OPTIONS"] = SQLITE_OPTIONS
     if not DATABASES["default"]["NAME"].startswith((":", "file:")):
@@ -130,20 +130,20 @@ DATABASES["default"].setdefault("CONN_MAX_AGE", 600)
 DATABASES["default"].setdefault("CONN_HEALTH_CHECKS", True)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-CACHES = {"default": env.cache_url("CACHE_URL", default="locmemcache://")}
+CACHES = {"default": env.cache("CACHE_URL", default="locmemcache://")}
 CACHES["default"].setdefault("KEY_PREFIX", SITE_URL)  # two sites with one Redis don't share counters of limits
 if CACHES["default"]["BACKEND"] == "django.core.cache.backends.redis.RedisCache":
     CACHES["default"].setdefault("OPTIONS", {}).update(socket_connect_timeout=2, socket_timeout=2)
 
-EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
+EMAIL_CONFIG = env.mail_server("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)
 if DEMO:
     EMAIL_BACKEND = "demo.mail.MailFolder"
 DELIVERY_BACKEND, EMAIL_BACKEND = globals()["EMAIL_BACKEND"], "foundation.held_mails.EmailBackend"
 EMAIL_TIMEOUT = 10  # seconds; a hanging mail server must not block a worker
 EMAIL_SUBJECT_PREFIX = "[Keyrack] "  # of emails to administrators
-DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="keyrack@localhost")
-ADMINS = [("Administrator", address) for address in env.list("ADMIN_EMAILS", default=[])]
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", default="keyrack@localhost")
+ADMINS = [("Administrator", address) for address in env.words("ADMIN_EMAILS")]
 
 AUTH_USER_MODEL = "accounts.User"
 PASSWORD_HASHERS = [
@@ -195,7 +195,7 @@ MFA_TOTP_ISSUER = "Keyrack"
 MFA_TOTP_TOLERANCE = 1  # allows a clock that is half a minute off
 
 # Wrong passwords are counted per username and per address, wherever one is accepted. Right ones don't reset the count.
-PROXY_COUNT = env.int("PROXY_COUNT", default=1 if env.bool("BEHIND_TLS_PROXY", default=False) else 0)
+PROXY_COUNT = env.number("PROXY_COUNT", default=1 if env.flag("BEHIND_TLS_PROXY", default=False) else 0)
 ALLAUTH_TRUSTED_PROXY_COUNT = PROXY_COUNT
 SIGN_IN_ATTEMPTS = 20
 SIGN_IN_LOCK = timedelta(minutes=15)
@@ -206,24 +206,23 @@ LOGIN_REDIRECT_URL = "integrations:dashboard"
 LOGOUT_REDIRECT_URL = "accounts:login"
 
 # Permanent tokens: their default lifetime, and what users may choose.
-PERMANENT_TOKEN_DEFAULT_DAYS = env.int("PERMANENT_TOKEN_DEFAULT_DAYS", default=90)
-PERMANENT_TOKEN_MAX_DAYS = env.int("PERMANENT_TOKEN_MAX_DAYS", default=365)
-PERMANENT_TOKEN_MAY_NEVER_EXPIRE = env.bool("PERMANENT_TOKEN_MAY_NEVER_EXPIRE", default=False)
+PERMANENT_TOKEN_DEFAULT_DAYS = env.days("PERMANENT_TOKEN_DEFAULT_DAYS", default=90, at_least=1)
+PERMANENT_TOKEN_MAX_DAYS = env.days("PERMANENT_TOKEN_MAX_DAYS", default=365, at_least=1)
+PERMANENT_TOKEN_MAY_NEVER_EXPIRE = env.flag("PERMANENT_TOKEN_MAY_NEVER_EXPIRE", default=False)
 
 OAUTH2_PROVIDER = oauth_provider(SITE_URL, is_secure=SITE_IS_SECURE)
 
-LANGUAGE_CODE = env.str("LANGUAGE_CODE", default="en")
 LANGUAGES = [("en", "English"), ("ja", "日本語"), ("de", "Deutsch")]  # each in its own words
+LANGUAGE_CODE = env.language("LANGUAGE_CODE", [code for code, _name in LANGUAGES], default="en")
 LOCALE_PATHS = [BASE_DIR / "locale"]  # one catalog for all apps: its words win over those of Django and allauth
 FORMAT_MODULE_PATH = "config.formats"
 LANGUAGE_COOKIE_NAME = "keyrack-language"
-TIME_ZONE = env.str("TIME_ZONE", default="UTC")
+TIME_ZONE = env.time_zone("TIME_ZONE", default="UTC")
 USE_I18N = True
 USE_TZ = True
 
 STATIC_URL = "static/"
-STATIC_ROOT = path_from_checkout("STATIC_ROOT", str(DATA_DIR / "static"))
-STATIC_ROOT.mkdir(exist_ok=True)
+STATIC_ROOT = public_folder("STATIC_ROOT", str(DATA_DIR / "static"))
 # Works without collectstatic; once it has run, names carry a hash and files are compressed.
 COLLECTED = (STATIC_ROOT / "staticfiles.json").exists() or bool({"collectstatic", "demo_prepare"} & {*sys.argv[1:2]})
 WHITENOISE_USE_FINDERS = not COLLECTED
@@ -244,10 +243,10 @@ SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"  # the provider's redirect back is a cross-site GET
 CSRF_COOKIE_NAME = "__Host-keyrack-csrf" if SITE_IS_SECURE else "keyrack-csrf"
 DEVICE_COOKIE_NAME = "__Host-keyrack-device" if SITE_IS_SECURE else "keyrack-device"
-SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=SITE_IS_SECURE)
+SECURE_SSL_REDIRECT = env.flag("SECURE_SSL_REDIRECT", default=SITE_IS_SECURE)
 SECURE_HSTS_SECONDS = 31_536_000 if SITE_IS_SECURE else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SITE_IS_SECURE
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_TLS_PROXY", default=False) else None
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.flag("BEHIND_TLS_PROXY", default=False) else None
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
@@ -267,11 +266,11 @@ DEFAULT_EXCEPTION_REPORTER = "config.reporting.Reporter"
 DEFAULT_EXCEPTION_REPORTER_FILTER = "config.reporting.NamesOnly"
 
 ATTEMPT_LIFETIME = timedelta(minutes=10)
-REVOCATION_THREADS = env.int("REVOCATION_THREADS", default=16)
-KEEP_ALIVE_WORKERS = env.int("KEEP_ALIVE_WORKERS", default=4)
-REVOCATION_GIVE_UP_DAYS = env.int("REVOCATION_GIVE_UP_DAYS", default=14)
-REVOCATION_ROW_DAYS = env.int("REVOCATION_ROW_DAYS", default=180)
-REVOCATION_PURGE_DAYS = env.int("REVOCATION_PURGE_DAYS", default=30)
-SUBFLOW_OUTPUT_HOURS = env.int("SUBFLOW_OUTPUT_HOURS", default=24)
-AUDIT_LOG_DAYS = env.int("AUDIT_LOG_DAYS", default=730)
-SUBFLOW_RUN_DAYS = env.int("SUBFLOW_RUN_DAYS", default=30)
+REVOCATION_THREADS = env.number("REVOCATION_THREADS", default=16, at_least=1)
+KEEP_ALIVE_WORKERS = env.number("KEEP_ALIVE_WORKERS", default=4, at_least=1)
+REVOCATION_GIVE_UP_DAYS = env.days("REVOCATION_GIVE_UP_DAYS", default=14)
+REVOCATION_ROW_DAYS = env.days("REVOCATION_ROW_DAYS", default=180)
+REVOCATION_PURGE_DAYS = env.days("REVOCATION_PURGE_DAYS", default=30)
+SUBFLOW_OUTPUT_HOURS = env.number("SUBFLOW_OUTPUT_HOURS", default=24, at_most=24 * MOST_DAYS)
+AUDIT_LOG_DAYS = env.days("AUDIT_LOG_DAYS", default=730)
+SUBFLOW_RUN_DAYS = env.days("SUBFLOW_RUN_DAYS", default=30)
