@@ -27,7 +27,16 @@ def main() -> None:
     from django.core.management import execute_from_command_line
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    execute_from_command_line(sys.argv)
+    from django.db import DatabaseError
+
+    try:
+        execute_from_command_line(sys.argv)
+    except DatabaseError as error:
+        from config.failures import describe_for_operators
+
+        if "--traceback" in sys.argv or not (sentence := describe_for_operators(error)):
+            raise
+        sys.exit(f"Keyrack: {sentence}")
 
 
 if __name__ == "__main__":

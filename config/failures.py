@@ -4,11 +4,12 @@ import sqlite3
 import sys
 from typing import Any
 
-from django.db import InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 from django.views import csrf, defaults
 from django.views.decorators.csrf import csrf_exempt
+from psycopg.errors import UndefinedColumn, UndefinedTable
 
 from integrations.api.errors import CODES, shape
 
@@ -22,6 +23,7 @@ WORDS = {
     503: "The database did not answer in time. Try again in a moment.",
 }
 SERVER_ERROR = "server_error"
+NOT_MIGRATED = ("no such table", "no such column")  # says SQLite
 SQLITE_IS_BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED")  # and their extended codes, such as SQLITE_BUSY_SNAPSHOT
 
 
@@ -67,6 +69,17 @@ def is_busy(error: BaseException | None) -> bool:
     if isinstance(error.__cause__, sqlite3.Error):
         return error.__cause__.sqlite_errorname.startswith(SQLITE_IS_BUSY)
     return True
+
+
+def describe_for_operators(error: DatabaseError) -> str:
+    """Return a sentence about a database that cannot be used, or "" if a statement was wrong."""
+    words = " ".join(str(error).split())
+    if isinstance(error.__cause__, UndefinedTable | UndefinedColumn) or words.startswith(NOT_MIGRATED):
+        return "The database is not migrated. Run `python3 manage.py migrate`."
+    wrong_statement = not isinstance(error, OperationalError | InterfaceError)
+    if isinstance(error.__cause__, sqlite3.Error):
+        wrong_statement = error.__cause__.sqlite_errorname == "SQLITE_ERROR"
+    return "" if wrong_statement else f"The database cannot be used: {words}"
 
 
 def unavailable(request: HttpRequest) -> HttpResponse:

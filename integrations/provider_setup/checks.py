@@ -2,15 +2,20 @@
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator, Sequence
+from email.utils import parseaddr
 from typing import Any
+from urllib.parse import urlsplit
 
 from celery import Task, current_app
 from django.apps import AppConfig
 from django.conf import settings
+from django.core.cache import cache
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import DatabaseError, connection
 from django.db.utils import OperationalError
+from django.http.request import validate_host
 from psycopg import errors
 
 from foundation.secrets_at_rest import NoKeys, keyring
@@ -26,6 +31,8 @@ DOCUMENTED_PROCESSES, DOCUMENTED_THREADS = 2, 64  # of the web server, in docs/o
 POSTGRES_CONNECTIONS = 97  # for ordinary roles, by PostgreSQL's defaults: 100 less 3 reserved
 OTHER_CONNECTIONS = 10  # for workers, beat and commands
 LIMITS = ["max_connections", "superuser_reserved_connections", "reserved_connections"]
+CONTACT_URLS = ("https://", "mailto:", "tel:")
+MAIL_ADDRESS = re.compile(r"[^@\s,]+@[^@\s,]+")
 PROCESS_WIDE = ("OAUTHLIB_INSECURE_TRANSPORT", "OAUTHLIB_RELAX_TOKEN_SCOPE")
 
 
@@ -67,6 +74,32 @@ def site_is_https(**_options: Any) -> list[CheckMessage]:
     if settings.SITE_IS_SECURE:
         return []
     return [Warning("SITE_URL is not https.", hint="Codes and cookies travel in the clear.", id="keyrack.W001")]
+
+
+@register(Tags.security, deploy=True)
+def host_is_allowed(**_options: Any) -> list[CheckMessage]:
+    """Warn if the site would refuse the requests to its own address."""
+    if settings.DEBUG or validate_host(urlsplit(settings.SITE_URL).hostname or "", settings.ALLOWED_HOSTS):
+        return []
+    hint = "Add it, or remove ALLOWED_HOSTS: the host of SITE_URL is its default."
+    return [Warning("The host of SITE_URL is not in ALLOWED_HOSTS.", hint=hint, id="keyrack.W007")]
+
+
+@register(Tags.security)
+def addresses_reach_somebody(**_options: Any) -> list[CheckMessage]:
+    """Warn of addresses that are none: reports and mails would reach nobody."""
+    addresses = {
+        "SECURITY_CONTACT": [each for each in settings.SECURITY_CONTACT if not each.startswith(CONTACT_URLS)],
+        "ADMIN_EMAILS": [address for _name, address in settings.ADMINS],
+        "DEFAULT_FROM_EMAIL": [parseaddr(settings.DEFAULT_FROM_EMAIL)[1]],
+    }
+    hint = "Use mail addresses, separated by commas. SECURITY_CONTACT may have https:// URLs too."
+    return [
+        Warning(f"{each!r} in {name} is no address.", hint=hint, id="keyrack.W005")
+        for name, values in addresses.items()
+        for each in values
+        if not MAIL_ADDRESS.fullmatch(each)
+    ]
 
 
 @register(Tags.security, deploy=True)
@@ -142,6 +175,45 @@ def task_shortcomings(task: Task[Any, Any]) -> Iterator[tuple[str, str, str]]:
     if task.acks_late and not (task.__doc__ or "").startswith(SAFE):
         text = f"{task.name} runs again if its worker dies, and its docstring does not say that it may."
         yield text, f"Begin its docstring with “{SAFE}”, and make it true, or drop acks_late.", "keyrack.E035"
+
+
+@register(Tags.database)
+def database_answers(databases: Sequence[str] | None = None, **_options: Any) -> list[CheckMessage]:
+    """Refuse a database that cannot be used, if one is named."""
+    try:
+        if databases:
+            connection.ensure_connection()
+    except DatabaseError as error:
+        hint = "Check DATABASE_URL, and that the database runs."
+        return [Error(f"The database cannot be used: {in_one_line(error)}", hint=hint, id="keyrack.E038")]
+    return []
+
+
+@register(Tags.database, deploy=True)
+def cache_and_queue_answer(databases: Sequence[str] | None = None, **_options: Any) -> list[CheckMessage]:
+    """Refuse a cache or a broker that cannot be used. Only with --database: other checks ask no server."""
+    parts = (("CACHE_URL", store_in_cache, "keyrack.E039"), ("CELERY_BROKER_URL", connect_to_broker, "keyrack.E040"))
+    messages: list[CheckMessage] = []
+    for name, use, code in parts if databases else ():
+        try:
+            use()
+        except Exception as error:  # noqa: BLE001  each kind of server has its own
+            hint = "Check its host, port and password, and that the server runs."
+            messages.append(Error(f"{name} cannot be used: {in_one_line(error)}", hint=hint, id=code))
+    return messages
+
+
+def store_in_cache() -> None:
+    cache.set("check", "1", 5)
+
+
+def connect_to_broker() -> None:
+    with current_app.connection_for_write() as broker:
+        broker.connect()
+
+
+def in_one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 @register(Tags.database)
