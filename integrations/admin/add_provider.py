@@ -165,10 +165,10 @@ def edit_draft(request: HttpRequest, draft_id: UUID) -> HttpResponse:
     if step not in STEPS or int(step) > draft.step:
         if request.method == "POST":  # of a page that was opened before something was entered anew
             messages.error(request, _("Something that was entered is no longer valid. Check it again."))
-            return redirect(step_url(draft, draft.step))
-        step = str(draft.step)
+        # Also for a reader: the form is sent to the address of its page, which then names the step.
+        return redirect(step_url(draft, draft.step))
     try:
-        return STEPS.get(step, register_step)(request, draft)
+        return STEPS[step](request, draft)
     except ProviderDraft.DoesNotExist:  # by a concurrent request, such as a second click
         return follow_finished(draft_id)
 

@@ -292,9 +292,21 @@ def test_what_was_not_checked_does_not_count_as_checked(
 
 def test_no_step_can_be_jumped_over(template: ConfigurationTemplate, as_admin: Client) -> None:
     draft = begin(as_admin, template)
-    assert "Give it this Redirect URL" in text_of(as_admin, address(draft, 3))
-    assert as_admin.get(f"/admin/providers/drafts/{draft.hex}/?step=x").status_code == 200
+    assert as_admin.get(address(draft, 3))["Location"] == address(draft, 1)
+    assert as_admin.get(f"/admin/providers/drafts/{draft.hex}/?step=x")["Location"] == address(draft, 1)
     assert as_admin.get(f"/admin/providers/drafts/{'0' * 32}/").status_code == 404
+
+
+def test_a_draft_that_is_continued_keeps_what_is_entered_then(
+    template: ConfigurationTemplate, provider: HostileServer, as_admin: Client
+) -> None:
+    draft = begin(as_admin, template)
+    as_admin.post(address(draft, 1))
+    link = re.search(rf'id="continue-{draft.hex}" href="([^"]+)"', as_admin.get(CATALOGUE).content.decode())
+    assert link
+    shown_at = as_admin.get(link[1])["Location"]
+    response = as_admin.post(shown_at, entered(provider))  # a form without an action
+    assert response["Location"] == address(draft, 3)
 
 
 def test_looking_into_a_template_twice_makes_one_draft(template: ConfigurationTemplate, as_admin: Client) -> None:
