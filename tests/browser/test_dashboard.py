@@ -1,5 +1,7 @@
 """The dashboard while it is open: keyboard, filter, several tabs and people, messages that nobody sent."""
 
+import re
+
 import pytest
 from playwright.sync_api import Page, Route, expect
 
@@ -121,6 +123,31 @@ def test_a_search_that_a_button_s_answer_overtakes_is_not_lost(everything: Page)
     everything.locator("#c-connecting-cancel").click()
     walks.expect_state(everything, "not_connected", "Not connected", name="connecting")
     expect(everything.get_by_role("article")).to_have_count(1)
+
+
+def test_a_filter_that_a_button_s_answer_overtakes_is_not_lost(everything: Page) -> None:
+    held: list[Route] = []
+    everything.route("**/?show=available*", lambda route: held.append(route), times=1)
+    everything.locator("#show-available").click()
+    walks.until(lambda: bool(held), meanwhile=lambda: everything.wait_for_timeout(50))
+    everything.locator("#c-connecting-cancel").click()
+    walks.expect_state(everything, "not_connected", "Not connected", name="connecting")
+    held[0].continue_()
+    expect(everything.locator("#show-available")).to_have_attribute("aria-current", "true")
+    expect(everything.get_by_role("heading", name="My Integrations")).to_have_count(0)
+    expect(everything).to_have_url(re.compile(r"show=available"))
+
+
+def test_a_button_s_answer_that_a_search_overtakes_is_not_lost(everything: Page) -> None:
+    held: list[Route] = []
+    everything.route("**/dismiss/", lambda route: held.append(route), times=1)
+    everything.locator("#c-revoke_failed-dismiss").click()
+    walks.until(lambda: bool(held), meanwhile=lambda: everything.wait_for_timeout(50))
+    everything.get_by_role("searchbox").fill("grove")
+    expect(everything.get_by_role("article")).to_have_count(1)
+    walks.expect_state(everything, "revoke_failed", "Revoke not confirmed", name="revoke_failed")
+    held[0].continue_()
+    walks.expect_state(everything, "not_connected", "Not connected", name="revoke_failed")
 
 
 def test_a_filtered_address_is_found_by_the_server_and_emptied_by_hand(everything: Page) -> None:

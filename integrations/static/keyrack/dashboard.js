@@ -164,13 +164,19 @@ function beforeSwap(event) {
   location.reload();
 }
 
-// Of two answers that are under way, the first replaces the element that the second one was for. htmx drops the second,
-// be it of a button or of the search. So the page is asked for again, with what is in the search box now.
+// Of two answers that are under way, the first replaces the element that the second one is for. htmx drops the second,
+// without an event if what asked for it was replaced, too. So the page is asked for again: with the filter that was
+// chosen, else with what is in the search box then. A dropped poll is followed by the next one.
 function askAgain(event) {
-  const { target, successful, xhr } = event.detail ?? {};
-  if (!successful || target?.id !== "integrations" || shown.has(xhr)) return;
-  if (box) box.dispatchEvent(new Event("input", { bubbles: true }));
-  else document.dispatchEvent(new Event("connection-changed"));
+  const { target, xhr, requestConfig, pathInfo } = event.detail ?? {};
+  if (event.defaultPrevented || target?.id !== "integrations" || asker(event).matches("#integrations, [data-busy]")) return;
+  const isChoice = requestConfig.verb === "get" && asker(event) !== form;
+  xhr.addEventListener("loadend", () => {
+    if (!xhr.status || xhr.status >= 400 || shown.has(xhr)) return;
+    if (isChoice) htmx.ajax("get", pathInfo.finalRequestPath, { target: "#integrations", swap: "outerHTML" });
+    else if (box) box.dispatchEvent(new Event("input", { bubbles: true }));
+    else document.dispatchEvent(new Event("connection-changed"));
+  });
 }
 
 function keepFocus() {
@@ -202,8 +208,8 @@ window.addEventListener("unhandledrejection", (event) => {
 });
 
 onHtmx("before-request", paced);
+onHtmx("before-request", askAgain);
 onHtmx("before-swap", beforeSwap);
-onHtmx("after-request", askAgain);
 onHtmx("response-error", failed);
 onHtmx("send-error", failed);
 new MutationObserver(() => { keepFocus(); joinLetters(); speakFound(); speak(); noticeBusy(); })
