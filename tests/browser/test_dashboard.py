@@ -1,9 +1,10 @@
 """The dashboard while it is open: keyboard, filter, several tabs and people, messages that nobody sent."""
 
+import contextlib
 import re
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Error, Page, Route, expect
 
 from accounts.models import User
 from integrations.models import Alias, Token
@@ -148,6 +149,20 @@ def test_a_button_s_answer_that_a_search_overtakes_is_not_lost(everything: Page)
     walks.expect_state(everything, "revoke_failed", "Revoke not confirmed", name="revoke_failed")
     held[0].continue_()
     walks.expect_state(everything, "not_connected", "Not connected", name="revoke_failed")
+
+
+def test_of_two_questions_the_later_one_is_shown(everything: Page) -> None:
+    held: list[Route] = []
+    everything.route("**/revoke/", lambda route: held.append(route), times=1)
+    everything.locator("#c-connected-revoke").click()
+    walks.until(lambda: bool(held), meanwhile=lambda: everything.wait_for_timeout(50))
+    everything.locator("#c-expiring-revoke").click()
+    question = everything.get_by_role("dialog")
+    expect(question).to_contain_text("Delta Sheets")
+    with contextlib.suppress(Error):  # the browser gave the first one up
+        held[0].continue_()
+    everything.wait_for_timeout(500)
+    expect(question).to_contain_text("Delta Sheets")
 
 
 def test_a_filtered_address_is_found_by_the_server_and_emptied_by_hand(everything: Page) -> None:
