@@ -52,6 +52,13 @@ def test_after_the_window_the_table_fills_by_itself_and_is_searched_in_place(
     expect(page.locator("th[aria-sort=descending]")).to_contain_text("Priority")
     expect(page.locator("#rows tbody th").first).to_have_text("INC0059")
     walks.expect_focus(page, "sort-priority")
+    page.get_by_role("searchbox").fill("INC000")  # a search keeps the order that a heading chose
+    page.keyboard.press("Enter")
+    expect(page.locator("#rows tbody tr")).to_have_count(10)
+    expect(page.locator("#rows tbody th").first).to_have_text("INC0009")
+    page.get_by_role("searchbox").fill("")
+    page.keyboard.press("Enter")
+    expect(page.locator("#rows tbody th").first).to_have_text("INC0059")
     page.locator("#next").click()
     expect(page.locator("#rows tbody th").first).to_have_text("INC0034")
     page.locator("#refresh").press("Enter")
@@ -61,6 +68,12 @@ def test_after_the_window_the_table_fills_by_itself_and_is_searched_in_place(
     page.go_back()
     expect(page.locator("#rows tbody th").first).to_have_text("INC0059")
     expect(page).to_have_url(re.compile(r"sort=-priority"))
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.locator("#order").focus()
+    page.locator("#order").select_option("priority")
+    expect(page.locator("th[aria-sort=ascending]")).to_contain_text("Priority")
+    expect(page).to_have_url(re.compile(r"sort=priority"))
+    walks.expect_focus(page, "order")
 
 
 def test_tables_in_their_states(page: Page, site: str, amira: User, server: HostileServer) -> None:
