@@ -314,6 +314,35 @@ def test_each_end_of_a_trial_looks_good(page: Page, site: str, admin: User, stat
     expect_good_looks(page)
 
 
+# How much of the focused field is under the bar of buttons, in pixels
+COVERED = """(bar) => { const focused = document.activeElement, place = document.querySelector(bar);
+    return place.contains(focused) ? 0 : focused.getBoundingClientRect().bottom - place.getBoundingClientRect().top }"""
+
+
+@pytest.mark.parametrize(
+    ("path", "bar", "last"),
+    [
+        ("/admin/providers/add/by-hand/", ".savebar", "id_scopes_text"),
+        ("/admin/integrations/applicationregistry/add/", ".submit-row", "id_client_secret"),
+    ],
+)
+@pytest.mark.parametrize("width", [1280, 390])
+def test_no_field_in_focus_is_under_the_buttons(
+    page: Page, site: str, admin: User, path: str, bar: str, last: str, width: int
+) -> None:
+    walks.sign_in(page, site, admin)
+    page.set_viewport_size({"width": width, "height": 664})
+    page.goto(site + path)
+    covered: list[str] = []
+    for _step in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate(COVERED, bar) > 0:
+            covered.append(walks.focused(page))
+        if walks.focused(page) == last:
+            break
+    assert (walks.focused(page), covered) == (last, [])
+
+
 def test_the_start_of_the_administration_looks_good(page: Page, site: str, admin: User) -> None:
     cast.integration_at(cast.registry_at("https://northwind.example"))
     for number in range(8):
