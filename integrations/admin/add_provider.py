@@ -231,7 +231,8 @@ def share_step(request: HttpRequest, draft: ProviderDraft) -> HttpResponse:
         if form.is_valid() and (response := finish_steps(request, draft, form, answers)):
             return response
     texts = {name: str(form[name].value() or "") for name in ("alias", "label", "description")}
-    return render_step(request, draft, Step.SHARE, {"form": form, "card": drafts.preview_card(draft, **texts)})
+    context = {"form": form, "usual_alias": drafts.free_alias(draft.name), "card": drafts.preview_card(draft, **texts)}
+    return render_step(request, draft, Step.SHARE, context)
 
 
 @sensitive_variables("answers")

@@ -764,6 +764,17 @@ def test_the_last_step_shows_the_card_as_people_will_read_it(
     assert card(as_admin.post(address(draft, 3), typed)).startswith(f"T TicketsNot connected {there} Yours & ours.")
 
 
+def test_the_folded_alias_says_whether_it_is_the_usual_one(
+    template: ConfigurationTemplate, provider: HostileServer, as_admin: Client
+) -> None:
+    draft = begin(as_admin, template)
+    as_admin.post(address(draft, 1))
+    as_admin.post(address(draft, 2), entered(provider))
+    assert "As usual: copper_tickets" in text_of(as_admin, address(draft, 3))
+    as_admin.post(address(draft, 3), shared(alias="bad alias"))
+    assert "Differs: bad alias" in text_of(as_admin, address(draft, 3))
+
+
 def test_groups_say_how_many_people_would_see_it(
     template: ConfigurationTemplate, provider: HostileServer, as_admin: Client, amira: User, bob: User
 ) -> None:
