@@ -26,6 +26,7 @@ from accounts.access_tokens import operations, usage
 from accounts.access_tokens.models import PermanentToken
 from accounts.api.permissions import REALM, Limit, Rights, challenge
 from accounts.models import User
+from accounts.oauth_server.models import OUTDATED, Standing
 from accounts.sign_in import backends, mfa
 from accounts.sign_in.lockout import attempt
 from accounts.sign_in.middleware import LockedOut, client_address, counted_address, seconds_locked
@@ -171,7 +172,10 @@ class PresentedToken(Protocol):
 class OAuthToken:
     """An access token of our OAuth server, found by its SHA-256."""
 
-    TOKEN: ClassVar = ("expires", "scope", "resource", "application__client_id", "application__name")
+    TOKEN: ClassVar = (
+        *("expires", "scope", "resource", "application__client_id", "application__name"),
+        *("application__standing", "application__cimd_expires_at"),
+    )
 
     checksum: str
 
@@ -194,8 +198,10 @@ class OAuthToken:
         return (*(f"{user}__{name}" for name in USER), *(f"{token}__{name}" for name in cls.TOKEN))
 
     def bearer_in(self, columns: list[Any]) -> Bearer | None:
-        expires, scope, resource, client_id, name = columns[len(USER) :]
-        if expires <= timezone.now() or resource:
+        expires, scope, resource, client_id, name, standing, document_expires_at = columns[len(USER) :]
+        now = timezone.now()
+        is_outdated = document_expires_at is not None and document_expires_at < now - OUTDATED
+        if expires <= now or resource or standing != Standing.ALLOWED or is_outdated:  # as `Application.is_usable`
             return None
         return Bearer(
             user=user_in(columns), auth=Rights(scopes=frozenset(scope.split()), client_id=client_id, name=name)

@@ -21,6 +21,7 @@ from rest_framework.throttling import BaseThrottle, SimpleRateThrottle
 from accounts.access_tokens.models import PermanentToken
 from accounts.api import authentication
 from accounts.models import User
+from accounts.oauth_server.models import OUTDATED, Application, Standing
 from integrations.api.proxy import Proxy
 from integrations.api.views import ApiView
 from integrations.connections import renewal
@@ -138,6 +139,12 @@ def spoil(what: str, amira: User, alias: Alias) -> None:
     elif what == "revoked":
         AccessToken.objects.all().delete()
         PermanentToken.objects.update(ended_at=timezone.now(), keyed_hash="")
+    elif what == "of a blocked program":  # by SQL; who saves the row ends its tokens
+        Application.objects.update(standing=Standing.BLOCKED)
+        PermanentToken.objects.update(ended_at=timezone.now())
+    elif what == "of a program whose document is outdated":
+        Application.objects.update(cimd_expires_at=timezone.now() - OUTDATED - timedelta(minutes=1))
+        PermanentToken.objects.update(ended_at=timezone.now())
     elif what == "deactivated":
         User.objects.update(is_active=False)
     elif what == "without the role":
@@ -159,6 +166,8 @@ SPOILT = {
     "expired": 401,
     "for another resource": 401,
     "revoked": 401,
+    "of a blocked program": 401,
+    "of a program whose document is outdated": 401,
     "deactivated": 401,
     "without the role": 403,
     "without the scopes": 403,
