@@ -99,6 +99,10 @@ class ApplicationAdmin(RankLimitedAdmin):
 
     formfield_overrides = {models.TextField: {"widget": forms.Textarea(attrs={"rows": 3, "cols": 60})}}
 
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
+        """Refuse lookups by the hash of the secret: searching by prefix would reveal it letter by letter."""
+        return not lookup.startswith("client_secret") and super().lookup_allowed(lookup, value, request)
+
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Hide the client ID while adding: the empty form generates one that is not the one stored later."""
         return [name for name in FIELDS if obj or name not in self.readonly_fields]

@@ -89,12 +89,12 @@ class Page(Choosing, admin.ModelAdmin):  # type: ignore[type-arg]  # not subscri
         js = ["keyrack/admin.js"]
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
-        """Forbid filters on binary columns: a prefix filter would let a secret be guessed byte by byte."""
+        """Forbid filters on binary columns and hashes: a prefix filter would reveal a secret byte by byte."""
         try:
             field = self.opts.get_field(lookup.partition("__")[0])
         except FieldDoesNotExist:
             field = None
-        if isinstance(field, models.BinaryField):
+        if isinstance(field, models.BinaryField) or (field and field.name.endswith("_hash")):
             return False
         return super().lookup_allowed(lookup, value, request)
 

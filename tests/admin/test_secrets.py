@@ -1,10 +1,12 @@
 """No page of the admin shows a secret, and none can be asked about one."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
 from django.contrib import admin
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
@@ -77,6 +79,19 @@ def test_asking_about_a_secret_is_refused(as_admin: Client, lookup: str) -> None
     for model, name in SECRETS:
         response = as_admin.get(f"/admin/integrations/{model._meta.model_name}/?{name}{lookup}=CANARY")
         assert response.status_code == 400, (model, name)
+
+
+def test_asking_about_a_hash_is_refused_in_every_model(as_admin: Client) -> None:
+    """Asking by prefix would reveal it letter by letter."""
+    asked = set()
+    for model in admin.site._registry:
+        for field in model._meta.concrete_fields:
+            if re.search("_hash$|^(client_)?secret$|password$|checksum$", field.name):
+                address = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+                response = as_admin.get(f"{address}?{field.name}__startswith=a")
+                assert response.status_code == 400, (model, field.name)
+                asked.add(f"{model.__name__}.{field.name}")
+    assert {"Application.client_secret", "ConnectLink.secret_hash", "User.password"} <= asked
 
 
 @pytest.mark.parametrize(
