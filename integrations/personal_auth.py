@@ -167,13 +167,18 @@ class PersonalAuthAPI:
         timeout: float = calls.DEADLINE,
         retries: int = 0,
         used_by: str = "Python",
+        program: str = "",
         call: ReadyCall | None = None,
     ) -> calls.Streamed:
-        """Like `request`, but streams bodies. `call`: the result of `ready_call` for this alias, if it is at hand."""
+        """Like `request`, but streams bodies. `call`: the result of `ready_call` for this alias, if it is at hand.
+
+        `program`: `Rights.counted_as`, for a stream that ends with the program's own token.
+        """
+        options: dict[str, Any] = {"program": (self.user.pk, program) if program else None, "used_by": used_by}
         try:
             call = call or self._ready_call(alias)
             return calls.stream(
-                call, method, path, headers=headers, body=body, timeout=timeout, retries=retries, used_by=used_by
+                call, method, path, headers=headers, body=body, timeout=timeout, retries=retries, **options
             )
         except NoUsableToken as error:
             raise self._not_authenticated(self._authenticated(alias), error) from error

@@ -148,7 +148,8 @@ def pass_on(
     request: HttpRequest, user: User, alias: str, path: str, *, rights: Rights | None, **options: Any
 ) -> HttpResponseBase:
     """Make the call, within the program's limit of calls at once."""
-    make_call = partial(call_third_party, request, user, alias, path, used_by=program_of(rights), **options)
+    options |= {"used_by": program_of(rights), "program": rights.counted_as if rights else ""}
+    make_call = partial(call_third_party, request, user, alias, path, **options)
     return limit_at_once(user, rights, make_call)
 
 

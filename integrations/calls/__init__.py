@@ -239,12 +239,14 @@ def stream(
     body: Body | None = None,
     timeout: float = DEADLINE,
     used_by: str = "",
+    program: tuple[int, str] | None = None,
     retries: int = 0,
 ) -> Streamed:
     """Call the third party; returns when its response begins. `path` may include a query.
 
     `timeout`: seconds until then, counted again from the end of the request body; a body may take as long as it makes
-    progress. Everything else is as in `send`; a request with a body of more than 256 KiB is never repeated.
+    progress. `program`: whose stream it is, as `ended_programs` takes it. Everything else is as in `send`; a request
+    with a body of more than 256 KiB is never repeated.
     Raises `transport.Interrupted`, also while the body is read, if the sign-in ends meanwhile (`running_streams`).
     """
     method = method_of(method)
@@ -264,7 +266,7 @@ def stream(
             body=body,
             deadline=seconds,
             idle=max(transport.IDLE, timeout),
-            subject=(call.alias, call.pk),
+            subject=(call.alias, call.pk, program),
         )
         return call_unless_down(send, call.registry, call.connection_url, seconds)
 

@@ -12,13 +12,18 @@ import pytest
 from django.contrib.auth.models import Group
 from pytest_django import Settings
 
+from accounts.access_tokens import operations
+from accounts.access_tokens.models import PermanentToken
 from accounts.models import User
+from accounts.oauth_server import validator
 from foundation.oauth_client import transport
 from integrations import calls
 from integrations.calls import running_streams
 from integrations.models import Alias, ApplicationRegistry, OAuth2Credential, Token
 from integrations.personal_auth import PersonalAuthAPI
 from tests import cast, walks
+from tests.accounts.tokens import caller as with_token
+from tests.accounts.tokens import make_token
 from tests.api.conftest import Program
 from tests.api.proxying import body, error
 from tests.integrations.renewing import ASKED, GRANTED
@@ -96,6 +101,33 @@ def test_a_stream_ends_when_its_sign_in_ends_or_is_turned_off(what: str, amira: 
     streamed.close()
     assert transport.running_streams() == []
     assert ApplicationRegistry.objects.get().failures == 0, "the provider isn't to blame"
+
+
+PROGRAM_ENDINGS: dict[str, Callable[[User], object]] = {
+    "the permanent token is deleted": lambda amira: operations.end(PermanentToken.objects.get(), who=amira),
+    "the access is removed": lambda amira: validator.end_grants(amira),
+}
+
+
+@pytest.mark.parametrize("what", PROGRAM_ENDINGS)
+def test_a_stream_ends_with_the_token_of_its_program(what: str, amira: User, program: Program, party: Flowing) -> None:
+    callers = {
+        "the permanent token is deleted": with_token(make_token(amira, "service:*", name="nightly")[1]),
+        "the access is removed": program("service:flowing"),
+    }
+    streams = {name: iter(caller.get(f"{BASE}steps")) for name, caller in callers.items()}
+    assert {next(stream) for stream in streams.values()} == {b"data: 0\n\n"}
+    running_streams.end_revoked_streams()
+    PROGRAM_ENDINGS[what](amira)
+    running_streams.end_revoked_streams()
+    assert sum(flow.is_interrupted for flow in transport.running_streams()) == 1
+    with pytest.raises(transport.Interrupted):
+        next(streams.pop(what))
+    [of_other] = streams.values()
+    party.step.set()
+    assert next(of_other) == b"data: 1\n\n", "the other program goes on"
+    for flow in transport.running_streams():
+        flow.interrupt()
 
 
 def test_the_streams_of_others_go_on(amira: User, signed_in: Alias, party: Flowing) -> None:
