@@ -237,13 +237,20 @@ def _endpoint(document: Document, name: str, address: str) -> str:
     value = document.get(name) or ""
     if not isinstance(value, str):
         raise Unusable("malformed_metadata", f"{name} is not a URL")
-    if value and transport.check_spelling(value).scheme == "http" and urlsplit(address).scheme == "https":
+    if value.startswith("/") and not value.startswith("//"):  # a path of the server that publishes the document
+        value = urlsplit(address)._replace(path="", query="").geturl() + value
+    try:
+        is_plain = bool(value) and transport.check_spelling(value).scheme == "http"
+    except Misconfigured as error:
+        raise Misconfigured(error.code, f"{name}: {error.description}") from None
+    if is_plain and urlsplit(address).scheme == "https":
         raise Misconfigured("insecure_url", f"{name} is plain http")
     return value
 
 
 def _words(document: Document, name: str, limit: int) -> tuple[str, ...]:
     value = document.get(name)
+    value = value.split() if isinstance(value, str) else value  # one word, or several as in a scope
     words = tuple(word for word in value if isinstance(word, str)) if isinstance(value, list) else ()
     if len(words) > limit or any(len(word) > LONGEST_WORD for word in words):
         raise Unusable("malformed_metadata", f"{name} names more than {limit}, or one that is too long")

@@ -50,7 +50,7 @@ def test_a_full_document_is_understood(provider: HostileServer) -> None:
 
 
 def test_a_sparse_document_promises_nothing(provider: HostileServer) -> None:
-    provider.on(AUTHORIZATION_SERVER).answer(json=document(provider.url, scopes_supported="openid"))
+    provider.on(AUTHORIZATION_SERVER).answer(json=document(provider.url, scopes_supported={"openid": True}))
     discovered = metadata.discover(provider.url)
     assert (
         discovered.revocation_url,
@@ -198,6 +198,33 @@ def test_what_a_server_demands_and_keyrack_cannot_do_is_found(
 ) -> None:
     provider.on(AUTHORIZATION_SERVER).answer(json=document(provider.url, **changes))
     assert list(metadata.discover(provider.url).demands) == demands
+
+
+def test_a_path_is_one_of_the_server_that_publishes_it(provider: HostileServer) -> None:
+    paths = {"token_endpoint": "/api/token", "revocation_endpoint": "/api/revoke?v=2"}
+    provider.on(AUTHORIZATION_SERVER).answer(json=document(provider.url, **paths))
+    discovered = metadata.discover(provider.url)
+    assert discovered.token_url == f"{provider.url}/api/token"
+    assert discovered.revocation_url == f"{provider.url}/api/revoke?v=2"
+
+
+@pytest.mark.parametrize("url", ["N/A", "//evil.example/revoke", "https:// x", "https://x.example/#fragment"])
+def test_an_address_that_is_none_is_named(url: str, provider: HostileServer) -> None:
+    provider.on(AUTHORIZATION_SERVER).always(json=document(provider.url, revocation_endpoint=url))
+    with pytest.raises(Misconfigured, match="revocation_endpoint: the URL"):
+        metadata.discover(provider.url)
+
+
+def test_one_word_in_place_of_a_list_counts(provider: HostileServer) -> None:
+    words = {
+        "token_endpoint_auth_methods_supported": "client_secret_post",
+        "code_challenge_methods_supported": "S256",
+        "scopes_supported": "openid email",
+    }
+    provider.on(AUTHORIZATION_SERVER).answer(json=document(provider.url, **words))
+    discovered = metadata.discover(provider.url)
+    assert discovered.client_authentications == ("client_secret_post",)
+    assert (discovered.code_challenge_methods, discovered.scopes) == (("S256",), ("openid", "email"))
 
 
 def test_openid_discovery_adds_what_the_first_place_leaves_unsaid(provider: HostileServer) -> None:
