@@ -13,7 +13,7 @@ NO_SCOPE_TEXTS = (
     r"|\bscope and url mismatch\b|^insufficient_scopes?\b",
     r"\brequires (the|\w+ approval for) \S{1,99} scope\b|\brequired scope\(s\)|\bscope validation failed\b"
     r"|\brequires (the following|one of the|these) (\w+ )?scopes\b|\bnot valid for scopes?\b"
-    r"|\b(does not|doesn.t|do not|don.t) have (the|a|any) (\S{1,60}|necessary|required) scopes?\b",
+    r"|\b(token|application|app|client|you) (does not|doesn.t|do not|don.t) have (the|a|any) \S{1,60} scopes?\b",
 )
 NAMED_SCOPES = (
     r"(?:have the \"|missing scopes |scopes?(?:\(s\))? ?[:-] ?['\[]?|requires the (?!following|necessary)"
@@ -48,7 +48,8 @@ LIMIT_TEXTS = (
     r"\b(requests?|api|quota|frequency) limit( (is|was|has been))?( (exceeded|reached)|$)"
     r"|\bcomplexity budget exhausted\b|\breach(ed)? (the )?max(imum)? .{0,30}\b(quota|limit)\b"
     r"|\bquota reach(ed)? (the )?limit\b",
-    r"\bout of (\w+ ){0,3}(quota|rate ?limit)|\bfreq(uency)? out of limit\b|\busage (limit )?reached\b"
+    r"\bout of ((?!storage|disk|space|file|mail)\w+ ){0,3}(quota|rate ?limit)|\bfreq(uency)? out of limit\b"
+    r"|(?<!storage )(?<!disk )\busage (limit )?reached\b"
     r"|\b(quota|spike arrest|rate ?limit) violation\b|\bdeveloper over (qps|rate)\b",
 )
 # Limits by time or of calls at once; not those of sizes, such as storage_limit_exceeded.

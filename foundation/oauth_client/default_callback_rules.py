@@ -24,9 +24,11 @@ _ADMIN_TEXTS = (
     r"\b(consent|approval|approve|permission|authori[sz]\w*)\b.{0,40}\badmin(istrator)?\b",
     r"\bAADSTS(90094|90095|900941)\b",
     r"\b(app|application) must be installed\b",  # Salesforce: by an administrator of the organization
-    r"\b(contact|ask) (your|an|the) (\w+ )?admin(istrator)?\b|\bAADSTS(650052|650053)\b",
+    r"\bAADSTS(650052|650053)\b",
     r"\bpermission (of|from) (your|an?|the) (\w+ )?(owner|manager)\b",
 )
+# Said of a policy as well, which then comes first.
+_ASK_AN_ADMINISTRATOR = r"\b(contact|ask) (your|an|the) (\w+ )?admin(istrator)?\b"
 # Of this person's account, with the code of a wrong request (Cognito, Sage).
 _ACCOUNT_TEXTS = (
     r"\b(e-?mail|user ?name|account)\b.{0,20}\balready (in use|registered|exists|taken|linked)\b"
@@ -105,6 +107,7 @@ CALLBACK_RULES: tuple[dict[str, Any], ...] = (
             (CALLBACK_CODES, _DECLINED_CODES, "declined"),
             (CALLBACK_TEXTS, _DECLINED_TEXTS, "declined"),
             (CALLBACK_TEXTS, _POLICY_TEXTS, "refused_by_policy"),
+            (CALLBACK_TEXTS, (_ASK_AN_ADMINISTRATOR,), "administrator_must_consent"),
             (CALLBACK_CODES, _PAGE_OVER_CODES, "sign_in_page_over"),
             (CALLBACK_TEXTS, _PAGE_OVER_TEXTS, "sign_in_page_over"),
             (CALLBACK_CODES, (_CHECKPOINT_CODES,), "person_must_act"),

@@ -79,6 +79,11 @@ _PASSING = (
     r"\btry(ing)? again (later|in (a|some) (few |little )?(moments?|minutes?|seconds?|while|time))\b",
     r"\b(server|service|system) is (too )?(busy|overloaded|(down|closed) for maintenance)\b",
 )
+# What is over doesn't pass, although the sentence ends in “try again later”.
+_OVER = (
+    r"\b(token|code|grant|session|consent)\b.{0,40}\b(expired|invalid|revoked|used|not (found|valid))\b"
+    r"|\b(expired|invalid|revoked) (\w+ )?(token|code|grant)\b"
+)
 # Of our credentials, whatever code stands beside them: some servers answer invalid_grant to a wrong secret.
 _CLIENT_PART = r"client[ _]?(secret|id|identifier|credentials?)"
 _WRONG_CLIENT = (
@@ -87,7 +92,8 @@ _WRONG_CLIENT = (
     r"\berror validating client secret\b|^(client not found|unknown client)\b",
     rf"\b(unknown|unrecogni[sz]ed|unregistered) {_CLIENT_PART}\b",
     r"^(the |this )?(oauth2? |your )?(client|app|application)( (is|was|has|been))* "
-    r"(deleted|disabled|suspended|deactivated)\b(?!.*\b(users?|organi[sz]ations?|accounts?|tenants?|workspaces?|domains?|directory)\b)",
+    r"(deleted|disabled|suspended|deactivated)\b(?!.*\b(users?|owners?|customers?|members?|organi[sz]ations?|company|teams?|accounts?|tenants?|workspaces?|shops?"
+    r"|stores?|sites?|domains?|directory)\b)",
     # Of the server or the tenant that we call, or the kind of application that we are registered as (Keycloak, Entra)
     r"\brealm (is )?(not enabled|disabled|does not exist)\b|^https required\b|^tenant\b.{0,60}\bnot found\b",
     r"\bclient secret keys?\b.{0,60}\bexpired\b|\bmay only be redeemed via cross-origin requests\b",
@@ -169,7 +175,10 @@ RULES = convert_profile(
             *(
                 {
                     "request": ("code", "refresh", "client_credentials", "exchange", "revocation"),
-                    "when": [{"at": TEXT_PLACES, "matches": pattern}],
+                    "when": [
+                        {"at": TEXT_PLACES, "matches": pattern},
+                        {"at": TEXT_PLACES, "matches": _OVER, "absent": True},
+                    ],
                     "status": (400, 401, 403, 409),
                     "means": "temporary",
                 }

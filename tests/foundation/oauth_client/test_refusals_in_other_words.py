@@ -42,6 +42,8 @@ ANY_OF = (
         (400, {"error": "system_busy"}, Unreachable),
         (400, {"error": "maintenance"}, Unreachable),
         (400, described("invalid_grant", "The code has expired. Please try again."), Refused),
+        (400, described("invalid_grant", "The refresh token is invalid. Please try again later."), Refused),
+        (400, described("invalid_request", "Session has expired, try again later"), Refused),
         # Our own registration, whatever the code is
         (400, described("invalid_grant", "AADSTS7000222: The provided client secret keys are expired."), Misconfigured),
         (400, described("invalid_request", "AADSTS90002: Tenant 'x' not found. Check the tenant id."), Misconfigured),
@@ -57,6 +59,7 @@ ANY_OF = (
         (400, {"error": "client_authentication_failed"}, Misconfigured),
         (400, described("invalid_grant", "The application is disabled in your organization"), Refused),
         (400, described("invalid_request", "The application is disabled in your organization"), Unexplained),
+        (400, described("invalid_grant", "Application was disabled by the owner of the shop"), Refused),
         # The end of this sign-in, in a code or in words
         (401, {"error": "token_inactive"}, Refused),  # Ory
         (401, {"code": "unauthorized.bad_refresh_token.evicted"}, Refused),  # Monzo

@@ -146,6 +146,9 @@ def test_a_failure_in_a_good_answer_passes(code: str) -> None:
         (404, {"message": "Access token not found"}),
         (400, {"message": "access token not found in request"}),
         (402, {"message": "two_factor_required"}),
+        (403, {"message": "You are out of your storage quota"}),
+        (403, {"message": "Storage usage limit reached"}),
+        (400, {"message": "The variable does not have a valid scope"}),
     ],
     ids=str,
 )

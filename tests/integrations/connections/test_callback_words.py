@@ -60,6 +60,8 @@ MEANINGS: list[tuple[dict[str, str], str]] = [
       "organization has not subscribed to. Contact your IT Admin to review the configuration."}, FIRST),
     ({"error": "access_denied", "error_description": "AADSTS500121: Authentication failed during strong "
       "authentication request."}, ACT),
+    ({"error": "access_denied", "error_description": "Your account is locked. Contact your administrator."}, POLICY),
+    ({"error": "access_denied", "error_description": "Contact your administrator."}, FIRST),
     ({"error": "unauthorized", "error_description": "Your administrator has disabled third-party apps"}, POLICY),
     ({"error": "access_denied", "error_description": "You need permission from a workspace owner"}, FIRST),
     ({"error": "request_forbidden", "error_description": "The CSRF value from the token does not match"},
