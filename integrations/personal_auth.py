@@ -76,7 +76,7 @@ class RevokeResult:
 
 
 class PersonalAuthAPI:
-    """Integrations of one person, for code that acts on their behalf."""
+    """Integrations of one person, for code that acts on their behalf. A visitor who isn't signed in may use none."""
 
     def __init__(self, user: User) -> None:
         self.user = user
@@ -91,7 +91,7 @@ class PersonalAuthAPI:
 
     def is_token_valid(self, alias: str) -> bool:
         """Whether the access token is valid, or a refresh token can renew it. Makes no requests."""
-        if renewal.ready_call(self.user, str(alias)):
+        if self._find_ready_call(alias):
             return True
         integration = self._integration(alias)
         return bool(integration and integration.is_token_valid)
@@ -102,7 +102,7 @@ class PersonalAuthAPI:
         Raises `NotAuthenticated`, or `foundation.oauth_client.errors.OAuthError` if the provider is at fault.
         """
         try:
-            call = renewal.ready_call(self.user, str(alias), minimum_seconds=minimum_seconds, renews=True)
+            call = self._find_ready_call(alias, minimum_seconds=minimum_seconds, renews=True)
             return export_token(call or self._current(self._authenticated(alias), minimum_seconds))
         except NoUsableToken as error:
             raise self._not_authenticated(self._authenticated(alias), error) from error
@@ -207,7 +207,12 @@ class PersonalAuthAPI:
 
     def _integration(self, alias: str) -> Integration | None:
         """Return the integration if this person may use it and it is turned on."""
-        return integration_named(self.user, str(alias))
+        return None if self.user.pk is None else integration_named(self.user, str(alias))
+
+    def _find_ready_call(self, alias: str, *, minimum_seconds: float = 0, renews: bool = False) -> ReadyCall | None:
+        if self.user.pk is None:  # Django's AnonymousUser
+            return None
+        return renewal.ready_call(self.user, str(alias), minimum_seconds=minimum_seconds, renews=renews)
 
     def _current(self, integration: Integration, minimum_seconds: float = 0) -> Token:
         """Return the token by the slow path, which raises the reason if there is none."""
@@ -216,7 +221,7 @@ class PersonalAuthAPI:
 
     def _ready_call(self, alias: str) -> ReadyCall:
         """Return token and address in one statement, or by the slow path, which raises the reason if there are none."""
-        call = renewal.ready_call(self.user, str(alias), renews=True)
+        call = self._find_ready_call(alias, renews=True)
         if call and call.connection_url:
             return call
         integration = self._authenticated(alias)

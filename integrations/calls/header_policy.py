@@ -81,7 +81,10 @@ def has_dot_segments(path: str) -> bool:
 
 
 def allowed_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """The headers that a caller may set, without those of this hop (RFC 9110 §7.6.1)."""
+    """The headers that a caller may set, without those of this hop (RFC 9110 §7.6.1). Raises `BadPath`."""
+    for name, value in headers.items():
+        if not isinstance(value, str):
+            raise BadPath(f"The value of the header “{name}” must be a text.")
     hop_headers = hop_by_hop_names(headers.items())
     return {name: value for name, value in headers.items() if may_set_header(name) and name.lower() not in hop_headers}
 

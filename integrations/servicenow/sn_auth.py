@@ -77,6 +77,7 @@ class GlideOAuthClient:
 
     def _aliases(self, requestor: str, profile_id: str) -> list[Alias]:
         """Aliases that the person may use and that authenticate with this credential and profile."""
+        requestor = str(requestor)
         if "\0" in requestor:  # PostgreSQL refuses null characters in queries
             return []
         credential_id = id_in(requestor)

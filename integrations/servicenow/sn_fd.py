@@ -70,7 +70,7 @@ class ScriptableFlowRunner:
 
     def subflow(self, name: str) -> Self:
         """Choose the subflow. An application scope before the name (“global.”) is ignored: names are unique here."""
-        self._name = name
+        self._name = str(name)
         return self
 
     def inForeground(self) -> Self:
@@ -83,9 +83,11 @@ class ScriptableFlowRunner:
         self._start = flows.start_subflow
         return self
 
-    def withInputs(self, inputs: Mapping[str, Any]) -> Self:
-        """Set the inputs by name."""
-        self._inputs = dict(inputs)
+    def withInputs(self, inputs: Mapping[str, Any] | None) -> Self:
+        """Set the inputs by name. Raises `BadInputs` if they have no names."""
+        if not isinstance(inputs or {}, Mapping):
+            raise BadInputs("The inputs must be a mapping of names to values.")
+        self._inputs = dict(inputs or {})
         return self
 
     def run(self) -> FlowRunnerResult:

@@ -3,18 +3,21 @@
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import AnonymousUser, Group
 from django.utils import timezone
 
 from accounts.models import User
 from foundation.oauth_client.errors import Unreachable
-from integrations import calls
+from integrations import calls, flows
 from integrations.models import Alias, ApplicationRegistry, OAuth2Credential, Revocation, Token
 from integrations.personal_auth import NotAuthenticated, PersonalAuthAPI
 from tests import cast
+from tests.integrations.flowing import open_incidents, subflow_of
 from tests.integrations.renewing import ASKED, GRANTED, credential_of
 from tests.servers.hostile import HostileServer
 
@@ -262,3 +265,34 @@ def test_an_alias_without_a_connection_hands_out_tokens_but_calls_nothing(
     with pytest.raises(NotAuthenticated) as nowhere:
         api.request(bare.name, "GET", "/contacts")
     assert nowhere.value.code == "no_connection"
+
+
+def test_a_visitor_who_is_not_signed_in_may_use_nothing(server: HostileServer, amira: User, northwind: Alias) -> None:
+    cast.signed_in(amira, northwind)
+    subflow_of(open_incidents(northwind))
+    visitors: list[Any] = [AnonymousUser(), User(username="unsaved")]
+    for visitor in visitors:
+        api = PersonalAuthAPI(visitor)
+        result = api.revoke_token("northwind")
+        assert (api.get_initiator_url("northwind"), api.is_token_valid("northwind")) == ("", False)
+        assert (result.response_status, result.is_authenticated) == ("FAIL", False)
+        for call in (
+            partial(api.get_token, "northwind"),
+            partial(api.token_refused, "northwind", "x"),
+            partial(api.request, "northwind", "GET", "me"),
+        ):
+            with pytest.raises(NotAuthenticated):
+                call()
+        with pytest.raises(flows.NotAvailable):
+            flows.run_subflow("my_open_incidents", user=visitor)
+    assert not server.calls
+
+
+@pytest.mark.parametrize("value", [None, 1, ["x"]])
+def test_a_header_that_is_no_text_is_the_callers_mistake(
+    server: HostileServer, amira: User, northwind: Alias, value: Any
+) -> None:
+    cast.signed_in(amira, northwind)
+    with pytest.raises(calls.BadPath, match="“X-Trace” must be a text"):
+        PersonalAuthAPI(amira).request("northwind", "GET", "me", headers={"X-Trace": value})
+    assert not server.calls

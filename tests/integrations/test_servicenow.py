@@ -226,6 +226,18 @@ def test_inputs_are_given_by_name_and_checked(subflow: Subflow, amira: User, ser
     assert "limit" in caught.value.getMessage()  # type: ignore[attr-defined]
 
 
+def test_what_a_script_leaves_undefined_has_an_answer(subflow: Subflow, amira: User, northwind: Alias) -> None:
+    runner = sn_fd.FlowAPI.getRunner(user=amira)
+    assert runner.subflow(subflow.name).withInputs(None).run().getOutputs()["numbers"]
+    with pytest.raises(sn_fd.NotAvailable) as missing:
+        runner.subflow(None).run()  # type: ignore[arg-type]
+    with pytest.raises(sn_fd.BadInputs) as refused:
+        runner.withInputs("limit")  # type: ignore[arg-type]
+    assert missing.value.getMessage()
+    assert refused.value.getMessage() == "The inputs must be a mapping of names to values."
+    assert sn_auth.GlideOAuthClient(user=amira).setPersonal(True).getToken(None) is None  # type: ignore[arg-type]
+
+
 def test_a_background_run_gives_its_outputs_once_it_has_ended(subflow: Subflow, amira: User) -> None:
     result = sn_fd.FlowAPI.getRunner(user=amira).subflow(subflow.name).inBackground().withInputs({}).run()
     with pytest.raises(sn_fd.NotFinished, match="has not ended yet"):
