@@ -38,9 +38,10 @@ class PreconditionFailed(APIException):
 
 
 def missing_permission(action: str, model: Any) -> PermissionDenied:
-    """Return the refusal of an action that the admin doesn't allow."""
+    """Return the refusal of an action that the admin doesn't allow. Ranks concern rows that exist."""
     name = f"{model._meta.app_label}.{action}_{model._meta.model_name}"
-    return PermissionDenied(f"You need the permission {name} for this, and may not change what is above your rank.")
+    rank = ", and may not change what is above your rank" if action in {"change", "delete"} else ""
+    return PermissionDenied(f"You need the permission {name} for this{rank}.")
 
 
 def errors_of(errors: Any, path: str = "") -> Iterator[tuple[str, list[str]]]:
