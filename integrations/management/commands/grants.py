@@ -37,7 +37,10 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, verb: str, kind: str, username: str, id: str | None, **options: Any) -> None:
         person = get_user(username)
-        administrator = get_user(options["by"]) if options["by"] else person
+        administrator = person if options["by"] is None else get_user(options["by"])
+        if (id is None) != (verb == "list"):
+            message = "Name what to end by its id." if verb == "end" else "grants list takes no id."
+            raise CommandError(message, returncode=REFUSED)
         lines = {line[0]: line for line in lines_of(kind, person)}
         if verb == "list":
             for line_id, name, scopes, _end in lines.values():

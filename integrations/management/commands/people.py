@@ -42,6 +42,8 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, verb: str, username: str | None, by: str | None, **options: Any) -> None:
         if verb == "list":
+            if username:
+                raise CommandError("people list takes no name: it lists everyone.", returncode=REFUSED)
             self.list_people()
             return
         if not username or not by:

@@ -48,8 +48,10 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, verb: str, username: str, token: str | None, **options: Any) -> None:
         person = get_user(username)
-        maker = get_user(options["by"]) if options["by"] else person
+        maker = person if options["by"] is None else get_user(options["by"])
         if verb == "list":
+            if token:
+                raise CommandError("permanent_tokens list takes no name of a token.", returncode=REFUSED)
             self.list_tokens(person)
             return
         if not token or not 0 <= options["overlap"] <= LONGEST_OVERLAP / timedelta(seconds=1):

@@ -29,8 +29,13 @@ class Command(BaseCommand):
     def handle(
         self, *_args: Any, name: str, user: str, input: list[tuple[str, str]], background: bool, **_options: Any
     ) -> None:
+        person, inputs = User.objects.filter(username=user).first(), dict(input)
+        if person is None:
+            raise CommandError(f"There is no user named “{user}”.", returncode=NOT_UNDERSTOOD)
+        if len(inputs) < len(input):
+            raise CommandError("An input is given twice.", returncode=NOT_UNDERSTOOD)
         try:
-            run = start_run(name, user, dict(input), background=background)
+            run = start_run(name, person, inputs, background=background)
         except flows.NotAvailable:
             message = f"There is no active subflow named “{name}” that {user} may run."
             raise CommandError(message, returncode=NOT_UNDERSTOOD) from None
@@ -42,10 +47,9 @@ class Command(BaseCommand):
         self.stdout.write(run.hex if background else json.dumps(run.outputs, indent=2))
 
 
-def start_run(name: str, username: str, typed_inputs: dict[str, str], *, background: bool) -> SubflowRun:
-    user = User.objects.filter(username=username).first()
+def start_run(name: str, user: User, typed_inputs: dict[str, str], *, background: bool) -> SubflowRun:
     subflow = Subflow.objects.filter(name=name).first()
-    if user is None or subflow is None:
+    if subflow is None:
         raise flows.NotAvailable
     start = flows.start_subflow if background else flows.run_subflow
     inputs = actions.parse_inputs(subflow.inputs, typed_inputs)

@@ -91,6 +91,24 @@ def test_the_rules_of_the_admin_hold_for_commands(admin: User, amira: User) -> N
     assert not PermanentToken.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["people", "list", "amira"], "takes no name"),
+        (["permanent_tokens", "list", "amira", "nightly"], "takes no name"),
+        (["grants", "list", "refreshtokens", "amira", "0" * 32], "takes no id"),
+        (["grants", "end", "refreshtokens", "amira"], "Name what to end"),
+        (["grants", "end", "refreshtokens", "amira", "0" * 32, "--by", ""], "no user “”"),
+        (["permanent_tokens", "make", "amira", "new", "--scope", "integrations:read", "--by", ""], "no user “”"),
+    ],
+)
+def test_no_argument_is_ignored(amira: User, arguments: list[str], sentence: str) -> None:
+    """An empty `--by` is a variable that a script didn’t set: nothing may be done in the person’s own name instead."""
+    with pytest.raises(CommandError, match=sentence):
+        run(*arguments)
+    assert not PermanentToken.objects.exists()
+
+
 @pytest.mark.parametrize("lifetime", [["--days", "0"], ["--days", "-1"], ["--days", "30", "--never"]])
 def test_a_lifetime_that_cannot_be_meant_makes_no_token(amira: User, lifetime: list[str]) -> None:
     with pytest.raises(CommandError):

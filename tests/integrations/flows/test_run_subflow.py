@@ -44,7 +44,8 @@ def test_in_the_background_it_writes_the_id(northwind: Alias, amira: User) -> No
     ("arguments", "message", "code"),
     [
         (["--user", "amira"], "401 Unauthorized.*oauth_initiator.do", 1),
-        (["--user", "nobody"], "no active subflow", 2),
+        (["--user", "nobody"], "no user named “nobody”", 2),
+        (["--user", "amira", "--input", "limit=1", "--input", "limit=2"], "given twice", 2),
         (["--user", "amira", "--input", "limits=2"], "no input “limits”", 2),
         (["--user", "amira", "--input", "limits"], "name=value", 1),
     ],
