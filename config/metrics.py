@@ -7,6 +7,7 @@ their number does not grow, and no sum becomes smaller.
 
 import fcntl
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from integrations.metrics import FIRST_SIZE, reserve_space
 from integrations.monitoring.database_gauges import DatabaseGauges
 from integrations.monitoring.label_limits import LimitedAliases
 
@@ -72,17 +74,29 @@ def merge_ended(folder: Path) -> None:
     for path in sorted(folder.glob("*.db")):
         kind, _, process = path.stem.rpartition("_")
         if process != ENDED and not is_running(process):
-            if not kind.startswith("gauge"):
-                add_up(path, path.with_name(f"{kind}_{ENDED}.db"))
+            try:
+                if not kind.startswith("gauge"):
+                    add_up(path, path.with_name(f"{kind}_{ENDED}.db"))
+            except OSError:  # no space: this file stays and is read as it is
+                continue
             path.unlink(missing_ok=True)
 
 
 def add_up(source: Path, target: Path) -> None:
+    reserve_space(target, max(FIRST_SIZE, used_bytes(source) + used_bytes(target)))
     sums = MmapedDict(str(target))  # type: ignore[no-untyped-call]
     for key, value, _timestamp, _position in MmapedDict.read_all_values_from_file(str(source)):  # type: ignore[no-untyped-call]
         before, _timestamp_before = sums.read_value(key)  # type: ignore[no-untyped-call]
         sums.write_value(key, before + value, 0.0)  # type: ignore[no-untyped-call]
     sums.close()  # type: ignore[no-untyped-call]
+
+
+def used_bytes(path: Path) -> int:
+    """Return how much of a file has values. 0 if it does not exist."""
+    if not path.exists():
+        return 0
+    with path.open("rb") as file:
+        return int.from_bytes(file.read(4), sys.byteorder)
 
 
 def is_running(process: str) -> bool:

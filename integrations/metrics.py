@@ -4,12 +4,81 @@ Labels have few values, and none names a person. With several processes, each wr
 folder (`PROMETHEUS_MULTIPROC_DIR`), which the page that is asked adds up.
 """
 
+import logging
+import mmap
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Gauge, Histogram, values
+from prometheus_client.mmap_dict import MmapedDict
 
 from foundation.oauth_client.transport import waited_seconds
+
+logger = logging.getLogger(__name__)
+
+# Files ----------------------------------------------------------------------------------------------------------------
+
+FIRST_SIZE = 1 << 16  # bytes of a new file
+ENTRY_SIZE = 32  # bytes that an entry takes besides its key, at most
+
+
+def reserve_space(path: Path, size: int) -> None:
+    """Make the file this long at least, with disk space for all of it. Raises `OSError` if there is none."""
+    if not hasattr(os, "posix_fallocate"):
+        return
+    with path.open("ab") as file:
+        try:
+            os.posix_fallocate(file.fileno(), 0, max(size, os.fstat(file.fileno()).st_size))
+        except OSError:
+            if not os.fstat(file.fileno()).st_size:
+                path.unlink(missing_ok=True)  # an empty file cannot be read
+            raise
+
+
+class MetricFile(MmapedDict):
+    """The metrics of one process, in a file whose space is reserved before it is written to as memory.
+
+    Such a write on a full disk would end the process (SIGBUS). A process that finds no space counts in its own memory:
+    Prometheus does not see what it counts from then on until it is restarted.
+    """
+
+    def __init__(self, filename: str) -> None:
+        try:
+            reserve_space(Path(filename), FIRST_SIZE)
+        except OSError as error:
+            filename = f"/proc/self/fd/{self._make_memory(error)}"
+        super().__init__(filename)  # type: ignore[no-untyped-call]
+
+    def _init_value(self, key: str) -> None:
+        size = self._capacity
+        while self._used + len(key.encode()) + ENTRY_SIZE > size:
+            size *= 2
+        if size > self._capacity:
+            try:
+                reserve_space(Path(self._fname), size)
+            except OSError as error:
+                self._move_to_memory(error)
+        super()._init_value(key)  # type: ignore[no-untyped-call]
+
+    def _move_to_memory(self, error: OSError) -> None:
+        file = os.fdopen(self._make_memory(error), "r+b")
+        file.write(self._m[:])
+        file.flush()
+        self._f.close()
+        self._f, self._fname = file, f"/proc/self/fd/{file.fileno()}"
+        self._m = mmap.mmap(file.fileno(), self._capacity)
+
+    @staticmethod
+    def _make_memory(error: OSError) -> int:
+        logger.warning("Metrics cannot be written (%s); Prometheus does not see those of this process.", error.strerror)
+        return os.memfd_create("metrics")
+
+
+values.MmapedDict = MetricFile  # type: ignore[attr-defined,assignment]  # by which it makes its files
+
+# Metrics --------------------------------------------------------------------------------------------------------------
 
 # Seconds. Ours are milliseconds, those of third parties up to the deadline of a call.
 OUR_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
