@@ -24,7 +24,7 @@ WORDS = {
 }
 SERVER_ERROR = "server_error"
 NOT_MIGRATED = ("no such table", "no such column")  # says SQLite
-SQLITE_IS_BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED")  # and their extended codes, such as SQLITE_BUSY_SNAPSHOT
+SQLITE_WRONG_STATEMENT = "SQLITE_ERROR"  # of the others, a full disk and a lock are examples
 
 
 def is_api_request(request: HttpRequest) -> bool:
@@ -60,14 +60,14 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def is_busy(error: BaseException | None) -> bool:
-    """Tell whether the database is unreachable or locked for too long, so that the same request may succeed later.
+    """Tell whether the database is unreachable, locked for too long or without space: the statement may succeed later.
 
     SQLite raises one exception for this and for a wrong statement; PostgreSQL has two for it.
     """
     if not isinstance(error, OperationalError | InterfaceError):
         return False
     if isinstance(error.__cause__, sqlite3.Error):
-        return error.__cause__.sqlite_errorname.startswith(SQLITE_IS_BUSY)
+        return error.__cause__.sqlite_errorname != SQLITE_WRONG_STATEMENT
     return True
 
 
@@ -76,10 +76,7 @@ def describe_for_operators(error: DatabaseError) -> str:
     words = " ".join(str(error).split())
     if isinstance(error.__cause__, UndefinedTable | UndefinedColumn) or words.startswith(NOT_MIGRATED):
         return "The database is not migrated. Run `python3 manage.py migrate`."
-    wrong_statement = not isinstance(error, OperationalError | InterfaceError)
-    if isinstance(error.__cause__, sqlite3.Error):
-        wrong_statement = error.__cause__.sqlite_errorname == "SQLITE_ERROR"
-    return "" if wrong_statement else f"The database cannot be used: {words}"
+    return f"The database cannot be used: {words}" if is_busy(error) else ""
 
 
 def unavailable(request: HttpRequest) -> HttpResponse:

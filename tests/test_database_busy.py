@@ -66,3 +66,17 @@ def test_a_statement_that_is_wrong_is_a_bug_on_every_database() -> None:
         cursor.execute("SELECT nowhere")
     assert not failures.is_busy(raised.value)
     assert not failures.is_busy(ValueError())
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL says so by the class of its exception")
+def test_a_full_disk_is_no_bug() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA max_page_count")
+        [before] = cursor.fetchone()
+        cursor.execute("PRAGMA max_page_count = 1")  # as many as there are
+        try:
+            with pytest.raises(Exception, match="full") as raised:
+                cursor.execute("CREATE TABLE large AS SELECT zeroblob(10000000) AS content")
+        finally:
+            cursor.execute(f"PRAGMA max_page_count = {before}")
+    assert failures.is_busy(raised.value)
