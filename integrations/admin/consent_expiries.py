@@ -27,8 +27,8 @@ def show_expiries(request: HttpRequest) -> HttpResponse:
     if not admin.site.get_model_admin(Token).has_view_permission(request):
         raise PermissionDenied
     now = timezone.now()
-    context = {**admin.site.each_context(request), "title": _("Sign-ins that end"), "rows": ends_by_provider(now)}
-    return TemplateResponse(request, "admin/consent_expiries.html", context)
+    context = {"title": _("Sign-ins that end"), "rows": ends_by_provider(now)}
+    return TemplateResponse(request, "administration/consent_expiries.html", context)
 
 
 page = admin.site.admin_view(show_expiries)

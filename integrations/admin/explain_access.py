@@ -22,7 +22,7 @@ def explain(request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     people = explain_access.find_people(request.GET.get("person", ""))
     aliases = explain_access.find_aliases(request.GET.get("integration", ""))
-    context = {**admin.site.each_context(request), "title": _("Explain access"), "people": people, "aliases": aliases}
+    context = {"title": _("Explain access"), "people": people, "aliases": aliases}
     if people.only and aliases.only:
         shows_account = may_view(request, Token)
         explanation = explain_access.explain(people.only, aliases.only, shows_account=shows_account)
@@ -30,7 +30,7 @@ def explain(request: HttpRequest) -> HttpResponse:
         if explanation.may_use:
             programs = explain_access.programs_of(people.only, aliases.only)
             context["programs"] = [place for place, may_open in places_of(request, programs) if may_open]
-    return TemplateResponse(request, "admin/explain_access.html", context)
+    return TemplateResponse(request, "administration/explain_access.html", context)
 
 
 page = admin.site.admin_view(explain)

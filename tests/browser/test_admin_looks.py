@@ -82,6 +82,7 @@ def test_explaining_access(
         alias.groups.add(Group.objects.create(name="Finance"))
     walks.sign_in(page, site, admin)
     page.goto(f"{site}/admin/explain-access/{query.get(state, '?person=amira&integration=northwind')}")
+    expect(page.locator("#nav-explain")).to_have_attribute("aria-current", "page")
     if state not in query:
         expect(page.locator("#verdict")).to_be_focused()
     expect_good_looks(page)
