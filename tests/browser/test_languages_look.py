@@ -27,6 +27,14 @@ def test_pages_in_the_language_of_the_browser(open_page: OpenPage, site: str, am
     expect_good_looks(page)
 
 
+def test_the_navigation_of_a_phone_begins_at_this_page(open_page: OpenPage, site: str, amira: User) -> None:
+    page = open_page(locale="de-DE")
+    page.set_viewport_size({"width": 320, "height": 640})
+    walks.sign_in(page, site, amira)
+    page.goto(f"{site}{reverse('api:docs')}")
+    expect(page.locator("#nav-api")).to_be_in_viewport(ratio=1)
+
+
 @pytest.mark.parametrize("locale", TITLES)
 def test_the_page_to_sign_in(open_page: OpenPage, site: str, amira: User, locale: str) -> None:
     page = open_page(locale=locale)
