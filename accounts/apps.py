@@ -31,5 +31,5 @@ class AccountsConfig(AppConfig):
         scopes.add_source(lambda _names: scopes.ADMINISTRATION, scopes.administration_of)
         rotation.add_column(import_module("accounts.sign_in.mfa").SEALED_COLUMN)
         import_module("accounts.sign_in.library_names").name_models()
-        apps.get_app_config("account").verbose_name = _("E-mail addresses")
+        apps.get_app_config("account").verbose_name = _("Email addresses")
         apps.get_app_config("mfa").verbose_name = _("Two-step sign-in")

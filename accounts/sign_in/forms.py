@@ -23,7 +23,7 @@ class SignInForm(account_forms.LoginForm):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.fields["login"].label = _("Username or e-mail address")
+        self.fields["login"].label = _("Username or email address")
 
     def add_prefix(self, field_name: str) -> str:
         if field_name == "login" and "login" not in self.data:

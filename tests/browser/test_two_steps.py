@@ -118,7 +118,7 @@ def test_the_pages_of_ones_account(page: Page, site: str, amira: User) -> None:
     sign_in(page, site)
     for item, heading in (
         ("#menu-password", "Change your password"),
-        ("#menu-addresses", "Your e-mail addresses"),
+        ("#menu-addresses", "Your email addresses"),
         ("#menu-sessions", "Where you are signed in"),
     ):
         open_menu(page, item)
