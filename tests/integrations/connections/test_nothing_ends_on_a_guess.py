@@ -13,7 +13,7 @@ from foundation.oauth_client.errors import Misconfigured, OAuthError, Unreachabl
 from integrations.connections import notices, renewal
 from integrations.models import Alias, ApplicationRegistry, Event, Renewal, Revocation, Token
 from integrations.models.card import integration_of
-from integrations.models.tokens import RefreshExpiry
+from integrations.models.tokens import RefreshExpiry, TokenState
 from integrations.personal_auth import NotAuthenticated, PersonalAuthAPI
 from tests import cast, walks
 from tests.integrations.accounts import is_known_as
@@ -109,6 +109,33 @@ def test_what_is_past_an_assumed_end_is_renewed_ahead_for_its_users_and_not_all_
     assert due_tokens() == [token]
     Token.objects.update(last_used_at=None)
     assert due_tokens() == []
+
+
+# Codes that say more than they mean -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("refusal", "kind"),
+    [
+        ({"error": "invalid_grant", "error_description": "AADSTS90033: A transient error has occurred."}, Unreachable),
+        ({"error": "invalid_request", "error_description": "token request is already being processed"}, Unreachable),
+        ({"error": "app_disabled"}, Misconfigured),
+        ({"error": "invalid_grant", "error_description": "The provided client secret has expired."}, Misconfigured),
+    ],
+)
+def test_a_code_ends_nothing_that_its_sentence_says_of_something_else(
+    refusal: dict[str, str], kind: type[OAuthError], server: HostileServer, amira: User, northwind: Alias
+) -> None:
+    cast.signed_in(amira, northwind, expires_in=-10)
+    server.on(ASKED).answer(status=400, json=refusal)
+    with pytest.raises(kind):
+        current(amira, northwind)
+    assert Token.objects.get().state == TokenState.VALID
+    assert bool(ApplicationRegistry.objects.get().misconfigured_code) is (kind is Misconfigured)
+    ApplicationRegistry.objects.get().save()  # an administrator has looked
+    pass_the_pause()
+    server.on(ASKED).answer(json=GRANTED)
+    assert current(amira, northwind) == "CANARY-access-2"
 
 
 # A renewed sign-in without a refresh token ----------------------------------------------------------------------------
