@@ -133,6 +133,9 @@ _SECOND_STEP_TEXTS = (
     r"\bAADSTS(50072|50074|50076|50079|50158)\b",
 )
 _WRONG_PASSWORD = r"\b(invalid|incorrect|wrong|bad)\b.{0,30}\b(user\w*|password|credentials?|login)\b"  # noqa: S105
+# A right password that isn't enough, with the code of a wrong one (Entra ID).
+_NO_CONSENT = r"\badministrator has not consented\b|\bAADSTS(65001|90094|90095)\b"
+_POLICY = r"\bconditional access\b|\bblocked by \w{0,20} ?polic(y|ies)\b|\bAADSTS(50105|53\d{3,4}|90072)\b"
 _ACCOUNT_STOPPED = (
     r"\b(account|user)\b.{0,40}\b(locked|disabled|suspended|deactivated|blocked)\b",
     r"\b(account|user)[_.-](is[_.-])?(locked|disabled|suspended|deactivated|blocked)\b",
@@ -204,7 +207,12 @@ RULES = convert_profile(
                     ],
                     "means": meaning,
                 }
-                for patterns, meaning in ((_SECOND_STEP_TEXTS, "second_step"), (_ACCOUNT_STOPPED, "person_must_act"))
+                for patterns, meaning in (
+                    (_SECOND_STEP_TEXTS, "second_step"),
+                    ((_NO_CONSENT,), "administrator_must_consent"),
+                    ((_POLICY,), "refused_by_policy"),
+                    (_ACCOUNT_STOPPED, "person_must_act"),
+                )
                 for pattern in patterns
             ),
             {

@@ -216,3 +216,25 @@ def test_what_stops_the_right_password_is_not_called_a_wrong_one(
     assert (BAD in walks.words(responses[0])) == (words == BAD)
     assert responses[-1].status_code == (400 if words == SECOND_STEP else 429)
     assert "CANARY" not in walks.words(responses[0])
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (
+            "AADSTS65001: The user or administrator has not consented to use it",
+            "administrator_must_consent",
+        ),
+        ("AADSTS53003: Access has been blocked by Conditional Access policies.", "refused_by_policy"),
+        ("AADSTS50126: Error validating credentials due to invalid username or password.", ""),
+    ],
+)
+def test_a_right_password_that_is_not_enough_is_no_wrong_one(
+    words: str, code: str, as_amira: Client, alias: Alias, server: HostileServer
+) -> None:
+    refusal = {"error": "invalid_grant", "error_description": words}
+    server.on("POST /token").then(*[Answer(status=400, json=refusal)] * 6)
+    pages = [walks.words(enter(as_amira, alias, RIGHT)) for _ in range(6)]
+    assert (BAD in pages[0]) is not bool(code)
+    assert set(AuthorizationAttempt.objects.values_list("failure_code", flat=True)) == {code or "invalid_grant"}
+    assert len(server.calls) == (6 if code else 5)
