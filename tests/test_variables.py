@@ -102,6 +102,9 @@ def test_no_sentence_shows_a_password(capsys: pytest.CaptureFixture[str], kind: 
         ({"X": "sqlite://:memory:"}, lambda env: env.database("X", "")["NAME"], ":memory:"),
         ({"X": "postgres://a@h:1,i:2/n"}, lambda env: env.database("X", "")["HOST"], "h,i"),
         ({"X": "amqp://a@h:1//;amqp://a@i//"}, lambda env: env.broker("X", ""), "amqp://a@h:1//;amqp://a@i//"),
+        ({"X": "redis+socket:///run/redis.sock"}, lambda env: env.broker("X", ""), "redis+socket:///run/redis.sock"),
+        ({"X": "postgres:////run/pg/n"}, lambda env: env.database("X", "")["HOST"], "/run/pg"),
+        ({"X": "redis:///run/redis.sock?db=1"}, lambda env: env.cache("X", "")["LOCATION"], "unix:///run/redis.sock"),
         ({"X": "$NAME"}, lambda env: env.text("X"), "$NAME"),
     ],
 )
