@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import get_object_or_404, redirect
@@ -19,11 +19,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST
 
-from foundation.oauth_client import metadata, transport
-from foundation.oauth_client.errors import OAuthError
 from integrations.admin.draft_forms import SECRET, HandForm, ShareForm
 from integrations.admin.enter_form import EnterForm
-from integrations.admin.metadata_filling import SECONDS, copy_metadata, describe_shortcomings, metadata_error
+from integrations.admin.metadata_filling import copy_metadata, describe_shortcomings, read_metadata
 from integrations.admin.templates import may_make
 from integrations.models.configuration_templates import ConfigurationTemplate
 from integrations.models.definitions import BadDefinition
@@ -115,10 +113,9 @@ def any_server(request: HttpRequest) -> HttpResponse:
         error = _("Enter the address of the server.")
     elif request.method == "POST":
         try:
-            with transport.deadline(SECONDS):
-                published = metadata.discover(address)
-        except OAuthError as failure:
-            error = metadata_error(address, failure)
+            published = read_metadata(address)
+        except ValidationError as failure:
+            error = str(failure.message)
         else:
             values = QueryDict(mutable=True)
             copy_metadata(values, published)

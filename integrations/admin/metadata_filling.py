@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from foundation.oauth_client import metadata, transport
 from foundation.oauth_client.errors import OAuthError, Unreachable
 from foundation.oauth_client.metadata import Metadata
+from integrations.admin.addresses import check
 from integrations.models.registry import ClientAuthentication, CodeChallengeMethod, OAuthEntityScope
 from integrations.provider_setup import doctor
 
@@ -28,10 +29,9 @@ def fill_in(request: HttpRequest) -> QueryDict:
         return typed
     address = metadata.fill_tenant(address, typed.get("token_url", ""), typed.get("authorization_url", ""))
     try:
-        with transport.deadline(SECONDS):
-            published = metadata.discover(address)
-    except OAuthError as error:
-        messages.error(request, metadata_error(address, error))
+        published = read_metadata(address)
+    except ValidationError as error:
+        messages.error(request, error.message)
         return typed
     copy_metadata(typed, published)
     message = _("Filled in from %(issuer)s. Check the form and save it.") % {"issuer": address}
@@ -94,6 +94,16 @@ def read_scopes(text: str) -> list[str]:
         if not is_scope(scope):
             raise ValidationError(_("“%(scope)s” isn’t a scope (RFC 6749 §3.3).") % {"scope": scope[:QUOTED_LENGTH]})
     return scopes
+
+
+def read_metadata(address: str) -> Metadata:
+    """Return what a server publishes about itself. Raises `ValidationError` with a sentence for the administrator."""
+    check(address)
+    try:
+        with transport.deadline(SECONDS):
+            return metadata.discover(address)
+    except OAuthError as error:
+        raise ValidationError(metadata_error(address, error)) from None
 
 
 def metadata_error(issuer: str, error: OAuthError) -> str:

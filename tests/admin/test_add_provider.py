@@ -390,6 +390,17 @@ def test_a_server_that_publishes_nothing_is_said_so(server: HostileServer, as_ad
     assert "There’s no readable metadata" in unescape(content)
 
 
+@pytest.mark.parametrize(
+    "typed", ["gitlab.example", "https://[::1", "https://ann:pw@gitlab.example", "javascript:alert(1)"]
+)
+def test_a_server_that_is_not_an_address_is_said_in_a_sentence_of_the_reader(typed: str, as_admin: Client) -> None:
+    content = unescape(
+        as_admin.post(f"{CATALOGUE}any/", {"address": typed}, HTTP_ACCEPT_LANGUAGE="de").content.decode()
+    )
+    assert "https://" in content.partition('id="address-error"')[2].partition("</div>")[0]
+    assert "the URL" not in content
+
+
 def test_by_hand_takes_at_most_twelve_fields(provider: HostileServer, as_admin: Client) -> None:
     url = provider.url
     typed = {
