@@ -123,6 +123,7 @@ def test_nobody_is_refused_because_other_processes_take_the_processor() -> None:
     assert answers.stdout.strip() == " ".join(["['200 OK']"] * 4)
 
 
+@pytest.mark.slow
 def test_a_process_that_works_lets_requests_wait_and_gives_up_for_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each in its turn would keep /healthz waiting for as long again."""
     monkeypatch.setattr(spare_threads, "LONGEST_WAIT", 1.0)

@@ -41,6 +41,7 @@ def test_the_deadline_holds_however_slowly_the_server_drips(answer: dict[str, ob
     assert 0.3 < time.monotonic() - started < 10  # the shortest of them would take twenty
 
 
+@pytest.mark.slow
 def test_one_deadline_can_span_several_calls(provider: HostileServer) -> None:
     provider.on("GET /").answer(text="x", delay=0.2).answer(text="x", delay=20.0)
     started = time.monotonic()

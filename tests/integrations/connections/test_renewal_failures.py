@@ -69,7 +69,13 @@ STUMBLES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("stumble", STUMBLES.values(), ids=STUMBLES)
+@pytest.mark.parametrize(
+    "stumble",
+    [
+        pytest.param(answer, id=name, marks=pytest.mark.slow if "delay" in answer else ())
+        for name, answer in STUMBLES.items()
+    ],
+)
 def test_a_stumble_takes_nothing_away(
     stumble: dict[str, Any], server: HostileServer, amira: User, northwind: Alias
 ) -> None:
