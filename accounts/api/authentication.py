@@ -27,6 +27,8 @@ from accounts.access_tokens.models import PermanentToken
 from accounts.api.permissions import REALM, Limit, Rights, challenge
 from accounts.models import User
 from accounts.oauth_server.models import OUTDATED, Standing
+from accounts.oauth_server.replays import digest
+from accounts.oauth_server.request_rules import covers
 from accounts.sign_in import backends, mfa
 from accounts.sign_in.lockout import attempt
 from accounts.sign_in.middleware import LockedOut, client_address, counted_address, seconds_locked
@@ -58,7 +60,8 @@ class BearerToken(BaseAuthentication):
             return authenticate_permanent_token(request, token)
         is_valid, oauth_request = get_oauthlib_core().verify_request(request._request, scopes=[])
         if not is_valid or oauth_request.user is None:
-            raise AuthenticationFailed(OF_NO_PERSON if is_valid else NOT_ALIVE, code="invalid_token")
+            reason = OF_NO_PERSON if is_valid else reason_of_refusal(token, request.path)
+            raise AuthenticationFailed(reason, code="invalid_token")
         return oauth_request.user, Rights(
             scopes=frozenset(oauth_request.scopes),
             client_id=oauth_request.client.client_id,
@@ -67,6 +70,15 @@ class BearerToken(BaseAuthentication):
 
     def authenticate_header(self, request: Request) -> str:
         return challenge()
+
+
+@sensitive_variables("token")
+def reason_of_refusal(token: str, path: str) -> str:
+    """Why an OAuth access token is not accepted at this path. One that is alive may be bound to other addresses."""
+    row = get_access_token_model().objects.filter(token_checksum=digest(token)).first()
+    if row and row.resource and row.is_valid() and not covers(path, row.resource):
+        return f"The access token is for {' '.join(row.resource)} only (RFC 8707)."
+    return NOT_ALIVE
 
 
 @sensitive_variables("token")

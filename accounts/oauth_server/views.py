@@ -29,7 +29,7 @@ from accounts import scopes
 from accounts.models import User
 from accounts.oauth_server import application_changes, client_documents, consent_page, refresh_rules, scopes_backend
 from accounts.oauth_server.application_changes import approved_version
-from accounts.oauth_server.error_answers import describe_error, json_headers
+from accounts.oauth_server.error_answers import describe_error, describe_redirect, json_headers
 from accounts.oauth_server.models import Application, Approval, Standing, is_loopback
 from accounts.oauth_server.replays import digest
 from accounts.oauth_server.request_rules import (
@@ -99,7 +99,8 @@ class Consent(AuthorizationView):  # type: ignore[misc]  # django-oauth-toolkit 
         return requested, credentials
 
     def redirect(self, redirect_to: str, application: Application | None) -> HttpResponse:
-        """Add the issuer to every response, errors included (RFC 9207 §2)."""
+        """Add the issuer to every response, errors included (RFC 9207 §2), and a sentence to errors."""
+        redirect_to = describe_redirect(redirect_to)
         address = _add_iss_to_redirect(redirect_to, oauth2_settings.oauth2_authorization_server_issuer(self.request))
         application = application or Application.objects.filter(client_id=self.request.GET.get("client_id")).first()
         response: HttpResponse = super().redirect(address, application)

@@ -79,6 +79,7 @@ def test_the_program_reads_what_is_wrong_and_who_says_so(
 ) -> None:
     answer = redirect_parameters(as_amira.get(authorize_url(**parameters)))
     assert (answer["error"], answer["state"], answer["iss"]) == (error, "a-state", SITE)
+    assert answer["error_description"].endswith(".")
     assert not Grant.objects.exists()
 
 
@@ -115,7 +116,7 @@ def test_who_is_not_signed_in_is_told_so_without_a_page_if_the_program_wants_non
 
 def test_denial_names_the_issuer(as_amira: Client) -> None:
     assert programs.answer_consent(as_amira, {}) == {
-        "error": "access_denied", "state": "a-state", "iss": SITE
+        "error": "access_denied", "error_description": "The person has refused.", "state": "a-state", "iss": SITE
     }  # fmt: skip
 
 
@@ -202,6 +203,16 @@ def test_a_token_for_a_resource_is_accepted_there_and_nowhere_else(as_amira: Cli
         answer = exchange(ask(as_amira, resource=resource)["code"])
         assert bearer(answer) == status, resource
         assert introspect(answer.json()["access_token"]).json()["aud"] == [resource]
+
+
+def test_a_token_for_another_resource_is_refused_with_that_reason(as_amira: Client) -> None:
+    token = exchange(ask(as_amira, resource=f"{SITE}/mcp")["code"]).json()["access_token"]
+    client = Client(headers={"Authorization": f"Bearer {token}"})
+    answer = client.get("/api/v1/integrations/")
+    assert (answer.status_code, answer.json()["error"]) == (401, "invalid_token")
+    assert answer.json()["error_description"] == f"The access token is for {SITE}/mcp only (RFC 8707)."
+    AccessToken.objects.update(expires="2020-01-01T00:00:00Z")
+    assert "expired" in client.get("/api/v1/integrations/").json()["error_description"]
 
 
 def test_a_token_for_the_api_is_accepted_under_each_name_of_the_site(as_amira: Client, settings: Settings) -> None:
