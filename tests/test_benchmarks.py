@@ -36,6 +36,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[authority.Client]:
         yield running
 
 
+@pytest.mark.slow
 def test_a_spent_token_ends_everything_at_the_authority(server: authority.Client) -> None:
     granted = server.renew(authority.FIRST_REFRESH_TOKEN)
     assert server.admits(granted["access_token"])
@@ -77,6 +78,7 @@ def test_promises_are_kept_and_counted(server: authority.Client) -> None:
 
 
 @pytest.mark.django_db
+@pytest.mark.slow
 def test_a_token_is_read_over_http(server: authority.Client, client: Client) -> None:
     for _person, token, permanent_token in filled.fill(2):
         for load in http.contestants("", "", [(1, token, permanent_token)], 1.0).values():

@@ -67,12 +67,14 @@ def test_the_catalog_has_every_text_of_code_and_templates_and_no_other(marked: C
     assert fresh == catalogs.po_path(language).read_bytes(), "run `make messages`, and translate what is missing"
 
 
+@pytest.mark.slow
 def test_every_text_is_translated_in_all_plural_forms_and_none_is_fuzzy(language: str) -> None:
     number = catalogs.translations(language).num_plurals
     assert [m.id for m in messages_of(language) if not catalogs.is_translated(m) or m.fuzzy] == []
     assert [m.id for m in messages_of(language) if m.pluralizable and len(forms_of(m.string)) != number] == []
 
 
+@pytest.mark.slow
 def test_a_translation_has_the_placeholders_and_tags_of_its_text(language: str) -> None:
     assert list(differing(language)) == []
 

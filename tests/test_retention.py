@@ -44,6 +44,7 @@ def test_sessions_that_expired_are_deleted_and_the_others_stay() -> None:
     assert [row.session_key for row in Session.objects.all()] == ["living"]
 
 
+@pytest.mark.slow
 def test_a_run_ends_in_time_and_the_next_one_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     now = timezone.now()
     Session.objects.bulk_create(

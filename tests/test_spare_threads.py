@@ -46,6 +46,7 @@ class Waits:
 
 
 @pytest.mark.parametrize("threads", [2, THREADS])
+@pytest.mark.slow
 def test_health_is_answered_and_further_requests_are_refused_while_all_others_hang(threads: int) -> None:
     pages = Waits()
     application = answer_healthz_first(SpareThreads(pages, threads))
@@ -63,6 +64,7 @@ def test_health_is_answered_and_further_requests_are_refused_while_all_others_ha
     ("path", "name"),
     [("/readyz", "status"), ("/api/v1/integrations/", "error"), ("/o/token/", "error"), ("/mcp", "error"), ("/", "")],
 )
+@pytest.mark.slow
 def test_programs_are_refused_in_json(path: str, name: str) -> None:
     application = SpareThreads(lambda environ, start: [b"hangs"], 2)
     hanging = application({"PATH_INFO": "/"}, IGNORED)
@@ -74,6 +76,7 @@ def test_programs_are_refused_in_json(path: str, name: str) -> None:
     del hanging
 
 
+@pytest.mark.slow
 def test_a_crowd_on_a_site_that_works_is_served_without_a_refusal() -> None:
     def quick(environ: Mapping[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         time.sleep(0.002)

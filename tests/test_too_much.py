@@ -27,6 +27,7 @@ def no_error(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 @pytest.mark.parametrize("address", FORMS)
 @pytest.mark.parametrize("form", [{"username": "x" * (50 << 20)}, MANY], ids=["50 MB", "2000 fields"])
 @pytest.mark.parametrize("is_multipart", [False, True])
+@pytest.mark.slow
 def test_a_form_that_is_too_large_is_refused(
     form: dict[str, str], is_multipart: bool, address: str, as_amira: Client
 ) -> None:

@@ -85,6 +85,7 @@ def test_a_mail_names_the_zone(amira: User, alias: Alias, zone: str, words: str)
     assert f"expires on {words}." in mail.outbox[0].body
 
 
+@pytest.mark.slow
 def test_language_and_time_are_chosen_on_a_page_of_account_security(as_amira: Client, amira: User) -> None:
     html = as_amira.get(PAGE).content.decode()
     assert '<option value="de">Deutsch</option>' in html

@@ -100,6 +100,7 @@ def text_of(client: Client, path: str) -> str:
 # The catalogue --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_services_are_found_by_words_and_category(as_admin: Client) -> None:
     text = text_of(as_admin, f"{CATALOGUE}?q=development+gitlab")
     assert "GitLab" in text
@@ -273,6 +274,7 @@ def test_a_stored_secret_is_not_kept_if_the_api_is_elsewhere(
     assert "(Connection URL)" in as_admin.post(address(draft, 2), changed).content.decode()
 
 
+@pytest.mark.slow
 def test_what_was_not_checked_does_not_count_as_checked(
     template: ConfigurationTemplate, provider: HostileServer, as_admin: Client
 ) -> None:
@@ -694,6 +696,7 @@ def test_a_correction_ends_the_problem_of_the_registration(
     ("code", "control"),
     [("invalid_scope", 'name="scopes"'), ("redirect_uri_mismatch", 'id="redirect-url"'), ("x", 'name="client_id"')],
 )
+@pytest.mark.slow
 def test_the_field_that_causes_it_is_on_the_page(
     code: str, control: str, template: ConfigurationTemplate, provider: HostileServer, as_admin: Client, admin: User
 ) -> None:

@@ -88,6 +88,7 @@ def test_turning_off_needs_a_reason_and_turning_on_forgets_it(as_admin: Client, 
         ({"Type": "credential"}, "credential"),
     ],
 )
+@pytest.mark.slow
 def test_what_is_wrong_is_told_at_the_field(
     as_admin: Client, northwind: Alias, typed: dict[str, str], field: str
 ) -> None:
@@ -206,6 +207,7 @@ def second_alias(alias: Alias) -> None:
 
 
 @pytest.mark.parametrize("also", [second_connection, second_alias])
+@pytest.mark.slow
 def test_deleting_one_of_two_that_stand_on_a_credential_keeps_its_sign_ins(
     also: Any, as_admin: Client, northwind: Alias, token: Token
 ) -> None:
@@ -226,6 +228,7 @@ def another_profile(registry: ApplicationRegistry, name: str = "Wider") -> OAuth
     return OAuthEntityProfile.objects.create(registry=registry, name=name, grant_type="authorization_code")
 
 
+@pytest.mark.slow
 def test_one_page_changes_an_integration_as_a_whole(as_admin: Client, northwind: Alias, amira: User) -> None:
     group, wider = Group.objects.create(name="Sales"), another_profile(ApplicationRegistry.objects.get())
     row = row_of(as_admin, northwind, HttpConnection.objects.get())
@@ -285,6 +288,7 @@ def test_a_form_with_errors_is_shown_again_when_the_credential_was_only_typed(
     assert complaints(submitted(as_admin, page_of(lonely), typed)) == ["Letters, digits and underscores only."]
 
 
+@pytest.mark.slow
 def test_a_registry_leads_to_its_integrations(as_admin: Client, northwind: Alias) -> None:
     registry = ApplicationRegistry.objects.get()
     content = as_admin.get(f"/admin/integrations/applicationregistry/{registry.pk}/change/").content.decode()

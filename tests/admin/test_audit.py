@@ -115,6 +115,7 @@ def test_groups_and_permissions_are_recorded(as_admin: Client, amira: User) -> N
     ]
 
 
+@pytest.mark.slow
 def test_what_is_added_and_deleted_is_recorded_with_its_values(as_admin: Client, northwind: Alias) -> None:
     typed = {"Name": "fresh", "Label": "Fresh"}
     submitted(as_admin, "/admin/integrations/alias/add/", typed)

@@ -118,6 +118,7 @@ def test_each_address_keeps_what_was_corrected(
     assert {name: getattr(registry, name) for name in corrected} == corrected
 
 
+@pytest.mark.slow
 def test_where_our_client_is_refused_send_credentials_is_beside_the_secret(
     by_hand: ProviderDraft, provider: HostileServer, as_admin: Client
 ) -> None:
@@ -146,6 +147,7 @@ def test_a_stored_secret_is_not_sent_to_a_corrected_address(
     assert enter(as_admin, by_hand, client_secret="", **back)["Location"] == address(by_hand, 3)
 
 
+@pytest.mark.slow
 def test_a_client_may_turn_out_to_be_public_and_back(
     by_hand: ProviderDraft, provider: HostileServer, as_admin: Client
 ) -> None:

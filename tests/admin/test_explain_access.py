@@ -244,6 +244,7 @@ def test_a_key_that_is_missing_is_no_sign_in_of_the_person(alias: Alias, setting
 
 
 @pytest.mark.parametrize(("export", "answer"), [(False, "403 export_not_allowed"), (True, "None")])
+@pytest.mark.slow
 def test_without_a_connection_there_is_only_the_token(export: bool, answer: str, alias: Alias, amira: User) -> None:
     HttpConnection.objects.all().delete()
     credential = OAuth2Credential.objects.get()

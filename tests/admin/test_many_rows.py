@@ -70,6 +70,7 @@ def test_pages_cost_the_same_with_more_rows(server: HostileServer, admin: Client
 
 
 @pytest.mark.usefixtures("few")
+@pytest.mark.slow
 def test_forms_complete_one_of_many_instead_of_listing_all(server: HostileServer, admin: Client) -> None:
     fill(server, 4)
     alias = Alias.objects.get(name="alias_0")

@@ -248,6 +248,7 @@ def test_who_may_not_change_registries_reminds_nobody(must_sign_in: ApplicationR
 
 
 @pytest.mark.parametrize(("days", "badge"), [(11, "In 11 days"), (1, "In 1 day"), (0, "Today"), (-1, "Expired")])
+@pytest.mark.slow
 def test_a_secret_that_ends_soon_is_a_problem_and_on_the_row(
     northwind: Alias, as_admin: Client, days: int, badge: str
 ) -> None:

@@ -31,6 +31,7 @@ def tools_in(content: str) -> dict[str, str]:
     return {name: unescape(url) for name, url in re.findall(r'id="([\w-]+)" href="([^"]*)"', tools)}
 
 
+@pytest.mark.slow
 def test_it_says_who_is_connected_and_when_the_last_call_was(
     registry: ApplicationRegistry, token: Token, as_admin: Client
 ) -> None:
@@ -63,6 +64,7 @@ def test_a_refusal_is_there_in_the_provider_s_words_with_what_to_do(
     assert not canaries.finds("CANARY-client-secret", content.encode())
 
 
+@pytest.mark.slow
 def test_the_tools_lead_to_this_provider(registry: ApplicationRegistry, token: Token, as_admin: Client) -> None:
     content = page_of(as_admin, registry)
     tools = tools_in(content)

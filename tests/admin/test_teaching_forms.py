@@ -41,6 +41,7 @@ def test_essentials_come_first_and_the_rest_is_folded_with_a_summary(
     assert 'name="call_headers"' not in essentials
 
 
+@pytest.mark.slow
 def test_a_new_registry_is_as_usual(as_admin: Client, db: None) -> None:
     content = as_admin.get("/admin/integrations/applicationregistry/add/").content.decode()
     folded = summaries(unescape(content))

@@ -53,6 +53,7 @@ def test_the_list_names_each_template_and_where_it_leads(as_admin: Client) -> No
     assert "Configuration Templates" in opened(as_admin, "/admin/records/").text
 
 
+@pytest.mark.slow
 def test_a_few_answers_make_everything_a_person_needs(as_admin: Client) -> None:
     page = opened(as_admin, new_page())
     redirect_url = re.search(r"https?://\S+/oauth_redirect\.do/[0-9a-f]{32}", page.text)

@@ -130,12 +130,14 @@ def test_a_call_that_is_over_is_not_counted(path: str, status: int, amira: User)
         body(answer)
 
 
+@pytest.mark.slow
 def test_a_call_without_a_sign_in_is_not_counted(amira: User) -> None:
     PersonalAuthAPI(amira).revoke_token("flowing")
     caller = token_of(amira)
     assert [caller.get(STREAM).status_code for _each in range(5)] == [401] * 5
 
 
+@pytest.mark.slow
 def test_a_stream_that_was_ended_here_is_not_counted(amira: User, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running_streams, "INTERVAL", 0.0)
     caller = token_of(amira)

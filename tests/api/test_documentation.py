@@ -55,6 +55,7 @@ def send(client: Client, example: Example) -> Any:
     return method(f"{documentation.ROOT}{example.path}", **body)
 
 
+@pytest.mark.slow
 def test_every_call_has_a_sentence_an_example_and_its_scopes(as_amira: Client, db: None) -> None:
     calls = documentation.all_calls()
     assert [call.id for call in calls if not call.example or not call.sentence] == []

@@ -33,6 +33,7 @@ class Difference:
 
 
 @pytest.mark.parametrize("content", [b"ok", b"x" * 100_000], ids=["whole", "streamed"])
+@pytest.mark.slow
 def test_added_latency_is_without_the_third_partys_own(caller: Client, server: HostileServer, content: bytes) -> None:
     server.on(f"GET {API}").always(body=content, delay=THEIRS)
     grown = Difference()

@@ -242,6 +242,7 @@ def test_too_many_calls_are_told_when_to_come_back_and_let_in_then(
         assert client.get(BASE).status_code == 200
 
 
+@pytest.mark.slow
 def test_guesses_are_counted_for_their_address_and_stop_nobody_who_is_known(
     limits: Callable[[str], None], program: Program, signed_in: Alias
 ) -> None:

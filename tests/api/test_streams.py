@@ -89,6 +89,7 @@ ENDINGS: dict[str, Callable[[], object]] = {
 
 
 @pytest.mark.parametrize("what", ENDINGS)
+@pytest.mark.slow
 def test_a_stream_ends_when_its_sign_in_ends_or_is_turned_off(what: str, amira: User, party: Flowing) -> None:
     streamed = begun(amira)
     running_streams.end_revoked_streams()
@@ -110,6 +111,7 @@ PROGRAM_ENDINGS: dict[str, Callable[[User], object]] = {
 
 
 @pytest.mark.parametrize("what", PROGRAM_ENDINGS)
+@pytest.mark.slow
 def test_a_stream_ends_with_the_token_of_its_program(what: str, amira: User, program: Program, party: Flowing) -> None:
     callers = {
         "the permanent token is deleted": with_token(make_token(amira, "service:*", name="nightly")[1]),
@@ -130,6 +132,7 @@ def test_a_stream_ends_with_the_token_of_its_program(what: str, amira: User, pro
         flow.interrupt()
 
 
+@pytest.mark.slow
 def test_the_streams_of_others_go_on(amira: User, signed_in: Alias, party: Flowing) -> None:
     bo = cast.person("bo")
     cast.signed_in(bo, signed_in)
@@ -167,6 +170,7 @@ def test_a_short_call_costs_no_statement(
     streamed.close()
 
 
+@pytest.mark.slow
 def test_a_call_that_still_waits_for_its_answer_ends_too(program: Program, party: Flowing) -> None:
     def interrupt() -> None:
         until = time.monotonic() + PATIENCE
@@ -204,6 +208,7 @@ def test_nobody_waits_longer_than_the_site_allows(program: Program, settings: Se
     assert caller.get(f"{BASE}source?bytes=1", headers={"Keyrack-Timeout": "900"}).status_code == 200
 
 
+@pytest.mark.slow
 def test_the_caller_says_how_long_to_wait(
     program: Program, monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:
@@ -222,6 +227,7 @@ def test_the_caller_says_how_long_to_wait(
     assert limits == [(30, 60.0), (5, 60.0), (900, 900.0)]
 
 
+@pytest.mark.slow
 def test_a_stream_with_a_token_that_was_just_renewed_goes_on(
     transactional_db: None, amira: User, server: HostileServer
 ) -> None:

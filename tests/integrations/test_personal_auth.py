@@ -218,6 +218,7 @@ def test_what_is_not_available_looks_as_if_it_were_not_there(
     assert Token.objects.count() == 1
 
 
+@pytest.mark.slow
 def test_a_wrong_name_is_not_called_a_missing_sign_in(amira: User, northwind: Alias) -> None:
     with pytest.raises(NotAuthenticated, match=r"^There is no alias of this name that the person may use"):
         PersonalAuthAPI(amira).request("nortwind", "GET", "/x")

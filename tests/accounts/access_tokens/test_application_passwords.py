@@ -40,6 +40,7 @@ def ask(name: str, password: str, path: str = BASE, **where: Any) -> Any:
     return Client(headers={"Authorization": f"Basic {credentials}"}).get(path, **where)
 
 
+@pytest.mark.slow
 def test_one_is_long_random_and_stored_as_a_hash(careful: User) -> None:
     row, secret = make_password(careful)
     assert [len(group) for group in secret.split(" ")] == [4] * 6

@@ -82,6 +82,7 @@ def test_knowing_its_public_part_ends_nobodys_token(amira: User) -> None:
     assert operations.verify_token(secret)
 
 
+@pytest.mark.slow
 def test_every_kind_of_secret_is_found_in_a_text(
     amira: User,
     as_amira: Client,

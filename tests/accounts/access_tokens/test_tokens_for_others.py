@@ -129,6 +129,7 @@ def test_it_dies_with_its_maker(how: str, helper: User, amira: User, northwind: 
     assert PermanentToken.objects.get(pk=token.pk).created_by_name == "helper"
 
 
+@pytest.mark.slow
 def test_a_page_without_the_button_says_why(helper: User, amira: User) -> None:
     page = f"/accounts/users/{amira.pk}/security/"
     looker = permitted("looker", "accounts.change_user")

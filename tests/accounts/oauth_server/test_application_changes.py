@@ -121,6 +121,7 @@ def as_admin_of(admin: User) -> Client:
     return client_of(admin)
 
 
+@pytest.mark.slow
 def test_the_form_says_what_will_end_and_the_answer_how_many_are_asked_again(
     as_admin_of: Client, as_amira: Client
 ) -> None:

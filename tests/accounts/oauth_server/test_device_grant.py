@@ -104,6 +104,7 @@ def test_a_program_without_a_browser_gets_tokens_after_a_person_allows_it(person
     assert renewed.json()["access_token"] != tokens["access_token"]
 
 
+@pytest.mark.slow
 def test_the_audit_log_says_in_english_what_a_person_has_allowed(person: Client, amira: User) -> None:
     User.objects.update(language="de")
     allow(person, begin(scope="integrations:revoke").json()["user_code"])
@@ -226,6 +227,7 @@ def test_a_device_code_that_comes_twice_ends_what_it_gave(person: Client) -> Non
     assert Event.objects.filter(kind=Kind.CODE_REPLAYED).count() == 1
 
 
+@pytest.mark.slow
 def test_a_device_that_polls_too_often_is_slowed_down(person: Client) -> None:
     codes = begin().json()
     assert poll_error(codes["device_code"]) == "authorization_pending"

@@ -252,6 +252,7 @@ def test_no_token_for_a_resource_that_was_not_asked_for(as_amira: Client, resour
     assert programs.refresh(answer["refresh_token"]).status_code == 200
 
 
+@pytest.mark.slow
 def test_a_repeated_refresh_is_not_given_a_token_for_another_resource(as_amira: Client, two: str) -> None:
     first = exchange(allow(as_amira, two)).json()["refresh_token"]
     once = programs.refresh(first, resource=API)

@@ -234,6 +234,7 @@ def test_everything_programs_hold_can_be_ended_at_once(as_amira: Client, amira: 
         assert refresh(answer["refresh_token"]).json()["error"] == "invalid_grant"
 
 
+@pytest.mark.slow
 def test_a_new_password_ends_what_programs_hold_and_signing_in_does_not(as_amira: Client, amira: User) -> None:
     answer = granted(as_amira)
     amira.first_name = "Amira Noor"

@@ -67,6 +67,7 @@ def test_an_application_password_gives_no_more_than_it_was_made_for(amira: User)
     assert grant(narrow, scope=BOTH).json()["error"] == "invalid_scope"
 
 
+@pytest.mark.slow
 def test_what_an_application_password_gave_dies_with_it(amira: User) -> None:
     proofs.app_of(amira)
     row, secret = application_password(amira)

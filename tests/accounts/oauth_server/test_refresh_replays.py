@@ -82,6 +82,7 @@ def test_a_later_repeat_ends_the_family(as_amira: Client, seconds: int) -> None:
 
 
 @pytest.mark.parametrize("seconds", [0, 61])
+@pytest.mark.slow
 def test_an_older_one_ends_the_family_although_a_younger_one_was_just_replaced(seconds: int, as_amira: Client) -> None:
     first = granted(as_amira)["refresh_token"]
     second = refresh(first).json()["refresh_token"]

@@ -65,6 +65,7 @@ def assert_few(names: list[str]) -> None:
     assert {name for name in names if name.startswith("other_")} == set()
 
 
+@pytest.mark.slow
 def test_the_whole_grant_reads_what_it_is_about(as_amira: Client, digest: Application, read: Any) -> None:
     with read() as names:
         code = ask(as_amira, scope=SCOPES)["code"]
@@ -87,6 +88,7 @@ def test_the_whole_grant_reads_what_it_is_about(as_amira: Client, digest: Applic
 
 
 @pytest.mark.parametrize("path", ["delta/", "delta/initiator-url/", "delta/token/"])
+@pytest.mark.slow
 def test_a_call_outside_the_fast_path_reads_the_scopes_of_its_token(
     path: str, as_amira: Client, digest: Application, read: Any
 ) -> None:
@@ -98,6 +100,7 @@ def test_a_call_outside_the_fast_path_reads_the_scopes_of_its_token(
 
 
 @pytest.mark.parametrize("path", ["integrations/delta/", "integrations/delta/proxy/x"])
+@pytest.mark.slow
 def test_a_token_for_all_that_another_made_reads_the_integration_of_the_call(path: str, amira: User, read: Any) -> None:
     operator = cast.person("operator", is_staff=True, is_superuser=True)
     secret = make_token(amira, "integrations:read", "service:*", by=operator)[1]
@@ -106,6 +109,7 @@ def test_a_token_for_all_that_another_made_reads_the_integration_of_the_call(pat
         assert_few(names)
 
 
+@pytest.mark.slow
 def test_a_token_for_all_that_another_made_has_what_both_have(amira: User) -> None:
     operator = cast.person("operator", is_staff=True, is_superuser=True)
     token = make_token(amira, "integrations:read", "service:*", by=operator)[0]
@@ -118,6 +122,7 @@ def test_a_token_for_all_that_another_made_has_what_both_have(amira: User) -> No
     assert len(both) == OTHERS + 2
 
 
+@pytest.mark.slow
 def test_a_scope_that_was_turned_off_is_not_a_right(as_amira: Client, digest: Application) -> None:
     tokens = granted(as_amira, scope=SCOPES)
     Alias.objects.filter(name="copper").update(active=False)
@@ -150,6 +155,7 @@ def test_the_page_to_allow_a_device_reads_what_it_asks_for(as_amira: Client, ami
         assert_few(names)
 
 
+@pytest.mark.slow
 def test_a_program_that_asks_for_all_is_offered_all(as_amira: Client, amira: User) -> None:
     program(allowed_scopes="integrations:read service:*")
     page = as_amira.get(programs.authorize_url(scope="integrations:read service:*")).content.decode()
@@ -159,6 +165,7 @@ def test_a_program_that_asks_for_all_is_offered_all(as_amira: Client, amira: Use
     assert exchange(chosen["code"]).json()["scope"] == "integrations:read service:other_7"
 
 
+@pytest.mark.slow
 def test_metadata_and_the_description_of_the_api_name_no_integration(client: Client, read: Any) -> None:
     with read() as names:
         for path in ("/.well-known/oauth-authorization-server", "/.well-known/oauth-protected-resource/mcp"):

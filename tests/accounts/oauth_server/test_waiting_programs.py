@@ -64,6 +64,7 @@ def test_each_administrator_who_may_decide_gets_one_mail_in_their_language(
     assert "you-are-locked-out" not in text  # a stranger may have chosen the path
 
 
+@pytest.mark.slow
 def test_many_hosts_are_one_mail_and_the_next_is_hours_later(
     as_amira: Client, decider: User, mailoutbox: Mailbox
 ) -> None:

@@ -85,6 +85,7 @@ def test_after_setting_it_up_one_goes_on_where_one_was_going(amira: User, group:
     assert leads_to(browser, "/integrations/") == SET_UP
 
 
+@pytest.mark.slow
 def test_continuing_with_a_sign_in_shows_its_start_page_first(amira: User, group: Group, northwind: Alias) -> None:
     amira.groups.add(group)
     require(group)

@@ -195,6 +195,7 @@ def test_a_name_that_nobody_knows_is_unreachable(monkeypatch: pytest.MonkeyPatch
         transport.request("GET", "https://nowhere.example/")
 
 
+@pytest.mark.slow
 def test_a_resolver_that_hangs_does_not_outlast_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(8))
     started = time.monotonic()

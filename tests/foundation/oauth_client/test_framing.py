@@ -60,6 +60,7 @@ def streamed(url: str) -> tuple[int, bytes]:
 
 @pytest.mark.parametrize("ask", [whole, streamed])
 @pytest.mark.parametrize("interim", [b"100 Continue", b"102 Processing", b"103 Early Hints\r\nSet-Cookie: a=b", b"199"])
+@pytest.mark.slow
 def test_an_interim_answer_is_not_the_answer(interim: bytes, ask: Callable[[str], object], talk: Talk) -> None:
     first = [b"HTTP/1.1 " + interim + b"\r\n\r\n", OK + b"Content-Length: 5\r\n\r\nfirst"]
     url = talk(first, [OK + b"Content-Length: 6\r\n\r\nsecond"])

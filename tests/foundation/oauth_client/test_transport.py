@@ -33,6 +33,7 @@ SLOW = [
 
 
 @pytest.mark.parametrize("answer", SLOW, ids=lambda answer: "-".join(answer))
+@pytest.mark.slow
 def test_the_deadline_holds_however_slowly_the_server_drips(answer: dict[str, object], provider: HostileServer) -> None:
     provider.on("GET /").answer(**answer)
     started = time.monotonic()
@@ -52,6 +53,7 @@ def test_one_deadline_can_span_several_calls(provider: HostileServer) -> None:
     assert time.monotonic() - started < 15  # the second has what the first left
 
 
+@pytest.mark.slow
 def test_a_streamed_body_obeys_the_deadline_of_its_request(provider: HostileServer) -> None:
     provider.on("GET /").answer(drip=0.05, text="x" * 400)
     with transport.deadline(0.5):
@@ -67,6 +69,7 @@ def test_a_stream_can_be_left_early(provider: HostileServer) -> None:
     assert transport.request("GET", provider.url + "/").text == "next"
 
 
+@pytest.mark.slow
 def test_a_silent_tls_handshake_ends_by_the_deadline() -> None:
     transport.configure(["127.0.0.0/8"])
     started = time.monotonic()
@@ -75,6 +78,7 @@ def test_a_silent_tls_handshake_ends_by_the_deadline() -> None:
     assert 0.3 < time.monotonic() - started < 5
 
 
+@pytest.mark.slow
 def test_twenty_hanging_calls_end_together(provider: HostileServer) -> None:
     provider.on("GET /").always(delay=20.0)
 
@@ -105,6 +109,7 @@ def test_an_answer_that_is_too_large_is_refused(answer: dict[str, object], provi
         transport.request("GET", provider.url + "/", max_bytes=1 << 16)
 
 
+@pytest.mark.slow
 def test_a_bomb_takes_little_memory(provider: HostileServer) -> None:
     provider.on("GET /").answer(bomb=50_000_000)
     tracemalloc.start()
@@ -250,6 +255,7 @@ def test_a_good_certificate_is_checked_against_the_name_and_not_the_address(tmp_
 @pytest.mark.parametrize(
     "answer", [{"delay": 20.0}, {"drip": 20.0, "text": "xx"}], ids=lambda answer: next(iter(answer))
 )
+@pytest.mark.slow
 def test_another_thread_can_end_an_exchange_over_tls(answer: dict[str, object], tmp_path: Path) -> None:
     """Before the answer begins, and within its body; long before the server says anything."""
 

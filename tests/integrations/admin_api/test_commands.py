@@ -21,6 +21,7 @@ def run(*arguments: str) -> str:
     return out.getvalue()
 
 
+@pytest.mark.slow
 def test_a_person_is_made_listed_and_turned_off_in_the_name_of_an_administrator(admin: User) -> None:
     run("people", "create", "bot", "--by", "admin", "--email", "bot@hub.example", "--group", "Personal Auth User")
     assert "bot\tbot@hub.example\tperson\tactive\tPersonal Auth User" in run("people", "list")
@@ -55,6 +56,7 @@ def test_a_bot_is_made_changed_and_deleted(admin: User, amira: User) -> None:
     assert not User.objects.filter(username="nightly").exists()
 
 
+@pytest.mark.slow
 def test_what_programs_hold_is_listed_and_ended(admin: User, as_amira: Client, amira: User) -> None:
     programs.program(allowed_scopes="integrations:read")
     access = programs.granted(as_amira, scope="integrations:read")["access_token"]

@@ -14,6 +14,7 @@ PROVIDER = "https://provider.example"
 @pytest.mark.parametrize(
     "query", ["dry_run", "dry_run=", "dryrun=true", "dry-run=true", "Dry_Run=true", "dry_run=true&dry_run=false"]
 )
+@pytest.mark.slow
 def test_a_dry_run_that_is_not_understood_changes_nothing(script: Script, amira: User, query: str) -> None:
     refused = [
         script.send("put", f"users/amira/?{query}", {"first_name": "Changed"}),

@@ -159,6 +159,7 @@ def test_a_row_is_renamed_by_its_id_and_never_by_its_name(script: Script, alias:
         ("users/x y/", {}, "username"),
     ],
 )
+@pytest.mark.slow
 def test_what_the_forms_refuse_is_refused_with_the_member_and_a_sentence(
     script: Script, alias: Alias, address: str, body: Any, reason: str
 ) -> None:

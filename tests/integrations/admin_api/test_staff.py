@@ -28,6 +28,7 @@ def subjects() -> list[tuple[str, str]]:
     return list(Event.objects.filter(subject__startswith="Required two").values_list("kind", "subject").order_by("at"))
 
 
+@pytest.mark.slow
 def test_it_is_switched_on_and_off_and_a_repetition_changes_nothing(script: Script) -> None:
     assert script.document("staff/") == OFF
     assert script.applied("staff/?dry_run=true", ON)["changes"] == SWITCHED_ON
@@ -56,6 +57,7 @@ def test_an_etag_keeps_a_lost_change_away(script: Script) -> None:
     assert script.document("staff/") == ON
 
 
+@pytest.mark.slow
 def test_only_superusers_decide_about_staff_as_in_the_admin(admin: User) -> None:
     deputy = cast.person("deputy", is_staff=True)
     deputy.user_permissions.set(Permission.objects.all())
@@ -84,6 +86,7 @@ def test_who_would_lock_their_own_token_out_is_told_before(admin: User) -> None:
     assert script.send("get", "staff/").status_code == 403
 
 
+@pytest.mark.slow
 def test_a_person_is_listed_with_two_step_sign_in_or_that_it_is_missing(script: Script, amira: User) -> None:
     strict = Group.objects.create(name="Strict")
     TwoStepRequirement.objects.create(group=strict)

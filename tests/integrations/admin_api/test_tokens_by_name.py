@@ -35,6 +35,7 @@ def refusal(answer: Any) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("address", [BOBS, MINE])
+@pytest.mark.slow
 def test_a_token_is_made_with_its_secret_once_and_a_repetition_changes_nothing(
     script: Script, bob: User, address: str
 ) -> None:
@@ -58,6 +59,7 @@ def test_a_token_is_made_with_its_secret_once_and_a_repetition_changes_nothing(
     assert tokens.status(made["token"]) == 200
 
 
+@pytest.mark.slow
 def test_a_put_changes_no_token_and_names_what_differs_and_the_way_that_does(script: Script, bob: User) -> None:
     made = script.applied(BOBS, NEW)
     other = {"name": "weekly", "scope": [READ, RUN], "expires_in_days": 30}
@@ -85,6 +87,7 @@ def test_a_put_changes_no_token_and_names_what_differs_and_the_way_that_does(scr
     assert [tokens.status(secret) for secret in (made["token"], rotated.json()["token"])] == [401, 401]
 
 
+@pytest.mark.slow
 def test_a_rotation_gives_no_scope_that_the_rules_refuse(script: Script, bob: User) -> None:
     script.applied(BOBS, NEW)
     for scopes, status in (
@@ -99,6 +102,7 @@ def test_a_rotation_gives_no_scope_that_the_rules_refuse(script: Script, bob: Us
 
 @pytest.mark.database
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.slow
 def test_of_several_puts_at_once_one_makes_the_token(script: Script, bob: User) -> None:
     def put(_number: int) -> Any:
         try:
@@ -113,6 +117,7 @@ def test_of_several_puts_at_once_one_makes_the_token(script: Script, bob: User) 
     assert PermanentToken.objects.filter(user=bob).count() == 1
 
 
+@pytest.mark.slow
 def test_an_ended_or_expired_token_is_made_anew(script: Script, bob: User) -> None:
     first = script.applied(BOBS, NEW)
     PermanentToken.objects.filter(name="nightly").update(expires_at=timezone.now() - timedelta(seconds=1))
@@ -124,6 +129,7 @@ def test_an_ended_or_expired_token_is_made_anew(script: Script, bob: User) -> No
     assert script.applied(BOBS, NEW)["created"] is True
 
 
+@pytest.mark.slow
 def test_etags_hold_what_was_decided_and_not_when_it_was_used(script: Script, bob: User) -> None:
     assert script.send("put", BOBS, NEW, **{"If-Match": '"other"'}).status_code == 412
     made = script.send("put", BOBS, NEW, **{"If-None-Match": "*"})
@@ -139,6 +145,7 @@ def test_etags_hold_what_was_decided_and_not_when_it_was_used(script: Script, bo
     assert script.send("delete", BOBS, **{"If-Match": script.send("get", BOBS)["ETag"]}).status_code == 204
 
 
+@pytest.mark.slow
 def test_a_put_asks_for_what_the_form_asks_for(script: Script, bob: User) -> None:
     for address, body, member in (
         (BOBS, {}, "scope"),
@@ -168,6 +175,7 @@ def test_a_misspelt_member_is_refused_and_not_ignored(script: Script, bob: User)
     assert not PermanentToken.objects.filter(user=bob).exists()
 
 
+@pytest.mark.slow
 def test_ranks_and_permissions_hold_for_a_put(admin: User, bob: User) -> None:
     deputy = tokens.permitted("deputy", "accounts.view_permanenttoken")
     User.objects.filter(pk=deputy.pk).update(is_staff=True)
@@ -201,6 +209,7 @@ def test_a_token_whose_creator_is_too_weak_now_is_pointed_out(admin: User, bob: 
     assert "doesn’t work now" in warnings[0]
 
 
+@pytest.mark.slow
 def test_an_application_password_is_made_once_by_its_owner_and_never_changed(script: Script, bob: User) -> None:
     assert script.applied(f"{PASSWORD}?dry_run=true", {"scope": [READ]})["password"] == ""
     assert not ApplicationPassword.objects.exists()

@@ -159,6 +159,7 @@ def test_only_a_token_of_an_administrator_with_the_scope_opens_this_part(script:
     assert cast.person("carla") is not None
 
 
+@pytest.mark.slow
 def test_an_application_administers_for_administrators_only(admin: User, amira: User) -> None:
     programs.program(allowed_scopes="administration integrations:read")
     for person, status in ((admin, 200), (amira, 403)):

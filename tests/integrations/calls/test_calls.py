@@ -141,6 +141,7 @@ def test_a_revoked_alias_fails_at_once(server: HostileServer, amira: User, conne
         {"close": True},
     ],
 )
+@pytest.mark.slow
 def test_a_bad_third_party_ends_in_time(
     answer: dict[str, Any],
     server: HostileServer,

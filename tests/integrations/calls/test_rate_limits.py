@@ -70,6 +70,7 @@ def test_what_will_not_pass_is_the_answer(
     assert len(server.calls) == 1
 
 
+@pytest.mark.slow
 def test_a_server_that_hangs_up_is_asked_again(server: HostileServer, amira: User, connection: HttpConnection) -> None:
     server.on(f"GET {API}").answer(close=True).answer(status=200)
     assert send(amira, connection) == 200

@@ -385,6 +385,7 @@ def test_a_profile_says_where_a_wait_stands_and_in_which_unit(server: HostileSer
 
 
 @pytest.mark.usefixtures("connection")
+@pytest.mark.slow
 def test_a_wait_inside_a_200_is_waited_for(server: HostileServer, amira: User) -> None:
     rule = {"request": "call", "when": [{"at": "/error", "equals": "slow"}], "means": "wait", "wait": {"seconds": 0}}
     set_profile(rules=[rule])

@@ -92,6 +92,7 @@ def test_revoking_leaves_other_users_alone(amira: User, bob: User, as_amira: Cli
     assert Revocation.objects.get().access_token == "CANARY-access-1"
 
 
+@pytest.mark.slow
 def test_without_a_revocation_address_the_page_says_so(amira: User, as_amira: Client, server: HostileServer) -> None:
     alias = walks.northwind(server, token_revocation_url="")
     cast.signed_in(amira, alias)
@@ -135,6 +136,7 @@ def in_days(days: float) -> datetime:
         "an access token without an end alone",
     ],
 )
+@pytest.mark.slow
 def test_the_date_until_which_a_token_may_stay_valid_is_one_that_is_known(
     expires_in: float | None,
     fields: dict[str, Any],

@@ -46,6 +46,7 @@ def mails() -> list[mail.EmailMessage]:
     return [message for message in mail.outbox if "question" in message.subject]
 
 
+@pytest.mark.slow
 def test_the_administrators_get_what_the_person_sees(alias: Alias, amira: User, as_amira: Client) -> None:
     move()
     assert 'id="dialog-ask"' in as_amira.get(path(alias, "confirm-address")).content.decode()
@@ -66,6 +67,7 @@ def test_the_administrators_get_what_the_person_sees(alias: Alias, amira: User, 
     assert (event.whose, event.who, event.subject) == (amira, amira, "Northwind")
 
 
+@pytest.mark.slow
 def test_they_get_one_a_day_whoever_asks(alias: Alias, bob: User, as_amira: Client) -> None:
     move()
     as_amira.post(path(alias))

@@ -154,6 +154,7 @@ def test_a_500_between_two_failures_says_nothing_either_way(
     assert health().down_since
 
 
+@pytest.mark.slow
 def test_who_gives_a_server_no_time_says_nothing_about_it(server: HostileServer, amira: User, northwind: Alias) -> None:
     cast.signed_in(amira, northwind)
     server.on(API).always(status=200, delay=20)

@@ -277,6 +277,7 @@ def test_signing_in_to_keyrack_comes_first(bot: User, bob: User, admin: User, no
 # When it cannot go on -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_helper_who_begins_too_often_is_asked_to_wait(
     bot: User, bob: User, admin: User, northwind: Alias, server: HostileServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -294,6 +295,7 @@ def test_a_helper_who_begins_too_often_is_asked_to_wait(
     assert server.calls == []
 
 
+@pytest.mark.slow
 def test_a_set_up_that_cannot_begin_a_sign_in_ends_on_the_page_that_says_so(
     bot: User, bob: User, admin: User, northwind: Alias
 ) -> None:
@@ -309,6 +311,7 @@ def test_a_set_up_that_cannot_begin_a_sign_in_ends_on_the_page_that_says_so(
 
 @pytest.mark.parametrize("grant_type", ["authorization_code", "password"])
 @pytest.mark.parametrize("happening", ["taken", "turned off"])
+@pytest.mark.slow
 def test_a_link_that_ends_at_the_moment_of_the_click_sends_nothing(
     happening: str,
     grant_type: str,
@@ -342,6 +345,7 @@ def test_a_link_that_ends_at_the_moment_of_the_click_sends_nothing(
     assert server.calls == []
 
 
+@pytest.mark.slow
 def test_a_form_that_was_made_up_is_of_no_link(bot: User, bob: User, admin: User, server: HostileServer) -> None:
     alias = cast.integration_at(cast.registry_at(server.url), grant_type="password")
     browser = client_of(bob)

@@ -265,6 +265,7 @@ def test_what_was_not_shown_is_not_confirmed(
     assert not PersonalAuthAPI(amira).is_token_valid("northwind")
 
 
+@pytest.mark.slow
 def test_nobody_confirms_for_another(
     amira: User, bob: User, as_amira: Client, northwind: Alias, token: Token, stranger: HostileServer
 ) -> None:

@@ -112,6 +112,7 @@ def test_a_new_sign_in_ends_it(server: HostileServer, amira: User, as_amira: Cli
     assert card(as_amira)["state"] == "connected"
 
 
+@pytest.mark.slow
 def test_while_the_access_token_lives_all_is_well(
     server: HostileServer, amira: User, as_amira: Client, alias: Alias
 ) -> None:

@@ -55,6 +55,7 @@ def refused(user: User, alias: Alias, **fields: Any) -> Token:
 # Sign in again --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_who_must_sign_in_again_is_told_once_and_how(amira: User, northwind: Alias) -> None:
     refused(amira, northwind)
     (message,) = told(3)
@@ -65,6 +66,7 @@ def test_who_must_sign_in_again_is_told_once_and_how(amira: User, northwind: Ali
     assert "http://127.0.0.1:8000/integrations/" in message.body
 
 
+@pytest.mark.slow
 def test_a_renewal_that_we_interrupted_is_told_once_the_last_token_is_used_up(amira: User, northwind: Alias) -> None:
     """Until then nothing is lost; and the fault is not the provider's."""
     token = cast.signed_in(amira, northwind, failure_code="renewal_interrupted")
@@ -142,6 +144,7 @@ def test_nobody_is_told_what_he_can_do_nothing_about(
     assert told() == []
 
 
+@pytest.mark.slow
 def test_who_gets_an_address_later_is_told_then(amira: User, northwind: Alias) -> None:
     refused(amira, northwind)
     User.objects.update(email="")

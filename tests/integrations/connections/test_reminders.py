@@ -43,6 +43,7 @@ def sent() -> list[mail.EmailMessage]:
     return list(mail.outbox)
 
 
+@pytest.mark.slow
 def test_who_must_sign_in_again_gets_one_mail_that_says_where(amira: User, northwind: Alias) -> None:
     ended(amira, northwind, account_label="amira@northwind.example")
     assert sent() == []
@@ -67,6 +68,7 @@ def test_who_has_not_confirmed_a_new_address_is_led_to_the_page_that_asks(amira:
     assert f"http://127.0.0.1:8000/integrations/{northwind.hex}/confirm-address/\n" in message.body
 
 
+@pytest.mark.slow
 def test_nobody_is_mailed_twice_within_a_week(amira: User, northwind: Alias) -> None:
     ended(amira, northwind)
     remind()
@@ -90,6 +92,7 @@ def test_who_is_about_to_be_told_anyway_gets_no_second_mail(amira: User, northwi
     assert [message.subject for message in sent()] == ["[Keyrack] Sign in to Northwind CRM again"]
 
 
+@pytest.mark.slow
 def test_all_mails_of_a_task_share_the_time_of_one_run(
     amira: User, bob: User, northwind: Alias, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -137,6 +140,7 @@ def test_who_has_signed_in_meanwhile_gets_no_mail_and_may_be_reminded_of_the_nex
     assert not Reminder.objects.exists()
 
 
+@pytest.mark.slow
 def test_a_mail_that_could_not_be_sent_stays_promised(
     amira: User, northwind: Alias, monkeypatch: pytest.MonkeyPatch
 ) -> None:

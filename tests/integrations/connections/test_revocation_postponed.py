@@ -142,6 +142,7 @@ def test_one_that_is_kept_late_makes_the_others_there_due(
     assert due_at(others) <= timezone.now()
 
 
+@pytest.mark.slow
 def test_one_promise_asks_every_five_minutes_for_all_where_nobody_answers(
     server: HostileServer, amira: User, bob: User, northwind: Alias
 ) -> None:

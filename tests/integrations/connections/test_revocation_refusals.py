@@ -114,6 +114,7 @@ def test_no_refresh_is_asked_for_where_a_newer_sign_in_hangs_on_the_same_grant(
     assert server.calls_to(RENEWED) == []
 
 
+@pytest.mark.slow
 def test_tokens_that_the_proof_brought_are_told_of_even_if_the_process_dies_at_once(
     server: HostileServer, amira: User, northwind: Alias, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -274,6 +274,7 @@ def test_an_access_token_that_lives_is_used_while_renewals_are_held(
     assert current(amira, northwind) == "CANARY-access-1"
 
 
+@pytest.mark.slow
 def test_an_administrators_check_lets_renewals_go_on_where_the_provider_accepts_us(
     server: HostileServer, amira: User, northwind: Alias, admin: User
 ) -> None:
@@ -617,6 +618,7 @@ def test_a_sign_in_that_ends_after_a_day_of_vague_refusals_comes_back_when_the_s
     assert renewal.renew(token).access_token == "CANARY-access-2"
 
 
+@pytest.mark.slow
 def test_a_set_up_fault_that_looks_like_dead_tokens_takes_no_sign_in_for_good(
     server: HostileServer, northwind: Alias
 ) -> None:

@@ -132,6 +132,7 @@ def test_what_is_no_yes_ends_the_action(status: int, northwind: Alias, amira: Us
     assert "CANARY" not in repr(result)
 
 
+@pytest.mark.slow
 def test_whose_fault_a_silence_is_shows(northwind: Alias, amira: User, server: HostileServer) -> None:
     server.on(INCIDENTS).answer(close=True).always(body=b"x" * 10, gzip=True, truncated=True)
     action = action_of(northwind)

@@ -205,6 +205,7 @@ def test_a_path_that_cannot_be_read_is_refused_in_words(path: str) -> None:
         ("[*].sort(@)", [[1, "a"]]),
     ],
 )
+@pytest.mark.slow
 def test_a_path_that_grows_or_does_not_fit_stops_in_a_sentence(path: str, data: Any) -> None:
     expressions.check_path(path)
     with pytest.raises(BadExpression):

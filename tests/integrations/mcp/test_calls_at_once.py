@@ -24,6 +24,7 @@ def one_at_once(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calls_at_once, "_running", defaultdict(set))  # without what another test has left open
 
 
+@pytest.mark.slow
 def test_an_agent_at_its_limit_is_refused_in_words(agent: Agent, amira: User) -> None:
     end_call = calls_at_once.begin_call(amira, Rights(scopes=frozenset(), client_id="digest"))
     refused = agent.send("tools/call", **RUN)
@@ -36,6 +37,7 @@ def test_an_agent_at_its_limit_is_refused_in_words(agent: Agent, amira: User) ->
     assert not calls_at_once._running
 
 
+@pytest.mark.slow
 def test_a_call_whose_stream_is_closed_before_it_begins_is_over(agent: Agent) -> None:
     stream: Any = agent.send("tools/call", **RUN, _meta={**META, "progressToken": "p"})
     assert stream["Content-Type"] == "text/event-stream"
@@ -46,6 +48,7 @@ def test_a_call_whose_stream_is_closed_before_it_begins_is_over(agent: Agent) ->
     assert not calls_at_once._running
 
 
+@pytest.mark.slow
 def test_a_call_with_progress_counts_until_it_is_over_although_its_stream_is_closed(
     agent: Agent, monkeypatch: pytest.MonkeyPatch
 ) -> None:

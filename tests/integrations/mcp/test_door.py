@@ -269,6 +269,7 @@ def test_the_metadata_of_each_resource_names_it(client: Client, path: str) -> No
     assert "subflows:run" in metadata["scopes_supported"]
 
 
+@pytest.mark.slow
 def test_a_token_for_the_door_opens_nothing_else(as_amira: Client, alias: Alias) -> None:
     Application.objects.all().delete()
     programs.program(allowed_scopes=" ".join(SCOPES) + " integrations:read")

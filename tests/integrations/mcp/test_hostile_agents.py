@@ -126,6 +126,7 @@ def test_what_is_not_offered_is_no_method_and_no_capability(agent: Agent, method
     assert offered == {"tools": {"listChanged": False}, "resources": {"listChanged": False, "subscribe": False}}
 
 
+@pytest.mark.slow
 def test_a_run_that_was_refused_for_its_inputs_is_not_stored(agent: Agent) -> None:
     assert agent.call("run_my_open_incidents", {"limit": "many"})["isError"]
     assert agent.call("run_my_open_incidents", {"unknown": 1})["isError"]

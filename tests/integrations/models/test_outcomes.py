@@ -278,6 +278,7 @@ def test_what_goes_to_an_administrator_has_a_code_and_a_time(
     )
 
 
+@pytest.mark.slow
 def test_the_first_refusal_still_says_that_nothing_is_connected(as_amira: Client, alias: Alias) -> None:
     page = walks.words(walks.sign_in(as_amira, alias, code=None, error="access_denied"))
     assert "Not connected" in page

@@ -23,6 +23,7 @@ def page(user: User, path: str, language: str) -> str:
     return client_of(user).get(path, headers={"accept-language": language}).content.decode()
 
 
+@pytest.mark.slow
 def test_a_page_has_them_in_the_readers_language(amira_with_crm: User) -> None:
     detail = f"{DASHBOARD}{amira_with_crm.tokens.get().credential.connections.get().alias.hex}/"
     assert "連絡先の読み取り" in page(amira_with_crm, DASHBOARD, "ja")

@@ -360,6 +360,7 @@ def test_pages_and_time_are_bounded(
     assert read(table, amira) == (1, "stopped")
 
 
+@pytest.mark.slow
 def test_the_row_limit_ends_the_reading(amira: User, table: RemoteTable, server: HostileServer) -> None:
     in_pages(server, following(lambda url: {"next": url}))
     for limit, calls in ((10, 1), (15, 2), (24, 3), (25, 3)):

@@ -76,6 +76,7 @@ def test_a_superuser_needs_no_group(admin: User, alias: Alias) -> None:
     assert "Northwind CRM" in walks.words(client_of(admin).get("/integrations/"))
 
 
+@pytest.mark.slow
 def test_an_alias_of_a_group_is_its_members(as_amira: Client, amira: User, bob: User, alias: Alias) -> None:
     finance = Group.objects.create(name="Finance")
     alias.groups.add(finance, Group.objects.create(name="Law"))
