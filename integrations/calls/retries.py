@@ -25,7 +25,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.25, 8.0  # seconds, if the server does not say; d
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})  # RFC 9110 §9.2.2, without TRACE
 MOST_RETRIES = 5
 AWAY = frozenset({502, 503, 504})  # sent by a gateway for the server behind it; a plain 500 is about one call
-ENOUGH_TO_TELL = 2.0  # seconds; a shorter timeout proves nothing about the server
+ENOUGH_TO_TELL = 10.0  # seconds; a caller with a shorter timeout may be impatient with a slow page
 
 
 def is_transient(status: int, headers: Mapping[str, str], meaning: AnswerMeaning = NOTHING_SAID) -> bool:

@@ -155,11 +155,14 @@ def test_a_500_between_two_failures_says_nothing_either_way(
 
 
 @pytest.mark.slow
-def test_who_gives_a_server_no_time_says_nothing_about_it(server: HostileServer, amira: User, northwind: Alias) -> None:
+def test_who_gives_a_server_little_time_says_nothing_about_it(
+    server: HostileServer, amira: User, northwind: Alias
+) -> None:
+    """Else one program that is impatient with one slow page would take the provider away from everybody."""
     cast.signed_in(amira, northwind)
     server.on(API).always(status=200, delay=20)
     with pytest.raises(Unreachable, match="timeout"):
-        call(amira, northwind, timeout=0.1)
+        call(amira, northwind, timeout=2.2)
     assert health().failures == 0
     with transport.deadline(0.5), pytest.raises(Unreachable, match="timeout"):
         call(amira, northwind, timeout=30)
