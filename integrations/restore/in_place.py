@@ -16,6 +16,7 @@ from accounts.audit import log, model_changes
 from accounts.audit.log import Kind
 from accounts.models import RefreshReplay, User
 from accounts.oauth_server import validator
+from accounts.oauth_server.application_changes import approvers, end_application_grants
 from accounts.oauth_server.models import Application, Approval
 from foundation import installation
 from integrations.connections import endings
@@ -39,8 +40,9 @@ class Report:
 def continue_in_place(events: Iterable[Ended], *, taken_at: datetime, hold: bool) -> Report:
     """Make the site go on from a backup of this moment.
 
-    `events`: what happened since, the oldest first. `hold`: hold all permanent tokens and application passwords,
-    because it isn't known which of them were ended. Safe to repeat; the site is held until it returns.
+    `events`: what happened since, the oldest first. `hold`: hold all permanent tokens and application passwords and end
+    the access of OAuth applications, because it isn't known what was ended. Safe to repeat; the site is held until it
+    returns.
     """
     report = Report()
     with log.by(None, ""):
@@ -49,6 +51,7 @@ def continue_in_place(events: Iterable[Ended], *, taken_at: datetime, hold: bool
         end_what_is_over(report)
         if hold:
             hold_secrets(report)
+            end_access_of_programs(report)
         changes = {"restored_from": taken_at, "restored_at": timezone.now(), "is_copy": False}
         row = installation.Installation.objects.first()
         log.write(Kind.RESTORED, whose=None, detail=BACKUP_OF % {"moment": f"{taken_at:%Y-%m-%d %H:%M}"})
@@ -80,6 +83,15 @@ def hold_secrets(report: Report) -> None:
         ending = {"ended_at": timezone.now(), "ended_because": LongLivedModel.Ending.HELD}
         if count := model.objects.alive().update(**ending):
             report.to_do.append(f"{count} {model._meta.verbose_name_plural} are held. after_restore --held lists them.")
+
+
+def end_access_of_programs(report: Report) -> None:
+    """End what OAuth applications got from people, and their approvals: they can ask for it again."""
+    for application in Application.objects.all():
+        count = approvers(application).count()
+        end_application_grants(application)
+        if count:
+            report.done.append(f"Access of {application.title} ended (people: {count}). It asks for it again.")
 
 
 def held_rows() -> list[PermanentToken | ApplicationPassword]:

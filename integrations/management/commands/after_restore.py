@@ -120,6 +120,7 @@ class Command(BaseCommand):
         is_holding = hold or not ended
         if is_holding:
             self.stdout.write("All permanent tokens and application passwords will be held until you release them.")
+            self.stdout.write("OAuth applications lose their access, and ask people for it again.")
         require_confirmation(f"{settings.SITE_URL} goes on with this backup. All browser sessions end.", yes=yes)
         report = continue_in_place(events, taken_at=taken_at, hold=is_holding)
         for title, sentences in (("Done", report.done), ("For you to look at", report.to_do)):

@@ -256,6 +256,17 @@ def test_an_approval_that_was_withdrawn_since_is_asked_for_again(as_amira: Clien
     assert report.done == ["Access of Weekly digest for amira ended."]
 
 
+def test_without_a_list_programs_ask_for_access_again(as_amira: Client, amira: User) -> None:
+    """Which access was ended since is not known: that of a stolen laptop may be among it."""
+    application = programs.program(allowed_scopes="integrations:read")
+    granted = programs.granted(as_amira, scope="integrations:read")
+    report = continue_in_place([], taken_at=LAST_NIGHT, hold=True)
+    assert f"Access of {application.title} ended (people: 1). It asks for it again." in report.done
+    assert programs.refresh(granted["refresh_token"]).status_code == 400
+    assert tokens.status(granted["access_token"]) == 401
+    assert not Approval.objects.exists()
+
+
 def test_a_program_that_registered_itself_loses_what_was_ended_too(amira: User) -> None:
     document = "https://agent.example/client.json"
     application = programs.program(name="Agent", client_id=document, registration_source="cimd")
