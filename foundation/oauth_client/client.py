@@ -7,6 +7,7 @@ Stateless; knows no users and no database.
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import requests
@@ -62,12 +63,18 @@ class Introspection:
 
 
 def authorization_request(
-    registration: Registration, *, redirect_uri: str, scopes: Iterable[str], prompt: str = "", claims: str = ""
+    registration: Registration,
+    *,
+    redirect_uri: str,
+    scopes: Iterable[str],
+    prompt: str = "",
+    demanded: Mapping[str, str] = MappingProxyType({}),
 ) -> AuthorizationRequest:
     """Build an authorization request with a fresh state, verifier and nonce (RFC 6749 §4.1.1, RFC 7636).
 
     PKCE "plain" is used only if the registration says so. `prompt` is a default: the registration or the endpoint's own
-    query may override it, and "" leaves it out. `claims`: what a claims challenge asked for, as JSON.
+    query may override it, and "" leaves it out. `demanded`: parameters that an API has asked for, such as `claims`;
+    they are defaults, too.
     """
     scopes = tuple(scopes)
     state = secrets.token_urlsafe(32)
@@ -93,7 +100,7 @@ def authorization_request(
     parameters |= {name: fill_values(text, values) for name, text in ways.parameters.items()}
     named = {ways.names.get(name, name) or "": value for name, value in parameters.items()}
     named.pop("", None)
-    defaults = {name: value for name, value in {"prompt": prompt, "claims": claims}.items() if value}
+    defaults = {**demanded, **({"prompt": prompt} if prompt else {})}
     url = _authorization_url(registration.authorization_url, named, registration.authorization_parameters, defaults)
     return AuthorizationRequest(url=url, state=state, code_verifier=code_verifier, nonce=nonce)
 

@@ -154,6 +154,7 @@ CALL_RULES = convert_profile(
                 "status": 401,
                 "when": [{"header": _CHALLENGE, "matches": r"\berror=\"?insufficient_user_authentication\b"}],
                 "means": "person_must_act",
+                "claims": {"header": _CHALLENGE, "pattern": r"(\b(?:acr_values|max_age)=.*)"},
                 "renewing_helps": False,
             },
             {

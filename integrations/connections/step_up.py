@@ -1,12 +1,14 @@
 """Step-up: scopes that a third party finds missing, and the sign-in that asks the person for them.
 
 A third party may name any scope. Only scopes that an administrator has put on the registry are asked for. It may also
-demand claims of the next sign-in (OpenID Connect Core §5.5; Microsoft calls it a claims challenge).
+demand claims of the next sign-in (OpenID Connect Core §5.5; Microsoft calls it a claims challenge), or a stronger or
+more recent one (RFC 9470).
 """
 
 import base64
 import binascii
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -16,6 +18,11 @@ from integrations.models.registry import ApplicationRegistry, GrantType, OAuthEn
 from integrations.models.tokens import Token
 
 MOST_STORED = 50  # scopes
+STRONGER_SIGN_IN = ("acr_values=", "max_age=")
+STRONGER_SIGN_IN_PARAMETERS = {
+    "acr_values": re.compile(r"\bacr_values=\"?((?<=\")[^\"]+|[^\s,\"]+)"),
+    "max_age": re.compile(r"\bmax_age=\"?([0-9]{1,9})\b"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +65,15 @@ def allowed_scopes(registry: ApplicationRegistry, scopes: Iterable[str]) -> list
     """Those of the scopes that an administrator has put on the registry."""
     rows = OAuthEntityScope.objects.filter(registry=registry, scope__in=list(scopes)[:MOST_STORED])
     return sorted(rows.values_list("scope", flat=True))
+
+
+def demanded_parameters(challenge: str) -> dict[str, str]:
+    """The parameters of an authorization request that a stored challenge demands. {} if it cannot be understood."""
+    if challenge.startswith(STRONGER_SIGN_IN):
+        matches = {name: pattern.search(challenge) for name, pattern in STRONGER_SIGN_IN_PARAMETERS.items()}
+        return {name: match[1] for name, match in matches.items() if match}
+    claims = decode_claims(challenge)
+    return {"claims": claims} if claims else {}
 
 
 def decode_claims(challenge: str) -> str:

@@ -124,7 +124,7 @@ def begin(
             redirect_uri=attempt.redirect_uri,
             scopes=attempt.scopes,
             prompt="consent" if needs_consent_prompt(attempt, token) else "",
-            claims=step_up.decode_claims(token.claims_challenge) if token else "",
+            demanded=step_up.demanded_parameters(token.claims_challenge if token else ""),
         )
     except OAuthError as error:
         attempt.save()

@@ -55,7 +55,7 @@ def test_a_posted_callback_is_asked_for(register: Register) -> None:
 
 def test_claims_of_a_challenge_go_with_the_authorization_request(register: Register) -> None:
     claims = '{"access_token":{"acrs":{"essential":true,"value":"c1"}}}'
-    request = client.authorization_request(register(), redirect_uri=REDIRECT, scopes=["a"], claims=claims)
+    request = client.authorization_request(register(), redirect_uri=REDIRECT, scopes=["a"], demanded={"claims": claims})
     assert dict(parse_qsl(urlsplit(request.url).query))["claims"] == claims
 
 

@@ -291,6 +291,17 @@ def test_claims_that_one_endpoint_demands_refuse_that_call_and_end_nothing(serve
     assert f'id="c-{token.credential.connections.get().alias.name}-again"' in page
 
 
+@pytest.mark.usefixtures("rotation", "connection")
+def test_a_stronger_sign_in_that_one_endpoint_demands_is_asked_for(server: HostileServer, amira: User) -> None:
+    """RFC 9470 §3."""
+    challenge = 'Bearer error="insufficient_user_authentication", acr_values="phr phrh", max_age="300"'
+    server.on(f"GET {API}").always(status=401, headers={"WWW-Authenticate": challenge})
+    response = send(amira)
+    assert calls.reason_of(response) == "person_must_act"
+    assert response.headers["Keyrack-Initiator-Url"].startswith("/oauth_initiator.do?")
+    assert Token.objects.get().claims_challenge == 'acr_values="phr phrh", max_age="300"'
+
+
 @pytest.mark.usefixtures("connection")
 def test_what_one_endpoint_demands_of_the_person_ends_no_token_that_nothing_renews(
     server: HostileServer, amira: User

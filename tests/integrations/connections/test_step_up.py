@@ -70,6 +70,31 @@ def test_demanded_claims_are_asked_for_until_the_person_has_signed_in(
     assert "claims" not in walks.asked(walks.start(as_amira, alias))
 
 
+@pytest.mark.parametrize(
+    ("challenge", "parameters"),
+    [
+        ('acr_values="urn:mfa phr", max_age="300"', {"acr_values": "urn:mfa phr", "max_age": "300"}),
+        ("max_age=5", {"max_age": "5"}),
+        ('acr_values=phr, error_description="max_age is too small"', {"acr_values": "phr"}),
+        ("max_age=soon", {}),
+        ('acr_values=""', {}),
+    ],
+)
+def test_a_stronger_sign_in_is_asked_for_by_its_parameters(challenge: str, parameters: dict[str, str]) -> None:
+    assert step_up.demanded_parameters(challenge) == parameters
+
+
+def test_a_stronger_sign_in_is_asked_for_until_the_person_has_signed_in(
+    as_amira: Client, alias: Alias, token: Token, server: HostileServer
+) -> None:
+    Token.objects.update(claims_challenge='acr_values="phr", max_age="300"')
+    asked = walks.asked(walks.start(as_amira, alias))
+    assert (asked["acr_values"], asked["max_age"]) == ("phr", "300")
+    server.on("POST /token").then(walks.answered())
+    walks.come_back(as_amira, alias, asked["state"])
+    assert "acr_values" not in walks.asked(walks.start(as_amira, alias))
+
+
 @pytest.mark.parametrize("challenge", ["", "x", "e30", "%%%", '"text"', "W10=", "{", ENCODED[:-7]])
 def test_a_challenge_that_is_none_is_left_out(challenge: str) -> None:
     assert step_up.decode_claims(challenge) in {"", "{}"}
