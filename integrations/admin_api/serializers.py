@@ -26,7 +26,7 @@ class Whole(serializers.IntegerField):
 
 
 class Members(KnownMembers):
-    """Base of serializers of rows. Read-only members are accepted, so that an answer can be sent again."""
+    """Unknown members are refused. Read-only ones are accepted, so that an answer can be sent again."""
 
     def to_representation(self, instance: Any) -> Any:
         """Return documents unchanged: they are complete already."""

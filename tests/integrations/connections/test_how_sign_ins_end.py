@@ -235,10 +235,16 @@ def test_the_providers_code_numbers_reach_the_administrators_and_no_secret_does(
     state = walks.begin(as_amira, alias)
     words = f"AADSTS700016: no such application. State {state}"
     walks.come_back(
-        as_amira, alias, state, code=None, error="unauthorized_client", error_description=words, error_subcode="77"
+        as_amira,
+        alias,
+        state,
+        code=None,
+        error="unauthorized_client",
+        error_description=words,
+        error_subcode="20260077",
     )
     registry = walks.registry_of(alias)
-    assert registry.misconfigured_reason == "AADSTS700016: no such application. State … (77)"
+    assert registry.misconfigured_reason == "AADSTS700016: no such application. State … (20260077)"
 
 
 def test_an_issuer_of_another_name_is_the_set_up_and_stops_no_renewal(
