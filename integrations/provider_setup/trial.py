@@ -49,7 +49,12 @@ class CallResult:
 
 
 def is_refused(status: int, reason: str) -> bool:
-    """Whether an answer refuses the token. A 403 may mean something else, such as a rate limit."""
+    """Whether an answer refuses the token. A 403 may mean something else, such as a rate limit.
+
+    A redirect to a sign-in page may mean that the Connection URL is that of a website.
+    """
+    if 300 <= status < 400:
+        return False
     return FAULTS.get(reason) in REFUSED_BY_FAULT or (status in {401, 403} and not reason)
 
 

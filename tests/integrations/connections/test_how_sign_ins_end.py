@@ -241,10 +241,10 @@ def test_the_providers_code_numbers_reach_the_administrators_and_no_secret_does(
         code=None,
         error="unauthorized_client",
         error_description=words,
-        error_subcode="20260077",
+        error_subcode="202677",
     )
     registry = walks.registry_of(alias)
-    assert registry.misconfigured_reason == "AADSTS700016: no such application. State … (20260077)"
+    assert registry.misconfigured_reason == "AADSTS700016: no such application. State … (202677)"
 
 
 def test_an_issuer_of_another_name_is_the_set_up_and_stops_no_renewal(
