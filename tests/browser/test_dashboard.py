@@ -151,6 +151,17 @@ def test_a_button_s_answer_that_a_search_overtakes_is_not_lost(everything: Page)
     walks.expect_state(everything, "not_connected", "Not connected", name="revoke_failed")
 
 
+def test_what_a_button_s_answer_says_is_shown_although_a_search_overtakes_it(everything: Page) -> None:
+    held: list[Route] = []
+    everything.route("**/check/", lambda route: held.append(route), times=1)
+    everything.locator("#c-provider_down-check").click()
+    walks.until(lambda: bool(held), meanwhile=lambda: everything.wait_for_timeout(50))
+    everything.get_by_role("searchbox").fill("grove")
+    expect(everything.get_by_role("article")).to_have_count(1)
+    held[0].continue_()
+    expect(everything.locator("#toasts")).to_contain_text("Iris Maps still doesn’t answer.")
+
+
 def test_of_two_questions_the_later_one_is_shown(everything: Page) -> None:
     held: list[Route] = []
     everything.route("**/revoke/", lambda route: held.append(route), times=1)

@@ -166,13 +166,16 @@ function beforeSwap(event) {
 
 // Of two answers that are under way, the first replaces the element that the second one is for. htmx drops the second,
 // without an event if what asked for it was replaced, too. So the page is asked for again: with the filter that was
-// chosen, else with what is in the search box then. A dropped poll is followed by the next one.
+// chosen, else with what is in the search box then. A dropped poll is followed by the next one. What the dropped answer
+// had to say is shown.
 function askAgain(event) {
   const { target, xhr, requestConfig, pathInfo } = event.detail ?? {};
   if (event.defaultPrevented || target?.id !== "integrations" || asker(event).matches("#integrations, [data-busy]")) return;
   const isChoice = requestConfig.verb === "get" && asker(event) !== form;
   xhr.addEventListener("loadend", () => {
     if (!xhr.status || xhr.status >= 400 || shown.has(xhr)) return;
+    const dropped = new DOMParser().parseFromString(xhr.responseText, "text/html");
+    document.getElementById("toasts").append(...dropped.querySelectorAll("#toasts > *"));
     if (isChoice) htmx.ajax("get", pathInfo.finalRequestPath, { target: "#integrations", swap: "outerHTML" });
     else if (box) box.dispatchEvent(new Event("input", { bubbles: true }));
     else document.dispatchEvent(new Event("connection-changed"));
