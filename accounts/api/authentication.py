@@ -26,7 +26,7 @@ from accounts.access_tokens import operations, usage
 from accounts.access_tokens.models import PermanentToken
 from accounts.api.permissions import REALM, Limit, Rights, challenge
 from accounts.models import User
-from accounts.oauth_server.models import OUTDATED, Standing
+from accounts.oauth_server.models import accepts_requests
 from accounts.oauth_server.replays import digest
 from accounts.oauth_server.request_rules import covers
 from accounts.sign_in import backends, mfa
@@ -211,9 +211,7 @@ class OAuthToken:
 
     def bearer_in(self, columns: list[Any]) -> Bearer | None:
         expires, scope, resource, client_id, name, standing, document_expires_at = columns[len(USER) :]
-        now = timezone.now()
-        is_outdated = document_expires_at is not None and document_expires_at < now - OUTDATED
-        if expires <= now or resource or standing != Standing.ALLOWED or is_outdated:  # as `Application.is_usable`
+        if expires <= timezone.now() or resource or not accepts_requests(standing, document_expires_at):
             return None
         return Bearer(
             user=user_in(columns), auth=Rights(scopes=frozenset(scope.split()), client_id=client_id, name=name)

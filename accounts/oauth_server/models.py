@@ -1,7 +1,7 @@
 """OAuth applications, approvals, waiting devices, and redeemed codes."""
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -42,6 +42,12 @@ class Standing(models.TextChoices):
     ALLOWED = "allowed", pgettext_lazy("state", "Allowed")
     WAITING = "waiting", _("Waiting for an administrator")
     BLOCKED = "blocked", _("Blocked")
+
+
+def accepts_requests(standing: str, document_expires_at: datetime | None) -> bool:
+    """Whether requests of an application with this standing, and with a document that expires then, are accepted."""
+    is_outdated = document_expires_at is not None and document_expires_at < timezone.now() - OUTDATED
+    return standing == Standing.ALLOWED and not is_outdated
 
 
 class Application(AbstractApplication):  # type: ignore[misc]  # django-oauth-toolkit has no types
@@ -162,8 +168,7 @@ class Application(AbstractApplication):  # type: ignore[misc]  # django-oauth-to
 
     def is_usable(self, request: Any) -> bool:
         """Whether requests of this application and its tokens are accepted. The toolkit asks at each."""
-        is_outdated = self.cimd_expires_at is not None and self.cimd_expires_at < timezone.now() - OUTDATED
-        return self.may_be_used and not is_outdated
+        return accepts_requests(self.standing, self.cimd_expires_at)
 
     @property
     def may_be_used(self) -> bool:

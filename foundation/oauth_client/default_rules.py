@@ -72,14 +72,14 @@ _RACE = (
     r"\b(multiple |other )?concurrent (requests?|refresh\w*|renewals?)\b|\b(please )?retry (the|your|this) request\b"
     r"|\brequest is (already |currently )?being processed\b"  # Salesforce
 )
-# A failure that passes, whatever code stands beside it. Not a mere “try again”, which is also said of an expired code.
+# A temporary failure, even with a code of RFC 6749. A mere “try again” is also said of an expired code.
 _PASSING = (
     r"\btransient (error|failure|problem)\b|\bAADSTS(90033|90024)\b",
     r"\btemporar(y|ily) (un)?(available|error|failure|problem|issue|disabled)\b",
     r"\btry(ing)? again (later|in (a|some) (few |little )?(moments?|minutes?|seconds?|while|time))\b",
     r"\b(server|service|system) is (too )?(busy|overloaded|(down|closed) for maintenance)\b",
 )
-# What is over doesn't pass, although the sentence ends in “try again later”.
+# An expired or invalid token, code or grant is no temporary failure, even if the sentence ends in “try again later”.
 _OVER = (
     r"\b(token|code|grant|session|consent)\b.{0,40}\b(expired|invalid|revoked|used|not (found|valid))\b"
     r"|\b(expired|invalid|revoked) (\w+ )?(token|code|grant)\b"

@@ -87,7 +87,7 @@ def host_is_allowed(**_options: Any) -> list[CheckMessage]:
 
 @register(Tags.security)
 def addresses_reach_somebody(**_options: Any) -> list[CheckMessage]:
-    """Warn of addresses that are none: reports and mails would reach nobody."""
+    """Warn of invalid addresses, at which reports and mails would reach nobody."""
     addresses = {
         "SECURITY_CONTACT": [each for each in settings.SECURITY_CONTACT if not each.startswith(CONTACT_URLS)],
         "ADMIN_EMAILS": [address for _name, address in settings.ADMINS],
