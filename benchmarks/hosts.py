@@ -267,10 +267,8 @@ class Site:
         for process in self.processes.values():
             process.start()
             self.ends.callback(process.end, signal.SIGKILL)
-        home = self.ends.enter_context(machine.folder("nginx"))
-        servers = " ".join(f"server 127.0.0.1:{port} max_fails=0;" for port in self.web_ports)
-        user = "" if os.geteuid() else "user root;"
-        (home / "nginx.conf").write_text(NGINX.format(home=home, servers=servers, port=self.port, user=user))
+        home = self.nginx_home = self.ends.enter_context(machine.folder("nginx"))
+        self.configure_nginx()
         command = [str(machine.found("nginx")), "-p", str(home), "-c", str(home / "nginx.conf")]
         ready = lambda: machine.answers(self.port, b"GET /healthz HTTP/1.0\r\n\r\n", b"HTTP/1.1 ")  # noqa: E731
         self.ends.enter_context(machine.running(command, home, ready))
@@ -278,6 +276,21 @@ class Site:
             self.wait_for_web(port)
         if not eventually(lambda: self.runs() > 0, 90):
             sys.exit("No worker ran a task within 90 seconds.")
+
+    def configure_nginx(self, out: str = "") -> None:
+        """Write its configuration, with the host `out` (a name like `web1`) marked as down."""
+        down = {f"web{number}": port for number, port in enumerate(self.web_ports, 1)}.get(out)
+        servers = " ".join(
+            f"server 127.0.0.1:{port} max_fails=0{' down' if port == down else ''};" for port in self.web_ports
+        )
+        user = "" if os.geteuid() else "user root;"
+        text = NGINX.format(home=self.nginx_home, servers=servers, port=self.port, user=user)
+        (self.nginx_home / "nginx.conf").write_text(text)
+
+    def reload_nginx(self, out: str = "") -> None:
+        self.configure_nginx(out)
+        os.kill(int((self.nginx_home / "pid").read_text()), signal.SIGHUP)
+        time.sleep(1)  # its old processes take no new requests any more
 
     def wait_for_web(self, port: int) -> None:
         if not eventually(lambda: is_healthy(port), 90):
@@ -298,9 +311,14 @@ class Site:
     # What happens to them ---------------------------------------------------------------------------------------------
 
     def restart(self, name: str) -> None:
+        """As docs/two-hosts.md says: nginx leaves a web host alone before it ends."""
         process = self.processes[name]
+        if name.startswith("web"):
+            self.reload_nginx(out=name)
         process.end(signal.SIGTERM)
         self.begin_again(process)
+        if name.startswith("web"):
+            self.reload_nginx()
 
     def kill(self, name: str) -> None:
         process = self.processes[name]
