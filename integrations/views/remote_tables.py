@@ -1,4 +1,4 @@
-"""Views of remote tables: rows read as the user, or the reason why there are none, for the user and administrators."""
+"""Views of remote tables: rows read as the user, or the reason why there are none."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,204 +10,18 @@ from django.utils.http import content_disposition_header, urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from foundation.name_lists import sentence_separator
-from foundation.oauth_client.errors import Misconfigured, OAuthError, Unreachable, Unusable
+from foundation.oauth_client.errors import OAuthError, Unreachable
 from integrations import remote_tables
 from integrations.connections.renewal import NoUsableToken
 from integrations.models.card import Integration
-from integrations.models.registry import ApplicationRegistry
 from integrations.models.remote_tables import RemoteTable
-from integrations.models.tokens import consent
-from integrations.remote_tables import LIMITED, Answer, NotAllowed, ProviderError, TableMisconfigured, TurnedOff
+from integrations.remote_tables import Answer
 from integrations.views.permissions import Request, for_people
+from integrations.views.table_troubles import Trouble, trouble_of
 
-OF_REGISTRY = "integration_misconfigured"  # the code of an action
 ROWS_SHOWN = 25
 LONGEST_NEXT = 500  # characters, the limit of a sign-in's `next`
 FAILURES = (NoUsableToken, remote_tables.TurnedOff, OAuthError)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trouble:
-    # connect, sign_in_again, address_changed, revoking, off, forbidden, wait, down, misconfigured, unusable, wrong
-    kind: str
-    icon: str
-    heading: str
-    text: str
-    for_administrator: str = ""
-    wait_seconds: int = 0
-    is_of_registry: bool = False  # the Application Registry has to be fixed, not the table
-
-    @property
-    def asks_to_sign_in(self) -> bool:
-        return self.kind in {"connect", "sign_in_again", "revoking"}
-
-    @property
-    def can_be_tried_again(self) -> bool:
-        return self.kind in {"down", "wait", "unusable", "forbidden"}
-
-
-def trouble_of(error: Exception, table: RemoteTable, source: Integration | None) -> Trouble:
-    names = {"table": table.title, "provider": source.title if source else table.title}
-    if isinstance(error, TurnedOff):
-        return turned_off(source, names)
-    if isinstance(error, NoUsableToken) and source:
-        if error.code == consent.CHANGED:
-            return moved(names)
-        return less_access(source, names) if error.code == "insufficient_scope" else signed_out(source, names)
-    if isinstance(error, NotAllowed):
-        return Trouble(
-            kind="forbidden",
-            icon="lock",
-            heading=_("You may not see %(table)s at %(provider)s") % names,
-            text=_("Your %(provider)s account may not read this. Ask the people who run %(provider)s.") % names,
-        )
-    if isinstance(error, Unreachable):
-        return unreachable(error, names)
-    if source and is_of_registry(error, source.registry):
-        return misconfigured(names)
-    if isinstance(error, ProviderError):
-        return provider_error(error, names)
-    return unusable(error, names) if isinstance(error, Unusable) else wrong(error)
-
-
-def is_of_registry(error: Exception, registry: ApplicationRegistry) -> bool:
-    """Tell whether the provider refuses our registration, to the table itself or to a step of its action.
-
-    A renewal records this, so the row is read again. Anything else is a fault of the table or its connection.
-    """
-    is_of_table = isinstance(error, TableMisconfigured) and error.code != OF_REGISTRY
-    if not isinstance(error, Misconfigured) or is_of_table:
-        return False
-    registry.refresh_from_db(fields=registry.PROBLEM)
-    return registry.cannot_renew
-
-
-def misconfigured(names: dict[str, str]) -> Trouble:
-    return Trouble(
-        kind="misconfigured",
-        icon="alert",
-        heading=_("%(provider)s isn’t set up correctly here") % names,
-        text=_("Your sign-in is kept. Only an administrator can fix this."),
-        is_of_registry=True,
-    )
-
-
-def turned_off(source: Integration | None, names: dict[str, str]) -> Trouble:
-    text = _("%(provider)s was turned off by an administrator.") % names
-    if source and source.alias.inactive_reason:
-        text += " " + _("They say: “%(reason)s”") % {"reason": source.alias.inactive_reason}
-    return Trouble(kind="off", icon="lock", heading=_("%(provider)s is turned off") % names, text=text)
-
-
-def signed_out(source: Integration, names: dict[str, str]) -> Trouble:
-    if source.row.is_blocked:
-        return Trouble(
-            kind="revoking",
-            icon="spin",
-            heading=_("%(provider)s is being told to cancel your token") % names,
-            text=_("You can authenticate again when that has finished. It takes a few seconds."),
-        )
-    if source.has_token:
-        return Trouble(
-            kind="sign_in_again",
-            icon="key",
-            heading=_("%(provider)s no longer accepts your sign-in") % names,
-            text=_("Authenticate again to see %(table)s. Your search is kept.") % names,
-        )
-    message = _(
-        "This table is read from %(provider)s with your own account, so it shows what you may see there."
-        " Connecting takes about a minute."
-    )
-    heading = _("Connect %(provider)s to see %(table)s") % names
-    return Trouble(kind="connect", icon="key", heading=heading, text=message % names)
-
-
-def moved(names: dict[str, str]) -> Trouble:
-    return Trouble(
-        kind="address_changed",
-        icon="moved",
-        heading=_("%(provider)s was moved to another address") % names,
-        text=_("Nothing of yours is sent there until you confirm the new address. Then you’ll see %(table)s again.")
-        % names,
-    )
-
-
-def less_access(source: Integration, names: dict[str, str]) -> Trouble:
-    """The third party has just said what is missing, if it says so at all."""
-    if source.token:
-        source.token.refresh_from_db(fields=["lacking_scopes"])
-    lacking = sorted(source.lacking_scopes)
-    unknown = sorted(set(lacking) - set(source.grantable_scopes))
-    add_first = _("Add these scopes to the Application Registry, so that people can grant them: %(scopes)s")
-    return Trouble(
-        kind="sign_in_again",
-        icon="key",
-        heading=_("%(provider)s gave less access than %(table)s needs") % names,
-        text=sentence_separator().join(
-            [
-                *([_("It says that this is missing: %(scopes)s.") % {"scopes": ", ".join(lacking)}] if lacking else []),
-                _("Authenticate again and allow everything that is asked for."),
-            ]
-        ),
-        for_administrator=add_first % {"scopes": ", ".join(unknown)} if unknown else "",
-    )
-
-
-def unreachable(error: Unreachable, names: dict[str, str]) -> Trouble:
-    if error.code == LIMITED:
-        return Trouble(
-            kind="wait",
-            icon="clock",
-            heading=_("%(provider)s asks us to wait") % names,
-            text=_("We’ve asked it too often. Your sign-in is fine."),
-            wait_seconds=int(error.retry_after or 0),
-        )
-    return Trouble(
-        kind="down",
-        icon="cloudoff",
-        heading=_("%(provider)s doesn’t answer") % names,
-        text=_("Your connection is kept. Try again in a few minutes."),
-        for_administrator=_("Code: %(code)s") % {"code": error.code},
-    )
-
-
-def unusable(error: Unusable, names: dict[str, str]) -> Trouble:
-    return Trouble(
-        kind="unusable",
-        icon="alert",
-        heading=_("%(provider)s answered in a way that Keyrack can’t read") % names,
-        text=_("Try again. If that doesn’t help, tell your administrator."),
-        for_administrator=sentence(error),
-    )
-
-
-def provider_error(error: ProviderError, names: dict[str, str]) -> Trouble:
-    return Trouble(
-        kind="unusable",
-        icon="alert",
-        heading=_("%(provider)s answered with an error") % names,
-        text=_("Your sign-in is kept. Try again. If that doesn’t help, tell your administrator."),
-        for_administrator=sentence(error),
-    )
-
-
-def wrong(error: Any) -> Trouble:
-    return Trouble(
-        kind="wrong",
-        icon="alert",
-        heading=_("This table isn’t set up correctly"),
-        text=_("Only an administrator can fix this."),
-        for_administrator=sentence(error),
-    )
-
-
-def sentence(error: Any) -> str:
-    description = error.description if isinstance(error, Misconfigured | Unusable) else ""
-    return description or _("Code: %(code)s") % {"code": getattr(error, "code", type(error).__name__)}
-
-
-# Pages ----------------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)
