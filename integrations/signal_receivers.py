@@ -1,6 +1,6 @@
-"""Signal receivers: consequences of a deactivation, a deleted alias, a provider that responds again, and moved servers.
+"""Signal receivers: consequences of a deactivation, of a new, renamed or deleted alias, and of moved servers.
 
-Knows what happened, but not who did it.
+Also of a provider that responds again. Knows what happened, but not who did it.
 """
 
 from collections.abc import Collection
@@ -10,9 +10,11 @@ from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 from django.utils.translation import gettext_noop
 
+from accounts import scopes
 from accounts.audit import model_changes
 from accounts.audit.details import register_detail
 from accounts.models import User
+from accounts.oauth_server import service_scopes
 from integrations import circuit_breaker, registration_health
 from integrations.connections import authorization, endings, tasks
 from integrations.models import events
@@ -52,6 +54,24 @@ def end_unused_sign_ins(instance: Alias | HttpConnection, **_kwargs: Any) -> Non
     unused = OAuth2Credential.objects.filter(pk=instance.credential_id).unused_without()
     tokens = Token.objects.filter(credential__in=list(unused))
     authorization.end_all(tokens, reason="alias_deleted", detail=WITHOUT_ALIAS)
+
+
+@receiver(post_save, sender=Alias)
+def start_without_scopes(instance: Alias, created: bool, raw: bool, **_kwargs: Any) -> None:
+    """Withdraw what is left of an earlier alias of this name, such as what a parallel request has just granted."""
+    if created and not raw:
+        service_scopes.withdraw(scopes.SERVICE + instance.name)
+
+
+@receiver(model_changes.recorded, sender=Alias)
+def keep_scopes_with_alias(row: Alias, changes: list[model_changes.Change], is_deleted: bool, **_signal: Any) -> None:
+    """Let scopes that programs were given follow the alias to its new name, and end with it."""
+    if is_deleted:
+        service_scopes.withdraw(scopes.SERVICE + row.name)
+    for change in changes:
+        if change["name"] == "name" and not is_deleted and change["old"]:
+            service_scopes.withdraw(scopes.SERVICE + change["new"])
+            service_scopes.rename(scopes.SERVICE + change["old"], scopes.SERVICE + change["new"])
 
 
 @receiver(circuit_breaker.recovered)

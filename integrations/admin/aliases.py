@@ -1,5 +1,6 @@
 """Admin of Connection & Credential Aliases and HTTP(s) Connections."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
@@ -13,9 +14,11 @@ from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.debug import sensitive_post_parameters
 
+from accounts import scopes
+from accounts.oauth_server import service_scopes
 from integrations.admin.alias_form import (
     AliasForm,
     ConnectionForm,
@@ -42,6 +45,19 @@ def affected_sign_ins_of(named: CredentialQuerySet, left_alone: CredentialQueryS
     return affected_sign_ins(ending, str(ENDS)) + affected_sign_ins(
         tokens.exclude(pk__in=ending.values("pk")), str(STAYS)
     )
+
+
+def affected_programs(aliases: Iterable[Alias]) -> list[str]:
+    """Return a line on what programs were given for these aliases; no line if there is nothing."""
+    count = service_scopes.count_holders([scopes.SERVICE + alias.name for alias in aliases])
+    sentence = ngettext(
+        "%(count)d permanent token, application password or approval of a program loses it, and gets no other one that "
+        "is given this name later.",
+        "%(count)d permanent tokens, application passwords and approvals of programs lose it, and get no other one "
+        "that is given this name later.",
+        count,
+    )
+    return [sentence % {"count": count}] if count else []
 
 
 def confirm_for_system(form: Any) -> None:
@@ -120,7 +136,7 @@ class AliasAdmin(Page):
 
     def affected_by_deletion(self, objs: Any) -> list[str]:
         named = OAuth2Credential.objects.named_by(aliases=objs)
-        return affected_sign_ins_of(named, named.unused_without(aliases=objs))
+        return affected_sign_ins_of(named, named.unused_without(aliases=objs)) + affected_programs(objs)
 
     @admin.display(description=gettext_lazy("Label"), ordering="label")
     def title(self, alias: Alias) -> str:
