@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.contrib.auth.models import Group, Permission
-from django.db.models import Q, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from accounts.models import User
@@ -41,6 +41,26 @@ def weaker_makers(owner: User, makers: Iterable[User | None]) -> set[int | None]
     """Ids of the makers whose tokens for this owner don't work now. None stands for a deleted account."""
     weak = (maker for maker in makers if maker is None or not maker.is_active or exceeds(owner, maker))
     return {maker.pk if maker else None for maker in weak}
+
+
+def rows_only_for(groups: QuerySet[Group]) -> list[Model]:
+    """Rows of all models with `groups` that are restricted to these groups alone. Without any, everybody has them."""
+    rows: list[Model] = []
+    for relation in Group._meta.related_objects:
+        model: Any = relation.related_model
+        if relation.field.name == "groups" and model is not User:
+            memberships = model.groups.through.objects
+            others = memberships.exclude(group__in=groups.values("pk")).values(model._meta.model_name)
+            rows += model._base_manager.filter(groups__in=groups.values("pk")).exclude(pk__in=others).distinct()
+    return rows
+
+
+def only_for_them(row: Model) -> str:
+    """Why the groups of a row of `rows_only_for` are not deleted, in a sentence."""
+    return _(
+        "%(kind)s “%(name)s” is restricted to what you want to delete, and would be open to everybody. Select other "
+        "groups there, or turn it off and select none."
+    ) % {"kind": row._meta.verbose_name, "name": row}
 
 
 def groups(user: Any) -> set[int]:

@@ -13,11 +13,13 @@ from allauth.mfa.models import Authenticator
 from allauth.mfa.signals import authenticator_added, authenticator_removed
 from django.contrib.auth.models import Group
 from django.contrib.auth.signals import user_logged_out
-from django.db.models.signals import post_delete, post_save, pre_save
+from django.db.models import ProtectedError, QuerySet
+from django.db.models.signals import post_delete, post_save, pre_delete, pre_save
 from django.dispatch import receiver
 from django.http import HttpRequest
 from django.utils import translation
 
+from accounts import privileges
 from accounts.access_tokens import operations
 from accounts.audit import log, model_changes
 from accounts.audit.details import register_detail
@@ -63,6 +65,18 @@ def read_stored_values(instance: Application, **_details: Any) -> None:
 def end_approvals_after_change(instance: Application, update_fields: Collection[str] | None, **_details: Any) -> None:
     before = instance.stored_values
     instance.people_asked_again = application_changes.end_if_changed(instance, before, update_fields) if before else 0
+
+
+@receiver(pre_delete, sender=Group)
+def keep_restrictions(instance: Group, origin: Any, **_details: Any) -> None:
+    """Refuse to delete the only groups of a row: it would be open to everybody.
+
+    `origin`: what is being deleted, where one group at a time would not show that two go together.
+    """
+    is_several = isinstance(origin, QuerySet) and origin.model is Group
+    deleted = Group.objects.filter(pk__in=[group.pk for group in origin] if is_several else [instance.pk])
+    if rows := privileges.rows_only_for(deleted):
+        raise ProtectedError(" ".join(map(privileges.only_for_them, rows)), set(rows))
 
 
 # Audit log ------------------------------------------------------------------------------------------------------------

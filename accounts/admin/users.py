@@ -177,6 +177,12 @@ class GroupsAdmin(RankLimitedAdmin, GroupAdmin):  # type: ignore[misc]  # the st
     def is_above(self, request: HttpRequest, obj: Group) -> bool:
         return is_group_above(request.user, obj)
 
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Protect the only groups that something is restricted to. It would be open to everybody."""
+        deleted, counts, lacking, protected = super().get_deleted_objects(objs, request)
+        restricted = privileges.rows_only_for(Group.objects.filter(pk__in=[group.pk for group in objs]))
+        return deleted, counts, lacking, [*map(privileges.only_for_them, restricted), *protected]
+
     @admin.display(description=_("Requires two-step sign-in"), boolean=True)
     def requires_two_steps(self, group: Group) -> bool:
         return hasattr(group, "two_step_requirement")
