@@ -90,6 +90,11 @@ def token_refusal(other: User, maker: User) -> str:
     return ""
 
 
+def may_release(other: User, viewer: User) -> bool:
+    """Whether `viewer` may let held tokens and passwords of `other` work again: as creating one, it gives access."""
+    return other.is_active and may_make_token_for(other, viewer)
+
+
 def may_delete(row_kind: str, other: User, viewer: User) -> bool:
     """Whether `viewer` may delete rows of `other`. `row_kind`: the model's name, as in permission codenames."""
     return other.pk == viewer.pk or viewer.has_perms([MAY_VIEW, f"accounts.delete_{row_kind}"])

@@ -46,6 +46,8 @@ OWNER_PAGES = (
     ("activity/", views.activity, "activity"),
     ("tokens/new/", views.new_token, "new-token"),
     ("tokens/<row_id:row_id>/delete/", views.delete_token, "delete-token"),
+    ("tokens/<row_id:row_id>/release/", views.release_token, "release-token"),
+    ("application-passwords/<row_id:row_id>/release/", views.release_password, "release-application-password"),
     ("application-passwords/<row_id:row_id>/delete/", views.delete_password, "delete-application-password"),
     ("refresh-tokens/<row_id:family>/delete/", grant_views.refresh_token, "end-refresh-token"),
     ("refresh-tokens/delete/", grant_views.refresh_tokens, "end-refresh-tokens"),

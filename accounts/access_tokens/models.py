@@ -73,6 +73,11 @@ class LongLivedModel(models.Model):
     def hex(self) -> str:
         return self.id.hex
 
+    @property
+    def is_held(self) -> bool:
+        """Whether it was stopped by a restore, and can be released."""
+        return self.ended_because == self.Ending.HELD
+
     def was_used_lately(self, now: datetime) -> bool:
         """Whether the stored use is so recent that another one is not stored."""
         return self.last_used_at is not None and self.last_used_at > now - USE_WRITTEN_EVERY

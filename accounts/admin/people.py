@@ -6,17 +6,17 @@ from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.mfa.signals import authenticator_removed
 from allauth.usersessions.models import UserSession
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from accounts import privileges
-from accounts.access_tokens import operations
-from accounts.access_tokens.models import ApplicationPassword, PermanentToken
+from accounts.access_tokens import holds, operations
+from accounts.access_tokens.models import ApplicationPassword, LongLivedModel, PermanentToken
 from accounts.admin.users import RankLimitedAdmin
 from accounts.audit import log
 from accounts.audit.models import Event
@@ -100,30 +100,71 @@ class AuthenticatorAdmin(DeleteOnlyAdmin):
 # Access tokens --------------------------------------------------------------------------------------------------------
 
 
+class HeldFilter(admin.SimpleListFilter):
+    title = gettext_lazy("after a restore")
+    parameter_name = "held"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("yes", gettext_lazy("Held")), ("no", gettext_lazy("Not held"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        held = LongLivedModel.Ending.HELD
+        if self.value() == "yes":
+            return queryset.filter(ended_because=held)
+        return queryset.exclude(ended_because=held) if self.value() == "no" else queryset
+
+
 class LongLivedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable at run time
     """Shows and ends tokens. They are created under Account Security; the secret itself is stored nowhere."""
 
     list_display_links = None
-    list_filter = ["created_at", "last_used_at"]
+    list_filter = [HeldFilter, "created_at", "last_used_at"]
     list_select_related = ["user"]
     search_fields = ["name", "user__username"]
     ordering = ["-created_at"]
+    actions = ["release_held"]
 
     class Media:
         css = {"all": ["keyrack/admin-pages.css"]}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).alive()  # type: ignore[attr-defined, no-any-return]  # of both models
+        """Those alive, and those held after a restore, which can be released or deleted."""
+        return super().get_queryset(request).endable()  # type: ignore[attr-defined, no-any-return]  # of both models
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
         """Refuse lookups by hash: searching by prefix would reveal it letter by letter."""
-        return lookup.partition("__")[0] in {"created_at", "last_used_at"}
+        return lookup.partition("__")[0] in {"created_at", "last_used_at", "held"}
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    def has_release_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perms([privileges.MAY_VIEW, privileges.MAY_CREATE])
+
+    @admin.action(description=gettext_lazy("Release what is held after a restore"), permissions=["release"])
+    def release_held(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """Release the held ones among the selected rows; those of people with more rights stay held."""
+        viewer, count, above = cast(User, request.user), 0, []
+        for row in queryset.filter(ended_because=LongLivedModel.Ending.HELD).select_related("user"):
+            if privileges.may_release(row.user, viewer):
+                count += holds.release(row, who=viewer, address=client_address(request))
+            else:
+                above.append(f"{row} ({row.user})")
+        released = ngettext("%(count)d released. It works again.", "%(count)d released. They work again.", count)
+        if count:
+            messages.success(request, released % {"count": count})
+        elif not above:
+            messages.warning(request, gettext("Nothing of what you selected is held."))
+        if above:
+            sentence = gettext("Not released, because you could not create them for these people either: %(names)s.")
+            messages.error(request, sentence % {"names": ", ".join(above)})
+
+    @admin.display(description=gettext_lazy("Held after a restore"), boolean=True)
+    def held(self, row: Any) -> bool:
+        return bool(row.is_held)
 
     def change_view(self, request: HttpRequest, object_id: str, *arguments: Any, **options: Any) -> HttpResponse:
         """Log that an administrator looked at another user's token."""
@@ -152,7 +193,7 @@ class LongLivedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscri
 @admin.register(PermanentToken)
 class PermanentTokenAdmin(LongLivedAdmin):
     list_display = [
-        "name", "whose", "public_id", "scope_names", "expires_at", "last_used_at", "last_used_from", "maker",
+        "name", "whose", "public_id", "scope_names", "expires_at", "last_used_at", "last_used_from", "maker", "held",
     ]  # fmt: skip
     fields = ["name", "user", "public_id", "scope_names", "created_at", "maker", "expires_at", "last_used_at"]
     search_fields = ["name", "user__username", "public_id"]
@@ -166,7 +207,7 @@ class PermanentTokenAdmin(LongLivedAdmin):
 
 @admin.register(ApplicationPassword)
 class ApplicationPasswordAdmin(LongLivedAdmin):
-    list_display = ["name", "whose", "scope_names", "last_used_at", "last_used_from", "created_at"]
+    list_display = ["name", "whose", "scope_names", "last_used_at", "last_used_from", "created_at", "held"]
     fields = ["name", "user", "scope_names", "created_at", "last_used_at"]
 
 

@@ -25,7 +25,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from django_htmx.http import reswap, retarget
 
 from accounts import privileges, recipients
-from accounts.access_tokens import operations
+from accounts.access_tokens import holds, operations
 from accounts.access_tokens.models import ApplicationPassword, PermanentToken, lock_owner
 from accounts.audit import log
 from accounts.audit.models import Event
@@ -96,6 +96,7 @@ def render_page(request: Request, owner: User, **secret_context: Any) -> HttpRes
         "passwords": owner.application_passwords.listed().order_by("-created_at"),
         "may_make": privileges.may_make_token_for(owner, viewer),
         "why_not_make": privileges.token_refusal(owner, viewer),
+        "may_release": privileges.may_release(owner, viewer),
         "may_delete_tokens": privileges.may_delete("permanenttoken", owner, viewer),
         "may_delete_passwords": privileges.may_delete("applicationpassword", owner, viewer),
         "second_factor_is_on": mfa.is_on(owner),
@@ -180,14 +181,14 @@ def render_form(request: Request, owner: User, form: NewSecretForm, *, title: st
 @with_owner
 def delete_token(request: Request, owner: User, row_id: UUID) -> HttpResponse:
     require_delete_permission(request, owner, "permanenttoken")
-    return delete_secret(request, owner, get_object_or_404(owner.permanent_tokens.alive(), pk=row_id))
+    return delete_secret(request, owner, get_object_or_404(owner.permanent_tokens.endable(), pk=row_id))
 
 
 @require_http_methods(["GET", "POST"])
 @with_owner
 def delete_password(request: Request, owner: User, row_id: UUID) -> HttpResponse:
     require_delete_permission(request, owner, "applicationpassword")
-    return delete_secret(request, owner, get_object_or_404(owner.application_passwords.alive(), pk=row_id))
+    return delete_secret(request, owner, get_object_or_404(owner.application_passwords.endable(), pk=row_id))
 
 
 def require_delete_permission(request: Request, owner: User, row_kind: str) -> None:
@@ -203,6 +204,34 @@ def delete_secret(request: Request, owner: User, row: PermanentToken | Applicati
         return render(request, f"{template}#dialog" if request.htmx else template, context)
     operations.end(row, who=request.user, address=client_address(request))
     messages.success(request, _("“%(name)s” deleted. It no longer works.") % {"name": row.name})
+    return render_page(request, owner) if request.htmx else redirect(page_url(request, owner, "security"))
+
+
+# Release after a restore ----------------------------------------------------------------------------------------------
+@require_http_methods(["GET", "POST"])
+@with_owner
+@recently_authenticated
+def release_token(request: Request, owner: User, row_id: UUID) -> HttpResponse:
+    return release_secret(request, owner, get_object_or_404(owner.permanent_tokens.held(), pk=row_id))
+
+
+@require_http_methods(["GET", "POST"])
+@with_owner
+@recently_authenticated
+def release_password(request: Request, owner: User, row_id: UUID) -> HttpResponse:
+    return release_secret(request, owner, get_object_or_404(owner.application_passwords.held(), pk=row_id))
+
+
+def release_secret(request: Request, owner: User, row: PermanentToken | ApplicationPassword) -> HttpResponse:
+    if not privileges.may_release(owner, request.user):
+        raise PermissionDenied
+    if request.method == "GET":
+        context: dict[str, Any] = {"row": row, "owner": owner, "page": page_url(request, owner, "security")}
+        context |= {"is_own": owner == request.user, "is_token": isinstance(row, PermanentToken)}
+        template = "accounts/release_secret.html"
+        return render(request, f"{template}#dialog" if request.htmx else template, context)
+    holds.release(row, who=request.user, address=client_address(request))
+    messages.success(request, _("“%(name)s” released. It works again.") % {"name": row.name})
     return render_page(request, owner) if request.htmx else redirect(page_url(request, owner, "security"))
 
 

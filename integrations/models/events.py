@@ -54,7 +54,6 @@ PEOPLE = register_detail(gettext_noop("People: %(number)d"))
 BACKUP_OF = register_detail(gettext_noop("A backup of %(moment)s UTC"))
 COPY_OF = register_detail(gettext_noop("A copy of %(site)s: %(count)d sign-ins were deleted here."))
 ENDED_BEFORE = register_detail(gettext_noop("ended before, and brought back by a restore"))
-RELEASED = register_detail(gettext_noop("released"))
 
 
 def log_event(user: User | None, credential: OAuth2Credential | None, kind: EventKind, detail: str = "") -> None:

@@ -6,11 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib.sessions.models import Session
-from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from accounts.access_tokens import operations
+from accounts.access_tokens import holds, operations
 from accounts.access_tokens.models import ApplicationPassword, LongLivedModel, PermanentToken
 from accounts.audit import log, model_changes
 from accounts.audit.log import Kind
@@ -20,7 +19,7 @@ from accounts.oauth_server.application_changes import approvers, end_application
 from accounts.oauth_server.models import Application, Approval
 from foundation import installation
 from integrations.connections import endings
-from integrations.models.events import BACKUP_OF, ENDED_BEFORE, RELEASED, EventKind
+from integrations.models.events import BACKUP_OF, ENDED_BEFORE, EventKind
 from integrations.models.failures import ANSWERS
 from integrations.models.flows import RunState, SubflowRun
 from integrations.models.tokens import ConnectLink, Token
@@ -100,13 +99,7 @@ def held_rows() -> list[PermanentToken | ApplicationPassword]:
 
 def release_held(row_id: str = "") -> int:
     """Release a held token or password, or all of them. Returns how many."""
-    count = 0
-    for row in held_rows():
-        if row_id in ("", row.hex):
-            with transaction.atomic():
-                count += type(row).objects.held().filter(pk=row.pk).update(ended_at=None, ended_because="")
-                log.write(Kind.RESTORED, whose=row.user, detail=RELEASED, subject=row.name, subject_id=row.pk)
-    return count
+    return sum(holds.release(row) for row in held_rows() if row_id in ("", row.hex))
 
 
 # Handlers -------------------------------------------------------------------------------------------------------------
