@@ -60,18 +60,17 @@ def end_unused_sign_ins(instance: Alias | HttpConnection, **_kwargs: Any) -> Non
 def start_without_scopes(instance: Alias, created: bool, raw: bool, **_kwargs: Any) -> None:
     """Withdraw what is left of an earlier alias of this name, such as what a parallel request has just granted."""
     if created and not raw:
-        service_scopes.withdraw(scopes.SERVICE + instance.name)
+        service_scopes.withdraw_scope(scopes.SERVICE + instance.name)
 
 
 @receiver(model_changes.recorded, sender=Alias)
 def keep_scopes_with_alias(row: Alias, changes: list[model_changes.Change], is_deleted: bool, **_signal: Any) -> None:
     """Let scopes that programs were given follow the alias to its new name, and end with it."""
     if is_deleted:
-        service_scopes.withdraw(scopes.SERVICE + row.name)
+        service_scopes.withdraw_scope(scopes.SERVICE + row.name)
     for change in changes:
         if change["name"] == "name" and not is_deleted and change["old"]:
-            service_scopes.withdraw(scopes.SERVICE + change["new"])
-            service_scopes.rename(scopes.SERVICE + change["old"], scopes.SERVICE + change["new"])
+            service_scopes.rename_scope(scopes.SERVICE + change["old"], scopes.SERVICE + change["new"])
 
 
 @receiver(circuit_breaker.recovered)

@@ -14,11 +14,11 @@ from accounts.models import User
 RELEASED = register_detail(gettext_noop("released"))
 
 
-def release(row: PermanentToken | ApplicationPassword, *, who: User | None = None, address: str = "") -> bool:
+def release_row(row: PermanentToken | ApplicationPassword, *, who: User | None = None, address: str = "") -> bool:
     """Let a held token or password work again; returns whether it was held. One that has expired stays expired."""
-    held = type(row).objects.held().filter(pk=row.pk)
+    rows = type(row).objects.held().filter(pk=row.pk)
     with transaction.atomic():
-        if not held.update(ended_at=None, ended_because=""):
+        if not rows.update(ended_at=None, ended_because=""):
             return False
         log.write(
             log.Kind.RESTORED,

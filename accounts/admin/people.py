@@ -108,10 +108,9 @@ class HeldFilter(admin.SimpleListFilter):
         return [("yes", gettext_lazy("Held")), ("no", gettext_lazy("Not held"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        held = LongLivedModel.Ending.HELD
         if self.value() == "yes":
-            return queryset.filter(ended_because=held)
-        return queryset.exclude(ended_because=held) if self.value() == "no" else queryset
+            return queryset.filter(ended_because=LongLivedModel.Ending.HELD)
+        return queryset.exclude(ended_because=LongLivedModel.Ending.HELD) if self.value() == "no" else queryset
 
 
 class LongLivedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable at run time
@@ -150,7 +149,7 @@ class LongLivedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscri
         viewer, count, above = cast(User, request.user), 0, []
         for row in queryset.filter(ended_because=LongLivedModel.Ending.HELD).select_related("user"):
             if privileges.may_release(row.user, viewer):
-                count += holds.release(row, who=viewer, address=client_address(request))
+                count += holds.release_row(row, who=viewer, address=client_address(request))
             else:
                 above.append(f"{row} ({row.user})")
         released = ngettext("%(count)d released. It works again.", "%(count)d released. They work again.", count)

@@ -7,6 +7,7 @@ then: it follows a new name, and ends with the integration. Knows only the names
 from collections.abc import Iterator
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Model, QuerySet, TextField
 from django.db.models.functions import Cast
 from oauth2_provider.models import get_access_token_model, get_grant_model
@@ -16,7 +17,7 @@ from accounts.audit import model_changes
 from accounts.audit.log import Kind
 from accounts.oauth_server.models import Application, Approval, DeviceAuthorization
 
-WORDS: tuple[tuple[type[Model], str], ...] = (
+TEXTS: tuple[tuple[type[Model], str], ...] = (
     (Application, "allowed_scopes"),
     (get_access_token_model(), "scope"),
     (get_grant_model(), "scope"),
@@ -25,33 +26,38 @@ LISTS: tuple[type[Model], ...] = (PermanentToken, ApplicationPassword, Approval,
 ENDED_IF_EMPTY = (get_grant_model(), Approval, DeviceAuthorization)  # they would ask for nothing, or allow nothing
 
 
-def withdraw(scope: str) -> None:
+def withdraw_scope(scope: str) -> None:
     """Remove a scope from all applications, approvals, codes, tokens and application passwords. Safe to repeat."""
-    replace(scope, [])
+    replace_scope(scope, [])
 
 
-def rename(scope: str, new_scope: str) -> None:
-    """Give all that have a scope another one instead of it."""
-    replace(scope, [new_scope])
+def rename_scope(scope: str, new_scope: str) -> None:
+    """Give all that have a scope another one instead, which nothing has any more if it was used before."""
+    with transaction.atomic():
+        withdraw_scope(new_scope)
+        replace_scope(scope, [new_scope])
 
 
-def replace(scope: str, replacement: list[str]) -> None:
-    for model, name in WORDS:
+@transaction.atomic
+def replace_scope(scope: str, replacement: list[str]) -> None:
+    for model, name in TEXTS:
         for row in rows_with(model, name, scope):
             before = str(getattr(row, name))
-            after = " ".join(replaced(before.split(), scope, replacement))
-            store(row, name, after)
+            after = " ".join(without_scope(before.split(), scope, replacement))
+            store_scopes(row, name, after)
             if model is Application:
-                column = model._meta.get_field(name)
-                model_changes.record(
-                    Kind.SET_UP_CHANGED, row, [model_changes.change_of(column, before, after, is_secret=False)]
-                )
+                change = model_changes.change_of(model._meta.get_field(name), before, after, is_secret=False)
+                model_changes.record(Kind.SET_UP_CHANGED, row, [change])
     for model in LISTS:
         for row in rows_with(model, "scopes", scope):
-            store(row, "scopes", replaced(row.scopes, scope, replacement))
+            store_scopes(row, "scopes", without_scope(row.scopes, scope, replacement))
 
 
-def store(row: Any, name: str, value: Any) -> None:
+def without_scope(granted: list[str], scope: str, replacement: list[str]) -> list[str]:
+    return list(dict.fromkeys(word for each in granted for word in (replacement if each == scope else [each])))
+
+
+def store_scopes(row: Any, name: str, value: Any) -> None:
     """Update one column, without the signals by which a changed application ends all approvals."""
     rows = type(row)._base_manager.filter(pk=row.pk)
     if not value and isinstance(row, ENDED_IF_EMPTY):
@@ -60,25 +66,20 @@ def store(row: Any, name: str, value: Any) -> None:
         rows.update(**{name: value})
 
 
-def replaced(granted: list[str], scope: str, replacement: list[str]) -> list[str]:
-    return list(dict.fromkeys(word for each in granted for word in (replacement if each == scope else [each])))
-
-
 def rows_with(model: type[Model], name: str, scope: str) -> Iterator[Any]:
     """Rows that have this scope, locked until the transaction ends."""
     rows: QuerySet[Any] = model._base_manager.select_for_update().order_by("pk")
-    rows = rows.annotate(scopes_as_text=Cast(name, TextField())).filter(scopes_as_text__contains=scope)
-    for row in rows:  # SQLite ignores case here
+    for row in rows.annotate(scopes_as_text=Cast(name, TextField())).filter(scopes_as_text__contains=scope):
         value = getattr(row, name)
-        if scope in (value.split() if isinstance(value, str) else value):
+        if scope in (value.split() if isinstance(value, str) else value):  # not only the beginning of a longer name
             yield row
 
 
 def count_holders(scopes: list[str]) -> int:
     """The number of permanent tokens, application passwords and approvals that have one of these scopes."""
-    living = {
-        PermanentToken: PermanentToken.objects.endable(),
-        ApplicationPassword: ApplicationPassword.objects.endable(),
-    }
-    rows = [living.get(model, model._base_manager.all()) for model in LISTS if model is not DeviceAuthorization]
-    return sum(bool(set(scopes) & set(names)) for each in rows for names in each.values_list("scopes", flat=True))
+    holders: tuple[Any, ...] = (
+        PermanentToken.objects.endable(),
+        ApplicationPassword.objects.endable(),
+        Approval.objects.all(),
+    )
+    return sum(bool(set(scopes) & set(names)) for rows in holders for names in rows.values_list("scopes", flat=True))

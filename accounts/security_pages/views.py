@@ -230,7 +230,7 @@ def release_secret(request: Request, owner: User, row: PermanentToken | Applicat
         context |= {"is_own": owner == request.user, "is_token": isinstance(row, PermanentToken)}
         template = "accounts/release_secret.html"
         return render(request, f"{template}#dialog" if request.htmx else template, context)
-    holds.release(row, who=request.user, address=client_address(request))
+    holds.release_row(row, who=request.user, address=client_address(request))
     messages.success(request, _("“%(name)s” released. It works again.") % {"name": row.name})
     return render_page(request, owner) if request.htmx else redirect(page_url(request, owner, "security"))
 

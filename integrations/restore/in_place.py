@@ -99,7 +99,7 @@ def held_rows() -> list[PermanentToken | ApplicationPassword]:
 
 def release_held(row_id: str = "") -> int:
     """Release a held token or password, or all of them. Returns how many."""
-    return sum(holds.release(row) for row in held_rows() if row_id in ("", row.hex))
+    return sum(holds.release_row(row) for row in held_rows() if row_id in ("", row.hex))
 
 
 # Handlers -------------------------------------------------------------------------------------------------------------

@@ -86,7 +86,7 @@ def test_the_page_says_what_to_do(sales: Group, admin: User) -> None:
 def test_it_holds_for_all_that_groups_restrict(server: HostileServer, amira: User) -> None:
     alias = walks.northwind(server)
     subflow = flowing.subflow_of(flowing.open_incidents(alias))
-    rows = [alias, subflow, tables.incidents(alias), ToolSet.objects.create(name="Sales set")]
+    rows: list[Any] = [alias, subflow, tables.incidents(alias), ToolSet.objects.create(name="Sales set")]
     assert {type(row) for row in rows} == {Alias, Subflow, RemoteTable, ToolSet}
     for row in rows:
         group = Group.objects.create(name=f"Only {row}")

@@ -202,3 +202,12 @@ def test_administrators_read_how_many_programs_lose_an_integration(alias: Alias,
     programs.ask(client_of(amira), scope=SCOPE)
     page = client_of(admin).get(address).content.decode()
     assert "2 permanent tokens, application passwords and approvals of programs lose it" in page
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_alias_can_be_saved_outside_of_a_transaction(server: HostileServer) -> None:
+    alias = walks.northwind(server)
+    program(allowed_scopes="service:northwind")
+    alias.name = "northwind_2"
+    alias.save()
+    assert Application.objects.get().allowed_scopes == "service:northwind_2"
