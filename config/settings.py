@@ -171,6 +171,7 @@ ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = "[Keyrack] "
 ACCOUNT_FORMS = {
     "login": "accounts.sign_in.forms.SignInForm",
+    "reset_password": "accounts.sign_in.forms.ForgottenPasswordForm",
     "change_password": "accounts.sign_in.forms.PasswordChangeForm",
 }
 ACCOUNT_RATE_LIMITS = {"login": None, "login_failed": None}

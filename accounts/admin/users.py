@@ -22,7 +22,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from accounts import privileges
 from accounts.models import User
-from accounts.sign_in import mfa
+from accounts.sign_in import email_addresses, mfa
 from accounts.sign_in.models import TwoStepRequirement
 
 # Ranks ----------------------------------------------------------------------------------------------------------------
@@ -129,6 +129,16 @@ class PeopleAdmin(RankLimitedAdmin, UserAdmin):  # type: ignore[type-arg]  # not
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         readonly = [*super().get_readonly_fields(request, obj), "last_login", "date_joined"]
         return readonly if request.user.is_superuser else [*readonly, "is_superuser"]
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        others = email_addresses.others_with(obj.email, obj) if "email" in form.changed_data and not obj.is_bot else []
+        for other in others:
+            sentence = gettext(
+                "The account %(name)s has this address too. Who reads its mails can set the passwords of both, and neither can "
+                "sign in by it, only by username."
+            )
+            messages.warning(request, sentence % {"name": other.get_username()})
 
     @admin.display(description=_("Two-step sign-in"))
     def two_steps(self, user: Any) -> str:

@@ -1,5 +1,6 @@
 """Views of sessions: their list, their end, and what django-allauth lacks for signing in."""
 
+from http import HTTPStatus
 from typing import Any, cast
 
 from allauth.account import views as account
@@ -15,6 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.models import User
 from accounts.oauth_server import validator
+from accounts.sign_in.email_addresses import others_with
 from accounts.sign_in.middleware import forget_devices
 from accounts.sign_in.two_step_requirement import LED_AWAY_FROM
 from foundation import mail_outbox
@@ -55,6 +57,36 @@ def forgot_password(request: HttpRequest) -> HttpResponse:
         return render(request, "accounts/no_mail.html")
     response: HttpResponse = account.password_reset(request)
     return response
+
+
+class Addresses(account.EmailView):
+    """The user's own addresses. Only a confirmed one can be made the main address, which signs in and gets mails."""
+
+    def _action_primary(self, request: HttpRequest, *arguments: Any, **names: Any) -> Any:
+        address = self._get_email_address(request)
+        if address and not address.verified:
+            messages.error(request, _("Confirm this address first, by the link in the mail."))
+            return None
+        return super()._action_primary(request, *arguments, **names)
+
+
+class ConfirmAddress(account.ConfirmEmailView):
+    """The page behind a mailed link. An address that another account has can't be confirmed."""
+
+    @property
+    def is_taken(self) -> bool:
+        address = self.object.email_address if self.object else None
+        return bool(address) and others_with(address.email, address.user).exists()
+
+    def get_context_data(self, **names: Any) -> dict[str, Any]:
+        return {**super().get_context_data(**names), "is_taken": self.is_taken}
+
+    def post(self, *arguments: Any, **names: Any) -> HttpResponse:
+        self.object = self.get_object()
+        if self.is_taken:
+            return self.render_to_response(self.get_context_data(), status=HTTPStatus.CONFLICT)
+        response: HttpResponse = super().post(*arguments, **names)
+        return response
 
 
 @require_safe

@@ -8,7 +8,6 @@ therefore the same, for users and for client secrets. These hashers refuse every
 from typing import Any
 
 from allauth.account.auth_backends import AuthenticationBackend
-from allauth.account.models import EmailAddress
 from django.contrib.auth import hashers
 from django.db import DEFAULT_DB_ALIAS
 from django.db.models import BigAutoField
@@ -18,6 +17,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from accounts.models import User
 from accounts.sign_in import lockout, mfa
+from accounts.sign_in.email_addresses import accounts_with
 from foundation.database import CompiledQuery, Slot
 
 COLUMNS = tuple(field.attname for field in User._meta.concrete_fields)
@@ -43,13 +43,8 @@ def find_user(name: str) -> User | None:
 
 
 def find_by_email(address: str) -> User | None:
-    """The only user with this verified address, else the only one with it in the account."""
-    if "@" not in address:
-        return None
-    verified = EmailAddress.objects.filter(email=address.lower(), verified=True).select_related("user")
-    return single_user([row.user for row in verified[:2]]) or single_user(
-        User.objects.filter(email__iexact=address)[:2]
-    )
+    """The only account with this address."""
+    return single_user(accounts_with(address)[:2]) if "@" in address else None
 
 
 def single_user(rows: Any) -> User | None:

@@ -15,6 +15,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from accounts.sign_in import lockout, mfa
+from accounts.sign_in.email_addresses import accounts_with
 from accounts.sign_in.middleware import TooManyCodes
 
 
@@ -29,6 +30,15 @@ class SignInForm(account_forms.LoginForm):
         if field_name == "login" and "login" not in self.data:
             return "username"
         return str(super().add_prefix(field_name))
+
+
+class ForgottenPasswordForm(account_forms.ResetPasswordForm):
+    """Finds accounts as signing in does. allauth's counts addresses that aren't confirmed, and misses capitals."""
+
+    def clean_email(self) -> str:
+        address: str = get_adapter().clean_email(self.cleaned_data["email"])
+        self.users = list(accounts_with(address))
+        return address
 
 
 class PasswordChangeForm(account_forms.ChangePasswordForm):
