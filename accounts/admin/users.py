@@ -135,8 +135,8 @@ class PeopleAdmin(RankLimitedAdmin, UserAdmin):  # type: ignore[type-arg]  # not
         others = email_addresses.others_with(obj.email, obj) if "email" in form.changed_data and not obj.is_bot else []
         for other in others:
             sentence = gettext(
-                "The account %(name)s has this address too. Who reads its mails can set the passwords of both, and neither can "
-                "sign in by it, only by username."
+                "The account %(name)s has this address too. Who reads its mails can set the passwords of both, and "
+                "neither can sign in by it, only by username."
             )
             messages.warning(request, sentence % {"name": other.get_username()})
 

@@ -3,8 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
+import psycopg
 from django.db.backends.base.base import NO_DB_ALIAS
 from django.db.backends.postgresql import base
+from django.db.utils import DatabaseErrorWrapper
+from django.utils.functional import cached_property
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
@@ -17,9 +20,26 @@ def check_connection(connection: Connection[Any]) -> None:
         ConnectionPool.check_connection(connection)
 
 
+class ErrorsWithoutValues(DatabaseErrorWrapper):
+    """Keeps the first line of an error, which names the constraint or the type.
+
+    The others print the row that was refused or a part of the statement with its parameters: a hash of a password, or
+    what a person entered. They would be in log lines, mails and traces. Errors of the connection stay as they are.
+    """
+
+    def __exit__(self, exc_type: Any, exc_value: Any, traceback: Any) -> None:
+        if isinstance(exc_value, psycopg.Error) and not isinstance(exc_value, psycopg.OperationalError):
+            exc_value.args = tuple(str(argument).partition("\n")[0] for argument in exc_value.args)
+        super().__exit__(exc_type, exc_value, traceback)
+
+
 class DatabaseWrapper(base.DatabaseWrapper):
     _connection_pools: "dict[str, ConnectionPool[Connection[Any]]]"  # of Django's class; the stubs don't have them
     _configure_connection: Callable[[Connection[Any]], None]
+
+    @cached_property
+    def wrap_database_errors(self) -> DatabaseErrorWrapper:
+        return ErrorsWithoutValues(self)
 
     @property
     def pool(self) -> "ConnectionPool[Connection[Any]] | None":
