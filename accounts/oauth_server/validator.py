@@ -34,6 +34,7 @@ from accounts.oauth_server.models import Application, DeviceAuthorization
 from accounts.oauth_server.refresh_rules import RefreshRules
 from accounts.oauth_server.replays import digest
 from accounts.oauth_server.request_rules import DEVICE_CODE, RequestRules, is_active, may_act
+from accounts.scopes import allows_scope, is_service
 from accounts.sign_in.middleware import LockedOut, client_address, seconds_locked
 
 DEVICE_STATES: Any = DeviceCodeGrant  # its constants are not in the stubs
@@ -64,11 +65,16 @@ class Validator(RequestRules, RefreshRules):
         return access_token
 
     def get_original_scopes(self, refresh_token: str, request: Request, *args: Any, **kwargs: Any) -> list[str]:
-        """The granted scopes, without those that the client may no longer have."""
+        """The granted scopes, without those that the client may no longer have.
+
+        An integration that is turned off now keeps its scope: the next refresh token would be without it for good.
+        """
         granted = super().get_original_scopes(refresh_token, request, *args, **kwargs)
         words = granted.split() if isinstance(granted, str) else granted
-        available = scopes_backend.Scopes().get_available_scopes(request.client, names=words)
-        return [scope for scope in words if scope in available]
+        client = cast(Application, request.client)
+        available = scopes_backend.Scopes().get_available_scopes(client, names=words)
+        services = [word for word in words if is_service(word) and allows_scope(client.scope_values, word)]
+        return [scope for scope in words if scope in available or scope in services]
 
     def validate_grant_type(
         self, client_id: str, grant_type: str, client: Application, request: Request, *args: Any, **kwargs: Any

@@ -211,3 +211,22 @@ def test_an_alias_can_be_saved_outside_of_a_transaction(server: HostileServer) -
     alias.name = "northwind_2"
     alias.save()
     assert Application.objects.get().allowed_scopes == "service:northwind_2"
+
+
+def test_a_program_that_renews_while_an_integration_is_turned_off_keeps_it(alias: Alias, amira: User) -> None:
+    tokens = granted(client_of(amira), scope=SCOPE)
+    alias.active = False
+    alias.save()
+    renewed = refresh(tokens["refresh_token"]).json()
+    assert caller(renewed["access_token"]).get(PATH).status_code == 404
+    alias.active = True
+    alias.save()
+    assert caller(renewed["access_token"]).get(PATH).status_code == 200
+    again = refresh(renewed["refresh_token"]).json()
+    assert caller(again["access_token"]).get(PATH).status_code == 200
+
+
+def test_a_program_that_may_not_have_an_integration_any_more_loses_it(alias: Alias, amira: User) -> None:
+    call = refreshed(amira)
+    Application.objects.update(allowed_scopes="tokens:read")  # without the end of its approvals
+    assert call().status_code == 403
