@@ -27,12 +27,41 @@ def test_pages_in_the_language_of_the_browser(open_page: OpenPage, site: str, am
     expect_good_looks(page)
 
 
-def test_the_navigation_of_a_phone_begins_at_this_page(open_page: OpenPage, site: str, amira: User) -> None:
+@pytest.mark.parametrize("width", [320, 390, 900])
+@pytest.mark.parametrize("address", ["api:docs", "integrations:consent_expiries"])
+def test_every_entry_of_the_navigation_is_on_a_narrow_screen(
+    open_page: OpenPage, site: str, admin: User, address: str, width: int
+) -> None:
+    """Also without a script, and with German words."""
+    page = open_page(locale="de-DE", java_script_enabled=False)
+    page.set_viewport_size({"width": width, "height": 700})
+    walks.sign_in(page, site, admin)
+    page.goto(f"{site}{reverse(address)}")
+    entries = page.locator("#nav a")
+    expect(entries.first).to_be_hidden()
+    here = {"api:docs": "API", "integrations:consent_expiries": "Anbieter"}[address]
+    menu = page.get_by_role("button", name=here)
+    expect(menu).to_be_in_viewport(ratio=1)
+    menu.press("Enter")
+    for number in range(entries.count()):
+        expect(entries.nth(number)).to_be_in_viewport(ratio=1)
+    expect(page.locator("#nav [aria-current]")).to_have_text(here)
+    page.keyboard.press("Tab")
+    expect(entries.first).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(entries.first).to_be_hidden()
+    expect(menu).to_be_focused()
+
+
+def test_the_navigation_of_a_wide_screen_is_a_row(open_page: OpenPage, site: str, admin: User) -> None:
     page = open_page(locale="de-DE")
-    page.set_viewport_size({"width": 320, "height": 640})
-    walks.sign_in(page, site, amira)
-    page.goto(f"{site}{reverse('api:docs')}")
-    expect(page.locator("#nav-api")).to_be_in_viewport(ratio=1)
+    walks.sign_in(page, site, admin)
+    for address in ("integrations:dashboard", "integrations:providers"):
+        page.goto(f"{site}{reverse(address)}")
+        expect(page.locator("#nav-menu")).to_be_hidden()
+        entries = page.locator("#nav a").all()
+        assert len({entry.bounding_box()["y"] for entry in entries}) == 1  # type: ignore[index]  # visible
+        expect(entries[-1]).to_be_in_viewport(ratio=1)
 
 
 @pytest.mark.parametrize("locale", TITLES)

@@ -72,11 +72,3 @@ document.addEventListener("keydown", (event) => {
   menu.open = false;
   menu.querySelector("summary").focus();
 });
-
-// On a phone the navigation scrolls sideways, and the entry of this page may be outside. Not scrollIntoView: the page
-// itself would move.
-const current = document.querySelector(".nav [aria-current]");
-if (current) {
-  const bar = current.parentElement, place = current.getBoundingClientRect(), frame = bar.getBoundingClientRect();
-  bar.scrollLeft += place.left - frame.left - (frame.width - place.width) / 2;
-}
