@@ -28,6 +28,11 @@ NO_PART = ("migrations", "provider")  # demo/provider is a site of its own, with
 TAG = "Translators:"
 FIXED_DATE = datetime(2026, 1, 1, tzinfo=UTC)
 PLAIN, PLURAL, IN_CONTEXT = (1,), (1, 2), ((1, "c"), 2)
+# Errors below the screens speak English. Screens translate their sentences, so these are marked by being raised.
+ERRORS = {
+    "foundation/oauth_client/": dict.fromkeys(("Misconfigured", "Refused", "Unreachable", "Unusable"), (2,)),
+    "integrations/calls/": {"BadPath": PLAIN},
+}
 PLURAL_IN_CONTEXT = ((1, "c"), 2, 3)
 KEYWORDS = {
     **dict.fromkeys(("_", "gettext", "gettext_lazy", "gettext_noop"), PLAIN),
@@ -66,8 +71,9 @@ def marked_texts() -> Catalog:
     catalog = Catalog()
     for path, source in sources():
         options = {"encoding": "utf-8"}
+        raised = next((names for folder, names in ERRORS.items() if path.startswith(folder)), {})
         for line, texts, comments, context in extract(
-            "python", io.BytesIO(source.encode()), KEYWORDS, (TAG,), options, strip_comment_tags=False
+            "python", io.BytesIO(source.encode()), KEYWORDS | raised, (TAG,), options, strip_comment_tags=False
         ):
             catalog.add(texts, None, [(path, line)], auto_comments=comments, context=context)
     for text, context, path in texts_of_templates():

@@ -93,7 +93,11 @@ def parse_token_answer(
         raise Unusable("unsupported_token_type", "only bearer tokens can be used")
     access_token = grant.member("access_token")
     if not access_token:
-        raise Unusable("no_access_token", f"the answer holds no access token; its members are {_names_in(members)}")
+        raise Unusable(
+            "no_access_token",
+            "the answer holds no access token; its members are %(members)s",
+            members=_names_in(members),
+        )
     return TokenAnswer(
         access_token=_secret(access_token, "access_token"),
         token_type="Bearer",  # noqa: S106  # the name of a scheme, not a password
@@ -250,14 +254,14 @@ def _text(value: object) -> str:
 def _secret(value: object, name: str) -> str:
     """A token that can be sent in a header. RFC 6749 demands ASCII, but some servers use other printable characters."""
     if not isinstance(value, str) or not value or _AN_ERROR.match(value):
-        raise Unusable(f"no_{name}", "the answer holds no such token")
+        raise Unusable("no_" + name, "the answer holds no such token")
     if (
         not value.isprintable()
         or value != value.strip()
         or "\N{REPLACEMENT CHARACTER}" in value
         or len(value.encode("utf-8")) > MAX_TOKEN_BYTES
     ):
-        raise Unusable(f"malformed_{name}", "the token cannot be sent in a header")
+        raise Unusable("malformed_" + name, "the token cannot be sent in a header")
     return value
 
 

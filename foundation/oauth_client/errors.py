@@ -8,12 +8,14 @@
         |-- ClockSkew   the server's clock and ours differ so much that an id token seems not to be valid now
         `-- Unexplained a renewal was refused, and the answer does not say whether our registration is the cause
 
-`code` is an RFC error code, or one of our own short words; `description` is our own sentence. Neither ever holds a
-body, a token or text that the server chose freely, so both may be logged and shown. `reason` is the server's own
+`code` is an RFC error code, or one of our own short words; `description` is our own sentence, in English; `describe`
+gives it in another language. Neither ever holds a body, a token or text that the server chose freely, so both may be
+logged and shown. `reason` is the server's own
 sentence without secrets (see `error_reasons`): administrators may read it; it is never logged. `fault` says whose fault
 it is, for the catalogue of failures.
 """
 
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import ClassVar
 
@@ -45,11 +47,25 @@ class OAuthError(Explained):
     for_programs = ""  # our own sentence, if it says more than that of the fault; in English
     is_ambiguous = False  # a wrong registration would have been answered in the same way
     claims = ""  # that the next authorization request must carry (a claims challenge)
+    parts: Mapping[str, "OAuthError"] = {}  # of a summary: the error of each place
 
-    def __init__(self, code: str = "", description: str = "") -> None:
-        super().__init__(code, description)
+    def __init__(self, code: str = "", description: str = "", **values: object) -> None:
+        """The values replace %(name)s in the description. One of them may be an error: it is described."""
         self.code = code
-        self.description = description
+        self.sentence, self.values = description, values
+        self.description = self.describe() if description else ""
+        super().__init__(code, self.description)
+
+    def describe(self, translate: Callable[[str], str] = str) -> str:
+        """The description, else the code, with each sentence translated."""
+        if self.parts:
+            return "; ".join(f"{place}: {error.describe(translate)}" for place, error in self.parts.items())
+        sentence = translate(self.sentence) if self.sentence else self.code
+        values = {
+            name: value.describe(translate) if isinstance(value, OAuthError) else value
+            for name, value in self.values.items()
+        }
+        return sentence % values if values else sentence
 
     def __str__(self) -> str:
         return ": ".join(part for part in (self.code, self.description) if part) or self.message
@@ -61,8 +77,10 @@ class Unreachable(OAuthError):
     message = "The authorization server doesn't answer. Try again later."
     fault = Fault.PROVIDER
 
-    def __init__(self, code: str = "", description: str = "", *, retry_after: float | None = None) -> None:
-        super().__init__(code, description)
+    def __init__(
+        self, code: str = "", description: str = "", *, retry_after: float | None = None, **values: object
+    ) -> None:
+        super().__init__(code, description, **values)
         self.retry_after = retry_after
 
 

@@ -32,7 +32,12 @@ def validate(
     if client_id not in (audience if isinstance(audience, list) else [audience]):
         raise Unusable("bad_id_token", "the id token is meant for another client")
     if issuer and not any(_is_issuer(claims, known) for known in (issuer, *exceptions.issuers)):
-        raise Misconfigured("other_issuer", f"the id token names {_named_issuer(claims)}, the registry says {issuer}")
+        raise Misconfigured(
+            "other_issuer",
+            "the id token names %(named)s, the registry says %(issuer)s",
+            named=_named_issuer(claims),
+            issuer=issuer,
+        )
     is_expected = exceptions.nonce or claims.get("nonce") is not None
     if nonce and is_expected and not _equal(claims.get("nonce"), nonce):
         raise Unusable("bad_id_token", "the id token answers another request")

@@ -15,7 +15,7 @@ from foundation.oauth_client import answers, transport
 from foundation.oauth_client.errors import Misconfigured, OAuthError, Unreachable, Unusable
 
 MOST_SCOPES, MOST_METHODS = 10_000, 100
-LONGEST_WORD = 1000  # characters
+LONGEST_WORD, LONGEST_SHOWN = 1000, 300  # characters
 WELL_KNOWN = "/.well-known/"
 AUTHORIZATION_SERVER, OPENID = "oauth-authorization-server", "openid-configuration"
 TENANT = "{tenantid}"
@@ -67,7 +67,7 @@ def discover(address: str) -> Metadata:
     """
     if TENANT in address:
         raise Misconfigured(
-            "bad_url", f"nothing can be published at {TENANT}: write a tenant's name or id in its place"
+            "bad_url", "nothing can be published at %(part)s: write a tenant's name or id in its place", part=TENANT
         )
     document = _fetch_metadata(address)
     return Metadata(
@@ -198,11 +198,16 @@ def _check_issuer(published: object, issuer: str) -> None:
         raise Unusable("malformed_metadata", "a document that names no issuer")
     if is_named(issuer, published):
         return
-    name = published if published.isprintable() and len(published) <= 300 else "one that can't be shown"
+    names = {"published": published, "issuer": issuer}
+    if not published.isprintable() or len(published) > LONGEST_SHOWN:
+        raise Misconfigured("issuer_mismatch", "the server names another issuer, which can't be shown")
     if published.rstrip("/") == issuer.rstrip("/"):
-        names = f"{name}, not {issuer}"
-        raise Misconfigured("issuer_mismatch", f"the server's issuer differs in the slash at its end: it is {names}")
-    raise Misconfigured("issuer_mismatch", f"the server names another issuer: {name}, not {issuer}")
+        raise Misconfigured(
+            "issuer_mismatch",
+            "the server's issuer differs in the slash at its end: it is %(published)s, not %(issuer)s",
+            **names,
+        )
+    raise Misconfigured("issuer_mismatch", "the server names another issuer: %(published)s, not %(issuer)s", **names)
 
 
 def _summary(failures: Mapping[str, OAuthError]) -> OAuthError:
@@ -210,11 +215,10 @@ def _summary(failures: Mapping[str, OAuthError]) -> OAuthError:
     first = min(failures.values(), key=_rank)
     if first.code in SAYS_MOST:
         return first
-    answered = "; ".join(
-        f"{urlsplit(place).path or '/'}: {_answer_in_words(error)}" for place, error in failures.items()
-    )
-    summary = type(first)(first.code, answered)
+    summary = type(first)(first.code)
     summary.status = first.status
+    summary.parts = {urlsplit(place).path or "/": _answered(error) for place, error in failures.items()}
+    summary.description = summary.describe()
     return summary
 
 
@@ -224,10 +228,11 @@ def _rank(error: OAuthError) -> int:
     return 1 if isinstance(error, Unreachable) and error.status != 403 else 3 if error.status in {401, 403, 404} else 2
 
 
-def _answer_in_words(error: OAuthError) -> str:
+def _answered(error: OAuthError) -> OAuthError:
+    """What one place answered: the status says more than what can't be read in its body."""
     if 300 <= error.status < 400:
-        return f"a redirect (HTTP {error.status})"
-    return f"HTTP {error.status}" if error.status else error.description or error.code
+        return Unusable(error.code, "a redirect (HTTP %(status)s)", status=error.status)
+    return Unusable("HTTP " + str(error.status)) if error.status else error
 
 
 # What a document says ------------------------------------------------------------------------------------------------
@@ -236,15 +241,15 @@ def _answer_in_words(error: OAuthError) -> str:
 def _endpoint(document: Document, name: str, address: str) -> str:
     value = document.get(name) or ""
     if not isinstance(value, str):
-        raise Unusable("malformed_metadata", f"{name} is not a URL")
+        raise Unusable("malformed_metadata", "%(name)s is not a URL", name=name)
     if value.startswith("/") and not value.startswith("//"):  # a path of the server that publishes the document
         value = urlsplit(address)._replace(path="", query="").geturl() + value
     try:
         is_plain = bool(value) and transport.check_spelling(value).scheme == "http"
     except Misconfigured as error:
-        raise Misconfigured(error.code, f"{name}: {error.description}") from None
+        raise Misconfigured(error.code, "%(name)s: %(why)s", name=name, why=error) from None
     if is_plain and urlsplit(address).scheme == "https":
-        raise Misconfigured("insecure_url", f"{name} is plain http")
+        raise Misconfigured("insecure_url", "%(name)s is plain http", name=name)
     return value
 
 
@@ -253,7 +258,9 @@ def _words(document: Document, name: str, limit: int) -> tuple[str, ...]:
     value = value.split() if isinstance(value, str) else value  # one word, or several as in a scope
     words = tuple(word for word in value if isinstance(word, str)) if isinstance(value, list) else ()
     if len(words) > limit or any(len(word) > LONGEST_WORD for word in words):
-        raise Unusable("malformed_metadata", f"{name} names more than {limit}, or one that is too long")
+        raise Unusable(
+            "malformed_metadata", "%(name)s names more than %(limit)s, or one that is too long", name=name, limit=limit
+        )
     return words
 
 

@@ -107,7 +107,7 @@ def read_metadata(address: str) -> Metadata:
 
 
 def metadata_error(issuer: str, error: OAuthError) -> str:
-    names = {"issuer": issuer, "description": error.description or error.code}
+    names = {"issuer": issuer, "description": error.describe(_)}
     if error.status == 0 and isinstance(error, Unreachable):
         return _("No answer from %(issuer)s (%(code)s). Nothing was filled in.") % {**names, "code": error.code}
     if error.code == "issuer_mismatch":

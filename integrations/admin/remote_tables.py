@@ -107,7 +107,9 @@ def preview_of(table: RemoteTable, user: User, source: Source) -> dict[str, Any]
     except remote_tables.TurnedOff:
         return {"trouble": _("The alias, its credential or its registry is not active.")}
     except OAuthError as error:
-        return {"trouble": error.description or _("It didn’t work: %(code)s.") % {"code": error.code}}
+        return {
+            "trouble": error.describe(_) if error.description else _("It didn’t work: %(code)s.") % {"code": error.code}
+        }
     rows = remote_tables.arrange_rows(answer, table)
     page = rows.page(1, size=ROWS_PREVIEWED)
     context = {"columns": columns, "page": page, "found": rows.count, "why_cut": answer.why_cut_sentence}

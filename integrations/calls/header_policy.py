@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from foundation.exceptions import Explained
@@ -54,11 +54,14 @@ class BadPath(Explained, ValueError):
 
     message = "The path leaves the Connection URL."
 
+    def describe(self, translate: Callable[[str], str]) -> str:
+        return translate(str(self))
+
 
 def target_url(connection_url: str, path: str) -> str:
     """The URL of `path` below the connection's URL. Raises `BadPath` if it could leave that origin or base path."""
     if len(path) > LONGEST_PATH:
-        raise BadPath(f"A path has at most {LONGEST_PATH} characters.")
+        raise BadPath("The path is too long.")
     try:
         decoded = unquote_fully(path.partition("?")[0])
     except TooManyEncodings:
@@ -84,7 +87,8 @@ def allowed_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """The headers that a caller may set, without those of this hop (RFC 9110 §7.6.1). Raises `BadPath`."""
     for name, value in headers.items():
         if not isinstance(value, str):
-            raise BadPath(f"The value of the header “{name}” must be a text.")
+            sentence = f"The value of the header “{name}” must be a text."
+            raise BadPath(sentence)
     hop_headers = hop_by_hop_names(headers.items())
     return {name: value for name, value in headers.items() if may_set_header(name) and name.lower() not in hop_headers}
 
@@ -143,7 +147,8 @@ def method_of(method: str) -> str:
     if not A_METHOD.fullmatch(method):
         raise BadPath("A method consists of letters and hyphens.")
     if (method := method.upper()) in NEVER_SENT:
-        raise BadPath(f"{method} can’t be used here.")
+        sentence = f"{method} can’t be used here."
+        raise BadPath(sentence)
     return method
 
 

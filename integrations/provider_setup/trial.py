@@ -167,7 +167,7 @@ def make_call(trial: Trial, path: str) -> CallResult:
     except NotAuthenticated as error:
         return CallResult(url=url, error=_("There is no usable token: %(code)s.") % {"code": error.code})
     except (OAuthError, calls.BadPath) as error:
-        return CallResult(url=url, error=str(error))
+        return CallResult(url=url, error=error.describe(_))
     status, reason = response.status_code, calls.reason_of(response)
     result = CallResult(
         url=url,

@@ -193,5 +193,5 @@ def wrong_table(error: Any) -> Trouble:
 
 
 def error_sentence(error: Any) -> str:
-    description = error.description if isinstance(error, Misconfigured | Unusable) else ""
+    description = error.describe(_) if isinstance(error, Misconfigured | Unusable) and error.description else ""
     return description or _("Code: %(code)s") % {"code": getattr(error, "code", type(error).__name__)}

@@ -13,6 +13,7 @@ from integrations.models import ApplicationRegistry
 from tests import cast
 from tests.admin.forms import Page, complaints, submitted
 from tests.admin.test_registries import ADD, AGAIN, page_of, stored
+from tests.browser.readers import ENGLISH
 from tests.conftest import client_of
 from tests.servers.hostile import HostileServer
 
@@ -231,3 +232,35 @@ def test_onlookers_cannot_make_keyrack_call_an_issuer(
     response = as_onlooker.post(page_of(registry), {"_fill": "1", "issuer": server.url})
     assert response.status_code == 403
     assert not server.calls
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"issuer": "{url}/"}, "unterscheidet sich im Schrägstrich am Ende: Er lautet {url}/, nicht {url}"),
+        ({"issuer": "https://other.example"}, "nennt einen anderen Aussteller: https://other.example, nicht {url}"),
+        ({"token_endpoint": 7}, "token_endpoint ist keine URL"),
+        ({"token_endpoint": "ftp://x.example"}, "token_endpoint: die URL beginnt nicht mit https"),
+        ({"token_endpoint": None, "authorization_endpoint": None}, "das Dokument nennt keinen Token-Endpunkt"),
+        (None, "/.well-known/oauth-authorization-server: HTTP 500"),
+        (302, "eine Weiterleitung (HTTP 302)"),
+        ("<html>", "die Antwort ist kein JSON-Objekt"),
+    ],
+)
+def test_what_a_server_publishes_wrongly_is_said_in_the_language_of_the_reader(
+    as_admin: Client, server: HostileServer, fields: Any, sentence: str
+) -> None:
+    """With nothing of the error's own English between the words."""
+    if isinstance(fields, dict):
+        issuer = str(fields.get("issuer", server.url)).format(url=server.url)
+        published(server, issuer, **{name: value for name, value in fields.items() if name != "issuer"})
+    else:
+        for place in ("oauth-authorization-server", "openid-configuration"):
+            answer = {302: {"status": 302, "headers": {"Location": "/"}}, None: {"status": 500}}.get(
+                fields, {"text": fields}
+            )
+            server.on(f"GET /.well-known/{place}").always(**answer)
+    page = as_admin.post("/admin/providers/add/any/", {"address": server.url}, headers={"accept-language": "de"})
+    error = page.context["error"]
+    assert sentence.format(url=server.url) in error
+    assert not ENGLISH.search(error)

@@ -93,7 +93,7 @@ def wrong_address(url: str) -> str:
     try:
         transport.check_spelling(url)
     except OAuthError as error:
-        return _("This isn’t an address that can be called: %(why)s.") % {"why": error.description or error.code}
+        return _("This isn’t an address that can be called: %(why)s.") % {"why": error.describe(_)}
     return ""
 
 

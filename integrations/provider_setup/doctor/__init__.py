@@ -41,7 +41,7 @@ def examine_endpoints(
     except Misconfigured as error:
         if error.code == "bad_registration":
             return  # `records` has reported it
-        yield fault(Whose.OURS, _("The Client Secret can’t be used: %(why)s.") % {"why": error.description.rstrip(".")})
+        yield fault(Whose.OURS, _("The Client Secret can’t be used: %(why)s.") % {"why": error.describe(_).rstrip(".")})
         return
     with transport.deadline(seconds):
         yield from published.compare_metadata(registry)

@@ -60,7 +60,7 @@ def fault(whose: Whose, sentence: str, *, field: str = "", words: str = "") -> F
 
 def unreached(label: str, error: OAuthError, field: str) -> Finding | None:
     """Return a finding if the endpoint gave no usable answer; None if it answered. `field`: that of its address."""
-    names = {"label": label, "code": error.code, "why": error.description or error.code}
+    names = {"label": label, "code": error.code, "why": error.describe(_)}
     if is_uncallable(error.code):
         message = _("%(label)s: Keyrack may not call this address (%(why)s). Correct it, or see OUTBOUND_ALLOW.")
         return fault(Whose.ADMINISTRATOR, message % names, field=field)

@@ -90,7 +90,7 @@ def issuer_of_tenant(registry: ApplicationRegistry) -> str:
 
 
 def unpublished(error: OAuthError) -> Finding:
-    names = {"code": error.code, "why": error.description or error.code}
+    names = {"code": error.code, "why": error.describe(_)}
     if isinstance(error, Unreachable) and error.status != 403:
         message = _("Issuer: no answer where its metadata should be (%(why)s).")
         return fault(Whose.PROVIDER, message % names, field="issuer")
