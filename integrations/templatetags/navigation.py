@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from django import template
+from django.contrib.auth.models import AnonymousUser
 from django.template.context import Context
 from django.urls import ResolverMatch, reverse
 from django.utils.translation import gettext as _
@@ -28,7 +29,7 @@ class Entry:
 def navigation_bar(context: Context, bar: str = "site") -> dict[str, Any]:
     """The entries that this user may follow. The menu of a narrow screen is named for the current one."""
     match = getattr(context.get("request"), "resolver_match", None)
-    entries = list(BARS[bar](context["user"], match))
+    entries = list(BARS[bar](context.get("user") or AnonymousUser(), match))
     return {"entries": entries, "here": next((entry.label for entry in entries if entry.current), "")}
 
 
