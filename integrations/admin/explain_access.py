@@ -20,6 +20,8 @@ def explain(request: HttpRequest) -> HttpResponse:
     """Show the page. The query names user and integration."""
     if not explain_access.may_explain(request.user):  # type: ignore[arg-type]  # admin_view admits users only
         raise PermissionDenied
+    if request.htmx:  # type: ignore[attr-defined]  # by its middleware
+        return suggest(request)
     people = explain_access.find_people(request.GET.get("person", ""))
     aliases = explain_access.find_aliases(request.GET.get("integration", ""))
     context = {"title": _("Explain access"), "people": people, "aliases": aliases}
@@ -31,6 +33,15 @@ def explain(request: HttpRequest) -> HttpResponse:
             programs = explain_access.programs_of(people.only, aliases.only)
             context["programs"] = [place for place, may_open in places_of(request, programs) if may_open]
     return TemplateResponse(request, "administration/explain_access.html", context)
+
+
+def suggest(request: HttpRequest) -> HttpResponse:
+    """The options of the field that is being typed into."""
+    context = {
+        "people": explain_access.suggest_people(request.GET.get("person", "")),
+        "aliases": explain_access.suggest_aliases(request.GET.get("integration", "")),
+    }
+    return TemplateResponse(request, "administration/_explain_options.html", context)
 
 
 page = admin.site.admin_view(explain)

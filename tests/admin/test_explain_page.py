@@ -211,3 +211,32 @@ def test_the_text_to_copy_is_that_of_the_terminal(alias: Alias, as_admin: Client
     text = unescape(page.partition('<pre id="as-text">')[2].partition("</pre>")[0])
     assert text.splitlines()[0].startswith("Yes. Amira Haddad may use Northwind CRM")
     assert (0, f"{text}\n") == run_command("amira")
+
+
+def options(client: Client, **query: str) -> list[tuple[str, str]]:
+    page = client.get(PAGE, query, headers={"HX-Request": "true"}).content.decode()
+    return re.findall(r'<option value="([^"]*)">([^<]*)</option>', page)
+
+
+def test_people_and_integrations_are_suggested_while_one_types(alias: Alias, amira: User, as_admin: Client) -> None:
+    cast.person("amir", first_name="<Amir>")
+    assert [name for name, _ in options(as_admin, person="ami")] == ["amir", "amira"]
+    [(name, words)] = options(as_admin, person="had ami")
+    assert (name, words) == ("amira", f"Amira Haddad {amira.email}")
+    assert options(as_admin, person="amir hub")[0] == ("amir", "&lt;Amir&gt; amir@hub.example")
+    assert options(as_admin, integration=alias.title[:4].upper()) == [(alias.name, alias.title)]
+    assert options(as_admin, person=" ") == options(as_admin, integration="%") == []
+
+
+def test_of_many_the_first_are_suggested_with_one_query(as_admin: Client, alias: Alias) -> None:
+    for number in range(30):
+        cast.person(f"person{number:02}")
+    with CaptureQueriesContext(connection) as queries:
+        assert len(options(as_admin, person="person")) == 20
+    assert sum("icontains" in query["sql"] or "LIKE" in query["sql"] for query in queries) == 1
+
+
+def test_suggestions_take_the_permission_that_the_page_takes(alias: Alias) -> None:
+    clerk = cast.person("clerk", is_staff=True)
+    response = client_of(clerk).get(PAGE, {"person": "a"}, headers={"HX-Request": "true"})
+    assert response.status_code == 403

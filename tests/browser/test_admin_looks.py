@@ -88,6 +88,24 @@ def test_explaining_access(
     expect_good_looks(page)
 
 
+def test_names_are_suggested_while_one_types(
+    page: Page, site: str, admin: User, amira: User, addresses: dict[str, str]
+) -> None:
+    """As options of the browser's own list, which is operated by keyboard and read by screen readers."""
+    walks.sign_in(page, site, admin)
+    page.goto(f"{site}/admin/explain-access/")
+    page.get_by_label("Person").press_sequentially("amir")
+    expect(page.locator("#person-options option")).to_have_attribute("value", "amira")
+    page.get_by_label("Person").press_sequentially("a")
+    page.get_by_label("Integration").press_sequentially("wind")
+    expect(page.locator("#integration-options option")).to_have_attribute("value", "northwind")
+    assert page.evaluate("document.getElementById('integration').list.id") == "integration-options"
+    page.get_by_label("Integration").fill("northwin")
+    page.keyboard.press("Enter")
+    walks.expect_focus(page, "integration")
+    assert page.evaluate("document.getElementById('person').value") == "amira"
+
+
 def test_copying_the_initiator_url(page: Page, site: str, admin: User, addresses: dict[str, str]) -> None:
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     walks.sign_in(page, site, admin)

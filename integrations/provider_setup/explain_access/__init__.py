@@ -6,7 +6,14 @@ results     the parts of an explanation
 """
 
 from integrations.provider_setup.explain_access.explaining import explain, programs_of
-from integrations.provider_setup.explain_access.names import Search, find_aliases, find_people, may_explain
+from integrations.provider_setup.explain_access.names import (
+    Search,
+    find_aliases,
+    find_people,
+    may_explain,
+    suggest_aliases,
+    suggest_people,
+)
 from integrations.provider_setup.explain_access.results import Explanation, Line, Place, Verdict
 
 __all__ = [
@@ -20,4 +27,6 @@ __all__ = [
     "find_people",
     "may_explain",
     "programs_of",
+    "suggest_aliases",
+    "suggest_people",
 ]

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from functools import reduce
+from operator import or_
 from typing import Generic, TypeVar
 
 from django.contrib.auth import get_permission_codename
@@ -16,6 +18,7 @@ Row = TypeVar("Row", bound=Model)
 SUGGESTIONS = 3
 COMPARED = 500  # rows that a suggestion is chosen from, at most
 CHOICES = 20  # with the same name
+WORDS = 5  # of a text that are searched for
 PREFIX = 3  # first letters that a word and a similar one share
 SIMILAR = 0.6
 
@@ -73,10 +76,27 @@ def find_aliases(text: str) -> Search[Alias]:
     )
 
 
+def suggest_people(text: str) -> Sequence[User]:
+    """Users whose names or email address contain each word, for a list to choose from."""
+    return containing(User.objects.order_by("username"), ("username", "first_name", "last_name", "email"), text)
+
+
+def suggest_aliases(text: str) -> Sequence[Alias]:
+    return containing(Alias.objects.order_by("name"), ("name", "label"), text)
+
+
+def containing(rows: QuerySet[Row], columns: Sequence[str], text: str) -> Sequence[Row]:
+    """At most `CHOICES` rows that contain each word of the text in one of the columns. None if there is no word."""
+    words = text.split()[:WORDS]
+    for word in words:
+        rows = rows.filter(reduce(or_, (Q(**{f"{column}__icontains": word}) for column in columns)))
+    return rows[:CHOICES] if words else []
+
+
 def similar(rows: QuerySet[Row], columns: Sequence[str], name: str) -> QuerySet[Row]:
     """Return rows that contain a word of the name, or its first letters."""
     condition = Q()
-    for word in name.split()[:5]:
+    for word in name.split()[:WORDS]:
         for column in columns:
             condition |= Q(**{f"{column}__icontains": word[:PREFIX]})
     return rows.filter(condition)[:COMPARED]
