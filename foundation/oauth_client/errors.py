@@ -53,8 +53,11 @@ class OAuthError(Explained):
         """The values replace %(name)s in the description. One of them may be an error: it is described."""
         self.code = code
         self.sentence, self.values = description, values
-        self.description = self.describe() if description else ""
         super().__init__(code, self.description)
+
+    @property
+    def description(self) -> str:
+        return self.describe() if self.sentence or self.parts else ""
 
     def describe(self, translate: Callable[[str], str] = str) -> str:
         """The description, else the code, with each sentence translated."""

@@ -66,9 +66,7 @@ def discover(address: str) -> Metadata:
     Raises an error whose description says what each place answered, if none has metadata that can be used.
     """
     if TENANT in address:
-        raise Misconfigured(
-            "bad_url", "nothing can be published at %(part)s: write a tenant's name or id in its place", part=TENANT
-        )
+        raise Misconfigured("bad_url", "write a tenant's name or id in place of %(part)s", part=TENANT)
     document = _fetch_metadata(address)
     return Metadata(
         issuer=str(document["issuer"]),
@@ -218,7 +216,6 @@ def _summary(failures: Mapping[str, OAuthError]) -> OAuthError:
     summary = type(first)(first.code)
     summary.status = first.status
     summary.parts = {urlsplit(place).path or "/": _answered(error) for place, error in failures.items()}
-    summary.description = summary.describe()
     return summary
 
 

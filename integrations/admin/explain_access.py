@@ -21,7 +21,7 @@ def explain(request: HttpRequest) -> HttpResponse:
     if not explain_access.may_explain(request.user):  # type: ignore[arg-type]  # admin_view admits users only
         raise PermissionDenied
     if request.htmx:  # type: ignore[attr-defined]  # by its middleware
-        return suggest(request)
+        return show_options(request)
     people = explain_access.find_people(request.GET.get("person", ""))
     aliases = explain_access.find_aliases(request.GET.get("integration", ""))
     context = {"title": _("Explain access"), "people": people, "aliases": aliases}
@@ -35,7 +35,7 @@ def explain(request: HttpRequest) -> HttpResponse:
     return TemplateResponse(request, "administration/explain_access.html", context)
 
 
-def suggest(request: HttpRequest) -> HttpResponse:
+def show_options(request: HttpRequest) -> HttpResponse:
     """The options of the field that is being typed into."""
     context = {
         "people": explain_access.suggest_people(request.GET.get("person", "")),

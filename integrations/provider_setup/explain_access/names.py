@@ -78,14 +78,14 @@ def find_aliases(text: str) -> Search[Alias]:
 
 def suggest_people(text: str) -> Sequence[User]:
     """Users whose names or email address contain each word, for a list to choose from."""
-    return containing(User.objects.order_by("username"), ("username", "first_name", "last_name", "email"), text)
+    return rows_containing(User.objects.order_by("username"), ("username", "first_name", "last_name", "email"), text)
 
 
 def suggest_aliases(text: str) -> Sequence[Alias]:
-    return containing(Alias.objects.order_by("name"), ("name", "label"), text)
+    return rows_containing(Alias.objects.order_by("name"), ("name", "label"), text)
 
 
-def containing(rows: QuerySet[Row], columns: Sequence[str], text: str) -> Sequence[Row]:
+def rows_containing(rows: QuerySet[Row], columns: Sequence[str], text: str) -> Sequence[Row]:
     """At most `CHOICES` rows that contain each word of the text in one of the columns. None if there is no word."""
     words = text.split()[:WORDS]
     for word in words:
