@@ -6,7 +6,8 @@
 from collections.abc import Iterable
 from typing import Any
 
-from django.contrib.auth.models import Group, Permission
+from django.contrib.auth import get_permission_codename
+from django.contrib.auth.models import AbstractUser, AnonymousUser, Group, Permission
 from django.db.models import Model, Q, QuerySet
 from django.utils.translation import gettext as _
 
@@ -98,3 +99,11 @@ def may_release(other: User, viewer: User) -> bool:
 def may_delete(row_kind: str, other: User, viewer: User) -> bool:
     """Whether `viewer` may delete rows of `other`. `row_kind`: the model's name, as in permission codenames."""
     return other.pk == viewer.pk or viewer.has_perms([MAY_VIEW, f"accounts.delete_{row_kind}"])
+
+
+def may_view(user: AbstractUser | AnonymousUser, model: type[Model]) -> bool:
+    """Whether the user may view such rows in the admin, as Django has it: who may change them may view them too."""
+    return any(
+        user.has_perm(f"{model._meta.app_label}.{get_permission_codename(action, model._meta)}")
+        for action in ("view", "change")
+    )

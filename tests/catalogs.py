@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import yaml
 from babel.messages.catalog import Catalog, Message
@@ -29,12 +30,12 @@ TAG = "Translators:"
 FIXED_DATE = datetime(2026, 1, 1, tzinfo=UTC)
 PLAIN, PLURAL, IN_CONTEXT = (1,), (1, 2), ((1, "c"), 2)
 # Errors below the screens speak English. Screens translate their sentences, so these are marked by being raised.
-ERRORS = {
+ERRORS: dict[str, dict[str, Any]] = {
     "foundation/oauth_client/": dict.fromkeys(("Misconfigured", "Refused", "Unreachable", "Unusable"), (2,)),
     "integrations/calls/": {"BadPath": PLAIN},
 }
 PLURAL_IN_CONTEXT = ((1, "c"), 2, 3)
-KEYWORDS = {
+KEYWORDS: dict[str, Any] = {
     **dict.fromkeys(("_", "gettext", "gettext_lazy", "gettext_noop"), PLAIN),
     **dict.fromkeys(("ngettext", "ngettext_lazy"), PLURAL),
     **dict.fromkeys(("pgettext", "pgettext_lazy"), IN_CONTEXT),
@@ -71,7 +72,7 @@ def marked_texts() -> Catalog:
     catalog = Catalog()
     for path, source in sources():
         options = {"encoding": "utf-8"}
-        raised = next((names for folder, names in ERRORS.items() if path.startswith(folder)), {})
+        raised: dict[str, Any] = next((names for folder, names in ERRORS.items() if path.startswith(folder)), {})
         for line, texts, comments, context in extract(
             "python", io.BytesIO(source.encode()), KEYWORDS | raised, (TAG,), options, strip_comment_tags=False
         ):

@@ -8,7 +8,6 @@ from django.contrib import admin, messages
 from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -27,6 +26,7 @@ from accounts.audit import log
 from accounts.models import User
 from accounts.oauth_server import application_changes
 from accounts.oauth_server.models import Application, Standing
+from accounts.record_links import security_link
 from accounts.sign_in.middleware import client_address
 
 NEW_SECRET = "_new_secret"  # noqa: S105 - the name of a button
@@ -115,9 +115,8 @@ class ApplicationAdmin(RankLimitedAdmin):
     def people(self, obj: Application) -> SafeString | str:
         """Links to the people for whom it can act now."""
         users = list(application_changes.approvers(obj).order_by("username")[: PEOPLE_SHOWN + 1])
-        links = [(reverse("accounts:security-of", args=[user.pk]), user.get_username()) for user in users]
-        shown_links = format_html_join(", ", '<a href="{}">{}</a>', links[:PEOPLE_SHOWN])
-        return format_html("{}{}", shown_links, " …" if len(links) > PEOPLE_SHOWN else "") if links else "-"
+        links = format_html_join(", ", "{}", ((security_link(user),) for user in users[:PEOPLE_SHOWN]))
+        return format_html("{}{}", links, " …" if len(users) > PEOPLE_SHOWN else "") if users else "-"
 
     @admin.action(description=gettext_lazy("Allow selected OAuth Applications"), permissions=["change"])
     def allow_selected(self, request: HttpRequest, queryset: Any) -> None:

@@ -9,8 +9,6 @@ from allauth.usersessions.models import UserSession
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, gettext_lazy, ngettext
 
@@ -21,6 +19,7 @@ from accounts.admin.users import RankLimitedAdmin
 from accounts.audit import log
 from accounts.audit.models import Event
 from accounts.models import User
+from accounts.record_links import security_link
 from accounts.sign_in.middleware import client_address
 from accounts.sign_in.models import AttemptCounter
 
@@ -182,7 +181,7 @@ class LongLivedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscri
 
     @admin.display(description=gettext_lazy("Whose"), ordering="user__username")
     def whose(self, row: Any) -> SafeString:
-        return format_html('<a href="{}">{}</a>', reverse("accounts:security-of", args=[row.user_id]), row.user)
+        return security_link(row.user)
 
     @admin.display(description=gettext_lazy("Scopes"))
     def scope_names(self, row: Any) -> str:

@@ -126,6 +126,15 @@ class PeopleAdmin(RankLimitedAdmin, UserAdmin):  # type: ignore[type-arg]  # not
     def is_above(self, request: HttpRequest, obj: User) -> bool:
         return privileges.exceeds(obj, request.user)  # type: ignore[arg-type]  # the admin requires a signed-in user
 
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Leave out the password, which is a link to change it, for who may only look."""
+        if obj is None or self.has_change_permission(request, obj):
+            return super().get_fieldsets(request, obj)
+        return [
+            (name, {**options, "fields": [field for field in options["fields"] if field != "password"]})
+            for name, options in super().get_fieldsets(request, obj)
+        ]
+
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         readonly = [*super().get_readonly_fields(request, obj), "last_login", "date_joined"]
         return readonly if request.user.is_superuser else [*readonly, "is_superuser"]

@@ -19,6 +19,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from accounts import scopes
 from accounts.oauth_server import service_scopes
+from accounts.record_links import has_now, link_or_text, record_link
 from integrations.admin.alias_form import (
     AliasForm,
     ConnectionForm,
@@ -27,7 +28,7 @@ from integrations.admin.alias_form import (
     changeable_credential,
     for_user,
 )
-from integrations.admin.base import NOTHING, Autocomplete, Choosing, Page, affected_sign_ins
+from integrations.admin.base import MAKER_PERMISSIONS, NOTHING, Autocomplete, Choosing, Page, affected_sign_ins
 from integrations.admin.credentials import initiator_text
 from integrations.connections import authorization
 from integrations.models.registry import Alias, CredentialQuerySet, HttpConnection, OAuth2Credential
@@ -155,10 +156,10 @@ class AliasAdmin(Page):
     def trial(self, alias: Alias) -> SafeString:
         sentence = _("People see it once it has worked for the administrator who tries it.")
         credential = alias.effective_credential
-        if credential is None:
+        if credential is None or not has_now(*MAKER_PERMISSIONS):
             return format_html("{}", sentence)
         address = reverse("integrations:try_provider", args=[credential.registry.hex])
-        return format_html('{} <a href="{}" id="try-it">{}</a>', sentence, address, _("Try it"))
+        return format_html("{} {}", sentence, link_or_text(address, _("Try it"), allowed=True, html_id="try-it"))
 
     @admin.display(description=gettext_lazy("Provider"))
     def provider(self, alias: Alias) -> SafeString:
@@ -168,12 +169,10 @@ class AliasAdmin(Page):
             return format_html("{}", NOTHING)
         registry, profile = credential.registry, credential.profile
         return format_html(
-            '<a href="{}" id="its-registry">{}</a> · {} · <a href="{}" id="its-credential">{}</a>',
-            reverse("admin:integrations_applicationregistry_change", args=[registry.pk]),
-            registry.name,
+            "{} · {} · {}",
+            record_link(registry, registry.name, html_id="its-registry"),
             profile.name,
-            reverse("admin:integrations_oauth2credential_change", args=[credential.pk]),
-            _("Credential: %(name)s") % {"name": credential.name},
+            record_link(credential, _("Credential: %(name)s") % {"name": credential.name}, html_id="its-credential"),
         )
 
     @admin.display(description=gettext_lazy("Initiator URL"), empty_value=NOTHING)

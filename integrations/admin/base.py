@@ -20,6 +20,8 @@ from foundation.name_lists import join_names
 from integrations.admin.many_rows import CHOICES_AT_MOST, filter_of, has_more
 from integrations.models.tokens import Token, TokenQuerySet
 
+MADE = ("applicationregistry", "oauthentityprofile", "oauthentityscope", "oauth2credential", "alias", "httpconnection")
+MAKER_PERMISSIONS = tuple(f"integrations.add_{model}" for model in MADE)  # of who adds a provider
 NAMES_SHOWN = 20
 NOTHING = "–"
 

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_safe
 
 from integrations.models import admission
 from integrations.models.card.token_details import SHORTEST_CONSENT
+from integrations.models.registry import ApplicationRegistry
 from integrations.models.tokens import RefreshExpiry, Token, TokenState
 
 AHEAD = timedelta(days=31)
@@ -27,7 +28,8 @@ def show_expiries(request: HttpRequest) -> HttpResponse:
     if not admin.site.get_model_admin(Token).has_view_permission(request):
         raise PermissionDenied
     now = timezone.now()
-    context = {"title": _("Sign-ins that end"), "rows": ends_by_provider(now)}
+    may_open = admin.site.get_model_admin(ApplicationRegistry).has_view_permission(request)
+    context = {"title": _("Sign-ins that end"), "rows": ends_by_provider(now), "may_open": may_open}
     return TemplateResponse(request, "administration/consent_expiries.html", context)
 
 

@@ -21,6 +21,7 @@ from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 from django.views.decorators.http import require_POST
 
 from accounts.models import User
+from accounts.record_links import may_view_now
 from integrations.admin import system_tokens
 from integrations.admin.base import NOTHING, Page, copyable, moment
 from integrations.admin.credential_form import CONFIRMED, CredentialForm
@@ -144,7 +145,7 @@ class CredentialAdmin(Page):
             context |= {
                 "integration": usable_by(request.user, credential),
                 "is_granted_to_us": renewal.grants_to_us(credential),
-                "tokens": tokens_link(credential),
+                "tokens": tokens_link(credential) if may_view_now(Token) else None,
             }
         return super().render_change_form(request, context, *arguments, **options)
 

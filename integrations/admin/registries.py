@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
+from accounts.record_links import record_link
 from integrations import registration_health
 from integrations.admin.base import NOTHING, Page, copyable, moment
 from integrations.admin.json_field import indent_json
@@ -183,8 +184,7 @@ class RegistryAdmin(Page):
         """Links to the aliases that use it: names, addresses and who may use them are on their pages."""
         credentials = OAuth2Credential.objects.filter(profile__registry=registry)
         aliases = Alias.objects.using_any(credentials).order_by("name")
-        links = [(reverse("admin:integrations_alias_change", args=[row.pk]), row.title) for row in aliases]
-        return format_html_join(", ", '<a href="{}">{}</a>', links)
+        return format_html_join(", ", "{}", ((record_link(row, row.title),) for row in aliases))
 
     @admin.display(description=gettext_lazy("Problem"), ordering="misconfigured_at", empty_value=NOTHING)
     def problem(self, registry: ApplicationRegistry) -> str:

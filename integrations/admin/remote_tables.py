@@ -60,6 +60,11 @@ class RemoteTableAdmin(Page):
     def title(self, table: RemoteTable) -> str:
         return table.title
 
+    def render_change_form(self, request: HttpRequest, context: Any, *arguments: Any, **options: Any) -> HttpResponse:
+        table = context["original"]
+        may_open = bool(table) and RemoteTable.objects.available_to(request.user).filter(pk=table.pk).exists()
+        return super().render_change_form(request, context | {"may_open": may_open}, *arguments, **options)
+
     def get_urls(self) -> list[URLPattern]:
         address = path(
             "<path:object_id>/preview/",

@@ -21,7 +21,8 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_POST
 
-from integrations.admin.base import Page, copyable
+from accounts.record_links import has_now
+from integrations.admin.base import MAKER_PERMISSIONS, NOTHING, Page, copyable
 from integrations.admin.template_form import FromTemplateForm
 from integrations.models.configuration_templates import ConfigurationTemplate
 from integrations.models.definitions import BadDefinition, Definition
@@ -30,7 +31,6 @@ from integrations.provider_setup import from_template
 
 PREVIEW = "_preview"  # the button that only shows a preview
 PAGES = "admin/integrations/configurationtemplate"
-MAKES = ("applicationregistry", "oauthentityprofile", "oauthentityscope", "oauth2credential", "alias", "httpconnection")
 ROTATION = {
     "always": gettext_lazy("Replaced at each renewal. The old one stops working."),
     "never": gettext_lazy("The same one stays valid."),
@@ -159,13 +159,15 @@ class TemplateAdmin(Page):
 
     @admin.display(description=gettext_lazy("Use"))
     def new_link(self, template: ConfigurationTemplate) -> SafeString:
+        if not has_now(*MAKER_PERMISSIONS):
+            return format_html("{}", NOTHING)
         address = reverse("admin:integrations_configurationtemplate_new", args=[template.pk])
         words = '<a href="{}" id="new-from-{}">{}<span class="visually-hidden"> {}</span></a>'
         return format_html(words, address, template.hex, _("New from template"), template.name)
 
 
 def may_make(request: HttpRequest) -> bool:
-    return request.user.has_perms([f"integrations.add_{model}" for model in MAKES])
+    return request.user.has_perms(MAKER_PERMISSIONS)
 
 
 def free_name(name: str) -> str:

@@ -10,6 +10,10 @@ from django.template.context import Context
 from django.urls import ResolverMatch, reverse
 from django.utils.translation import gettext as _
 
+from accounts import privileges
+from accounts.models import User
+from integrations.models.registry import ApplicationRegistry
+from integrations.models.tokens import Token
 from integrations.provider_setup.explain_access import may_explain
 
 register = template.Library()
@@ -69,20 +73,17 @@ def administration_entries(user: Any, match: ResolverMatch | None) -> Iterator[E
 
     providers = entry("providers", _("Providers"), "integrations:providers")
     is_below_providers = name not in {"providers", "explain_access", "all_records"}
-    yield replace(providers, current="true") if is_below_providers else providers
+    if privileges.may_view(user, ApplicationRegistry):
+        yield replace(providers, current="true") if is_below_providers else providers
     if may_explain(user):
         yield entry("explain", _("Explain access"), "integrations:explain_access")
-    if may_see(user, "integrations", "token"):
+    if privileges.may_view(user, Token):
         yield entry("tokens", _("Manage Tokens"), "admin:integrations_token_changelist")
-    if may_see(user, "accounts", "user"):
+    if privileges.may_view(user, User):
         yield entry("people", _("People"), "admin:accounts_user_changelist")
     yield entry("records", _("All records"), "integrations:all_records")
     if user.has_perm("integrations.personal_auth_user"):
         yield entry("mine", _("My integrations"), "integrations:dashboard")
-
-
-def may_see(user: Any, app: str, model: str) -> bool:
-    return any(user.has_perm(f"{app}.{action}_{model}") for action in ("view", "change"))
 
 
 BARS = {"site": site_entries, "administration": administration_entries}

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.contrib.auth.decorators import login_required, user_passes_test
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django_htmx.middleware import HtmxDetails
 
@@ -20,6 +21,7 @@ from integrations.models.card import Integration, integration_of
 from integrations.models.registry import SET_UP
 
 BINDING = "authorization_binding"
+NO_ROLE = gettext_lazy("You need the role Personal Auth User. Ask your administrator.")
 
 
 class Request(HttpRequest):
@@ -47,7 +49,7 @@ def for_signing_in(view: Any) -> Any:
         except Http404:
             if request.user.has_perm(SET_UP) or may_use_integrations(request.user):
                 raise
-            raise PermissionDenied from None
+            raise PermissionDenied(NO_ROLE) from None
 
     return never_cache(login_required(with_audit_log(wrapper)))
 
@@ -67,7 +69,7 @@ def with_audit_log(view: Callable[..., HttpResponse]) -> Callable[..., HttpRespo
 
 def may_use_integrations(user: Any) -> bool:
     if admission.find_refusal(user):
-        raise PermissionDenied
+        raise PermissionDenied(NO_ROLE)
     return True
 
 

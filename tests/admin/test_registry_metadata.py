@@ -242,24 +242,21 @@ def test_onlookers_cannot_make_keyrack_call_an_issuer(
         ({"token_endpoint": 7}, "token_endpoint ist keine URL"),
         ({"token_endpoint": "ftp://x.example"}, "token_endpoint: die URL beginnt nicht mit https"),
         ({"token_endpoint": None, "authorization_endpoint": None}, "das Dokument nennt keinen Token-Endpunkt"),
-        (None, "/.well-known/oauth-authorization-server: HTTP 500"),
-        (302, "eine Weiterleitung (HTTP 302)"),
-        ("<html>", "die Antwort ist kein JSON-Objekt"),
+        ({"answer": {"status": 500}}, "/.well-known/oauth-authorization-server: HTTP 500"),
+        ({"answer": {"status": 302, "headers": {"Location": "/"}}}, "eine Weiterleitung (HTTP 302)"),
+        ({"answer": {"text": "<html>"}}, "die Antwort ist kein JSON-Objekt"),
     ],
 )
 def test_what_a_server_publishes_wrongly_is_said_in_the_language_of_the_reader(
-    as_admin: Client, server: HostileServer, fields: Any, sentence: str
+    as_admin: Client, server: HostileServer, fields: dict[str, Any], sentence: str
 ) -> None:
     """With nothing of the error's own English between the words."""
-    if isinstance(fields, dict):
+    if "answer" in fields:
+        for place in ("oauth-authorization-server", "openid-configuration"):
+            server.on(f"GET /.well-known/{place}").always(**fields["answer"])
+    else:
         issuer = str(fields.get("issuer", server.url)).format(url=server.url)
         published(server, issuer, **{name: value for name, value in fields.items() if name != "issuer"})
-    else:
-        for place in ("oauth-authorization-server", "openid-configuration"):
-            answer = {302: {"status": 302, "headers": {"Location": "/"}}, None: {"status": 500}}.get(
-                fields, {"text": fields}
-            )
-            server.on(f"GET /.well-known/{place}").always(**answer)
     page = as_admin.post("/admin/providers/add/any/", {"address": server.url}, headers={"accept-language": "de"})
     error = page.context["error"]
     assert sentence.format(url=server.url) in error

@@ -7,10 +7,10 @@ from functools import reduce
 from operator import or_
 from typing import Generic, TypeVar
 
-from django.contrib.auth import get_permission_codename
 from django.db.models import Model, Q, QuerySet, Value
 from django.db.models.functions import Concat
 
+from accounts import privileges
 from accounts.models import User
 from integrations.models.registry import Alias
 
@@ -38,10 +38,7 @@ class Search(Generic[Row]):
 
 def may_explain(user: User) -> bool:
     """Tell whether an administrator may view users and aliases."""
-    return all(
-        any(user.has_perm(f"{opts.app_label}.{get_permission_codename(action, opts)}") for action in ("view", "change"))
-        for opts in (User._meta, Alias._meta)
-    )
+    return privileges.may_view(user, User) and privileges.may_view(user, Alias)
 
 
 def find_people(text: str) -> Search[User]:
@@ -90,7 +87,7 @@ def rows_containing(rows: QuerySet[Row], columns: Sequence[str], text: str) -> S
     words = text.split()[:WORDS]
     for word in words:
         rows = rows.filter(reduce(or_, (Q(**{f"{column}__icontains": word}) for column in columns)))
-    return rows[:CHOICES] if words else []
+    return list(rows[:CHOICES]) if words else []
 
 
 def similar(rows: QuerySet[Row], columns: Sequence[str], name: str) -> QuerySet[Row]:

@@ -87,7 +87,11 @@ def test_each_code_of_a_run_has_a_row() -> None:
 
 
 def test_a_code_of_a_server_has_the_fault_of_its_class() -> None:
-    kinds = {Fault.PERSON: errors.Refused, Fault.SET_UP: errors.Misconfigured, Fault.PROVIDER: errors.Unreachable}
+    kinds: dict[Fault, type[errors.OAuthError]] = {
+        Fault.PERSON: errors.Refused,
+        Fault.SET_UP: errors.Misconfigured,
+        Fault.PROVIDER: errors.Unreachable,
+    }
     for code, row in error_codes.CODES.items():
         assert failures.FAILURES[code].fault == (row.fault or Fault.ANSWER)
         assert row.fault is None or kinds[row.fault].fault == row.fault
