@@ -13,8 +13,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from foundation.oauth_client import json_pointers
-from foundation.oauth_client.default_rules import TEXT_PLACES
+from foundation.oauth_client import error_documents, json_pointers
+from foundation.oauth_client.error_documents import TEXT_PLACES
 
 LONGEST_ASKED = 366 * 86_400.0  # seconds; any longer wait is treated the same
 UNIX_TIME = 1_000_000_000  # larger numbers are not a duration but a Unix time
@@ -26,15 +26,8 @@ REMAINING = ("RateLimit-Remaining", "X-RateLimit-Remaining", "X-Rate-Limit-Remai
 RESETS = (
     "RateLimit-Reset", "X-RateLimit-Reset", "X-Rate-Limit-Reset", "X-RateLimit-Reset-After", "X-RateLimit-Retry-After",
 )  # fmt: skip
-WAITS_IN_BODIES = tuple(
-    f"{place}/{name}"
-    for place in ("", "/error", "/parameters", "/errors/0", "/errors/0/extensions", "/data", "/details")
-    for name in (
-        *("retry_after", "retryAfter", "retry_after_seconds", "retryAfterSeconds"),
-        *("retry_in_seconds", "retryInSeconds", "reset_in", "retryDelay"),
-    )
-) + tuple(f"/error/details/{number}/retryDelay" for number in range(4))  # Google
-MILLISECONDS_IN_BODIES = ("/retry_after_ms", "/retryAfterMs", "/error/retry_after_ms", "/error/retryAfterMs")
+WAITS_IN_BODIES = ("/retry_after", "/retry_after_seconds", "/retry_in_seconds", "/reset_in", "/retry_delay")
+MILLISECONDS_IN_BODIES = ("/retry_after_ms",)
 A_WAIT = re.compile(
     r"\b(?:in|after|for|wait)(?: (?:about|another|at least))? (\d{1,7}(?:\.\d{1,9})?) ?"
     r"(ms|milliseconds?|s|secs?|seconds?|minutes?|mins?|hours?)\b",
@@ -73,10 +66,15 @@ def announced_wait(headers: Mapping[str, str]) -> float | None:
 
 def wait_in_body(document: object) -> float | None:
     """Seconds that the body of a refusal for a limit asks for; None if it does not say."""
-    waits = [_seconds_of(json_pointers.resolve(document, pointer)) for pointer in WAITS_IN_BODIES]
-    waits += [_thousandth(_seconds_of(json_pointers.resolve(document, each))) for each in MILLISECONDS_IN_BODIES]
+    views = error_documents.views_of(document)
+    waits = [_seconds_of(json_pointers.resolve(view, place)) for view in views for place in WAITS_IN_BODIES]
+    waits += [
+        _thousandth(_seconds_of(json_pointers.resolve(view, place)))
+        for view in views
+        for place in MILLISECONDS_IN_BODIES
+    ]
     if all(wait is None for wait in waits):
-        waits += [_wait_in_words(json_pointers.resolve(document, pointer)) for pointer in TEXT_PLACES]
+        waits += [_wait_in_words(json_pointers.resolve(view, place)) for view in views for place in TEXT_PLACES]
     return max((wait for wait in waits if wait is not None), default=None)
 
 

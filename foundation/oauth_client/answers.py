@@ -21,6 +21,7 @@ from foundation.oauth_client import (
     provider_profile,
     response_bodies,
 )
+from foundation.oauth_client.error_documents import spell_plainly
 from foundation.oauth_client.errors import Unusable
 from foundation.oauth_client.provider_profile import (
     STANDARD,
@@ -133,7 +134,7 @@ def is_error(
         return True
     error = members.get("error")
     if grant.member("access_token") and not (isinstance(error, str) and error_answers.names_error(error)):
-        return members.get("ok", True) is False
+        return any(members.get(name, True) is False for name in ("ok", "success"))
     return bool(error_answers.error_code(members, profile) or _says_no(reply, grant_type, request, profile))
 
 
@@ -143,7 +144,7 @@ def _says_no(reply: Reply, grant_type: str, request: Request | None, profile: Pr
 
 
 class _Grant:
-    """The object that holds the person's tokens; the whole response if `token_path` leads to none.
+    """The object that holds the person's tokens: at `token_path`, or the response, or the only one in it with a token.
 
     Slack nests the person's tokens beside its bot's at a sign-in, but not in the response to a refresh.
     """
@@ -156,12 +157,17 @@ class _Grant:
         *,
         is_refresh: bool,
     ) -> None:
-        nested = json_pointers.resolve(members, token_path) if token_path else None
         self._members, self._layout = members, layout
-        self._grant: Mapping[str, object] = nested if isinstance(nested, dict) else members
         self._places = {**layout.members, **layout.refresh} if is_refresh else layout.members
+        nested = json_pointers.resolve(members, token_path) if token_path else None
+        self._use(nested if isinstance(nested, dict) else members)
+        if not self.member("access_token"):
+            self._use(_enclosed_grant(members) or self._grant)
+
+    def _use(self, grant: Mapping[str, object]) -> None:
+        self._grant = grant
         # accessToken, AccessToken and Access_Token, where the member of RFC 6749 is missing.
-        self._spellings = {error_codes.plain_spelling(name): name for name in reversed(list(self._grant))}
+        self._spellings = {error_codes.plain_spelling(name): name for name in reversed(list(grant))}
 
     def member(self, name: str) -> object:
         """A member by our name, from where the profile says that it stands, or else from the grant."""
@@ -210,6 +216,13 @@ class _Grant:
         if seconds is not None and lifetime.most and seconds > lifetime.most:
             seconds /= 1000
         return None if seconds is None else lifetimes.seconds_of(seconds)
+
+
+def _enclosed_grant(members: Mapping[str, object]) -> Mapping[str, object] | None:
+    """The object in an envelope: {"code": 0, "data": {"access_token": …}}. None unless exactly one has a token."""
+    objects = [inner for inner in members.values() if isinstance(inner, dict)]
+    grants = [each for each in objects if json_pointers.resolve(spell_plainly(each), "/access_token")]
+    return grants[0] if len(grants) == 1 else None
 
 
 def _names_in(members: Mapping[str, object]) -> str:

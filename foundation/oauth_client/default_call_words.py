@@ -3,6 +3,7 @@
 _NAME_SPACES, _ENDINGS = r"^([\w-]+[.#])*", r"(_?(exception|error))?$"
 NO_SCOPE_CODE = (
     rf"{_NAME_SPACES}(insufficient|missing|invalid)_?(oauth_?)?scopes?\b|^access_token_scope_insufficient$|^oauth_scope_mismatch$"
+    r"|^scopes?_(is_|are_)?(not_(authori[sz]ed|granted|allowed)|permission_missed|missing|insufficient|required)$"
     r"|^insufficientPermissions$|^missing_?required_?permissions$"
 )
 # At a 400 a scope may be an argument of the call, which is invalid for another reason.
@@ -14,10 +15,14 @@ NO_SCOPE_TEXTS = (
     r"\brequires (the|\w+ approval for) \S{1,99} scope\b|\brequired scope\(s\)|\bscope validation failed\b"
     r"|\brequires (the following|one of the|these) (\w+ )?scopes\b|\bnot valid for scopes?\b"
     r"|\b(token|application|app|client|you) (does not|doesn.t|do not|don.t) have (the|a|any) \S{1,60} scopes?\b",
+    r"\b(does not|doesn.t|do not|don.t) have the required (\w+ )?scopes?\b|\brequires extended permission\b"
+    r"|\b(following|these) scopes (is|are) required\b|\brequired one of these privileges\b"
+    r"|\brequired access: \S{1,60} access scope\b",
 )
 NAMED_SCOPES = (
     r"(?:have the \"|missing scopes |scopes?(?:\(s\))? ?[:-] ?['\[]?|requires the (?!following|necessary)"
-    r"|approval for |any of: )"
+    r"|approval for |any of: |privileges: \[|scopes? is required: \[|required access: `|required scope '"
+    r"|extended permission: )"
     r"([A-Za-z0-9_.:/-]+(?:,? (?!scopes?\b)[A-Za-z0-9_:/-]*[.:_/][A-Za-z0-9_.:/-]*)*)"
 )
 # Also with a name space before them, as in oauth.v2.InvalidAccessToken (Apigee).
@@ -26,6 +31,7 @@ CODES_OF_DEAD_ACCESS = (
     r"(_?(error|exception))?\b",
     r"^([\w-]+[.#])*((access|auth|authentication|oauth|user)[_-]?)?token[_-]?(is[_-]?)?"
     r"((not[_-])?valid|invalid|inactive|expired|revoked)(_?(error|exception))?\b",
+    r"^oauth_?access_?token_?exception$|^([\w-]+[.#])*(invalid|expired)[_-]?session([_-]?(id|key))?$",
     r"^(invalid_session_id|session_expired|((invalid|expired)[_-]?jwt|jwt[_-]?(is[_-])?expired)(_?(error|exception))?)$",
 )
 _OF_ACCESS = r"(access|oauth2?|bearer|security|incoming|auth|authentication|authorization|session|user|jwt)"
@@ -39,12 +45,17 @@ TEXTS_OF_DEAD_ACCESS = (
     r"\baccess token (was |is )?(not found|unknown|malformed)\b(?! in)",
     r"\bgiven token not valid for any token type\b|\binvalid value passed for authtoken\b|^bad_oauth_token\b",
     r"\berror validating access token\b",  # Facebook
+    r"\bexpired credentials\b|\baccess[-_]?token['’]? header is invalid\b",  # TikTok Shop
 )
 # Of a limit that is used up, not of one that the call was about.
 LIMIT_TEXTS = (
     r"\btoo many (requests|attempts|calls)\b|\bmade too many\b|\bquota (is |was |has been )?exceeded\b|\bthrottled\b"
     r"|\brate.?limit\w* (is |was |has been |have been )?(exceeded|reached|hit)\b|\bexceeded \S* ?\S* ?rate.?limit"
     r"|\b(is|are|being|been|was|were) rate.?limited\b",
+    r"\brate.?limit\W{1,3}\d{1,9}\W{1,3}exceeded\b|\bthrottle ?exceeded\b",
+    r"(?<!storage )(?<!disk )(?<!mailbox )\bquota (is |was |has been )?(reached|exhausted|used up)\b"
+    r"|\bexceeded the (maximum|max|allowed) (number of )?(api )?(requests|calls)\b|\b(request|call) count exceeded\b"
+    r"|\b(app|api) calls? limited\b",
     r"\b(requests?|api|quota|frequency) limit( (is|was|has been))?( (exceeded|reached)|$)"
     r"|\bcomplexity budget exhausted\b|\breach(ed)? (the )?max(imum)? .{0,30}\b(quota|limit)\b"
     r"|\bquota reach(ed)? (the )?limit\b",
@@ -62,6 +73,7 @@ LIMIT_CODES = (
     rf"|throttle_?(violation|exceeded)|(quota|spike_?arrest)_?violation|\w{{0,40}}rate_?limit_?(exceeded|reached)|complexity(_budget_exhausted|_?exception)){_ENDINGS}",
     rf"^(?!\w{{0,40}}(storage|size|disk|space|file|item|record|seat|member)_)(\w{{0,40}}[_-])?{_A_LIMIT_OF_CALLS}"
     r"_?((requests?|calls?)_?)?(limits?_?)?(exceeded|reached|exhausted)$",
+    rf"{_NAME_SPACES}(api_?)?call_?limit(ed|_?exceeded)?$|^([\w-]+\.)*limited-by-api-access-count$",
     r"^exceeded_\w{0,40}(request|concurren\w{1,10}|rate)\w{0,40}limit\w{0,40}$",
 )
 
@@ -76,8 +88,8 @@ REFUSED_CODE = (
 )
 # A status that speaks of rights, and a code that speaks of who calls: worth a renewal, as a 401 is.
 NOT_KNOWN_WHO = (
-    r"^(un_?authenticated|not_?authenticated|invalid_?authentication|authentication_?(failed|failure|error|required"
-    r"|expired))$"
+    r"^(un_?authenticated|not_?authenticated|invalid_?authentication|(user_?)?authentication_?(failed|failure|error"
+    r"|required|unsuccessful|expired))$"
 )
 NOT_KNOWN_WHO_TEXT = (
     r"\bauthentication credentials were not provided\b|^(you are )?(not logged in|unauthenticated|not authenticated)\b"
@@ -89,3 +101,4 @@ PERSON_MUST_ACT_CODE = (
     rf"{_NAME_SPACES}((two|second|multi)_?factor|2fa|mfa|sca)_?(authentication_?)?(is_?)?(required|needed|exceeded|expired)$"
     rf"|{_NAME_SPACES}re_?authenticat(e|ion)(_?required)?$|{_NAME_SPACES}consent_?(is_?)?(expired|revoked|required)$"
 )
+PERSON_MUST_ACT_TEXT = r"\bSAML (SSO )?enforcement\b|\bgrant your .{0,30}token access to this organi[sz]ation\b"

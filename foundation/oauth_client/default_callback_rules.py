@@ -6,19 +6,25 @@ In the order of preference. The parameters come by way of a browser, so nothing 
 from typing import Any
 
 from foundation.oauth_client import error_codes
+from foundation.oauth_client.default_translated_words import LANGUAGES
 
 # Where the parameters of a callback hold a code and a text.
 CALLBACK_CODES = (
-    "/error", "/error_code", "/errorCode", "/error_type", "/errcode", "/error_reason", "/error_subcode", "/err",
-    "/errorcode", "/oauth_error", "/oauth_problem", "/error_subtype", "/reason",
+    "/error", "/error_code", "/error_type", "/errcode", "/error_reason", "/error_subcode", "/err", "/errorcode",
+    "/err_code", "/errors", "/oauth_error", "/oauth_problem", "/error_subtype", "/reason",
 )  # fmt: skip
 CALLBACK_TEXTS = (
-    "/error_description", "/error_message", "/errorMessage", "/error_msg", "/errmsg", "/errorDescription", "/message",
-    "/reason", "/error_reason", "/error_subcode", "/error_code", "/error",
+    "/error_description", "/error_message", "/error_msg", "/errmsg", "/err_msg", "/message", "/hint", "/reason",
+    "/error_reason", "/error_subcode", "/error_code", "/error",
 )  # fmt: skip
 # Parameters that say how the page ended, if there is neither a code nor an error.
-CALLBACK_OUTCOMES = ("/status", "/result", "/action", "/outcome", "/auth_status")
-_ADMIN_CODES = r"admin.?(consent|approval)|approval.?required|not.?approved"
+CALLBACK_OUTCOMES = (
+    "/status", "/result", "/action", "/outcome", "/auth_status", "/access", "/authorization", "/decision", "/consent",
+)  # fmt: skip
+_ADMIN_CODES = (
+    r"admin.?(consent|approval)|approval.?required|not.?approved|install(ation)?.?required"
+    r"|(app|application).?not.?installed"
+)
 _ADMIN_TEXTS = (
     r"(?<!or )\badmin(istrator)?s?\b.{0,40}\b(consent|approv|permission|authori[sz])",
     r"\b(consent|approval|approve|permission|authori[sz]\w*)\b.{0,40}\badmin(istrator)?\b",
@@ -26,6 +32,8 @@ _ADMIN_TEXTS = (
     r"\b(app|application) must be installed\b",  # Salesforce: by an administrator of the organization
     r"\bAADSTS(650052|650053)\b",
     r"\bpermission (of|from) (your|an?|the) (\w+ )?(owner|manager)\b",
+    r"\b(only|must be|(have|need) to be)\b.{0,20}\b(admin(istrator)?s?|owners?)\b.{0,20}\b(can|may|to)\b",
+    r"\b(app|application)( (is|has))? not (been )?approved (for|by|in)\b",
 )
 # Said of a policy as well, which then comes first.
 _ASK_AN_ADMINISTRATOR = r"\b(contact|ask) (your|an|the) (\w+ )?admin(istrator)?\b"
@@ -48,21 +56,27 @@ _SET_UP_CODES = (
 # The provider speaks of our application or of what it asks for, whatever code it says that with.
 _SET_UP_TEXTS = (
     r"\bservice not (found|enabled)\b|^invalid (scopes?|redirect)\b",  # Auth0, Facebook
+    r"\bredirect.?ur[il]\b.{0,30}\b(not|mismatch|invalid|doesn.t)\b|\bdomain of this URL isn.t included\b",
+    r"\bredirect.?ur[il].{0,20}(不一致|不匹配|错误|无效|一致しません)",
+    r"\b(app|application) is (still )?(in|under) (\w+ )?(development|review|sandbox|test)",
     r"^(the |this )?(client|app|application)\b(?!.*\b(your|organi[sz]ation|account|users?|tenant|workspace)\b).{0,80}"
     r"\b(not (authori[sz]ed|allowed|permitted|enabled|active|available|found|set ?up|configured|published)|inactive)\b",
 )
 _SPELLED_SET_UP_CODES = [f"^{code.replace('_', '[ _-]?')}$" for code in sorted(error_codes.MISCONFIGURED)]
 _POLICY_CODES = (
     r"polic(y|ies)|org.?internal|blocked|not.?(allowed|assigned|permitted|entitled)|restricted|forbidden",
-    r"(user|account).?(disabled|suspended|locked|unauthorized|not.?authorized)|unauthorized.?user|app.?access.?denied",
+    r"(user|account).?(disabled|suspended|locked|inactive|unauthori[sz]ed|not.?authori[sz]ed)"
+    r"|(unauthori[sz]ed|inactive|disabled|suspended).?(user|account)|app.?access.?denied",
 )
 _POLICY_TEXTS = (
     r"\bpolic(y|ies)\b|conditional access|\b(blocked|restricted|forbidden)\b|not assigned\b",
     r"\bnot (allowed|permitted|entitled|authori[sz]ed|available)\b.{0,20}\b(to|for|in|by)\b",
     r"\badmin(istrator)?s?( (has|have|was|is))* (disabled|blocked|restricted|denied)\b|\bdenied by .{0,20}\badmin",
     r"\boutside (of )?(your|the|this) organi[sz]ation|only (available|allowed) (to|for|within|in)\b",
-    r"\baccount\b.{0,20}\b(disabled|suspended|locked)\b|\bAADSTS(50020|50034|50105|53\d{3,4}|90072)\b",
+    r"\baccount\b.{0,20}\b(disabled|suspended|locked)\b",
 )
+# Of this person's account, whatever code stands beside it (Entra ID).
+_POLICY_NUMBERS = r"\bAADSTS(50020|50034|50105|53\d{3,4}|90072)\b"
 _PAGE_OVER_CODES = (
     r"^login.?required$|(session|login|authentication|interaction|flow|request).?(expired|time.?out|timed.?out)",
     r"expired.?(session|login|flow|request)|invalid.?session|session.?(invalid|not.?found|lost)",
@@ -76,6 +90,7 @@ _DECLINED_CODES = (
     r"(user|consent|owner|permissions?|authori[sz]ation|request|login).?(den(y|ied)|declin|cancel|reject|refus|abort)",
     r"(consent|permissions?).?not.?granted|cancel(l?ed)?.?on.?login",
     r"(denied|declined|cancell?ed|rejected|refused|aborted|closed).?by.?(the.?)?(user|owner|person)",
+    r"^user.?closed",
     r"^(den(y|ied)|declined?|cancell?ed|cancel|rejected?|refused?|abort(ed)?)$|(popup|window).?closed",
 )
 _DECLINED_TEXTS = (
@@ -98,14 +113,14 @@ CALLBACK_RULES: tuple[dict[str, Any], ...] = (
         for places, patterns, meaning in (
             (CALLBACK_CODES, (_ADMIN_CODES,), "administrator_must_consent"),
             (CALLBACK_TEXTS, _ADMIN_TEXTS, "administrator_must_consent"),
-            (CALLBACK_TEXTS, _ACCOUNT_TEXTS, "refused_by_policy"),
+            (CALLBACK_TEXTS, (_POLICY_NUMBERS, *_ACCOUNT_TEXTS), "refused_by_policy"),
             ("/error", _SPELLED_SET_UP_CODES, "registration_wrong"),
             (CALLBACK_CODES, _SET_UP_CODES, "registration_wrong"),
             (CALLBACK_TEXTS, _SET_UP_TEXTS, "registration_wrong"),
             (CALLBACK_TEXTS, _PAGE_OVER_TEXTS[-1:], "sign_in_page_over"),
             (CALLBACK_CODES, _POLICY_CODES, "refused_by_policy"),
             (CALLBACK_CODES, _DECLINED_CODES, "declined"),
-            (CALLBACK_TEXTS, _DECLINED_TEXTS, "declined"),
+            (CALLBACK_TEXTS, (*_DECLINED_TEXTS, *(words.declined for words in LANGUAGES)), "declined"),
             (CALLBACK_TEXTS, _POLICY_TEXTS, "refused_by_policy"),
             (CALLBACK_TEXTS, (_ASK_AN_ADMINISTRATOR,), "administrator_must_consent"),
             (CALLBACK_CODES, _PAGE_OVER_CODES, "sign_in_page_over"),
@@ -126,7 +141,7 @@ CALLBACK_RULES: tuple[dict[str, Any], ...] = (
         "request": "callback",
         "when": [
             {"at": "/code", "absent": True},
-            {"at": ("/denied", "/cancelled", "/canceled", "/cancel", "/user_denied", "/usercancel")},
+            {"at": ("/denied", "/cancelled", "/canceled", "/cancel", "/user_denied", "/usercancel", "/user_cancel")},
         ],
         "means": "declined",
     },
@@ -135,6 +150,14 @@ CALLBACK_RULES: tuple[dict[str, Any], ...] = (
         "when": [
             {"at": ("/code", "/error"), "absent": True},
             {"at": (*CALLBACK_OUTCOMES, "/message"), "matches": _OUTCOME_DECLINED},
+        ],
+        "means": "declined",
+    },
+    {
+        "request": "callback",
+        "when": [
+            {"at": ("/code", "/error"), "absent": True},
+            {"at": ("/authorized", "/granted", "/approved", "/allowed", "/allow"), "matches": r"^(false|0|no)$"},
         ],
         "means": "declined",
     },

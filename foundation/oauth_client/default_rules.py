@@ -4,38 +4,14 @@ Data in the format of a provider profile. A profile's own rules come first, and 
 here off. They act on a provider's own words only; nothing here ends a sign-in because a status or a word is unknown.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
-from foundation.oauth_client import json_pointers
+from foundation.oauth_client import default_translated_words, error_documents, json_pointers
 from foundation.oauth_client.default_callback_rules import CALLBACK_RULES
+from foundation.oauth_client.error_documents import CODE_PLACES, TEXT_PLACES
 from foundation.oauth_client.provider_profile.format import ProviderProfile
 from foundation.oauth_client.provider_profile.parsing import convert_profile
 from foundation.oauth_client.provider_profile.rule_format import texts
-
-# JSON pointers, in the order of preference. The first place is RFC 6749's; the others count if they hold a known code.
-CODE_PLACES = (
-    "/error", "/error/code", "/error/type", "/error/status", "/error/error", "/error/reason", "/errors/0/errorType",
-    "/errors/0/code", "/errors/0/type", "/errors/0/reason", "/errors/0/extensions/code", "/error_code", "/errorCode",
-    "/errcode", "/code", "/status", "/type", "/reason", "/category", "/name", "/error_type", "/0/errorCode",
-    "/errors/0/error", "/errors/0/title", "/errors/0", "/0/error", "/0/code", "/err", "/error_name", "/sub_code",
-    "/data/error", "/data/error_code", "/result/error", "/fault/detail/errorcode", "/ErrorCode", "/Error", "/Code",
-    "/oauth_error", "/error/name", "/__type", "/odata.error/code", "/error/key", "/errors/0/id", "/error_reason",
-)  # fmt: skip
-TEXT_PLACES = (
-    "/error_description", "/message", "/error/message", "/error/error_description", "/errors/0/message",
-    "/errors/0/detail", "/errors/0/error_description", "/errmsg", "/error_message", "/errorMessage", "/error_msg",
-    "/detail", "/description", "/error/detail", "/msg", "/title", "/Error/Message", "/0/message", "/errors/0",
-    "/errorDescription", "/errors/0/title", "/errors/0/details", "/fault/faultstring", "/fault/message",
-    "/fault/description", "/Fault/faultstring", "/error/error_msg", "/error/description", "/Error_Description", "/err",
-    "/err_msg", "/data/description", "/data/message", "/data/error_description", "/0/error_description",
-    "/error_summary", "/Message", "/error/message/value", "/odata.error/message/value", "/developerMessage",
-    "/error/developerMessage", "/errorSummary", "/Error", "/reason", "/data/error", "/error",
-)  # fmt: skip
-
-NUMBER_PLACES = (
-    "/error_codes/0", "/error_code", "/errorCode", "/error_subcode", "/error/error_subcode", "/error/code", "/errcode",
-    "/code", "/errors/0/code",
-)  # fmt: skip
 
 # Only these words may stand between "refresh token" and "invalid": the client, the grant type or the scope may be
 # what is invalid otherwise. A parameter that was not found is no token that was not found.
@@ -49,6 +25,7 @@ _DEAD_GRANTS = (
     rf"{_THE_GRANT} (invalid|expired|revoked|inactive|incorrect|unknown|no longer (valid|active)"
     r"|not (found|valid|active))\b(?! in the request)",
     rf"{_THE_GRANT} (deleted|evicted|superseded|rotated|black-?listed|not recogni[sz]ed)\b",
+    rf"{_THE_GRANT} exceeded (its |the )?(inactivity|idle|maximum|max|absolute|lifetime)\b",
     r"\brefresh_?token(invalid|expired|revoked|not_?found)\b",  # in one word: Errors.OIDCSession.RefreshTokenInvalid
     r"\brefresh[ _]?token\b['\"’”`]?( (is|was|has|have))? ((already|been) (been )?(re)?used|does(n.t| not) exist)\b",
     r"\b(no such|could( not|n.t) find( the| this| a)?) refresh[ _]?token\b",
@@ -56,11 +33,13 @@ _DEAD_GRANTS = (
     # Of no other token than the one that was sent.
     r"^(the |this |your |provided )*token( (you|provided|passed|sent|is|was|has|been|already))* "
     r"(expired|revoked|(re)?used|invalid|black-?listed|no longer valid|not (valid|active))\b(?! (for|in|scope|type))",
+    r"^(authori[sz]ation|auth) token ((has|is|was) )?(expired|revoked)\b",  # Fastify's JWT plugin
     r"^(invalid|expired|revoked) token\b(?! (type|request|endpoint|exchange|format))",
     r"\bvalue passed for the token was invalid\b",  # X
     r"\b(user|owner|customer|merchant|member) (has )?(revoked|withdrawn|removed)\b.{0,30}"
     r"\b(access|authori[sz]ation|permission|consent|grant)\b",
-    r"\b(authori[sz]ation grant|consent|authori[sz]ation)( (has|was|is|been|already))* (revoked|withdrawn|expired)\b",
+    r"\b(authori[sz]ation grant|provided grant|this grant|consent|authori[sz]ation)( (has|was|is|been|already))* "
+    r"(revoked|withdrawn|expired)\b",
     r"\b(user |login |sign-?in |sso )?session( (has|was|is|already))* (expired|ended|been (revoked|terminated))\b",
 )
 TOO_MANY = (
@@ -89,7 +68,7 @@ _CLIENT_PART = r"client[ _]?(secret|id|identifier|credentials?)"
 _WRONG_CLIENT = (
     rf"\b(invalid|incorrect|wrong|bad|expired) {_CLIENT_PART}\b(?! (or|and) (code|refresh|grant))",
     rf"(?<!or )\b{_CLIENT_PART}\b( (is|was|are|has|supplied|provided))* (invalid|incorrect|wrong|expired|not valid)\b",
-    r"\berror validating client secret\b|^(client not found|unknown client)\b",
+    r"\berror validating client secret\b|^(client not found|unknown client)\b|\bclient authentication failed\b",
     rf"\b(unknown|unrecogni[sz]ed|unregistered) {_CLIENT_PART}\b",
     r"^(the |this )?(oauth2? |your )?(client|app|application)( (is|was|has|been))* "
     r"(deleted|disabled|suspended|deactivated)\b(?!.*\b(users?|owners?|customers?|members?|organi[sz]ations?|company|teams?|accounts?|tenants?|workspaces?|shops?"
@@ -97,7 +76,7 @@ _WRONG_CLIENT = (
     # Of the server or the tenant that we call, or the kind of application that we are registered as (Keycloak, Entra)
     r"\brealm (is )?(not enabled|disabled|does not exist)\b|^https required\b|^tenant\b.{0,60}\bnot found\b",
     r"\bclient secret keys?\b.{0,60}\bexpired\b|\bmay only be redeemed via cross-origin requests\b",
-    r"\bAADSTS(70002(15|18|22)|90002|900023|50194|9002327)\b",
+    r"\bAADSTS(70002(15|18|22)|700016|90002|900023|50194|9002327)\b",
 )
 # Of the redirect URL alone. A list of what may be wrong (“is invalid, expired, revoked, or does not match …”) is not.
 _WRONG_REDIRECT = (
@@ -118,8 +97,8 @@ _GRANT_NOT_ALLOWED = (
     r"\bgrant[_ ]?types?\b.{0,40}\bnot (allowed|enabled|permitted|authori[sz]ed|supported|registered)\b",
     r"\bclient\b.{0,40}\bnot (allowed|enabled|permitted|authori[sz]ed)\b.{0,60}\b(grants?|grant_type|method|flow)\b",
 )
-_FIELD = ("field", "param", "parameter", "name", "source/parameter", "source/pointer")
-_SAID_OF_A_FIELD = ("/errors/0/code", "/errors/0/message", "/errors/0/reason", "/errors/0/type", "/errors/0/detail")
+_FIELD = ("/field", "/param", "/parameter", "/name", "/source/parameter", "/source/pointer", "/loc/1")
+_SAID_OF_A_FIELD = ("/code", "/message", "/reason", "/type", "/detail", "/msg")
 # Errors of a form by field, as Django, Rails and Laravel have them: {"refresh_token": ["is invalid or expired"]}.
 _FIELD_OF_THE_TOKEN = ("/errors/refresh_token", "/errors/refresh_token/0", "/refresh_token/0")
 _DEAD = r"\b(invalid|expired|revoked|not valid|not found|does(n.t| not) exist)\b"
@@ -164,7 +143,7 @@ RULES = convert_profile(
             {
                 "status": (400, 401, 403, 422),
                 "when": [
-                    {"at": [f"/errors/0/{name}" for name in _FIELD], "matches": r"(^|/)client_?(id|secret)$"},
+                    {"at": _FIELD, "matches": r"(^|/)client_?(id|secret)$"},
                     {"at": _SAID_OF_A_FIELD, "matches": _DEAD},
                 ],
                 "means": "registration_wrong",
@@ -245,7 +224,7 @@ RULES = convert_profile(
                 "request": "refresh",
                 "status": (400, 401, 403, 409, 422),
                 "when": [
-                    {"at": [f"/errors/0/{name}" for name in _FIELD], "matches": r"(^|/)refresh_?token$"},
+                    {"at": _FIELD, "matches": r"(^|/)refresh_?token$"},
                     {"at": _SAID_OF_A_FIELD, "matches": _DEAD},
                 ],
                 "means": "sign_in_over",
@@ -265,6 +244,7 @@ RULES = convert_profile(
                 }
                 for pattern in _DEAD_CODES
             ),
+            *default_translated_words.RULES,
             {
                 # RFC 7009 §2.2 has a 200 for this.
                 "request": "revocation",
@@ -277,18 +257,17 @@ RULES = convert_profile(
 )
 
 
-def code_places(profile: ProviderProfile) -> Iterable[str]:
-    return (*texts(profile.error.code), *CODE_PLACES)
-
-
-def text_places(profile: ProviderProfile) -> Iterable[str]:
-    return (*texts(profile.error.text), *TEXT_PLACES)
-
-
 def text_in(document: object, profile: ProviderProfile, headers: Mapping[str, str]) -> str:
-    """The provider's own sentence in an error; "" if there is none. Not masked: never to be shown or logged."""
-    for pointer in text_places(profile):
-        value = json_pointers.resolve(document, pointer)
-        if isinstance(value, str) and value.strip():
-            return value
-    return headers.get(profile.error.text_header, "") if profile.error.text_header else ""
+    """The provider's own sentence in an error, or else a word; "" if there is none.
+
+    Not masked: never to be shown or logged.
+    """
+    own = (json_pointers.resolve(document, pointer) for pointer in texts(profile.error.text))
+    common = [
+        json_pointers.resolve(view, place) for view in error_documents.views_of(document) for place in TEXT_PLACES
+    ]
+    words = [text for text in common if isinstance(text, str) and text.strip()]
+    sentences = (text for text in words if " " in text.strip())
+    by_profile = next((text for text in own if isinstance(text, str) and text.strip()), "")
+    header = headers.get(profile.error.text_header, "") if profile.error.text_header else ""
+    return by_profile or next(sentences, "") or next(iter(words), "") or header

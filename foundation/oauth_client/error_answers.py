@@ -6,12 +6,21 @@ A provider's own rules come first (`provider_profile`), then statuses that mean 
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 
 from requests import Response
 
-from foundation.oauth_client import announced_waits, default_rules, error_codes, error_reasons, json_pointers
+from foundation.oauth_client import (
+    announced_waits,
+    default_rules,
+    error_codes,
+    error_documents,
+    error_reasons,
+    json_pointers,
+)
+from foundation.oauth_client.error_documents import CODE_PLACES, NUMBER_PLACES, TEXT_PLACES
 from foundation.oauth_client.errors import Misconfigured, OAuthError, Refused, Unexplained, Unreachable, Unusable
 from foundation.oauth_client.provider_profile import (
     STANDARD,
@@ -68,7 +77,7 @@ def error_from(
     rule = rule_for(reply, kind, profile)
     error = _error_by_rule(rule, reply, profile) if rule else _error_of(response, reply, grant_type, profile)
     error.status, error.fingerprint = response.status_code, _fingerprint(response)
-    numbers = (json_pointers.resolve(reply.document, pointer) for pointer in default_rules.NUMBER_PLACES)
+    numbers = values_at(NUMBER_PLACES, reply.document)
     words = error_reasons.add_numbers(default_rules.text_in(reply.document, profile, reply.headers), numbers)
     error.reason = error_reasons.reason_in(words, response, grant_type=grant_type)
     return error
@@ -81,8 +90,19 @@ def rule_for(reply: Reply, request: Request | None, profile: ProviderProfile) ->
     own = find_rule(profile, request, reply)
     if own or not profile.default_rules or says_later(reply.status) or 300 <= reply.status < 400:
         return own
-    common = find_rule(default_rules.RULES, request, reply)
-    return None if common and _says_code_more(common, error_code(reply.document, profile)) else common
+    for view in error_documents.views_of(reply.document):
+        common = find_rule(default_rules.RULES, request, replace(reply, document=view))
+        if common and not _says_code_more(common, error_code(reply.document, profile)):
+            return common
+        if common or _code_in(view) in error_codes.CODES:
+            break
+    return None
+
+
+def values_at(places: tuple[str, ...], document: object) -> Iterator[object]:
+    """What stands at these places, in the document and in the objects inside it."""
+    for view in error_documents.views_of(document):
+        yield from (json_pointers.resolve(view, place) for place in places)
 
 
 def _says_code_more(common: Rule, code: str) -> bool:
@@ -186,22 +206,28 @@ def error_code(body: object, profile: ProviderProfile = STANDARD) -> str:
     for pointer in texts(profile.error.code):
         if code := _spelled(json_pointers.resolve(body, pointer), r"[A-Za-z0-9_.-]{1,60}"):
             return code
-    error = json_pointers.resolve(body, "/error")
+    codes = [code for view in error_documents.views_of(body) if (code := _code_in(view))]
+    return next((code for code in codes if code in error_codes.CODES), "") or next(iter(codes), "")
+
+
+def _code_in(view: object) -> str:
+    """The code of one object of an error, `unknown_error` if it has an error without one, or ""."""
+    error = json_pointers.resolve(view, "/error")
     if isinstance(error, str) and not names_error(error):
         error = ""
     if isinstance(error, str) and (code := _spelled(error.strip().lower(), r"[a-z_]{2,40}")):
         return code if code in error_codes.CODES else error_codes.known_code(error, error_codes.CODES) or code
     if isinstance(error, str) and (code := _code_before_words(error)):
         return code
-    for pointer in default_rules.CODE_PLACES:
-        value = json_pointers.resolve(body, pointer)
+    for pointer in CODE_PLACES:
+        value = json_pointers.resolve(view, pointer)
         if isinstance(value, str) and (code := error_codes.known_code(value, error_codes.KNOWN)):
             return code
-    for pointer in default_rules.TEXT_PLACES:
-        word = json_pointers.resolve(body, pointer)
+    for pointer in TEXT_PLACES:
+        word = json_pointers.resolve(view, pointer)
         if isinstance(word, str) and word in error_codes.KNOWN:
             return word
-    is_error = bool(error) or (isinstance(body, dict) and body.get("ok", True) is False)
+    is_error = bool(error) or (isinstance(view, dict) and view.get("ok", True) is False)
     return "unknown_error" if is_error else ""
 
 
@@ -214,8 +240,9 @@ def _code_in_words(reply: Reply) -> str:
     """A code that stands in words where texts do, such as “Invalid grant” (Twitch); "" if there is none."""
     if not 400 <= reply.status < 500 or reply.status in {404, 405, 410}:
         return ""
-    texts_there = (json_pointers.resolve(reply.document, pointer) for pointer in default_rules.TEXT_PLACES)
-    short = (text for text in texts_there if isinstance(text, str) and len(text) <= LONGEST_CODE)
+    short = (
+        text for text in values_at(TEXT_PLACES, reply.document) if isinstance(text, str) and len(text) <= LONGEST_CODE
+    )
     return next(filter(None, (error_codes.spelled_code(text, error_codes.IN_WORDS) for text in short)), "")
 
 

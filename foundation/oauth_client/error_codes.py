@@ -159,8 +159,8 @@ _NOT_THE_PERSON = frozenset({"client", "app", "application", "scope", "tenant", 
 
 
 def plain_spelling(code: str) -> str:
-    """The code as RFC 6749 would spell it: invalid_grant for InvalidGrant, invalid-grant and oauth.v2.InvalidGrant."""
-    name = re.split(r"[.#]", code[:200].strip().rstrip(".!"))[-1]
+    """The code as RFC 6749 would spell it: invalid_grant for InvalidGrant, oauth.v2.InvalidGrant, …/invalid-grant."""
+    name = re.split(r"[.#/]|:(?=\S)", code[:200].strip().rstrip(".!"))[-1]
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)
     return re.sub(r"[ _-]+", "_", words).lower()
 
@@ -179,7 +179,7 @@ def known_code(value: str, codes: Container[str]) -> str:
     """
     if code := spelled_code(value, codes):
         return code
-    joined = plain_spelling(re.sub(r"[.#]", "_", value.strip().rstrip(".!")))
+    joined = plain_spelling(re.sub(r"[.#/]|:(?=\S)", "_", value.strip().rstrip(".!")))
     spellings = [re.sub(r"_(error|exception)$", "", each) for each in (plain_spelling(value), joined)]
     return next((code for code, own in _OWN_CODES.items() if any(map(own.fullmatch, spellings))), "")
 

@@ -5,10 +5,16 @@ The rules are data: those of the profile of the registry, and `default_call_rule
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
-from foundation.oauth_client import announced_waits, default_call_rules, response_bodies
+from foundation.oauth_client import (
+    announced_waits,
+    default_call_rules,
+    default_good_answer_rules,
+    error_documents,
+    response_bodies,
+)
 from foundation.oauth_client.errors import Fault
 from foundation.oauth_client.provider_profile import (
     Meaning,
@@ -47,9 +53,15 @@ FAULTS = {
     "temporary": Fault.PROVIDER,
 }  # whose failure it is, by reason
 ABOUT_THE_TOKEN = frozenset({"token_over", "sign_in_over", "person_must_act"})
+# What an error in a good answer may look like; whether it is one is for the rules.
 A_FAILURE = re.compile(
-    rb'"status(_?[Cc]ode)?"\s*:\s*"?4|"(ok|success)"\s*:\s*false|"errors?"\s*:\s*["\[{]|"(errcode|error_code|errmsg|error_message|code)"\s*:\s*(-?[1-9]|"[A-Za-z])'
+    rb'"status(_?code)?"\s*:\s*"?([4-9]|(fail(ed|ure)?|error)")|"(ok|success)"\s*:\s*false|"(is|has)_?errors?"\s*:\s*true'
+    rb'|"errors?"\s*:\s*["\[{]|"result"\s*:\s*"(fail|error)'
+    rb'|"(errcode|error_?code|errmsg|error_?message|code|response_?code)"\s*:\s*"?(-?[1-9]|[A-Z])',
+    re.IGNORECASE,
 )
+# Objects that some servers put around all that they answer, and in which an error may stand.
+ENVELOPES = ("payload", "response", "error_response", "detail", "header", "meta", "result", "status")
 MAY_BE_JSON = ("json", "javascript", "text/html", "text/plain")  # as some servers call it
 STREAMS = ("text/event-stream", "application/x-ndjson", "multipart/")  # they begin long before they end
 
@@ -110,22 +122,50 @@ def read_meaning(
         return NOTHING_SAID  # no common rule is about such an answer
     document = without_empty_data(parse_body(body))
     reply = Reply(status=status, headers=headers, document=document, text=body.decode("utf-8", "replace"))
-    own = find_rule(profile, "call", reply)
-    common = None if own or not profile.default_rules else find_rule(default_call_rules.CALL_RULES, "call", reply)
-    if rule := own or common:
-        return meaning_by_rule(rule, profile, reply, is_own=own is not None)
+    if own := find_rule(profile, "call", reply):
+        return meaning_by_rule(own, profile, reply)
+    if profile.default_rules and (meaning := common_meaning(profile, reply)):
+        return meaning
     if announced_waits.is_limited(status, headers):
         return AnswerMeaning(code="wait", wait=wait_of(None, profile, reply))
     return NOTHING_SAID
 
 
-def meaning_by_rule(rule: Rule, profile: ProviderProfile, reply: Reply, *, is_own: bool) -> AnswerMeaning:
-    names_the_token = is_own or reply.status in {200, 401} or "_token" in reply.headers.get("WWW-Authenticate", "")
+def common_meaning(profile: ProviderProfile, reply: Reply) -> AnswerMeaning | None:
+    """By the rules for any provider. Words count before a status alone, in whichever object of the body they stand.
+
+    In a good answer only an envelope is opened. What it holds may be data: it proves nothing, and no call is repeated.
+    """
+    is_error = reply.status >= 400
+    outermost = replace(reply, document=error_documents.spell_plainly(reply.document))
+    rule = find_rule(default_call_rules.CALL_RULES, "call", outermost)
+    if rule and rule.when:
+        return meaning_by_rule(rule, profile, reply, view=outermost)
+    inner = error_documents.views_of(reply.document)[1:] if is_error else objects_in_envelopes(outermost.document)
+    for view in (replace(reply, document=each) for each in inner):
+        inner_rule = find_rule(default_call_rules.CALL_RULES, "call", view)
+        if inner_rule and inner_rule.when:
+            meaning = meaning_by_rule(inner_rule, profile, reply, view=view)
+            return meaning if is_error else replace(meaning, repeatable=False, is_certain=False)
+    return meaning_by_rule(rule, profile, reply, view=outermost) if rule else None
+
+
+def objects_in_envelopes(document: object) -> list[object]:
+    if not isinstance(document, dict) or not document.keys().isdisjoint({"data", "id"}):
+        return []
+    return [document[name] for name in ENVELOPES if isinstance(document.get(name), dict)]
+
+
+def meaning_by_rule(rule: Rule, profile: ProviderProfile, reply: Reply, *, view: Reply | None = None) -> AnswerMeaning:
+    """`view`: the part of the reply that a common rule is about; None for a rule of the profile."""
+    names_the_token = (
+        view is None or reply.status in {200, 401} or "_token" in reply.headers.get("WWW-Authenticate", "")
+    )
     return AnswerMeaning(
         code=rule.means,
         renewing_helps=rule.renewing_helps,
         repeatable=rule.repeatable,
-        is_certain=bool(rule.when) and names_the_token and rule not in default_call_rules.LIKE_A_401,
+        is_certain=bool(rule.when) and names_the_token and rule not in default_good_answer_rules.LIKE_A_401,
         scopes=missing_scopes(rule, reply) if rule.means == "scope_missing" else (),
         claims=value_at(rule.claims, reply)[:LONGEST_CLAIMS] if rule.claims else "",
         wait=wait_of(rule, profile, reply) if rule.means in {"wait", "temporary"} else None,
@@ -184,8 +224,12 @@ def without_empty_data(document: object) -> object:
 
 def missing_scopes(rule: Rule, reply: Reply) -> tuple[str, ...]:
     """The scopes that the answer names, where the rule says, or at the usual places."""
-    places = (rule.scopes,) if rule.scopes else default_call_rules.MISSING_SCOPES
-    named = next(filter(None, (value_at(place, reply) for place in places)), "")
+    if rule.scopes:
+        named = value_at(rule.scopes, reply)
+    else:
+        views = [replace(reply, document=each) for each in error_documents.views_of(reply.document)]
+        values = (value_at(place, view) for place in default_call_rules.MISSING_SCOPES for view in views)
+        named = next(filter(None, values), "")
     scopes = dict.fromkeys(named[:LONGEST_NAMES].replace(",", " ").split())
     return tuple(filter(A_SCOPE.fullmatch, scopes))[:MOST_SCOPES]
 

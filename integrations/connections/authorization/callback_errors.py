@@ -7,14 +7,20 @@ parameters come by way of a browser, so nothing here is proof of anything.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from foundation.oauth_client import default_callback_rules, error_codes, error_reasons, json_pointers
+from foundation.oauth_client import (
+    default_callback_rules,
+    error_codes,
+    error_documents,
+    error_reasons,
+    json_pointers,
+)
 from foundation.oauth_client.error_answers import names_error, rule_for
 from foundation.oauth_client.errors import Misconfigured
 from foundation.oauth_client.provider_profile import STANDARD, ProviderProfile, Reply, texts
 from integrations.models.registry import ApplicationRegistry
 
 LONGEST_CODE = 100
-NUMBERS = ("/error_code", "/errorCode", "/error_subcode", "/errcode")
+NUMBERS = ("/error_code", "/error_subcode", "/errcode")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,16 +57,19 @@ def profile_of(registry: ApplicationRegistry) -> ProviderProfile:
 
 
 def error_code(parameters: Mapping[str, str], profile: ProviderProfile) -> str:
-    for pointer in (*texts(profile.error.code), *default_callback_rules.CALLBACK_CODES):
-        if value := json_pointers.resolve(parameters, pointer):
-            return str(value)[:LONGEST_CODE] if str(value).isprintable() else "invalid_error"
-    return ""
+    own = (json_pointers.resolve(parameters, pointer) for pointer in texts(profile.error.code))
+    plain = error_documents.spell_plainly(dict(parameters))
+    common = (json_pointers.resolve(plain, pointer) for pointer in default_callback_rules.CALLBACK_CODES)
+    value = str(next(filter(None, (*own, *common)), ""))
+    return value[:LONGEST_CODE] if value.isprintable() else "invalid_error"
 
 
 def reason_of(parameters: Mapping[str, str], profile: ProviderProfile) -> str:
     """The provider's text, and its code numbers if the text lacks them, masked so that administrators may read it."""
-    places = (*texts(profile.error.text), *default_callback_rules.CALLBACK_TEXTS[:-4])
-    text = next((str(value) for place in places if (value := json_pointers.resolve(parameters, place))), "")
-    numbers = (json_pointers.resolve(parameters, place) for place in NUMBERS)
+    own = (json_pointers.resolve(parameters, place) for place in texts(profile.error.text))
+    plain = error_documents.spell_plainly(dict(parameters))
+    common = (json_pointers.resolve(plain, place) for place in default_callback_rules.CALLBACK_TEXTS[:-4])
+    text = str(next(filter(None, (*own, *common)), ""))
+    numbers = (json_pointers.resolve(plain, place) for place in NUMBERS)
     words = error_reasons.add_numbers(text, numbers)
     return error_reasons.mask_secrets(words, (parameters.get(name, "") for name in ("state", "code")))

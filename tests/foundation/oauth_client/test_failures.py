@@ -120,7 +120,7 @@ def test_only_a_refusal_is_permanent() -> None:
     assert [kind.permanent for kind in (Refused, Unreachable, Misconfigured, Unusable)] == [True, False, False, False]
 
 
-@pytest.mark.parametrize("error", [1, True, ["invalid_grant"], {"message": "CANARY"}, "CANARY free text", "x" * 99])
+@pytest.mark.parametrize("error", [1, True, ["CANARY"], {"message": "CANARY"}, "CANARY free text", "x" * 99])
 def test_an_error_that_is_no_code_is_not_repeated(error: object) -> None:
     with pytest.raises(Unusable, match=r"^unknown_error$"):
         read({"error": error}, 400)

@@ -7,7 +7,7 @@ import pytest
 import time_machine
 from requests.structures import CaseInsensitiveDict
 
-from foundation.oauth_client import default_call_rules, default_rules
+from foundation.oauth_client import default_call_rules, default_good_answer_rules, default_rules
 from foundation.oauth_client.provider_profile import (
     STANDARD,
     BadProfile,
@@ -151,7 +151,7 @@ def test_a_value_is_read_from_the_first_place_that_has_one() -> None:
 
 @pytest.mark.parametrize(
     "rules",
-    [default_rules.RULES.rules, default_call_rules.CALL_RULES.rules, default_call_rules.LIKE_A_401],
+    [default_rules.RULES.rules, default_call_rules.CALL_RULES.rules, default_good_answer_rules.LIKE_A_401],
     ids=["of answers", "of calls", "like a 401"],
 )
 def test_the_rules_for_any_provider_are_without_faults(rules: tuple[Rule, ...]) -> None:
