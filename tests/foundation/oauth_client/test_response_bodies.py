@@ -86,9 +86,11 @@ def test_the_member_of_the_standard_counts_first() -> None:
 
 def test_who_gets_no_token_reads_which_members_there_are() -> None:
     with pytest.raises(Unusable) as raised:
-        answers.parse_token_answer(response(200, b'{"code": 0, "data": {"access_token": "CANARY", "expires_in": 60}}'))
+        answers.parse_token_answer(
+            response(200, b'{"code": 0, "bot": {"access_token": "CANARY"}, "user": {"access_token": "CANARY"}}')
+        )
     assert raised.value.code == "no_access_token"
-    assert "data/access_token" in raised.value.description
+    assert "bot/access_token, user/access_token" in raised.value.description
     assert "CANARY" not in str(raised.value.description)
 
 
