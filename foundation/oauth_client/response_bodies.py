@@ -24,6 +24,12 @@ _PREFIX = re.compile(r"\s*(\)\]\}'?,?|while\s*\(1\);|for\s*\(;;\);)\s*")
 _JSONP = re.compile(r"\s*(?:/\*\*/)?[A-Za-z_$][\w$.]{0,60}\(\s*([\[{].*[\]}])\s*\)\s*;?\s*", re.DOTALL)
 _ELEMENT = re.compile(r"<(?:[\w.-]{1,60}:)?([A-Za-z_][\w.-]{0,60})(?:\s[^<>]*)?>([^<>]{0,4000})</")
 _PAGE = re.compile(rb"\s*<(!doctype\s+html|html|head|body)\b", re.IGNORECASE)
+_FOR_PEOPLE = re.compile(rb"<(form|input|script|iframe|a|img|link)\b", re.IGNORECASE)
+_A_SUCCESS = re.compile(
+    r"\W*(ok|done|success|((your|the) )?(access |refresh )?(token|access|grant)( (has|have|was|were|is))?( been)?"
+    r"( successfully)? revoked( successfully)?)?\W*",
+    re.IGNORECASE,
+)
 
 
 def parse_json(content: bytes, content_type: str = "") -> object:
@@ -99,11 +105,24 @@ def sentence_of(content: bytes) -> dict[str, object] | None:
     return {"message": text} if is_sentence else None
 
 
+def is_page(content: bytes) -> bool:
+    """Whether the body is a page of HTML for people to read or to act on, not just a word of success, or nothing."""
+    if not _PAGE.match(_without_comments(content)):
+        return False
+    if _FOR_PEOPLE.search(content[:LARGEST_XML]):
+        return True
+    return not _A_SUCCESS.fullmatch(re.sub(r"<[^<>]{0,2000}>", " ", decode_text(content[:LARGEST_XML], "")))
+
+
+def _without_comments(content: bytes) -> bytes:
+    return re.sub(rb"<\?.{0,200}?\?>|<!--.{0,2000}?-->", b"", content[:4000], flags=re.DOTALL)
+
+
 def xml_members(content: bytes) -> dict[str, object] | None:
     """Names and texts of the innermost elements; None if it is no XML, or a page. The first of a name counts."""
     if not content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") or len(content) > LARGEST_XML:
         return None
-    if _PAGE.match(re.sub(rb"<\?.{0,200}?\?>|<!--.{0,2000}?-->", b"", content[:4000], flags=re.DOTALL)):
+    if _PAGE.match(_without_comments(content)):
         return None
     members: dict[str, object] = {}
     for element in list(_ELEMENT.finditer(decode_text(content, "")))[:MOST_ELEMENTS]:

@@ -10,11 +10,12 @@ from urllib.parse import quote
 from requests import Response
 from requests.auth import AuthBase
 
-from foundation.oauth_client import dialects, error_answers, transport
+from foundation.oauth_client import dialects, error_answers, error_documents, transport
 from foundation.oauth_client.dialects import AS_REGISTERED, BEARER, BadDialect, Dialect
 from foundation.oauth_client.errors import Misconfigured, OAuthError, Refused, Unusable
 from foundation.oauth_client.provider_profile import STANDARD, ProviderProfile, find_rule, reply_of
 from foundation.oauth_client.registration import Basic, Bearer, Registration, client_authentication
+from foundation.oauth_client.response_bodies import is_page
 from foundation.oauth_client.signatures import hash_token
 
 RFC_7009 = Dialect()
@@ -23,6 +24,16 @@ CONFIRMING = {"success", "already_gone", "sign_in_over", "token_over"}  # meanin
 # Members that hold 0, or a status of success, if all went well; and those that hold a status.
 RESULT_NUMBERS = ("errcode", "error_code", "errorcode", "code", "ret")
 STATUS_NUMBERS = ("status", "statuscode", "status_code")
+FLAGS_OF_SUCCESS = ("success", "ok", "result", "revoked", "message", "succeeded", "successful", "is_success")
+FLAGS_OF_FAILURE = ("is_error", "has_error", "has_errors", "active")  # active: as introspection has it
+NOT_DONE = frozenset({"error", "fail", "failed", "failure", "nok", "ko", "denied", "unauthorized"})
+SENTENCES = ("message", "msg", "detail", "error_message", "description")
+_NOT_DONE = re.compile(
+    r"\b(unable to|could ?(not|n.t)|can ?(not|.t)|failed to|not) (be )?(revoke|process|complete|find (the )?client)"
+    r"|\brevocation (has )?failed\b|\bcredentials were not provided\b|^(please )?(log|sign) ?in\b"
+    r"|^(un_?authori[sz]ed|forbidden|access denied|error|failed|failure|bad request|not found|internal server error)\b",
+    re.IGNORECASE,
+)
 # Codes that call the very token of the request dead.
 ALREADY_DEAD = frozenset({"invalid_token", "token_revoked"})
 
@@ -134,8 +145,9 @@ def build_content(
 def check_response(response: Response, dialect: Dialect, profile: ProviderProfile = STANDARD) -> None:
     """Return if the response confirms, with a status and the JSON values of the dialect; raise otherwise.
 
-    A good status with an error in the body, as some servers have it, confirms nothing. The provider's own rules come
-    first, at any status: some call it an error that the grant is gone already.
+    A good status with an error in the body, as some servers have it, confirms nothing, and neither does a page for
+    people: a wrong address or a sign-in page answers so. The provider's own rules come first, at any status: some call
+    it an error that the grant is gone already.
     """
     if rule := find_rule(profile, "revocation", reply_of(response)):
         if rule.means in CONFIRMING:
@@ -144,6 +156,8 @@ def check_response(response: Response, dialect: Dialect, profile: ProviderProfil
     if response.status_code in dialect.ok_statuses:
         if not has_values(response, dialect.ok_json):
             raise with_status(Unusable("unexpected_answer", "the answer does not say that it is done"), response)
+        if not dialect.ok_json and is_page(response.content):
+            raise with_status(Unusable("unexpected_answer", "the answer is a page for people"), response)
         document = error_answers.error_document(response)  # also of a body that is an error code alone
         if not error_answers.error_code(document, profile) and not says_no(document):
             return
@@ -158,15 +172,25 @@ def check_response(response: Response, dialect: Dialect, profile: ProviderProfil
 
 def says_no(body: object) -> bool:
     """Whether the body of a good status says that nothing was done, although it holds no error code."""
-    if not isinstance(body, dict):
-        return False
-    members = {name.lower(): value for name, value in body.items()}
-    if any(str(members.get(name)).lower() == "false" for name in ("success", "ok", "result", "revoked", "message")):
+    return any(_says_no(view) for view in error_documents.views_of(body) if isinstance(view, dict))
+
+
+def _says_no(members: Mapping[str, object]) -> bool:
+    words = {name: str(value).strip().lower() for name, value in members.items() if isinstance(value, str | bool | int)}
+    if any(words.get(name) == "false" for name in FLAGS_OF_SUCCESS):
         return True
-    if str(members.get("status")).lower() in {"error", "fail", "failed", "failure"} or members.get("errors"):
+    if (
+        any(words.get(name) == "true" for name in FLAGS_OF_FAILURE)
+        or members.get("errors")
+        or members.get("user_errors")
+    ):
         return True
-    if any(str(members.get(name)).lower() in {"ok", "success"} for name in ("message", "msg", "errmsg", "status")):
+    if any(words.get(name) in NOT_DONE for name in ("status", "result")):
+        return True
+    if any(words.get(name) in {"ok", "success"} for name in ("message", "msg", "errmsg", "status")):
         return False  # some count a success as 1
+    if any(_NOT_DONE.search(words.get(name, "")) for name in SENTENCES):
+        return True
     numbers = {name: _number(members.get(name)) for name in (*RESULT_NUMBERS, *STATUS_NUMBERS)}
     return any(numbers[name] for name in RESULT_NUMBERS if not 200 <= numbers[name] < 300) or any(
         400 <= numbers[name] < 600 for name in STATUS_NUMBERS

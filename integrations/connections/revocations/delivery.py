@@ -170,11 +170,12 @@ def is_expected(error: Refused, revocation: Revocation) -> bool:
 
 
 def is_gone_already(revocation: Revocation, error: OAuthError) -> bool:
-    """Whether the provider refuses to revoke, and proves by its other endpoints that there is nothing to revoke.
+    """Whether the provider does not confirm, and proves by its other endpoints that there is nothing to revoke.
 
-    Many answer 400 if the person has removed access there, or if the grant has expired.
+    Many answer 400 if the person has removed access there, or if the grant has expired. Some answer with a page or a
+    no, and a status of success.
     """
-    is_refusal = 400 <= error.status < 500 and error.status not in {401, 408, 429}
+    is_refusal = error.status // 100 in {2, 4} and error.status not in {401, 408, 429}
     row = failure_of(error.code)
     is_ours = bool(row and row.is_about_revocation)
     return is_refusal and not is_ours and verification.proves_dead(revocation)

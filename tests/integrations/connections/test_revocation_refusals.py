@@ -134,3 +134,23 @@ def test_tokens_that_the_proof_brought_are_told_of_even_if_the_process_dies_at_o
     assert deliver(Revocation.objects.get()).state == "confirmed"
     told = tokens_of(server.calls_to(TOLD))
     assert told[-2:] == ["CANARY-refresh-2", "CANARY-access-2"]
+
+
+SIGN_IN_PAGE = {"text": "<!doctype html><title>Sign in</title><form><input type='password'></form>"}
+
+
+@pytest.mark.parametrize("answer", [SIGN_IN_PAGE, {"json": {"message": "Unable to revoke token"}}])
+@pytest.mark.parametrize(("shown", "state"), [({"status": 401}, "verified"), ({"json": {"sub": "a-1"}}, "pending")])
+def test_a_page_or_a_no_with_status_200_confirms_nothing_and_what_userinfo_proves_counts(
+    answer: dict[str, Any],
+    shown: dict[str, Any],
+    state: str,
+    server: HostileServer,
+    amira: User,
+) -> None:
+    server.on(TOLD).always(**answer)
+    server.on("GET /userinfo").answer(json={"sub": "a-1"}).always(**shown)
+    alias = cast.integration_at(cast.registry_at(server.url, userinfo_url=f"{server.url}/userinfo"))
+    cast.signed_in(amira, alias)
+    done = deliver(promised(amira, alias))
+    assert (done.state, done.told) == (state, [])
