@@ -14,15 +14,12 @@ from requests import Response
 
 from foundation.oauth_client import (
     error_answers,
-    error_codes,
-    id_tokens,
+    granted_members,
     json_pointers,
-    lifetimes,
-    provider_profile,
     response_bodies,
 )
-from foundation.oauth_client.error_documents import spell_plainly
 from foundation.oauth_client.errors import Unusable
+from foundation.oauth_client.granted_members import Grant
 from foundation.oauth_client.provider_profile import (
     STANDARD,
     ProviderProfile,
@@ -30,23 +27,17 @@ from foundation.oauth_client.provider_profile import (
     Request,
     find_rule,
     reply_of,
-    texts,
     value_at,
 )
-from foundation.oauth_client.provider_profile.format import Lifetime
 from foundation.oauth_client.provider_profile.rule_format import Place
-from foundation.oauth_client.provider_profile.rules import seconds_from
 
 MAX_TOKEN_BYTES = 64 << 10
-MAX_SCOPES = 64 << 10  # characters of all of them
 MAX_KEPT = 500  # characters
 MOST_NAMES = 16  # of members, in a message
 
 _A_NAME = re.compile(r"[A-Za-z_$.-]{1,40}(/[A-Za-z_$.-]{1,40})?")
 # Schemes that need more than the token. Other names are the providers' own: "user" (Slack), "User Access Token" (eBay).
 _NOT_BEARERS = frozenset({"mac", "dpop", "pop", "n_a"})
-# Texts by which some servers, written in languages with typed nulls, say that there is no value, or no error.
-_NOTHING = frozenset({"null", "none", "undefined", "nil"})
 _AN_ERROR = re.compile(r"error\b\W* \w", re.IGNORECASE)  # in the place of a token (Casdoor)
 _SECRET = re.compile(r"token|secret|password|assertion", re.IGNORECASE)
 
@@ -84,7 +75,7 @@ def parse_token_answer(
 ) -> TokenAnswer:
     """Parse the response of a token endpoint to a request of this grant type. `token_path` points to the tokens."""
     members = error_answers.members_of(response)
-    grant = _Grant(members, token_path, profile.token_answer, is_refresh=grant_type == "refresh_token")
+    grant = Grant(members, token_path, profile.token_answer, is_refresh=grant_type == "refresh_token")
     if is_error(response, members, grant, grant_type=grant_type, request=request, profile=profile):
         raise error_answers.error_from(response, grant_type=grant_type, request=request, profile=profile)
     if not members:
@@ -92,7 +83,7 @@ def parse_token_answer(
     scheme = grant.member("token_type")
     if not isinstance(scheme, str | None) or (scheme or "").lower() in _NOT_BEARERS:
         raise Unusable("unsupported_token_type", "only bearer tokens can be used")
-    access_token = grant.member("access_token")
+    access_token = grant.token("access_token")
     if not access_token:
         raise Unusable(
             "no_access_token",
@@ -102,10 +93,10 @@ def parse_token_answer(
     return TokenAnswer(
         access_token=_secret(access_token, "access_token"),
         token_type="Bearer",  # noqa: S106  # the name of a scheme, not a password
-        refresh_token=_optional_secret(grant.member("refresh_token"), "refresh_token"),
+        refresh_token=_optional_secret(grant.token("refresh_token"), "refresh_token"),
         expires_in=grant.lifetime(),
         refresh_expires_in=grant.refresh_lifetime(),
-        scopes=_scopes(grant.scopes(), scope_separator),
+        scopes=granted_members.read_scopes(grant.scopes(), scope_separator),
         unverified_id_token=_text(grant.member("id_token") or members.get("id_token")),
         unverified_base_url=_text_at(members, base_url_path),
         kept=_kept_values(members, profile),
@@ -116,7 +107,7 @@ def parse_token_answer(
 def is_error(
     response: Response,
     members: Mapping[str, object],
-    grant: "_Grant",
+    grant: Grant,
     *,
     grant_type: str,
     request: Request | None,
@@ -133,7 +124,7 @@ def is_error(
     if not error_answers.succeeded(response):
         return True
     error = members.get("error")
-    if grant.member("access_token") and not (isinstance(error, str) and error_answers.names_error(error)):
+    if grant.token("access_token") and not (isinstance(error, str) and error_answers.names_error(error)):
         return any(members.get(name, True) is False for name in ("ok", "success"))
     return bool(error_answers.error_code(members, profile) or _says_no(reply, grant_type, request, profile))
 
@@ -141,88 +132,6 @@ def is_error(
 def _says_no(reply: Reply, grant_type: str, request: Request | None, profile: ProviderProfile) -> bool:
     """Whether a successful status without a token holds a refusal in the provider's own words."""
     return error_answers.rule_for(reply, request or error_answers.REQUESTS.get(grant_type), profile) is not None
-
-
-class _Grant:
-    """The object that holds the person's tokens: at `token_path`, or the response, or the only one in it with a token.
-
-    Slack nests the person's tokens beside its bot's at a sign-in, but not in the response to a refresh.
-    """
-
-    def __init__(
-        self,
-        members: Mapping[str, object],
-        token_path: str,
-        layout: provider_profile.format.TokenAnswer,
-        *,
-        is_refresh: bool,
-    ) -> None:
-        self._members, self._layout = members, layout
-        self._places = {**layout.members, **layout.refresh} if is_refresh else layout.members
-        nested = json_pointers.resolve(members, token_path) if token_path else None
-        self._use(nested if isinstance(nested, dict) else members)
-        if not self.member("access_token"):
-            self._use(_enclosed_grant(members) or self._grant)
-
-    def _use(self, grant: Mapping[str, object]) -> None:
-        self._grant = grant
-        # accessToken, AccessToken and Access_Token, where the member of RFC 6749 is missing.
-        self._spellings = {error_codes.plain_spelling(name): name for name in reversed(list(grant))}
-
-    def member(self, name: str) -> object:
-        """A member by our name, from where the profile says that it stands, or else from the grant."""
-        for pointer in texts(self._places.get(name, ())):
-            if (value := json_pointers.resolve(self._members, pointer)) is not None:
-                return value
-        value = self._grant.get(name)
-        return self._grant.get(self._spellings.get(name, "")) if value is None else value
-
-    def scopes(self) -> object:
-        """What was granted: `scope`, or `scopes` where that is missing or empty (HubSpot, Bitbucket)."""
-        scope = self.member("scope")
-        return self.member("scopes") if scope in (None, "") else scope
-
-    def lifetime(self) -> int | None:
-        """Seconds; None if the answer doesn't say, or says with one of the profile's figures that there is no end."""
-        if self._layout.lifetime:
-            if self._is_endless(self._layout.lifetime):
-                return None
-            seconds = self._lifetime_at(self._layout.lifetime)
-        else:
-            seconds = lifetimes.read_lifetime(self.member)
-        return (self._layout.assumed_lifetime or None) if seconds is None else seconds
-
-    def refresh_lifetime(self) -> int | None:
-        if self._layout.refresh_lifetime:
-            return self._lifetime_at(self._layout.refresh_lifetime) or None
-        return lifetimes.read_refresh_lifetime(self.member)
-
-    def _is_endless(self, lifetime: Lifetime) -> bool:
-        """Whether the answer says, with one of the profile's figures, that the token doesn't expire."""
-        figures = (lifetime.never,) if isinstance(lifetime.never, int) else lifetime.never
-        return self._figure_at(lifetime) in {str(figure) for figure in figures}
-
-    def _figure_at(self, lifetime: Lifetime) -> str:
-        return value_at(Place(at=lifetime.at or "/expires_in"), Reply(document=self._members))
-
-    def _lifetime_at(self, lifetime: Lifetime) -> int | None:
-        access_token = self.member("access_token")
-        if lifetime.in_token and isinstance(access_token, str):
-            seconds_left = id_tokens.seconds_left(access_token)
-            if seconds_left is not None:
-                return min(seconds_left, lifetimes.MAX_LIFETIME)
-        text = self._figure_at(lifetime)
-        seconds = seconds_from(text, lifetime.unit) if text else None
-        if seconds is not None and lifetime.most and seconds > lifetime.most:
-            seconds /= 1000
-        return None if seconds is None else lifetimes.seconds_of(seconds)
-
-
-def _enclosed_grant(members: Mapping[str, object]) -> Mapping[str, object] | None:
-    """The object in an envelope: {"code": 0, "data": {"access_token": …}}. None unless exactly one has a token."""
-    objects = [inner for inner in members.values() if isinstance(inner, dict)]
-    grants = [each for each in objects if json_pointers.resolve(spell_plainly(each), "/access_token")]
-    return grants[0] if len(grants) == 1 else None
 
 
 def _names_in(members: Mapping[str, object]) -> str:
@@ -279,26 +188,9 @@ def _secret(value: object, name: str) -> str:
 
 
 def _optional_secret(value: object, name: str) -> str:
-    is_none = value is None or value is False or (isinstance(value, str) and value.strip().lower() in {"", *_NOTHING})
+    is_none = (
+        value is None
+        or value is False
+        or (isinstance(value, str) and value.strip().lower() in {"", *granted_members.NOTHING})
+    )
     return "" if is_none else _secret(value, name)
-
-
-def _words(text: str, separator: str) -> list[str]:
-    """The words of a text, which may be a list as text: ["a", "b"] or [a, b]; "null" is none."""
-    is_list = text.lstrip().startswith("[") and text.rstrip().endswith("]")
-    inner = text.strip()[1:-1].replace('"', " ").replace("'", " ") if is_list else text
-    return [] if text.strip().lower() in _NOTHING else re.split(rf"[\s,{re.escape(separator)}]+", inner)
-
-
-def _scopes(value: object, separator: str = " ") -> tuple[str, ...] | None:
-    """Words of a text, separated by spaces, commas or as we separate them in requests; or those of a list."""
-    if isinstance(value, str):
-        words = _words(value, separator)
-    elif isinstance(value, list) and (not value or any(isinstance(word, str) for word in value)):
-        words = [word for text in value if isinstance(text, str) for word in _words(text, separator)]
-    else:
-        return None
-    scopes = tuple(dict.fromkeys(word for word in words if word.isprintable() and word))
-    if not scopes and isinstance(value, str):
-        return None  # GitHub Apps answer "" whatever was granted
-    return scopes if sum(map(len, scopes)) <= MAX_SCOPES else None

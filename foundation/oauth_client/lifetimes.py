@@ -12,19 +12,28 @@ MAX_LIFETIME = 10 * 365 * 86400
 # Members that count seconds, in the order of preference; the first stands beside one in milliseconds (Zoho).
 DURATIONS = (
     "expires_in_sec", "expires_in", "expire_in", "expires_in_seconds", "access_token_expires_in", "token_expires_in",
-    "expires",
+    "access_token_expire_in", "access_expires_in", "expires", "expire",
 )  # fmt: skip
 MOMENTS = (
     "expires_in", "expires_at", "expires_on", "expires", "expire_at", "expire_time", "expiry", "expiration",
     "expiration_date", "expiration_time", "valid_until", "access_token_expires_at", "token_expires_at", ".expires",
 )  # fmt: skip
-REFRESH_DURATIONS = ("refresh_expires_in", "refresh_token_expires_in", "x_refresh_token_expires_in")
+REFRESH_DURATIONS = (
+    "refresh_expires_in", "refresh_token_expires_in", "x_refresh_token_expires_in", "refresh_token_expire_in",
+    "refresh_expire_in", "re_expires_in", "refresh_token_validity_seconds", "refresh_token_expires",
+)  # fmt: skip
 REFRESH_MOMENTS = ("refresh_token_expires_at", "refresh_expires_at", "refresh_token_expires_on")
 FIRST_MOMENT = 1_000_000_000  # a larger figure may be a moment since 1970
 _ISO_DURATION = re.compile(
     r"P(?:(\d{1,5})W|(?:(\d{1,5})D)?(?:T(?:(\d{1,6})H)?(?:(\d{1,7})M)?(?:(\d{1,9})(?:\.\d{1,9})?S)?)?)"
 )
-_WITH_UNIT = re.compile(r"(\d{1,10}(?:\.\d{1,9})?) ?s(?:ec(?:ond)?s?)?")  # as protobuf writes durations
+# 3600s, as protobuf writes durations; 1h and 7d, as libraries of Node.js do; 60 minutes, but not 60m, which may be months.
+_WITH_UNIT = re.compile(
+    r"(\d{1,10}(?:\.\d{1,9})?) ?"
+    r"(?:(s(?:ec(?:ond)?s?)?)|(min(?:ute)?s?)|(h(?:(?:ou)?rs?)?)|(d(?:ays?)?)|(w(?:eeks?)?))",
+    re.IGNORECASE,
+)
+_CLOCK = re.compile(r"(?:(\d{1,4})\.)?(\d{1,2}):(\d\d):(\d\d)(?:\.\d+)?")  # a TimeSpan of .NET
 _WEEK, _DAY, _HOUR, _MINUTE = 7 * 86400, 86400, 3600, 60
 
 Member = Callable[[str], object]
@@ -76,5 +85,10 @@ def _of_text(text: str) -> str | float:
     if (match := _ISO_DURATION.fullmatch(text)) and any(match.groups()):
         figures = (int(figure or 0) for figure in match.groups())
         return float(sum(figure * unit for figure, unit in zip(figures, (_WEEK, _DAY, _HOUR, _MINUTE, 1), strict=True)))
-    match = _WITH_UNIT.fullmatch(text)
-    return match[1] if match else text
+    if match := _CLOCK.fullmatch(text):
+        figures = (int(figure or 0) for figure in match.groups())
+        return float(sum(figure * unit for figure, unit in zip(figures, (_DAY, _HOUR, _MINUTE, 1), strict=True)))
+    if match := _WITH_UNIT.fullmatch(text):
+        units = zip(match.groups()[1:], (1, _MINUTE, _HOUR, _DAY, _WEEK), strict=True)
+        return float(match[1]) * next(unit for word, unit in units if word)
+    return text

@@ -143,13 +143,13 @@ def seconds_until(value: object) -> float | None:
     """Seconds until a moment that can be read in one way only and is still to come; None for anything else.
 
     That is ISO 8601 or a date of HTTP, both with a zone, or the time since 1970 in seconds (ten digits) or
-    milliseconds (thirteen).
+    milliseconds (thirteen), also as older servers of Microsoft write it: /Date(1893456000000)/.
     """
     text = str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
     if re.fullmatch(r"[12][0-9]{9}(\.[0-9]+)?", text):
         seconds = seconds_from(text, "epoch_seconds")
-    elif re.fullmatch(r"[12][0-9]{12}", text):
-        seconds = seconds_from(text, "epoch_milliseconds")
+    elif milliseconds := re.fullmatch(r"(?:\\?/Date\()?([12][0-9]{12})(?:[+-]\d{4})?(?:\)\\?/)?", text):
+        seconds = seconds_from(milliseconds[1], "epoch_milliseconds")
     elif re.fullmatch(A_MOMENT, text):
         seconds = seconds_from(text, "date")
     else:
