@@ -27,7 +27,7 @@ FIRST_MOMENT = 1_000_000_000  # a larger figure may be a moment since 1970
 _ISO_DURATION = re.compile(
     r"P(?:(\d{1,5})W|(?:(\d{1,5})D)?(?:T(?:(\d{1,6})H)?(?:(\d{1,7})M)?(?:(\d{1,9})(?:\.\d{1,9})?S)?)?)"
 )
-# 3600s, as protobuf writes durations; 1h and 7d, as libraries of Node.js do; 60 minutes, but not 60m, which may be months.
+# 3600s, as protobuf writes durations; 1h and 7d, as libraries of Node.js do. Not 60m, which may be months.
 _WITH_UNIT = re.compile(
     r"(\d{1,10}(?:\.\d{1,9})?) ?"
     r"(?:(s(?:ec(?:ond)?s?)?)|(min(?:ute)?s?)|(h(?:(?:ou)?rs?)?)|(d(?:ays?)?)|(w(?:eeks?)?))",
