@@ -10,6 +10,7 @@ from base64 import b64decode
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import unquote_to_bytes
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 from django.core.exceptions import BadRequest, RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest
@@ -158,7 +159,22 @@ class Utf8ASGIRequest(Utf8, ASGIRequest):
 
 
 class WSGIApplication(WSGIHandler):
+    """Django's own, which returns the body of a response as a list if it is complete.
+
+    Granian sends a list together with the headers, and anything else after them: a process that is killed in between
+    would leave the caller half an answer, which nginx cannot ask the other host for.
+    """
+
     request_class = Utf8WSGIRequest
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        response: Iterable[bytes] = super().__call__(environ, start_response)
+        if not isinstance(response, HttpResponse):  # a stream or a file
+            return response
+        try:
+            return list(response)
+        finally:
+            response.close()
 
 
 class ASGIApplication(ASGIHandler):

@@ -93,7 +93,7 @@ class SpareThreads:
             request.close()
             raise
         is_file: bool = isinstance(body, environ.get("wsgi.file_wrapper", ()))
-        if is_file:  # the server sends it by itself
+        if is_file or isinstance(body, list):  # the server sends it by itself
             request.close()
             return body
         request.body = body

@@ -13,9 +13,12 @@ from typing import Any
 from wsgiref.types import StartResponse
 
 import pytest
+from django.core.signals import request_finished
+from django.test import RequestFactory
 
 from config import spare_threads
 from config.health import answer_healthz_first
+from config.middleware import WSGIApplication
 from config.spare_threads import SpareThreads, server_threads
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -66,7 +69,7 @@ def test_health_is_answered_and_further_requests_are_refused_while_all_others_ha
 )
 @pytest.mark.slow
 def test_programs_are_refused_in_json(path: str, name: str) -> None:
-    application = SpareThreads(lambda environ, start: [b"hangs"], 2)
+    application = SpareThreads(lambda environ, start: iter([b"hangs"]), 2)
     hanging = application({"PATH_INFO": "/"}, IGNORED)
     told: dict[str, str] = {}
     start: Any = lambda status, headers: told.update(headers)  # noqa: E731  a start_response
@@ -145,7 +148,7 @@ def test_a_process_that_works_lets_requests_wait_and_gives_up_for_all_at_once(mo
 
 
 def test_a_request_counts_until_its_body_is_closed_and_once() -> None:
-    application = SpareThreads(lambda environ, start: [b"a"], THREADS)
+    application = SpareThreads(lambda environ, start: iter([b"a"]), THREADS)
     body: Any = application({}, IGNORED)
     assert application.running == 1
     body.close()
@@ -153,9 +156,25 @@ def test_a_request_counts_until_its_body_is_closed_and_once() -> None:
     assert application.running == 0
 
 
+def test_a_complete_body_reaches_the_server_as_a_list_after_the_request_has_ended() -> None:
+    """Granian sends a list in one piece with the headers, so that a killed process leaves no half answer."""
+    ended: list[object] = []
+    note = lambda **_signal: ended.append(1)  # noqa: E731
+    request_finished.connect(note)
+    environ = RequestFactory().get("/.well-known/security.txt").environ
+    application = SpareThreads(WSGIApplication(), THREADS)
+    try:
+        body = application(environ, IGNORED)
+        assert isinstance(body, list)
+        assert application.running == 0
+        assert ended == [1], "connections of the database are given back before the answer is sent"
+    finally:
+        request_finished.disconnect(note)
+
+
 def test_nothing_of_ours_runs_where_a_server_lets_go_of_a_body() -> None:
     """Granian does so in the middle of its own work, and crashed."""
-    body = SpareThreads(lambda environ, start: [b"a"], THREADS)({}, IGNORED)
+    body = SpareThreads(lambda environ, start: iter([b"a"]), THREADS)({}, IGNORED)
     assert not hasattr(body, "__del__")
 
 
