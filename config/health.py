@@ -6,8 +6,6 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from threading import Lock
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from celery import current_app
-from django.conf import settings
 from django.core.cache import cache
 from django.db import connection, connections, transaction
 from django.db.migrations.executor import MigrationExecutor
@@ -17,14 +15,12 @@ from django.views.decorators.http import require_safe
 
 from foundation import installation, secrets_at_rest
 from foundation.secrets_at_rest import rotation
+from integrations.monitoring import broker
 from integrations.monitoring.heartbeats import background_works
 
 SECONDS = 2  # after which a part without an answer counts as failing
-DISPENSABLE = {
-    "broker",
-    "background",
-    "installation",
-}  # the site runs without them: what has to be done is stored in the database
+# The site runs without them: what has to be done is stored in the database, and calls are not limited without a cache.
+DISPENSABLE = {"cache", "broker", "background", "installation"}
 HEALTHZ = "/healthz"
 
 
@@ -144,11 +140,8 @@ def cache_stores() -> bool:
 
 
 def broker_accepts() -> bool:
-    """Tell whether a message could be sent now. For the embedded queue: is its folder writable?"""
-    if settings.CELERY_BROKER_URL.startswith("filesystem"):
-        return os.access(str(settings.CELERY_BROKER_TRANSPORT_OPTIONS["data_folder_out"]), os.W_OK)
-    with current_app.connection_for_write() as broker:
-        broker.connect()
+    """Tell whether a message could be sent now."""
+    broker.send_test_message()
     return True
 
 

@@ -19,9 +19,12 @@ from django.utils.crypto import constant_time_compare
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 
+from config import health
 from integrations.metrics import FIRST_SIZE, reserve_space
 from integrations.monitoring.database_gauges import DatabaseGauges
 from integrations.monitoring.label_limits import LimitedAliases
@@ -55,15 +58,26 @@ def answer_metrics_first(get_response: GetResponse) -> GetResponse:
 
 
 def write_exposition() -> bytes:
-    """Metrics of all processes of this host, and those of the database."""
+    """Metrics of all processes of this host, of the parts that it needs, and those of the database."""
     database = DatabaseGauges()
+    read_now = generate_latest(PartGauges()) + generate_latest(database)
     folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
     if not folder:  # a single process, as in tests
-        return generate_latest(LimitedAliases(REGISTRY, database.aliases)) + generate_latest(database)
+        return generate_latest(LimitedAliases(REGISTRY, database.aliases)) + read_now
     with lock_file(Path(folder, "lock")):
         merge_ended(Path(folder))
         counted = MultiProcessCollector(None, folder)  # type: ignore[no-untyped-call]
-        return generate_latest(LimitedAliases(counted, database.aliases)) + generate_latest(database)
+        return generate_latest(LimitedAliases(counted, database.aliases)) + read_now
+
+
+class PartGauges(Collector):
+    """What /readyz says of parts that no other metric shows. Each host has its own view of them."""
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        parts = GaugeMetricFamily("keyrack_part_up", "1 if /readyz calls the part ok", labels=["part"])
+        for name, works in health.check_parts({name: health.PARTS[name] for name in ("cache", "broker")}).items():
+            parts.add_metric([name], works)
+        yield parts
 
 
 # Files of processes that have ended -----------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import yaml
 from prometheus_client import REGISTRY
 
 from config.bootstrap import ROOT
+from config.metrics import PartGauges
 from integrations.monitoring.database_gauges import DatabaseGauges
 from tests.servers import machine
 
@@ -44,7 +45,7 @@ def test_promtool_accepts_the_queries_of_the_dashboard(tmp_path: Path) -> None:
 
 @pytest.mark.django_db
 def test_alerts_and_panels_ask_for_metrics_that_exist() -> None:
-    families = [*REGISTRY.collect(), *DatabaseGauges().collect()]
+    families = [*REGISTRY.collect(), *PartGauges().collect(), *DatabaseGauges().collect()]
     suffixes = {"counter": ["_total"], "histogram": ["_bucket", "_count", "_sum"]}
     names = {family.name + suffix for family in families for suffix in suffixes.get(family.type, [""])}
     asked = set(A_METRIC.findall(" ".join([*QUERIES, *(rule["expr"] for rule in RULES)])))

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+import redis
 import requests
 
 from tests.servers import machine
@@ -114,15 +115,29 @@ def test_readiness_names_what_is_away_and_goes_red_only_for_what_the_site_needs(
     assert (answer.status_code, answer.json()) == (200, everything | {"broker": "failing"})
     live.stop("cache")
     answer = live.ask()
-    away = {"status": "failing", "broker": "failing", "cache": "failing"}
-    assert (answer.status_code, answer.json()) == (503, everything | away)
+    away = {"broker": "failing", "cache": "failing"}
+    assert (answer.status_code, answer.json()) == (200, everything | away), "calls are answered without both"
     live.stop("database")
     answer = live.ask()
     # The state of the installation is known for ten seconds
-    gone = {"database": "failing", "keys": "failing", "installation": answer.json()["installation"]}
+    gone = {"status": "failing", "database": "failing", "keys": "failing", "installation": answer.json()["installation"]}
     assert (answer.status_code, answer.json()) == (503, everything | away | gone)
     assert answer.elapsed.total_seconds() < SLOW
     assert live.ask("/healthz").text == "ok"
+
+
+def test_a_redis_that_takes_connections_but_no_values_is_named(live: Live) -> None:
+    live.migrate()
+    for part, variable in (("cache", "CACHE_URL"), ("broker", "CELERY_BROKER_URL")):
+        with redis.Redis.from_url(live.environment[variable]) as server:
+            for name, refuses, accepts in (("maxmemory", "1", "0"), ("min-replicas-to-write", "1", "0")):
+                server.config_set(name, refuses)
+                answer = live.ask()
+                assert (answer.status_code, answer.json()[part]) == (200, "failing"), name
+                server.config_set(name, accepts)
+                assert live.ask().json()[part] == "ok"
+            left = [key for key in server.keys() if b"keyrack-test" in key]
+            assert left == []
 
 
 @pytest.mark.parametrize("how", ["stopped", "frozen"])

@@ -23,6 +23,7 @@ from integrations.connections import tasks  # noqa: F401 - registers the tasks t
 from integrations.models import admission
 from integrations.models.registry import Alias, ApplicationRegistry
 from integrations.models.registry.validation import find_shortcomings
+from integrations.monitoring import broker
 
 MOST_SECONDS = 60  # for which one task may occupy a worker
 MOST_OF_A_RUN = 600  # seconds, of a task that isn't redelivered: a flow of many steps may take longer
@@ -192,7 +193,10 @@ def database_answers(databases: Sequence[str] | None = None, **_options: Any) ->
 @register(Tags.database, deploy=True)
 def cache_and_queue_answer(databases: Sequence[str] | None = None, **_options: Any) -> list[CheckMessage]:
     """Refuse a cache or a broker that cannot be used. Only with --database: other checks ask no server."""
-    parts = (("CACHE_URL", store_in_cache, "keyrack.E039"), ("CELERY_BROKER_URL", connect_to_broker, "keyrack.E040"))
+    parts = (
+        ("CACHE_URL", store_in_cache, "keyrack.E039"),
+        ("CELERY_BROKER_URL", broker.send_test_message, "keyrack.E040"),
+    )
     messages: list[CheckMessage] = []
     for name, use, code in parts if databases else ():
         try:
@@ -205,11 +209,6 @@ def cache_and_queue_answer(databases: Sequence[str] | None = None, **_options: A
 
 def store_in_cache() -> None:
     cache.set("check", "1", 5)
-
-
-def connect_to_broker() -> None:
-    with current_app.connection_for_write() as broker:
-        broker.connect()
 
 
 def in_one_line(error: Exception) -> str:
