@@ -30,7 +30,10 @@ CELERY_BROKER_URL = env.broker("CELERY_BROKER_URL", default="filesystem://localh
 CELERY_BROKER_TRANSPORT_OPTIONS = broker_options(CELERY_BROKER_URL, DATA_DIR / "queue")
 CELERY_BROKER_CONNECTION_TIMEOUT = 2
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a worker outlives any outage of its broker
+# A worker outlives any outage of its broker: one that is away, and one that refuses commands, such as a Redis without
+# memory or one that became a replica.
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_CHANNEL_ERROR_RETRY = True
 # One retry, on a new connection, since beat would keep a broken one for ever. Pages don't retry (max_retries above).
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
 CELERY_TASK_SERIALIZER = "json"

@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import redis
 from celery import current_app
 from django.test import Client
 from django.urls import reverse
@@ -19,6 +20,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from integrations.models import Alias, Revocation
+from integrations.models.heartbeats import Heartbeat
 from integrations.personal_auth import PersonalAuthAPI
 from tests import cast
 from tests.integrations.revoking import ACCESS, REFRESH, TOLD, tokens_of
@@ -121,6 +123,35 @@ def test_a_broker_that_is_down_holds_up_nobody(
         assert eventually(is_confirmed), worker.log
         assert worker.is_alive
         assert "SchedulingError" not in worker.log
+
+
+@pytest.mark.parametrize("how", ["replica", "full"])
+def test_a_redis_that_refuses_to_write_ends_no_worker(
+    how: str, server: HostileServer, northwind: Alias, as_amira: Client, tmp_path: Path
+) -> None:
+    """As during a failover, or without memory. A worker that waits for messages is told so by an error."""
+    with (
+        server_of("redis") as queue,
+        redis.Redis.from_url(queue.url) as client,
+        broker(queue.url, tmp_path),
+        Worker(queue.url, tmp_path) as worker,
+    ):
+        assert eventually(lambda: Heartbeat.objects.filter(at__isnull=False).count() > 2), worker.log
+        if how == "replica":
+            client.replicaof("127.0.0.1", "1")
+        else:
+            client.config_set("maxmemory", "1")
+        assert revoke(as_amira, northwind) < AT_ONCE
+        time.sleep(8)
+        assert worker.is_alive, worker.log
+        assert server.calls == []
+        if how == "replica":
+            client.replicaof("NO", "ONE")
+        else:
+            client.config_set("maxmemory", "0")
+        assert eventually(is_confirmed), worker.log
+        assert worker.log.count("Cannot connect") < 8, "it waits longer after each attempt"
+        assert "Traceback" not in worker.log
 
 
 @pytest.mark.parametrize("kind", ["redis", "rabbitmq"])
