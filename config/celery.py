@@ -14,6 +14,8 @@ from queue import Empty
 from typing import Any
 
 from celery import Celery
+from celery.signals import setup_logging
+from celery.utils.log import get_multiprocessing_logger
 from kombu import transport
 from kombu.exceptions import ChannelError
 from kombu.transport import filesystem
@@ -78,6 +80,19 @@ def install_transports() -> None:
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 install_transports()
+
+
+@setup_logging.connect(dispatch_uid="keyrack.logging")
+def keep_logging(**_arguments: Any) -> None:
+    """Leave logging as the settings have it: their handlers, and LOG_LEVEL for workers and beat too.
+
+    Celery would raise the level of all logs to its own (WARNING), and write some lines in a format of its own. A
+    message about a process of the pool that was killed goes the same way as all others.
+    """
+    pool = get_multiprocessing_logger()
+    pool.propagate, pool.level = True, logging.ERROR
+
+
 app = Celery("keyrack")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()

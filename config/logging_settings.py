@@ -3,54 +3,62 @@
 The filters shorten or downgrade records about an unreachable queue or third party. Beat logs a whole stack for each
 task that it cannot send, every few seconds; one line is enough. Django logs our own 502 and 504 as errors and mails
 each to administrators, although the third party is at fault.
-
-Some addresses have a secret in their path. No line and no mail shows it.
 """
 
-import json
 import logging
 import os
-import re
-from datetime import UTC, datetime
 from http import HTTPStatus
 
-from celery.beat import SchedulingError
 from kombu.exceptions import ChannelError, OperationalError
 
 from config.environment import DATA_DIR, env, private_folder
-from foundation.request_ids import current_request_id
+from config.log_lines import FORMATS, TEXT
 
+BROKER_CLIENTS = ("redis", "amqp")
+OF_BEAT_AND_WORKERS = ("celery.beat", "celery.bootsteps", "celery.worker", "kombu")  # without celery.app: it runs tasks
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 METRICS_TOKEN = env.text("METRICS_TOKEN")
 if METRICS_TOKEN:  # before prometheus_client is imported: processes count into files of one folder
     METRICS_DIR = private_folder("PROMETHEUS_MULTIPROC_DIR", str(DATA_DIR / "metrics"))
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(METRICS_DIR)
-LOG_FORMAT = env.choice("LOG_FORMAT", ("text", "json"), default="text")
+LOG_FORMAT = env.choice("LOG_FORMAT", FORMATS, default="text")
 TRACES_ENDPOINT = env.endpoint("TRACES_ENDPOINT")
 TRACES_AUTHORIZATION = env.text("TRACES_AUTHORIZATION")
 TRACES_SAMPLE_RATIO = env.share("TRACES_SAMPLE_RATIO", default=1.0)
 TRACES_TO_THIRD_PARTIES = env.flag("TRACES_TO_THIRD_PARTIES", default=False)
 
 
-SECRET_PATH = re.compile(r"(/integrations/(?:calendar|connect)/)(?!revoke/)[^/\s\"'<>?#]+")
-
-
-def mask_secret_paths(text: str) -> str:
-    """The text without the secrets of connect links and calendar addresses."""
-    return SECRET_PATH.sub(r"\1***", text)
-
-
 class QueueErrorsInOneLine(logging.Filter):
-    """Shorten beat's errors about an unreachable queue to one warning. Other errors stay as they are."""
+    """Shorten errors of beat and workers about an unreachable queue to one warning. Other errors stay as they are."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        error = record.exc_info[1] if record.exc_info else None
-        cause = error.__context__ if isinstance(error, SchedulingError) else None
-        if isinstance(cause, OperationalError | ChannelError | OSError):
-            record.msg, record.args = "The queue is unreachable (%s); beat tries again.", (type(cause).__name__,)
+        error = record.exc_info[1] if record.exc_info and record.name.startswith(OF_BEAT_AND_WORKERS) else None
+        if error is not None and (cause := queue_error(error)) is not None:
+            record.msg, record.args = "The queue is unreachable (%s); it is tried again.", (type(cause).__name__,)
             record.levelno, record.levelname = logging.WARNING, "WARNING"
             record.exc_info = record.exc_text = None
         return True
+
+
+def queue_error(error: BaseException) -> BaseException | None:
+    """Return the exception of the broker's client that led to this one, if there is one."""
+    each: BaseException | None = error
+    while each is not None:
+        if isinstance(each, OperationalError | ChannelError | OSError) or is_of_broker_client(each):
+            return each
+        each = each.__cause__ or each.__context__
+    return None
+
+
+def is_of_broker_client(error: BaseException) -> bool:
+    return type(error).__module__.partition(".")[0] in BROKER_CLIENTS
+
+
+class WithoutAdviceOfCelery(logging.Filter):
+    """Drop what Celery says to its developers each time that a connection to the broker is lost."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return "CPendingDeprecationWarning" not in record.getMessage()
 
 
 class ProviderErrorsAsWarnings(logging.Filter):
@@ -73,51 +81,25 @@ class RefusalsInOneLine(logging.Filter):
         return True
 
 
-class TextLines(logging.Formatter):
-    """Django's usual text, without secrets in paths."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return mask_secret_paths(super().format(record))
-
-
-class JsonLines(logging.Formatter):
-    """One JSON object for each record, on one line. Of what records carry besides the message, only these fields."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        line: dict[str, object] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname,
-            "logger": record.name,
-            "message": record.getMessage(),
-            "request_id": current_request_id(),
-            "process": record.process,
-        }
-        if isinstance(status := getattr(record, "status_code", None), int):
-            line["status"] = status
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        text = json.dumps({name: value for name, value in line.items() if value}, ensure_ascii=True)
-        return mask_secret_paths(text)
-
-
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
         "text": {
-            "()": "config.logging_settings.TextLines",
-            "format": "%(asctime)s %(levelname)s %(name)s %(message)s",
+            "()": "config.log_lines.TextLines",
+            "format": TEXT,
         },
-        "json": {"()": "config.logging_settings.JsonLines"},
+        "json": {"()": "config.log_lines.JsonLines"},
     },
     "filters": {
         "queue is away": {"()": "config.logging_settings.QueueErrorsInOneLine"},
+        "advice": {"()": "config.logging_settings.WithoutAdviceOfCelery"},
         "they are away": {"()": "config.logging_settings.ProviderErrorsAsWarnings"},
         "refused": {"()": "config.logging_settings.RefusalsInOneLine"},
         "no debug": {"()": "django.utils.log.RequireDebugFalse"},
     },
     "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["refused"]},
+        "console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["refused", "queue is away"]},
         "mail_admins": {"class": "config.reporting.MailToAdmins", "level": "ERROR", "filters": ["no debug"]},
     },
     "root": {"handlers": ["console"], "level": env.choice("LOG_LEVEL", LEVELS, default="INFO")},
@@ -126,7 +108,12 @@ LOGGING = {
         "requests_oauthlib": {"level": "INFO"},
         "oauthlib": {"level": "INFO"},
         "urllib3": {"level": "INFO"},
-        "celery.beat": {"filters": ["queue is away"]},
+        # Each task would be two lines, some hundred an hour on a site that does nothing
+        "celery.beat": {"level": "WARNING"},
+        "celery.worker.request": {"level": "WARNING"},
+        "celery.worker.strategy": {"level": "WARNING"},
+        "celery.app.trace": {"level": "WARNING"},
+        "py.warnings": {"filters": ["advice"]},
         "django.request": {"filters": ["they are away"]},
     },
 }

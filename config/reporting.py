@@ -16,7 +16,7 @@ from django.http import HttpRequest, QueryDict
 from django.utils.log import AdminEmailHandler
 from django.views.debug import ExceptionReporter, SafeExceptionReporterFilter
 
-from config.logging_settings import mask_secret_paths
+from config.log_lines import mask_secret_paths
 
 HIDDEN = "********************"
 SENSITIVE_SETTINGS = (

@@ -271,6 +271,13 @@ def command_of(unit: str, port: int) -> list[str]:
     return shlex.split(re.sub(r"--port \d+", f"--port {port}", line))
 
 
+def environment_of(unit: str) -> dict[str, str]:
+    text = (DEPLOY / f"systemd/{unit}.service").read_text()
+    lines = re.findall(r"^Environment=(.*)$", text, re.MULTILINE)
+    pairs = [pair.partition("=") for line in lines for pair in shlex.split(line.replace(HOME, str(ROOT)))]
+    return {name: value for name, _equals, value in pairs}
+
+
 def test_the_units_commands_make_a_site_for_a_user_without_rights_on_read_only_files(
     cage: tuple[dict[str, str], Path],
 ) -> None:
@@ -287,7 +294,8 @@ def test_the_units_commands_make_a_site_for_a_user_without_rights_on_read_only_f
             logs.append(folder / f"{unit}.log")
             output = ends.enter_context(logs[-1].open("wb"))
             command = command_of(unit, streams if unit == "keyrack-streams" else port)
-            child = subprocess.Popen(caged(*command), env=environment, stdout=output, stderr=output)
+            variables = {**environment, **environment_of(unit)}
+            child = subprocess.Popen(caged(*command), env=variables, stdout=output, stderr=output)
             ends.callback(child.wait, 30)
             ends.callback(child.terminate)
 
@@ -301,6 +309,21 @@ def test_the_units_commands_make_a_site_for_a_user_without_rights_on_read_only_f
         assert "keyrack_beat_age_seconds" in metrics
         assert "keyrack_task_seconds_count" in metrics
         assert eventually(lambda: machine.answers(streams, b"GET /healthz HTTP/1.0\r\n\r\n", b"HTTP/1.0 200"), 60)
+        assert_each_line_is_json(logs)
+
+
+def assert_each_line_is_json(logs: list[Path]) -> None:
+    """LOG_FORMAT=json holds for Granian and Celery too, and LOG_LEVEL for workers."""
+    messages = []
+    for log in logs:
+        for line in log.read_text().splitlines():
+            if "SecurityWarning" in line:  # a test as root that cannot be another user
+                break
+            messages.append(json.loads(line)["message"])
+    assert "Starting granian" in " ".join(messages)
+    assert "Started worker-1" in messages
+    if user_without_rights():
+        assert any(message.endswith(" ready.") for message in messages), "a worker logs at INFO"
 
 
 # Supply ---------------------------------------------------------------------------------------------------------------
