@@ -9,6 +9,7 @@ import logging
 import os
 from http import HTTPStatus
 
+from django.db import DatabaseError
 from kombu.exceptions import ChannelError, OperationalError
 
 from config.environment import DATA_DIR, env, private_folder
@@ -61,13 +62,31 @@ class WithoutAdviceOfCelery(logging.Filter):
         return "CPendingDeprecationWarning" not in record.getMessage()
 
 
-class ProviderErrorsAsWarnings(logging.Filter):
-    """Log our own 502 and 504 as warnings. The circuit breaker logs once that a server is down."""
+class OutagesAsWarnings(logging.Filter):
+    """Log our own 502 and 504 as warnings, and a request that met an outage of the database as one line.
+
+    Django would mail each to administrators with a traceback, while every request fails. The circuit breaker logs once
+    that a server is down; metrics have alerts for both.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
         if getattr(record, "status_code", None) in (HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT):
             record.levelno, record.levelname = logging.WARNING, "WARNING"
+        if reason := outage_of_database(record):
+            record.msg, record.args = f"{record.getMessage()}: {reason}", ()
+            record.levelno, record.levelname = logging.WARNING, "WARNING"
+            record.exc_info = record.exc_text = None
         return True
+
+
+def outage_of_database(record: logging.LogRecord) -> str:
+    """Return a sentence about the outage that made a request fail; "" if there was none."""
+    error = record.exc_info[1] if record.exc_info else None
+    if getattr(record, "status_code", None) != HTTPStatus.SERVICE_UNAVAILABLE or not isinstance(error, DatabaseError):
+        return ""
+    from config.failures import describe_for_operators  # imports models
+
+    return describe_for_operators(error)
 
 
 class RefusalsInOneLine(logging.Filter):
@@ -94,7 +113,7 @@ LOGGING = {
     "filters": {
         "queue is away": {"()": "config.logging_settings.QueueErrorsInOneLine"},
         "advice": {"()": "config.logging_settings.WithoutAdviceOfCelery"},
-        "they are away": {"()": "config.logging_settings.ProviderErrorsAsWarnings"},
+        "they are away": {"()": "config.logging_settings.OutagesAsWarnings"},
         "refused": {"()": "config.logging_settings.RefusalsInOneLine"},
         "no debug": {"()": "django.utils.log.RequireDebugFalse"},
     },

@@ -5,8 +5,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.core.mail import EmailMessage
 from django.db import connection
 from django.test import Client
+from pytest_django import Settings
 
 from accounts.models import User
 from config import failures
@@ -46,8 +48,15 @@ def api(client: Client) -> Any:
     [(sign_in, "<h1"), (token_endpoint, '"error": "temporarily_unavailable"'), (api, '"error": "server_error"')],
 )
 def test_who_meets_it_is_told_to_try_again(
-    amira: User, outage: Outage, ask: Callable[[Client], Any], text: str
+    amira: User,
+    outage: Outage,
+    ask: Callable[[Client], Any],
+    text: str,
+    caplog: pytest.LogCaptureFixture,
+    settings: Settings,
+    mailoutbox: list[EmailMessage],
 ) -> None:
+    settings.ADMINS = [("Administrator", "administrator@hub.example")]
     proofs.app_of(amira)
     programs.program(client_id="script", authorization_grant_type="password", first_party=True)
     client = Client(raise_request_exception=False)
@@ -58,6 +67,10 @@ def test_who_meets_it_is_told_to_try_again(
     assert (answer["Retry-After"], answer["Cache-Control"]) == ("1", "no-store")
     assert text in answer.content.decode()
     assert "CANARY" not in answer.content.decode()
+    [record] = [each for each in caplog.records if each.name == "django.request"]
+    assert (record.levelname, record.exc_info) == ("WARNING", None), "hundreds of requests fail in an outage"
+    assert "The database cannot be used: " in record.getMessage()
+    assert mailoutbox == []
 
 
 def test_a_statement_that_is_wrong_is_a_bug_on_every_database() -> None:
