@@ -20,7 +20,7 @@ WORDS = {
     403: "You may not do this.",
     404: "There is nothing at this address. All addresses of the API end with a slash, that of agents does not.",
     500: "Something went wrong on our side. The error has been logged.",
-    503: "The database did not answer in time. Try again in a moment.",
+    503: "The database cannot be used at the moment. Try again.",
 }
 SERVER_ERROR = "server_error"
 NOT_MIGRATED = ("no such table", "no such column")  # says SQLite
@@ -60,9 +60,10 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def is_busy(error: BaseException | None) -> bool:
-    """Tell whether the database is unreachable, locked for too long or without space: the statement may succeed later.
+    """Tell whether the database is unreachable, locked for too long, read-only or without space.
 
-    SQLite raises one exception for this and for a wrong statement; PostgreSQL has two for it.
+    The statement may succeed later. SQLite raises one exception for this and for a wrong statement; PostgreSQL has two
+    for it.
     """
     if not isinstance(error, OperationalError | InterfaceError):
         return False

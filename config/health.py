@@ -121,6 +121,12 @@ def outside_the_pool(check: Callable[[], bool]) -> Callable[[], bool]:
 
 
 def database_answers() -> bool:
+    """Tell whether the database is migrated, and takes what is written: a standby only answers."""
+    if connections["default"].vendor == "postgresql":
+        with connections["default"].cursor() as cursor:
+            cursor.execute("SHOW transaction_read_only")
+            if cursor.fetchone() != ("off",):
+                return False
     executor = MigrationExecutor(connections["default"])
     return not executor.migration_plan(executor.loader.graph.leaf_nodes())
 

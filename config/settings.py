@@ -120,6 +120,7 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     if not DATABASES["default"]["NAME"].startswith((":", "file:")):
         make_private_database(BASE_DIR / DATABASES["default"]["NAME"])
 else:
+    DATABASES["default"]["ENGINE"] = "foundation.postgresql"
     DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = not DATABASE_PREPARED_STATEMENTS
     DATABASES["default"]["OPTIONS"] = {**POSTGRES_OPTIONS, **DATABASES["default"].get("OPTIONS", {})}
     DATABASES["default"]["ENGINE"] = "foundation.postgresql"

@@ -140,6 +140,20 @@ def test_a_redis_that_takes_connections_but_no_values_is_named(live: Live) -> No
             assert left == []
 
 
+def test_a_database_that_only_reads_is_named(live: Live) -> None:
+    """A standby, or a server that became one in a failover."""
+    live.migrate()
+    assert live.ask().json()["database"] == "ok"
+    with psycopg.connect(live.database, autocommit=True) as connection:
+        connection.execute("ALTER SYSTEM SET default_transaction_read_only = on")
+        connection.execute("SELECT pg_reload_conf()")
+        time.sleep(0.5)
+        answer = live.ask()
+        assert (answer.status_code, answer.json()["database"]) == (503, "failing")
+        connection.execute("SET default_transaction_read_only = off")
+        connection.execute("ALTER SYSTEM RESET default_transaction_read_only")
+
+
 @pytest.mark.parametrize("how", ["stopped", "frozen"])
 def test_health_is_answered_at_once_without_a_database_and_with_all_threads_busy(live: Live, how: str) -> None:
     with contextlib.ExitStack() as ends:

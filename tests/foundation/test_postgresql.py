@@ -1,15 +1,19 @@
 """The pool's connections are checked before each use, but not for a statement that repeats itself."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import psycopg
 import pytest
-from django.db import DatabaseError
+from django.db import DatabaseError, OperationalError
 from environ import Env
 from psycopg_pool import ConnectionPool
 
 from config import settings as site
+from config.failures import is_busy
 from foundation import database
 from foundation.postgresql.base import DatabaseWrapper
 
@@ -106,3 +110,22 @@ def test_a_statement_that_is_wrong_runs_once(pooled: DatabaseWrapper, checks: Ch
         database.first_rows(pooled, "SELECT 1 / 0", {}, 1)
     pooled.close()
     assert read(pooled, 1) == 1
+
+
+def test_a_server_that_only_reads_counts_as_one_that_is_away(pooled: DatabaseWrapper) -> None:
+    """As during a failover. Otherwise a provider's response, which exists nowhere else, would be given up at once."""
+    with pooled.cursor() as cursor:
+        cursor.execute("SET default_transaction_read_only = on")
+        with pytest.raises(OperationalError) as caught:
+            cursor.execute("CREATE TABLE anything (id int)")
+        cursor.execute("SET default_transaction_read_only = off")
+    assert is_busy(caught.value)
+    assert isinstance(caught.value.__cause__, psycopg.errors.ReadOnlySqlTransaction)
+
+
+def test_every_process_of_a_site_has_it(postgres_url: str) -> None:
+    """Workers store responses of providers too, without a pool."""
+    ask = "import django; django.setup(); from django.db import connection; print(type(connection.wrap_database_errors).__name__)"
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings", "DATABASE_URL": postgres_url}
+    done = subprocess.run([sys.executable, "-c", ask], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "ErrorWrapper"
