@@ -25,6 +25,7 @@ from oauthlib.oauth2.rfc6749 import errors
 from oauthlib.oauth2.rfc8628.grant_types import DeviceCodeGrant
 
 from accounts import token_families
+from accounts.access_tokens.models import ApplicationPassword
 from accounts.audit import log
 from accounts.audit.log import Event, Kind
 from accounts.models import User
@@ -220,20 +221,39 @@ class Validator(RequestRules, RefreshRules):
             self.log_event(Kind.CODE_REPLAYED, refresh_token, request)
 
     def _save_bearer_token(self, token: dict[str, Any], request: Request, *args: Any, **kwargs: Any) -> None:
-        """Lock the application while tokens are issued. If it changed since it was read, refuse.
+        """Lock the application and the grant while tokens are issued. If one changed since it was read, refuse.
 
-        A change that comes later waits for the lock, and then ends these tokens too.
+        A change that comes later waits for the locks, and then ends these tokens too.
         """
         client = cast(Application, request.client)
         stored = application_changes.lock_application(pk=client.pk)
         if stored is None or approved_version(stored) != approved_version(client):
             raise errors.InvalidGrantError(description="The application has just been changed.", request=request)
+        if not lock_grant(request):
+            raise replays.Replayed
         if request.grant_type == DEVICE_CODE and not device_codes.redeem(cast(Any, request).device_authorization):
             raise replays.Replayed
         super()._save_bearer_token(token, request, *args, **kwargs)
         record_use(stored)
         if code := code_in(request):
             replays.record_redemption(code, token, client)
+
+
+def lock_grant(request: Request) -> bool:
+    """Lock what tokens are issued for until the transaction ends; returns whether it is still there.
+
+    A refresh token is locked by `RefreshRules`, a device by its redemption.
+    """
+    if request.grant_type == "authorization_code":
+        codes = Grant.objects.select_for_update().filter(code=digest(str(request.code)), application=request.client)
+        return codes.first() is not None
+    if request.grant_type == "password":
+        user = cast(User, request.user)
+        users = User.objects.select_for_update(no_key=True).filter(pk=user.pk, password=user.password, is_active=True)
+        is_same, row = users.first() is not None, getattr(request, "application_password", None)
+        passwords = ApplicationPassword.objects.alive().select_for_update(no_key=True)
+        return is_same and (row is None or passwords.filter(pk=row.pk).first() is not None)
+    return True
 
 
 def code_in(request: Request) -> str:
