@@ -70,9 +70,11 @@ class Transport(filesystem.Transport):
 
 
 def install_transports() -> None:
-    """Make this the transport for filesystem:// URLs, and `config.redis_queue` that for Redis."""
+    """Make these the transports of URLs: of files from this module, of Redis and RabbitMQ from theirs."""
     transport.TRANSPORT_ALIASES["filesystem"] = f"{__name__}:Transport"
     transport.TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), "config.redis_queue:RedisTransport"))
+    transport.TRANSPORT_ALIASES.update(dict.fromkeys(("amqp", "pyamqp"), "config.rabbitmq_queue:RabbitTransport"))
+    transport.TRANSPORT_ALIASES["amqps"] = "config.rabbitmq_queue:SecureRabbitTransport"
 
 
 # Application ----------------------------------------------------------------------------------------------------------

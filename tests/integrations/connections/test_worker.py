@@ -6,6 +6,8 @@ import os
 import pickle
 import shutil
 import socket
+import subprocess
+import sys
 import time
 from contextlib import ExitStack
 from datetime import timedelta
@@ -26,7 +28,7 @@ from tests import cast
 from tests.integrations.revoking import ACCESS, REFRESH, TOLD, tokens_of
 from tests.servers.brokers import server_of
 from tests.servers.hostile import HostileServer
-from tests.servers.worker import FILES, Worker, broker, eventually
+from tests.servers.worker import FILES, Worker, broker, environment, eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
@@ -152,6 +154,18 @@ def test_a_redis_that_refuses_to_write_ends_no_worker(
         assert eventually(is_confirmed), worker.log
         assert worker.log.count("Cannot connect") < 8, "it waits longer after each attempt"
         assert "Traceback" not in worker.log
+
+
+def test_a_worker_whose_password_is_refused_waits_longer_each_time(rabbitmq_url: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "celery", "--quiet", "--app", "config", "worker", "--pool", "solo"]
+    variables = {**os.environ, **environment(rabbitmq_url.replace("guest:guest", "guest:CANARY"), tmp_path)}
+    with pytest.raises(subprocess.TimeoutExpired) as ended:
+        subprocess.run(command, env=variables, capture_output=True, timeout=15)
+    log = (ended.value.stderr or b"").decode()
+    assert 1 <= log.count("ACCESS_REFUSED") <= 4, log
+    assert "Trying again in 2.00 seconds" in log
+    assert "Traceback" not in log
+    assert "CANARY" not in log
 
 
 @pytest.mark.parametrize("kind", ["redis", "rabbitmq"])
