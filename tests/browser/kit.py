@@ -115,9 +115,10 @@ def _sentence(violation: dict[str, Any], node: dict[str, Any]) -> str:
 
 def sign_in_at_peer(page: Page, user: str, password: str, *, allow: bool = True) -> None:
     """Fill in the login and consent pages of the provider that `page` shows; ends when it shows another site, nothing
-    to answer, or has closed itself."""
-    provider = _origin(page.url)
+    to answer, or has closed itself. A window that has just opened may still be empty."""
     try:
+        page.wait_for_url(lambda url: url != "about:blank")
+        provider = _origin(page.url)
         for _ in range(STEPS):
             page.wait_for_load_state()
             button = _next_button(page, user, password, allow) if _origin(page.url) == provider else None

@@ -30,6 +30,11 @@ document.querySelector("button").onclick = () => {
 };
 </script>"""
 
+LEADS_ON_LATER = """address => {
+  const opened = window.open("about:blank");
+  setTimeout(() => { opened.location = address; }, 500);
+}"""
+
 
 class Hub:
     """Pages by path, served on loopback; headers for all of them."""
@@ -101,6 +106,16 @@ def test_a_sign_in_in_a_popup_comes_back_with_the_answer(
     kit.sign_in_at_peer(popup.value, "alice", peer.users["alice"], allow=allow)
     expect(page.locator("output")).to_have_text(outcome)
     assert popup.value.is_closed()
+
+
+def test_a_window_that_is_still_empty_is_waited_for(page: Page, hub: Hub, oidc_provider_peer: Peer) -> None:
+    """As one of a page that does something else first, or on a machine with other work."""
+    peer = oidc_provider_peer.register([f"{hub.address}/callback"])
+    show_hub(page, hub)
+    with page.expect_popup() as popup:
+        page.evaluate(LEADS_ON_LATER, authorization_url(peer, hub))
+    kit.sign_in_at_peer(popup.value, "alice", peer.users["alice"])
+    expect(page.locator("output")).to_have_text("code for a-state")
 
 
 def test_a_wrong_password_never_gets_through(page: Page, hub: Hub, peer: Peer) -> None:
