@@ -30,10 +30,7 @@ def addresses(db: None) -> dict[str, str]:
 
 
 def expect_good_looks(page: Page) -> None:
-    page.emulate_media(reduced_motion="reduce", color_scheme="light")
-    found = kit.axe(page)
-    kit.dark(page)
-    found += [f"dark: {line}" for line in kit.axe(page)]
+    found = kit.axe_in_both_schemes(page)
     page.set_viewport_size({"width": 390, "height": 844})
     found += [f"cut off at 390 px: {one}" for one in page.evaluate(CUT_OFF)]
     wide = page.evaluate("document.documentElement.scrollWidth")

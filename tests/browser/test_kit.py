@@ -204,3 +204,13 @@ def test_a_screenshot_is_taken_of_every_page(page: Page, phone: Page, tmp_path: 
     taken = kit.take_screenshots([page, phone], "tests/a.py::test_b[c]", tmp_path)
     assert [path.name for path in taken] == ["tests-a.py-test_b-c--1.png", "tests-a.py-test_b-c--2.png"]
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in taken)
+
+
+@pytest.mark.parametrize(("colour", "scheme"), [("#444", "dark: "), ("#aaa", "")])
+def test_axe_measures_contrasts_in_both_schemes(page: Page, hub: Hub, colour: str, scheme: str) -> None:
+    style = f"body {{ background: white; }} h1 {{ color: {colour}; }}"
+    style += "@media (prefers-color-scheme: dark) { body { background: #222; } }"
+    hub.pages["/"] = f'<!doctype html><html lang="en"><title>T</title><style>{style}</style><main><h1>Read</h1></main>'
+    page.goto(f"{hub.address}/")
+    (line,) = kit.axe_in_both_schemes(page)
+    assert line.startswith(f"{scheme}color-contrast (serious) h1: ")

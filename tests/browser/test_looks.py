@@ -21,11 +21,7 @@ NARROW = 320
 
 
 def expect_good_looks(page: Page) -> None:
-    """As it is now, with nothing fading while axe measures contrasts."""
-    page.emulate_media(reduced_motion="reduce", color_scheme="light")
-    found = kit.axe(page)
-    kit.dark(page)
-    found += [f"dark: {line}" for line in kit.axe(page)]
+    found = kit.axe_in_both_schemes(page)
     page.set_viewport_size({"width": NARROW, "height": 700})
     found += [f"sticks out at {NARROW} px: {one}" for one in page.evaluate(STICKS_OUT)]
     page.set_viewport_size(kit.DESKTOP["viewport"])
