@@ -1,6 +1,5 @@
 """The proxy, when it does not work: whose fault it is, what is tried again, and who is not let in."""
 
-import gc
 from datetime import timedelta
 
 import pytest
@@ -10,12 +9,12 @@ from django.utils import timezone
 from rest_framework.throttling import SimpleRateThrottle
 
 from accounts.models import User
-from foundation.oauth_client.transport.sockets import GuardedSocket
 from integrations.models import Alias, HttpConnection, Token
 from integrations.models.tokens import consent
 from tests import cast
 from tests.api.conftest import Program
 from tests.api.proxying import API, BASE, error
+from tests.foundation.oauth_client.connections import open_connections
 from tests.integrations.renewing import ASKED, GRANTED
 from tests.servers.hostile import HostileServer
 
@@ -67,11 +66,6 @@ def test_a_sign_in_that_ends_during_the_call_is_told_as_well(
     assert error(caller.get(f"{BASE}contacts")) == (401, "integration_not_authenticated")
     assert server.connections == 1  # the refusal was read to its end, so the renewal had its connection
     assert open_connections(server) == 1  # which the next call may have
-
-
-def open_connections(server: HostileServer) -> int:
-    ours = [each for each in gc.get_objects() if type(each) is GuardedSocket and each.fileno() >= 0]
-    return sum(each.getpeername()[1] == server.port for each in ours)
 
 
 @pytest.mark.slow

@@ -112,12 +112,15 @@ class _Capped:
         self._raw, self._left = raw, limit
 
     def stream(self, amt: int | None = None, decode_content: bool = True) -> Iterator[bytes]:
-        for chunk in self._raw.stream(amt, decode_content=decode_content):
-            self._left -= len(chunk)
-            if self._left < 0:
-                self._raw.close()
-                raise Unusable("too_large")
-            yield chunk
+        try:
+            for chunk in self._raw.stream(amt, decode_content=decode_content):
+                self._left -= len(chunk)
+                if self._left < 0:
+                    raise Unusable("too_large")
+                yield chunk
+        except BaseException:  # urllib3 keeps the connection open if it cannot decompress
+            self._raw.close()
+            raise
 
     def close(self) -> None:
         self._raw.close()

@@ -19,6 +19,7 @@ from foundation.oauth_client import transport
 from foundation.oauth_client.errors import Misconfigured, OAuthError, Unreachable, Unusable
 from foundation.oauth_client.transport.sessions import trusted_roots
 from tests.foundation.oauth_client.certificates import authority, issue
+from tests.foundation.oauth_client.connections import open_connections
 from tests.foundation.oauth_client.names import resolve_to
 from tests.servers.hostile import HostileServer
 
@@ -143,10 +144,12 @@ def test_an_answer_cut_short_is_unreachable(answer: dict[str, object], provider:
         transport.request("GET", provider.url + "/", deadline=2)
 
 
-def test_a_broken_compression_is_unusable(provider: HostileServer) -> None:
-    provider.on("GET /").answer(body=b"no gzip", headers={"Content-Encoding": "gzip"})
-    with pytest.raises(Unusable, match="bad_encoding"):
+@pytest.mark.parametrize("length", [7, 500_000])
+def test_a_broken_compression_is_unusable(length: int, provider: HostileServer) -> None:
+    provider.on("GET /").answer(text="x" * length, headers={"Content-Encoding": "gzip", "Connection": "close"})
+    with pytest.raises(Unusable, match="bad_encoding") as refusal:
         transport.request("GET", provider.url + "/")
+    assert open_connections(provider) == 0, f"although {refusal} is still there"
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
