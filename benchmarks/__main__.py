@@ -17,6 +17,7 @@ NAMES = (
     "hosts",
     "streams",
     "capacity",
+    "start",
 )
 
 
