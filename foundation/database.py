@@ -25,6 +25,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, Error, InterfaceError, OperationalError, connection, connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models.query import get_related_populators
 
 from foundation.exceptions import Explained
 
@@ -60,10 +61,11 @@ class Statement(NamedTuple):
     constants: dict[str, Any]
     slots: dict[str, Any]  # the field of each value
     converters: Sequence[tuple[int, Sequence[Callable[..., Any]], Any]]  # from database values, by column
+    make_instance: Callable[[Sequence[Any]], Any]  # of a converted row
 
 
 class CompiledQuery:
-    """A queryset that is compiled once. `build_queryset` returns a `values_list()` with slots in its conditions."""
+    """A queryset that is compiled once. `build_queryset` returns it, with slots in its conditions."""
 
     def __init__(self, build_queryset: "Callable[[], models.QuerySet[Any, Any]]") -> None:
         self.build_queryset = build_queryset
@@ -76,9 +78,20 @@ class CompiledQuery:
         return rows[0] if rows else None
 
     def rows(self, most: int | None = None, **values: Any) -> list[list[Any]]:
-        """The rows (all, or not more than so many), converted as the ORM would. One statement."""
+        """The rows of a `values_list()` (all, or not more than so many), converted as the ORM would. One statement."""
         database = connections[DEFAULT_DB_ALIAS]  # looked up once: the `connection` proxy does so for each attribute
         statement = self.statements.get(database.vendor) or self.compile(database)
+        return self.execute(statement, database, most, values)
+
+    def instances(self, **values: Any) -> list[Any]:
+        """The instances of the queryset's model, with their annotations and related ones. One statement."""
+        database = connections[DEFAULT_DB_ALIAS]
+        statement = self.statements.get(database.vendor) or self.compile(database)
+        return [statement.make_instance(row) for row in self.execute(statement, database, None, values)]
+
+    def execute(
+        self, statement: Statement, database: BaseDatabaseWrapper, most: int | None, values: dict[str, Any]
+    ) -> list[list[Any]]:
         parameters = {name: field.get_db_prep_value(values[name], database) for name, field in statement.slots.items()}
         rows = first_rows(database, statement.sql, {**statement.constants, **parameters}, most)
         return [convert_row(row, statement, database) for row in rows]
@@ -132,6 +145,7 @@ def compile_queryset(queryset: "models.QuerySet[Any, Any]", connection: BaseData
     """
     tables = list(queryset.query.alias_map)
     queryset.query.change_aliases({name: f"k{place}" for place, name in enumerate(tables)})
+    vars(queryset.query).pop("base_table", None)  # a cached property, by the old alias
     compiler = queryset.query.get_compiler(connection=connection)
     sql, parameters = compiler.as_sql()
     sql = QUOTED_NAME.sub(r"\1", COLUMN_ALIAS.sub("", sql))
@@ -143,7 +157,27 @@ def compile_queryset(queryset: "models.QuerySet[Any, Any]", connection: BaseData
         {name: each for name, each in named if not isinstance(each, Slot) and not as_literal(each)},
         {name: each.output_field for name, each in named if isinstance(each, Slot)},
         [(place, functions, column) for place, (functions, column) in converters.items()],
+        instance_maker(compiler) if queryset.query.default_cols else tuple,  # else a `values_list()`
     )
+
+
+def instance_maker(compiler: Any) -> Callable[[Sequence[Any]], Any]:
+    """How Django makes an instance of a row: `ModelIterable`, with what it would find out each time found out once."""
+    select, info = compiler.select, compiler.klass_info
+    first, end = info["select_fields"][0], info["select_fields"][-1] + 1
+    names = [column.target.attname for column, *_ in select[first:end]]
+    related = get_related_populators(info, select, DEFAULT_DB_ALIAS)  # type: ignore[call-arg]  # stubs of Django 6
+    annotations = list((compiler.annotation_col_map or {}).items())
+
+    def make_instance(row: Sequence[Any]) -> Any:
+        instance = info["model"].from_db(DEFAULT_DB_ALIAS, names, row[first:end])
+        for populator in related:
+            populator.populate(row, instance)
+        for name, place in annotations:
+            setattr(instance, name, row[place])
+        return instance
+
+    return make_instance
 
 
 def as_literal(value: Any) -> str:

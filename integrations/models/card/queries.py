@@ -1,36 +1,77 @@
 """Queries for one person's integrations: a fixed number, however many there are."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
+from functools import cache
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import BigIntegerField, CharField, Exists, OuterRef, Q, QuerySet, UUIDField
 from django.utils import timezone
 
 from accounts.models import User
 from accounts.scopes import SERVICE, Service
+from foundation.database import CompiledQuery, Slot
 from integrations.models import admission
 from integrations.models.card.integration import Integration
 from integrations.models.card.moved_addresses import events_about
 from integrations.models.card.scopes import ScopeBook
 from integrations.models.card.search import sort_key
 from integrations.models.registry import Alias, AliasQuerySet
+from integrations.models.registry.aliases import id_in
 from integrations.models.tokens import AttemptStatus, AuthorizationAttempt, Revocation, Token
+
+PERSON = Slot("person", BigIntegerField())
+ALIAS_ID, ALIAS_NAME = Slot("id", UUIDField()), Slot("name", CharField())
+
+
+def all_visible() -> AliasQuerySet:
+    return admission.annotate_switches(admission.filter_visible(PERSON, Alias.objects.personal()))
+
+
+def one_visible() -> AliasQuerySet:
+    return admission.annotate_switches(admission.filter_visible(PERSON, Alias.objects.filter(pk=ALIAS_ID).personal()))
+
+
+def one_admitted_by_name() -> AliasQuerySet:
+    named = Alias.objects.filter(name=ALIAS_NAME)
+    return admission.annotate_switches(admission.filter_admitted(PERSON, named.personal()))
+
+
+def one_admitted_by_id() -> AliasQuerySet:
+    named = Alias.objects.filter(Q(name=ALIAS_NAME) | Q(pk=ALIAS_ID))
+    return admission.annotate_switches(admission.filter_admitted(PERSON, named.personal()))
+
+
+def columns_of_listed() -> "QuerySet[Alias, Any]":
+    has_token = Exists(Token.objects.filter(user_id=PERSON, credential=OuterRef("effective_id")))
+    return all_visible().filter(Q(is_on=True) | has_token).values_list("pk", "label", "name")
+
+
+@cache
+def compiled(aliases: Callable[[], Any], _rules: tuple[admission.Rule, ...]) -> CompiledQuery:
+    """The compiled statement, cached by the rules of admission that are part of it."""
+    return CompiledQuery(aliases)
+
+
+def aliases_by(aliases: Callable[[], AliasQuerySet], user: User, **values: object) -> list[Alias]:
+    return compiled(aliases, tuple(admission.RULES)).instances(person=user.pk, **values)
 
 
 def integrations_of(user: User, scopes: Collection[str] | None = None) -> list[Integration]:
     """Return the integrations on this person's dashboard, by title; only those with these scopes, if any are given."""
-    visible = admission.filter_visible(user.pk, admission.aliases_of(scopes).personal())
-    return [row for row in build_integrations(user, visible) if row.is_listed]
+    if scopes is None:
+        rows = build_from(user, aliases_by(all_visible, user))
+    else:
+        rows = build_integrations(user, admission.filter_visible(user.pk, admission.aliases_of(scopes).personal()))
+    return [row for row in rows if row.is_listed]
 
 
 def listed_ids(user: User) -> list[UUID]:
     """Return the ids of their aliases, in the same order, without building them."""
-    aliases = admission.annotate_switches(admission.filter_visible(user.pk, Alias.objects.personal()))
-    has_token = Exists(Token.objects.filter(user=user, credential=OuterRef("effective_id")))
-    listed = aliases.filter(Q(is_on=True) | has_token)
-    rows = sorted(listed.values_list("pk", "label", "name"), key=lambda row: sort_key(row[1] or row[2], row[2]))
+    listed = compiled(columns_of_listed, tuple(admission.RULES)).rows(person=user.pk)
+    rows = sorted(listed, key=lambda row: sort_key(row[1] or row[2], row[2]))
     return [pk for pk, _label, _name in rows]
 
 
@@ -51,7 +92,7 @@ def services_of(user: User, scopes: Collection[str] | None = None) -> list[Servi
 
 def integration_of(user: User, alias_id: UUID) -> Integration | None:
     """Return one integration of this person; None if they may not see it."""
-    rows = build_integrations(user, admission.filter_visible(user.pk, Alias.objects.filter(pk=alias_id).personal()))
+    rows = build_from(user, aliases_by(one_visible, user, id=alias_id))
     return next((row for row in rows if row.is_listed), None)
 
 
@@ -62,8 +103,12 @@ def integration_named(user: User, reference: str) -> Integration | None:
     """
     if "\0" in reference:  # PostgreSQL refuses null characters in queries
         reference = ""
-    rows = build_integrations(user, admission.filter_admitted(user.pk, Alias.objects.named(reference).personal()))
-    return rows[0] if rows else None
+    alias_id = id_in(reference)
+    if alias_id:
+        aliases = aliases_by(one_admitted_by_id, user, name=reference, id=alias_id)
+    else:
+        aliases = aliases_by(one_admitted_by_name, user, name=reference)
+    return next(iter(build_from(user, aliases)), None)
 
 
 def under_way(attempt: AuthorizationAttempt | None) -> AuthorizationAttempt | None:
@@ -79,8 +124,12 @@ def has_ended(attempt: AuthorizationAttempt | None) -> AuthorizationAttempt | No
 
 def build_integrations(user: User, aliases: AliasQuerySet) -> list[Integration]:
     """Build integrations of these personal aliases for this person. Five queries for any number."""
-    with_switches = admission.annotate_switches(aliases)
-    rows = [(alias, credential) for alias in with_switches if (credential := alias.effective_credential)]
+    return build_from(user, admission.annotate_switches(aliases))
+
+
+def build_from(user: User, aliases: Iterable[Alias]) -> list[Integration]:
+    """Build integrations of aliases that have their switches (`annotate_switches`)."""
+    rows = [(alias, credential) for alias in aliases if (credential := alias.effective_credential)]
     scopes = ScopeBook({credential.profile.registry_id for _alias, credential in rows})
     tokens = {token.credential_id: token for token in Token.objects.filter(user=user).with_failed_renewals()}
     for _alias, credential in rows:
