@@ -123,7 +123,6 @@ else:
     DATABASES["default"]["ENGINE"] = "foundation.postgresql"
     DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = not DATABASE_PREPARED_STATEMENTS
     DATABASES["default"]["OPTIONS"] = {**POSTGRES_OPTIONS, **DATABASES["default"].get("OPTIONS", {})}
-    DATABASES["default"]["ENGINE"] = "foundation.postgresql"
     if DATABASE_POOL and SERVES_WEB:
         DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": DATABASE_POOL, "timeout": 2}
         DATABASES["default"]["CONN_MAX_AGE"] = 0  # required by Django with a pool: each request returns its connection
