@@ -100,7 +100,7 @@ class AuthenticatorAdmin(DeleteOnlyAdmin):
 
 
 class HeldFilter(admin.SimpleListFilter):
-    title = gettext_lazy("after a restore")
+    title = gettext_lazy("restore")
     parameter_name = "held"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
