@@ -52,7 +52,7 @@ def test_mails_to_administrators_show_none_either(record: logging.LogRecord, set
     record.request = RequestFactory().get("/")
     MailToAdmins().emit(record)
     [message] = mail.outbox
-    texts = [message.subject, str(message.body), *(str(content) for content, _type in message.alternatives)]
+    texts = [message.subject, str(message.body), *(str(each) for each in getattr(message, "alternatives", []))]
     assert any("constraint" in text for text in texts)
     assert not any("CANARY" in text for text in texts)
 

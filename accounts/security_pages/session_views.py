@@ -75,8 +75,10 @@ class ConfirmAddress(account.ConfirmEmailView):
 
     @property
     def is_taken(self) -> bool:
-        address = self.object.email_address if self.object else None
-        return bool(address) and others_with(address.email, address.user).exists()
+        if self.object is None:
+            return False
+        address = self.object.email_address
+        return others_with(address.email, address.user).exists()
 
     def get_context_data(self, **names: Any) -> dict[str, Any]:
         return {**super().get_context_data(**names), "is_taken": self.is_taken}
@@ -84,7 +86,8 @@ class ConfirmAddress(account.ConfirmEmailView):
     def post(self, *arguments: Any, **names: Any) -> HttpResponse:
         self.object = self.get_object()
         if self.is_taken:
-            return self.render_to_response(self.get_context_data(), status=HTTPStatus.CONFLICT)
+            answer: HttpResponse = self.render_to_response(self.get_context_data(), status=HTTPStatus.CONFLICT)
+            return answer
         response: HttpResponse = super().post(*arguments, **names)
         return response
 
