@@ -73,6 +73,7 @@ PASSED_ON = {"/api/v1/integrations/1/proxy/1"}  # any method is for the third pa
 OWN = {
     "/accounts/sessions/",
     "/accounts/continue/",
+    "/accounts/email/",
     "/api/v1/docs/",
     "/o/device/",
     "/o/device/answer/",

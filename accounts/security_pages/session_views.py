@@ -18,6 +18,7 @@ from accounts.models import User
 from accounts.oauth_server import validator
 from accounts.sign_in.email_addresses import others_with
 from accounts.sign_in.middleware import forget_devices
+from accounts.sign_in.reauthentication import recently_authenticated
 from accounts.sign_in.two_step_requirement import LED_AWAY_FROM
 from foundation import mail_outbox
 
@@ -68,6 +69,9 @@ class Addresses(account.EmailView):
             messages.error(request, _("Confirm this address first, by the link in the mail."))
             return None
         return super()._action_primary(request, *arguments, **names)
+
+
+own_addresses = require_http_methods(["GET", "POST"])(recently_authenticated(Addresses.as_view()))
 
 
 class ConfirmAddress(account.ConfirmEmailView):

@@ -123,11 +123,13 @@ def test_a_token_for_all_that_another_made_has_what_both_have(amira: User) -> No
 
 
 @pytest.mark.slow
-def test_a_scope_that_was_turned_off_is_not_a_right(as_amira: Client, digest: Application) -> None:
+def test_a_scope_that_was_turned_off_is_not_a_right_and_not_lost(as_amira: Client, digest: Application) -> None:
     tokens = granted(as_amira, scope=SCOPES)
     Alias.objects.filter(name="copper").update(active=False)
     assert list(scopes.all_scopes(SCOPES.split())) == ["integrations:read", "service:delta"]
-    assert refresh(tokens["refresh_token"]).json()["scope"] == "integrations:read service:delta"
+    renewed = refresh(tokens["refresh_token"]).json()
+    assert renewed["scope"] == SCOPES
+    assert caller(renewed["access_token"]).get("/api/v1/integrations/copper/proxy/x").status_code == 404
 
 
 def test_the_page_of_grants_reads_what_was_granted(
