@@ -18,10 +18,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST
+from django_htmx.http import reswap, retarget
 
 from integrations.admin.draft_forms import SECRET, HandForm, ShareForm
 from integrations.admin.enter_form import EnterForm
-from integrations.admin.metadata_filling import copy_metadata, describe_shortcomings, read_metadata
+from integrations.admin.metadata_filling import copy_metadata, describe_shortcomings, name_of_server, read_metadata
 from integrations.admin.templates import may_make
 from integrations.models.configuration_templates import ConfigurationTemplate
 from integrations.models.definitions import BadDefinition
@@ -126,11 +127,6 @@ def any_server(request: HttpRequest) -> HttpResponse:
     return TemplateResponse(request, "administration/any_server.html", context)
 
 
-def name_of_server(issuer: str) -> str:
-    """Return the host of an issuer, as a first name that the administrator replaces."""
-    return issuer.partition("://")[2].partition("/")[0].partition(":")[0]
-
-
 @for_makers
 @require_http_methods(["GET", "HEAD", "POST"])
 def by_hand(request: HttpRequest) -> HttpResponse:
@@ -199,9 +195,22 @@ def enter_step(request: HttpRequest, draft: ProviderDraft) -> HttpResponse:
     form = EnterForm(draft, request.POST or None, request.FILES or None)
     if request.method == "POST":
         drafts.keep_entered(draft, form.entered())
+        if response := only_saved(request, draft, Step.ENTER):
+            return response
         if form.is_valid() and go_on(request, draft, form):
             return redirect(step_url(draft, Step.SHARE))
     return render_step(request, draft, Step.ENTER, {"form": form, "was_checked": bool(form.errors)})
+
+
+def only_saved(request: HttpRequest, draft: ProviderDraft, step: Step) -> HttpResponse | None:
+    """The response if the form was only to be saved: after a field, and by Back.
+
+    It names what it replaces, so that the page to sign in, sent after the session has ended, replaces nothing.
+    """
+    if request.htmx:  # type: ignore[attr-defined]  # by its middleware
+        part = TemplateResponse(request, "administration/_draft_saved.html", {"draft": draft, "step": step})
+        return reswap(retarget(part, "#draft-saved"), "outerHTML")
+    return redirect(step_url(draft, step - 1)) if "back" in request.POST else None
 
 
 @sensitive_variables("form", "answers")
@@ -221,8 +230,9 @@ def share_step(request: HttpRequest, draft: ProviderDraft) -> HttpResponse:
     form = ShareForm(draft, request.POST or None)
     if request.method == "POST":
         draft.keep(Step.SHARE, sharing=form.entered())
-        answers = stored_answers(draft)
-        if answers is None:
+        if response := only_saved(request, draft, Step.SHARE):
+            return response
+        if (answers := stored_answers(draft)) is None:
             messages.error(request, _("Something that was entered is no longer valid. Check it again."))
             return redirect(step_url(draft, Step.ENTER))
         if form.is_valid() and (response := finish_steps(request, draft, form, answers)):
@@ -237,7 +247,7 @@ def finish_steps(
     request: HttpRequest, draft: ProviderDraft, form: ShareForm, answers: Answers
 ) -> HttpResponseRedirect | None:
     """Create all rows and lead to the trial; on a conflict add an error to the form."""
-    registry_id = draft.hex
+    trial_url = reverse("integrations:try_provider", args=[draft.hex])
     try:
         alias = drafts.finish_draft(
             draft,
@@ -251,7 +261,7 @@ def finish_steps(
         form.add_error(None, _("One of these names was taken a moment ago. Choose others."))
         return None
     admin.site.get_model_admin(type(alias)).log_addition(request, alias, [{"added": {}}])
-    return HttpResponseRedirect(reverse("integrations:try_provider", args=[registry_id]))
+    return HttpResponseRedirect(trial_url)
 
 
 def stored_answers(draft: ProviderDraft) -> Answers | None:
@@ -270,7 +280,6 @@ def render_step(request: HttpRequest, draft: ProviderDraft, step: Step, context:
         "draft": draft,
         "step": step,
         "steps": [(number, label, step_url(draft, number)) for number, label in Step.choices],
-        "previous_url": step_url(draft, step - 1),
     }
     return TemplateResponse(request, f"administration/draft_{names[step]}.html", {**base, **context})
 

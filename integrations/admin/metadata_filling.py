@@ -44,6 +44,11 @@ def fill_in(request: HttpRequest) -> QueryDict:
     return typed
 
 
+def name_of_server(issuer: str) -> str:
+    """Return the host of an issuer, as a first name that the administrator replaces."""
+    return issuer.partition("://")[2].partition("/")[0].partition(":")[0]
+
+
 def issuer_sentence(address: str, published: Metadata) -> str:
     """Return a sentence on an issuer that isn't spelled like the address: of many tenants, or of another place."""
     if metadata.TENANT in published.issuer:

@@ -218,6 +218,34 @@ def test_what_was_entered_is_kept_except_for_the_secret(
     assert re.search(r'value="write"[^>]*checked', again)
 
 
+def test_what_is_typed_is_saved_after_each_field_and_by_going_back(
+    template: ConfigurationTemplate, provider: HostileServer, as_admin: Client
+) -> None:
+    draft = begin(as_admin, template)
+    as_admin.post(address(draft, 1))
+    typed = {"client_id": "ct_9f2l", "client_secret": ""}
+    part = as_admin.post(address(draft, 2), typed, headers={"HX-Request": "true"})
+    assert part.headers["HX-Retarget"] == "#draft-saved"
+    assert "Draft saved" in part.content.decode()
+    assert 'value="ct_9f2l"' in as_admin.get(address(draft, 2)).content.decode()
+    back = as_admin.post(address(draft, 2), {**typed, "client_id": "ct_other", "back": "1"})
+    assert back.headers["Location"] == address(draft, 1)
+    assert 'value="ct_other"' in as_admin.get(address(draft, 2)).content.decode()
+    as_admin.post(address(draft, 2), entered(provider))
+    as_admin.post(address(draft, 3), {"label": "Half a na", "back": "1"})
+    assert 'value="Half a na"' in as_admin.get(address(draft, 3)).content.decode()
+    draft.refresh_from_db()
+    assert draft.step == 3
+
+
+def test_a_session_that_has_ended_replaces_no_part_of_the_page(
+    template: ConfigurationTemplate, as_admin: Client
+) -> None:
+    draft = begin(as_admin, template)
+    answer = Client().post(address(draft, 2), {"client_id": "a"}, headers={"HX-Request": "true"}, follow=True)
+    assert "HX-Retarget" not in answer.headers
+
+
 def test_the_check_asks_nobody_to_sign_in_and_ends_nothing(
     template: ConfigurationTemplate, provider: HostileServer, as_admin: Client
 ) -> None:

@@ -303,6 +303,34 @@ def test_the_comforts_of_a_draft(hands: Hands, template: ConfigurationTemplate, 
     expect(page.get_by_label("Only some groups")).to_be_checked()
 
 
+def test_what_is_typed_outlasts_the_session_and_enter_does_not_skip_the_check(
+    hands: Hands, template: ConfigurationTemplate, oidc_provider_peer: Peer
+) -> None:
+    page = hands.page
+    begin(hands, oidc_provider_peer)
+    page.get_by_label("Your server", exact=True).fill(oidc_provider_peer.issuer)
+    page.get_by_label("Client ID", exact=True).fill("ct_9f2l")
+    with page.expect_response(lambda response: response.request.method == "POST") as saved:
+        page.get_by_label("Client Secret", exact=True).fill("CANARY-typed")
+    assert saved.value.ok
+    assert "CANARY" not in (saved.value.request.post_data or "")
+    expect(page.locator("#draft-saved")).to_contain_text("just now")
+    cookies = page.context.cookies()
+    page.context.clear_cookies()
+    page.get_by_label("Client ID", exact=True).fill("ct_lost")
+    page.get_by_label("Client Secret", exact=True).focus()
+    page.context.add_cookies(cookies)  # type: ignore[arg-type]  # as they were read
+    page.reload()
+    expect(page.get_by_label("Client ID", exact=True)).to_have_value("ct_9f2l")
+    page.get_by_label("Client Secret", exact=True).fill("CANARY-typed")
+    page.keyboard.press("Enter")
+    expect(page.locator("#skip")).to_be_visible()
+    page.get_by_label("Client Secret", exact=True).fill("CANARY-other")
+    page.keyboard.press("Enter")
+    expect(page.locator("#skip")).to_be_visible()
+    expect(page.locator("#share-form")).to_have_count(0)
+
+
 @pytest.mark.parametrize("status", [AttemptStatus.FAILED, AttemptStatus.PENDING])
 def test_each_end_of_a_trial_looks_good(page: Page, site: str, admin: User, status: AttemptStatus) -> None:
     registry = cast.registry_at("https://northwind.example")
