@@ -340,3 +340,9 @@ def test_a_logo_is_a_picture_and_nothing_else(as_amira: Client, alias: Alias) ->
     assert (response["Content-Type"], response["X-Content-Type-Options"]) == ("image/png", "nosniff")
     assert response["Content-Security-Policy"] == "default-src 'none'; sandbox"
     assert f'src="/integrations/logos/{registry.hex}/"' in walks.words(as_amira.get("/integrations/"))
+
+
+def test_a_comment_of_a_template_ends_on_its_line() -> None:
+    """Else Django shows it as text."""
+    lines = [(path, line) for path in (ROOT / "templates").rglob("*.html") for line in path.read_text().splitlines()]
+    assert [f"{path}: {line}" for path, line in lines if "{#" in line and "#}" not in line] == []

@@ -65,6 +65,18 @@ def test_the_navigation_of_a_wide_screen_is_a_row(open_page: OpenPage, site: str
 
 
 @pytest.mark.parametrize("locale", TITLES)
+@pytest.mark.parametrize("address", ["by_hand", "any_server", "add_provider", "explain_access", "consent_expiries"])
+def test_pages_of_the_administration_are_not_wider_than_a_small_phone(
+    open_page: OpenPage, site: str, admin: User, address: str, locale: str
+) -> None:
+    page = open_page(locale=locale)
+    page.set_viewport_size({"width": 320, "height": 640})
+    walks.sign_in(page, site, admin)
+    page.goto(f"{site}{reverse(f'integrations:{address}')}")
+    assert page.evaluate("document.documentElement.scrollWidth") == 320
+
+
+@pytest.mark.parametrize("locale", TITLES)
 def test_the_page_to_sign_in(open_page: OpenPage, site: str, amira: User, locale: str) -> None:
     page = open_page(locale=locale)
     page.goto(f"{site}/")
