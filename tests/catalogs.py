@@ -59,11 +59,13 @@ TEMPLATES = ROOT / "integrations/provider_setup/providers"
 
 
 def texts_of_templates() -> Iterator[tuple[str, str, str]]:
-    """Descriptions and names of scopes of the shipped configuration templates: text, context and path."""
+    """Descriptions, names of scopes and questions of the shipped configuration templates: text, context and path."""
     for path in sorted(TEMPLATES.glob("*.yaml")):
         for row in yaml.safe_load(path.read_text()):
             texts = [(row["description"], "an integration")]
             texts += [(scope["name"], "a scope") for scope in row.get("scopes", [])]
+            questions = row.get("questions", [])
+            texts += [(each[name], "a question") for each in questions for name in ("label", "help") if each.get(name)]
             yield from ((text, context, str(path.relative_to(ROOT))) for text, context in texts)
 
 

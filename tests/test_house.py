@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -344,5 +345,5 @@ def test_a_logo_is_a_picture_and_nothing_else(as_amira: Client, alias: Alias) ->
 
 def test_a_comment_of_a_template_ends_on_its_line() -> None:
     """Else Django shows it as text."""
-    lines = [(path, line) for path in (ROOT / "templates").rglob("*.html") for line in path.read_text().splitlines()]
+    lines = [(path, line) for path in Path("templates").rglob("*.html") for line in path.read_text().splitlines()]
     assert [f"{path}: {line}" for path, line in lines if "{#" in line and "#}" not in line] == []

@@ -28,7 +28,7 @@ from integrations.models.registry import (
     validation,
 )
 from integrations.models.registry.validation import BOUND_TO_SECRET, GET_SECRETS
-from integrations.models.template_texts import shown_scope_name
+from integrations.models.template_texts import shown_question, shown_scope_name
 from integrations.provider_setup import from_template
 from integrations.provider_setup.from_template import Answers
 
@@ -220,7 +220,11 @@ def answer_name(question: Question) -> str:
 def answer_field(question: Question) -> forms.CharField:
     widget = forms.TextInput(attrs={"class": "vTextField", "autocapitalize": "none", "spellcheck": "false"})
     return forms.CharField(
-        label=question.label, initial=question.default, help_text=question.help, max_length=300, widget=widget
+        label=shown_question(question.label),
+        initial=question.default,
+        help_text=shown_question(question.help),
+        max_length=300,
+        widget=widget,
     )
 
 

@@ -839,3 +839,11 @@ def test_the_alias_says_that_it_awaits_its_trial(
     assert "Not shown yet" in text_of(as_admin, page)
     alias.show_to_people()
     assert "Not shown yet" not in text_of(as_admin, page)
+
+
+def test_what_a_template_asks_is_asked_in_the_language_of_the_reader(as_admin: Client) -> None:
+    draft = begin(as_admin, ConfigurationTemplate.objects.get(name="GitLab"))
+    as_admin.post(address(draft, 1))
+    page = as_admin.get(address(draft, 2), headers={"accept-language": "de"}).content.decode()
+    assert "GitLab-Server" in page
+    assert "GitLab server" not in page
