@@ -44,7 +44,9 @@ def read_error(registry: ApplicationRegistry, parameters: Mapping[str, str]) -> 
     if has_code and not names_error(parameters.get("error", "")):
         return CallbackError()
     code = error_code(parameters, profile)
-    rule = rule_for(Reply(document=dict(parameters)), "callback", profile)
+    empty = {name for name in (*texts(profile.callback.code), "error") if not parameters.get(name)}
+    document = {name: value for name, value in parameters.items() if name not in empty}
+    rule = rule_for(Reply(document=document), "callback", profile)
     meaning = rule.means if rule else ""
     return CallbackError(code=code or meaning, meaning=meaning, reason=reason_of(parameters, profile))
 

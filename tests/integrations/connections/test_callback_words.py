@@ -60,6 +60,7 @@ MEANINGS: list[tuple[dict[str, str], str]] = [
     ({"errCode": "user_denied"}, "declined"),
     ({"err": "user_closed"}, "declined"),
     ({"authorized": "false"}, "declined"),
+    ({"authorized": "false", "code": "", "error": ""}, "declined"),
     ({"granted": "0"}, "declined"),
     ({"access": "denied"}, "declined"),
     ({"error": "10000", "error_description": "用户取消授权"}, "declined"),
