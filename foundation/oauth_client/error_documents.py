@@ -28,6 +28,7 @@ DEEPEST_MEMBER = 8
 MOST_IN_LIST = 4  # objects of a list that are looked at
 MOST_VIEWS = 24
 LONGEST_NAME = 60
+LONGEST_TEXT = 2000  # characters: a sentence is shorter
 _ABOUT_ERRORS = re.compile(r"err|fault|exception|detail|problem")
 
 
@@ -47,6 +48,8 @@ def spell_plainly(document: object, depth: int = DEEPEST_MEMBER) -> object:
     """The document with the names of its members as RFC 6749 would spell them: error_code for errorCode."""
     if isinstance(document, list):
         return [spell_plainly(each, depth - 1) for each in document[:MOST_IN_LIST]] if depth else []
+    if isinstance(document, str):
+        return document[:LONGEST_TEXT]
     if not isinstance(document, dict):
         return document
     members: dict[str, object] = {}

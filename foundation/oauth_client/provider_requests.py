@@ -100,7 +100,9 @@ def look_up(
     document = response_bodies.json_body(response)
     rows = json_pointers.resolve(document, lookup.rows) if lookup.rows else document
     all_rows = rows if isinstance(rows, list) else [rows]
-    matching = [row for row in all_rows if all(is_met(condition, Reply(document=row)) for condition in lookup.where)]
+    matching = [
+        row for row in all_rows if all(is_met(condition, Reply(document=row), {}) for condition in lookup.where)
+    ]
     return [choice for row in matching[:MOST_CHOICES] if (choice := _choice(registration.profile, lookup, row))]
 
 

@@ -18,6 +18,7 @@ from foundation.oauth_client.provider_profile.rule_format import (
     Place,
     Request,
     Rule,
+    Texts,
     Wait,
     texts,
 )
@@ -58,26 +59,31 @@ def json_of(content: bytes, content_type: str = "") -> object:
 
 def find_rule(profile: ProviderProfile, request: Request, reply: Reply) -> Rule | None:
     """The first rule for this kind of request that matches the reply."""
+    values: dict[Texts, list[object]] = {}  # those at the places of conditions, of which many rules share the same
     for rule in profile.rules:
         kinds = (rule.request,) if isinstance(rule.request, str) else rule.request
         statuses = (rule.status,) if isinstance(rule.status, int) else rule.status
         if request not in kinds or (statuses and reply.status not in statuses):
             continue
-        if all(is_met(condition, reply) for condition in rule.when):
+        if all(is_met(condition, reply, values) for condition in rule.when):
             return rule
     return None
 
 
-def is_met(condition: Condition, reply: Reply) -> bool:
-    return any(_fits(condition, value) for value in _candidates(condition, reply)) is not condition.absent
+def is_met(condition: Condition, reply: Reply, values: dict[Texts, list[object]]) -> bool:
+    return any(_fits(condition, value) for value in _candidates(condition, reply, values)) is not condition.absent
 
 
-def _candidates(condition: Condition, reply: Reply) -> list[object]:
+def _candidates(condition: Condition, reply: Reply, values: dict[Texts, list[object]]) -> list[object]:
     if condition.text:
         return [reply.text]
     if condition.header:
         return [reply.headers.get(condition.header)]
-    return [json_pointers.resolve(reply.document, pointer) for pointer in texts(condition.at)]
+    if condition.at not in values:
+        resolved = [json_pointers.resolve(reply.document, pointer) for pointer in texts(condition.at)]
+        there = [value for value in resolved if value is not None]
+        values[condition.at] = there if len(there) == len(resolved) else [*there, None]
+    return values[condition.at]
 
 
 def _fits(condition: Condition, value: object) -> bool:
