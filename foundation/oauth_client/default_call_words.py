@@ -1,10 +1,11 @@
 """Codes and sentences in answers of APIs, as patterns: a missing scope, a dead access token, a limit, and who calls."""
 
-_NAME_SPACES, _ENDINGS = r"^([\w-]+[.#])*", r"(_?(exception|error))?$"
+# oauth.v2.InvalidAccessToken, auth/token-expired, urn:…:invalid_token, ERR_INVALID_TOKEN
+_NAME_SPACES, _ENDINGS = r"^(\S{0,120}[.#/:])?(e(rr)?_)?", r"(_?(exception|error))?$"
 NO_SCOPE_CODE = (
-    rf"{_NAME_SPACES}(insufficient|missing|invalid)_?(oauth_?)?scopes?\b|^access_token_scope_insufficient$|^oauth_scope_mismatch$"
+    rf"{_NAME_SPACES}(insufficient|missing|invalid)[_-]?(oauth_?)?scopes?(_error)?\b"
     r"|^scopes?_(is_|are_)?(not_(authori[sz]ed|granted|allowed)|permission_missed|missing|insufficient|required)$"
-    r"|^insufficientPermissions$|^missing_?required_?permissions$"
+    r"|^(access_token_scope_insufficient|oauth_scope_mismatch|insufficientPermissions|missing_?required_?permissions)$"
 )
 # At a 400 a scope may be an argument of the call, which is invalid for another reason.
 NO_SCOPE_CODE_OF_BAD_REQUEST = r"^(insufficient|missing)_?scopes?\b|^access_token_scope_insufficient$"
@@ -17,19 +18,20 @@ NO_SCOPE_TEXTS = (
     r"|\b(token|application|app|client|you) (does not|doesn.t|do not|don.t) have (the|a|any) \S{1,60} scopes?\b",
     r"\b(does not|doesn.t|do not|don.t) have the required (\w+ )?scopes?\b|\brequires extended permission\b"
     r"|\b(following|these) scopes (is|are) required\b|\brequired one of these privileges\b"
+    r"|\b(requires?|needs?) (the following )?scopes?\b|\brequired scope:"
     r"|\brequired access: \S{1,60} access scope\b",
 )
 NAMED_SCOPES = (
     r"(?:have the \"|missing scopes |scopes?(?:\(s\))? ?[:-] ?['\[]?|requires the (?!following|necessary)"
-    r"|approval for |any of: |privileges: \[|scopes? is required: \[|required access: `|required scope '"
+    r"|approval for |any of: |privileges: \[|scopes? is required: \[|required access: `|required? scopes? '"
     r"|extended permission: )"
     r"([A-Za-z0-9_.:/-]+(?:,? (?!scopes?\b)[A-Za-z0-9_:/-]*[.:_/][A-Za-z0-9_.:/-]*)*)"
 )
 # Also with a name space before them, as in oauth.v2.InvalidAccessToken (Apigee).
 CODES_OF_DEAD_ACCESS = (
-    r"^([\w-]+[.#])*(authorization_)?(invalid|expired|revoked|bad)[_-]?((access|auth|authentication|oauth|user)[_-]?)?token"
+    rf"{_NAME_SPACES}(authorization_)?(invalid|expired|revoked|bad)[_-]?((access|auth|authentication|oauth|user)[_-]?)?token"
     r"(_?(error|exception))?\b",
-    r"^([\w-]+[.#])*((access|auth|authentication|oauth|user)[_-]?)?token[_-]?(is[_-]?)?"
+    rf"{_NAME_SPACES}((access|auth|authentication|oauth|user)[_-]?)?token[._-]?((is|has)[_-]?)?"
     r"((not[_-])?valid|invalid|inactive|expired|revoked)(_?(error|exception))?\b",
     r"^oauth_?access_?token_?exception$|^([\w-]+[.#])*(invalid|expired)[_-]?session([_-]?(id|key))?$",
     r"^(invalid_session_id|session_expired|((invalid|expired)[_-]?jwt|jwt[_-]?(is[_-])?expired)(_?(error|exception))?)$",
@@ -69,7 +71,7 @@ _A_LIMIT_OF_CALLS = (
     r"|(api_?)?invocation)"
 )
 LIMIT_CODES = (
-    rf"{_NAME_SPACES}((user_?)?rate_?limit(ed|_?exceeded|_?reached)?|too_?many_?requests|throttl(ed|ing)"
+    rf"{_NAME_SPACES}((user_?)?rate[_-]?limit(ed|[_-]?exceeded|[_-]?reached)?|too[_-]?many[_-]?requests|throttl(ed|ing)"
     rf"|throttle_?(violation|exceeded)|(quota|spike_?arrest)_?violation|\w{{0,40}}rate_?limit_?(exceeded|reached)|complexity(_budget_exhausted|_?exception)){_ENDINGS}",
     rf"^(?!\w{{0,40}}(storage|size|disk|space|file|item|record|seat|member)_)(\w{{0,40}}[_-])?{_A_LIMIT_OF_CALLS}"
     r"_?((requests?|calls?)_?)?(limits?_?)?(exceeded|reached|exhausted)$",

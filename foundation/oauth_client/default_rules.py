@@ -27,8 +27,9 @@ _DEAD_GRANTS = (
     rf"{_THE_GRANT} (deleted|evicted|superseded|rotated|black-?listed|not recogni[sz]ed)\b",
     rf"{_THE_GRANT} exceeded (its |the )?(inactivity|idle|maximum|max|absolute|lifetime)\b",
     r"\brefresh_?token(invalid|expired|revoked|not_?found)\b",  # in one word: Errors.OIDCSession.RefreshTokenInvalid
-    r"\brefresh[ _]?token\b['\"’”`]?( (is|was|has|have))? ((already|been) (been )?(re)?used|does(n.t| not) exist)\b",
-    r"\b(no such|could( not|n.t) find( the| this| a)?) refresh[ _]?token\b",
+    r"\brefresh[ _]?token\b['\"’”`]?( (is|was|has|have))? ((already|been) (been )?((re)?used|exchanged)"
+    r"|does(n.t| not) exist)\b|\b(previously|already) used refresh[ _]?token\b",
+    r"\b(no such|(could|can)( ?not|n.t) find( the| this| a)?) refresh[ _]?token\b",
     r"\brequires an? (active|valid|unexpired) refresh[ _]?token\b",  # Shopify
     # Of no other token than the one that was sent.
     r"^(the |this |your |provided )*token( (you|provided|passed|sent|is|was|has|been|already))* "
@@ -38,6 +39,7 @@ _DEAD_GRANTS = (
     r"\bvalue passed for the token was invalid\b",  # X
     r"\b(user|owner|customer|merchant|member) (has )?(revoked|withdrawn|removed)\b.{0,30}"
     r"\b(access|authori[sz]ation|permission|consent|grant)\b",
+    r"\b(access|permission)( (has|was|is|been))* (revoked|withdrawn|removed) by (the )?(user|owner|customer|member)\b",
     r"\b(authori[sz]ation grant|provided grant|this grant|consent|authori[sz]ation)( (has|was|is|been|already))* "
     r"(revoked|withdrawn|expired)\b",
     r"\b(user |login |sign-?in |sso )?session( (has|was|is|already))* (expired|ended|been (revoked|terminated))\b",

@@ -44,6 +44,12 @@ def error_for(status: int, body: object, grant_type: str = "refresh_token") -> O
         (400, {"type": "https://errors.example/problems/invalid-grant", "title": "x"}),  # RFC 9457
         (400, {"type": "urn:problem:oauth:invalid_grant"}),
         (400, {"error": "Unauthorized", "details": {"reason": "REFRESH_TOKEN_REVOKED"}}),
+        # Meetup, WorkOS, Intuit
+        (400, {"error": "invalid_request", "error_description": "Unknown or previously used refresh_token"}),
+        (400, {"error": "invalid_request", "error_description": "Refresh token already exchanged."}),
+        (400, {"error": "invalid_request", "error_description": "Refresh token not found: AB115x"}),
+        (400, {"error": "invalid_request", "error_description": "Cannot find refresh token"}),
+        (400, {"error": "invalid_request", "error_description": "Access has been revoked by the user"}),
         (401, {"error": "invalid_request", "hint": "Token has been revoked", "message": "x"}),  # league/oauth2-server
     ],
     ids=str,

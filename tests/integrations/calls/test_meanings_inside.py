@@ -16,6 +16,11 @@ from tests.integrations.calls.test_meanings import meaning_of
         (403, {"errorCode": "USER_AUTHENTICATION_FAILED"}),  # DocuSign
         (403, {"Title": "Forbidden", "Status": 403, "Detail": "AuthenticationUnsuccessful"}),  # Xero
         (403, {"result": {"problem": {"code": "TOKEN_EXPIRED"}}}),
+        (403, {"code": "auth/token-expired"}),
+        (403, {"code": "ERR_INVALID_TOKEN"}),
+        (403, {"error": {"code": "TOKEN_HAS_EXPIRED"}}),
+        (403, {"type": "https://errors.example/invalid-token"}),  # RFC 9457
+        (403, {"type": "urn:ietf:params:oauth:error:invalid_token"}),
         (400, {"code": "InvalidAuthentication", "message": "不合法的access_token"}),  # DingTalk
         (403, {"message": "アクセストークンの有効期限が切れています"}),
         (403, {"message": "Le jeton d'accès a expiré"}),
@@ -69,6 +74,8 @@ def test_what_an_envelope_says_in_a_good_answer_is_worth_a_renewal_and_repeats_n
         (400, {"code": 45, "message": "You have exceeded the maximum number of API requests for the day"}),  # Zoho
         (403, {"meta": {"code": 403, "errorType": "rate_limit_exceeded"}}),  # Foursquare
         (403, {"Fault": {"Error": [{"Message": "ThrottleExceeded", "code": "3001"}]}}),  # QuickBooks
+        (403, {"type": "https://errors.example/rate-limit-exceeded"}),
+        (403, {"code": "ERR_TOO_MANY_REQUESTS"}),
         (403, {"message": "请求过于频繁"}),
         (403, {"message": "リクエスト数が上限を超えました"}),
         (403, {"message": "Zu viele Anfragen"}),
@@ -91,6 +98,10 @@ FEISHU = (
         (400, {"code": 99991672, "msg": "Access denied. One of the following scopes is required: [contact:y]."},
          ("contact:y",)),
         (401, {"error": {"code": "scope_not_authorized", "message": "x"}}, ()),  # TikTok
+        (403, {"type": "https://errors.example/insufficient-scope"}, ()),
+        (403, {"code": "ERR_INSUFFICIENT_SCOPE"}, ()),
+        (403, {"message": "This endpoint requires scope 'a:read'"}, ("a:read",)),
+        (403, {"error": "This token needs the following scopes: a.read"}, ("a.read",)),
         (403, {"error": {"code": "scope_permission_missed"}}, ()),
         (400, "Your app is not permitted to access this endpoint because it does not have the required scope "
               "'files.metadata.read'.", ("files.metadata.read",)),  # Dropbox
