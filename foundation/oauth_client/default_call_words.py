@@ -4,7 +4,7 @@
 _NAME_SPACES, _ENDINGS = r"^(\S{0,120}[.#/:])?(e(rr)?_)?", r"(_?(exception|error))?$"
 NO_SCOPE_CODE = (
     rf"{_NAME_SPACES}(insufficient|missing|invalid)[_-]?(oauth_?)?scopes?(_error)?\b"
-    r"|^scopes?_(is_|are_)?(not_(authori[sz]ed|granted|allowed)|permission_missed|missing|insufficient|required)$"
+    r"|^scopes?_(are_)?(not_(authori[sz]ed|granted|allowed)|permission_missed|missing|required)$"
     r"|^(access_token_scope_insufficient|oauth_scope_mismatch|insufficientPermissions|missing_?required_?permissions)$"
 )
 # At a 400 a scope may be an argument of the call, which is invalid for another reason.
@@ -23,7 +23,7 @@ NO_SCOPE_TEXTS = (
 )
 NAMED_SCOPES = (
     r"(?:have the \"|missing scopes |scopes?(?:\(s\))? ?[:-] ?['\[]?|requires the (?!following|necessary)"
-    r"|approval for |any of: |privileges: \[|scopes? is required: \[|required access: `|required? scopes? '"
+    r"|approval for |any of: |privileges: \[|scopes? is required: \[|required access: `|require[sd] scopes? '"
     r"|extended permission: )"
     r"([A-Za-z0-9_.:/-]+(?:,? (?!scopes?\b)[A-Za-z0-9_:/-]*[.:_/][A-Za-z0-9_.:/-]*)*)"
 )

@@ -9,7 +9,9 @@ from foundation.oauth_client import answers
 from foundation.oauth_client.errors import Unusable
 from tests.foundation.oauth_client.responses import response
 
-SOON = int(time.time()) + 3600
+
+def soon() -> int:
+    return int(time.time()) + 3600
 
 
 def granted(body: object) -> answers.TokenAnswer:
@@ -35,7 +37,7 @@ def test_a_lifetime_that_can_be_read_in_two_ways_is_none(figure: object) -> None
 @pytest.mark.parametrize("name", ["access_token_expire_in", "accessTokenExpireIn", "access_expires_in", "expire"])
 def test_the_end_of_an_access_token_has_many_names(name: str) -> None:
     """TikTok Shop writes a moment there."""
-    for figure in (3600, SOON):
+    for figure in (3600, soon()):
         seconds = granted({"access_token": "a", name: figure}).expires_in
         assert seconds == pytest.approx(3600, abs=120)
 
@@ -48,7 +50,7 @@ def test_so_has_that_of_a_refresh_token(name: str) -> None:
 
 
 def test_a_moment_may_be_one_of_microsofts_older_servers() -> None:
-    seconds = granted({"access_token": "a", "expires_at": f"/Date({SOON * 1000})/"}).expires_in
+    seconds = granted({"access_token": "a", "expires_at": f"/Date({soon() * 1000})/"}).expires_in
     assert seconds == pytest.approx(3600, abs=120)
 
 
@@ -71,7 +73,7 @@ def test_an_object_without_a_token_is_none(odd: object) -> None:
 
 def test_token_alone_is_the_access_token_beside_what_says_so() -> None:
     """Integrations of Sentry: {"token": …, "refreshToken": …, "expiresAt": …}."""
-    answer = granted({"token": "a", "refreshToken": "r", "expiresAt": SOON})
+    answer = granted({"token": "a", "refreshToken": "r", "expiresAt": soon()})
     assert (answer.access_token, answer.refresh_token) == ("a", "r")
     for other in ({"token": "a"}, {"token": {"id": 1}, "expires_in": 60}, {"id_token": "x", "expires_in": 60}):
         with pytest.raises(Unusable, match="no_access_token"):
