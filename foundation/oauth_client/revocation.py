@@ -156,6 +156,8 @@ def check_response(response: Response, dialect: Dialect, profile: ProviderProfil
     if response.status_code in dialect.ok_statuses:
         if not has_values(response, dialect.ok_json):
             raise with_status(Unusable("unexpected_answer", "the answer does not say that it is done"), response)
+        if not response.content:
+            return
         if not dialect.ok_json and is_page(response.content):
             raise with_status(Unusable("unexpected_answer", "the answer is a page for people"), response)
         document = error_answers.error_document(response)  # also of a body that is an error code alone

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from foundation.oauth_client import answers
 from foundation.oauth_client.answers import TokenAnswer
 from foundation.oauth_client.errors import OAuthError, Refused, Unusable
-from foundation.oauth_client.lifetimes import MAX_LIFETIME
+from foundation.oauth_client.granted_members import MAX_LIFETIME
 from tests.foundation.oauth_client.responses import response
 
 FINE = {"access_token": "a", "token_type": "Bearer"}
