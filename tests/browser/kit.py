@@ -104,8 +104,8 @@ def dark(page: Page) -> None:
 
 def axe(page: Page, *rules: str) -> list[str]:
     """What axe finds wrong with the page as it is now, by all of its rules or by these; one line for each element."""
-    # Without preload: it copies stylesheets that are imported into the page, which our policy forbids. Whoever also asks
-    # for what is right waits twice as long.
+    # Without preload: it copies stylesheets that are imported into the page, which our policy forbids. To be told what
+    # is right as well takes twice as long.
     options: dict[str, Any] = {"preload": False, "resultTypes": ["violations"]}
     if rules:
         options["runOnly"] = {"type": "rule", "values": list(rules)}
