@@ -1,6 +1,7 @@
 # Habits. Each is a line over manage.py or a tool; `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test fast check fix docs lock sbom format lint names imports types templates migrations deploy messages
+.PHONY: help run test fast check fix docs lock sbom format lint names imports types types-of-site types-of-provider \
+	templates migrations deploy messages
 
 # Where python3 and the tools are, once one of them is asked for: installs requirements/dev.txt on first use.
 BIN = $(eval BIN := $$(shell dirname "$$$$(python3 config/bootstrap.py dev)"))$(BIN)
@@ -28,7 +29,7 @@ test: ## all tests that this machine can run
 fast: ## the tests to run while one works: two thirds of all, no browser, no other server
 	python3 manage.py test -n 2 -q --no-migrations -m "not slow and not browser"
 
-check: format lint names imports types templates migrations deploy ## what has to hold before tests; -k shows all that does not
+check: format lint names imports types templates migrations deploy ## what has to hold before tests; -k shows all that does not, -j2 is faster
 
 fix: ## put into form what can be
 	$(PYTHON) -m ruff check --fix
@@ -66,9 +67,13 @@ names:
 imports:
 	"$(BIN)/lint-imports" --no-logo
 
-# Twice, because the demo provider is a Django project of its own, with another User.
-types:
+# Two, because the demo provider is a Django project of its own, with another User.
+types: types-of-site types-of-provider
+
+types-of-site:
 	@$(SETTINGS) DJANGO_SETTINGS_MODULE=config.settings $(PYTHON) -m mypy
+
+types-of-provider:
 	@$(SETTINGS) DJANGO_SETTINGS_MODULE=demo.provider.settings $(PYTHON) -m mypy --cache-dir .mypy_cache/provider $(PROVIDER)
 
 templates:
