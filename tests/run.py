@@ -7,9 +7,9 @@ settings, and Playwright's loop makes Django refuse the database to every test t
 On a crowded machine a clock can run out before a test had its turn. So the few that fail among many are tried once
 more, alone; those that pass then are named in the end as unsteady, and want mending.
 
-Tracing coverage doubles what a test costs, so only the run that has nearly all tests is traced, and of these not the
-ones marked `no_cover`: sweeps over what other tests run as well. And the schema is made by migrations where that is
-cheap enough: on PostgreSQL here, on SQLite by the demo's own tests.
+The lines and branches that tests take are counted in the run that has nearly all of them, but not for those that are
+tried once more. And the schema is made by migrations where that is cheap enough: on PostgreSQL here, on SQLite by the
+demo's own tests.
 """
 
 import json
@@ -24,12 +24,12 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from tests import coverage
 from tests.servers import machine
 from tests.servers.fixtures import required
 
 ROOT = Path(__file__).resolve().parent.parent
-MEASURED = ("accounts", "foundation", "integrations")
-COVERAGE = ("--cov", "--cov-report=", "--cov-fail-under=0")
+NOTING_COVERAGE = ("-p", "tests.probes") if coverage.CAN_BE_NOTED else ()
 SCHEMA_FROM_MODELS = "--no-migrations"
 SPREAD = ("--dist", "worksteal")  # a process that has nothing left takes tests from another
 MIGRATE = """
@@ -51,8 +51,11 @@ def main(arguments: list[str]) -> int:
     os.chdir(ROOT)
     signal.signal(signal.SIGTERM, _stop)
     with tempfile.TemporaryDirectory(prefix="keyrack-run-") as folder:
-        account = Path(folder, "account")
-        failures = everything({"KEYRACK_ACCOUNT": str(account)}) + coverage()
+        account, counts = Path(folder, "account"), Path(folder, "coverage")
+        counts.mkdir()
+        failures = everything({"KEYRACK_ACCOUNT": str(account), "KEYRACK_COVERAGE": str(counts)})
+        say("Coverage" if coverage.CAN_BE_NOTED else "Coverage was not noted: SlipCover is not installed")
+        failures += coverage.report(coverage.add_up(counts))
         words = lacking(read(account))
     failures += [f"KEYRACK_REQUIRE asks for {name}, which is not here" for name in sorted(required()) if absent(name)]
     words += [f"Unsteady, failed among many and passed alone: {test}" for test in UNSTEADY]
@@ -66,9 +69,8 @@ def everything(environment: Mapping[str, str]) -> list[str]:
     cores = os.cpu_count() or 2
     parallel = (*SPREAD, "-n", str(max(2, min(8, cores))))
     crowded = (*SPREAD, "-n", str(max(2, min(8, 2 * cores))))  # many of these wait for processes and clocks
-    tool("coverage", "erase")
     say("All but the browser, on SQLite")
-    code = twice("-m", "not browser", *COVERAGE, SCHEMA_FROM_MODELS, crowd=crowded, **on_sqlite)
+    code = twice("-m", "not browser", SCHEMA_FROM_MODELS, crowd=(*crowded, *NOTING_COVERAGE), **on_sqlite)
     failures = [] if code == 0 else ["tests on SQLite"]
     if not absent("postgres"):
         say("What depends on the database, on PostgreSQL")
@@ -89,16 +91,6 @@ def migrate_template(url: str) -> None:
     template = url.rpartition("/")[0] + "/template1"
     environment = {**os.environ, "DATABASE_URL": template, "DJANGO_SETTINGS_MODULE": "tests.settings"}
     subprocess.run([sys.executable, "-c", MIGRATE], env=environment, check=False)
-
-
-def coverage() -> list[str]:
-    """Report the branches that were taken, each app's share on a line of its own."""
-    say("Coverage")
-    code = tool("coverage", "report", "--skip-covered")
-    for app in MEASURED:
-        print(f"{app}: ", end="", flush=True)
-        tool("coverage", "report", f"--include={app}/*", "--format=total", "--fail-under=0")
-    return ["coverage"] if code == 2 else []  # 1: nothing was measured
 
 
 def lacking(account: Mapping[str, set[str]]) -> list[str]:
@@ -135,8 +127,7 @@ def twice(*arguments: str, crowd: tuple[str, ...], **environment: str) -> int:
         if code != SOME_FAILED or not 0 < len(failed) <= FEW:
             return code
         say("Once more, alone: what failed among many")
-        appended = ("--cov-append",) if "--cov" in arguments else ()
-        code = pytest(*arguments, *appended, *remembered, "--last-failed", **environment)
+        code = pytest(*arguments, *remembered, "--last-failed", **environment)
     if code == 0:
         UNSTEADY.extend(failed)
     return code
@@ -154,10 +145,6 @@ def pytest(*arguments: str, **environment: str) -> int:
         child.send_signal(signal.SIGINT)
         child.wait()
         raise
-
-
-def tool(*command: str) -> int:
-    return subprocess.run([sys.executable, "-m", *command], check=False).returncode
 
 
 def say(*lines: str) -> None:

@@ -80,7 +80,6 @@ def browser(request: pytest.FixtureRequest, amira: User, admin: User, set_up: Al
 
 
 @pytest.mark.slow
-@pytest.mark.no_cover
 def test_no_address_fails_at_odd_bytes(browser: Client) -> None:
     """In its path, in each parameter of its query, and in each field of its forms."""
     failed = []

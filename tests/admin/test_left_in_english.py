@@ -15,7 +15,7 @@ from integrations.models import ConfigurationTemplate
 from tests.admin.test_single_permissions import MODELS, addresses_of, rows  # noqa: F401 - a fixture
 from tests.browser.readers import ENGLISH, NAMES, WORD
 
-pytestmark = [pytest.mark.slow, pytest.mark.no_cover, pytest.mark.django_db, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.django_db, pytest.mark.timeout(600)]
 
 SILENT = {"script", "style", "code", "pre", "kbd", "svg"}
 SPOKEN = ("aria-label", "placeholder", "title", "alt")

@@ -14,7 +14,7 @@ from integrations.models import Alias
 from tests.admin.forms import opened, submitted
 from tests.integrations.flowing import open_incidents
 
-pytestmark = [pytest.mark.slow, pytest.mark.no_cover, pytest.mark.database, pytest.mark.django_db]
+pytestmark = [pytest.mark.slow, pytest.mark.database, pytest.mark.django_db]
 
 LONG = {"letters": "x" * 100_000, "an address": "https://a.example/" + "a/" * 50_000, "braces": "{{ " * 30_000}
 

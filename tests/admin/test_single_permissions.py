@@ -29,7 +29,7 @@ from tests.conftest import client_of
 from tests.integrations.flowing import open_incidents, subflow_of
 from tests.integrations.tables import incidents
 
-pytestmark = [pytest.mark.slow, pytest.mark.no_cover, pytest.mark.django_db, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.django_db, pytest.mark.timeout(600)]
 
 MODELS: list[type[Model]] = sorted(admin.site._registry, key=lambda model: model._meta.label)
 QUERIES = ["", "?q=a", "?q=%00", "?o=1.-2", "?p=9", "?e=1", "?nothing=1", "?id__exact=x", "?_popup=1", "?_to_field=id"]

@@ -15,7 +15,7 @@ from tests.accounts import programs
 from tests.accounts.programs import CALLBACK, CHALLENGE, SECRET, VERIFIER
 from tests.conftest import client_of
 
-pytestmark = [pytest.mark.django_db, pytest.mark.slow, pytest.mark.no_cover]
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 EXAMPLES = 150
 many = settings(

@@ -193,7 +193,6 @@ def refused(refuse: Callable[[pytest.MonkeyPatch], None]) -> Iterator[None]:
 
 
 @pytest.mark.slow
-@pytest.mark.no_cover
 def test_python_callers_are_refused(alias: Alias, amira: User, subtests: pytest.Subtests) -> None:
     assert {name: door(amira) for name, door in PYTHON.items()} == dict.fromkeys(PYTHON, True)
     for name, refuse in REFUSALS.items():
@@ -204,7 +203,6 @@ def test_python_callers_are_refused(alias: Alias, amira: User, subtests: pytest.
 
 
 @pytest.mark.slow
-@pytest.mark.no_cover
 def test_programs_are_refused(program: Client, subtests: pytest.Subtests) -> None:
     assert {name: door(program) for name, door in CALLS.items()} == dict.fromkeys(CALLS, True)
     for name, refuse in REFUSALS.items():
@@ -215,7 +213,6 @@ def test_programs_are_refused(program: Client, subtests: pytest.Subtests) -> Non
 
 
 @pytest.mark.slow
-@pytest.mark.no_cover
 def test_pages_are_refused(alias: Alias, amira: User, subtests: pytest.Subtests) -> None:
     client = client_of(amira)
     assert {name: door(client, alias) for name, door in PAGES.items()} == dict.fromkeys(PAGES, True)

@@ -103,7 +103,6 @@ def alias(db: None) -> Alias:
 
 
 @pytest.mark.slow
-@pytest.mark.no_cover
 @pytest.mark.parametrize("state", State)
 def test_what_is_said_is_true_in_each_state_after_each_ending(
     state: State, amira: User, alias: Alias, subtests: pytest.Subtests

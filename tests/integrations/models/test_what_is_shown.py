@@ -12,7 +12,7 @@ from accounts.models import User
 from integrations.models import Alias, Event, HttpConnection, OAuth2Credential, Revocation, Token
 from tests import cast, walks
 
-pytestmark = [pytest.mark.slow, pytest.mark.no_cover, pytest.mark.django_db]
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 SHOWN = {
     *("alias.name", "alias.label", "alias.description", "credential.id", "alias.id", "scope.name"),

@@ -22,7 +22,7 @@ from tests.conftest import undone
 from tests.integrations.provider_setup import recorded_answers as recorded
 from tests.servers.hostile import HostileServer
 
-pytestmark = [pytest.mark.slow, pytest.mark.no_cover, pytest.mark.django_db]
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 BY_CODE = [
     key
     for key in recorded.KEYS
