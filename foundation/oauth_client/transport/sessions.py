@@ -151,13 +151,7 @@ class Adapter(HTTPAdapter):
         conn.cert_reqs = "CERT_REQUIRED"
 
     def send(
-        self,
-        request: requests.PreparedRequest,
-        stream: bool = False,
-        timeout: Any = None,
-        verify: Any = True,
-        cert: Any = None,
-        proxies: Any = None,
+        self, request: requests.PreparedRequest, stream: bool = False, timeout: Any = None, *_: Any, **_options: Any
     ) -> requests.Response:
         seconds = timeout if isinstance(timeout, int | float) else sockets.DEADLINE
         with sockets.deadline(seconds), trace_request(str(request.method), str(request.url)) as trace:
