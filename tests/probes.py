@@ -21,6 +21,7 @@ if is_worker:
     slipcover.ImportManager(noted, slipcover.FileMatcher(sources=MEASURED, omit=OMITTED)).__enter__()
 
 
-def pytest_unconfigure() -> None:
+def pytest_sessionfinish() -> None:
+    """Leave the file before this worker says that it is done: ten seconds after that, it would be killed."""
     if is_worker:
         Path(os.environ["KEYRACK_COVERAGE"], f"{os.getpid()}.json").write_text(json.dumps(noted.get_coverage()))
