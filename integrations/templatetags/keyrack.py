@@ -6,6 +6,7 @@ Must not know models, requests or the database: every value comes from the templ
 import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -232,6 +233,7 @@ def site_host() -> str:
 
 
 @register.simple_tag
+@lru_cache
 def icon(name: str, extra: str = "") -> SafeString:
     """A symbol of the sprite in _icons.html, hidden from screen readers."""
     classes = " ".join(filter(None, ("i", "spin" if name == "spin" else "", extra)))

@@ -1,4 +1,4 @@
-"""One alias as one person sees it. Read-only; makes no queries."""
+"""One alias as one person sees it. Read-only; makes no queries. What a card asks for several times is computed once."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -71,7 +71,7 @@ class Integration(TokenDetails):
             return State.NOT_RENEWED
         return State.EXPIRING if self.token.expires_soon else State.CONNECTED
 
-    @property
+    @cached_property
     def is_down(self) -> bool:
         """Whether a server that this integration calls is down. Other servers of its registry don't count."""
         connection = self.alias.connection
@@ -163,7 +163,7 @@ class Integration(TokenDetails):
     def title(self) -> str:
         return self.alias.title
 
-    @property
+    @cached_property
     def row(self) -> StateRow:
         return STATES[self.state]
 
@@ -194,7 +194,7 @@ class Integration(TokenDetails):
         """Sentence for the live region when a revoke has finished."""
         return str(REVOKED.get(self.settled.state if self.settled else "", REVOCATION_ACCEPTED)) % {"name": self.title}
 
-    @property
+    @cached_property
     def notes(self) -> list[Note]:
         """What the state means and what the person can do, and a warning if a new sign-in may fail."""
         return [
@@ -202,7 +202,7 @@ class Integration(TokenDetails):
             *([SIGN_IN_MAY_FAIL] if self.sign_in_may_fail else []),
         ]
 
-    @property
+    @cached_property
     def actions(self) -> list[Action]:
         return [action for action in self.row.actions if self.applies(action)]
 
@@ -254,21 +254,21 @@ class Integration(TokenDetails):
     def credential_hex(self) -> str:
         return self.credential.hex
 
-    @property
+    @cached_property
     def account(self) -> str:
         if self.token:
             return self.token.account_label
         return self.revocation.account_label if self.revocation else ""
 
-    @property
+    @cached_property
     def description(self) -> str:
         return shown_description(self.alias.description)
 
-    @property
+    @cached_property
     def scope_labels(self) -> list[str]:
         return self.scopes.labels(self.registry.pk, self.token.scopes) if self.token else []
 
-    @property
+    @cached_property
     def requested_scope_labels(self) -> list[str]:
         requested = self.scopes.requested.get(self.credential.profile_id, [])
         return self.scopes.labels(self.registry.pk, requested)
@@ -280,11 +280,11 @@ class Integration(TokenDetails):
             label for label in self.scopes.labels(self.registry.pk, known) if label not in self.requested_scope_labels
         ]
 
-    @property
+    @cached_property
     def missing_scope_labels(self) -> list[str]:
         return self.scopes.labels(self.registry.pk, self.token.missing_scopes(self.registry)) if self.token else []
 
-    @property
+    @cached_property
     def lacking_scope_labels(self) -> list[str]:
         """Scopes without which the third party refused calls, and which were not granted since."""
         return self.scopes.labels(self.registry.pk, self.lacking_scopes)
@@ -310,11 +310,13 @@ class Integration(TokenDetails):
         """Whether renewal waits for something that the person cannot change."""
         return self.row.renewal_is_stuck
 
-    @property
+    @cached_property
     def initiator_url(self) -> str:
         return initiator_url(self.credential)
 
-    continue_url = initiator_url
+    @property
+    def continue_url(self) -> str:
+        return self.initiator_url
 
     @property
     def is_shared(self) -> bool:
