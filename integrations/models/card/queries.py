@@ -50,13 +50,13 @@ def columns_of_listed() -> "QuerySet[Alias, Any]":
 
 
 @cache
-def compiled(aliases: Callable[[], Any], _rules: tuple[admission.Rule, ...]) -> CompiledQuery:
+def statement_for(aliases: Callable[[], Any], _rules: tuple[admission.Rule, ...]) -> CompiledQuery:
     """The compiled statement, cached by the rules of admission that are part of it."""
     return CompiledQuery(aliases)
 
 
 def aliases_by(aliases: Callable[[], AliasQuerySet], user: User, **values: object) -> list[Alias]:
-    return compiled(aliases, tuple(admission.RULES)).instances(person=user.pk, **values)
+    return statement_for(aliases, tuple(admission.RULES)).instances(person=user.pk, **values)
 
 
 def integrations_of(user: User, scopes: Collection[str] | None = None) -> list[Integration]:
@@ -70,7 +70,7 @@ def integrations_of(user: User, scopes: Collection[str] | None = None) -> list[I
 
 def listed_ids(user: User) -> list[UUID]:
     """Return the ids of their aliases, in the same order, without building them."""
-    listed = compiled(columns_of_listed, tuple(admission.RULES)).rows(person=user.pk)
+    listed = statement_for(columns_of_listed, tuple(admission.RULES)).rows(person=user.pk)
     rows = sorted(listed, key=lambda row: sort_key(row[1] or row[2], row[2]))
     return [pk for pk, _label, _name in rows]
 
