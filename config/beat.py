@@ -4,6 +4,7 @@ Only one beat sends tasks, however many run: it holds a lease in its heartbeat, 
 ends. Beat needs no file: when each task last ran is in the database too.
 """
 
+import logging
 import os
 import socket
 import uuid
@@ -16,12 +17,15 @@ from django.utils import timezone
 
 from integrations.monitoring import heartbeats
 
+logger = logging.getLogger(__name__)
+
 PAUSE = 4.0  # seconds between two heartbeats
 
 
 class Scheduler(beat.Scheduler):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.holder = f"{socket.gethostname()[:60]}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self.sends: bool | None = None
         super().__init__(*args, **kwargs)
 
     def setup_schedule(self) -> None:
@@ -38,7 +42,11 @@ class Scheduler(beat.Scheduler):
     def tick(self, *args: Any, **kwargs: Any) -> float:
         """Send what is due, unless another beat does. Returns the seconds until the next tick."""
         close_old_connections()  # as a web process does around each request
-        if not heartbeats.take_beat(self.holder):
+        sends = heartbeats.take_beat(self.holder)
+        if sends is not self.sends:
+            logger.info("This beat sends tasks." if sends else "Another beat sends tasks; this one waits.")
+        self.sends = sends
+        if not sends:
             return PAUSE
         return float(min(super().tick(*args, **kwargs), PAUSE))
 

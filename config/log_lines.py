@@ -1,4 +1,4 @@
-"""What a line of the log looks like: text or JSON, by LOG_FORMAT. Also for the lines of Granian and gunicorn themselves.
+"""What a line of the log looks like: text or JSON, by LOG_FORMAT. Also for the own lines of Granian and gunicorn.
 
 Some addresses have a secret in their path. No line and no mail shows it.
 """
@@ -22,7 +22,7 @@ def mask_secret_paths(text: str) -> str:
 
 
 class TextLines(logging.Formatter):
-    """Django's usual text, without secrets in paths. A message is one line, so that no value in it can look like two."""
+    """Django's usual text, without secrets in paths. A message is one line, whatever values it has."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  logging's name
         record.message = " ".join(record.message.split("\n")).strip()

@@ -120,7 +120,12 @@ def test_readiness_names_what_is_away_and_goes_red_only_for_what_the_site_needs(
     live.stop("database")
     answer = live.ask()
     # The state of the installation is known for ten seconds
-    gone = {"status": "failing", "database": "failing", "keys": "failing", "installation": answer.json()["installation"]}
+    gone = {
+        "status": "failing",
+        "database": "failing",
+        "keys": "failing",
+        "installation": answer.json()["installation"],
+    }
     assert (answer.status_code, answer.json()) == (503, everything | away | gone)
     assert answer.elapsed.total_seconds() < SLOW
     assert live.ask("/healthz").text == "ok"
@@ -136,7 +141,7 @@ def test_a_redis_that_takes_connections_but_no_values_is_named(live: Live) -> No
                 assert (answer.status_code, answer.json()[part]) == (200, "failing"), name
                 server.config_set(name, accepts)
                 assert live.ask().json()[part] == "ok"
-            left = [key for key in server.keys() if b"keyrack-test" in key]
+            left = [key for key in server.scan_iter() if b"keyrack-test" in key]
             assert left == []
 
 

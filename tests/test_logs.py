@@ -69,5 +69,7 @@ def test_a_message_of_several_lines_is_one_line() -> None:
 
 
 def test_advice_for_developers_of_celery_is_left_out() -> None:
-    assert not WithoutAdviceOfCelery().filter(record_of("py.warnings", "x.py:1: CPendingDeprecationWarning: In Celery 5.1"))
+    assert not WithoutAdviceOfCelery().filter(
+        record_of("py.warnings", "x.py:1: CPendingDeprecationWarning: In Celery 5.1")
+    )
     assert WithoutAdviceOfCelery().filter(record_of("py.warnings", "x.py:1: RuntimeWarning: naive"))

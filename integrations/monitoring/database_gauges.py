@@ -18,12 +18,12 @@ from prometheus_client.registry import Collector
 from foundation.mail_outbox import DeferredMail
 from integrations.connections import keep_alive, notices
 from integrations.models.flows import SubflowRun
-from integrations.models.heartbeats import BEAT, Heartbeat
+from integrations.models.heartbeats import BEAT
 from integrations.models.registry import Alias, ApplicationRegistry
 from integrations.models.registry.aliases import EFFECTIVE_CREDENTIAL
 from integrations.models.tokens import Revocation, Token, TokenState
 from integrations.models.tokens.revocation_record import UNDELIVERED
-from integrations.monitoring.heartbeats import task_ages
+from integrations.monitoring.heartbeats import read_heartbeats, task_ages
 from integrations.monitoring.label_limits import MOST_REGISTRIES, OTHER, named_aliases
 
 logger = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ class DatabaseGauges(Collector):
         yield from self.metrics
 
     def read(self, now: datetime) -> Iterator[Metric]:
-        yield from heartbeats_of(now)
+        yield from heartbeats_of()
         yield from sign_ins(self.aliases or frozenset())
         yield from registry_problems()
         yield from undelivered_revocations(now)
@@ -79,8 +79,8 @@ def limit_statements() -> None:
             cursor.execute(f"SET LOCAL statement_timeout = '{SECONDS}s'")
 
 
-def heartbeats_of(now: datetime) -> Iterator[Metric]:
-    rows = {row.name: row for row in Heartbeat.objects.all()}
+def heartbeats_of() -> Iterator[Metric]:
+    rows, now = read_heartbeats()
     beat_age = make_gauge("beat_age_seconds", "Seconds since beat last ran; no sample if it never has.")
     if (row := rows.get(BEAT)) and row.at:
         beat_age.add_metric([], (now - row.at).total_seconds())

@@ -1,6 +1,7 @@
 """Heartbeats: does anything do the background work?
 
-Beat and workers write their signs of life into the database, which all hosts share. While beat is silent, nothing is
+Beat and workers write their signs of life into the database, which all hosts share, by its clock: those of two hosts
+may differ. While beat is silent, nothing is
 known of workers, because nobody gives them tasks.
 """
 
@@ -11,6 +12,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
@@ -74,56 +76,64 @@ def silent_parts() -> list[SilentPart]:
 
     Names only what is known: of a silent beat alone, or of workers that do nothing, or of single tasks.
     """
-    return judge_heartbeats({row.name: row for row in Heartbeat.objects.all()}, timezone.now())
+    return judge_heartbeats(*read_heartbeats())
+
+
+def read_heartbeats() -> tuple[dict[str, Heartbeat], datetime]:
+    """All rows by name, and what time it is for the database, whose clock wrote them. One statement."""
+    rows = {row.name: row for row in Heartbeat.objects.annotate(read_at=Now())}
+    return rows, next((row.read_at for row in rows.values()), timezone.now())
 
 
 def judge_heartbeats(rows: dict[str, Heartbeat], now: datetime) -> list[SilentPart]:
     beat_at = rows[BEAT].at if BEAT in rows else None
     if beat_at is None or now - beat_at > BEAT_SILENT_AFTER:
-        return [silent_beat(beat_at)]
+        return [silent_beat(beat_at, now)]
     ages = task_ages(rows)
     last_run_at = max(
         filter(None, [moment for age in ages for moment in (age.heartbeat.at, age.heartbeat.failed_at)]), default=None
     )
     if last_run_at is None or now - last_run_at > WORKERS_SILENT_AFTER:
-        return [silent_workers(last_run_at)]
-    return [overdue_task(age) for age in ages if age.is_overdue(now)]
+        return [silent_workers(last_run_at, now)]
+    return [overdue_task(age, now) for age in ages if age.is_overdue(now)]
 
 
-def silent_beat(since: datetime | None) -> SilentPart:
+def silent_beat(since: datetime | None, now: datetime) -> SilentPart:
     if since is None:
         words = _("Beat has never run: no background work is started. Start celery beat, or one worker with --beat.")
     else:
-        words = _("Beat has not run for %(time)s: no background work is started. Start celery beat.") % age_words(since)
+        words = _("Beat has not run for %(time)s: no background work is started. Start celery beat.") % age_words(
+            since, now
+        )
     return SilentPart(part=BEAT, since=since, sentence=words)
 
 
-def silent_workers(since: datetime | None) -> SilentPart:
+def silent_workers(since: datetime | None, now: datetime) -> SilentPart:
     if since is None:
         words = _("No worker has finished a task yet: revocations, renewals and mails wait. Start celery worker.")
     else:
         words = _(
             "No worker has finished a task for %(time)s: revocations, renewals and mails wait. Check that workers "
             "run and reach the queue."
-        ) % age_words(since)
+        ) % age_words(since, now)
     return SilentPart(part="worker", since=since, sentence=words)
 
 
-def overdue_task(age: TaskAge) -> SilentPart:
+def overdue_task(age: TaskAge, now: datetime) -> SilentPart:
     names: dict[str, Any] = {"name": age.name}
     if age.heartbeat.at is None:
         words = _("The task %(name)s has always failed. The log of the worker has the error.") % names
     elif age.heartbeat.failed_at is not None and age.heartbeat.failed_at > age.heartbeat.at:
-        names |= age_words(age.heartbeat.at)
+        names |= age_words(age.heartbeat.at, now)
         words = _("The task %(name)s has failed for %(time)s. The log of the worker has the error.") % names
     else:
-        names |= age_words(age.heartbeat.at)
+        names |= age_words(age.heartbeat.at, now)
         words = _("The task %(name)s has not run for %(time)s. Check that there are enough workers.") % names
     return SilentPart(part=age.name, since=age.heartbeat.at, sentence=words)
 
 
-def age_words(since: datetime) -> dict[str, str]:
-    return {"time": timesince(since)}
+def age_words(since: datetime, now: datetime) -> dict[str, str]:
+    return {"time": timesince(since, now)}
 
 
 def background_works() -> bool:
@@ -161,7 +171,7 @@ def last_runs() -> dict[str, datetime]:
 
 def record_run(name: str, *, failed: bool, seconds: float, waited_seconds: float) -> None:
     """Record one run of a task. Without a database, only the log has it."""
-    moment = {"failed_at" if failed else "at": timezone.now()}
+    moment = {"failed_at" if failed else "at": Now()}
     try:
         Heartbeat.objects.record_run(name, **moment, seconds=seconds, waited_seconds=waited_seconds)
     except DatabaseError as error:

@@ -16,6 +16,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import DatabaseError, connection
 from django.db.utils import OperationalError
 from django.http.request import validate_host
+from django.utils import timezone
 from psycopg import errors
 
 from foundation.secrets_at_rest import NoKeys, keyring
@@ -25,6 +26,7 @@ from integrations.models.registry import Alias, ApplicationRegistry
 from integrations.models.registry.validation import find_shortcomings
 from integrations.monitoring import broker
 
+MOST_BETWEEN_CLOCKS = 5  # seconds
 MOST_SECONDS = 60  # for which one task may occupy a worker
 MOST_OF_A_RUN = 600  # seconds, of a task that isn't redelivered: a flow of many steps may take longer
 SAFE = "Safe to repeat"  # the docstring of a task that may run twice begins so
@@ -245,6 +247,25 @@ def keeps_prepared_statements() -> bool:
         mine.close()
         other.close()
     return True
+
+
+@register(Tags.database)
+def clocks_agree(databases: Sequence[str] | None = None, **_options: Any) -> list[CheckMessage]:
+    """Warn if the clock of this host differs from the database's, if a database is named."""
+    if not databases or connection.vendor != "postgresql":
+        return []
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT clock_timestamp()")
+            seconds = (timezone.now() - cursor.fetchone()[0]).total_seconds()
+    except DatabaseError:  # another check says so
+        return []
+    if abs(seconds) <= MOST_BETWEEN_CLOCKS:
+        return []
+    side = "ahead of" if seconds > 0 else "behind"
+    text = f"The clock of this host is {abs(seconds):.0f} seconds {side} the database's."
+    hint = "Set the clocks of all hosts by NTP: what expires, and codes of authenticator apps, depend on them."
+    return [Warning(text, hint=hint, id="keyrack.W008")]
 
 
 @register(Tags.database)

@@ -13,6 +13,7 @@ from config.beat import Scheduler
 from config.celery import app
 from integrations.models.heartbeats import BEAT, Heartbeat
 from integrations.monitoring import heartbeats
+from integrations.provider_setup import checks
 from tests import cast
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db]
@@ -94,3 +95,28 @@ def test_without_a_database_work_goes_on(caplog: pytest.LogCaptureFixture) -> No
         assert heartbeats.take_beat("any")
     assert "could not be recorded" in caplog.text
     assert "could not write its heartbeat" in caplog.text
+
+
+def test_a_host_whose_clock_differs_judges_by_the_clock_of_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beat on one host wrote its heartbeat, and a web process on another reads it."""
+    Heartbeat.objects.take_beat("hub1")
+    heartbeats.record_run(SWEEP, failed=False, seconds=1, waited_seconds=0)
+    real = timezone.now
+    for difference in (timedelta(minutes=10), timedelta(minutes=-10)):
+        monkeypatch.setattr(timezone, "now", lambda difference=difference: real() + difference)
+        assert parts() == []
+        heartbeats.record_run(SWEEP, failed=False, seconds=1, waited_seconds=0)
+        row = Heartbeat.objects.get(name=SWEEP)
+        assert row.at is not None
+        assert abs((row.at - real()).total_seconds()) < 60
+
+
+@pytest.mark.parametrize(("minutes", "words"), [(2, ["120 seconds ahead of"]), (-2, ["120 seconds behind"]), (0, [])])
+def test_the_check_names_a_clock_that_differs(minutes: int, words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("needs postgres: SQLite has the clock of the host")
+    real = timezone.now
+    monkeypatch.setattr(timezone, "now", lambda: real() + timedelta(minutes=minutes))
+    messages = checks.clocks_agree(databases=["default"])
+    assert [message.id for message in messages] == ["keyrack.W008"] * len(words)
+    assert all(word in message.msg for word, message in zip(words, messages, strict=True))

@@ -37,14 +37,14 @@ def test_workers_and_beat_write_heartbeats_and_a_second_beat_keeps_out_of_the_wa
                 stderr=output,
             ) as second,
         ):
-            assert eventually(lambda: "beat: Starting" in log.read_text())
+            assert eventually(lambda: "this one waits" in log.read_text())
             before = sweep_at()
             assert eventually(lambda: sweep_at() != before)
-            assert "Sending due task" not in log.read_text()
+            assert "This beat sends tasks" not in log.read_text()
             assert Heartbeat.objects.get(name=BEAT).holder == holder
             assert Heartbeat.objects.get(name=SWEEP).waited_seconds > 0
             worker.kill()
-            assert eventually(lambda: "Sending due task" in log.read_text()), "the second beat takes over"
+            assert eventually(lambda: "This beat sends tasks" in log.read_text()), "the second beat takes over"
             monkeypatch.setattr(heartbeats, "WORKERS_SILENT_AFTER", timedelta(seconds=2))
             assert eventually(lambda: [silent.part for silent in heartbeats.silent_parts()] == ["worker"])
             second.terminate()
