@@ -91,8 +91,8 @@ def keep_logging(**_arguments: Any) -> None:
     Celery would raise the level of all logs to its own (WARNING), and write some lines in a format of its own. A
     message about a process of the pool that was killed goes the same way as all others.
     """
-    pool = get_multiprocessing_logger()
-    pool.propagate, pool.level = True, logging.ERROR
+    if pool := get_multiprocessing_logger():
+        pool.propagate, pool.level = True, logging.ERROR
 
 
 app = Celery("keyrack")
