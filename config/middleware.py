@@ -167,8 +167,10 @@ class WSGIApplication(WSGIHandler):
 
     request_class = Utf8WSGIRequest
 
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        response: Iterable[bytes] = super().__call__(environ, start_response)
+    def __call__(  # type: ignore[override]  # the stubs know a response only
+        self, environ: WSGIEnvironment, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        response = super().__call__(environ, start_response)
         if not isinstance(response, HttpResponse):  # a stream or a file
             return response
         try:

@@ -35,6 +35,8 @@ class ErrorWrapper(DatabaseErrorWrapper):
     matter: the statement may succeed later.
     """
 
+    wrapper: base.DatabaseWrapper  # of Django's class; the stubs don't have it
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:

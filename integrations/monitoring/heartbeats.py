@@ -81,8 +81,9 @@ def silent_parts() -> list[SilentPart]:
 
 def read_heartbeats() -> tuple[dict[str, Heartbeat], datetime]:
     """All rows by name, and what time it is for the database, whose clock wrote them. One statement."""
-    rows = {row.name: row for row in Heartbeat.objects.annotate(read_at=Now())}
-    return rows, next((row.read_at for row in rows.values()), timezone.now())
+    rows = list(Heartbeat.objects.annotate(read_at=Now()))
+    now: datetime = rows[0].read_at if rows else timezone.now()  # type: ignore[attr-defined]  # annotated
+    return {row.name: row for row in rows}, now
 
 
 def judge_heartbeats(rows: dict[str, Heartbeat], now: datetime) -> list[SilentPart]:
