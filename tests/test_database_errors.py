@@ -11,7 +11,7 @@ from django.test import RequestFactory
 from pytest_django.fixtures import Settings
 
 from accounts.models import User
-from config.logging_settings import JsonLines, TextLines
+from config.log_lines import JsonLines, TextLines
 from config.reporting import MailToAdmins
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db]

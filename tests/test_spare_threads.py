@@ -156,6 +156,7 @@ def test_a_request_counts_until_its_body_is_closed_and_once() -> None:
     assert application.running == 0
 
 
+@pytest.mark.django_db
 def test_a_complete_body_reaches_the_server_as_a_list_after_the_request_has_ended() -> None:
     """Granian sends a list in one piece with the headers, so that a killed process leaves no half answer."""
     ended: list[object] = []
