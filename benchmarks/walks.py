@@ -37,7 +37,7 @@ LIMITS = {
     "subflow by REST": Limit(66, 14),
     "subflow of three calls": Limit(45, 15),
     "revoke click": Limit(44, 16),  # two less on SQLite
-    "provider told": Limit(34, 12),
+    "provider told": Limit(33, 12),
 }
 
 
