@@ -171,14 +171,14 @@ def userinfo(registration: Registration, access_token: str, *, base_url: str = "
         request = dialects.parse_userinfo_request(registration.userinfo_request)
         value_names = registration.profile.kept_values()
         header_texts = {
-            **dialects.parse_call_headers("call_headers", registration.call_headers, kept=value_names),
+            **dialects.parse_call_headers("call_headers", registration.call_headers, value_names=value_names),
             **request.headers,
         }
     except dialects.BadDialect as error:
         raise Misconfigured("bad_userinfo_request", str(error)) from None
     url = with_origin(registration.userinfo_url, base_url) if request.at_base_url else registration.userinfo_url
     token_headers = dialects.build_headers(
-        header_texts, client_id=registration.client_id, access_token=access_token, kept=value_names
+        header_texts, client_id=registration.client_id, access_token=access_token, value_names=value_names
     )
     content_type = {} if request.json is None else {"Content-Type": "application/json"}
     headers: dict[str, str | bytes] = {"Accept": "application/json", **content_type, **token_headers}

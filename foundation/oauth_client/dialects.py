@@ -146,16 +146,16 @@ def parse_statuses(key: str, value: object) -> tuple[int, ...]:
     return tuple(numbers)
 
 
-def parse_templates(key: str, value: object, *, kept: Collection[str] = ()) -> Mapping[str, Any]:
+def parse_templates(key: str, value: object, *, value_names: Collection[str] = ()) -> Mapping[str, Any]:
     if not isinstance(value, dict):
         raise BadDialect(f"“{key}” is a JSON object.")
     for text in texts_in(value):
-        check_placeholders(f"“{key}”", text, kept=kept)
+        check_placeholders(f"“{key}”", text, value_names=value_names)
     return MappingProxyType(value)
 
 
-def parse_headers(key: str, value: object, *, kept: Collection[str] = ()) -> Mapping[str, str]:
-    texts = parse_templates(key, value, kept=kept)
+def parse_headers(key: str, value: object, *, value_names: Collection[str] = ()) -> Mapping[str, str]:
+    texts = parse_templates(key, value, value_names=value_names)
     for name, text in texts.items():
         if not _HEADER.fullmatch(name) or not isinstance(text, str) or not text.isprintable():
             raise BadDialect(f"“{key}” is a JSON object of header names and texts.")
@@ -198,10 +198,10 @@ def placeholders_in(text: str) -> list[str]:
     return _PLACEHOLDER.findall(text)
 
 
-def check_placeholders(where: str, text: str, *, kept: Collection[str] = ()) -> None:
+def check_placeholders(where: str, text: str, *, value_names: Collection[str] = ()) -> None:
     names = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
     for name in placeholders_in(text):
-        if name not in PLACEHOLDERS and name not in kept:
+        if name not in PLACEHOLDERS and name not in value_names:
             raise BadDialect(f"{where} has the placeholder {{{name}}}, which is not known; there are {names}.")
     if set("{}") & set(_PLACEHOLDER.sub("", text)):
         raise BadDialect(f"{where} has a brace that belongs to no placeholder.")
@@ -222,29 +222,31 @@ def fill_placeholders(value: Any, values: Mapping[str, str]) -> Any:
 # Headers of API calls -------------------------------------------------------------------------------------------------
 
 
-def parse_call_headers(where: str, raw: object, *, kept: Collection[str] = ()) -> Mapping[str, str]:
-    """Validate header names and texts. Raises `BadDialect`. `kept`: names of values that the provider profile keeps."""
-    texts = parse_headers(where, raw, kept=kept)
+def parse_call_headers(where: str, raw: object, *, value_names: Collection[str] = ()) -> Mapping[str, str]:
+    """Validate header names and texts. Raises `BadDialect`. `value_names`: those that the provider profile keeps."""
+    texts = parse_headers(where, raw, value_names=value_names)
     for name, text in texts.items():
-        for placeholder in placeholders_in(text):
-            if placeholder not in CALL_PLACEHOLDERS and placeholder not in kept:
-                raise BadDialect(
-                    f"The header {name} cannot hold {{{placeholder}}}, only {{client_id}} and {ACCESS_TOKEN}."
-                )
+        for other in sorted(set(placeholders_in(text)).difference(CALL_PLACEHOLDERS, value_names)):
+            raise BadDialect(f"The header {name} cannot hold {{{other}}}, only {{client_id}} and {ACCESS_TOKEN}.")
         if name.lower() == "authorization" and ACCESS_TOKEN not in text:
             raise BadDialect(f"The header Authorization says who calls, and must hold {ACCESS_TOKEN}.")
     return texts
 
 
 def build_headers(
-    raw: object, *, client_id: str, access_token: str, kept: Collection[str] = (), values: Mapping[str, str] = NO_VALUES
+    raw: object,
+    *,
+    client_id: str,
+    access_token: str,
+    value_names: Collection[str] = (),
+    values: Mapping[str, str] = NO_VALUES,
 ) -> dict[str, bytes]:
     """Headers for one call. As bytes: a token that is not Latin-1 must arrive as it was issued, in UTF-8.
 
-    `values`: what the provider told for this person. A header that needs a missing one of `kept` is left out.
+    `values`: what the provider told for this person. A header that needs a missing one of `value_names` is left out.
     """
     try:
-        texts = parse_call_headers("call_headers", raw, kept=kept)
+        texts = parse_call_headers("call_headers", raw, value_names=value_names)
     except BadDialect as error:
         raise Misconfigured("bad_call_headers", str(error)) from None
     if not client_id.isprintable():

@@ -31,7 +31,7 @@ def validate(
     audience = claims.get("aud")
     if client_id not in (audience if isinstance(audience, list) else [audience]):
         raise Unusable("bad_id_token", "the id token is meant for another client")
-    if issuer and not any(_is_issuer(claims, known) for known in (issuer, *exceptions.issuers)):
+    if issuer and not any(_is_issuer(claims, each) for each in (issuer, *exceptions.issuers)):
         raise Misconfigured(
             "other_issuer",
             "the id token names %(named)s, the registry says %(issuer)s",
@@ -45,12 +45,12 @@ def validate(
     return claims
 
 
-def _is_issuer(claims: Mapping[str, object], known: str) -> bool:
+def _is_issuer(claims: Mapping[str, object], issuer: str) -> bool:
     """Whether the id token is of this issuer. {tenantid} stands for the tenant that the token names (Entra)."""
     tenant = claims.get("tid")
-    if "{tenantid}" in known and isinstance(tenant, str) and re.fullmatch(r"[A-Za-z0-9.-]{1,100}", tenant):
-        known = known.replace("{tenantid}", tenant)
-    return claims.get("iss") == known
+    if "{tenantid}" in issuer and isinstance(tenant, str) and re.fullmatch(r"[A-Za-z0-9.-]{1,100}", tenant):
+        issuer = issuer.replace("{tenantid}", tenant)
+    return claims.get("iss") == issuer
 
 
 def _named_issuer(claims: Mapping[str, object]) -> str:

@@ -88,7 +88,7 @@ def look_up(
         {**registration.call_headers, **lookup.headers},
         client_id=registration.client_id,
         access_token=access_token,
-        kept=registration.profile.kept_values(),
+        value_names=registration.profile.kept_values(),
         values=values or {},
     )
     headers: dict[str, str | bytes] = {"Accept": "application/json", **token_headers}

@@ -108,7 +108,7 @@ def request_headers(
         texts,
         client_id=registry.client_id,
         access_token=access_token,
-        kept=registry.readable_profile.kept_values(),
+        value_names=registry.readable_profile.kept_values(),
         values=values,
     )
     reserved = {"authorization", *(normalize_name(name) for name, text in texts.items() if "{" in text)}

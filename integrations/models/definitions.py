@@ -222,11 +222,11 @@ def filled_shortcomings(definition: Definition, sample: Mapping[str, str]) -> It
     yield from (f"{name}: {message}" for name, message in validation.find_faults(registry))
     if registry.default_grant_type == GrantType.AUTHORIZATION_CODE and not registry.authorization_url:
         yield _("A template needs “%(name)s”.") % {"name": "authorization_url"}
-    kept = registry.readable_profile.kept_values()
-    if message := validation.wrong_connection_url(definition.base(sample), kept):
+    value_names = registry.readable_profile.kept_values()
+    if message := validation.wrong_connection_url(definition.base(sample), value_names):
         yield f"connection_url: {message}"
     addresses = {name: getattr(registry, name) for name in validation.ADDRESSES if name != "token_revocation_url"}
-    base = fill_in(definition.base(sample), dict.fromkeys(kept, "sample"))
+    base = fill_in(definition.base(sample), dict.fromkeys(value_names, "sample"))
     links = {"connection_url": base, "console_url": fill_in(definition.console_url, sample)}
     for name, url in {**addresses, **links}.items():
         if _PLACEHOLDER.search(url) or not re.match(r"(https://[^\s/]|\Z)", url):

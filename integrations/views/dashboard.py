@@ -174,7 +174,7 @@ def confirm_address(request: Request, integration: Integration) -> HttpResponse:
     """Confirm a new address. Asks again if it has changed since it was shown."""
     names = {"title": integration.title}
     if request.method == "POST":
-        if authorization.confirm_address(request.user, integration, shown=request.POST.get("shown", "")):
+        if authorization.confirm_address(request.user, integration, fingerprint=request.POST.get("shown", "")):
             messages.success(request, _("New address of %(title)s confirmed. Calls go there from now on.") % names)
             return cards_response(request)
         if not integration.address_changes:

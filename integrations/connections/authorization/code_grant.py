@@ -216,8 +216,8 @@ def complete(
 def exchange_code(attempt: AuthorizationAttempt, code: str, parameters: Mapping[str, Sequence[str]]) -> TokenAnswer:
     """Exchange the code, and add what only the callback tells: values that calls need, and granted scopes."""
     registry = attempt.registry
-    callback, kept = registry.readable_profile.callback, kept_parameters(registry, parameters)
-    named_server = kept.get(callback.token_host, "") if callback.token_host else ""
+    callback, values = registry.readable_profile.callback, kept_parameters(registry, parameters)
+    named_server = values.get(callback.token_host, "") if callback.token_host else ""
     registration = registry.registration().at(
         consent.allowed_base_url(attempt.agreed, named_server, registry.base_url_hosts)
     )
@@ -241,7 +241,7 @@ def exchange_code(attempt: AuthorizationAttempt, code: str, parameters: Mapping[
     if scopes is None and callback.scopes in parameters:
         words = re.split(r"[\s,]+", first_value(parameters, callback.scopes))
         scopes = tuple(word for word in words if word and word.isprintable()) or None
-    return replace(answer, scopes=scopes, kept={**kept, **answer.kept})
+    return replace(answer, scopes=scopes, kept={**values, **answer.kept})
 
 
 def kept_parameters(registry: ApplicationRegistry, parameters: Mapping[str, Sequence[str]]) -> dict[str, str]:

@@ -130,12 +130,12 @@ def is_still_available(attempt: AuthorizationAttempt) -> bool:
     return user is not None and credential is not None and may_sign_in_with(user, credential)
 
 
-def confirm_address(user: User, integration: Integration, *, shown: str) -> bool:
+def confirm_address(user: User, integration: Integration, *, fingerprint: str) -> bool:
     """Allow the token to be sent to the new addresses. False, without a change, if they are not those that were shown.
 
-    `shown`: `Integration.address_fingerprint` of the page on which the person agreed.
+    `fingerprint`: `Integration.address_fingerprint` of the page on which the person agreed.
     """
-    if not integration.address_changes or shown != integration.address_fingerprint:
+    if not integration.address_changes or fingerprint != integration.address_fingerprint:
         return False
     url = integration.connection_url
     with transaction.atomic():

@@ -131,7 +131,7 @@ def limits_of(registry: ApplicationRegistry) -> Limits:
     return registry.readable_profile.limits
 
 
-def reserve_places(registry_id: UUID, wanted: int, per_second: float) -> int:
+def reserve_places(registry_id: UUID, most: int, per_second: float) -> int:
     """Take so many of the places that the provider's rate allows all workers together, or fewer; 0 if none is free.
 
     The moment up to which places are taken is a column of the registry, by the database's clock.
@@ -144,7 +144,7 @@ def reserve_places(registry_id: UUID, wanted: int, per_second: float) -> int:
             return 0
         paced_until, now = row
         begin = max(paced_until or now, now)
-        number = max(min(wanted, int((now + PACE_AHEAD - begin) / interval)), 0)
+        number = max(min(most, int((now + PACE_AHEAD - begin) / interval)), 0)
         if number:
             rows.update(renewals_paced_until=begin + interval * number)
     return number

@@ -275,9 +275,11 @@ class Integration(TokenDetails):
 
     def further_scope_labels(self, scopes: Iterable[str]) -> list[str]:
         """Those of the scopes that a sign-in may request beside the profile's."""
-        known = sorted({scope for scope in scopes if self.scopes.knows(self.registry.pk, scope)})
+        known_scopes = sorted({scope for scope in scopes if self.scopes.knows(self.registry.pk, scope)})
         return [
-            label for label in self.scopes.labels(self.registry.pk, known) if label not in self.requested_scope_labels
+            label
+            for label in self.scopes.labels(self.registry.pk, known_scopes)
+            if label not in self.requested_scope_labels
         ]
 
     @cached_property

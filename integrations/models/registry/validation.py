@@ -97,9 +97,9 @@ def wrong_address(url: str) -> str:
     return ""
 
 
-def wrong_connection_url(url: str, kept: Collection[str] = ()) -> str:
+def wrong_connection_url(url: str, value_names: Collection[str] = ()) -> str:
     """A sentence about a connection URL, which may hold values that the profile of the registry keeps."""
-    unknown = sorted(set(PLACEHOLDER.findall(url)) - set(kept))
+    unknown = sorted(set(PLACEHOLDER.findall(url)) - set(value_names))
     if unknown:
         return _("“%(name)s” isn’t a value that the provider’s profile keeps.") % {"name": unknown[0]}
     return wrong_address(PLACEHOLDER.sub("sample", url))
@@ -125,8 +125,10 @@ def wrong_request(read: Callable[[object], object], raw: object) -> str:
 
 def wrong_call_headers(registry: ApplicationRegistry) -> str:
     """A sentence about the headers of calls, which may hold values that the profile keeps."""
-    kept = registry.readable_profile.kept_values()
-    return wrong_request(partial(dialects.parse_call_headers, "Headers of calls", kept=kept), registry.call_headers)
+    value_names = registry.readable_profile.kept_values()
+    return wrong_request(
+        partial(dialects.parse_call_headers, "Headers of calls", value_names=value_names), registry.call_headers
+    )
 
 
 def wrong_profile_address(registry: ApplicationRegistry) -> str:
