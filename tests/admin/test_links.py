@@ -12,7 +12,7 @@ from django.urls import reverse
 from integrations.models import Token
 from tests.admin.test_single_permissions import MODELS, addresses_of, permission, rows, staff_with  # noqa: F401 - a fixture
 
-pytestmark = [pytest.mark.slow, pytest.mark.no_cover, pytest.mark.django_db, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.django_db, pytest.mark.timeout(600)]
 
 LINK = re.compile(r'<a\b[^>]*\bhref="([^"]*)"')
 SEEN_BY_ALL = ("integrations:providers", "integrations:all_records", "integrations:consent_expiries")

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
 from accounts.models import User
 from accounts.oauth_server.models import Application
@@ -20,7 +22,7 @@ from tests.servers.bearer_proxy import bearer_proxy
 from tests.servers.machine import free_port
 from tests.servers.site import Site
 
-pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
 
 REVISION = "2026-07-28"
 NO_FAILURE = re.compile(r"Failed: 0|\b0 failed")
@@ -79,19 +81,26 @@ def test_what_needs_no_tools_of_the_suite_passes_at_the_product_itself(authoriza
 
 
 def run_authorization_suite(site: Site, person: User, folder: Path, *options: str) -> str:
-    """The report. The suite is a client that waits until the person has allowed it in a browser."""
+    """The report. The suite is a client that waits until the person has allowed it in a browser.
+
+    It may print the address for the browser before it listens for the code.
+    """
     port = free_port()
     Application.objects.update(redirect_uris=f"http://127.0.0.1:{port}/callback")
     suite = programs.installed_program("@modelcontextprotocol/conformance")
     client = ["--client-id", "digest", "--port", str(port), "--resource", f"{site.url}/mcp", "-o", str(folder)]
     command = [*suite, "authorization", "--url", site.url, *client, *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder) as process:
+    with (
+        requests.Session() as browser,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder) as process,
+    ):
+        browser.mount("http://", HTTPAdapter(max_retries=Retry(connect=10, backoff_factor=0.1)))
         assert process.stdout
         lines = []
         for line in process.stdout:
             lines.append(line)
             if line.startswith(f"{site.url}/o/authorize/"):
-                requests.get(oauth_clients.allow_in_browser(person, line.strip()), timeout=30)
+                browser.get(oauth_clients.allow_in_browser(person, line.strip()), timeout=30)
     checks = [path.read_text() for path in folder.glob("*authorization-code-grant*/checks.json")]
     report = "".join([*lines, *checks])
     (folder / "conformance.txt").write_text(report)

@@ -114,7 +114,7 @@ def test_a_host_whose_clock_differs_judges_by_the_clock_of_the_database(monkeypa
 @pytest.mark.parametrize(("minutes", "words"), [(2, ["120 seconds ahead of"]), (-2, ["120 seconds behind"]), (0, [])])
 def test_the_check_names_a_clock_that_differs(minutes: int, words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     if connection.vendor != "postgresql":
-        pytest.skip("needs postgres: SQLite has the clock of the host")
+        pytest.skip("SQLite has the clock of the host; in the run on PostgreSQL")
     real = timezone.now
     monkeypatch.setattr(timezone, "now", lambda: real() + timedelta(minutes=minutes))
     messages = checks.clocks_agree(databases=["default"])
