@@ -50,7 +50,7 @@ def test_a_task_that_always_fails_is_named_with_the_place_of_its_error() -> None
     cast.working_background()
     heartbeats.record_run(SWEEP, failed=True, seconds=1, waited_seconds=0)
     assert parts() == [], "one failure is none yet"
-    age(SWEEP, at=timedelta(minutes=3))
+    age(SWEEP, at=timedelta(minutes=3, seconds=5))  # SQLite's clock has milliseconds only
     [silent] = heartbeats.silent_parts()
     assert "has failed for 3" in silent.sentence
     assert "log of the worker" in silent.sentence
