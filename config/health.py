@@ -121,7 +121,7 @@ def outside_the_pool(check: Callable[[], bool]) -> Callable[[], bool]:
 
 
 def database_answers() -> bool:
-    """Tell whether the database is migrated, and takes what is written: a standby only answers."""
+    """Tell whether the database is migrated and can be written to. A standby can only be read."""
     if connections["default"].vendor == "postgresql":
         with connections["default"].cursor() as cursor:
             cursor.execute("SHOW transaction_read_only")

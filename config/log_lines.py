@@ -22,7 +22,7 @@ def mask_secret_paths(text: str) -> str:
 
 
 class TextLines(logging.Formatter):
-    """Django's usual text, without secrets in paths. A message is one line, whatever values it has."""
+    """Django's usual text, without secrets in paths. Line breaks in a message become spaces."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  logging's name
         record.message = " ".join(record.message.split("\n")).strip()

@@ -58,7 +58,7 @@ def end_unused_sign_ins(instance: Alias | HttpConnection, **_kwargs: Any) -> Non
 
 @receiver(post_save, sender=Alias)
 def start_without_scopes(instance: Alias, created: bool, raw: bool, **_kwargs: Any) -> None:
-    """Withdraw what is left of an earlier alias of this name, such as what a parallel request has just granted."""
+    """Withdraw the scope of an earlier alias of this name, which a parallel request may just have granted again."""
     if created and not raw:
         service_scopes.withdraw_scope(scopes.SERVICE + instance.name)
 

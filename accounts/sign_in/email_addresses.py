@@ -11,7 +11,7 @@ from accounts.models import User
 
 
 def accounts_with(address: str) -> QuerySet[User]:
-    """Active accounts of people that have this address, in whatever case."""
+    """Active accounts of people with this address. Upper and lower case are the same."""
     confirmed = EmailAddress.objects.filter(email=address.lower(), verified=True).values("user")
     return User.objects.filter(Q(email__iexact=address) | Q(pk__in=confirmed), is_active=True, is_bot=False)
 

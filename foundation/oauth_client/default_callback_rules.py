@@ -75,7 +75,7 @@ _POLICY_TEXTS = (
     r"\boutside (of )?(your|the|this) organi[sz]ation|only (available|allowed) (to|for|within|in)\b",
     r"\baccount\b.{0,20}\b(disabled|suspended|locked)\b",
 )
-# Of this person's account, whatever code stands beside it (Entra ID).
+# Numbers of Entra ID about this person's account. The code beside them differs.
 _POLICY_NUMBERS = r"\bAADSTS(50020|50034|50105|53\d{3,4}|90072)\b"
 _PAGE_OVER_CODES = (
     r"^login.?required$|(session|login|authentication|interaction|flow|request).?(expired|time.?out|timed.?out)",

@@ -35,13 +35,13 @@ _ABOUT_ERRORS = re.compile(r"err|fault|exception|detail|problem")
 def views_of(document: object) -> list[object]:
     """The document and the objects inside it, spelled plainly. At each level, those called errors come first."""
     outermost = spell_plainly(document)
-    level, seen = [outermost], [outermost]
+    level, views = [outermost], [outermost]
     for _ in range(DEEPEST - 1):
         level = [inner for outer in level for inner in _inside(outer)]
-        seen += level
-        if not level or len(seen) > MOST_VIEWS:
+        views += level
+        if not level or len(views) > MOST_VIEWS:
             break
-    return seen[:MOST_VIEWS]
+    return views[:MOST_VIEWS]
 
 
 def spell_plainly(document: object, depth: int = DEEPEST_MEMBER) -> object:

@@ -161,7 +161,7 @@ def read_scopes(value: object, separator: str = " ") -> tuple[str, ...] | None:
         return None
     scopes = tuple(dict.fromkeys(word for word in words if word.isprintable() and word))
     if not scopes and isinstance(value, str):
-        return None  # GitHub Apps answer "" whatever was granted
+        return None  # GitHub Apps always answer ""
     return scopes if sum(map(len, scopes)) <= MAX_SCOPES else None
 
 

@@ -124,7 +124,7 @@ def moved_address(names: dict[str, str]) -> Trouble:
 
 
 def less_access(source: Integration, names: dict[str, str]) -> Trouble:
-    """The third party has just said what is missing, if it says so at all."""
+    """The token lacks scopes. Which ones, the third party may have said a moment ago: they are read anew."""
     if source.token:
         source.token.refresh_from_db(fields=["lacking_scopes"])
     lacking = sorted(source.lacking_scopes)
