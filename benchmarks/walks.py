@@ -31,10 +31,10 @@ class Limit:
 LIMITS = {
     "authenticate": Limit(35, 8),
     "callback": Limit(63, 14),
-    "proxied call, OAuth token": Limit(44, 1),
-    "proxied call, permanent token": Limit(45, 1),
-    "token/": Limit(22, 1),
-    "subflow by REST": Limit(66, 14),
+    "proxied call, OAuth token": Limit(45, 1),
+    "proxied call, permanent token": Limit(46, 1),
+    "token/": Limit(23, 1),
+    "subflow by REST": Limit(67, 14),
     "subflow of three calls": Limit(45, 15),
     "revoke click": Limit(44, 16),  # two less on SQLite
     "provider told": Limit(33, 12),

@@ -87,7 +87,7 @@ def authenticate_permanent_token(request: Request, token: str) -> tuple[User, Ri
     row = operations.verify_token(token, client_address(request._request))
     if row is None:
         if REFUSED_TOKENS.count(counted_address(request._request)):
-            raise Throttled(wait=REFUSED_TOKENS.seconds)
+            raise Throttled(wait=REFUSED_TOKENS.wait())
         raise AuthenticationFailed(NOT_ALIVE, code="invalid_token")
     return row.user, Rights(scopes=operations.effective_scopes(row), secret_id=f"token {row.pk}", name=row.name)
 

@@ -109,7 +109,7 @@ class LeakedTokens(APIView):
     def post(self, request: Request) -> Response:
         """Report a token of this site that was found in public. If it is one, it is revoked at once."""
         if REPORTS.count(counted_address(request._request)):
-            raise Throttled(wait=REPORTS.seconds)
+            raise Throttled(wait=REPORTS.wait())
         serializer = LeakSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         report_leak(serializer.validated_data["token"], address=client_address(request._request))

@@ -5,13 +5,13 @@ calls by network address, in the site's cache: for all processes together if `CA
 an invalid token count for their address, which slows down guessing but never delays a valid token from there.
 """
 
+import time
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, cast
 
 from django.conf import settings
-from django.core.cache import cache
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
@@ -19,19 +19,10 @@ from rest_framework.throttling import SimpleRateThrottle
 
 from accounts import scopes
 from accounts.sign_in.middleware import client_address
+from foundation import counters
 
 REALM = "keyrack"
 METADATA_PATH = "/.well-known/oauth-protected-resource"
-
-
-def cache_errors() -> tuple[type[Exception], ...]:
-    """Errors of a Redis that is unavailable, for `except`: evaluated only once something has failed.
-
-    A site without Redis never imports its client, which takes as long as a quarter of Django.
-    """
-    from redis.exceptions import RedisError
-
-    return (RedisError,)
 
 
 def challenge(**attributes: str) -> str:
@@ -101,7 +92,7 @@ class HasScopes(BasePermission):
 
 @dataclass(frozen=True, kw_only=True)
 class Limit:
-    """At most `times` from one place within `seconds`, counted from the first. No limit while Redis is unavailable."""
+    """At most `times` from one place in each period of so many `seconds`. No limit while Redis is unavailable."""
 
     name: str
     times: int
@@ -109,14 +100,15 @@ class Limit:
 
     def count(self, place: str) -> bool:
         """Count one more; returns whether it exceeds the limit."""
-        key = f"limit:{self.name}:{place}"
+        key = f"limit:{self.name}:{place}:{int(time.time() // self.seconds)}"
         try:
-            cache.add(key, 0, timeout=self.seconds)
-            return cache.incr(key) > self.times
-        except ValueError:  # the key expired between the two calls
+            return counters.count_up(key, self.seconds) > self.times
+        except counters.cache_errors():
             return False
-        except cache_errors():
-            return False
+
+    def wait(self) -> float:
+        """Seconds until the next period begins."""
+        return self.seconds - time.time() % self.seconds
 
 
 class Calls(SimpleRateThrottle):
@@ -134,16 +126,10 @@ class Calls(SimpleRateThrottle):
             return True
         self.now = self.timer()
         try:
-            return bool(self.count(f"{key}-{int(self.now // self.duration)}") <= self.num_requests)
-        except cache_errors():
+            calls = counters.count_up(f"{key}-{int(self.now // self.duration)}", self.duration)
+        except counters.cache_errors():
             return True
-
-    def count(self, key: str) -> int:
-        """Count one more call in the period of the key; returns how many there are."""
-        try:
-            return self.cache.incr(key)
-        except ValueError:  # the first one, or another process is first at this moment
-            return 1 if self.cache.add(key, 1, timeout=self.duration) else self.cache.incr(key)
+        return calls <= self.num_requests
 
     def wait(self) -> float:
         """Seconds until the next period begins."""

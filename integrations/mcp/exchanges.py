@@ -13,7 +13,8 @@ from typing import Any
 from django.core.cache import cache
 
 from accounts import scopes
-from accounts.api.permissions import InsufficientScope, Rights, cache_errors
+from accounts.api.permissions import InsufficientScope, Rights
+from foundation.counters import cache_errors
 from integrations.mcp.handshakes import read_handshake
 from integrations.mcp.messages import Message
 from integrations.models.tool_sets import ToolSet

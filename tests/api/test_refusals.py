@@ -260,7 +260,7 @@ def test_guesses_are_counted_for_their_address_and_stop_nobody_who_is_known(
 def test_nobody_is_held_up_while_the_cache_is_away(program: Program, signed_in: Alias, settings: Settings) -> None:
     client = program("integrations:read")
     away = "redis://127.0.0.1:1/0"  # nobody listens there
-    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": away}}
+    settings.CACHES = {"default": {"BACKEND": "foundation.counters.RedisCache", "LOCATION": away}}
     assert client.get(BASE).status_code == 200
     assert refused(Client().get(BASE)) == (401, "not_authenticated")
 
