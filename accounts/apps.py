@@ -28,7 +28,7 @@ class AccountsConfig(AppConfig):
         post_migrate.connect(import_module("foundation.installation").create_mark, sender=self)
         import_module("accounts.sign_in.middleware")
         import_module("accounts.retention")
-        scopes.add_source(lambda _names: scopes.ADMINISTRATION, scopes.administration_of)
+        scopes.add_source(lambda _names, _most: scopes.ADMINISTRATION, scopes.administration_of)
         rotation.add_column(import_module("accounts.sign_in.mfa").SEALED_COLUMN)
         import_module("accounts.sign_in.library_names").name_models()
         apps.get_app_config("account").verbose_name = _("Email addresses")

@@ -23,8 +23,8 @@ LEAST = "integrations:read"  # granted if a client requests no scope
 SERVICE = "service:"  # and the name of one integration
 EVERY_SERVICE = "service:*"
 
-# All scopes that exist now; only those among the given names, if there are any.
-AllScopes = Callable[["Collection[str] | None"], Mapping[str, Any]]
+# All scopes that exist now, or at most so many; only those among the given names, if there are any.
+AllScopes = Callable[["Collection[str] | None", int | None], Mapping[str, Any]]
 # The scopes that a user may use now, and so may grant; only those among the given names, if there are any.
 ScopesOfUser = Callable[[Any, "Iterable[str] | None"], Mapping[str, Any]]
 
@@ -63,12 +63,13 @@ def add_services(services_of_user: ServicesOfUser) -> None:
         _service_sources.append(services_of_user)
 
 
-def all_scopes(names: Collection[str] | None = None) -> dict[str, Any]:
+def all_scopes(names: Collection[str] | None = None, most: int | None = None) -> dict[str, Any]:
     """The scopes that exist now, with descriptions for the person who grants them; only those among `names`, if given.
 
-    Without `names`, it reads all active integrations: for the forms that list them, and never for a call.
+    `most`: of how many integrations. Without both, all active integrations are read: never do that for a call.
     """
-    existing = {**FIXED, **{scope: words for source, _of_user in _sources for scope, words in source(names).items()}}
+    of_sources = [source(names, most) for source, _of_user in _sources]
+    existing = {**FIXED, **{scope: words for each in of_sources for scope, words in each.items()}}
     return {scope: words for scope, words in existing.items() if names is None or scope in names}
 
 

@@ -167,6 +167,7 @@ def kinds_of_work() -> dict[str, Callable[[], object]]:
         "Token Revocations": admin("revocation/"),
         "Aliases": admin("alias/"),
         "HTTP(s) Connections": admin("httpconnection/"),
+        "form of an OAuth application": page(as_boss, "/admin/accounts/application/add/"),
         "Users": page(as_boss, "/admin/accounts/user/"),
         "renewals ahead: what is due": lambda: queue.due_sources(now),
         "renewals ahead: a claim": lambda: queue.claim(credential.pk, 50, now + timedelta(days=2)),

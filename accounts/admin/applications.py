@@ -20,7 +20,8 @@ from oauth2_provider.models import (
     get_refresh_token_model,
 )
 
-from accounts import privileges, scopes
+from accounts import privileges
+from accounts.admin.scope_boxes import ScopeBoxes, set_choices
 from accounts.admin.users import RankLimitedAdmin
 from accounts.audit import log
 from accounts.models import User
@@ -54,7 +55,7 @@ class ApplicationForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscri
     allowed_scopes = forms.MultipleChoiceField(
         label=gettext_lazy("Scopes it may ask for"),
         required=False,
-        widget=forms.CheckboxSelectMultiple,
+        widget=ScopeBoxes,
         help_text=gettext_lazy("Its tokens never have any other scope."),
     )
 
@@ -62,10 +63,9 @@ class ApplicationForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscri
         super().__init__(*arguments, **options)
         if "authorization_grant_type" not in self.fields:  # view only: the form has just the fields declared here
             return
-        stored_scopes = {scope: _("turned off") for scope in self.instance.scope_values}
-        known_scopes = {**stored_scopes, **scopes.all_scopes()}
-        scope_choices = [(scope, f"{scope} – {words}") for scope, words in known_scopes.items()]
-        cast(forms.MultipleChoiceField, self.fields["allowed_scopes"]).choices = scope_choices
+        field = cast(forms.MultipleChoiceField, self.fields["allowed_scopes"])
+        submitted = field.widget.value_from_datadict(self.data, self.files, self.add_prefix("allowed_scopes"))
+        set_choices(field, self.instance.scope_values, submitted)
         self.initial["allowed_scopes"] = self.instance.scope_values
         grant_types = cast(forms.ChoiceField, self.fields["authorization_grant_type"])
         grant_types.choices = [choice for choice in Application.GRANT_TYPES if choice[0] in GRANT_TYPES]

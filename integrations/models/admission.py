@@ -212,9 +212,9 @@ def scopes_of(user: User, requested: Iterable[str] | None = None) -> dict[str, A
     return {**scopes.FIXED, **filter_visible(user.pk, aliases_of(requested)).as_scopes()}
 
 
-def all_scopes(requested: Iterable[str] | None = None) -> dict[str, str]:
-    """Scopes of all active aliases; only those requested, if any are."""
-    return aliases_of(requested).as_scopes()
+def all_scopes(requested: Iterable[str] | None = None, most: int | None = None) -> dict[str, str]:
+    """Scopes of all active aliases, or of so many; only those requested, if any are."""
+    return aliases_of(requested).as_scopes(most)
 
 
 def aliases_of(requested: Iterable[str] | None) -> AliasQuerySet:

@@ -9,8 +9,11 @@ from django.contrib.contenttypes.models import ContentType
 from django.test import Client
 from django.urls import reverse
 
+from accounts.admin import scope_boxes
 from accounts.oauth_server.models import Application
+from tests import cast
 from tests.accounts import programs
+from tests.servers.hostile import HostileServer
 
 pytestmark = pytest.mark.django_db
 
@@ -80,3 +83,51 @@ def test_what_would_be_unsafe_is_refused_at_its_field(as_admin: Client, typed: d
     page = add(as_admin, **typed)
     assert field in page.context["adminform"].form.errors
     assert not Application.objects.exists()
+
+
+# Many integrations ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def many(monkeypatch: pytest.MonkeyPatch, server: HostileServer) -> None:
+    """Five integrations, of which two are listed."""
+    monkeypatch.setattr(scope_boxes, "LISTED", 2)
+    registry = cast.registry_at(server.url)
+    for place in range(5):
+        cast.integration_at(registry, name=f"alias_{place}")
+
+
+def boxes(page: Any) -> list[str]:
+    return re.findall(r'type="checkbox" name="allowed_scopes" value="(service:alias_\d)"', page.content.decode())
+
+
+@pytest.mark.usefixtures("many")
+def test_of_many_integrations_the_first_have_boxes_and_others_are_typed(as_admin: Client) -> None:
+    address = reverse("admin:accounts_application_add")
+    assert len(boxes(as_admin.get(address))) == 3
+    shown_secret(add(as_admin, allowed_scopes=["integrations:read", "service:alias_1", " service:alias_4\nservice:*"]))
+    application = Application.objects.get()
+    assert set(application.scope_values) == {"integrations:read", "service:alias_1", "service:alias_4", "service:*"}
+    address = reverse("admin:accounts_application_change", args=[application.pk])
+    page = as_admin.get(address)
+    assert "service:alias_4" in boxes(page)  # what it has can be unticked
+    assert "service:alias_3" not in boxes(page)
+    as_admin.post(address, {**TYPED, "allowed_scopes": ["service:alias_1", ""]})
+    assert Application.objects.get().scope_values == ["service:alias_1"]
+
+
+@pytest.mark.usefixtures("many")
+def test_a_typed_scope_that_does_not_exist_is_refused_and_nothing_is_lost(as_admin: Client) -> None:
+    page = add(as_admin, allowed_scopes=["integrations:read", "service:alias_3 service:alias_9"])
+    form = page.context["adminform"].form
+    assert "service:alias_9" in str(form.errors["allowed_scopes"])
+    assert re.search(r'value="service:alias_3"[^>]* checked', page.content.decode())
+    assert re.search(r"<textarea[^>]*>service:alias_9</textarea>", page.content.decode())
+    assert not Application.objects.exists()
+
+
+def test_few_integrations_have_boxes_alone(as_admin: Client, server: HostileServer) -> None:
+    cast.integration_at(cast.registry_at(server.url), name="alias_0")
+    page = as_admin.get(reverse("admin:accounts_application_add"))
+    assert boxes(page) == ["service:alias_0"]
+    assert "id_allowed_scopes_further" not in page.content.decode()

@@ -132,10 +132,10 @@ class AliasQuerySet(models.QuerySet["Alias"]):
         by_credential = Q(type=AliasType.CREDENTIAL, credential__integration_type=IntegrationType.PERSONAL)
         return self.complete().filter(by_connection | by_credential)
 
-    def as_scopes(self) -> dict[str, str]:
-        """Scopes that a program needs to use the active aliases, with their descriptions."""
-        words = str(_("Use %s as you"))
-        return {f"service:{alias.name}": words % alias.title for alias in self.filter(active=True).order_by("name")}
+    def as_scopes(self, most: int | None = None) -> dict[str, str]:
+        """Scopes that a program needs to use the active aliases, with their descriptions: all, or the first by name."""
+        words, active = str(_("Use %s as you")), self.filter(active=True).order_by("name")
+        return {f"service:{alias.name}": words % alias.title for alias in active[:most]}
 
     def named(self, reference: str) -> Self:
         """Filter by name, or by id as 32 hexadecimal digits or a UUID."""
