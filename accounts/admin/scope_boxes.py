@@ -34,11 +34,11 @@ class ScopeBoxes(forms.CheckboxSelectMultiple):
 
 
 def set_choices(field: forms.MultipleChoiceField, stored: list[str], submitted: list[str]) -> None:
-    """Offer a box for each scope that is stored, or that exists and is submitted or of one of the first integrations."""
+    """Offer a box for each scope that is stored, or exists and is submitted, or is of one of the first integrations."""
     of_some = scopes.all_scopes(most=LISTED + 1)
     turned_off = {scope: _("turned off") for scope in stored}
-    known = {**turned_off, **scopes.all_scopes({*stored, *submitted}), **of_some}
-    field.choices = [(scope, f"{scope} – {words}") for scope, words in known.items()]
+    descriptions = {**turned_off, **scopes.all_scopes({*stored, *submitted}), **of_some}
+    field.choices = [(scope, f"{scope} – {words}") for scope, words in descriptions.items()]
     boxes = cast(ScopeBoxes, field.widget)
     boxes.has_more = sum(map(scopes.is_service, of_some)) > LISTED
-    boxes.typed = " ".join(scope for scope in submitted if scope not in known)
+    boxes.typed = " ".join(scope for scope in submitted if scope not in descriptions)
