@@ -22,7 +22,7 @@ from integrations.models.tokens.expiry import RefreshExpiry, has_ended, refresh_
 from integrations.models.tokens.reminders import Reminder
 from integrations.models.tokens.renewals import NOT_RENEWED, Renewal, RenewalOutcome, RenewalQuerySet
 from integrations.models.tokens.revocation_record import UNDELIVERED, UNSETTLED, RevocationState
-from integrations.models.tokens.revocations import Revocation, RevocationQuerySet
+from integrations.models.tokens.revocations import Revocation, RevocationQuerySet, create_revocation
 from integrations.models.tokens.token import (
     ANSWER_LOST,
     COPIED,
@@ -30,7 +30,6 @@ from integrations.models.tokens.token import (
     RESTORED,
     Token,
     TokenQuerySet,
-    create_revocation,
     sealing_context_of,
 )
 from integrations.models.tokens.token_record import TokenState

@@ -1,7 +1,7 @@
-"""Model of a revocation: tokens that the provider has to be told to revoke (RFC 7009)."""
+"""Model of a revocation: tokens that the provider has to be told to revoke (RFC 7009). Made of the token that ends."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Self
 from uuid import UUID
 
@@ -12,7 +12,9 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from integrations.models.registry import OAuth2Credential
+from foundation.secrets_at_rest import value_or_blank
+from integrations.models.registry import ApplicationRegistry, OAuth2Credential
+from integrations.models.tokens import consent
 from integrations.models.tokens.revocation_record import (
     COPIES,
     UNDELIVERED,
@@ -20,6 +22,7 @@ from integrations.models.tokens.revocation_record import (
     RevocationRecord,
     RevocationState,
 )
+from integrations.models.tokens.token_record import TokenRecord
 
 JUST_NOW = timedelta(minutes=2)
 HOLDS_A_COPY = Q(refresh_token__isnull=False) | Q(access_token__isnull=False)
@@ -188,3 +191,69 @@ class Revocation(RevocationRecord):
         for name, value in {**changes, "state": RevocationState.PENDING}.items():
             setattr(self, name, value)
         return True
+
+
+def create_revocation(
+    token: TokenRecord,
+    *,
+    reason: str,
+    by_the_person: bool = False,
+    orphaned: bool = False,
+    may_be_gone: bool = False,
+    not_before: datetime | None = None,
+) -> Revocation | None:
+    """Create the revocation of a token that is about to be deleted. None if it holds nothing to revoke.
+
+    `orphaned`: the user or the set-up is deleted in the same transaction, so that no reference to them may remain.
+    `may_be_gone`: they may have been deleted since they were read, so that only those that still exist are referred to.
+    `not_before`: time of the first attempt, to spread many revocations at one provider.
+    """
+    revocation = revocation_of(token, orphaned=orphaned)
+    if may_be_gone:
+        drop_deleted(revocation)
+    revocation.reason, revocation.by_the_person = reason, by_the_person
+    revocation.next_attempt_at = not_before or timezone.now()
+    is_readable = bool(revocation.refresh_token or revocation.access_token)
+    if not is_readable:
+        if not token.holds_sealed:
+            return None
+        revocation.last_answer = "unreadable"  # it may live on at the provider, and we cannot name it there
+    if is_readable and revocation.revocation_url:
+        revocation.save()
+    else:
+        revocation.settle(RevocationState.UNSUPPORTED)
+    return revocation
+
+
+def revocation_of(token: TokenRecord, *, orphaned: bool) -> Revocation:
+    """Build a revocation with copies of all that its delivery needs. Not saved."""
+    registry = token.credential.registry
+    changed_at = registry.registration_changed_at
+    revocation = Revocation(
+        user=None if orphaned else token.user,
+        username=token.user.get_username() if token.user else "",
+        credential=None if orphaned else token.credential,
+        registry=None if orphaned else registry,
+        provider=registry.name,
+        account_label=token.account_label,
+        account_id=token.account_id,
+        has_userinfo=token.has_userinfo,
+        access_token_expires_at=token.expires_at,
+        token_id=token.pk,
+        granted_at=token.granted_at,
+        # A renewal under way may use up the refresh token.
+        refresh_asked_at=token.lease_expires_at if token.lease_owner else None,
+        is_refusal_proof=changed_at is None or token.granted_at >= changed_at,
+        **consent.revocation_snapshot(token.agreed or {}, registry, server=token.server),
+    )
+    revocation.refresh_token = value_or_blank(token, "refresh_token")
+    revocation.access_token = value_or_blank(token, "access_token")
+    return revocation
+
+
+def drop_deleted(revocation: Revocation) -> None:
+    """Keep the references to rows that exist, and lock them, so that they exist until the end of the transaction."""
+    for name, model in (("user", User), ("credential", OAuth2Credential), ("registry", ApplicationRegistry)):
+        pk = getattr(revocation, f"{name}_id")
+        if pk is not None and not model._default_manager.select_for_update(no_key=True).filter(pk=pk).exists():
+            setattr(revocation, name, None)

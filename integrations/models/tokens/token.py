@@ -20,14 +20,13 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from foundation.oauth_client.answers import TokenAnswer
-from foundation.secrets_at_rest import is_sealed, value_or_blank
+from foundation.secrets_at_rest import value_or_blank
 from integrations.models.registry import ApplicationRegistry, IntegrationType, OAuth2Credential
 from integrations.models.tokens import consent
 from integrations.models.tokens.deadlines import deadlines_of
 from integrations.models.tokens.expiry import RefreshExpiry, moment_after, refresh_token_end, refresh_token_is_over
 from integrations.models.tokens.renewals import NOT_RENEWED, Renewal
-from integrations.models.tokens.revocation_record import RevocationState
-from integrations.models.tokens.revocations import Revocation
+from integrations.models.tokens.revocations import Revocation, create_revocation
 from integrations.models.tokens.token_record import TokenRecord, TokenState
 
 INTERRUPTED = "renewal_interrupted"  # our own failure: a process died during a renewal
@@ -184,31 +183,6 @@ class Token(TokenRecord):
             self.base_url = base
         self.state, self.failure_code, self.failed_at, self.notice = TokenState.VALID, "", None, ""
 
-    @property
-    def values(self) -> dict[str, str]:
-        """Values that the provider told for this person, by the names that URLs and headers have in braces."""
-        stored = value_or_blank(self, "provider_values") if is_sealed(self, "provider_values") else ""
-        return dict(json.loads(stored)) if stored else {}
-
-    def at_home(self, url: str) -> str:
-        """Return the URL with this person's values, at the server that the provider named, if it named one."""
-        hosts = self.credential.registry.base_url_hosts
-        return consent.home_of(url, base_url=self.agreed_base_url, values=self.values, agreed=self.agreed, hosts=hosts)
-
-    @property
-    def agreed_base_url(self) -> str:
-        """Origin that the token answer named for calls, if the set-up and the owner still allow it; else ""."""
-        base_url = value_or_blank(self, "base_url") if is_sealed(self, "base_url") else ""
-        return consent.allowed_base_url(self.agreed, base_url, self.credential.registry.base_url_hosts)
-
-    @property
-    def server(self) -> str:
-        """Origin of the authorization server that the callback named for this person; "" if it named none."""
-        registry = self.credential.registry
-        parameter = registry.readable_profile.callback.token_host
-        named = self.values.get(parameter, "") if parameter else ""
-        return consent.allowed_base_url(self.agreed, named, registry.base_url_hosts)
-
     def is_of_another(self, answer: TokenAnswer) -> bool:
         """Whether the answer names another subject (OpenID Connect Core §12.2), if accounts are identified by it."""
         subject, paths = str(answer.claims.get("sub") or "")[:255], self.credential.registry.account_id_path.split()
@@ -251,73 +225,6 @@ class Token(TokenRecord):
 def sealing_context_of(token_id: UUID, user_id: int | None, credential_id: UUID) -> str:
     """Return the context that the sealed values of a token are bound to."""
     return f"{token_id.hex}:{user_id or 0}:{credential_id.hex}"
-
-
-def create_revocation(
-    token: Token,
-    *,
-    reason: str,
-    by_the_person: bool = False,
-    orphaned: bool = False,
-    may_be_gone: bool = False,
-    not_before: datetime | None = None,
-) -> Revocation | None:
-    """Create the revocation of a token that is about to be deleted. None if it holds nothing to revoke.
-
-    `orphaned`: the user or the set-up is deleted in the same transaction, so that no reference to them may remain.
-    `may_be_gone`: they may have been deleted since they were read, so that only those that still exist are referred to.
-    `not_before`: time of the first attempt, to spread many revocations at one provider.
-    """
-    revocation = revocation_of(token, orphaned=orphaned)
-    if may_be_gone:
-        drop_deleted(revocation)
-    revocation.reason, revocation.by_the_person = reason, by_the_person
-    revocation.next_attempt_at = not_before or timezone.now()
-    is_readable = bool(revocation.refresh_token or revocation.access_token)
-    if not is_readable:
-        if not token.holds_sealed:
-            return None
-        revocation.last_answer = "unreadable"  # it may live on at the provider, and we cannot name it there
-    if is_readable and revocation.revocation_url:
-        revocation.save()
-    else:
-        revocation.settle(RevocationState.UNSUPPORTED)
-    return revocation
-
-
-def revocation_of(token: Token, *, orphaned: bool) -> Revocation:
-    """Build a revocation with copies of all that its delivery needs. Not saved."""
-    registry = token.credential.registry
-    revocation = Revocation(
-        user=None if orphaned else token.user,
-        username=token.user.get_username() if token.user else "",
-        credential=None if orphaned else token.credential,
-        registry=None if orphaned else registry,
-        provider=registry.name,
-        account_label=token.account_label,
-        account_id=token.account_id,
-        has_userinfo=token.has_userinfo,
-        access_token_expires_at=token.expires_at,
-        token_id=token.pk,
-        granted_at=token.granted_at,
-        refresh_asked_at=token.lease_expires_at
-        if token.lease_owner
-        else None,  # a renewal under way may use up the refresh token
-        is_refusal_proof=registry.registration_changed_at is None
-        or token.granted_at >= registry.registration_changed_at,
-        **consent.revocation_snapshot(token.agreed or {}, registry, server=token.server),
-    )
-    revocation.refresh_token = value_or_blank(token, "refresh_token")
-    revocation.access_token = value_or_blank(token, "access_token")
-    return revocation
-
-
-def drop_deleted(revocation: Revocation) -> None:
-    """Keep the references to rows that exist, and lock them, so that they exist until the end of the transaction."""
-    for name, model in (("user", User), ("credential", OAuth2Credential), ("registry", ApplicationRegistry)):
-        pk = getattr(revocation, f"{name}_id")
-        if pk is not None and not model._default_manager.select_for_update(no_key=True).filter(pk=pk).exists():
-            setattr(revocation, name, None)
 
 
 @receiver(pre_delete, sender=Token)

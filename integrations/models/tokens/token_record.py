@@ -1,5 +1,6 @@
-"""Columns of a token, and what they say about how long it works."""
+"""Columns of a token, and what they say: how long it works, and which values and servers the provider named."""
 
+import json
 from datetime import datetime, timedelta
 
 from django.db import models
@@ -8,8 +9,9 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from foundation.oauth_client.errors import Misconfigured
-from foundation.secrets_at_rest import EncryptedField, has_key, is_sealed
+from foundation.secrets_at_rest import EncryptedField, has_key, is_sealed, value_or_blank
 from integrations.models.registry import GrantType, IntegrationType, OAuth2Credential, SysIdModel
+from integrations.models.tokens import consent
 from integrations.models.tokens.expiry import ENTERED, TOLD, RefreshExpiry, has_ended
 
 SOON = timedelta(days=7)
@@ -22,7 +24,7 @@ class TokenState(models.TextChoices):
 
 
 class TokenRecord(SysIdModel):
-    """Abstract base of `Token`: its columns, and its lifetime as read from them. Writes nothing."""
+    """Abstract base of `Token`: its columns, and what follows from them. Writes nothing."""
 
     user = models.ForeignKey(User, models.CASCADE, null=True, blank=True, related_name="tokens", verbose_name=_("User"))
     credential = models.ForeignKey(
@@ -87,6 +89,31 @@ class TokenRecord(SysIdModel):
         """Whether tokens are stored and all of their keys are missing. Reads only the headers of the sealed values."""
         sealed_names = [name for name in ("access_token", "refresh_token") if is_sealed(self, name)]
         return bool(sealed_names) and not any(has_key(self, name) for name in sealed_names)
+
+    @property
+    def values(self) -> dict[str, str]:
+        """Values that the provider sent for this person, by the names that URLs and headers have in braces."""
+        stored = value_or_blank(self, "provider_values") if is_sealed(self, "provider_values") else ""
+        return dict(json.loads(stored)) if stored else {}
+
+    def at_home(self, url: str) -> str:
+        """Return the URL with this person's values, at the server that the provider named, if it named one."""
+        hosts = self.credential.registry.base_url_hosts
+        return consent.home_of(url, base_url=self.agreed_base_url, values=self.values, agreed=self.agreed, hosts=hosts)
+
+    @property
+    def agreed_base_url(self) -> str:
+        """Origin that the token answer named for calls, if the set-up and the owner still allow it; else ""."""
+        base_url = value_or_blank(self, "base_url") if is_sealed(self, "base_url") else ""
+        return consent.allowed_base_url(self.agreed, base_url, self.credential.registry.base_url_hosts)
+
+    @property
+    def server(self) -> str:
+        """Origin of the authorization server that the callback named for this person; "" if it named none."""
+        registry = self.credential.registry
+        parameter = registry.readable_profile.callback.token_host
+        named = self.values.get(parameter, "") if parameter else ""
+        return consent.allowed_base_url(self.agreed, named, registry.base_url_hosts)
 
     def lives_for(self, seconds: float = 0) -> bool:
         """Whether the access token lives that long. Without a known expiry it lives for ever."""
