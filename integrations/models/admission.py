@@ -21,7 +21,7 @@ from accounts import scopes
 from accounts.models import User
 from accounts.sign_in import mfa
 from foundation.database import CompiledQuery, Slot
-from integrations.models.registry import EFFECTIVE_CREDENTIAL, Alias, AliasQuerySet, OAuth2Credential
+from integrations.models.registry import EFFECTIVE_CREDENTIAL, SET_UP, Alias, AliasQuerySet, OAuth2Credential
 
 ROLE = "integrations.personal_auth_user"
 DEACTIVATED = "deactivated"  # to the API, a deactivated person is not authenticated
@@ -196,6 +196,16 @@ def is_on(credential: OAuth2Credential) -> bool:
     """Whether the rules about credentials hold, so that permitted people can sign in with it."""
     conditions = [rule.condition() for rule in RULES if rule.about == About.CREDENTIAL]
     return OAuth2Credential.objects.filter(*conditions, pk=credential.pk).exists()
+
+
+def may_sign_in(user: User, credential: OAuth2Credential) -> bool:
+    """Whether this person may sign in with the credential. Reads anew, except permissions to sign in for the system.
+
+    The system's sign-in is for those who may change its set-up, and needs no alias.
+    """
+    if credential.is_personal:
+        return filter_admitted(user.pk, Alias.objects.personal_using(credential)).exists()
+    return is_on(credential) and user.is_staff and user.has_perm(SET_UP)
 
 
 def evaluate_rules(person_id: Any, alias: Alias) -> list[tuple[Rule, bool]]:

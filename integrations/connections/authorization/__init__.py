@@ -3,18 +3,17 @@
 Revocations are created here, above the queue, and delivered below it. Knows no HTTP requests and no pages.
 """
 
-from integrations.connections.authorization.code_grant import (
+from integrations.connections.authorization.callback import (
     BadCallback,
     BegunElsewhere,
-    NotStarted,
     OtherBrowsersCallback,
     OtherPersonsCallback,
-    TooManyStarts,
     UnassignedError,
-    begin,
     complete,
     require_state,
 )
+from integrations.connections.authorization.changed_addresses import confirm_address, confirm_for_system
+from integrations.connections.authorization.code_grant import NotStarted, TooManyStarts, begin
 from integrations.connections.authorization.connect_links import (
     create_connect_link,
     find_connect_link,
@@ -23,15 +22,13 @@ from integrations.connections.authorization.connect_links import (
     may_be_used,
 )
 from integrations.connections.authorization.direct_grants import get_own_token, sign_in
+from integrations.connections.authorization.failures import was_asked_to_cancel
 from integrations.connections.authorization.storage import (
     NotAvailable,
     choose,
     choose_value,
-    confirm_address,
-    confirm_for_system,
     integration_behind,
     integration_for,
-    was_asked_to_cancel,
 )
 from integrations.connections.endings import (
     cancel,

@@ -96,3 +96,10 @@ def name_by_kept_values(attempt: AuthorizationAttempt, answer: TokenAnswer) -> N
 
 def is_other_account(stored: Token, attempt: AuthorizationAttempt) -> bool:
     return bool(stored.account_id and attempt.account_id and stored.account_id != attempt.account_id)
+
+
+def is_same_account(stored: Token, attempt: AuthorizationAttempt) -> bool:
+    """Whether both are known to be of one account, or nothing is known about either."""
+    if stored.account_id or attempt.account_id:
+        return stored.account_id == attempt.account_id
+    return stored.account_label == attempt.account_label

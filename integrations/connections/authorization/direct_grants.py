@@ -18,13 +18,9 @@ from foundation.oauth_client import client
 from foundation.oauth_client.answers import TokenAnswer
 from foundation.oauth_client.errors import OAuthError, Refused
 from integrations.connections import renewal
+from integrations.connections.authorization.changed_addresses import confirm_for_system
 from integrations.connections.authorization.code_grant import TooManyStarts, limit_attempts, new_attempt
-from integrations.connections.authorization.storage import (
-    NotAvailable,
-    confirm_for_system,
-    fetch_and_store,
-    require_available,
-)
+from integrations.connections.authorization.storage import NotAvailable, fetch_and_store, require_available
 from integrations.models import events
 from integrations.models.events import EventKind
 from integrations.models.registry import GrantType, OAuth2Credential

@@ -11,7 +11,7 @@ from integrations.models.card import Ending, ending_of_failure
 from integrations.models.events import EventKind
 from integrations.models.failures import failure_of
 from integrations.models.registry import GrantType, Use
-from integrations.models.tokens import AttemptStatus, AuthorizationAttempt
+from integrations.models.tokens import AttemptStatus, AuthorizationAttempt, Revocation, RevocationState
 
 # Failures that say nothing about our set-up, however many people meet them.
 OF_THE_PERSON = {
@@ -77,3 +77,11 @@ def revoke_and_fail(attempt: AuthorizationAttempt, code: str) -> None:
     """Revoke the tokens instead of storing them, and end the sign-in with this code."""
     tasks.deliver_soon(attempt.revoke_answer(reason=code))
     fail_attempt(attempt, code)
+
+
+def was_asked_to_cancel(attempt: AuthorizationAttempt) -> bool:
+    """Whether the tokens of this declined sign-in are being revoked at the provider."""
+    if attempt.failure_code != "other_account_declined":
+        return False
+    declined = Revocation.objects.of(attempt.owner, attempt.credential).filter(reason=attempt.failure_code)
+    return declined.filter(created_at__gte=attempt.created_at).exclude(state=RevocationState.UNSUPPORTED).exists()

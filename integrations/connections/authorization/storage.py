@@ -1,7 +1,6 @@
 """The result of a sign-in: stored tokens, a choice between two accounts, or a failure.
 
-Who may sign in is checked at the start and again when the response arrives. The addresses that a stored token may be
-sent to are those that its owner has agreed to.
+Who may sign in is checked at the start and again when the response arrives.
 """
 
 from collections.abc import Callable
@@ -23,17 +22,14 @@ from foundation.secrets_at_rest import value_or_blank
 from integrations import circuit_breaker, registration_health
 from integrations.connections import tasks
 from integrations.connections.authorization import failures, provider_values
-from integrations.connections.authorization.account import account_of, is_other_account
+from integrations.connections.authorization.account import account_of, is_other_account, is_same_account
 from integrations.connections.authorization.connect_links import maker_of_link, may_be_used, use_link
 from integrations.models import admission, events, revocation_reach
 from integrations.models.card import Integration, build_integrations
 from integrations.models.events import EventKind
 from integrations.models.registry import (
-    SET_UP,
     Alias,
     AliasQuerySet,
-    ApplicationRegistry,
-    HttpConnection,
     IntegrationType,
     OAuth2Credential,
     OtherAccount,
@@ -65,7 +61,7 @@ class NotAvailable(Explained):
 
 def require_available(user: User, credential: OAuth2Credential) -> None:
     """Raise `NotAvailable` unless this person may sign in with the credential: for themselves, or for the system."""
-    if not may_sign_in_with(user, credential):
+    if not admission.may_sign_in(user, credential):
         raise NotAvailable
 
 
@@ -83,16 +79,6 @@ def agreement_at_start(user: User, credential: OAuth2Credential) -> consent.Agre
     if not rows:
         raise NotAvailable
     return consent.build_agreement(credential.registry, [url for pk, url in rows if pk == credential.pk])
-
-
-def may_sign_in_with(user: User, credential: OAuth2Credential) -> bool:
-    """Whether this person may. One statement reads everything anew, except permissions to sign in for the system.
-
-    The system's sign-in is for those who may change its set-up, and needs no alias.
-    """
-    if credential.is_personal:
-        return admitted_aliases(user, credential).exists()
-    return admission.is_on(credential) and user.is_staff and user.has_perm(SET_UP)
 
 
 def admitted_aliases(user: User, credential: OAuth2Credential) -> AliasQuerySet:
@@ -127,37 +113,7 @@ def is_still_available(attempt: AuthorizationAttempt) -> bool:
     user = User.objects.filter(pk=attempt.user_id, is_active=True).first()  # without cached permissions
     credentials = OAuth2Credential.objects.filter(pk=attempt.credential_id, integration_type=IntegrationType.SYSTEM)
     credential = credentials.first()
-    return user is not None and credential is not None and may_sign_in_with(user, credential)
-
-
-def confirm_address(user: User, integration: Integration, *, fingerprint: str) -> bool:
-    """Allow the token to be sent to the new addresses. False, without a change, if they are not those that were shown.
-
-    `fingerprint`: `Integration.address_fingerprint` of the page on which the person agreed.
-    """
-    if not integration.address_changes or fingerprint != integration.address_fingerprint:
-        return False
-    url = integration.connection_url
-    with transaction.atomic():
-        token = Token.objects.select_for_update().of(user, integration.credential).first()
-        if token is None:
-            return False
-        connections = HttpConnection.objects.filter(active=True, credential=integration.credential)
-        origins = {consent.origin_of(each) for each in connections.values_list("connection_url", flat=True)}
-        agreed_urls = (token.agreed or {}).get("connections", [])
-        urls_in_use = [each for each in agreed_urls if consent.origin_of(each) in origins]
-        agreed = consent.build_agreement(integration.registry, [*urls_in_use, *([url] if url else [])])
-        Token.objects.filter(pk=token.pk).update(agreed=agreed)  # keeps the version: a renewal may be under way
-        detail = "; ".join(f"{change.old or '–'} → {change.new}" for change in integration.address_changes)
-        events.log_event(user, integration.credential, EventKind.ADDRESS_CONFIRMED, detail)
-    return True
-
-
-def confirm_for_system(registry: ApplicationRegistry) -> None:
-    """Allow the system's tokens at this registry to be sent to its present addresses. Callers check the permission."""
-    for token in Token.objects.filter(user=None, credential__profile__registry=registry).with_registry():
-        agreed = consent.current_agreement(token.credential, None)
-        Token.objects.filter(pk=token.pk).update(agreed=agreed)
+    return user is not None and credential is not None and admission.may_sign_in(user, credential)
 
 
 def fetch_and_store(attempt: AuthorizationAttempt, fetch: Callable[[], TokenAnswer], *, account_name: str = "") -> None:
@@ -307,13 +263,6 @@ def keep_refresh_token(token: Token, stored: Token, attempt: AuthorizationAttemp
     return bool(refresh_token)
 
 
-def is_same_account(stored: Token, attempt: AuthorizationAttempt) -> bool:
-    """Whether both are known to be of one account, or nothing is known about either."""
-    if stored.account_id or attempt.account_id:
-        return stored.account_id == attempt.account_id
-    return stored.account_label == attempt.account_label
-
-
 def must_be_revoked(stored: Token, attempt: AuthorizationAttempt) -> bool:
     """Whether to revoke the replaced tokens at the provider.
 
@@ -332,14 +281,6 @@ def supersede_revocations(attempt: AuthorizationAttempt) -> None:
         revocation.settle(RevocationState.SUPERSEDED)
     revocations = Revocation.objects.of(attempt.owner, attempt.credential).undelivered()
     revocations.filter(dismissed_at__isnull=True).update(dismissed_at=timezone.now())
-
-
-def was_asked_to_cancel(attempt: AuthorizationAttempt) -> bool:
-    """Whether the tokens of this declined sign-in are being revoked at the provider."""
-    if attempt.failure_code != "other_account_declined":
-        return False
-    declined = Revocation.objects.of(attempt.owner, attempt.credential).filter(reason=attempt.failure_code)
-    return declined.filter(created_at__gte=attempt.created_at).exclude(state=RevocationState.UNSUPPORTED).exists()
 
 
 def choose(user: User, attempt: AuthorizationAttempt, *, switch: bool) -> None:

@@ -15,6 +15,7 @@ from integrations.models.tokens.attempts import (
     AuthorizationAttempt,
     PendingChoice,
     attempt_expiry,
+    session_digest,
     state_digest,
 )
 from integrations.models.tokens.connect_links import ConnectLink, secret_digest
@@ -66,5 +67,6 @@ __all__ = [
     "refresh_token_is_over",
     "sealing_context_of",
     "secret_digest",
+    "session_digest",
     "state_digest",
 ]

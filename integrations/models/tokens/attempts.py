@@ -81,6 +81,11 @@ def state_digest(state: str) -> str:
     return hashlib.sha256(state.encode(errors="surrogatepass")).hexdigest()
 
 
+def session_digest(session_binding: str) -> str:
+    """Hash of the secret that binds a sign-in to the browser session that began it, as attempts store it."""
+    return hashlib.sha256(session_binding.encode()).hexdigest()
+
+
 def attempt_expiry() -> datetime:
     return timezone.now() + settings.ATTEMPT_LIFETIME
 
