@@ -3,7 +3,7 @@
 The section of the dashboard depends only on whether there is a valid token; everything else is shown as a badge.
 
     integration        one integration                    token_details      its token
-    queries            all integrations of a person       scopes             names of scopes
+    queries            all integrations of a person       scopes             its scopes
     states             states, a row each                 parts              notes and controls of a card
     moved_addresses    changed addresses
     endings            how sign-ins end, and the texts    bidi               isolation of right-to-left names

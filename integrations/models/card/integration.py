@@ -1,6 +1,5 @@
 """One alias as one person sees it. Read-only; makes no queries. What a card asks for several times is computed once."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -13,7 +12,7 @@ from integrations.models.addresses import home_url, initiator_url
 from integrations.models.card.bidi import isolate_name
 from integrations.models.card.moved_addresses import Move, moves_of
 from integrations.models.card.parts import MAIN_WEIGHTS, SIGN_IN_MAY_FAIL, Action, Case, Note
-from integrations.models.card.scopes import ScopeBook
+from integrations.models.card.scopes import ScopeDetails
 from integrations.models.card.states import (
     QUICK_ATTEMPTS,
     REVOCATION_ACCEPTED,
@@ -23,27 +22,20 @@ from integrations.models.card.states import (
     State,
     StateRow,
 )
-from integrations.models.card.token_details import TokenDetails
 from integrations.models.events import Event
-from integrations.models.registry import Alias, ApplicationRegistry, GrantType, OAuth2Credential
+from integrations.models.registry import Alias
 from integrations.models.template_texts import shown_description
-from integrations.models.tokens import (
-    AuthorizationAttempt,
-    Revocation,
-    RevocationState,
-)
+from integrations.models.tokens import AuthorizationAttempt, Revocation, RevocationState
 from integrations.models.tokens.consent import Change, hash_headers, unagreed_changes
 
 
 @dataclass(frozen=True, kw_only=True)
-class Integration(TokenDetails):
+class Integration(ScopeDetails):
     alias: Alias
-    credential: OAuth2Credential
     attempt: AuthorizationAttempt | None  # under way
     ended: AuthorizationAttempt | None = None  # the latest, if it ended a moment ago
     revocation: Revocation | None
     settled: Revocation | None  # settled a moment ago
-    scopes: ScopeBook
     now: datetime
     is_on: bool  # the alias and its credential and registry are turned on
     address_events: tuple[Event, ...] = ()  # about changed addresses
@@ -229,10 +221,6 @@ class Integration(TokenDetails):
         return [case.text for case in cases if case]
 
     @property
-    def registry(self) -> ApplicationRegistry:
-        return self.credential.registry
-
-    @property
     def host(self) -> str:
         return self.registry.host
 
@@ -247,10 +235,6 @@ class Integration(TokenDetails):
         return isolate_name(self.title) if self.is_on_this_machine or not self.host else self.host
 
     @property
-    def grant_type(self) -> str:
-        return self.credential.profile.grant_type
-
-    @property
     def credential_hex(self) -> str:
         return self.credential.hex
 
@@ -263,44 +247,6 @@ class Integration(TokenDetails):
     @cached_property
     def description(self) -> str:
         return shown_description(self.alias.description)
-
-    @cached_property
-    def scope_labels(self) -> list[str]:
-        return self.scopes.labels(self.registry.pk, self.token.scopes) if self.token else []
-
-    @cached_property
-    def requested_scope_labels(self) -> list[str]:
-        requested = self.scopes.requested.get(self.credential.profile_id, [])
-        return self.scopes.labels(self.registry.pk, requested)
-
-    def further_scope_labels(self, scopes: Iterable[str]) -> list[str]:
-        """Those of the scopes that a sign-in may request beside the profile's."""
-        known_scopes = sorted({scope for scope in scopes if self.scopes.knows(self.registry.pk, scope)})
-        return [
-            label
-            for label in self.scopes.labels(self.registry.pk, known_scopes)
-            if label not in self.requested_scope_labels
-        ]
-
-    @cached_property
-    def missing_scope_labels(self) -> list[str]:
-        return self.scopes.labels(self.registry.pk, self.token.missing_scopes(self.registry)) if self.token else []
-
-    @cached_property
-    def lacking_scope_labels(self) -> list[str]:
-        """Scopes without which the third party refused calls, and which were not granted since."""
-        return self.scopes.labels(self.registry.pk, self.lacking_scopes)
-
-    @property
-    def grantable_scopes(self) -> list[str]:
-        """Those of the lacking scopes that an administrator has put on the registry."""
-        return [scope for scope in self.lacking_scopes if self.scopes.knows(self.registry.pk, scope)]
-
-    @property
-    def more_access_url(self) -> str:
-        """Where the person can grant lacking scopes; "" if they cannot."""
-        can_ask = self.grant_type == GrantType.AUTHORIZATION_CODE and not self.is_shared
-        return initiator_url(self.credential, scopes=self.grantable_scopes) if can_ask and self.grantable_scopes else ""
 
     @property
     def sign_in_may_fail(self) -> bool:
@@ -319,10 +265,6 @@ class Integration(TokenDetails):
     @property
     def continue_url(self) -> str:
         return self.initiator_url
-
-    @property
-    def is_shared(self) -> bool:
-        return not self.credential.is_personal
 
     @property
     def home_url(self) -> str:
