@@ -7,7 +7,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, IntegerField, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -32,18 +32,11 @@ from integrations.models.addresses import initiator_url
 from integrations.models.card import Integration
 from integrations.models.events import EventKind, events_of
 from integrations.models.registry import ApplicationRegistry, GrantType, IntegrationType, OAuth2Credential
-from integrations.models.tokens import Token, TokenState, refresh_token_is_over
+from integrations.models.tokens import Token
+from integrations.models.tokens.token import usable_tokens
 
 TROUBLE = (EventKind.SIGN_IN_FAILED, EventKind.REAUTH_NEEDED)
 STATE = ["connected", "signed_out", "last_error", "redirect_url", "initiator"]
-
-
-def alive(prefix: str = "") -> Q:
-    """`Token.is_valid` as a query condition."""
-    now = timezone.now()
-    lives = Q(**{f"{prefix}expires_at__isnull": True}) | Q(**{f"{prefix}expires_at__gt": now})
-    renews = Q(**{f"{prefix}refresh_token__isnull": False}) & ~refresh_token_is_over(now, prefix)
-    return Q(**{f"{prefix}state": TokenState.VALID}) & (lives | renews)
 
 
 class RegistryOfCredentialFilter(NameFilter):
@@ -70,7 +63,8 @@ class CredentialAdmin(Page):
     def get_queryset(self, request: HttpRequest) -> QuerySet[OAuth2Credential]:
         """Return the rows, each with a number of its tokens that is read for those of one page."""
         rows: QuerySet[OAuth2Credential] = super().get_queryset(request)
-        tokens = Token.objects.filter(alive(), credential=OuterRef("pk")).order_by().values("credential")
+        usable = Token.objects.filter(usable_tokens(timezone.now()), credential=OuterRef("pk"))
+        tokens = usable.order_by().values("credential")
         counted = Subquery(tokens.annotate(number=Count("pk")).values("number"))
         return rows.annotate(number_connected=Coalesce(counted, 0, output_field=IntegerField()))
 
@@ -126,7 +120,7 @@ class CredentialAdmin(Page):
             "title": _("End sign-ins?"),
             "opts": self.opts,
             "original": credential,
-            "consequence": consequence(before, count),
+            "consequence": describe_consequence(before, count),
             "typed": [(name, value) for name, values in request.POST.lists() for value in values],
             "confirmed": CONFIRMED,
         }
@@ -166,7 +160,7 @@ class CredentialAdmin(Page):
 
     @admin.display(description=gettext_lazy("Need to sign in again"))
     def signed_out(self, credential: OAuth2Credential) -> str:
-        number = credential.tokens.exclude(alive()).count()
+        number = credential.tokens.exclude(usable_tokens(timezone.now())).count()
         if not credential.is_personal:
             return _("The shared token") if number else _("Nobody")
         return ngettext("%(number)d person", "%(number)d people", number) % {"number": number}
@@ -215,7 +209,7 @@ def tokens_link(credential: OAuth2Credential) -> dict[str, Any]:
     return {"address": address, "count": credential.tokens.count()}
 
 
-def consequence(before: IntegrationType, count: int) -> str:
+def describe_consequence(before: IntegrationType, count: int) -> str:
     if before == IntegrationType.SYSTEM:
         return _("The shared token is revoked and no longer used. People will each sign in with their own account.")
     return ngettext(

@@ -1,9 +1,11 @@
 """Credentials under the people who stand on them."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from accounts.models import User
 from integrations.models import Alias, Event, HttpConnection, OAuth2Credential, OAuthEntityProfile, Revocation, Token
@@ -111,6 +113,18 @@ def test_the_state_tells_how_many_must_sign_in_again_and_the_last_error(
     assert "Connected: 1 person" in text
     assert "Need to sign in again: 1 person" in text
     assert "A sign-in failed: invalid_scope" in text
+
+
+def test_a_sign_in_whose_renewal_was_refused_counts_as_ended_with_its_access_token(
+    as_admin: Client, credential: OAuth2Credential, token: Token
+) -> None:
+    Token.objects.update(expires_at=timezone.now() - timedelta(minutes=1))
+    assert "Connected: 1 person" in " ".join(opened(as_admin, page_of(credential)).text.split())  # it is renewed
+    Token.objects.update(failure_code="invalid_grant")
+    assert not Token.objects.get().is_valid
+    text = " ".join(opened(as_admin, page_of(credential)).text.split())
+    assert "Connected: 0 people" in text
+    assert "Need to sign in again: 1 person" in text
 
 
 def test_deleting_a_credential_tells_whom_it_hits_and_promises_to_revoke(as_admin: Client, token: Token) -> None:

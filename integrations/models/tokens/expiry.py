@@ -29,9 +29,9 @@ TOLD = (RefreshExpiry.KNOWN, RefreshExpiry.EXTENDED)
 ENTERED = (RefreshExpiry.ENTERED, RefreshExpiry.ROLLING)
 
 
-def refresh_token_is_over(now: datetime, prefix: str = "") -> models.Q:
+def refresh_token_is_over(now: datetime) -> models.Q:
     """Condition on tokens: the provider named the end of the refresh token, and it is past."""
-    return models.Q(**{f"{prefix}refresh_expiry__in": TOLD, f"{prefix}refresh_expires_at__lte": now})
+    return models.Q(refresh_expiry__in=TOLD, refresh_expires_at__lte=now)
 
 
 def has_ended(expiry: str, ends_at: datetime | None) -> bool:

@@ -21,7 +21,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User
 from foundation.oauth_client.answers import TokenAnswer
 from foundation.secrets_at_rest import value_or_blank
-from integrations.models.registry import ApplicationRegistry, IntegrationType, OAuth2Credential
+from integrations.models.registry import ApplicationRegistry, GrantType, IntegrationType, OAuth2Credential
 from integrations.models.tokens import consent
 from integrations.models.tokens.deadlines import deadlines_of
 from integrations.models.tokens.expiry import RefreshExpiry, moment_after, refresh_token_end, refresh_token_is_over
@@ -40,7 +40,8 @@ def usable_tokens(now: datetime) -> Q:
     """`Token.is_valid` as a condition, apart from missing keys: the person need not sign in again."""
     lives = Q(expires_at=None) | Q(expires_at__gt=now)
     can_be_renewed = Q(refresh_token__isnull=False, failure_code="") & ~refresh_token_is_over(now)
-    return Q(lives | can_be_renewed, state=TokenState.VALID)
+    grants = Q(credential__profile__grant_type=GrantType.CLIENT_CREDENTIALS, integration_type=IntegrationType.SYSTEM)
+    return Q(lives | can_be_renewed | grants, state=TokenState.VALID)
 
 
 @dataclass(frozen=True)

@@ -169,6 +169,23 @@ def test_deactivated_people_and_the_system_are_not_people(registry: ApplicationR
     assert (people.total, people.of_system) == (0, 1)
 
 
+def test_a_token_for_client_credentials_counts_after_its_end_because_another_is_requested(
+    registry: ApplicationRegistry,
+) -> None:
+    system = cast.integration_at(registry, name="system", integration_type="system")
+    token = cast.signed_in(
+        None,  # type: ignore[arg-type]  # the system has no user
+        system,
+        refresh_token="",
+        expires_at=timezone.now() - timedelta(minutes=1),
+    )
+    assert not token.is_valid
+    assert only_provider().people.of_system == 0
+    OAuthEntityProfile.objects.update(grant_type="client_credentials")
+    assert Token.objects.get().is_valid
+    assert only_provider().people.of_system == 1
+
+
 # Problems -------------------------------------------------------------------------------------------------------------
 
 
