@@ -51,21 +51,21 @@ class Line:
     """One row that a mail is about. `words`: None if there is nothing that the reader could do."""
 
     row: models.Model
-    memory: str  # the column that records the mail
-    told: object  # its value once the mail is sent
+    column: str  # that records the mail
+    value: object  # its value once the mail is sent
     words: Words | None
     only_while: Mapping[str, object] = field(default_factory=dict)  # columns that must not have changed meanwhile
 
     def claim(self) -> bool:
         """Record the mail as sent. False if another process has, or if the row has changed."""
-        return self._swap(getattr(self.row, self.memory), self.told)
+        return self._swap(getattr(self.row, self.column), self.value)
 
     def release(self) -> None:
-        self._swap(self.told, getattr(self.row, self.memory))
+        self._swap(self.value, getattr(self.row, self.column))
 
     def _swap(self, old: object, new: object) -> bool:
-        rows = type(self.row)._default_manager.filter(pk=self.row.pk, **self.only_while, **{self.memory: old})
-        return bool(rows.update(**{self.memory: new}))
+        rows = type(self.row)._default_manager.filter(pk=self.row.pk, **self.only_while, **{self.column: old})
+        return bool(rows.update(**{self.column: new}))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +119,9 @@ def attempt_mail(key: str, deferred: Mapping[str, datetime]) -> Iterator[None]:
             if key in deferred:
                 DeferredMail.objects.filter(key=key).delete()
     except ABOUT_THIS_MAIL as error:
-        logger.warning("The mail server refused a mail for now (%s).", type(error).__name__)
+        logger.warning(
+            "The mail server refused a mail temporarily (%s). It will be sent again later.", type(error).__name__
+        )
         defer_mail(key)
 
 
@@ -154,7 +156,7 @@ def send_due(owed: Iterable[DueMail]) -> None:
                 connection.open()
                 claim_and_send(mail.compose(), connection)
     except (SMTPException, OSError) as error:
-        logger.warning("The mail server cannot be used now (%s). Due mails are sent later.", type(error).__name__)
+        logger.warning("The mail server is unavailable (%s). Due mails will be sent later.", type(error).__name__)
     finally:
         connection.close()
 

@@ -32,46 +32,46 @@ def send_due() -> None:
 
 def due_mails(now: datetime) -> Iterator[DueMail]:
     """Yield the mails that are due. Rows are read lazily, so one that an earlier mail covers is not found again."""
-    yield from mails(MADE, PermanentToken.objects.alive().filter(told="").exclude(created_by=F("user")))
+    yield from mails_about(MADE, PermanentToken.objects.alive().filter(told="").exclude(created_by=F("user")))
     for lead in LEADS:
-        yield from mails(ENDING, ending(now, lead))
+        yield from mails_about(ENDING, expiring_tokens(now, lead))
     for kind in (PermanentToken, ApplicationPassword):
         leaked = kind.objects.filter(ended_because=LongLivedModel.Ending.LEAKED)
-        yield from mails(LEAKED, leaked.exclude(told=LEAKED))
+        yield from mails_about(LEAKED, leaked.exclude(told=LEAKED))
 
 
-def ending(now: datetime, lead: timedelta) -> Any:
+def expiring_tokens(now: datetime, lead: timedelta) -> Any:
     """Tokens that expire within `lead` and whose owner has had no notice."""
     twice = ExpressionWrapper(F("created_at") + lead * 2, output_field=DateTimeField())
     soon = PermanentToken.objects.alive().filter(expires_at__lte=now + lead, expires_at__gte=twice)
     return soon.exclude(told=ENDING)
 
 
-def mails(notice: str, rows: Any) -> Iterator[DueMail]:
+def mails_about(notice: str, rows: Any) -> Iterator[DueMail]:
     is_reachable = Q(user__in=recipients.reachable_users())
     if rows.model is PermanentToken:
         makers = User.objects.filter(is_active=True, is_bot=False).exclude(email="")
         is_reachable |= Q(created_by__in=makers, user__is_bot=True, user__is_active=True)
     for row in rows.filter(is_reachable).select_related("user").order_by("pk")[:READ_AT_MOST]:
-        yield DueMail(key=f"{notice}:{row._meta.model_name}:{row.pk}", compose=partial(mail, row, notice))
+        yield DueMail(key=f"{notice}:{row._meta.model_name}:{row.pk}", compose=partial(build_mail, row, notice))
 
 
-def mail(row: PermanentToken | ApplicationPassword, notice: str) -> Mail:
+def build_mail(row: PermanentToken | ApplicationPassword, notice: str) -> Mail:
     owner = row.user
     maker = row.created_by if isinstance(row, PermanentToken) else None
     return Mail(
         to=recipients.find_addresses(owner, maker),
         template=f"accounts/mail/{notice}{'_of_bot' if owner.is_bot else ''}.txt",
-        subject=lambda _count, words: subject(
+        subject=lambda _count, words: subject_of(
             notice, words["row"].name, bot=owner.get_username() if owner.is_bot else ""
         ),
-        lines=[Line(row=row, memory="told", told=notice, words={"row": row})],
+        lines=[Line(row=row, column="told", value=notice, words={"row": row})],
         context={"row": row, "is_token": isinstance(row, PermanentToken), "security_url": security_url(owner)},
         **preferences.mail_options(row.user),
     )
 
 
-def subject(notice: str, name: str, *, bot: str = "") -> str:
+def subject_of(notice: str, name: str, *, bot: str = "") -> str:
     if bot:
         text = {
             MADE: _("A permanent token was created for the bot %(bot)s"),

@@ -61,7 +61,7 @@ def compose_mail(person: User, until: datetime) -> Mail:
         to=[person.email],
         template="accounts/mail/programs_wait.txt",
         subject=lambda _count, words: subject_of(words["count"]),
-        lines=[Line(row=person, memory="told_of_programs_at", told=until, words=words_about(list(programs)))],
+        lines=[Line(row=person, column="told_of_programs_at", value=until, words=words_about(list(programs)))],
         context={},
         **preferences.mail_options(person),
     )

@@ -59,19 +59,19 @@ def mails_to_administrators(now: datetime) -> Iterator[DueMail]:
 def mail_about_registry(registry: ApplicationRegistry, to: list[str], now: datetime) -> Mail:
     only_while = {"misconfigured_code": registry.misconfigured_code}
     words = registry_words(registry)
-    line = Line(row=registry, memory="alerted_at", told=now, only_while=only_while, words=words)
+    line = Line(row=registry, column="alerted_at", value=now, only_while=only_while, words=words)
     return Mail(to=to, template="integrations/mail/misconfigured.txt", subject=misconfigured_subject, lines=[line])
 
 
 def mail_about_moved_address(registry: ApplicationRegistry, to: list[str], now: datetime) -> Mail:
     words, only_while = moved_words(registry), {"moved_at": registry.moved_at}
-    line = Line(row=registry, memory="moved_told_at", told=now, only_while=only_while, words=words)
+    line = Line(row=registry, column="moved_told_at", value=now, only_while=only_while, words=words)
     return Mail(to=to, template="integrations/mail/address_changed.txt", subject=address_changed_subject, lines=[line])
 
 
 def mail_about_question(registry: ApplicationRegistry, to: list[str], now: datetime) -> Mail:
     words, only_while = question_words(registry), {"questioned_at": registry.questioned_at}
-    line = Line(row=registry, memory="questioned_told_at", told=now, only_while=only_while, words=words)
+    line = Line(row=registry, column="questioned_told_at", value=now, only_while=only_while, words=words)
     template = "integrations/mail/address_question.txt"
     return Mail(to=to, template=template, subject=address_question_subject, lines=[line])
 

@@ -138,8 +138,8 @@ def mail_about_tokens(
     lines = [
         Line(
             row=token,
-            memory="notice",
-            told=notice,
+            column="notice",
+            value=notice,
             only_while={"version": token.version, "state": token.state},
             words=token_words(token, cards.get(token.credential_id)),
         )
@@ -180,8 +180,8 @@ def mail_about_revocations(user: User, revocations: list[Revocation]) -> Mail:
     lines = [
         Line(
             row=revocation,
-            memory="notice",
-            told=UNCONFIRMED,
+            column="notice",
+            value=UNCONFIRMED,
             only_while={"state": revocation.state},
             words=revocation_words(
                 revocation, cards.get(revocation.credential_id) if revocation.credential_id else None

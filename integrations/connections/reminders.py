@@ -111,7 +111,7 @@ def mail_about(user: User, reminders: list[Reminder]) -> Mail:
     needed = [row for row in reminders if is_needed(cards.get(row.credential_id))]
     Reminder.objects.filter(pk__in={row.pk for row in reminders} - {row.pk for row in needed}).delete()
     lines = [
-        Line(row=row, memory="sent_at", told=now, words=reminder_words(cards[row.credential_id])) for row in needed
+        Line(row=row, column="sent_at", value=now, words=reminder_words(cards[row.credential_id])) for row in needed
     ]
     return Mail(
         to=recipients.find_addresses(user),
