@@ -27,8 +27,8 @@ from accounts.oauth_server import validator
 from accounts.sign_in.middleware import client_address, counted_address
 from foundation import secrets_at_rest
 
-LONGEST_REPORT = 64_000  # characters of a report_leak
-PIECES = 1_000  # candidates that are looked up in one report_leak
+LONGEST_REPORT = 64_000  # characters of a report
+PIECES = 1_000  # candidates that are looked up for one report
 REPORTED = register_detail(gettext_noop("reported as leaked"))
 LEAKED = LongLivedModel.Ending.LEAKED
 
@@ -37,7 +37,7 @@ LEAKED = LongLivedModel.Ending.LEAKED
 def report_leak(text: str, *, who: User | None = None, address: str = "") -> int:
     """Revoke every permanent token, application password, access token and refresh token of ours in the text.
 
-    Returns how many were alive or held. Show that to operators only: the sender of a report_leak could test tokens with
+    Returns how many were alive or held. Show that to operators only: anyone who may send reports could test tokens with
     it. Safe to repeat.
     """
     text = text[:LONGEST_REPORT]
@@ -51,6 +51,7 @@ def report_leak(text: str, *, who: User | None = None, address: str = "") -> int
 
 @sensitive_variables()
 def permanent_tokens_in(text: str) -> list[PermanentToken]:
+    """Permanent tokens of ours in the text, with the right secret, that have not ended yet."""
     tokens = {operations.public_part(token): token for token in operations.tokens_in(text)[:PIECES]}
     rows = PermanentToken.objects.endable().filter(public_id__in=tokens).select_related("user")
     return [row for row in rows if operations.matches_secret(row, tokens[row.public_id])]
@@ -67,7 +68,7 @@ def application_passwords_in(text: str) -> list[ApplicationPassword]:
 
 @sensitive_variables()
 def token_candidates_in(text: str) -> list[str]:
-    """Substrings that could be access or refresh tokens, out of headers, JSON or URLs."""
+    """Substrings that could be access or refresh tokens, from headers, JSON or URLs. Each once."""
     separated = "".join(letter if letter.isalnum() or letter in "-._~" else " " for letter in text)
     return list(dict.fromkeys(piece for piece in separated.split() if len(piece) >= 20))[:PIECES]
 

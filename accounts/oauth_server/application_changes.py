@@ -51,7 +51,7 @@ def end_if_changed(application: Application, before: Mapping[str, Any], saved: C
     """
     after = {name: getattr(application, Application._meta.get_field(name).attname) for name in APPROVED_FIELDS}
     written = [name for name in APPROVED_FIELDS if saved is None or name in saved]
-    changed = [name for name in written if normalized(name, before[name]) != normalized(name, after[name])]
+    changed = [name for name in written if normalize_field(name, before[name]) != normalize_field(name, after[name])]
     if not changed:
         return 0
     people = list(approvers(application))
@@ -64,7 +64,7 @@ def end_if_changed(application: Application, before: Mapping[str, Any], saved: C
 def approved_version(application: Application) -> str:
     """A keyed hash of the approved fields. While it is equal, the consent page would show the same."""
     fields = {name: getattr(application, Application._meta.get_field(name).attname) for name in APPROVED_FIELDS}
-    text = json.dumps({name: normalized(name, value) for name, value in fields.items()}, default=str)
+    text = json.dumps({name: normalize_field(name, value) for name, value in fields.items()}, default=str)
     return salted_hmac("keyrack.approved-version", text, algorithm="sha256").hexdigest()
 
 
@@ -99,5 +99,5 @@ def end_application_grants(application: Application) -> None:
     IDToken.objects.filter(application=application).delete()
 
 
-def normalized(name: str, value: Any) -> Any:
+def normalize_field(name: str, value: Any) -> Any:
     return sorted(set(value.split())) if name in LISTS else value

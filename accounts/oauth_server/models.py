@@ -74,9 +74,8 @@ class Application(AbstractApplication):  # type: ignore[misc]  # django-oauth-to
         db_default=Standing.ALLOWED,  # for processes of the version before, while a site is upgraded
         help_text=_("Only an allowed application can be used. Blocking it ends all its access at once."),
     )
-    registered_from = models.CharField(
-        _("Registered from"), max_length=45, blank=True, db_default=""
-    )  # network address, if by itself
+    # The network address that an application registered itself from; "" if an administrator registered it.
+    registered_from = models.CharField(_("Registered from"), max_length=45, blank=True, db_default="")
     last_used_at = models.DateTimeField(_("Last used"), null=True, blank=True)  # to within a minute
     people_asked_again = 0  # number of users whose approval the last save ended
 
@@ -167,7 +166,7 @@ class Application(AbstractApplication):  # type: ignore[misc]  # django-oauth-to
         return urlsplit(self.client_id).netloc.lower()
 
     def is_usable(self, request: Any) -> bool:
-        """Whether requests of this application and its tokens are accepted. The toolkit asks at each."""
+        """Whether requests of this application and with its tokens are accepted. The toolkit calls it at each."""
         return accepts_requests(self.standing, self.cimd_expires_at)
 
     @property

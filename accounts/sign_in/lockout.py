@@ -102,7 +102,7 @@ def count_failure(limits: Sequence[Limit]) -> list[Limit]:
 
 
 def count_use(limit: Limit) -> bool:
-    """Count something that anyone may do so many times. Returns whether it was within the limit."""
+    """Count a use of what is open to everyone, such as registration. Returns whether it was within the limit."""
     if reserve([limit]):
         return False
     count_failure([limit])
@@ -129,9 +129,9 @@ def attempt(
     """Reserve an attempt for the block, which sets `has_succeeded`.
 
     Raises `LockedOut` before the block, or after it if it fails and reaches a limit. `user` is the account that the
-    attempt is for; if there is none, `name` is counted. `known_place` is set if the request comes
-    from where this user's programs connect from. A `ValidationError` in the block is a failure; any other exception
-    does not count.
+    attempt is for; if there is none, `name` is counted. `known_place` is set if the request comes from where this
+    user's programs connect from. `with_code`: the block checks a code of the second step, which has a limit of its own.
+    A `ValidationError` in the block is a failure; any other exception does not count.
     """
     limits = limits_of(request, user, name=name, known_place=known_place, with_code=with_code)
     reached = reserve(limits)

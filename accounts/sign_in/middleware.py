@@ -92,6 +92,8 @@ def is_address(text: str) -> bool:
 def attribute_admin_changes(
     get_response: Callable[[HttpRequest], HttpResponseBase],
 ) -> Callable[[HttpRequest], HttpResponseBase]:
+    """Middleware: changes by forms of the admin are logged with the administrator and their address."""
+
     def middleware(request: HttpRequest) -> HttpResponseBase:
         if request.method != "POST" or not request.path_info.startswith(reverse("admin:index")):
             return get_response(request)
