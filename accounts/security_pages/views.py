@@ -198,13 +198,19 @@ def require_delete_permission(request: Request, owner: User, row_kind: str) -> N
 
 def delete_secret(request: Request, owner: User, row: PermanentToken | ApplicationPassword) -> HttpResponse:
     if request.method == "GET":
-        context: dict[str, Any] = {"row": row, "owner": owner, "page": page_url(request, owner, "security")}
-        context |= {"is_own": owner == request.user, "is_token": isinstance(row, PermanentToken)}
-        template = "accounts/delete_secret.html"
-        return render(request, f"{template}#dialog" if request.htmx else template, context)
+        return confirmation_of(request, owner, row, "accounts/delete_secret.html")
     operations.end(row, who=request.user, address=client_address(request))
     messages.success(request, _("“%(name)s” deleted. It no longer works.") % {"name": row.name})
     return render_page(request, owner) if request.htmx else redirect(page_url(request, owner, "security"))
+
+
+def confirmation_of(
+    request: Request, owner: User, row: PermanentToken | ApplicationPassword, template: str
+) -> HttpResponse:
+    """The page that asks before the row is deleted or released; for htmx, its dialog alone."""
+    context: dict[str, Any] = {"row": row, "owner": owner, "page": page_url(request, owner, "security")}
+    context |= {"is_own": owner == request.user, "is_token": isinstance(row, PermanentToken)}
+    return render(request, f"{template}#dialog" if request.htmx else template, context)
 
 
 # Release after a restore ----------------------------------------------------------------------------------------------
@@ -226,10 +232,7 @@ def release_secret(request: Request, owner: User, row: PermanentToken | Applicat
     if not privileges.may_release(owner, request.user):
         raise PermissionDenied
     if request.method == "GET":
-        context: dict[str, Any] = {"row": row, "owner": owner, "page": page_url(request, owner, "security")}
-        context |= {"is_own": owner == request.user, "is_token": isinstance(row, PermanentToken)}
-        template = "accounts/release_secret.html"
-        return render(request, f"{template}#dialog" if request.htmx else template, context)
+        return confirmation_of(request, owner, row, "accounts/release_secret.html")
     holds.release_row(row, who=request.user, address=client_address(request))
     messages.success(request, _("“%(name)s” released. It works again.") % {"name": row.name})
     return render_page(request, owner) if request.htmx else redirect(page_url(request, owner, "security"))
