@@ -43,36 +43,36 @@ def lock_of_site() -> str:
 
 def enter(lock: str) -> None:
     """Continue in a Python with the packages of `lock`: return if this is one, else execute the command in it."""
-    if not has(lock) and (python := interpreter(lock)) != sys.executable:
+    if not has_packages(lock) and (python := find_interpreter(lock)) != sys.executable:
         os.execv(python, [python, *sys.orig_argv[1:]])  # noqa: S606  our own command line
 
 
-def interpreter(lock: str) -> str:
+def find_interpreter(lock: str) -> str:
     """Return the path of a Python with the packages of `lock`.
 
     Installs them if needed, one process at a time; manage.py is the lock file.
     """
-    if has(lock):
+    if has_packages(lock):
         return sys.executable
     try:
         with (ROOT / "manage.py").open("rb") as gate:
             os.set_inheritable(gate.fileno(), True)  # an installer that outlives us keeps the lock
             fcntl.flock(gate, fcntl.LOCK_EX)
             home = VENV.resolve()
-            if not ready(home, lock):
-                home = ROOT / f".venv-{sha256(mark(lock).encode()).hexdigest()[:12]}"
-                if not ready(home, lock):
-                    install(home, lock)
-                replace(home)
+            if not is_complete(home, lock):
+                home = ROOT / f".venv-{sha256(stamp_of(lock).encode()).hexdigest()[:12]}"
+                if not is_complete(home, lock):
+                    install_packages(home, lock)
+                point_link_to(home)
     except (OSError, KeyboardInterrupt) as exc:
         sys.exit(f"Keyrack: not installed: {str(exc) or 'interrupted'}")
     return str(home / "bin/python")
 
 
-def has(lock: str) -> bool:
+def has_packages(lock: str) -> bool:
     home = Path(sys.prefix)
     if (home / STAMP).exists():  # versions alone don't show an interrupted installation
-        return ready(home, lock) and home == home.resolve()  # the link may move while we run
+        return is_complete(home, lock) and home == home.resolve()  # the link may move while we run
     try:
         pins = re.findall(PIN, LOCKS[lock].read_text(), re.MULTILINE)
         return all(metadata.version(name) == pin for name, pin in pins)
@@ -80,18 +80,18 @@ def has(lock: str) -> bool:
         return False
 
 
-def ready(home: Path, lock: str) -> bool:
+def is_complete(home: Path, lock: str) -> bool:
     stamp = home / STAMP
-    return (home / "bin/python").exists() and stamp.exists() and stamp.read_text().startswith(mark(lock))
+    return (home / "bin/python").exists() and stamp.exists() and stamp.read_text().startswith(stamp_of(lock))
 
 
-def mark(lock: str) -> str:
+def stamp_of(lock: str) -> str:
     """Return the stamp of an environment. A larger lock's stamp begins with the smaller one's."""
     paths = list(LOCKS.values())[: list(LOCKS).index(lock) + 1]
     return "\n".join(["{}.{}".format(*sys.version_info), *(sha256(path.read_bytes()).hexdigest() for path in paths)])
 
 
-def install(home: Path, lock: str) -> None:
+def install_packages(home: Path, lock: str) -> None:
     """Make the environment, or leave nothing behind."""
     print(f"Keyrack: installing its packages into {VENV}, about a minute …", file=sys.stderr, flush=True)
     outer, python = (
@@ -100,20 +100,20 @@ def install(home: Path, lock: str) -> None:
     )  # the base Python, if this is a virtual environment
     shutil.rmtree(home, ignore_errors=True)  # left by a killed installer
     try:
-        run(outer, "-m", "venv", "--without-pip", str(home))
+        run_installer(outer, "-m", "venv", "--without-pip", str(home))
         pip = [python, "-m", "pip", "install"]
         if uv := shutil.which("uv"):
             pip = [uv, "pip", "install", "--python", python]
         elif subprocess.call([python, "-m", "ensurepip"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):  # noqa: S603
             pip = [outer, "-m", "pip", "--python", python, "install"]  # Debian's Python may lack ensurepip
-        run(*pip, "--quiet", "--require-hashes", "-r", str(LOCKS[lock]))
-        (home / STAMP).write_text(mark(lock))
+        run_installer(*pip, "--quiet", "--require-hashes", "-r", str(LOCKS[lock]))
+        (home / STAMP).write_text(stamp_of(lock))
     except BaseException:
         shutil.rmtree(home, ignore_errors=True)
         raise
 
 
-def replace(home: Path) -> None:
+def point_link_to(home: Path) -> None:
     """Point .venv at this environment. Delete those that were replaced long ago or never completed."""
     now, before = time.time(), VENV.resolve()
     if VENV.exists() and not VENV.is_symlink():  # made by an older Keyrack, or by hand: never deleted
@@ -131,7 +131,7 @@ def replace(home: Path) -> None:
             shutil.rmtree(other, ignore_errors=True)
 
 
-def run(*command: str) -> None:
+def run_installer(*command: str) -> None:
     environment = {**os.environ, "PIP_USER": "0", "PIP_NO_INPUT": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, close_fds=False)  # noqa: S603
     if done.returncode:
@@ -140,4 +140,4 @@ def run(*command: str) -> None:
 
 
 if __name__ == "__main__":
-    print(interpreter(sys.argv[1]))
+    print(find_interpreter(sys.argv[1]))

@@ -46,7 +46,7 @@ class Channel(filesystem.Channel):
                 continue
             if (message := self._parse(content)) is not None:
                 return message
-            logger.error("Removed a file from the queue that is no message: %s", name)
+            logger.error("Removed a file from the queue that is not a message: %s", name)
         raise Empty
 
     def _parse(self, content: bytes) -> dict[str, Any] | None:

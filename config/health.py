@@ -54,7 +54,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"status": status, **parts}, status=503 if status == "failing" else 200)
 
 
-# Ask ------------------------------------------------------------------------------------------------------------------
+# Checks ---------------------------------------------------------------------------------------------------------------
 
 _checks: dict[str, Future[bool]] = {}
 _lock = Lock()

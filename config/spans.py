@@ -36,8 +36,8 @@ EXPORT_SECONDS = 5
 FLUSH_MILLISECONDS = 2000
 
 
-def exporter() -> SpanExporter:
-    """What sends spans to the collector, by OTLP over HTTP."""
+def build_exporter() -> SpanExporter:
+    """Build the exporter that sends spans to the collector, by OTLP over HTTP."""
     authorization = {"Authorization": settings.TRACES_AUTHORIZATION} if settings.TRACES_AUTHORIZATION else {}
     return OTLPSpanExporter(endpoint=settings.TRACES_ENDPOINT, headers=authorization, timeout=EXPORT_SECONDS)
 
@@ -78,7 +78,10 @@ class RequestIds(SpanProcessor):
 
 @contextmanager
 def record_request(request: transport.TracedRequest) -> Iterator[None]:
-    """A span of one request to a third party, until its answer begins. Tells the third party only if that is chosen."""
+    """A span of one request to a third party, until its answer begins.
+
+    With `TRACES_TO_THIRD_PARTIES`, the request carries a `traceparent`.
+    """
     tracer = trace.get_tracer(__name__)
     with tracer.start_as_current_span(
         "third party", kind=SpanKind.CLIENT, record_exception=False, set_status_on_exception=False

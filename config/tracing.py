@@ -20,7 +20,7 @@ def start_tracing(**_arguments: Any) -> None:
             f"TRACES_ENDPOINT needs requirements/traces.txt ({error.name} is missing). "
             "`python3 manage.py check` installs it."
         ) from error
-    spans.install_tracing(spans.exporter())
+    spans.install_tracing(spans.build_exporter())
 
 
 @worker_process_shutdown.connect(dispatch_uid="keyrack.traces.flush")

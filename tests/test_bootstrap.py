@@ -87,38 +87,38 @@ def imports_late(python: str) -> Iterator[Callable[[], str]]:
 
 
 def test_a_python_with_the_locked_versions_is_taken_as_it_is(checkout: Path) -> None:
-    assert bootstrap.interpreter("base") == sys.executable
+    assert bootstrap.find_interpreter("base") == sys.executable
 
 
 def test_a_python_with_another_version_is_not_taken(checkout: Path) -> None:
     bootstrap.LOCKS["base"].write_text("pytest==0.1 \\\n")
-    assert not bootstrap.has("base")
+    assert not bootstrap.has_packages("base")
 
 
 @pytest.mark.parametrize("extras", ["[toml]", "[binary, pool]", "[binary,pool]"])
 def test_a_locked_version_is_compared_whatever_extras_are_pinned_with_it(checkout: Path, extras: str) -> None:
     bootstrap.LOCKS["base"].write_text(f"pytest{extras}=={metadata.version('pytest')} \\\n")
-    assert bootstrap.has("base")
+    assert bootstrap.has_packages("base")
     bootstrap.LOCKS["base"].write_text(f"pytest{extras}==0.1 \\\n")
-    assert not bootstrap.has("base")
+    assert not bootstrap.has_packages("base")
     bootstrap.LOCKS["base"].write_text(f"no-such-package{extras}==1.0 \\\n")
-    assert not bootstrap.has("base")
+    assert not bootstrap.has_packages("base")
 
 
 def test_a_python_without_a_locked_package_is_not_taken(checkout: Path) -> None:
     bootstrap.LOCKS["base"].write_text("no-such-package==1.0 \\\n")
-    assert not bootstrap.has("base")
+    assert not bootstrap.has_packages("base")
 
 
 def test_what_is_installed_serves_smaller_locks_too_and_stays_until_its_lock_changes(index: dict[str, str]) -> None:
     lock(index["smaller"])
     lock(index["smaller"], index["larger"], name="test")
-    python = bootstrap.interpreter("test")
+    python = bootstrap.find_interpreter("test")
     bootstrap.LOCKS["dev"].write_text("changed")
-    assert bootstrap.interpreter("test") == bootstrap.interpreter("base") == python
-    assert not bootstrap.ready(bootstrap.VENV, "dev")
+    assert bootstrap.find_interpreter("test") == bootstrap.find_interpreter("base") == python
+    assert not bootstrap.is_complete(bootstrap.VENV, "dev")
     lock(index["newer"])
-    assert not bootstrap.ready(bootstrap.VENV, "base")
+    assert not bootstrap.is_complete(bootstrap.VENV, "base")
 
 
 FAILURES = {
@@ -136,26 +136,26 @@ def test_a_failed_installation_of_a_larger_lock_leaves_the_smaller_one_working(
 ) -> None:
     use(installer, monkeypatch)
     lock(index["smaller"])
-    python = bootstrap.interpreter("base")
+    python = bootstrap.find_interpreter("base")
     with imports_late(python) as finish:
         lock(index["smaller"], FAILURES[failure](index), name="test")
         with pytest.raises(SystemExit):
-            bootstrap.interpreter("test")
-        assert bootstrap.interpreter("base") == python, "and nothing is installed again"
+            bootstrap.find_interpreter("test")
+        assert bootstrap.find_interpreter("base") == python, "and nothing is installed again"
         assert finish() == "imported late"
     lock(index["smaller"], index["larger"], name="test")
-    larger = bootstrap.interpreter("test")
+    larger = bootstrap.find_interpreter("test")
     subprocess.run([larger, "-c", "import smaller.late, larger.late"], check=True)
     subprocess.run([bootstrap.VENV / "bin/python", "-c", "import smaller.late, larger.late"], check=True)
 
 
 def test_a_lock_that_changes_under_a_running_process_leaves_its_packages(index: dict[str, str]) -> None:
     lock(index["smaller"])
-    with imports_late(bootstrap.interpreter("base")) as finish:
+    with imports_late(bootstrap.find_interpreter("base")) as finish:
         lock(index["newer"])
-        newer = bootstrap.interpreter("base")
+        newer = bootstrap.find_interpreter("base")
         lock(index["larger"])
-        bootstrap.interpreter("base")
+        bootstrap.find_interpreter("base")
         assert finish() == "imported late"
     assert subprocess.run([newer, "-c", "import smaller"], capture_output=True, check=False).returncode == 1
 
@@ -164,7 +164,7 @@ def test_a_killed_installation_changes_nothing_and_is_begun_anew(
     index: dict[str, str], checkout: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lock(index["smaller"])
-    python = bootstrap.interpreter("base")
+    python = bootstrap.find_interpreter("base")
     lock(index["smaller"], index["larger"], name="test")
     fake = checkout / "fake/uv"
     fake.parent.mkdir()
@@ -177,8 +177,8 @@ from config import bootstrap
 bootstrap.ROOT = pathlib.Path({str(checkout)!r})
 bootstrap.VENV = bootstrap.ROOT / ".venv"
 bootstrap.LOCKS = {{name: bootstrap.ROOT / f"requirements/{{name}}.txt" for name in bootstrap.LOCKS}}
-bootstrap.has = lambda lock: False
-bootstrap.interpreter("test")
+bootstrap.has_packages = lambda lock: False
+bootstrap.find_interpreter("test")
 """
     with subprocess.Popen(
         [sys.executable, "-c", script],
@@ -189,25 +189,25 @@ bootstrap.interpreter("test")
         while not (checkout / "started").exists():
             time.sleep(0.02)
         os.killpg(process.pid, signal.SIGKILL)
-    assert bootstrap.interpreter("base") == python
-    larger = bootstrap.interpreter("test")
+    assert bootstrap.find_interpreter("base") == python
+    larger = bootstrap.find_interpreter("test")
     subprocess.run([larger, "-c", "import smaller.late, larger.late"], check=True)
 
 
 def test_a_failed_installation_gives_its_space_back(index: dict[str, str], checkout: Path) -> None:
     lock(FAILURES["not in the index"](index))
     with pytest.raises(SystemExit):
-        bootstrap.interpreter("base")
+        bootstrap.find_interpreter("base")
     assert list(checkout.glob(".venv*")) == []
 
 
 def test_an_environment_of_an_older_keyrack_stays_for_what_runs_in_it(index: dict[str, str], checkout: Path) -> None:
     lock(index["smaller"])
-    home = Path(bootstrap.interpreter("base")).parents[1]
+    home = Path(bootstrap.find_interpreter("base")).parents[1]
     bootstrap.VENV.unlink()
     home.rename(bootstrap.VENV)  # as it was: a folder, not a link
     lock(index["newer"])
-    bootstrap.interpreter("base")
+    bootstrap.find_interpreter("base")
     assert bootstrap.VENV.is_symlink()
     assert len(list(checkout.glob(".venv-*"))) == 2
 
@@ -219,19 +219,19 @@ def test_an_environment_that_somebody_else_made_is_moved_and_never_deleted(
     (bootstrap.VENV / "precious").touch()
     for name in ("smaller", "newer", "larger"):
         lock(index[name])
-        bootstrap.interpreter("base")
+        bootstrap.find_interpreter("base")
     assert len(list(checkout.glob(".venv.own-*/precious"))) == 1
 
 
 def test_environments_that_were_replaced_long_ago_are_deleted(index: dict[str, str], checkout: Path) -> None:
     for name in ("smaller", "newer"):
         lock(index[name])
-        bootstrap.interpreter("base")
+        bootstrap.find_interpreter("base")
     (unfinished := checkout / ".venv-unfinished").mkdir()
     for stamp in checkout.glob(".venv-*/installed.txt"):
         os.utime(stamp, (0, 0))
     lock(index["larger"])
-    bootstrap.interpreter("base")
+    bootstrap.find_interpreter("base")
     assert not unfinished.exists()
     assert len(list(checkout.glob(".venv-*"))) == 2, "the one that was just replaced and the new one"
 
@@ -240,11 +240,11 @@ def test_a_python_that_was_started_through_the_link_starts_over_behind_it(
     index: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lock(index["smaller"])
-    python = Path(bootstrap.interpreter("base"))
+    python = Path(bootstrap.find_interpreter("base"))
     monkeypatch.setattr(sys, "prefix", str(bootstrap.VENV))
-    assert bootstrap.interpreter("base") == str(python)
+    assert bootstrap.find_interpreter("base") == str(python)
     monkeypatch.setattr(sys, "prefix", str(python.parents[1]))
-    assert bootstrap.has("base")
+    assert bootstrap.has_packages("base")
 
 
 @pytest.mark.parametrize(
@@ -258,7 +258,7 @@ def test_a_python_that_was_started_through_the_link_starts_over_behind_it(
 )
 def test_a_failure_is_explained_in_one_sentence(words: str, sentence: str) -> None:
     with pytest.raises(SystemExit, match=sentence):
-        bootstrap.run(sys.executable, "-c", f"import sys; sys.exit({words!r})")
+        bootstrap.run_installer(sys.executable, "-c", f"import sys; sys.exit({words!r})")
 
 
 def test_an_installer_that_outlives_its_starter_keeps_the_next_one_waiting(checkout: Path) -> None:
@@ -270,9 +270,9 @@ import pathlib, sys
 sys.path.insert(0, {str(Path(__file__).parents[1])!r})
 from config import bootstrap
 bootstrap.ROOT = pathlib.Path({str(checkout)!r})
-bootstrap.has = bootstrap.ready = lambda *arguments: False
-bootstrap.install = lambda home, lock: bootstrap.run(sys.executable, "-c", {orphan!r})
-bootstrap.interpreter("base")
+bootstrap.has_packages = bootstrap.is_complete = lambda *arguments: False
+bootstrap.install_packages = lambda home, lock: bootstrap.run_installer(sys.executable, "-c", {orphan!r})
+bootstrap.find_interpreter("base")
 """
     with subprocess.Popen([sys.executable, "-c", script]) as first:
         while not (pid.exists() and pid.read_text()):
@@ -302,7 +302,7 @@ def test_a_fresh_checkout_at_any_path_installs_itself_and_runs(tmp_path: Path) -
     if "no package index answers" in done.stderr:
         pytest.skip("needs network: the package index does not answer")
     assert (done.returncode, done.stdout.strip()) == (0, metadata.version("django"))
-    assert bootstrap.ready(root / ".venv", "base")
+    assert bootstrap.is_complete(root / ".venv", "base")
     again = subprocess.run([outer, root / "manage.py", "--version"], capture_output=True, text=True, check=False)
     assert "installing" not in again.stderr
 

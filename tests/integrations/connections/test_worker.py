@@ -248,7 +248,7 @@ def test_rubbish_in_the_queue_does_not_end_the_worker(
         revoke(as_amira, northwind)
         assert eventually(is_confirmed), worker.log
         assert worker.is_alive
-        assert worker.log.count("that is no message") == len(RUBBISH)
+        assert worker.log.count("that is not a message") == len(RUBBISH)
 
 
 @pytest.mark.parametrize("broker_url", ["redis_url", "rabbitmq_url"], indirect=True)
