@@ -285,14 +285,14 @@ def refuse_inside_a_transaction() -> None:
 
 
 def insist(write: Callable[[], Result]) -> Result:
-    """Retry a write of data that exists nowhere else while the database is down. `write` must be safe to repeat."""
+    """Write what exists nowhere else: retry for `INSIST_SECONDS` while the database is down. Must be safe to repeat."""
     ends_at, pause = time.monotonic() + INSIST_SECONDS, 0.1
     while True:
         try:
             return write()
         except (OperationalError, InterfaceError) as error:
             if time.monotonic() > ends_at:
-                logger.error("The response of a provider cannot be stored (%s).", type(error).__name__)
+                logger.error("A response of a provider could not be stored (%s).", type(error).__name__)
                 raise
         release_connection()
         time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, not a secret

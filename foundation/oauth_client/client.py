@@ -220,7 +220,7 @@ def _authorization_url(
     """
     address = url.partition("#")[0]
     if transport.check_spelling(address).scheme == "http":
-        transport.check(address)
+        transport.check_url(address)
     parts = urlsplit(url)
     query = parse_qsl(parts.query, keep_blank_values=True)  # a fragment is a page's own address (#/authorize)
     overridden = {name for name, _value in query} | set(configured)

@@ -42,6 +42,7 @@ def check_client(registration: Registration) -> ClientCheck:
 
 
 def check_endpoints(ours: Registration, wrong: Registration) -> ClientCheck:
+    """Compare the answers to `ours` and to `wrong`, endpoint by endpoint. Raises `Unreachable`."""
     answer = refresh_made_up_token(ours)
     if answer is not None and answer.code in error_codes.CLIENT_REFUSED:
         return ClientCheck(verdict=Verdict.REFUSED)

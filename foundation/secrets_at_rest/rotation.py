@@ -27,7 +27,7 @@ PAUSE = 0.5  # seconds, in which other writers can finish with the rows that wer
 SAMPLE = 10  # rows of each model
 
 Model = type[models.Model]
-Note = Callable[[str, int], None]
+Note = Callable[[str, int], None]  # called with a table and how many of its rows are done
 
 
 @dataclass(kw_only=True)
@@ -43,7 +43,7 @@ class Census:
     def count(self, column: str, key_id: str) -> None:
         self.under.setdefault(column, Counter())[key_id] += 1
 
-    def is_closed(self, column: str, key_id: str, row_id: object) -> None:
+    def count_closed(self, column: str, key_id: str, row_id: object) -> None:
         self.closed.setdefault(column, Counter())[key_id] += 1
         self.unreadable.append(f"{column} {row_id.hex if isinstance(row_id, UUID) else row_id}")
 
@@ -132,7 +132,7 @@ def count_other_columns(census: Census) -> None:
         if under:
             census.under[other.name] = under
         for key_id, row_id in closed:
-            census.is_closed(other.name, key_id, row_id)
+            census.count_closed(other.name, key_id, row_id)
 
 
 def check_row(row: models.Model, columns: Sequence[EncryptedField], census: Census) -> None:
@@ -141,7 +141,7 @@ def check_row(row: models.Model, columns: Sequence[EncryptedField], census: Cens
         if sealed is not None:
             census.count(name_of(column), key_id_of(sealed))
             if not can_decrypt(row, column, sealed):
-                census.is_closed(name_of(column), key_id_of(sealed), row.pk)
+                census.count_closed(name_of(column), key_id_of(sealed), row.pk)
 
 
 def can_decrypt(row: models.Model, column: EncryptedField, sealed: bytes) -> bool:
@@ -251,7 +251,7 @@ def resealed_values(
         with suppress(Unreadable), error_boundary(f"Sealing {name_of(column)} anew", expected=(Unreadable,)):
             new_value = column.sealed_anew(row)
         if new_value is None:
-            census.is_closed(name_of(column), key_id_of(old_value), row.pk)
+            census.count_closed(name_of(column), key_id_of(old_value), row.pk)
         else:
             before[column.attname], after[column.attname] = old_value, new_value
     return (before, after) if after else None

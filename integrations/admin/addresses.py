@@ -17,7 +17,7 @@ __all__ = [
     "BaseAddressField",
     "LinkField",
     "PageField",
-    "check",
+    "check_address",
     "check_base",
     "origin",
 ]
@@ -31,11 +31,11 @@ REFUSED = {
 BAD = _("Enter a full https:// address: a host and a path, without user name, fragment (#) or spaces.")
 
 
-def check(url: str) -> None:
+def check_address(url: str) -> None:
     """Validate an address for calls. A host that can't be resolved now is accepted, unless it's plain http."""
     try:
         with transport.deadline(SECONDS):
-            transport.check(url)
+            transport.check_url(url)
     except Unreachable:
         if urlsplit(url).scheme == "http":
             raise ValidationError(NOT_HTTPS, code="insecure_url") from None
@@ -45,7 +45,7 @@ def check(url: str) -> None:
 
 def check_base(url: str) -> None:
     """Validate an address that a path is appended to. It has no query, and may hold values of a person in braces."""
-    check(PLACEHOLDER.sub("sample", url))
+    check_address(PLACEHOLDER.sub("sample", url))
     if "?" in url:
         raise ValidationError(_("This address has no query (?)."), code="query")
 
@@ -66,12 +66,12 @@ class AddressInput(forms.URLInput):
 
 
 class AddressField(forms.CharField):
-    default_validators = [check]
+    default_validators = [check_address]
 
 
 def check_page(url: str) -> None:
     """Validate the address of a sign-in page, which may stand behind a fragment (#/authorize)."""
-    check(url.partition("#")[0])
+    check_address(url.partition("#")[0])
 
 
 class PageField(forms.CharField):

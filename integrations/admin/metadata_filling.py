@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from foundation.oauth_client import metadata, transport
 from foundation.oauth_client.errors import OAuthError, Unreachable
 from foundation.oauth_client.metadata import Metadata
-from integrations.admin.addresses import check
+from integrations.admin.addresses import check_address
 from integrations.models.registry import ClientAuthentication, CodeChallengeMethod, OAuthEntityScope
 from integrations.provider_setup import doctor
 
@@ -103,7 +103,7 @@ def read_scopes(text: str) -> list[str]:
 
 def read_metadata(address: str) -> Metadata:
     """Return what a server publishes about itself. Raises `ValidationError` with a sentence for the administrator."""
-    check(address)
+    check_address(address)
     try:
         with transport.deadline(SECONDS):
             return metadata.discover(address)

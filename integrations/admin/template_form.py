@@ -160,7 +160,7 @@ class FromTemplateForm(forms.Form):
         urls = {text: str(fill_in(text, answers)) for name, text in texts.items() if text and name not in self.fields}
         for text in {origin(url): text for text, url in urls.items()}.values():
             try:
-                addresses.check(urls[text])
+                addresses.check_address(urls[text])
             except ValidationError as error:
                 question = self.definition.question_in(text)
                 self.add_error(answer_name(question) if question else None, error)

@@ -33,8 +33,8 @@ from foundation.oauth_client.transport.sessions import (
     LocalAnswer,
     Session,
     answer_here,
-    check,
     check_spelling,
+    check_url,
     request,
     translate_errors,
 )
@@ -53,8 +53,8 @@ __all__ = [
     "Stream",
     "TracedRequest",
     "answer_here",
-    "check",
     "check_spelling",
+    "check_url",
     "configure",
     "deadline",
     "prepare",
@@ -87,7 +87,7 @@ def running_streams() -> list[Flow]:
 
 def configure(allow: Iterable[str]) -> None:
     """Allow networks (CIDR) besides the public internet; plain http only inside them. Drops open connections."""
-    sockets.allow(allow)
+    sockets.allow_networks(allow)
     sessions.drop_connections()
 
 

@@ -191,7 +191,7 @@ class Session(requests.Session):
             return super().send(request, **kwargs)
 
 
-def check(url: str) -> None:
+def check_url(url: str) -> None:
     """Raise the error that a request to this URL would raise before it connects. Resolves the name."""
     parts = check_spelling(url)
     if is_answered_here(url):

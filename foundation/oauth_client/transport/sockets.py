@@ -23,8 +23,8 @@ from foundation.oauth_client.errors import Misconfigured, OAuthError, Unreachabl
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
-DEADLINE = 20.0
-MAX_BYTES = 1 << 20
+DEADLINE = 20.0  # seconds, of an exchange for which none is set
+MAX_BYTES = 1 << 20  # of its response
 IDLE = 60.0  # seconds in which a streamed body must make progress
 LONGEST = 6 * 3600.0  # seconds, for any exchange
 
@@ -33,7 +33,7 @@ LONGEST = 6 * 3600.0  # seconds, for any exchange
 class Bounds:
     """Limits of a buffered exchange."""
 
-    ends_at: float
+    ends_at: float  # by the monotonic clock
     max_bytes: int
 
     def seconds_left(self) -> float:
@@ -181,7 +181,7 @@ _HEADROOM = 128 << 10  # status line, headers and chunk framing, on top of a bod
 _networks: tuple[Network, ...] = ()
 
 
-def allow(spelled: Iterable[str]) -> None:
+def allow_networks(spelled: Iterable[str]) -> None:
     """Set the configured networks. Raises ValueError, and changes nothing, if one cannot be parsed."""
     global _networks
     _networks = parse_networks(spelled)

@@ -108,7 +108,7 @@ def test_plain_http_does_not_reach_loopback_either(
 @pytest.mark.parametrize("address", ["93.184.216.34", "1.1.1.1", "2606:2800:220:1::1", "172.32.0.1", "100.128.0.1"])
 def test_a_public_address_is_permitted(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     resolve_to(monkeypatch, [address])
-    transport.check("https://provider.example/token")
+    transport.check_url("https://provider.example/token")
 
 
 @pytest.mark.parametrize("url", MISSPELLED)
@@ -154,7 +154,7 @@ def test_a_name_that_turns_private_after_the_check_is_not_dialled(
 ) -> None:
     resolve_to(monkeypatch, ["93.184.216.34"], ["127.0.0.1"])
     url = f"https://rebinding.example:{evil_host.port}/token"
-    transport.check(url)
+    transport.check_url(url)
     with pytest.raises(Misconfigured, match="blocked_address"):
         transport.request("POST", url, data={"code": "x"})
     assert evil_host.connections == 0
