@@ -71,17 +71,17 @@ class Tally:
 
     tokens: int = 0
     attempts: int = 0
-    promised: int = 0
+    revocations: int = 0
     unreadable: list[str] = field(default_factory=list)  # cannot be decrypted, and stay valid at the provider
-    told_by: datetime | None = None
-    left: int = 0  # that could not be ended because of an internal error
+    last_due_at: datetime | None = None  # of these revocations
+    not_ended: int = 0  # sign-ins that an internal error, or a lock of another process, has kept
 
     def add(self, revocations: Revocations) -> None:
         for revocation in filter(None, revocations):
             if revocation.last_answer == "unreadable":
                 self.unreadable.append(str(revocation))
             if revocation.next_attempt_at:
-                self.promised, self.told_by = self.promised + 1, revocation.next_attempt_at
+                self.revocations, self.last_due_at = self.revocations + 1, revocation.next_attempt_at
 
 
 def count(target: Target, *, with_locked: bool = True) -> Count:
@@ -109,7 +109,7 @@ def pull(
     counted, tally = counted or count(target, with_locked=False), Tally()
     events.log_event(target.user, None, EventKind.KILL_SWITCH, event_detail(target, counted, by))
     detail = WITH_OTHERS % {"provider": target.registry.name}
-    ending = Ending(reason=REASON, detail=detail, moments=moments(target.registry, per_second))
+    ending = Ending(reason=REASON, detail=detail, moments=due_times(target.registry, per_second))
     for revocations in cancel_attempts(target.attempts(), ending):
         tally.attempts += len(revocations)
         tally.add(revocations)
@@ -124,7 +124,7 @@ def pull(
         if not is_rest or monotonic() > give_up_at:
             break
         sleep(TRY_AGAIN)
-    tally.left = max(len(ending.left), target.tokens().count())
+    tally.not_ended = max(len(ending.left), target.tokens().count())
     return tally
 
 
@@ -132,7 +132,7 @@ def event_detail(target: Target, counted: Count, by: str) -> str:
     return PULLED % {"provider": target.registry.name, "tokens": counted.tokens, "people": counted.people, "by": by}
 
 
-def moments(registry: ApplicationRegistry, per_second: float) -> Iterator[datetime]:
+def due_times(registry: ApplicationRegistry, per_second: float) -> Iterator[datetime]:
     """Due times at this rate, from now on, or after the revocations that an earlier run has left."""
     interval = timedelta(seconds=1 / per_second)
     last_due = Revocation.objects.filter(

@@ -63,6 +63,8 @@ class Lane:
 
 
 class Run:
+    """State of one run: its lanes, its threads, and the time that is left."""
+
     def __init__(self) -> None:
         self.started_at = time.monotonic()
         self.lanes: dict[UUID, Lane] = {}  # by registry

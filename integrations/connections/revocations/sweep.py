@@ -111,21 +111,22 @@ def drain(*, seconds: float = SECONDS, threads: int = 0) -> int:
     rows = claim_batch(queue)
     if not rows:
         return 0
-    lanes: list[Future[int]] = []
+    deliveries: list[Future[int]] = []
     with ThreadPoolExecutor(2 * queue.at_once, thread_name_prefix="revocations") as pool:
         try:
             while rows:
                 queue.put(rows)
                 needed = min(2 * queue.at_once, queue.demand())
-                lanes += [pool.submit(for_threads(deliver_rows), queue) for _ in range(needed - len(lanes))]
+                deliveries += [pool.submit(for_threads(deliver_rows), queue) for _ in range(needed - len(deliveries))]
                 rows = claim_more(queue, last_start_at)
         finally:
             Revocation.objects.give_back(queue.close())
             settle_until_done(queue)
-    return sum(lane.result() for lane in lanes)
+    return sum(each.result() for each in deliveries)
 
 
 def settle_until_done(queue: WorkQueue) -> None:
+    """Settle what the threads deliver, until no row is left here. Nothing may be put in any more."""
     while queue.load():
         settle(queue.take_results())
         queue.wait_for(lambda: not queue.load(), LOOK_AGAIN)

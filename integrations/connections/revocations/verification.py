@@ -70,10 +70,10 @@ def verify(revocation: Revocation) -> Verdict:
 
 
 def proves_dead(revocation: Revocation) -> bool:
-    """Whether the provider's other endpoints prove the grant dead that it has refused to revoke.
+    """Whether other endpoints of the provider prove that a grant is dead which it has refused to revoke.
 
-    The access token, if it has not expired, must be called dead where it was known to work: by this endpoint before the
-    revocation, or by userinfo at the sign-in. Otherwise a refused refresh is the proof.
+    The access token, if it has not expired, must be reported as dead by an endpoint that accepted it before: this one
+    before the revocation, or userinfo at the sign-in. Otherwise a refused refresh is the proof.
     """
     with transport.deadline(SECONDS):
         if "access_token" in unexpired_tokens(revocation):
@@ -94,6 +94,7 @@ def proves_dead(revocation: Revocation) -> bool:
 
 
 def verdict_on(revocation: Revocation, name: str) -> Verdict:
+    """What introspection and userinfo report of this token. DEAD only from an endpoint that is its witness."""
     for check_name in available_checks(revocation, name):
         is_alive = run_check(CHECKS[check_name], revocation, name)
         if is_alive:
@@ -178,8 +179,7 @@ def is_dead_by_its_refresh_token(revocation: Revocation, dialect: Dialect) -> bo
         return False
     if not revocation.refresh_token or not refresh_is_refused(revocation):
         return False
-    expires_at = revocation.access_token_expires_at
-    return not revocation.access_token or (expires_at is not None and expires_at <= timezone.now())
+    return not access_token_valid_at(revocation, timezone.now())
 
 
 def refresh_is_refused(revocation: Revocation) -> bool:
@@ -213,8 +213,7 @@ def needs_valid_access_token(revocation: Revocation, dialect: Dialect) -> bool:
 
 
 def has_valid_access_token(revocation: Revocation) -> bool:
-    expires_at = revocation.access_token_expires_at
-    return bool(revocation.access_token) and (expires_at is None or expires_at > timezone.now() + MARGIN)
+    return access_token_valid_at(revocation, timezone.now() + MARGIN)
 
 
 def store_tokens(revocation: Revocation, answer: TokenAnswer) -> None:

@@ -65,14 +65,16 @@ class Command(BaseCommand):
             f"{tally.tokens} sign-ins ended, {tally.attempts} under way cancelled. "
             "Keyrack no longer uses any of their tokens."
         )
-        if tally.told_by:
+        if tally.last_due_at:
             self.stdout.write(revocation_notice(target, tally, per_second))
         for name in tally.unreadable[:NAMED_AT_MOST]:
             self.stderr.write(f"Cannot be opened: {name}")
         if len(tally.unreadable) > NAMED_AT_MOST:
             self.stderr.write(f"... and {len(tally.unreadable) - NAMED_AT_MOST} more.")
-        if tally.left:
-            raise CommandError(f"{tally.left} could not be ended; the log says why. Run it again.", returncode=NOT_DONE)
+        if tally.not_ended:
+            raise CommandError(
+                f"{tally.not_ended} could not be ended; the log says why. Run it again.", returncode=NOT_DONE
+            )
         if tally.unreadable:
             unreadable = f"{len(tally.unreadable)} tokens ended here but could not be opened, so {target.registry.name}"
             raise CommandError(f"{unreadable} cannot be told to revoke them. Revoke them there.", returncode=NOT_DONE)
@@ -151,7 +153,7 @@ def operator_name() -> str:
 def revocation_notice(target: Target, tally: Tally, per_second: float) -> str:
     address = f"{settings.SITE_URL}{reverse('admin:integrations_revocation_changelist')}"
     return (
-        f"{target.registry.name} is told of {tally.promised}, {per_second:g} a second, until "
-        f"{timezone.localtime(tally.told_by):%Y-%m-%d %H:%M:%S}, while a worker and beat run. Watch Token Revocations: "
+        f"{tally.revocations} revocations are sent to {target.registry.name}, {per_second:g} per second, until "
+        f"{timezone.localtime(tally.last_due_at):%Y-%m-%d %H:%M:%S}, if a worker and beat are running. See them at "
         f"{address}?registry__id__exact={target.registry.pk}"
     )

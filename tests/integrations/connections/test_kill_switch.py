@@ -172,7 +172,7 @@ def test_the_provider_hears_of_so_many_a_second_and_a_second_run_waits_for_the_f
     many(northwind, 5)
     began = timezone.now()
     told = run("--yes", "--per-second", "4", "--user", "person-0") + run("--yes", "--per-second", "4")
-    assert "Northwind is told of 4, 4 a second, until" in told
+    assert "4 revocations are sent to Northwind, 4 per second, until" in told
     moments = [each.next_attempt_at or began for each in Revocation.objects.order_by("next_attempt_at")]
     gaps = [later - earlier for earlier, later in pairwise(moments)]
     assert gaps == [timedelta(seconds=0.25)] * 4

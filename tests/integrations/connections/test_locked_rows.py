@@ -40,7 +40,7 @@ def test_locked_rows_are_passed_over_and_ended_later(server: Any, monkeypatch: p
     target = Target(registry=walks.registry_of(alias))
     began = time.monotonic()
     tally = kill_switch.pull(target, by="root", per_second=10, note=lambda _tally: None)
-    assert (tally.tokens, tally.left) == (3, 1)
+    assert (tally.tokens, tally.not_ended) == (3, 1)
     assert time.monotonic() - began < 10
     may_end.set()
     holder.join()
