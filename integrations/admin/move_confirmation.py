@@ -41,7 +41,7 @@ def ask_for_confirmation(form: Any, new_hosts: Iterable[str], current: Iterable[
     """Add an error that asks for confirmation and names both hosts."""
     form.fields[SAME_PROVIDER].widget = forms.CheckboxInput()
     message = _("People are signed in, and their tokens would go to %(new)s. They go to %(known)s now. Confirm below.")
-    form.add_error(SAME_PROVIDER, message % hosts(new_hosts, current))
+    form.add_error(SAME_PROVIDER, message % host_names(new_hosts, current))
 
 
 def ask_for_secret(form: Any, new_hosts: Iterable[str], current: Iterable[str]) -> None:
@@ -50,10 +50,10 @@ def ask_for_secret(form: Any, new_hosts: Iterable[str], current: Iterable[str]) 
         "People are signed in. Their tokens would go to: %(new)s. Now they go to: %(known)s. Enter the Client "
         "Secret of the application registry. Each person is then asked to confirm the new address."
     )
-    form.add_error(SECRET, message % hosts(new_hosts, current))
+    form.add_error(SECRET, message % host_names(new_hosts, current))
 
 
-def hosts(new_hosts: Iterable[str], current: Iterable[str]) -> dict[str, str]:
+def host_names(new_hosts: Iterable[str], current: Iterable[str]) -> dict[str, str]:
     return {"new": ", ".join(sorted(new_hosts)), "known": ", ".join(sorted(current)) or "–"}
 
 

@@ -65,6 +65,7 @@ def variables_have_their_names_of_today(**_options: Any) -> list[CheckMessage]:
 
 @register(Tags.security, deploy=True)
 def keys_are_there(**_options: Any) -> list[CheckMessage]:
+    """Report an error if TOKEN_ENCRYPTION_KEYS is missing or can't be parsed."""
     try:
         keyring()
     except NoKeys as error:
@@ -74,6 +75,7 @@ def keys_are_there(**_options: Any) -> list[CheckMessage]:
 
 @register(Tags.security, deploy=True)
 def site_is_https(**_options: Any) -> list[CheckMessage]:
+    """Warn if the site is served without TLS."""
     if settings.SITE_IS_SECURE:
         return []
     return [Warning("SITE_URL is not https.", hint="Codes and cookies travel in the clear.", id="keyrack.W001")]
@@ -98,7 +100,7 @@ def addresses_reach_somebody(**_options: Any) -> list[CheckMessage]:
     }
     hint = "Use mail addresses, separated by commas. SECURITY_CONTACT may have https:// URLs too."
     return [
-        Warning(f"{each!r} in {name} is no address.", hint=hint, id="keyrack.W005")
+        Warning(f"{each!r} in {name} is not an address.", hint=hint, id="keyrack.W005")
         for name, values in addresses.items()
         for each in values
         if not MAIL_ADDRESS.fullmatch(each)

@@ -14,7 +14,7 @@ from foundation.oauth_client.errors import Misconfigured, OAuthError, Refused
 from foundation.oauth_client.revocation import GrantTokens
 from integrations.models.failures import field_behind
 from integrations.models.registry import ApplicationRegistry, GrantType, validation
-from integrations.provider_setup.doctor.findings import Finding, Whose, fault, good, undecided, unreached
+from integrations.provider_setup.doctor.findings import Finding, Whose, fault, good, judge_no_answer, undecided
 
 UNKNOWN_CLIENT = error_codes.CLIENT_REFUSED | {"unauthorized_client", "http_401"}
 REQUEST_REFUSED = (error_codes.ABOUT_SIGN_IN - error_codes.ABOUT_REDIRECT) | {"unauthorized_client"}
@@ -56,7 +56,7 @@ def probe_authorization_endpoint(
         request = client.authorization_request(registration, redirect_uri=registry.redirect_url, scopes=scopes)
         response = transport.request("GET", request.url, headers={"Accept": "text/html"})
     except OAuthError as error:
-        yield unreached(_("Authorization URL"), error, "authorization_url") or misread(_("Authorization URL"), error)
+        yield judge_error(_("Authorization URL"), error, "authorization_url")
         return
     yield judge_authorization_response(registry, response)
 
@@ -70,7 +70,7 @@ def judge_authorization_response(registry: ApplicationRegistry, response: reques
     if response.status_code in {400, 401, 403, 422}:
         return judge_refusal(response)
     error = error_answers.error_from(response)
-    return unreached(_("Authorization URL"), error, "authorization_url") or misread(_("Authorization URL"), error)
+    return judge_error(_("Authorization URL"), error, "authorization_url")
 
 
 def judge_redirect(location: str) -> Finding:
@@ -105,7 +105,7 @@ def probe_token_endpoint(registry: ApplicationRegistry, registration: Registrati
         message = _("Token URL: it answers and knows Client ID and Client Secret (%(code)s for a made-up code).")
         return good(message % {"code": error.code})
     except OAuthError as error:
-        return unreached(_("Token URL"), error, "token_url") or judge_token_error(error)
+        return judge_no_answer(_("Token URL"), error, "token_url") or judge_token_error(error)
     if grant == GrantType.CLIENT_CREDENTIALS:
         return good(_("Token URL: it issues a token to Keyrack itself."))
     return fault(Whose.PROVIDER, _("Token URL: it issued a token for a made-up code. Don’t trust this server."))
@@ -132,7 +132,7 @@ def probe_refresh_endpoint(registration: Registration) -> Finding:
         message = _("%(label)s: it answers (%(code)s for a made-up token).")
         return good(message % {"label": label, "code": error.code})
     except OAuthError as error:
-        return unreached(label, error, "refresh_url") or misread(label, error)
+        return judge_error(label, error, "refresh_url")
     return fault(
         Whose.PROVIDER, _("%(label)s: it renewed a made-up token. Don’t trust this server.") % {"label": label}
     )
@@ -153,10 +153,15 @@ def judge_token_error(error: OAuthError) -> Finding:
             "Token URL: the server says that our client is misconfigured (%(code)s). Check grant type and scopes."
         )
         return fault(Whose.ADMINISTRATOR, message % names, **cause)
-    return misread(_("Token URL"), error)
+    return judge_unclear_answer(_("Token URL"), error)
 
 
-def misread(label: str, error: OAuthError) -> Finding:
+def judge_error(label: str, error: OAuthError, field: str) -> Finding:
+    """The finding on an error that says nothing about our client. `field`: that of the endpoint's address."""
+    return judge_no_answer(label, error, field) or judge_unclear_answer(label, error)
+
+
+def judge_unclear_answer(label: str, error: OAuthError) -> Finding:
     message = _("%(label)s: it answers, but the answer doesn’t show whether it knows our client (%(code)s).")
     return undecided(message % {"label": label, "code": error.code})
 
@@ -178,8 +183,8 @@ def probe_revocation_endpoint(registry: ApplicationRegistry, registration: Regis
             message = _("%(label)s: the server rejects our client (%(code)s), so no token could be revoked.")
             return fault(Whose.ADMINISTRATOR, message % {"label": label, "code": error.code}, field="client_secret")
         if error.status in {404, 410, 422} and "{" in registry.token_revocation_url:
-            return misread(label, error)  # the URL names the token, so what is missing may be the token
-        return unreached(label, error, "token_revocation_url") or misread(label, error)
+            return judge_unclear_answer(label, error)  # the URL names the token, so what is missing may be the token
+        return judge_no_answer(label, error, "token_revocation_url") or judge_unclear_answer(label, error)
     return good(_("%(label)s: it answers, as it should for a token it doesn’t know.") % {"label": label})
 
 
@@ -191,7 +196,7 @@ def probe_introspection_endpoint(registration: Registration) -> Finding:
         if error.code in UNKNOWN_CLIENT:
             message = _("%(label)s: the server doesn’t let our client introspect (%(code)s).")
             return undecided(message % {"label": label, "code": error.code})
-        return unreached(label, error, "token_introspection_url") or misread(label, error)
+        return judge_no_answer(label, error, "token_introspection_url") or judge_unclear_answer(label, error)
     if introspection.active:
         return fault(Whose.PROVIDER, _("%(label)s: it calls a made-up token active.") % {"label": label})
     return good(_("%(label)s: it answers and knows Client ID and Client Secret.") % {"label": label})
@@ -204,7 +209,7 @@ def probe_userinfo_endpoint(registration: Registration) -> Finding:
     except OAuthError as error:
         if error.status in {400, 401, 403}:
             return good(_("%(label)s: it answers and asks for a token.") % {"label": label})
-        return unreached(label, error, "userinfo_url") or misread(label, error)
+        return judge_no_answer(label, error, "userinfo_url") or judge_unclear_answer(label, error)
     return undecided(_("%(label)s: it answers even without a valid token.") % {"label": label})
 
 
@@ -214,7 +219,7 @@ def probe_api(url: str) -> Iterator[Finding]:
     try:
         response = transport.request("GET", url, headers={"Accept": "application/json"})
     except OAuthError as error:
-        yield unreached(label, error, "connection_url") or misread(label, error)
+        yield judge_no_answer(label, error, "connection_url") or judge_unclear_answer(label, error)
         return
     if response.status_code >= 500:
         message = _("%(label)s: the server has a problem (HTTP %(status)s).")

@@ -58,7 +58,7 @@ def fault(whose: Whose, sentence: str, *, field: str = "", words: str = "") -> F
     return Finding(sentence=sentence, whose=whose, field=field, words=words)
 
 
-def unreached(label: str, error: OAuthError, field: str) -> Finding | None:
+def judge_no_answer(label: str, error: OAuthError, field: str) -> Finding | None:
     """Return a finding if the endpoint gave no usable answer; None if it answered. `field`: that of its address."""
     names = {"label": label, "code": error.code, "why": error.describe(_)}
     if is_uncallable(error.code):

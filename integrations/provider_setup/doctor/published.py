@@ -71,7 +71,7 @@ def compare_metadata(registry: ApplicationRegistry) -> Iterator[Finding]:
     try:
         published = metadata.discover(issuer_of_tenant(registry))
     except OAuthError as error:
-        yield unpublished(error)
+        yield judge_missing_metadata(error)
         return
     differing = [
         *compare_issuer(registry, published),
@@ -89,7 +89,7 @@ def issuer_of_tenant(registry: ApplicationRegistry) -> str:
     return metadata.fill_tenant(registry.issuer, registry.token_url, registry.authorization_url)
 
 
-def unpublished(error: OAuthError) -> Finding:
+def judge_missing_metadata(error: OAuthError) -> Finding:
     names = {"code": error.code, "why": error.describe(_)}
     if isinstance(error, Unreachable) and error.status != 403:
         message = _("Issuer: no answer where its metadata should be (%(why)s).")

@@ -122,7 +122,7 @@ def alias_off(subject: Subject) -> str:
     return f"{sentence} {_('Since %(moment)s.') % {'moment': moment(since)}}" if since else sentence
 
 
-def sharing(subject: Subject) -> str:
+def describe_sharing(subject: Subject) -> str:
     if not subject.alias_groups:
         return _("No group is named, so everyone with the role may use it.")
     common = [group for group in subject.alias_groups if group in subject.groups]
@@ -161,7 +161,7 @@ CONFIRMED: dict[str, Callable[[Subject], str]] = {
     "alias_off": lambda subject: _("Alias: %(name)s.") % {"name": subject.alias.name},
     "credential_off": lambda subject: _("Credential: %(name)s.") % {"name": credential_name(subject)},
     "registry_off": lambda subject: _("Registry: %(name)s.") % {"name": registry_name(subject)},
-    "not_shared": sharing,
+    "not_shared": describe_sharing,
 }
 REFUSED: dict[str, Callable[[Subject], str]] = {
     "no_role": groups_with_role,

@@ -54,7 +54,7 @@ def sign_in_line(integration: Integration, person_name: str, *, shows_account: b
             note=_("The site’s operator can restore the key. Then nobody has to sign in again."),
         )
     note = _("Only %(person)s can sign in there.") % {"person": person_name}
-    sentences, places = [ended(token) if token else never_signed_in(integration)], []
+    sentences, places = [describe_end(token) if token else never_signed_in(integration)], []
     if integration.attempt:
         sentences.append(_("A sign-in is in progress."))
     if integration.sign_in_may_fail:
@@ -83,7 +83,7 @@ def signed_in(token: Token, *, shows_account: bool) -> str:
     return " ".join(sentences)
 
 
-def ended(token: Token) -> str:
+def describe_end(token: Token) -> str:
     if token.failure_code and token.failed_at:
         sentence = _("The sign-in stopped working on %(moment)s (%(code)s).")
         return sentence % {"moment": moment(token.failed_at), "code": token.failure_code}
@@ -154,7 +154,7 @@ def provider_line(integration: Integration) -> Line:
         return Line(
             title=title,
             verdict=Verdict.NOT_YET,
-            detail=away(registry),
+            detail=describe_outage(registry),
             answer=UNREACHABLE,
             places=(registry_place(integration),),
             note=_("Nothing to do here: Keyrack tries again by itself."),
@@ -163,15 +163,15 @@ def provider_line(integration: Integration) -> Line:
         detail = f"{refuses_us(registry)} {_('The sign-in is kept and cannot be renewed until that is fixed.')}"
         place = registry_place(integration)
         return Line(title=title, verdict=Verdict.NOT_YET, detail=detail, answer=MISCONFIGURED, places=(place,))
-    return Line(title=title, verdict=Verdict.YES, detail=" ".join(troubles(integration)))
+    return Line(title=title, verdict=Verdict.YES, detail=" ".join(describe_troubles(integration)))
 
 
-def troubles(integration: Integration) -> list[str]:
+def describe_troubles(integration: Integration) -> list[str]:
     """Return sentences on problems that do not stop a call."""
     registry, token = integration.registry, integration.token
     sentences = []
     if registry.is_down_at(registry.token_url):
-        sentences.append(away(registry))
+        sentences.append(describe_outage(registry))
     if registry.cannot_renew and token and token.renews_itself:
         sentences.append(refuses_us(registry))
     if sentences and token and token.expires_at:
@@ -180,7 +180,7 @@ def troubles(integration: Integration) -> list[str]:
     return sentences or [_("No failure is recorded. Keyrack made no call to check.")]
 
 
-def away(registry: ApplicationRegistry) -> str:
+def describe_outage(registry: ApplicationRegistry) -> str:
     words = {"server": server_of(registry.failing_url)}
     if registry.down_since:
         sentence = _("%(server)s has not answered since %(moment)s; calls to it are held back.")

@@ -52,11 +52,13 @@ def find_people(text: str) -> Search[User]:
     if rows or not name:
         return Search(text=text, rows=rows if name else [])
     columns = ("username", "first_name", "last_name", "email")
-    candidates = similar(named, columns, name)
+    candidates = find_similar(named, columns, name)
     return Search(
         text=text,
         rows=[],
-        suggestions=closest(name, [(user, (user.username, user.get_full_name(), user.email)) for user in candidates]),
+        suggestions=find_closest(
+            name, [(user, (user.username, user.get_full_name(), user.email)) for user in candidates]
+        ),
     )
 
 
@@ -67,9 +69,9 @@ def find_aliases(text: str) -> Search[Alias]:
     rows = list(aliases.named(name)) or list(aliases.filter(Q(name__iexact=name) | Q(label__iexact=name))[:CHOICES])
     if rows or not name:
         return Search(text=text, rows=rows if name else [])
-    candidates = similar(aliases, ("name", "label"), name)
+    candidates = find_similar(aliases, ("name", "label"), name)
     return Search(
-        text=text, rows=[], suggestions=closest(name, [(alias, (alias.name, alias.label)) for alias in candidates])
+        text=text, rows=[], suggestions=find_closest(name, [(alias, (alias.name, alias.label)) for alias in candidates])
     )
 
 
@@ -90,7 +92,7 @@ def rows_containing(rows: QuerySet[Row], columns: Sequence[str], text: str) -> S
     return list(rows[:CHOICES]) if words else []
 
 
-def similar(rows: QuerySet[Row], columns: Sequence[str], name: str) -> QuerySet[Row]:
+def find_similar(rows: QuerySet[Row], columns: Sequence[str], name: str) -> QuerySet[Row]:
     """Return rows that contain a word of the name, or its first letters."""
     condition = Q()
     for word in name.split()[:WORDS]:
@@ -99,7 +101,7 @@ def similar(rows: QuerySet[Row], columns: Sequence[str], name: str) -> QuerySet[
     return rows.filter(condition)[:COMPARED]
 
 
-def closest(name: str, candidates: Sequence[tuple[Row, Sequence[str]]]) -> list[Row]:
+def find_closest(name: str, candidates: Sequence[tuple[Row, Sequence[str]]]) -> list[Row]:
     def likeness(names: Sequence[str]) -> float:
         return max(SequenceMatcher(None, name.casefold(), candidate.casefold()).ratio() for candidate in names)
 

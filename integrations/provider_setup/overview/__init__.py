@@ -3,7 +3,7 @@
 states      states of a provider            reading     the rows, in a fixed number of queries
 providers   one provider and its state      problems    what is wrong, in sentences, and the one thing to do
 listing     search, filter, order, pages    health      whether the worker and the mail server do their work
-programs    OAuth applications that wait
+programs    OAuth applications that wait    sentences   sentences with values that a page shows
 """
 
 from integrations.provider_setup.overview.health import Health, read_health

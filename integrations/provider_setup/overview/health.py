@@ -17,8 +17,10 @@ OVERDUE = timedelta(minutes=2)  # the sweep runs every ten seconds
 
 @dataclass(frozen=True, kw_only=True)
 class Health:
-    """`silent`: parts of the background work that do not run. `overdue`: revocations that a worker should have
-    delivered; `overdue_since`: since when the oldest waits.
+    """State of the background work and of mail.
+
+    `silent`: parts of the background work that do not run. `overdue`: revocations that a worker should have delivered;
+    `overdue_since`: since when the oldest has been due.
     """
 
     silent: list[SilentPart]
