@@ -1,8 +1,8 @@
 """Remote tables: a third party's records, read with the viewer's own token, then searched, sorted and paged.
 
     table = RemoteTable.objects.available_to(user).get(name="contacts")
-    answer = remote_tables.read(table, user, remote_tables.source_of(table, user))
-    page = remote_tables.arranged(answer, table, q="ana", sort="-name").page(1, size=25)
+    answer = remote_tables.read_table(table, user, remote_tables.source_of(table, user))
+    page = remote_tables.arrange_rows(answer, table, q="ana", sort="-name").page(1, size=25)
 
     fetch       where a table is read; its action         all_pages  a list, read page by page
     reading     the rows of a table                       next_page  where a list continues; page_requests
@@ -20,7 +20,7 @@ from integrations.remote_tables.csv_export import csv_lines
 from integrations.remote_tables.errors import NotAllowed, NotRead, ProviderError, TableMisconfigured, TurnedOff
 from integrations.remote_tables.fetch import READS, Source, source_of, sources_of, tables_using
 from integrations.remote_tables.pages import ArrangedRows, Page, arrange_rows
-from integrations.remote_tables.reading import Answer, kept, read_table
+from integrations.remote_tables.reading import Answer, cached_answer, read_table
 
 __all__ = [
     "LIMITED",
@@ -36,8 +36,8 @@ __all__ = [
     "TableMisconfigured",
     "TurnedOff",
     "arrange_rows",
+    "cached_answer",
     "csv_lines",
-    "kept",
     "read_table",
     "source_of",
     "sources_of",

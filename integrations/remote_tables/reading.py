@@ -68,7 +68,7 @@ def read_table(table: RemoteTable, user: User, source: Source, *, fresh: bool = 
     Raises `NoUsableToken`, `TurnedOff`, `NotAllowed`, `TableMisconfigured` or another `OAuthError`.
     """
     source.check()
-    answer = None if fresh else kept(table, source)
+    answer = None if fresh else cached_answer(table, source)
     if answer is None:
         read = read_action(table, user, source) if table.action else read_alias(table, user, source)
         rows = evaluate_columns(read.rows, [column.path for column in table.columns.all()])
@@ -79,7 +79,7 @@ def read_table(table: RemoteTable, user: User, source: Source, *, fresh: bool = 
     return answer
 
 
-def kept(table: RemoteTable, source: Source) -> Answer | None:
+def cached_answer(table: RemoteTable, source: Source) -> Answer | None:
     """Return the cached rows that were read with exactly these tokens; None if there are none."""
     stored = cache.find(table, source)
     if stored is None or "why_cut" not in stored:  # from before an upgrade

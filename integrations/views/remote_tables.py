@@ -46,7 +46,7 @@ def read_table(request: Request, table: RemoteTable) -> Reading:
     try:
         answer = remote_tables.read_table(table, request.user, source, fresh="fresh" in request.GET)
     except FAILURES as error:
-        cached = remote_tables.kept(table, source) if isinstance(error, Unreachable) else None
+        cached = remote_tables.cached_answer(table, source) if isinstance(error, Unreachable) else None
         return Reading(source=source.main, answer=cached, trouble=trouble_of(error, table, source.main))
     return Reading(source=source.main, answer=answer, trouble=None)
 

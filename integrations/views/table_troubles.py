@@ -38,6 +38,7 @@ class Trouble:
 
 
 def trouble_of(error: Exception, table: RemoteTable, source: Integration | None) -> Trouble:
+    """Describe an error of reading the table. `source`: the person's integration that it is read from, if any."""
     names = {"table": table.title, "provider": source.title if source else table.title}
     if isinstance(error, TurnedOff):
         return turned_off(source, names)
