@@ -142,4 +142,4 @@ def publish_task(task: Task[..., None], *arguments: object, **options: Any) -> N
     try:
         task.apply_async(arguments, retry=False, **{"confirm_timeout": PUBLISH_SECONDS, **options})
     except (OperationalError, ChannelError, OSError) as error:
-        logger.warning("The queue is away (%s); the next sweep does the work.", type(error).__name__)
+        logger.warning("The queue is unavailable (%s). The next sweep does the work.", type(error).__name__)

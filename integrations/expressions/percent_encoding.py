@@ -33,10 +33,12 @@ def unquote_fully(path: str, *, deepest: int = DEEPEST) -> str:
 
 
 def unquote_once(raw: bytes) -> bytes:
+    """Decode one level: `%uXXXX`, `%XX`, and overlong UTF-8."""
     plain = MICROSOFT_ENCODED.sub(lambda match: chr(int(match[1], 16)).encode(errors="replace"), raw)
     return OVERLONG.sub(shortest_form, unquote_to_bytes(plain))
 
 
 def shortest_form(match: re.Match[bytes]) -> bytes:
+    """The ASCII character that an overlong form of UTF-8 stands for."""
     *_, high, low = match[0]
     return bytes([(high & 1) << 6 | low & 0x3F])

@@ -21,7 +21,7 @@ STOPPED_BY_RULE = {"deactivated": "person_deactivated", "no_role": "role_lost", 
 
 
 class Observer(Protocol):
-    """Whoever waits for a run. `report`: steps done, of how many, and which was the last. Called between steps."""
+    """The caller that waits for a run. `report`, between steps: steps done, of how many, and the name of the last."""
 
     def report(self, done: float, total: float, text: str = "") -> None: ...
 
@@ -107,6 +107,8 @@ def reason_of_end(run: SubflowRun) -> str:
 
 
 def step_recorder(walk: Walk, action: str) -> Callable[[StepResult], None]:
+    """Return a function that stores each step of this action and reports it. It raises `Stopped` if the run is gone."""
+
     def note(result: StepResult) -> None:
         walk.position += 1
         try:

@@ -155,10 +155,13 @@ def take_beat(holder: str) -> bool:
 
 
 def leave_beat(holder: str) -> None:
+    """Release the lease of this beat, so that another one need not wait for its end."""
     try:
         Heartbeat.objects.leave_beat(holder)
     except DatabaseError as error:
-        logger.warning("Beat could not give up its place (%s); another one takes it over.", type(error).__name__)
+        logger.warning(
+            "Beat could not release its lease (%s). Another beat takes over when it expires.", type(error).__name__
+        )
 
 
 def last_runs() -> dict[str, datetime]:

@@ -1,7 +1,7 @@
 """Models of actions, subflows and their runs. [sn_fd: Flow Designer]
 
 declared   inputs, outputs, and checks of templates     actions   an action and its REST steps
-subflows   a subflow, its actions and its runs
+subflows   a subflow, its actions and its runs          failure_sentences  of failed runs
 """
 
 from integrations.models.flows.actions import Action, BodyType, Method, RestStep
