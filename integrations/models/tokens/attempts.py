@@ -22,8 +22,8 @@ from foundation.secrets_at_rest import EncryptedField, value_or_blank
 from integrations.models.registry import ApplicationRegistry, IntegrationType, OAuth2Credential, SysIdModel
 from integrations.models.tokens import consent
 from integrations.models.tokens.connect_links import ConnectLink
-from integrations.models.tokens.revocations import Revocation
-from integrations.models.tokens.token import Origin, Token, begins_elsewhere, create_revocation
+from integrations.models.tokens.revocations import Revocation, create_revocation
+from integrations.models.tokens.token import Origin, Token, begins_elsewhere
 
 
 class AttemptStatus(models.TextChoices):
