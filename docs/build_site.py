@@ -63,8 +63,8 @@ def generator() -> str:
     """The path of Zensical, in an environment of its own from requirements/docs.txt."""
     home = BUILD / "venv"
     bootstrap.LOCKS, bootstrap.VENV = {"docs": ROOT / "requirements/docs.txt"}, home
-    if not bootstrap.ready(home, "docs"):
-        bootstrap.install(home, "docs")
+    if not bootstrap.is_complete(home, "docs"):
+        bootstrap.install_packages(home, "docs")
     return str(home / "bin/zensical")
 
 

@@ -44,5 +44,5 @@ def test_locked_rows_are_passed_over_and_ended_later(server: Any, monkeypatch: p
     assert time.monotonic() - began < 10
     may_end.set()
     holder.join()
-    assert kill_switch.pull(target, by="root", per_second=10, note=lambda _tally: None).left == 0
+    assert kill_switch.pull(target, by="root", per_second=10, note=lambda _tally: None).not_ended == 0
     assert not Token.objects.exists()
