@@ -247,13 +247,13 @@ ORIGIN = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://[^/?]*")  # in the absolute for
 
 
 def requested_path(request: HttpRequest, path: str) -> str:
-    """Return the raw form of `path`, the decode_path end of the address, with its query."""
+    """Return the raw form of `path`, the decoded end of the address, with its query."""
     query = quote(str(request.META.get("QUERY_STRING", "")).encode("latin-1"), safe=IN_QUERY)
     return BARE_PERCENT.sub("%25", raw_path(request, path) + (f"?{query}" if query else ""))
 
 
 def raw_path(request: HttpRequest, path: str) -> str:
-    """Return the raw form of `path`. If the server passes no raw address, encode the decode_path one."""
+    """Return the raw form of `path`. If the server passes no raw address, encode the decoded one."""
     raw = ORIGIN.sub("", str(request.META.get("RAW_URI") or request.META.get("REQUEST_URI") or "").partition("?")[0])
     if not raw:
         return quote(path, safe=UNENCODED)
