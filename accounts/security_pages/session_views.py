@@ -77,6 +77,9 @@ own_addresses = require_http_methods(["GET", "POST"])(recently_authenticated(Add
 class ConfirmAddress(account.ConfirmEmailView):
     """The page behind a mailed link. An address that another account has can't be confirmed."""
 
+    def logout_other_user(self, confirmation: Any) -> None:
+        """Don't sign out another account, as allauth does on GET: anybody could end a person's session with a link."""
+
     @property
     def is_taken(self) -> bool:
         if self.object is None:

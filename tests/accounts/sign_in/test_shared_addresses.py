@@ -80,6 +80,17 @@ def test_an_address_that_another_account_has_is_not_confirmed(amira: User, bob: 
     assert address.verified
 
 
+def test_a_link_for_one_account_signs_nobody_out_of_another(amira: User, bob: User) -> None:
+    """Anybody may add an address and send the link to others: opening or answering it ends no session."""
+    link = f"/accounts/confirm-email/{EmailConfirmationHMAC(EmailAddress.objects.create(user=bob, email=TEAM)).key}/"
+    browser = client_of(amira)
+    assert "belong to bob" in browser.get(link).content.decode()
+    assert browser.session["_auth_user_id"] == str(amira.pk)
+    assert browser.post(link).status_code == 302
+    assert browser.session["_auth_user_id"] == str(amira.pk)
+    assert EmailAddress.objects.get(user=bob, email=TEAM).verified
+
+
 def test_of_two_accounts_each_gets_its_own_link_and_the_name_signs_in(amira: User) -> None:
     person("team_reader", TEAM)
     person("team_writer", "Team@Hub.example")
