@@ -8,6 +8,7 @@ from django import template
 from django.utils.html import conditional_escape
 from django.utils.safestring import SafeString, mark_safe
 
+from accounts import privileges
 from foundation import name_lists
 from integrations.models.addresses import registry_admin_url
 from integrations.models.card import Integration, compose_outcome
@@ -15,6 +16,7 @@ from integrations.models.card.bidi import isolate_name
 from integrations.models.definitions import OfferedScope
 from integrations.models.registry import ApplicationRegistry, administrators_sentence, is_reported
 from integrations.models.template_texts import shown_description, shown_scope_name
+from integrations.models.tokens import Token
 from integrations.provider_setup.explain_access import may_explain
 from integrations.provider_setup.overview import Sentence
 from integrations.templatetags.keyrack import clock
@@ -47,6 +49,12 @@ def value_in_words(value: Any) -> Any:
     if isinstance(value, datetime):
         return clock(value)
     return value if isinstance(value, int) else conditional_escape(isolate_name(str(value)))
+
+
+@register.filter
+def may_view_sign_ins(user: Any) -> bool:
+    """Whether the user may open pages about people's sign-ins."""
+    return privileges.may_view(user, Token)
 
 
 @register.filter

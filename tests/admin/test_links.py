@@ -9,8 +9,11 @@ from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
 
-from integrations.models import Token
+from accounts.models import User
+from integrations.models import ApplicationRegistry, RemoteTable, Token
+from tests import cast
 from tests.admin.test_single_permissions import MODELS, addresses_of, permission, rows, staff_with  # noqa: F401 - a fixture
+from tests.conftest import client_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db, pytest.mark.timeout(600)]
 
@@ -39,6 +42,25 @@ def test_no_link_is_refused_to_who_may_only_look(rows: None, model: type[Model])
             if asked[link] >= 400:
                 refused.append(f"{page} links to {link}: {asked[link]}")
     assert not refused, "\n".join(refused)
+
+
+@pytest.mark.parametrize("action", ["view", "change"])
+def test_who_may_open_the_sign_ins_that_end_is_shown_the_way(rows: None, action: str) -> None:  # noqa: F811
+    client = staff_with(permission(Token, action), permission(ApplicationRegistry, "view"))
+    address = reverse("integrations:consent_expiries")
+    assert client.get(address).status_code == 200
+    for page in ("integrations:providers", "integrations:all_records"):
+        assert address in links_of(client, reverse(page)), page
+
+
+def test_tables_lead_to_the_administration_only_for_staff(db: None) -> None:
+    somebody = cast.person("somebody")
+    somebody.user_permissions.add(permission(RemoteTable, "add"))
+    page = "/remote-tables/"
+    assert reverse("admin:integrations_remotetable_add") not in links_of(client_of(somebody), page)
+    User.objects.filter(pk=somebody.pk).update(is_staff=True)
+    somebody.refresh_from_db()
+    assert reverse("admin:integrations_remotetable_add") in links_of(client_of(somebody), page)
 
 
 def test_a_page_that_is_refused_asks_for_no_role_that_would_not_open_it(rows: None) -> None:  # noqa: F811
