@@ -4,18 +4,19 @@ The addresses and members are JetBrains Hub's, as far as Keyrack has them. The c
 allows them to do for this person.
 """
 
-from django.db.models import QuerySet
 from django.views.decorators.debug import sensitive_variables
-from drf_spectacular.utils import extend_schema, extend_schema_view
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.access_tokens.models import ApplicationPassword, PermanentToken, lock_owner
+from accounts.access_tokens.models import ApplicationPassword, LongLivedQuerySet, PermanentToken, lock_owner
 from accounts.models import User
+from integrations.admin_api.admin_requests import AdminRequest
 from integrations.admin_api.documents import Document
 from integrations.admin_api.people import read_body
-from integrations.admin_api.secret_views import OneSecret, Secrets, SecretView
+from integrations.admin_api.secret_views import OneSecret, ReleaseSecret, Secrets, SecretView, choose_rows
 from integrations.admin_api.serializers import DryRunSerializer
+from integrations.admin_api.sign_ins import SupervisedView
 from integrations.admin_api.token_rules import (
     get_living,
     make_password_for,
@@ -26,6 +27,7 @@ from integrations.admin_api.token_rules import (
 )
 from integrations.admin_api.token_serializers import (
     ApplicationPasswordSerializer,
+    ListedSecretsSerializer,
     MakeTokenSerializer,
     NameAndScopeSerializer,
     NewApplicationPasswordSerializer,
@@ -38,7 +40,6 @@ from integrations.admin_api.token_serializers import (
     TokenAppliedSerializer,
 )
 from integrations.admin_api.views import ENDING, IF_MATCH, IF_NONE_MATCH, change_by, dry_run_in
-from integrations.api.serializers import PageSerializer
 
 ROTATE_INSTEAD = (
     "A PUT can’t change a permanent token. POST to …/rotate/ replaces it under its name, with the “scope” and "
@@ -49,6 +50,10 @@ PUT_DESCRIPTION = (
     "Make it, if there is none of this name; the answer has the secret, this once. Repeating it changes nothing and "
     "shows no secret. 409 with the differences in `changes` if one of this name exists that is not what the body says: "
 )
+RELEASE_DESCRIPTION = (
+    "Let it work again after a restore, if you may make a token for this person. Name it by its id. 409 if it isn’t "
+    "held. Your token can release only scopes that it has itself."
+)
 
 # Permanent tokens -----------------------------------------------------------------------------------------------------
 
@@ -58,7 +63,7 @@ class TokenView(SecretView):
     serializer = PermanentTokenSerializer
     secret_name = "token"  # noqa: S105 - the name of a member
 
-    def rows_of(self, person: User) -> QuerySet[PermanentToken]:
+    def rows_of(self, person: User) -> LongLivedQuerySet:
         return tokens_of(person)
 
     def make_secret(self, person: User, body: Document) -> tuple[PermanentToken, str]:
@@ -69,7 +74,7 @@ class TokenView(SecretView):
     get=extend_schema(
         operation_id="admin_permanent_tokens_list",
         description="Permanent tokens of a person, the newest first.",
-        parameters=[PageSerializer],
+        parameters=[ListedSecretsSerializer],
         responses=PermanentTokenSerializer(many=True),
     ),
     post=extend_schema(
@@ -87,7 +92,7 @@ class PermanentTokens(TokenView, Secrets):
 @extend_schema_view(
     get=extend_schema(
         operation_id="admin_permanent_tokens_retrieve",
-        description="One permanent token of a person, by its id or name; the newest while one is rotated.",
+        description="One permanent token of a person, by its id (also a held one) or name (the newest of a rotation).",
         responses=PermanentTokenSerializer,
     ),
     put=extend_schema(
@@ -126,6 +131,19 @@ class RotateToken(TokenView):
         return self.new_secret_response(successor, secret, dry_run=dry_run)
 
 
+@extend_schema_view(
+    post=extend_schema(
+        operation_id="admin_permanent_tokens_release",
+        description=RELEASE_DESCRIPTION,
+        parameters=[DryRunSerializer],
+        request=None,
+        responses=PermanentTokenSerializer,
+    )
+)
+class ReleaseToken(TokenView, ReleaseSecret):
+    """Let a held permanent token work again."""
+
+
 # Application passwords ------------------------------------------------------------------------------------------------
 
 
@@ -134,7 +152,7 @@ class PasswordView(SecretView):
     serializer = ApplicationPasswordSerializer
     secret_name = "password"  # noqa: S105 - the name of a member
 
-    def rows_of(self, person: User) -> QuerySet[ApplicationPassword]:
+    def rows_of(self, person: User) -> LongLivedQuerySet:
         return passwords_of(person)
 
     def make_secret(self, person: User, body: Document) -> tuple[ApplicationPassword, str]:
@@ -145,7 +163,7 @@ class PasswordView(SecretView):
     get=extend_schema(
         operation_id="admin_application_passwords_list",
         description="Application passwords of a person, the newest first.",
-        parameters=[PageSerializer],
+        parameters=[ListedSecretsSerializer],
         responses=ApplicationPasswordSerializer(many=True),
     ),
     post=extend_schema(
@@ -163,7 +181,7 @@ class ApplicationPasswords(PasswordView, Secrets):
 @extend_schema_view(
     get=extend_schema(
         operation_id="admin_application_passwords_retrieve",
-        description="One application password of a person, by its id or name.",
+        description="One application password of a person, by its id or name (a held one: by its id).",
         responses=ApplicationPasswordSerializer,
     ),
     put=extend_schema(
@@ -181,3 +199,57 @@ class ApplicationPasswords(PasswordView, Secrets):
 )
 class OneApplicationPassword(PasswordView, OneSecret):
     body, unchangeable = PutPasswordSerializer, MAKE_AGAIN
+
+
+@extend_schema_view(
+    post=extend_schema(
+        operation_id="admin_application_passwords_release",
+        description=RELEASE_DESCRIPTION,
+        parameters=[DryRunSerializer],
+        request=None,
+        responses=ApplicationPasswordSerializer,
+    )
+)
+class ReleasePassword(PasswordView, ReleaseSecret):
+    """Let a held application password work again."""
+
+
+# Of all people --------------------------------------------------------------------------------------------------------
+
+
+class SecretsOfAll(SupervisedView):
+    """Base of the lists over all people, as the administration shows them."""
+
+    is_paged = True
+    page_parameters = ListedSecretsSerializer
+    filters = {"user": "user__username"}
+
+    def rows(self, web_request: AdminRequest) -> LongLivedQuerySet:
+        return choose_rows(super().rows(web_request).select_related("user"), self.request)
+
+    def get(self, request: Request) -> Response:
+        return self.page(request, ("user__username", "-created_at", "pk"))
+
+
+@extend_schema_view(
+    get=extend_schema(
+        operation_id="admin_all_permanent_tokens_list",
+        description="Permanent tokens of all people, by person.",
+        parameters=[ListedSecretsSerializer, OpenApiParameter("user", str)],
+        responses=PermanentTokenSerializer(many=True),
+    )
+)
+class AllPermanentTokens(SecretsOfAll):
+    model, serializer = PermanentToken, PermanentTokenSerializer
+
+
+@extend_schema_view(
+    get=extend_schema(
+        operation_id="admin_all_application_passwords_list",
+        description="Application passwords of all people, by person.",
+        parameters=[ListedSecretsSerializer, OpenApiParameter("user", str)],
+        responses=ApplicationPasswordSerializer(many=True),
+    )
+)
+class AllApplicationPasswords(SecretsOfAll):
+    model, serializer = ApplicationPassword, ApplicationPasswordSerializer

@@ -17,7 +17,7 @@ from rest_framework.exceptions import PermissionDenied, ValidationError
 
 from accounts import privileges
 from accounts.access_tokens import operations, rotation
-from accounts.access_tokens.models import ApplicationPassword, PermanentToken
+from accounts.access_tokens.models import ApplicationPassword, LongLivedQuerySet, PermanentToken
 from accounts.models import User
 from accounts.security_pages.forms import (
     NEVER,
@@ -31,19 +31,17 @@ from accounts.sign_in import mfa
 from integrations.models.registry.aliases import id_in
 
 
-def tokens_of(person: User) -> QuerySet[PermanentToken]:
-    rows: QuerySet[PermanentToken] = (
-        person.permanent_tokens.alive().select_related("user").order_by("-created_at", "pk")
-    )
-    return rows
+def tokens_of(person: User) -> LongLivedQuerySet:
+    """Return all of a person, also those that have ended."""
+    return person.permanent_tokens.select_related("user").order_by("-created_at", "pk")
 
 
-def passwords_of(person: User) -> QuerySet[ApplicationPassword]:
-    rows: QuerySet[ApplicationPassword] = person.application_passwords.alive().select_related("user")
-    return rows.order_by("-created_at", "pk")
+def passwords_of(person: User) -> LongLivedQuerySet:
+    """Return all of a person, also those that have ended."""
+    return person.application_passwords.select_related("user").order_by("-created_at", "pk")
 
 
-def find_living(rows: QuerySet[Any], reference: str) -> list[Any]:
+def find_rows(rows: QuerySet[Any], reference: str) -> list[Any]:
     """Return the rows with this id or name, the newest first. While a token is rotated, two have its name."""
     if "\0" in reference:
         return []
@@ -51,17 +49,25 @@ def find_living(rows: QuerySet[Any], reference: str) -> list[Any]:
     return list(rows.filter(pk=row_id) if row_id else rows.filter(name__iexact=normalize_name(reference)))
 
 
-def get_all_living(rows: QuerySet[Any], reference: str) -> list[Any]:
-    """Return the rows with this id or name, the newest first, or raise 404."""
-    living = find_living(rows, reference)
+def find_held(rows: LongLivedQuerySet, reference: str) -> list[Any]:
+    """Return the row with this id, if it is held. A name is that of what works: several of one name may be held."""
+    return find_rows(rows.held(), reference) if id_in(reference) else []
+
+
+def get_living(rows: LongLivedQuerySet, reference: str) -> Any:
+    """Return the newest living row with this id or name, or raise 404."""
+    living = find_rows(rows.alive(), reference)
     if not living:
         raise Http404
-    return living
+    return living[0]
 
 
-def get_living(rows: QuerySet[Any], reference: str) -> Any:
-    """Return the newest row with this id or name, or raise 404."""
-    return get_all_living(rows, reference)[0]
+def get_all_endable(rows: LongLivedQuerySet, reference: str) -> list[Any]:
+    """Return the living rows with this id or name, the newest first, else the held one with this id, or raise 404."""
+    endable = find_rows(rows.alive(), reference) or find_held(rows, reference)
+    if not endable:
+        raise Http404
+    return endable
 
 
 def compare_members(row: PermanentToken | ApplicationPassword, body: dict[str, Any]) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from rest_framework import serializers
 from accounts.access_tokens.rotation import DEFAULT_OVERLAP, LONGEST_OVERLAP
 from accounts.api.strict_fields import Text
 from integrations.admin_api.serializers import Members, Whole, applied_fields, make_serializer
-from integrations.api.serializers import example
+from integrations.api.serializers import PageSerializer, example
 
 
 class SecretSerializer(serializers.Serializer[Any]):
@@ -20,11 +20,15 @@ class SecretSerializer(serializers.Serializer[Any]):
     created_at = serializers.DateTimeField()
     last_used_at = serializers.DateTimeField(allow_null=True)
     last_used_from = serializers.CharField(help_text="Network address of the last use, or empty.")
+    held = serializers.BooleanField(
+        source="is_held", help_text="It doesn’t work after a restore, until it is released."
+    )
 
 
 TOKEN_EXAMPLE = {
     "id": "1c7f0a52de9b4c60a1f3e5d7b9081726", "name": "nightly-report", "scope": ["integrations:read"],
     "user": "report-bot", "created_at": "2026-11-22T15:30:00Z", "last_used_at": None, "last_used_from": "",
+    "held": False,
     "begins_with": "krk_pt_3fX9aQ2b", "created_by": "admin", "expires_at": "2027-02-20T15:30:00Z",
 }  # fmt: skip
 
@@ -70,6 +74,12 @@ class ApprovedScopesSerializer(serializers.Serializer[Any]):
     last_used_at = serializers.DateTimeField(allow_null=True)
 
 
+class ListedSecretsSerializer(PageSerializer):
+    held = serializers.BooleanField(
+        default=False, help_text="`true`: those that are held after a restore, instead of those that work."
+    )
+
+
 class NameAndScopeSerializer(Members):
     name = Text(max_length=100)
     scope = serializers.ListField(child=Text(), help_text="Scopes that both you and the person have.")
@@ -113,6 +123,7 @@ class PutPasswordSerializer(Members):
     created_at = serializers.DateTimeField(read_only=True)
     last_used_at = serializers.DateTimeField(read_only=True)
     last_used_from = serializers.CharField(read_only=True)
+    held = serializers.BooleanField(read_only=True)
 
 
 class PutTokenSerializer(PutPasswordSerializer, LifetimeSerializer):

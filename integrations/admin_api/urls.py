@@ -29,11 +29,21 @@ urlpatterns = [
         f"{OF_PERSON}/permanenttokens/<str:token>/", access_tokens.OnePermanentToken.as_view(), name="permanent-token"
     ),
     path(f"{OF_PERSON}/permanenttokens/<str:token>/rotate/", access_tokens.RotateToken.as_view(), name="rotate-token"),
+    path(
+        f"{OF_PERSON}/permanenttokens/<str:token>/release/", access_tokens.ReleaseToken.as_view(), name="release-token"
+    ),
+    path("permanenttokens/", access_tokens.AllPermanentTokens.as_view(), name="all-permanent-tokens"),
+    path("applicationpasswords/", access_tokens.AllApplicationPasswords.as_view(), name="all-passwords"),
     path(f"{OF_PERSON}/applicationpasswords/", access_tokens.ApplicationPasswords.as_view(), name="passwords"),
     path(
         f"{OF_PERSON}/applicationpasswords/<str:password>/",
         access_tokens.OneApplicationPassword.as_view(),
         name="password",
+    ),
+    path(
+        f"{OF_PERSON}/applicationpasswords/<str:password>/release/",
+        access_tokens.ReleasePassword.as_view(),
+        name="release-password",
     ),
     path(f"{OF_PERSON}/refreshtokens/", grants.RefreshTokens.as_view(), name="refresh-tokens"),
     path(f"{OF_PERSON}/refreshtokens/<str:refresh_token>/", grants.OneRefreshToken.as_view(), name="refresh-token"),

@@ -59,6 +59,7 @@ class AdminView(APIView):
     }
     filters: ClassVar[dict[str, str]] = {}  # query parameters of a list, and their lookups
     is_paged = False
+    page_parameters: ClassVar[type[PageSerializer]] = PageSerializer
     may_conflict = True
 
     def initial(self, request: Request, *arguments: Any, **names: Any) -> None:
@@ -66,7 +67,7 @@ class AdminView(APIView):
         if request.method != "GET":
             check_query(request, ["dry_run"])
         elif self.is_paged:
-            check_query(request, [*PageSerializer().fields, *self.filters])
+            check_query(request, [*self.page_parameters().fields, *self.filters])
 
     def needed_scopes(self, method: str) -> list[str]:
         return self.scopes.get("GET" if method == "HEAD" else method, [])

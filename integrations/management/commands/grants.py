@@ -60,7 +60,7 @@ class Command(BaseCommand):
 def lines_of(kind: str, person: User) -> Iterator[Line]:
     """Yield what a person has of a kind."""
     if kind == "applicationpasswords":
-        for row in passwords_of(person):
+        for row in passwords_of(person).alive():
             yield row.hex, row.name, row.scopes, partial(end_secret, row, address="")
     elif kind == "refreshtokens":
         for token in grants.of(person).refresh_tokens:

@@ -16,7 +16,7 @@ from accounts.audit import log
 from accounts.models import User
 from integrations.admin_api.token_rules import (
     end_secret,
-    get_all_living,
+    get_all_endable,
     get_living,
     make_token_for,
     rotate_token_for,
@@ -73,7 +73,7 @@ class Command(BaseCommand):
         if options["days"] is not None or options["never"]:
             body["expires_in_days"] = options["days"]
         if verb == "delete":
-            for row in get_all_living(tokens_of(person), token):
+            for row in get_all_endable(tokens_of(person), token):
                 end_secret(row, maker, "")
                 self.stdout.write(f"{row.name}, id {row.hex}: {'allowed' if options['dry_run'] else 'deleted'}.")
             return
@@ -90,7 +90,7 @@ class Command(BaseCommand):
         self.stdout.write(secret)
 
     def list_tokens(self, person: User) -> None:
-        for row in tokens_of(person):
+        for row in tokens_of(person).alive():
             used = row.last_used_at.isoformat() if row.last_used_at else "never used"
             self.stdout.write("\t".join([row.hex, row.name, row.beginning, " ".join(row.scopes), end_of(row), used]))
 
