@@ -63,6 +63,8 @@ class TokenFamily(models.Model):
     id = models.UUIDField(primary_key=True)
     began = models.DateTimeField(default=timezone.now)
     made_with = models.UUIDField(null=True, blank=True, db_index=True)  # an application password
+    # What was granted, with spaces in between; an access token may have less. Empty if it began in a version before.
+    scope = models.TextField(blank=True, default="", db_default="")
 
     class Meta:
         verbose_name = _("Token family")

@@ -1,7 +1,7 @@
 """Token families: the refresh tokens that one application obtained from one sign-in, through all renewals.
 
-The start of a family and the application password behind it are stored in a row of our own, since the toolkit deletes
-its rows one by one. Knows neither the users nor the scopes of a family.
+The start of a family, its scopes and the application password behind it are stored in a row of our own, since the
+toolkit deletes its rows one by one. Knows no users.
 """
 
 from datetime import datetime
@@ -18,9 +18,21 @@ from accounts.models import RefreshReplay, TokenFamily
 RefreshToken = get_refresh_token_model()
 
 
-def begin(family: UUID, *, made_with: UUID | None = None) -> None:
-    """Store the start of a family. `made_with`: the application password that it was obtained with, if any."""
-    TokenFamily.objects.create(pk=family, made_with=made_with)
+def begin(family: UUID, *, scope: str, made_with: UUID | None = None) -> None:
+    """Store the start of a family, and the scopes that were granted, with spaces in between.
+
+    `made_with`: the application password that it was obtained with, if any.
+    """
+    TokenFamily.objects.create(pk=family, scope=scope, made_with=made_with)
+
+
+def granted_scope(refresh_token: Any, family: TokenFamily | None = None) -> str:
+    """The scopes of a refresh token, with spaces in between: all that were granted (RFC 6749 §6).
+
+    Its access token may have been requested with fewer. `family`: its row, if it has been read already.
+    """
+    family = family or TokenFamily.objects.filter(pk=refresh_token.token_family).first()
+    return (family and family.scope) or str(refresh_token.access_token.scope)
 
 
 def is_over(family: UUID) -> bool:

@@ -64,11 +64,12 @@ def of(user: User) -> Grants:
     rows = RefreshToken.objects.filter(user=user, revoked=None, access_token__isnull=False)
     tokens = list(rows.select_related("application", "access_token").order_by("-created"))
     approvals = list(Approval.objects.filter(user=user).select_related("application").order_by("-since"))
-    names = {name for token in tokens for name in token.access_token.scope.split()}
+    families = TokenFamily.objects.in_bulk([token.token_family for token in tokens])
+    granted = {token: token_families.granted_scope(token, families.get(token.token_family)).split() for token in tokens}
+    names = {name for scope_names in granted.values() for name in scope_names}
     descriptions = scopes.all_scopes(names.union(*(approval.scopes for approval in approvals)))
-    began = dict(TokenFamily.objects.filter(pk__in=[token.token_family for token in tokens]).values_list("pk", "began"))
     all_grants = [
-        refresh_token_grant(token, began.get(token.token_family, token.created), descriptions) for token in tokens
+        refresh_token_grant(token, families.get(token.token_family), granted[token], descriptions) for token in tokens
     ]
     refresh_tokens = [grant for grant in all_grants if grant.expires_at > timezone.now()]
     approved_scopes = []
@@ -85,12 +86,15 @@ def of(user: User) -> Grants:
     return Grants(refresh_tokens=refresh_tokens, approved_scopes=approved_scopes)
 
 
-def refresh_token_grant(token: Any, began: datetime, descriptions: dict[str, Any]) -> RefreshTokenGrant:
+def refresh_token_grant(
+    token: Any, family: TokenFamily | None, scope_names: list[str], descriptions: dict[str, Any]
+) -> RefreshTokenGrant:
+    began = family.began if family else token.created
     idle = timedelta(seconds=oauth2_settings.REFRESH_TOKEN_EXPIRE_SECONDS)
     return RefreshTokenGrant(
         application=token.application,
-        scopes=describe_scopes(token.access_token.scope.split(), descriptions),
-        scope_names=token.access_token.scope.split(),
+        scopes=describe_scopes(scope_names, descriptions),
+        scope_names=scope_names,
         since=began,
         family=token.token_family,
         last_used_at=token.created,  # each use replaces it

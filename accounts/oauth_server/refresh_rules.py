@@ -82,10 +82,11 @@ class RefreshRules(OAuth2Validator):
                 self.return_successor(self.find_successor(error.refresh_token, request), token, request)
 
     def return_successor(self, successor: replays.Successor, token: dict[str, Any], request: AnyRequest) -> None:
-        """Put the successor's tokens into the response, unless this request asks for less than they allow."""
+        """Put the successor's tokens into the response, unless this request asks for other scopes than they have."""
         access_token = successor.row.access_token
-        if not set(access_token.scope.split()) <= set(request.scopes or ()):
-            message = "The refresh token was just used for more scopes. Use the refresh token from that response."
+        scopes, requested_scopes = set(access_token.scope.split()), set((request.scope or "").split())
+        if not scopes <= set(request.scopes or ()) or not requested_scopes <= scopes:
+            message = "The refresh token was just used for other scopes. Use the refresh token from that response."
             raise errors.InvalidScopeError(description=message, request=request)
         request.refresh_token_instance = successor.row
         has_resource = bool(request.resource)

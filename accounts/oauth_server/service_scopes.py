@@ -15,12 +15,14 @@ from oauth2_provider.models import get_access_token_model, get_grant_model
 from accounts.access_tokens.models import ApplicationPassword, PermanentToken
 from accounts.audit import model_changes
 from accounts.audit.log import Kind
+from accounts.models import TokenFamily
 from accounts.oauth_server.models import Application, Approval, DeviceAuthorization
 
 TEXTS: tuple[tuple[type[Model], str], ...] = (
     (Application, "allowed_scopes"),
     (get_access_token_model(), "scope"),
     (get_grant_model(), "scope"),
+    (TokenFamily, "scope"),
 )
 LISTS: tuple[type[Model], ...] = (PermanentToken, ApplicationPassword, Approval, DeviceAuthorization)
 ENDED_IF_EMPTY = (get_grant_model(), Approval, DeviceAuthorization)  # they would ask for nothing, or allow nothing

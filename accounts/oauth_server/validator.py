@@ -66,12 +66,11 @@ class Validator(RequestRules, RefreshRules):
         return access_token
 
     def get_original_scopes(self, refresh_token: str, request: Request, *args: Any, **kwargs: Any) -> list[str]:
-        """The granted scopes, without those that the client may no longer have.
+        """All scopes of the grant, without those that the client may no longer have.
 
-        An integration that is turned off now keeps its scope: the next refresh token would be without it for good.
+        An integration that is turned off now keeps its scope.
         """
-        granted = super().get_original_scopes(refresh_token, request, *args, **kwargs)
-        words = granted.split() if isinstance(granted, str) else granted
+        words = token_families.granted_scope(cast(Any, request).refresh_token_instance).split()
         client = cast(Application, request.client)
         available = scopes_backend.Scopes().get_available_scopes(client, names=words)
         services = [word for word in words if is_service(word) and allows_scope(client.scope_values, word)]
@@ -188,13 +187,11 @@ class Validator(RequestRules, RefreshRules):
         cast(Any, request).device_authorization = device
         return DEVICE_STATES.DEVICE_CODE_AUTHORIZED
 
-    def _create_refresh_token(self, request: Request, *arguments: Any, **names: Any) -> Any:
-        issued = super()._create_refresh_token(request, *arguments, **names)
+    def _create_refresh_token(self, request: Request, code: str, access_token: Any, previous: Any) -> Any:
+        issued = super()._create_refresh_token(request, code, access_token, previous)
         if request.grant_type != "refresh_token":
-            application_password = getattr(request, "application_password", None)
-            token_families.begin(
-                issued.token_family, made_with=application_password.pk if application_password else None
-            )
+            made_with = getattr(getattr(request, "application_password", None), "pk", None)
+            token_families.begin(issued.token_family, scope=access_token.scope, made_with=made_with)
             self.log_event(Kind.GRANTED, issued, request)
         return issued
 

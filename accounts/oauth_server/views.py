@@ -25,7 +25,7 @@ from oauth2_provider.views import AuthorizationView, OAuthServerMetadataView, To
 from oauthlib.common import Request
 from oauthlib.oauth2.rfc6749 import errors
 
-from accounts import scopes
+from accounts import scopes, token_families
 from accounts.models import User
 from accounts.oauth_server import application_changes, client_documents, consent_page, refresh_rules, scopes_backend
 from accounts.oauth_server.application_changes import approved_version
@@ -287,7 +287,7 @@ def introspect_token(token: str, client: Application) -> dict[str, Any] | None:
     rows = RefreshToken.objects.select_related("user", "access_token").filter(**of_client, revoked__isnull=True)
     row = rows.first()
     if row and refresh_rules.is_usable(row):
-        return active_response(row.user, client, scope=row.access_token.scope)
+        return active_response(row.user, client, scope=token_families.granted_scope(row))
     return None
 
 

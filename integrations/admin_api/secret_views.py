@@ -167,8 +167,8 @@ class ReleaseSecret(SecretView):
     def get_held(self, person: User) -> Any:
         """Return the row of the address, which only its id names. 409 if it isn't held."""
         rows, reference = self.rows_of(person), str(self.kwargs[self.secret_name])
-        if held := find_held(rows, reference):
-            return held[0]
+        if held_rows := find_held(rows, reference):
+            return held_rows[0]
         if find_rows(rows.alive(), reference):
             raise Conflict("It isn’t held. A held one is named by its id only.")
         raise Http404
@@ -178,7 +178,7 @@ def choose_rows(rows: LongLivedQuerySet, request: Request) -> LongLivedQuerySet:
     """Return those that are alive, or those that are held, as the query says."""
     parameters = ListedSecretsSerializer(data=request.query_params)
     parameters.is_valid(raise_exception=True)
-    return rows.held() if parameters.validated_data["held"] else rows.alive()
+    return rows.held() if parameters.validated_data["is_held"] else rows.alive()
 
 
 def etag_of_secret(document: Any) -> str:

@@ -20,7 +20,7 @@ class SecretSerializer(serializers.Serializer[Any]):
     created_at = serializers.DateTimeField()
     last_used_at = serializers.DateTimeField(allow_null=True)
     last_used_from = serializers.CharField(help_text="Network address of the last use, or empty.")
-    held = serializers.BooleanField(
+    is_held = serializers.BooleanField(
         source="is_held", help_text="It doesn’t work after a restore, until it is released."
     )
 
@@ -28,7 +28,7 @@ class SecretSerializer(serializers.Serializer[Any]):
 TOKEN_EXAMPLE = {
     "id": "1c7f0a52de9b4c60a1f3e5d7b9081726", "name": "nightly-report", "scope": ["integrations:read"],
     "user": "report-bot", "created_at": "2026-11-22T15:30:00Z", "last_used_at": None, "last_used_from": "",
-    "held": False,
+    "is_held": False,
     "begins_with": "krk_pt_3fX9aQ2b", "created_by": "admin", "expires_at": "2027-02-20T15:30:00Z",
 }  # fmt: skip
 
@@ -75,7 +75,7 @@ class ApprovedScopesSerializer(serializers.Serializer[Any]):
 
 
 class ListedSecretsSerializer(PageSerializer):
-    held = serializers.BooleanField(
+    is_held = serializers.BooleanField(
         default=False, help_text="`true`: those that are held after a restore, instead of those that work."
     )
 
@@ -123,7 +123,7 @@ class PutPasswordSerializer(Members):
     created_at = serializers.DateTimeField(read_only=True)
     last_used_at = serializers.DateTimeField(read_only=True)
     last_used_from = serializers.CharField(read_only=True)
-    held = serializers.BooleanField(read_only=True)
+    is_held = serializers.BooleanField(read_only=True)
 
 
 class PutTokenSerializer(PutPasswordSerializer, LifetimeSerializer):

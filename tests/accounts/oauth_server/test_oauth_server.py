@@ -14,11 +14,12 @@ from pytest_django import Settings
 
 from accounts import scopes
 from accounts.models import TokenFamily, User
-from accounts.oauth_server import validator
+from accounts.oauth_server import grants, validator
 from accounts.oauth_server.models import Application, Approval
+from accounts.oauth_server.service_scopes import withdraw_scope
 from accounts.oauth_server.validator import Validator
 from tests import cast
-from tests.accounts import programs
+from tests.accounts import programs, tokens
 from tests.accounts.programs import CALLBACK, ask, exchange, granted, introspect, program, refresh, token
 
 pytestmark = pytest.mark.django_db
@@ -254,12 +255,35 @@ def test_scopes_are_those_of_the_program_and_least_if_it_names_none(as_amira: Cl
 
 
 def test_a_renewal_never_widens_and_follows_what_the_program_may_have_now(as_amira: Client) -> None:
-    answer = granted(as_amira, scope="integrations:read integrations:revoke")
-    narrowed = refresh(answer["refresh_token"], scope="integrations:read").json()
-    assert refresh(narrowed["refresh_token"], scope="integrations:revoke").json()["error"] == "invalid_scope"
+    narrow = granted(as_amira, scope="integrations:read")
+    assert refresh(narrow["refresh_token"], scope="integrations:revoke").json()["error"] == "invalid_scope"
     wide = granted(as_amira, scope="integrations:read integrations:revoke", prompt="consent")
     Application.objects.update(allowed_scopes="integrations:read")
     assert refresh(wide["refresh_token"]).json()["scope"] == "integrations:read"
+
+
+def test_a_narrower_access_token_leaves_the_refresh_token_its_scopes(as_amira: Client, amira: User) -> None:
+    """RFC 6749 §6: the scope of a new refresh token is identical to that of the one that was presented."""
+    both = "integrations:read integrations:revoke"
+    first = granted(as_amira, scope=both)
+    narrowed = refresh(first["refresh_token"], scope="integrations:read").json()
+    assert narrowed["scope"] == "integrations:read"
+    assert tokens.caller(narrowed["access_token"]).post(f"{tokens.BASE}x/revoke/").status_code == 403
+    [grant] = grants.of(amira).refresh_tokens
+    assert grant.scope_names == both.split()  # what it can still get, not what it got last
+    again = refresh(narrowed["refresh_token"]).json()
+    assert again["scope"] == both
+    narrowed = refresh(again["refresh_token"], scope="integrations:revoke").json()
+    withdraw_scope("integrations:revoke")
+    assert refresh(narrowed["refresh_token"]).json()["scope"] == "integrations:read"
+
+
+def test_a_family_of_before_has_the_scopes_of_its_access_token(as_amira: Client) -> None:
+    answer = granted(as_amira)
+    TokenFamily.objects.update(scope="")
+    renewed = refresh(answer["refresh_token"]).json()
+    assert renewed["scope"] == answer["scope"] == "integrations:read"
+    assert refresh(renewed["refresh_token"], scope="integrations:revoke").json()["error"] == "invalid_scope"
 
 
 @pytest.mark.parametrize("fields", [{}, {"first_party": True, "client_type": "public"}])

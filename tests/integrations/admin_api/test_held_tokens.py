@@ -40,15 +40,15 @@ def test_held_ones_are_listed_and_released_of_everybody(script: Script, bob: Use
     row, secret = held(bob)
     others, _secret = held(amira)
     working, _secret = tokens.make_token(bob, "integrations:read", name="another")
-    assert ids(script.document("permanenttokens/?held=true")) == [others.hex, row.hex]
-    assert ids(script.document("permanenttokens/?held=true&user=bob")) == [row.hex]
-    assert ids(script.document(f"{BOBS}?held=true")) == [row.hex]
+    assert ids(script.document("permanenttokens/?is_held=true")) == [others.hex, row.hex]
+    assert ids(script.document("permanenttokens/?is_held=true&user=bob")) == [row.hex]
+    assert ids(script.document(f"{BOBS}?is_held=true")) == [row.hex]
     assert ids(script.document(BOBS)) == [working.hex]
-    assert script.document(f"{BOBS}{row.hex}/")["held"] is True
-    assert script.send("post", f"{BOBS}{row.hex}/release/?dry_run=true").json()["held"] is False
+    assert script.document(f"{BOBS}{row.hex}/")["is_held"] is True
+    assert script.send("post", f"{BOBS}{row.hex}/release/?dry_run=true").json()["is_held"] is False
     assert tokens.status(secret) == 401
     answer = script.send("post", f"{BOBS}{row.hex}/release/")
-    assert (answer.status_code, answer.json()["held"]) == (200, False)
+    assert (answer.status_code, answer.json()["is_held"]) == (200, False)
     assert tokens.status(secret) == 200
     assert Event.objects.filter(whose=bob, who__username="admin", kind=log.Kind.RESTORED).count() == 1
     assert script.send("post", f"{BOBS}{row.hex}/release/").status_code == 409
@@ -62,9 +62,9 @@ def test_a_held_one_has_no_name_here_because_another_may_have_it_by_now(script: 
     made = script.send("put", f"{BOBS}nightly/", {"scope": ["integrations:read"]})
     assert made.status_code == 201
     assert script.send("delete", f"{BOBS}nightly/").status_code == 204
-    assert ids(script.document(f"{BOBS}?held=true")) == [row.hex]
+    assert ids(script.document(f"{BOBS}?is_held=true")) == [row.hex]
     assert script.send("delete", f"{BOBS}{row.hex}/").status_code == 204
-    assert script.document(f"{BOBS}?held=true") == []
+    assert script.document(f"{BOBS}?is_held=true") == []
     assert script.send("post", f"{BOBS}{row.hex}/release/").status_code == 404
     assert tokens.status(secret) == 401
 
@@ -75,10 +75,10 @@ def test_a_password_is_released_too(script: Script, admin: User, bob: User) -> N
     type(row).objects.update(ended_at=timezone.now(), **WORDS)
     bobs = "users/bob/applicationpasswords/"
     assert script.document(bobs) == []
-    assert ids(script.document("applicationpasswords/?held=true")) == [row.hex]
+    assert ids(script.document("applicationpasswords/?is_held=true")) == [row.hex]
     assert script.send("post", f"{bobs}{row.hex}/release/").status_code == 200
     assert ids(script.document(bobs)) == [row.hex]
-    assert script.document("applicationpasswords/?held=true") == []
+    assert script.document("applicationpasswords/?is_held=true") == []
 
 
 def test_releasing_takes_the_rights_of_making(script: Script, admin: User, bob: User) -> None:
@@ -93,7 +93,7 @@ def test_releasing_takes_the_rights_of_making(script: Script, admin: User, bob: 
     weaker = Script(User.objects.get(pk=deputy.pk), "administration")
     answer = weaker.send("post", f"users/admin/permanenttokens/{above.hex}/release/")
     assert (answer.status_code, "gives access" in answer.content.decode()) == (403, True)
-    assert weaker.send("get", "permanenttokens/?held=true").status_code == 403
+    assert weaker.send("get", "permanenttokens/?is_held=true").status_code == 403
     User.objects.filter(pk=bob.pk).update(is_active=False)
     assert script.send("post", f"{BOBS}{row.hex}/release/").status_code == 403
     assert PermanentToken.objects.held().count() == 2
@@ -103,7 +103,7 @@ def test_releasing_takes_the_rights_of_making(script: Script, admin: User, bob: 
 
 def test_lists_of_everybody_have_no_secret_and_need_a_token(script: Script, bob: User) -> None:
     _row, secret = held(bob)
-    assert secret not in str(script.document("permanenttokens/?held=true"))
+    assert secret not in str(script.document("permanenttokens/?is_held=true"))
     assert Client().get("/api/v1/admin/permanenttokens/").status_code == 401
-    assert script.send("get", "permanenttokens/?held=perhaps").status_code == 400
-    assert script.send("get", "permanenttokens/?hled=true").status_code == 400
+    assert script.send("get", "permanenttokens/?is_held=perhaps").status_code == 400
+    assert script.send("get", "permanenttokens/?is_hled=true").status_code == 400
