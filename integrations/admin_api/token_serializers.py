@@ -20,16 +20,14 @@ class SecretSerializer(serializers.Serializer[Any]):
     created_at = serializers.DateTimeField()
     last_used_at = serializers.DateTimeField(allow_null=True)
     last_used_from = serializers.CharField(help_text="Network address of the last use, or empty.")
-    is_held = serializers.BooleanField(
-        source="is_held", help_text="It doesn’t work after a restore, until it is released."
-    )
+    is_held = serializers.BooleanField(help_text="It doesn’t work after a restore, until it is released.")
 
 
 TOKEN_EXAMPLE = {
     "id": "1c7f0a52de9b4c60a1f3e5d7b9081726", "name": "nightly-report", "scope": ["integrations:read"],
     "user": "report-bot", "created_at": "2026-11-22T15:30:00Z", "last_used_at": None, "last_used_from": "",
-    "is_held": False,
-    "begins_with": "krk_pt_3fX9aQ2b", "created_by": "admin", "expires_at": "2027-02-20T15:30:00Z",
+    "is_held": False, "begins_with": "krk_pt_3fX9aQ2b", "created_by": "admin",
+    "expires_at": "2027-02-20T15:30:00Z",
 }  # fmt: skip
 
 
