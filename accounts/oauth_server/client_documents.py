@@ -34,7 +34,7 @@ ACCEPT = {"Accept": "application/json, application/*+json"}
 JSON_TYPE = re.compile(r"application/(json|[a-z0-9.+-]+\+json)")
 DEADLINE = 5.0  # seconds
 MAX_BYTES = 16 << 10
-LONGEST_ID, LONGEST_URI = 255, 500
+LONGEST_ID, LONGEST_URI, LONGEST_HEADER = 255, 500, 1000
 ASKED = Limit(counter="", times=10, duration=timedelta(hours=1))  # by one person
 Document = dict[str, Any]
 
@@ -134,7 +134,8 @@ class Fetcher:
             raise cimd.CIMDError("the document is not JSON") from None
         if not isinstance(document, dict):
             raise cimd.CIMDError("the document is not an object")
-        return usable_part(document, client_id), cimd._effective_max_age(response.headers.get("Cache-Control"))
+        caching = response.headers.get("Cache-Control", "")[:LONGEST_HEADER]  # Python reads no number of 4,301 digits
+        return usable_part(document, client_id), cimd._effective_max_age(caching)
 
 
 def usable_part(document: Document, client_id: str) -> Document:

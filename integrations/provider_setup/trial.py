@@ -21,7 +21,7 @@ from integrations.models.registry import Alias, ApplicationRegistry, OAuth2Crede
 from integrations.models.tokens import AttemptStatus, AuthorizationAttempt, Token
 from integrations.personal_auth import NotAuthenticated, PersonalAuthAPI
 
-BODY_SHOWN = 2_000  # characters
+BODY_SHOWN, LONGEST_MOMENT = 2_000, 20  # characters
 REFUSED_BY_FAULT = frozenset({Fault.PERSON, Fault.SET_UP})  # of the reasons that calls tell
 SHOWN_HEADERS = ("Content-Type", "WWW-Authenticate")
 
@@ -84,7 +84,7 @@ class Trial:
 
     def began_after(self, moment: str) -> bool:
         """Whether the latest sign-in began after a Unix time in milliseconds; True if it is none."""
-        if not moment.isdecimal() or self.attempt is None:
+        if not (moment.isdecimal() and len(moment) <= LONGEST_MOMENT) or self.attempt is None:
             return True
         return self.attempt.created_at.timestamp() * 1000 >= int(moment)
 

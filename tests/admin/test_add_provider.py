@@ -626,6 +626,7 @@ def test_a_refused_secret_is_corrected_in_place(
     registry = ApplicationRegistry.objects.get()
     assert (registry.client_secret, registry.send_credentials) == ("CANARY-other-secret", "client_secret_basic")
     assert "data-goes-on" in as_admin.get(response["Location"]).content.decode()
+    assert as_admin.get(f"{path}?again={'9' * 5000}").status_code == 200
     again = as_admin.get(f"{path}?again=9999999999999").content.decode()
     assert 'data-state="start"' in again
     assert "data-goes-on" not in again

@@ -99,6 +99,14 @@ def make_stale(**fields: Any) -> None:
     cache.clear()
 
 
+def test_a_document_that_is_fresh_for_longer_than_a_number_is_one(
+    as_amira: Client, client_id: str, host: HostileServer, publish: Publish
+) -> None:
+    host.on("GET /client.json").always(json=publish(), headers={"Cache-Control": f"max-age={'9' * 5000}"})
+    assert as_amira.get(url(client_id)).status_code == 200
+    assert Application.objects.get(client_id=client_id).cimd_expires_at <= timezone.now() + timedelta(days=1)
+
+
 @pytest.mark.usefixtures("publish")
 def test_a_program_at_an_allowed_host_needs_no_administrator(
     as_amira: Client, client_id: str, host: HostileServer, netloc: str
