@@ -34,7 +34,8 @@ from integrations.connections.renewal.validity import (
     unreadable_error,
     usable_or_raise,
 )
-from integrations.models.registry import GrantType, IntegrationType, OAuth2Credential
+from integrations.models import admission
+from integrations.models.registry import Alias, GrantType, IntegrationType, OAuth2Credential
 from integrations.models.tokens import Token, TokenState
 
 LONG_AGO = timedelta(days=1)  # whatever the clocks of other processes say
@@ -64,7 +65,20 @@ def current(
     if token.state != TokenState.VALID:
         raise NoUsableToken(token.failure_code or "invalid_grant")
     refuse_changed_addresses(token, connection_url)
-    return renew(token) if is_due(token, minimum_seconds) else ensure_readable(token)
+    return refuse_lost_access(renew(token)) if is_due(token, minimum_seconds) else ensure_readable(token)
+
+
+def refuse_lost_access(renewed: Token) -> Token:
+    """The renewed token, unless its person may not use it any more. A provider has many seconds to answer.
+
+    Raises `NoUsableToken`. The token stays stored, for what ends sign-ins to revoke.
+    """
+    if renewed.user_id is None:
+        return renewed
+    aliases = Alias.objects.personal_using(renewed.credential)
+    if not admission.filter_admitted(renewed.user_id, aliases).exists():
+        raise NoUsableToken("no_longer_available")
+    return renewed
 
 
 def grants_to_us(credential: OAuth2Credential) -> bool:

@@ -18,7 +18,7 @@ from foundation import database
 from foundation.oauth_client import client
 from foundation.oauth_client.errors import OAuthError, Unreachable
 from integrations.connections.renewal import journal, leases
-from integrations.connections.renewal.current_token import current, renew
+from integrations.connections.renewal.current_token import current, refuse_lost_access, renew
 from integrations.connections.renewal.refresh_request import end_token
 from integrations.connections.renewal.validity import NoUsableToken, Versioned
 from integrations.models.events import EventKind
@@ -55,7 +55,7 @@ def renew_refused(token: Versioned, stored: Token, refusal: Refusal) -> Token | 
         if seconds_to_wait(stored) > 0:
             return None
         note_forced(stored, refusal)
-    renewed = renew(token, is_rejected=True)
+    renewed = refuse_lost_access(renew(token, is_rejected=True))
     return None if renewed.version == token.version else renewed
 
 

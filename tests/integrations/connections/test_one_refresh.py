@@ -1,6 +1,7 @@
 """However many want the token at once, and whatever happens meanwhile: the provider is asked once, nothing is lost."""
 
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -237,6 +238,30 @@ def test_a_refusal_of_the_old_token_says_nothing_about_a_newer_one(
     assert current(amira, Alias.objects.get()) == "CANARY-theirs"
     assert Token.objects.get().state == "valid"
     assert not Event.objects.exists()
+
+
+def turn_off_alias() -> None:
+    Alias.objects.update(active=False)
+
+
+def take_role_away() -> None:
+    User.objects.get(username="amira").groups.clear()
+
+
+def deactivate_person() -> None:
+    User.objects.filter(username="amira").update(is_active=False)
+
+
+@pytest.mark.parametrize("end_access", [turn_off_alias, take_role_away, deactivate_person])
+def test_access_that_ends_meanwhile_gives_nobody_the_new_token(
+    server: HostileServer, amira: User, expired: Token, end_access: Callable[[], None]
+) -> None:
+    """What is handed out once lives as long as the provider says."""
+    server.on(ASKED).then(after(end_access))
+    with pytest.raises(renewal.NoUsableToken):
+        renewal.current(amira, credential_of(Alias.objects.get()))
+    assert len(server.calls_to(ASKED)) == 1
+    assert Token.objects.get().access_token == "CANARY-access-2"  # not lost: a sweep ends it, or it is turned on again
 
 
 def test_deactivated_meanwhile_the_next_use_is_refused(server: HostileServer, amira: User, expired: Token) -> None:
