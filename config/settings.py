@@ -141,7 +141,7 @@ vars().update(EMAIL_CONFIG)
 if DEMO:
     EMAIL_BACKEND = "demo.mail.MailFolder"
 DELIVERY_BACKEND, EMAIL_BACKEND = globals()["EMAIL_BACKEND"], "foundation.held_mails.EmailBackend"
-EMAIL_TIMEOUT = 10  # seconds; a hanging mail server must not block a worker
+EMAIL_TIMEOUT = 10  # seconds without a byte; `foundation.smtp_delivery` limits each mail as a whole
 EMAIL_SUBJECT_PREFIX = "[Keyrack] "  # of emails to administrators
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", default="keyrack@localhost")
 ADMINS = [("Administrator", address) for address in env.words("ADMIN_EMAILS")]

@@ -152,6 +152,8 @@ class Variables:
     def mail_server(self, name: str, default: str) -> dict[str, Any]:
         shape = f"must be like smtp+tls://user:password@host:587. {ENCODED}"
         config: dict[str, Any] = self._parsed(name, default, Env.email_url_config, shape, tuple(Env.EMAIL_SCHEMES))
+        if config["EMAIL_BACKEND"] == "django.core.mail.backends.smtp.EmailBackend":
+            config["EMAIL_BACKEND"] = "foundation.smtp_delivery.SMTPBackend"
         return config
 
     def broker(self, name: str, default: str) -> str:

@@ -8,7 +8,7 @@ A mail never holds a secret.
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
@@ -112,17 +112,20 @@ def next_attempts() -> dict[str, datetime]:
 
 @contextmanager
 def attempt_mail(key: str, deferred: Mapping[str, datetime]) -> Iterator[None]:
-    """Compose and send one mail in the block. Raises if the mail server is down; any other failure defers the mail."""
+    """Compose and send one mail in the block. Any failure defers the mail.
+
+    Raises if the connection to the mail server cannot be used any more: the mail may be the cause, or the server.
+    """
     try:
         with error_boundary(f"Mail {key}", on_error=lambda _error: defer_mail(key), expected=(SMTPException, OSError)):
             yield
             if key in deferred:
                 DeferredMail.objects.filter(key=key).delete()
-    except ABOUT_THIS_MAIL as error:
-        logger.warning(
-            "The mail server refused a mail temporarily (%s). It will be sent again later.", type(error).__name__
-        )
+    except (SMTPException, OSError) as error:
+        logger.warning("The mail server did not take a mail (%s). It will be sent again later.", type(error).__name__)
         defer_mail(key)
+        if not isinstance(error, ABOUT_THIS_MAIL):
+            raise
 
 
 def defer_mail(key: str) -> None:
@@ -136,29 +139,40 @@ def defer_mail(key: str) -> None:
 # Sending --------------------------------------------------------------------------------------------------------------
 RUN_SECONDS = 25.0
 MAILS_IN_A_RUN = 100
+MOST_FAILURES = 2  # in a row, each on a new connection: a second mail shows whether the first one was the cause
 
 
 def send_due(owed: Iterable[DueMail]) -> None:
     """Send the first hundred mails that are not deferred. Safe to repeat.
 
-    If the mail server is down, the run ends after one attempt and everything stays due. A mail that fails by itself is
-    deferred. While the site is held, nothing is sent and everything stays due.
+    If the mail server cannot be reached, the run ends after one attempt and everything stays due. A mail that fails is
+    deferred, also if the server hangs or hangs up meanwhile, and the next one gets a new connection; the run ends if
+    that fails too. While the site is held, nothing is sent and everything stays due.
     """
     if not installation.sends_mails():
         return
     ends_at, connection, deferred = time.monotonic() + RUN_SECONDS, get_connection(), next_attempts()
     ready = (mail for mail in owed if mail.key not in deferred or deferred[mail.key] <= timezone.now())
+    failures = 0
     try:
         for mail in islice(ready, MAILS_IN_A_RUN):
             if time.monotonic() > ends_at or not installation.sends_mails():
                 return
-            with attempt_mail(mail.key, deferred):
-                connection.open()
-                claim_and_send(mail.compose(), connection)
+            connection.open()
+            try:
+                with attempt_mail(mail.key, deferred):
+                    claim_and_send(mail.compose(), connection)
+                failures = 0
+            except (SMTPException, OSError):
+                failures += 1
+                if failures == MOST_FAILURES:
+                    raise
+                connection.close()
     except (SMTPException, OSError) as error:
         logger.warning("The mail server is unavailable (%s). Due mails will be sent later.", type(error).__name__)
     finally:
-        connection.close()
+        with suppress(SMTPException, OSError):
+            connection.close()
 
 
 def claim_and_send(mail: Mail, connection: BaseEmailBackend) -> None:

@@ -2,7 +2,7 @@
 
 import re
 import smtplib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -20,6 +20,7 @@ from integrations.connections import notices, tasks
 from integrations.models import Alias, ApplicationRegistry, Revocation, Token
 from tests import cast, walks
 from tests.servers.hostile import HostileServer
+from tests.servers.mail import MailServer
 
 pytestmark = pytest.mark.django_db
 
@@ -302,14 +303,6 @@ class Picky(locmem.EmailBackend):
         return super().send_messages(email_messages)
 
 
-class HangsUp(locmem.EmailBackend):
-    tries = 0
-
-    def send_messages(self, email_messages: Any) -> int:
-        type(self).tries += 1
-        raise smtplib.SMTPServerDisconnected
-
-
 @pytest.fixture
 def backend(settings: Settings) -> Callable[[type], None]:
     def use(kind: type) -> None:
@@ -319,19 +312,56 @@ def backend(settings: Settings) -> Callable[[type], None]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", [Away, HangsUp])
-def test_a_dead_mail_server_costs_one_attempt_and_loses_nothing(
-    kind: Any, backend: Callable[[type], None], amira: User, bob: User, northwind: Alias, settings: Settings
+def test_a_mail_server_that_is_away_costs_one_attempt_and_loses_nothing(
+    backend: Callable[[type], None], amira: User, bob: User, northwind: Alias, settings: Settings
 ) -> None:
     for user in (amira, bob):
         refused(user, northwind)
-    working, kind.tries = settings.EMAIL_BACKEND, 0
-    backend(kind)
+    working, Away.tries = settings.EMAIL_BACKEND, 0
+    backend(Away)
     assert told() == []
-    assert kind.tries == 1
+    assert Away.tries == 1
     assert set(Token.objects.values_list("notice", flat=True)) == {""}
     settings.EMAIL_BACKEND = working
     assert len(told(2)) == 2
+
+
+@pytest.fixture
+def mail_server(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[MailServer]:
+    settings.EMAIL_BACKEND, settings.EMAIL_TIMEOUT = "foundation.smtp_delivery.SMTPBackend", 1
+    with MailServer() as server:
+        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.port
+        yield server
+
+
+@pytest.mark.parametrize("fault", ["hangs_for", "hangs_up_for"])
+def test_a_mail_that_the_server_never_answers_holds_up_nobody_else(
+    fault: str, amira: User, bob: User, northwind: Alias, mail_server: MailServer, administrators: None
+) -> None:
+    """Such as one that its filter chokes on. The mail to administrators is always the first."""
+    setattr(mail_server, fault, {"admin@hub.example", "other-admin@hub.example"})
+    ApplicationRegistry.objects.update(misconfigured_code="invalid_client", misconfigured_at=timezone.now())
+    for user in (amira, bob):
+        refused(user, northwind)
+    tasks.send_notices()
+    assert set(mail_server.taken) == {"amira@hub.example", "bob@hub.example"}
+    assert DeferredMail.objects.count() == 1
+
+
+def test_a_mail_server_that_hangs_up_on_everybody_costs_two_attempts_and_loses_nothing(
+    amira: User, bob: User, registry: ApplicationRegistry, northwind: Alias, mail_server: MailServer
+) -> None:
+    people = [amira, bob, *(cast.person(f"person{number}") for number in range(4))]
+    for user in people:
+        refused(user, northwind)
+    mail_server.hangs_up_for = {user.email for user in people}
+    tasks.send_notices()
+    assert DeferredMail.objects.count() == 2
+    mail_server.hangs_up_for = set()
+    DeferredMail.objects.update(next_attempt_at=timezone.now())
+    tasks.send_notices()
+    assert sorted(mail_server.taken) == sorted(user.email for user in people)
+    assert DeferredMail.objects.count() == 0
 
 
 @pytest.mark.slow
