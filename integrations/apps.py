@@ -26,6 +26,7 @@ class IntegrationsConfig(AppConfig):
             "models.audited_models",
             "retention",
             "provider_setup.checks",
+            "provider_setup.key_checks",
             "api.checks",
             "monitoring.task_signals",
         ):

@@ -19,7 +19,7 @@ from django.db import models, transaction
 from django.db.models import Q
 
 from foundation.error_boundary import error_boundary
-from foundation.secrets_at_rest import EncryptedField, Unreadable, first_key_id, key_id_of, unseal
+from foundation.secrets_at_rest import EncryptedField, Unreadable, first_key_id, key_id_of, keyring, unseal
 
 ROWS_AT_ONCE = 100  # encrypted outside a transaction; written in one that takes some hundredths of a second
 PASSES_AT_MOST = 10  # a third pass finds something only if a process still seals with another first key
@@ -159,13 +159,25 @@ def keys_fit() -> bool:
 
     One row that cannot be decrypted concerns one person, and is no reason to take the site down for all others.
     """
+    census = sample_sealed_values()
+    values = sum(counts.total() for counts in census.under.values())
+    return 2 * len(census.unreadable) <= values
+
+
+def find_missing_keys() -> list[str]:
+    """Ids of keys that values of a small sample are sealed with, and that are not configured."""
+    counts = sample_sealed_values().under.values()
+    return sorted({key_id for count in counts for key_id in count if key_id} - keyring().keys())
+
+
+def sample_sealed_values() -> Census:
+    """Try to decrypt the values of the first rows of each table."""
     census = Census()
     for model, columns in sealed_models():
         sample = model._base_manager.order_by("pk").values_list("pk", flat=True)[:SAMPLE]
         for row in load_instances(model, list(sample)):
             check_row(row, columns, census)
-    values = sum(counts.total() for counts in census.under.values())
-    return 2 * len(census.unreadable) <= values
+    return census
 
 
 # Rotate ---------------------------------------------------------------------------------------------------------------

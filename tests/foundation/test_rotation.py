@@ -27,6 +27,7 @@ from integrations.models import (
     Token,
 )
 from integrations.models.registry import SysIdModel
+from integrations.provider_setup import key_checks
 from tests import cast, walks
 from tests.accounts import proofs
 from tests.foundation.rotating import NEW, OLD, OLDER, binary_columns, key_ids, rotate, run, stored
@@ -157,6 +158,24 @@ def test_keys_that_nothing_needs_any_more_are_named(token: Token, settings: Sett
     settings.TOKEN_ENCRYPTION_KEYS = [NEW, OLD, OLDER]
     assert "may be removed: 2024.\n" in rotate("--dry-run")
     assert "may be removed: 2025, 2024.\n" in rotate()
+
+
+def test_the_check_names_a_key_that_was_removed_too_early(token: Token, settings: Settings) -> None:
+    settings.TOKEN_ENCRYPTION_KEYS = [NEW]
+    (message,) = key_checks.keys_are_complete(databases=["default"])
+    assert "sealed with the key 2025," in message.msg
+    settings.TOKEN_ENCRYPTION_KEYS = [NEW, OLD]
+    assert key_checks.keys_are_complete(databases=["default"]) == []
+    rotate()
+    settings.TOKEN_ENCRYPTION_KEYS = [NEW]
+    assert key_checks.keys_are_complete(databases=["default"]) == []
+
+
+def test_the_check_of_keys_is_part_of_the_check_of_a_database(token: Token, settings: Settings) -> None:
+    settings.TOKEN_ENCRYPTION_KEYS = [NEW]
+    output = StringIO()
+    call_command("check", databases=["default"], stderr=output, stdout=output)
+    assert "keyrack.W009" in output.getvalue()
 
 
 def test_keys_in_another_order_lose_nothing(token: Token, settings: Settings) -> None:

@@ -83,7 +83,9 @@ class Command(BaseCommand):
         needed = sum(hashed.values(), Counter())
         unused = [key_id for key_id in others if not census.total(key_id) and not needed[key_id]]
         if unused:
-            self.stdout.write(f"No value needs these keys any more; they may be removed: {', '.join(unused)}.")
+            self.stdout.write(
+                f"No value needs these keys. Unless you have just added them, they may be removed: {', '.join(unused)}."
+            )
 
     def report_problems(self, census: Census, first: str, *, dry_run: bool) -> None:
         """Raise `CommandError` if values are left that another run may not fix."""
