@@ -22,11 +22,11 @@ from integrations.models.registry import Alias, ApplicationRegistry
 from integrations.provider_setup import overview
 
 PROBLEMS_AT_MOST, PROBLEMS_FIRST = 5, 3
-COLUMNS = (
-    ("name", gettext_lazy("Provider")),
-    ("state", gettext_lazy("State, worst first")),
-    ("people", gettext_lazy("People")),
-    ("call", gettext_lazy("Last call")),
+COLUMNS = (  # to sort by, with the value of aria-sort: each has one order
+    ("name", gettext_lazy("Provider"), "ascending"),
+    ("state", gettext_lazy("State, worst first"), "other"),
+    ("people", gettext_lazy("People"), "descending"),
+    ("call", gettext_lazy("Last call"), "descending"),
 )
 
 

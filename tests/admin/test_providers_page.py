@@ -115,6 +115,25 @@ def test_the_fields_of_a_search_appear_with_the_eighth_provider(as_admin: Client
     assert "No provider matches “nothing”" in text_of(as_admin, f"{PAGE}?q=nothing")
 
 
+def test_a_search_keeps_the_order_the_filter_and_all_problems(as_admin: Client) -> None:
+    for number in range(8):
+        cast.registry_at(f"https://host{number}.example", name=f"P{number}")
+    page = as_admin.get(f"{PAGE}?sort=people&state=fix&problems=all").content.decode()
+    form = re.search(r'<form class="search".*?</form>', page, re.DOTALL)
+    hidden = re.findall(r'<input type="hidden" name="(\w+)" value="(\w*)">', form[0] if form else "")
+    assert dict(hidden) == {"state": "fix", "sort": "people", "problems": "all"}
+    assert href_of(as_admin, "show-all", f"{PAGE}?sort=people&q=nothing") == "?sort=people"
+
+
+@pytest.mark.parametrize(
+    ("sort", "order"), [("name", "ascending"), ("state", "other"), ("people", "descending"), ("call", "descending")]
+)
+def test_the_order_of_the_list_is_on_its_column(sort: str, order: str, northwind: Alias, as_admin: Client) -> None:
+    page = as_admin.get(f"{PAGE}?sort={sort}").content.decode()
+    heads = re.findall(r'<th scope="col"(?: aria-sort="(\w+)")?><a class="sort" id="sort-(\w+)"', page)
+    assert [head for head in heads if head[0]] == [(order, sort)]
+
+
 def test_more_than_five_problems_are_cut_to_the_three_worst(as_admin: Client) -> None:
     for number in range(6):
         cast.registry_at(f"https://host{number}.example", name=f"P{number}")
