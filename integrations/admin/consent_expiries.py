@@ -1,4 +1,4 @@
-"""The page Sign-ins that end, for administrators who may view tokens: next month's ends, provider by provider."""
+"""The page Sign-ins that end, for staff who may view tokens: ends of the next 31 days, provider by provider."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -37,7 +37,7 @@ page = admin.site.admin_view(show_expiries)
 
 
 def ends_by_provider(now: datetime) -> list[dict[str, Any]]:
-    """For each registry: how many people have to sign in again within a month, the first and the last day.
+    """For each registry: how many people have to sign in again within 31 days, the first and the last day.
 
     One statement. Counts what the people's own consent calendars show: ends by the provider's figures, of integrations
     that they may use.
