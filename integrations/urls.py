@@ -4,7 +4,7 @@ from uuid import UUID
 
 from django.urls import path, register_converter
 
-from integrations.admin import add_provider, consent_expiries, explain_access, providers, trial
+from integrations.admin import add_provider, consent_expiries, describe_provider, explain_access, providers, trial
 from integrations.mcp import views as mcp
 from integrations.views import connect, consent_calendar, dashboard, remote_tables, sign_in
 
@@ -49,8 +49,8 @@ urlpatterns = [
     path("oauth_password_input.do", sign_in.password, name="password"),
     path("admin/", providers.page, name="providers"),
     path("admin/providers/add/", add_provider.show_catalogue, name="add_provider"),
-    path("admin/providers/add/any/", add_provider.any_server, name="any_server"),
-    path("admin/providers/add/by-hand/", add_provider.by_hand, name="by_hand"),
+    path("admin/providers/add/any/", describe_provider.any_server, name="any_server"),
+    path("admin/providers/add/by-hand/", describe_provider.by_hand, name="by_hand"),
     path("admin/providers/drafts/<sys_id:draft_id>/", add_provider.edit_draft, name="provider_draft"),
     path("admin/providers/drafts/<sys_id:draft_id>/discard/", add_provider.discard_draft, name="discard_draft"),
     path("admin/providers/<sys_id:registry_id>/try/", trial.try_provider, name="try_provider"),

@@ -1,4 +1,4 @@
-"""Add a provider: the catalogue of templates, any server by its metadata, by hand, and the three steps of a draft."""
+"""Add a provider: the catalogue of templates, and the three steps of a draft."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import get_object_or_404, redirect
@@ -20,9 +20,8 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django.views.decorators.http import require_http_methods, require_POST
 from django_htmx.http import reswap, retarget
 
-from integrations.admin.draft_forms import SECRET, HandForm, ShareForm
+from integrations.admin.draft_forms import SECRET, ShareForm
 from integrations.admin.enter_form import EnterForm
-from integrations.admin.metadata_filling import copy_metadata, describe_shortcomings, name_of_server, read_metadata
 from integrations.admin.templates import may_make
 from integrations.models.configuration_templates import ConfigurationTemplate
 from integrations.models.definitions import BadDefinition
@@ -105,45 +104,16 @@ def begin_from_catalogue(request: HttpRequest) -> HttpResponse:
     return redirect(step_url(draft, Step.REGISTER))
 
 
-@for_makers
-@require_http_methods(["GET", "HEAD", "POST"])
-def any_server(request: HttpRequest) -> HttpResponse:
-    """Read a server's metadata, and show what it publishes as a form to complete."""
-    address, error, form = request.POST.get("address", "").strip(), "", None
-    if request.method == "POST" and not address:
-        error = _("Enter the address of the server.")
-    elif request.method == "POST":
-        try:
-            published = read_metadata(address)
-        except ValidationError as failure:
-            error = str(failure.message)
-        else:
-            values = QueryDict(mutable=True)
-            copy_metadata(values, published)
-            form = HandForm(initial={**values.dict(), "name": name_of_server(published.issuer)})
-            for sentence in describe_shortcomings(published):
-                messages.warning(request, sentence)
-    context = {"title": _("Any server"), "address": address, "error": error, "form": form}
-    return TemplateResponse(request, "administration/any_server.html", context)
-
-
-@for_makers
-@require_http_methods(["GET", "HEAD", "POST"])
-def by_hand(request: HttpRequest) -> HttpResponse:
-    """Show the form of what a template would say; begin a draft from it."""
-    form = HandForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        draft = drafts.begin_draft(form.cleaned_data["name"], form.definition(), request.user)  # type: ignore[arg-type]  # signed in
-        return redirect(step_url(draft, Step.REGISTER))
-    context = {"title": _("By hand"), "form": form}
-    return TemplateResponse(request, "administration/by_hand.html", context)
-
-
 # The steps ------------------------------------------------------------------------------------------------------------
 
 
 def step_url(draft: ProviderDraft, step: int) -> str:
     return f"{reverse('integrations:provider_draft', args=[draft.hex])}?step={int(step)}"
+
+
+def description_url(draft: ProviderDraft) -> str:
+    """The form By hand of a draft that is not described yet."""
+    return f"{reverse('integrations:by_hand')}?draft={draft.hex}"
 
 
 @for_makers
@@ -154,6 +124,8 @@ def edit_draft(request: HttpRequest, draft_id: UUID) -> HttpResponse:
     draft = ProviderDraft.objects.select_related("begun_by").filter(pk=draft_id).first()
     if draft is None:
         return follow_finished(draft_id)
+    if not draft.is_described:
+        return redirect(description_url(draft))
     step = request.GET.get("step", "")
     if step not in STEPS or int(step) > draft.step:
         if request.method == "POST":  # of a page that was opened before something was entered anew

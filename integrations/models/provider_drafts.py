@@ -30,7 +30,7 @@ class ProviderDraft(SysIdModel):
 
     name = models.CharField(_("Name"), max_length=100)
     key = models.CharField(max_length=60, blank=True)  # of a template that comes with Keyrack
-    definition = models.JSONField()  # as in the template when the draft was begun
+    definition = models.JSONField()  # as in the template when the draft was begun; {} until it is described
     step = models.PositiveSmallIntegerField(choices=Step, default=Step.REGISTER)
     entered = models.JSONField(default=dict, blank=True)  # values of the forms, without the secret
     client_secret = EncryptedField(purpose="client-secret", verbose_name=_("Client Secret"))
@@ -49,6 +49,15 @@ class ProviderDraft(SysIdModel):
 
     def sealing_context(self) -> str:
         return f"draft:{self.hex}"
+
+    @property
+    def shown_name(self) -> str:
+        return self.name or _("Without a name yet")
+
+    @property
+    def is_described(self) -> bool:
+        """Whether it has a definition. Without one, the form By hand is not complete yet, and no step is reached."""
+        return bool(self.definition)
 
     @cached_property
     def read(self) -> Definition:

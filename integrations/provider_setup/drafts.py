@@ -33,6 +33,8 @@ from integrations.provider_setup.from_template import Answers
 CHECK_SECONDS = 20.0  # a browser is waiting
 ASKED = "asked"  # in `entered`: where people will sign in, and what they will be asked for, in words
 STORED_FOR = "stored_for"  # in `entered`: client ID, answers and corrections that the secret was entered with
+DESCRIPTION = "description"  # in `entered`: the form By hand as typed, until the draft has a definition
+READ_FROM = "read_from"  # in `entered`: the issuer whose metadata filled that form
 LONGEST_NAME = 95  # characters, so that a number fits behind it
 
 
@@ -49,6 +51,39 @@ def begin_from_template(template: ConfigurationTemplate, user: User) -> Provider
     """Begin a draft with a copy of the template. Raises `BadDefinition` if the row was changed by other means."""
     definitions.parse_definition(template.definition)
     return begin_draft(template.name, template.definition, user, key=template.key)
+
+
+def begin_description(fields: Mapping[str, Any], user: User, *, read_from: str) -> ProviderDraft:
+    """Begin a draft with what a server publishes. The same person's draft with the same is used again."""
+    entered = {DESCRIPTION: dict(fields), READ_FROM: read_from}
+    untouched = ProviderDraft.objects.filter(begun_by=user, definition={}, entered=entered)
+    name = name_in(fields)
+    return untouched.first() or ProviderDraft.objects.create(name=name, definition={}, entered=entered, begun_by=user)
+
+
+def save_description(draft: ProviderDraft, fields: Mapping[str, Any], user: User) -> ProviderDraft:
+    """Save what was typed By hand so far, valid or not; the first of it begins the draft. Return it as it is then.
+
+    A concurrent request may have described it: then nothing is saved.
+    """
+    values = {"name": name_in(fields), "entered": {**draft.entered, DESCRIPTION: dict(fields)}}
+    draft, is_new = ProviderDraft.objects.get_or_create(
+        pk=draft.pk, defaults={**values, "definition": {}, "begun_by": user}
+    )
+    if not is_new:
+        ProviderDraft.objects.filter(pk=draft.pk, definition={}).update(**values, changed_at=timezone.now())
+        draft.refresh_from_db()
+    return draft
+
+
+def name_in(fields: Mapping[str, Any]) -> str:
+    return str(fields.get("name") or "").strip()[:LONGEST_NAME]
+
+
+def describe(draft: ProviderDraft, name: str, definition: Mapping[str, Any]) -> None:
+    """Complete what was typed By hand, so that step 1 begins. Safe to repeat: a described draft stays as it is."""
+    values = {"name": free_name(name), "definition": dict(definition), "entered": {}, "changed_at": timezone.now()}
+    ProviderDraft.objects.filter(pk=draft.pk, definition={}).update(**values)
 
 
 def free_name(name: str) -> str:

@@ -19,6 +19,7 @@ from integrations.models.admission import filter_admitted, filter_visible
 from integrations.models.provider_drafts import Step
 from integrations.models.tokens import AttemptStatus, AuthorizationAttempt
 from integrations.personal_auth import PersonalAuthAPI
+from integrations.provider_setup import drafts
 from tests import canaries, cast
 from tests.admin.forms import Page, opened
 from tests.conftest import client_of
@@ -66,6 +67,10 @@ def begin(client: Client, template: ConfigurationTemplate) -> ProviderDraft:
 
 def address(draft: ProviderDraft, step: int) -> str:
     return f"/admin/providers/drafts/{draft.hex}/?step={step}"
+
+
+def description(draft: ProviderDraft) -> str:
+    return f"{CATALOGUE}by-hand/?draft={draft.hex}"
 
 
 def entered(server: HostileServer, **changes: Any) -> dict[str, Any]:
@@ -409,7 +414,10 @@ def test_any_server_is_read_and_completed(server: HostileServer, as_admin: Clien
             "token_endpoint_auth_methods_supported": ["client_secret_post"],
         }
     )
-    content = as_admin.post(f"{CATALOGUE}any/", {"address": server.url}).content.decode()
+    redirects = [as_admin.post(f"{CATALOGUE}any/", {"address": server.url}) for _time in range(2)]
+    assert [answer["Location"] for answer in redirects] == [description(ProviderDraft.objects.get())] * 2
+    content = as_admin.get(redirects[0]["Location"]).content.decode()
+    assert f"Read from {server.url}" in content
     for value in (f"{server.url}/authorize", f"{server.url}/token", f"{server.url}/revoke"):
         assert f'value="{value}"' in content
     assert re.search(r'value="client_secret_post"[^>]*selected', content)
@@ -458,7 +466,7 @@ def test_a_wrong_address_is_named_at_its_field(as_admin: Client) -> None:
     content = response.content.decode()
     assert re.search(r'name="token_url"[^>]*aria-invalid="true"', content)
     assert "Enter an https:// address." in content
-    assert not ProviderDraft.objects.exists()
+    assert not ProviderDraft.objects.get().is_described
 
 
 @pytest.mark.parametrize("scope", ['re"ad', "r" * 256])
@@ -467,6 +475,59 @@ def test_by_hand_takes_no_scope_that_cannot_be_stored(scope: str, provider: Host
     typed = {"name": "M", "authorization_url": f"{url}/a", "token_url": f"{url}/t", "connection_url": f"{url}/api"}
     typed |= {"send_credentials": "client_secret_basic", "scopes_text": f"read {scope}"}
     assert "isn’t a scope" in unescape(as_admin.post(f"{CATALOGUE}by-hand/", typed).content.decode())
+    assert not ProviderDraft.objects.get().is_described
+
+
+def test_what_is_typed_by_hand_is_a_draft_from_the_first_field_on(provider: HostileServer, as_admin: Client) -> None:
+    form = as_admin.get(f"{CATALOGUE}by-hand/").content.decode()
+    reserved = re.search(r'name="draft" value="(\w{32})"', form)
+    assert reserved
+    assert not ProviderDraft.objects.exists()
+    typed = {"draft": reserved[1], "token_url": f"{provider.url}/tok", "send_credentials": "client_secret_post"}
+    part = as_admin.post(f"{CATALOGUE}by-hand/", typed, headers={"HX-Request": "true"})
+    draft = ProviderDraft.objects.get()
+    assert "Draft saved" in part.content.decode()
+    assert (part.headers["HX-Retarget"], part.headers["HX-Replace-Url"]) == ("#hand-draft", description(draft))
+    as_other = client_of(cast.person("other", is_staff=True, is_superuser=True))
+    for page in (CATALOGUE, "/admin/"):
+        content = as_other.get(page).content.decode()
+        assert "Without a name yet" in content
+        assert "ddresses are still being entered" in content
+        assert f"/admin/providers/drafts/{draft.hex}/" in content
+    assert as_other.get(address(draft, 2), follow=True).redirect_chain == [(description(draft), 302)]
+    content = as_other.get(description(draft)).content.decode()
+    assert f'value="{provider.url}/tok"' in content
+    assert re.search(r'value="client_secret_post"[^>]*selected', content)
+    typed |= {"name": "M", "authorization_url": f"{provider.url}/a", "connection_url": f"{provider.url}/api"}
+    back = as_other.post(f"{CATALOGUE}by-hand/", typed | {"back": "1"})
+    assert back["Location"] == CATALOGUE
+    assert ProviderDraft.objects.get().name == "M"
+    for _click in range(2):
+        assert as_other.post(f"{CATALOGUE}by-hand/", typed)["Location"] == address(draft, 1)
+    assert ProviderDraft.objects.get().begun_by_name == draft.begun_by_name
+
+
+def test_a_field_that_is_saved_late_does_not_undo_the_form(as_admin: Client, admin: User) -> None:
+    """Its request overlapped with the one that went on."""
+    draft = drafts.save_description(ProviderDraft(), {"name": "M"}, admin)
+    drafts.describe(draft, "M", {"description": "M"})
+    drafts.save_description(draft, {"name": "Late"}, admin)
+    stored = ProviderDraft.objects.get()
+    assert (stored.name, stored.is_described, stored.entered) == ("M", True, {})
+
+
+def test_what_is_typed_into_a_discarded_draft_begins_it_again(as_admin: Client) -> None:
+    as_admin.post(f"{CATALOGUE}by-hand/", {"name": "M"})
+    draft = ProviderDraft.objects.get()
+    as_admin.post(f"/admin/providers/drafts/{draft.hex}/discard/")
+    assert as_admin.get(description(draft)).status_code == 404
+    as_admin.post(f"{CATALOGUE}by-hand/", {"name": "M", "issuer": "https://m.example", "draft": draft.hex})
+    again = ProviderDraft.objects.get()
+    assert (again.pk, again.entered["description"]["issuer"]) == (draft.pk, "https://m.example")
+
+
+def test_an_empty_form_begins_no_draft(as_admin: Client) -> None:
+    as_admin.post(f"{CATALOGUE}by-hand/", {"send_credentials": "client_secret_basic"})
     assert not ProviderDraft.objects.exists()
 
 

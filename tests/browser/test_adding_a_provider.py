@@ -148,6 +148,10 @@ def test_by_hand_in_twelve_fields_and_eight_clicks(hands: Hands, oidc_provider_p
     hands.fill("Name", "Mossbank Loans")
     hands.fill("Issuer (optional)", peer.issuer)
     hands.fill("Authorization URL", peer.authorization_url)
+    expect(page.locator("#hand-draft")).to_contain_text("Draft saved")
+    page.wait_for_url("**/by-hand/?draft=*")
+    page.reload()  # nothing is lost
+    expect(page.get_by_label("Issuer (optional)")).to_have_value(peer.issuer)
     hands.fill("Token URL", peer.token_url)
     hands.fill("Connection URL", peer.api_url)
     hands.fill("Scopes (optional)", "openid")

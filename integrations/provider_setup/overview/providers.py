@@ -56,6 +56,8 @@ class Provider:
 
     @property
     def name(self) -> str:
+        if self.draft:
+            return self.draft.shown_name
         return self.aliases[0].title if isinstance(self.record, Alias) else self.record.name
 
     @property
@@ -147,6 +149,8 @@ class Provider:
         if self.state is states.NEW_ADDRESS:
             text = _("%(count)d of %(total)d still to confirm")
             return text % {"count": self.moved.unconfirmed, "total": self.people.connected}
+        if self.draft and not self.draft.is_described:
+            return _("Its addresses are still being entered")
         if self.draft:
             return _("Step %(step)d of 3") % {"step": self.draft.step}
         return self.missing if self.state is states.HALF else self.secret_end
