@@ -150,7 +150,7 @@ class Provider:
             text = _("%(count)d of %(total)d still to confirm")
             return text % {"count": self.moved.unconfirmed, "total": self.people.connected}
         if self.draft and not self.draft.is_described:
-            return _("Its addresses are still being entered")
+            return _("Its addresses are still being entered.")
         if self.draft:
             return _("Step %(step)d of 3") % {"step": self.draft.step}
         return self.missing if self.state is states.HALF else self.secret_end
