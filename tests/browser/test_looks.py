@@ -51,6 +51,24 @@ def test_the_dashboard_in_all_states(everything: Page, aliases: dict[str, Alias]
     expect_good_looks(everything)
 
 
+GROUND = "one => getComputedStyle(one).backgroundColor"
+
+
+def test_forced_colours_leave_what_only_a_background_tells(everything: Page) -> None:
+    """The letter of a monogram, the chosen filter, the button to press; in Windows' contrast themes, for example."""
+    everything.emulate_media(forced_colors="active")
+    tile, primary = everything.locator(".tile").first, everything.locator(".btn--primary").first
+    plain = everything.locator("a.btn--danger").first.evaluate(GROUND)
+    chosen, other = (
+        everything.locator(f".filters a{state}").first for state in ("[aria-current]", ":not([aria-current])")
+    )
+    assert tile.evaluate(GROUND) != everything.locator("body").evaluate(GROUND)
+    assert tile.locator("text").evaluate("one => getComputedStyle(one).fill") == "rgb(255, 255, 255)"
+    assert chosen.evaluate(GROUND) != other.evaluate(GROUND)
+    assert primary.evaluate(GROUND) != plain
+    assert everything.locator("select.input").first.evaluate("one => getComputedStyle(one).appearance") == "auto"
+
+
 def test_the_dashboard_with_long_words(page: Page, site: str, amira: User, aliases: dict[str, Alias]) -> None:
     Alias.objects.update(label=LONG, description=LONG * 3)
     Token.objects.update(account_label=f"{LONG.split()[0].lower()}@{'subsidiary.' * 8}example")
