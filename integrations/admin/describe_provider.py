@@ -52,22 +52,22 @@ def by_hand(request: HttpRequest) -> HttpResponse:
     The draft begins with the first thing that is typed. One that was discarded meanwhile begins again.
     """
     draft_id = requested_id(request)
-    draft = ProviderDraft.objects.select_related("begun_by").filter(pk=draft_id).first() if draft_id else None
-    if draft_id and draft is None:
+    stored = ProviderDraft.objects.select_related("begun_by").filter(pk=draft_id).first() if draft_id else None
+    draft = stored or ProviderDraft()
+    if draft_id and stored is None:
         if request.method != "POST" or ApplicationRegistry.objects.filter(pk=draft_id).exists():
             return follow_finished(draft_id)
         draft = ProviderDraft(pk=draft_id)
-    draft = draft or ProviderDraft()
     if draft.is_described:
         return redirect(step_url(draft, draft.step))
     form = HandForm(request.POST or None, initial=draft.entered.get(drafts.DESCRIPTION))
     if request.method == "POST":
-        if draft.changed_at or form.has_changed():
+        if stored or form.has_changed():
             draft = drafts.save_description(draft, typed_values(form), request.user)  # type: ignore[arg-type]  # signed in
-        if response := only_saved(request, draft):
+        if response := answer_saving(request, draft):
             return response
         if form.is_valid():
-            drafts.describe(draft, form.cleaned_data["name"], form.definition())
+            drafts.complete_description(draft, form.cleaned_data["name"], form.definition())
             return redirect(step_url(draft, Step.REGISTER))
     read_from = draft.entered.get(drafts.READ_FROM, "")
     title = _("Any server") if read_from else _("By hand")
@@ -83,7 +83,7 @@ def requested_id(request: HttpRequest) -> UUID | None:
         return None
 
 
-def only_saved(request: HttpRequest, draft: ProviderDraft) -> HttpResponse | None:
+def answer_saving(request: HttpRequest, draft: ProviderDraft) -> HttpResponse | None:
     """The response if the form was only to be saved: after a field, and by Back.
 
     The address of the page names the draft from then on, so that it can be loaded again.

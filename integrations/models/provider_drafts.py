@@ -52,7 +52,7 @@ class ProviderDraft(SysIdModel):
 
     @property
     def shown_name(self) -> str:
-        return self.name or _("Without a name yet")
+        return self.name or str(_("Without a name yet"))
 
     @property
     def is_described(self) -> bool:

@@ -80,7 +80,7 @@ def name_in(fields: Mapping[str, Any]) -> str:
     return str(fields.get("name") or "").strip()[:LONGEST_NAME]
 
 
-def describe(draft: ProviderDraft, name: str, definition: Mapping[str, Any]) -> None:
+def complete_description(draft: ProviderDraft, name: str, definition: Mapping[str, Any]) -> None:
     """Complete what was typed By hand, so that step 1 begins. Safe to repeat: a described draft stays as it is."""
     values = {"name": free_name(name), "definition": dict(definition), "entered": {}, "changed_at": timezone.now()}
     ProviderDraft.objects.filter(pk=draft.pk, definition={}).update(**values)

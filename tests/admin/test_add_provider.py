@@ -510,7 +510,7 @@ def test_what_is_typed_by_hand_is_a_draft_from_the_first_field_on(provider: Host
 def test_a_field_that_is_saved_late_does_not_undo_the_form(as_admin: Client, admin: User) -> None:
     """Its request overlapped with the one that went on."""
     draft = drafts.save_description(ProviderDraft(), {"name": "M"}, admin)
-    drafts.describe(draft, "M", {"description": "M"})
+    drafts.complete_description(draft, "M", {"description": "M"})
     drafts.save_description(draft, {"name": "Late"}, admin)
     stored = ProviderDraft.objects.get()
     assert (stored.name, stored.is_described, stored.entered) == ("M", True, {})
