@@ -140,9 +140,18 @@ OAUTH2_PROVIDER: dict[str, Any] = {
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
+    "filters": {
+        "unplanned": {
+            "()": "django.utils.log.CallbackFilter",
+            "callback": lambda record: getattr(record, "status_code", 0) != 503,
+        }
+    },
     "handlers": {"console": {"class": "logging.StreamHandler"}},
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
+        # A refusal is an answer of the protocol, and 503 one of the switches: beside "Keyrack is running." they would
+        # look as if something had failed.
+        "django.request": {"level": "ERROR", "filters": ["unplanned"]},
         # Its only warning in daily use says at each password grant that the grant is discouraged: known, see above.
         "oauth2_provider": {"level": "ERROR"},
         # At DEBUG it writes tokens and passwords.

@@ -87,6 +87,12 @@ def dashboard(demo: Demo, browser: requests.Session) -> str:
     return browser.get(f"{demo.url}/integrations/", timeout=30).text
 
 
+def test_nothing_looks_like_a_failure_before_it_runs(demo: Demo) -> None:
+    """Answers of 400 and 503 are part of the states that it prepares."""
+    lines = demo.text.partition("Keyrack is running.")[0].splitlines()
+    assert [line for line in lines if line.startswith(("provider", "web", "worker"))] == []
+
+
 def test_the_link_leads_to_both_sections_with_every_state(demo: Demo) -> None:
     browser = demo.visitor()
     assert eventually(lambda: "Revoke not confirmed" in dashboard(demo, browser), within=90)
