@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from integrations.models.flows import Action, RestStep, Subflow, SubflowAction
 from integrations.models.registry import Alias
 
-Rows = list[dict[str, str]]
+Rows = list[dict[str, str | int]]
 WORD: Rows = [{"name": "q", "type": "text", "default": ""}]
+LIMIT: Rows = [{"name": "limit", "type": "integer", "default": 5}]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +37,7 @@ COMPOSED = (
         scopes="notes:read",
         output="incidents",
         found_at="steps.list.body.results[*].{number: id, title: title, opened_at: created_at}",
+        inputs=LIMIT,
     ),
     Composed(
         action="find_contacts",
@@ -89,4 +91,4 @@ def subflow(composed: Composed, first: Action) -> None:
 
 
 def handed_on(composed: Composed) -> list[list[str]]:
-    return [[row["name"], f"{{{{ inputs.{row['name']} }}}}"] for row in composed.inputs]
+    return [[str(row["name"]), f"{{{{ inputs.{row['name']} }}}}"] for row in composed.inputs]

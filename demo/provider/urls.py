@@ -1,7 +1,7 @@
 """Addresses of the demo authorization server. Of django-oauth-toolkit's own only those that are named here."""
 
 from django.contrib.auth.views import LogoutView
-from django.urls import include, path
+from django.urls import include, path, re_path
 from oauth2_provider.views import JwksInfoView, UserInfoView
 
 from demo.provider.views import api, endpoints, pages, registering
@@ -27,7 +27,8 @@ urlpatterns = [
     path("clients/<int:client>/remove-access/", pages.remove_access, name="remove-access"),
     path("login/", pages.SignIn.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
-    path("api/whoami/", api.whoami, name="whoami"),
-    path("api/notes/", api.notes, name="notes"),
-    path("api/contacts/", api.contacts, name="contacts"),
+    # With and without the slash: programs follow no redirect of an API.
+    re_path(r"^api/whoami/?\Z", api.whoami, name="whoami"),
+    re_path(r"^api/notes/?\Z", api.notes, name="notes"),
+    re_path(r"^api/contacts/?\Z", api.contacts, name="contacts"),
 ]

@@ -48,6 +48,19 @@ def test_userinfo_and_the_id_token_say_who_it_is(hub: Hub, amira: requests.Sessi
     assert told["id_token"].count(".") == 2
 
 
+@pytest.mark.parametrize("path", ["/api/contacts?limit=2", "/api/contacts/?limit=2"])
+def test_contacts_are_listed_as_the_documents_call_them(hub: Hub, amira: requests.Session, path: str) -> None:
+    answer = hub.get(path, hub.tokens(amira, "contacts:read")["access_token"])
+    assert answer.status_code == 200
+    assert (len(answer.json()["results"]), answer.json()["count"]) == (2, 8)
+
+
+@pytest.mark.parametrize("limit", ["", "-1", "many", "9" * 5000])
+def test_a_limit_that_is_no_number_is_refused_in_words(hub: Hub, amira: requests.Session, limit: str) -> None:
+    answer = hub.get(f"/api/contacts?limit={limit}", hub.tokens(amira, "contacts:read")["access_token"])
+    assert (answer.status_code, answer.json()["error_description"]) == (400, "limit is a number.")
+
+
 def test_notes_are_per_person(hub: Hub, amira: requests.Session, tomas: requests.Session) -> None:
     hers = hub.tokens(amira, "notes:read notes:write")["access_token"]
     his = hub.tokens(tomas, "notes:read notes:write")["access_token"]

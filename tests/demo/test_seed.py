@@ -13,10 +13,12 @@ from pytest_django import Settings
 from accounts.access_tokens.models import PermanentToken
 from accounts.models import User
 from accounts.oauth_server.models import Approval
-from demo import access, itself, mail, seed
+from demo import access, flows, itself, mail, seed
 from demo.catalogue import CATALOGUE, Offer
+from integrations.flows import actions
 from integrations.models.card import integration_of
 from integrations.models.configuration_templates import ConfigurationTemplate
+from integrations.models.flows import RestStep, Subflow
 from integrations.models.registry import Alias, GrantType, OAuthEntityScope, validation
 from integrations.templatetags import keyrack
 from tests import cast
@@ -44,6 +46,18 @@ def test_the_configuration_template_presets_the_address_that_the_provider_took(a
     template = ConfigurationTemplate.objects.get(key=seed.TEMPLATE)
     page = client_of(admin).get(f"/admin/integrations/configurationtemplate/{template.pk}/new/")
     assert 'value="http://localhost:8377"' in page.content.decode()
+
+
+@pytest.mark.slow
+@pytest.mark.django_db
+def test_the_subflow_that_the_documents_run_takes_their_input() -> None:
+    for offer in CATALOGUE:
+        seed.integration(offer, "http://localhost:8001")
+    flows.rows()
+    declared = Subflow.objects.get(name="my_open_incidents").inputs
+    assert actions.validate_inputs(declared, {"limit": 2}) == {"limit": 2}
+    assert actions.validate_inputs(declared, {}) == {"limit": 5}
+    assert RestStep.objects.get(action__name="open_incidents").query == [["limit", "{{ inputs.limit }}"]]
 
 
 def test_no_two_tiles_of_the_demo_are_alike() -> None:

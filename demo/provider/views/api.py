@@ -55,7 +55,7 @@ def whoami(request: HttpRequest, token: AccessToken) -> HttpResponse:
 def notes(request: HttpRequest, token: AccessToken) -> HttpResponse:
     """List the person's notes, or add one from a JSON object with title and text."""
     if request.method == "GET":
-        return _listing([_note(note) for note in Note.objects.filter(user=token.user)])
+        return _listing(request, [_note(note) for note in Note.objects.filter(user=token.user)])
     try:
         return JsonResponse(_note(_new_note(request, token)), status=201)
     except ValueError:
@@ -71,7 +71,7 @@ def contacts(request: HttpRequest, token: AccessToken) -> HttpResponse:
     fields = ("name", "email", "phone", "company", "city")
     rows = list(Contact.objects.filter(user=token.user).values("id", *fields))
     word = request.GET.get("q", "").casefold()
-    return _listing([row for row in rows if word in " ".join(map(str, row.values())).casefold()])
+    return _listing(request, [row for row in rows if word in " ".join(map(str, row.values())).casefold()])
 
 
 def _refusal(request: HttpRequest, scope: str) -> HttpResponse | None:
@@ -106,8 +106,12 @@ def _note(note: Note) -> dict[str, Any]:
     return {"id": note.pk, "title": note.title, "text": note.text, "created_at": note.created_at.isoformat()}
 
 
-def _listing(rows: list[dict[str, Any]]) -> HttpResponse:
-    return JsonResponse({"count": len(rows), "results": rows})
+def _listing(request: HttpRequest, rows: list[dict[str, Any]]) -> HttpResponse:
+    """Answer with the rows, or with the first `?limit=` of them; `count` is that of all."""
+    limit = request.GET.get("limit", str(len(rows)))
+    if not (limit.isascii() and limit.isdigit() and len(limit) < 10):
+        return _error("invalid_request", 400, "limit is a number.")
+    return JsonResponse({"count": len(rows), "results": rows[: int(limit)]})
 
 
 def _error(code: str, status: int, description: str = "") -> HttpResponse:
