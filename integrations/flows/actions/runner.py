@@ -42,10 +42,12 @@ class BadInputs(Explained, ValueError):
 
 def validate_inputs(declared: Declared, inputs: Mapping[str, Any]) -> dict[str, Any]:
     """Return the inputs as the steps see them. Raises `BadInputs`."""
+    if not isinstance(inputs, Mapping):
+        raise BadInputs(in_reader_language(failure_sentences.NO_NAMES))
     rows = {row["name"]: row for row in declared}
     if unknown := sorted(map(str, inputs.keys() - rows.keys())):
-        names = {"name": unknown[0][:80].encode(errors="replace").decode(), "there": ", ".join(rows) or "–"}
-        raise BadInputs(in_reader_language(failure_sentences.NO_INPUT) % names)
+        names = {"name": unknown[0][:80].encode(errors="replace").decode(), "there": ", ".join(rows)}
+        raise BadInputs(in_reader_language(failure_sentences.NO_INPUT if rows else failure_sentences.NO_INPUTS) % names)
     missing = [name for name, row in rows.items() if name not in inputs and "default" not in row]
     if missing:
         raise BadInputs(in_reader_language(failure_sentences.REQUIRED) % {"name": missing[0]})

@@ -189,19 +189,25 @@ def test_a_member_of_one_of_its_groups_may_run_it(subflow: Subflow, amira: User)
     ("inputs", "message"),
     [
         ({"limits": 1}, "no input “limits”. There are: limit, one"),
+        (["limit"], "must be a mapping of names to values"),
+        ("limit", "must be a mapping of names to values"),
         ({"limit": "many"}, "isn’t of type integer"),
         ({"limit": [1]}, "isn’t of type integer"),
         pytest.param({"one": "x" * 600_000, "other": "x" * 600_000}, "The inputs: The result is too large", id="large"),
     ],
 )
-def test_wrong_inputs_are_told_before_there_is_a_run(
-    inputs: dict[str, Any], message: str, subflow: Subflow, amira: User
-) -> None:
+def test_wrong_inputs_are_told_before_there_is_a_run(inputs: Any, message: str, subflow: Subflow, amira: User) -> None:
     texts = [{"name": name, "type": "text", "default": ""} for name in ("one", "other")]
     Subflow.objects.update(inputs=[*subflow.inputs, *texts])
     with pytest.raises(flows.BadInputs, match=message):
         flows.run_subflow(subflow.name, user=amira, inputs=inputs)
     assert not SubflowRun.objects.exists()
+
+
+def test_an_input_of_a_subflow_without_inputs_is_told_as_that(subflow: Subflow, amira: User) -> None:
+    Subflow.objects.update(inputs=[])
+    with pytest.raises(flows.BadInputs, match="no input “limit”: none are declared"):
+        flows.run_subflow(subflow.name, user=amira, inputs={"limit": 1})
 
 
 def test_a_run_keeps_no_body_in_the_clear_and_no_inputs_once_it_is_over(
