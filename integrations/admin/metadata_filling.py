@@ -96,6 +96,10 @@ def read_scopes(text: str) -> list[str]:
     """Return the scopes of a text, each once. Raises `ValidationError` with the first that is not one."""
     scopes = list(dict.fromkeys(text.split()))
     for scope in scopes:
+        if "," in scope:
+            raise ValidationError(
+                _("Separate scopes by spaces, not by commas: “%(scope)s”.") % {"scope": scope[:QUOTED_LENGTH]}
+            )
         if not is_scope(scope):
             raise ValidationError(_("“%(scope)s” isn’t a scope (RFC 6749 §3.3).") % {"scope": scope[:QUOTED_LENGTH]})
     return scopes

@@ -152,7 +152,9 @@ class RegistryAdmin(Page):
         if context["original"]:
             context |= state_context(request, context["original"])
         if request.method == "POST" and request.POST.get("client_secret") and "client_secret" in form.fields:
-            if request.POST.get("kept_secret"):
+            if "client_secret" in form.errors:
+                form.data["kept_secret"] = ""  # what is wrong with it is at the field
+            elif request.POST.get("kept_secret"):
                 help_text = _("Kept. Leave this empty to use what you typed. A secret is never shown again.")
                 form.fields["client_secret"].help_text = help_text
             else:

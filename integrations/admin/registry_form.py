@@ -134,6 +134,7 @@ class RegistryForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
     def is_valid(self) -> bool:
         return FILL not in self.data and super().is_valid()
 
+    @sensitive_variables("typed")
     def clean_client_secret(self) -> str:
         typed: str = self.cleaned_data["client_secret"]
         try:
@@ -142,6 +143,10 @@ class RegistryForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
             if typed:
                 message = _("Keyrack can’t store a secret: %(why)s Nothing was saved.")
                 raise ValidationError(message % {"why": error}) from None
+        else:
+            fault = validation.wrong_secret(typed)
+            if fault and not move_confirmation.is_secret_of(self.instance, typed):
+                raise ValidationError(fault)
         return typed
 
     def clean_client_id(self) -> str:

@@ -201,6 +201,8 @@ def check_secret(typed: str) -> str:
         raise ValidationError(message % {"why": error}) from None
     if not typed.strip():
         raise ValidationError(_("Enter a secret. This is only spaces."))
+    if fault := validation.wrong_secret(typed):
+        raise ValidationError(fault)
     return typed
 
 

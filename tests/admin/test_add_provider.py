@@ -469,6 +469,13 @@ def test_a_wrong_address_is_named_at_its_field(as_admin: Client) -> None:
     assert not ProviderDraft.objects.get().is_described
 
 
+@pytest.mark.parametrize("scopes", ["read,write", "read, write", "read ,write"])
+def test_scopes_with_commas_between_them_are_refused_in_words(scopes: str, as_admin: Client) -> None:
+    page = as_admin.post(f"{CATALOGUE}by-hand/", {"name": "M", "scopes_text": scopes}).content.decode()
+    assert "Separate scopes by spaces, not by commas" in page
+    assert f'value="{scopes}"' in page  # nothing to type again
+
+
 @pytest.mark.parametrize("scope", ['re"ad', "r" * 256])
 def test_by_hand_takes_no_scope_that_cannot_be_stored(scope: str, provider: HostileServer, as_admin: Client) -> None:
     url = provider.url
@@ -753,6 +760,7 @@ def test_a_registration_that_people_use_is_not_corrected_here(
     [
         ({"client_id": "a\u0007b"}, "A client ID must be one line"),
         ({"client_secret": "   "}, "This is only spaces"),
+        ({"client_secret": "pasted "}, "begins or ends with a space"),
         ({"client_secret": ""}, "This field is required"),
         ({"send_credentials": "none"}, "A public client has no secret"),
     ],

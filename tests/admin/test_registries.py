@@ -10,7 +10,7 @@ from django.test import Client
 from accounts.models import User
 from integrations.models import Alias, ApplicationRegistry, Token
 from tests import cast
-from tests.admin.forms import complaints, opened, submitted
+from tests.admin.forms import Page, complaints, opened, submitted
 
 pytestmark = pytest.mark.slow
 
@@ -33,8 +33,48 @@ def test_an_empty_secret_field_keeps_the_secret(as_admin: Client, registry: Appl
 
 
 def test_a_typed_secret_replaces_the_old_one(as_admin: Client, registry: ApplicationRegistry) -> None:
-    submitted(as_admin, page_of(registry), {"Client Secret": " spaces count "})
-    assert stored(registry).client_secret == " spaces count "
+    submitted(as_admin, page_of(registry), {"Client Secret": "inner  spaces count"})
+    assert stored(registry).client_secret == "inner  spaces count"
+
+
+@pytest.mark.parametrize(
+    "pasted",
+    [" CANARY-pasted", "CANARY-pasted\t", "CANARY-pasted\r\n", "CANARY-pasted\u200b", "CANARY-id\nCANARY-pasted"],
+)
+def test_a_secret_that_was_copied_with_something_else_is_refused_in_words(
+    as_admin: Client, registry: ApplicationRegistry, pasted: str
+) -> None:
+    refused = submitted(as_admin, page_of(registry), {"Client Secret": pasted})
+    assert [text for text in complaints(refused) if "Copy it again" in text]
+    html = refused.content.decode()
+    assert "CANARY" not in html
+    assert "Kept. Leave this empty" not in html
+    assert stored(registry).client_secret == "CANARY-client-secret"
+    page = Page(html)  # what was wrong is not kept: the next attempt needs nothing but the secret
+    as_admin.post(page_of(registry), {**page.fields, "client_secret": "right", "_save": "Save"})
+    assert stored(registry).client_secret == "right"
+
+
+def test_a_stored_secret_with_a_space_around_it_still_proves_itself(
+    as_admin: Client, registry: ApplicationRegistry
+) -> None:
+    registry.client_secret = "CANARY-odd "
+    registry.save()
+    typed = {"Token URL": "https://northwind.example/v2/token", "Client Secret": "CANARY-odd "}
+    assert not complaints(submitted(as_admin, page_of(registry), typed))
+    assert stored(registry).token_url.endswith("/v2/token")
+
+
+@pytest.mark.parametrize("scope", ["contacts:read,", ",contacts:read", "contacts:read;"])
+def test_a_scope_that_was_copied_with_its_separator_is_refused(
+    as_admin: Client, registry: ApplicationRegistry, scope: str
+) -> None:
+    stored_scopes = registry.scopes.count()
+    at = int(opened(as_admin, page_of(registry)).fields["scopes-TOTAL_FORMS"][0])
+    row = {"scopes-TOTAL_FORMS": str(at + 1), f"scopes-{at}-name": "Contacts", f"scopes-{at}-scope": scope}
+    row |= {f"scopes-{at}-id": "", f"scopes-{at}-registry": registry.pk}
+    assert "without a comma" in str(complaints(submitted(as_admin, page_of(registry), {}, also=row)))
+    assert registry.scopes.count() == stored_scopes
 
 
 def test_a_public_client_has_no_secret_any_more(as_admin: Client, registry: ApplicationRegistry) -> None:

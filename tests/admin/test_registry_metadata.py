@@ -50,12 +50,12 @@ def test_filling_in_from_metadata_saves_nothing(
 
 def test_a_secret_typed_before_filling_in_is_kept_and_not_shown(as_admin: Client, server: HostileServer) -> None:
     published(server, server.url)
-    typed = {"Name": "Northwind", "Client ID": "k", "Issuer": server.url, "Client Secret": " CANARY typed "}
+    typed = {"Name": "Northwind", "Client ID": "k", "Issuer": server.url, "Client Secret": "CANARY typed"}
     filled = submitted(as_admin, ADD, typed, button="_fill")
     assert "CANARY" not in filled.content.decode()
     page = Page(filled.content.decode())
     as_admin.post(ADD, {**page.fields, "_save": "Save"})
-    assert ApplicationRegistry.objects.get().client_secret == " CANARY typed "
+    assert ApplicationRegistry.objects.get().client_secret == "CANARY typed"
 
 
 def test_a_secret_is_kept_when_the_form_comes_back_with_a_mistake(as_admin: Client, server: HostileServer) -> None:

@@ -1,5 +1,8 @@
 """Models of scopes, and of profiles that request some of them."""
 
+from collections.abc import Collection
+
+from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
@@ -29,6 +32,12 @@ class OAuthEntityScope(SysIdModel):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.scope})"
+
+    def clean_fields(self, exclude: Collection[str] | None = None) -> None:
+        """Refuse a separator that was copied with the scope: RFC 6749 allows commas in a scope, but no list is one."""
+        super().clean_fields(exclude)
+        if "scope" not in (exclude or ()) and self.scope != self.scope.strip(",;"):
+            raise ValidationError({"scope": _("One scope, without a comma before or after it.")})
 
 
 class OAuthEntityProfile(SysIdModel):

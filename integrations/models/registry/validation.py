@@ -11,6 +11,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_variables
 
 from foundation.name_lists import join_names
 from foundation.oauth_client import dialects, transport
@@ -87,6 +88,19 @@ def find_faults(registry: ApplicationRegistry) -> Iterator[tuple[str, str]]:
 
 def wrong_name(client_id: str) -> str:
     return "" if client_id.isprintable() else _("A client ID must be one line, without control characters.")
+
+
+@sensitive_variables("secret")
+def wrong_secret(secret: str) -> str:
+    """A sentence about a new secret that was copied together with something else.
+
+    A field for secrets shows neither spaces nor invisible characters, and providers only say that the secret is wrong.
+    """
+    if secret.strip() and not secret.strip().isprintable():
+        return _("A secret is one line, without invisible characters. Copy it again, and nothing else with it.")
+    if secret != secret.strip():
+        return _("This begins or ends with a space or a line break. Copy it again without it.")
+    return ""
 
 
 def wrong_address(url: str) -> str:

@@ -195,6 +195,8 @@ class Entry:
             setattr(self.row, name, "")
             self.changes.append(f"{name}: cleared, because these decide who receives it: {', '.join(moved)}")
         elif secret is not None and secret != stored:
+            if fault := validation.wrong_secret(secret):
+                raise self.bad_file(name, f"“{name}”: {fault}")
             setattr(self.row, name, secret)
             self.changes.append(f"{name}: {'changed' if secret else 'none'}")
 

@@ -209,6 +209,18 @@ def test_a_secret_that_is_given_anew_may_go_where_the_file_says(monkeypatch: pyt
     assert ApplicationRegistry.objects.get().client_secret == "CANARY-new-secret"
 
 
+@pytest.mark.django_db
+def test_a_secret_with_a_line_break_after_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As from a file that Windows wrote."""
+    cast.registry_at("https://northwind.example")
+    monkeypatch.setenv("NEW_SECRET", "CANARY-new-secret\r")
+    text = ONLY_REGISTRY.format(token_url="https://new.example/token", secret="{env: NEW_SECRET}")
+    with pytest.raises(configuration.BadFile, match="begins or ends with a space or a line break") as refused:
+        configuration.import_configuration(text)
+    assert "CANARY" not in str(refused.value)
+    assert ApplicationRegistry.objects.get().client_secret == "CANARY-client-secret"
+
+
 def row(kind: str, **members: Any) -> str:
     return yaml.safe_dump({"keyrack": 1, kind: [members]})
 
