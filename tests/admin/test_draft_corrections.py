@@ -73,6 +73,14 @@ def enter(client: Client, draft: ProviderDraft, **changes: Any) -> Any:
     return client.post(address(draft, 2), {**values, **changes})
 
 
+def test_a_sign_in_page_as_token_url_is_named_at_the_field(by_hand: ProviderDraft, as_admin: Client) -> None:
+    """Its answer to a token request, a page with HTTP 403, doesn't show it."""
+    authorization_url = by_hand.definition["registry"]["authorization_url"]
+    page = enter(as_admin, by_hand, token_url=authorization_url).content.decode()
+    assert re.search(r'name="token_url"[^>]*aria-invalid="true"', page)
+    assert "Authorization URL and Token URL are the same address" in page
+
+
 def finish(client: Client, draft: ProviderDraft) -> ApplicationRegistry:
     client.post(address(draft, 3), {"who": "all", "label": "Mossbank", "alias": "mossbank"})
     return ApplicationRegistry.objects.get()

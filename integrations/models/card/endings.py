@@ -275,7 +275,7 @@ ENDINGS: dict[Ending, EndingRow] = {
     ),
     Ending.UNANSWERED: EndingRow(
         heading=_("%(name)s doesn’t answer"),
-        cause=_("Your settings are fine. Try again in a few minutes."),
+        cause=_("You did nothing wrong. Try again in a few minutes. If it stays like this, tell an administrator."),
         cause_of_renewal=_("%(name)s didn’t answer, so nothing was renewed. Try again in a few minutes."),
     ),
     Ending.FAILED: EndingRow(

@@ -27,6 +27,9 @@ ADDRESSES = (
     "issuer", "authorization_url", "token_url", "refresh_url", "token_revocation_url", "token_introspection_url",
     "userinfo_url", "account_settings_url",
 )  # fmt: skip
+# Last words of an address, for `describe_exchange`
+AUTHORIZATION_WORDS = re.compile(r"(?i)/(oauth2?[_-])?auth(ori[sz]e|orization)?/?(\?.*)?\Z")
+TOKEN_WORDS = re.compile(r"(?i)/(oauth2?[_-]|access[_-]?)?tokens?/?(\?.*)?\Z")
 PLACEHOLDER = re.compile(r"\{([A-Za-z][A-Za-z0-9_-]*)\}")
 OPENED_BY_PEOPLE = ("account_settings_url", "authorization_url")  # in a browser, so they may have a fragment
 LINKS = ("account_settings_url",)  # for people: never called, and they may have a fragment
@@ -204,6 +207,18 @@ def describe_secret_end(registry: ApplicationRegistry) -> str:
     return text % {"day": day_words(registry.client_secret_expires_on)}
 
 
+def describe_exchange(authorization_url: str, token_url: str) -> str:
+    """A sentence on two addresses of which one stands in the place of the other; "" if neither seems to.
+
+    The answers don't show it: a sign-in page refuses a token request like a firewall does, with HTTP 403 and a page.
+    """
+    if authorization_url and authorization_url == token_url:
+        return _("Authorization URL and Token URL are the same address. Compare both with the provider’s documents.")
+    if AUTHORIZATION_WORDS.search(token_url) and TOKEN_WORDS.search(authorization_url):
+        return _("Authorization URL and Token URL seem to be exchanged. Compare both with the provider’s documents.")
+    return ""
+
+
 def find_shortcomings(registry: ApplicationRegistry) -> Iterator[tuple[str, str]]:
     """Yield what is missing in one registry, as a sentence for its administrator, and the id of the check."""
     grants = {profile.grant_type for profile in registry.profiles.all()}
@@ -211,6 +226,8 @@ def find_shortcomings(registry: ApplicationRegistry) -> Iterator[tuple[str, str]
         yield _("It has no OAuth Entity Profile, so no credential can use it."), "keyrack.W010"
     if GrantType.AUTHORIZATION_CODE in grants and not registry.authorization_url:
         yield _("The Authorization URL is missing."), "keyrack.W011"
+    if sentence := describe_exchange(registry.authorization_url, registry.token_url):
+        yield sentence, "keyrack.W017"
     if registry.needs_secret and not registry.__dict__["client_secret"]:
         yield _("The Client Secret is missing."), "keyrack.W012"
     if sentence := describe_secret_end(registry):

@@ -8,7 +8,7 @@ from integrations.models.registry import Alias, ApplicationRegistry, Use, valida
 from integrations.provider_setup.doctor.findings import Finding, Whose, fault, good, undecided
 
 NO_REVOCATION_URL = "keyrack.W014"  # some providers have none
-REPORTED_ABOVE = "keyrack.W015"
+REPORTED_ELSEWHERE = {"keyrack.W015", "keyrack.W017"}  # by `find_faults` and by `examine_endpoints`
 
 
 def check_registry(registry: ApplicationRegistry) -> Iterator[Finding]:
@@ -16,7 +16,7 @@ def check_registry(registry: ApplicationRegistry) -> Iterator[Finding]:
         label = str(ApplicationRegistry._meta.get_field(name).verbose_name)  # type: ignore[union-attr]  # a column
         yield fault(Whose.ADMINISTRATOR, f"{label}: {message}")
     for message, code in validation.find_shortcomings(registry):
-        if code == REPORTED_ABOVE:
+        if code in REPORTED_ELSEWHERE:
             continue
         yield undecided(message) if code == NO_REVOCATION_URL else fault(Whose.ADMINISTRATOR, message)
     if not registry.active:

@@ -9,6 +9,7 @@ from celery import current_app
 from django.core import checks
 from django.core.management import call_command
 from django.db import connection
+from django.db.models import F
 from pytest_django import Settings
 
 from config.celery_settings import broker_options
@@ -50,6 +51,13 @@ def public_without_pkce() -> None:
     [
         ("keyrack.W010", without_profile),
         ("keyrack.W011", lambda: ApplicationRegistry.objects.update(authorization_url="")),
+        ("keyrack.W017", lambda: ApplicationRegistry.objects.update(token_url=F("authorization_url"))),
+        (
+            "keyrack.W017",
+            lambda: ApplicationRegistry.objects.update(
+                token_url=F("authorization_url"), authorization_url=F("token_url")
+            ),
+        ),
         ("keyrack.W012", lambda: ApplicationRegistry.objects.update(client_secret=None)),
         ("keyrack.W013", public_without_pkce),
         ("keyrack.W014", lambda: ApplicationRegistry.objects.update(token_revocation_url="")),
