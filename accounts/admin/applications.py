@@ -148,12 +148,16 @@ class ApplicationAdmin(RankLimitedAdmin):
         return super().render_change_form(request, context, *arguments, **options)
 
     def save_model(self, request: HttpRequest, obj: Application, form: Any, change: bool) -> None:
-        """Generate the secret, if one is due. django-oauth-toolkit hashes it when the row is saved."""
+        """Generate the secret, if one is due. django-oauth-toolkit hashes it when the row is saved.
+
+        A public client's is told to nobody: such a client sends none (RFC 6749 §2.1).
+        """
         editor = cast(User, request.user)
         if not change:
             obj.user = editor
         if not change or NEW_SECRET in request.POST:
-            obj.client_secret = obj.new_secret = secrets.token_urlsafe(SECRET_BYTES)
+            obj.client_secret = secrets.token_urlsafe(SECRET_BYTES)
+            obj.new_secret = obj.client_secret if obj.client_type == Application.CLIENT_CONFIDENTIAL else ""
         with log.by(editor, client_address(request)):
             super().save_model(request, obj, form, change)
         if obj.people_asked_again:
@@ -176,7 +180,8 @@ class ApplicationAdmin(RankLimitedAdmin):
         """Show the new secret once. Not as a message, which would travel in a cookie; the row holds only the hash."""
         context = {
             **self.admin_site.each_context(request),
-            "title": _("Client secret of %(name)s") % {"name": obj.title},
+            "title": (_("Client secret of %(name)s") if obj.new_secret else _("Client ID of %(name)s"))
+            % {"name": obj.title},
             "opts": self.opts,
             "original": obj,
             "client_id": obj.client_id,

@@ -134,7 +134,7 @@ def applied_serializer(resource: Resource, serializer: type[Any]) -> type[Any]:
     """Return the serializer of a write's result."""
     fields = applied_fields(serializer)
     if resource.kind.hashed:
-        help_text = "Of a new application, this once. Empty otherwise."
+        help_text = "Of a new confidential application, this once. Empty otherwise."
         fields["client_secret"] = serializers.CharField(help_text=help_text)
     return make_serializer(f"{resource.title}Applied", fields, serializers.Serializer)
 

@@ -48,6 +48,17 @@ def test_a_new_application_gets_a_secret_that_is_shown_once(as_admin: Client) ->
     assert application.client_secret not in again
 
 
+@pytest.mark.parametrize("grant", ["authorization-code", "urn:ietf:params:oauth:grant-type:device_code"])
+def test_a_public_client_is_told_no_secret(as_admin: Client, grant: str) -> None:
+    """Whoever got one would put it into a program that cannot keep it."""
+    page = add(as_admin, client_type="public", authorization_grant_type=grant).content.decode()
+    application = Application.objects.get()
+    assert f'id="client-id">{application.client_id}<' in page
+    assert 'id="client-secret"' not in page
+    assert "A public client has no secret." in page
+    assert application.client_secret  # and nobody can guess one
+
+
 def test_the_page_about_an_application_is_the_admins(as_admin: Client) -> None:
     add(as_admin)
     application = Application.objects.get()
