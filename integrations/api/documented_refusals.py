@@ -11,6 +11,7 @@ from integrations.api.errors import (
     NOT_CONNECTED,
     NOT_THERE,
     REFUSED_AGAIN,
+    SEND_AS,
     TOO_LARGE,
     UNREACHABLE,
     UNUSABLE,
@@ -186,7 +187,7 @@ REFUSALS: dict[str, Refusal] = {
     "415": Refusal(
         name="UnsupportedMediaType",
         when="The body is not JSON.",
-        examples=[("unsupported_media_type", 'Unsupported media type "text/plain" in request.')],
+        examples=[("unsupported_media_type", SEND_AS % {"type": "application/json"})],
     ),
     "429": Refusal(
         name="TooManyRequests",

@@ -10,6 +10,7 @@ from django.http import Http404, JsonResponse
 from rest_framework import exceptions
 from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
+from rest_framework.settings import api_settings
 from rest_framework.views import exception_handler
 
 from accounts import scopes
@@ -25,6 +26,7 @@ UNREACHABLE, UNUSABLE = failures.UNREACHABLE.sentence, failures.UNUSABLE.sentenc
 MISCONFIGURED, REFUSED_AGAIN = failures.MISCONFIGURED.sentence, failures.REFUSED_AGAIN.sentence
 CODES = {status: answer.code for status, answer in failures.OF_REQUEST.items()}
 NAMED_CODES = [answer.code for answer in failures.NAMED]
+SEND_AS = "Send the body as %(type)s, and name this in the Content-Type header."
 RESOURCE = "/api/v1"  # the protected resource that these errors are of (RFC 9728)
 UNAUTHENTICATED = (exceptions.NotAuthenticated, exceptions.AuthenticationFailed)
 
@@ -82,6 +84,10 @@ def to_api_exception(error: Exception, context: dict[str, Any]) -> Exception:
         return TooLarge(TOO_LARGE % {"limit": settings.DATA_UPLOAD_MAX_MEMORY_SIZE})
     if isinstance(error, Http404):
         return exceptions.NotFound(NOT_THERE)
+    if isinstance(error, exceptions.UnsupportedMediaType):
+        readable = ", ".join(parser.media_type for parser in context["view"].parser_classes)
+        error.detail = exceptions.ErrorDetail(SEND_AS % {"type": readable}, code=error.default_code)
+        return error
     if isinstance(error, PermissionDenied):
         return exceptions.PermissionDenied()
     if isinstance(error, UNAUTHENTICATED):
@@ -122,5 +128,10 @@ def error_sentence(error: exceptions.APIException) -> str:
     """Return the sentences of an error as one."""
     detail = error.detail
     if isinstance(detail, dict):
-        return " ".join(f"{name}: {' '.join(map(str, sentences))}" for name, sentences in detail.items())
+        return " ".join(f"{label_of(name)}{' '.join(map(str, sentences))}" for name, sentences in detail.items())
     return " ".join(map(str, detail)) if isinstance(detail, list) else str(detail)
+
+
+def label_of(name: str) -> str:
+    """What stands before the sentences about a member; nothing if they are about the body."""
+    return "" if name == api_settings.NON_FIELD_ERRORS_KEY else f"{name}: "

@@ -44,6 +44,21 @@ def test_a_program_runs_it_as_the_person_and_can_read_it_again(
     assert SubflowRun.objects.get().origin == "REST API"
 
 
+@pytest.mark.parametrize(
+    ("body", "media_type", "status", "sentence"),
+    [
+        ("inputs=1", "application/x-www-form-urlencoded", 415, "Send the body as application/json, and name this in"),
+        ('{"input": {}}', "application/json", 400, "Not known: input. There are: inputs, background."),
+    ],
+)
+def test_a_body_that_was_sent_wrongly_is_answered_with_what_to_send(
+    program: Program, subflow: Subflow, body: str, media_type: str, status: int, sentence: str
+) -> None:
+    answer = program("subflows:run").post(RUNS, body, content_type=media_type)
+    assert answer.status_code == status
+    assert answer.json()["error_description"].startswith(sentence)
+
+
 def test_without_a_token_the_step_is_a_401_with_the_way_to_get_one(program: Program, subflow: Subflow) -> None:
     answer = run(program("subflows:run"))
     error = answer.json()["error"]
