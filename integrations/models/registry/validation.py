@@ -20,6 +20,7 @@ from foundation.oauth_client.errors import OAuthError
 from foundation.oauth_client.provider_profile import BadProfile, parse_profile
 from foundation.oauth_client.registration import is_host_pattern, origin, trusted_origin
 from foundation.reader_time import day_words
+from integrations.models.registry.exchanged_addresses import describe_exchange
 from integrations.models.registry.registrations import ApplicationRegistry, GrantType
 from integrations.models.stored_json import check_storable
 
@@ -27,9 +28,6 @@ ADDRESSES = (
     "issuer", "authorization_url", "token_url", "refresh_url", "token_revocation_url", "token_introspection_url",
     "userinfo_url", "account_settings_url",
 )  # fmt: skip
-# Last words of an address, for `describe_exchange`
-AUTHORIZATION_WORDS = re.compile(r"(?i)/(oauth2?[_-])?auth(ori[sz]e|orization)?/?(\?.*)?\Z")
-TOKEN_WORDS = re.compile(r"(?i)/(oauth2?[_-]|access[_-]?)?tokens?/?(\?.*)?\Z")
 PLACEHOLDER = re.compile(r"\{([A-Za-z][A-Za-z0-9_-]*)\}")
 OPENED_BY_PEOPLE = ("account_settings_url", "authorization_url")  # in a browser, so they may have a fragment
 LINKS = ("account_settings_url",)  # for people: never called, and they may have a fragment
@@ -205,18 +203,6 @@ def describe_secret_end(registry: ApplicationRegistry) -> str:
     if days < 0:
         text = _("Its Client Secret expired on %(day)s, by what was entered here: replace it.")
     return text % {"day": day_words(registry.client_secret_expires_on)}
-
-
-def describe_exchange(authorization_url: str, token_url: str) -> str:
-    """A sentence on two addresses of which one stands in the place of the other; "" if neither seems to.
-
-    The answers don't show it: a sign-in page refuses a token request like a firewall does, with HTTP 403 and a page.
-    """
-    if authorization_url and authorization_url == token_url:
-        return _("Authorization URL and Token URL are the same address. Compare both with the provider’s documents.")
-    if AUTHORIZATION_WORDS.search(token_url) and TOKEN_WORDS.search(authorization_url):
-        return _("Authorization URL and Token URL seem to be exchanged. Compare both with the provider’s documents.")
-    return ""
 
 
 def find_shortcomings(registry: ApplicationRegistry) -> Iterator[tuple[str, str]]:

@@ -13,7 +13,8 @@ from django.utils.translation import gettext as _
 
 from foundation.oauth_client import transport
 from foundation.oauth_client.errors import Misconfigured
-from integrations.models.registry import Alias, ApplicationRegistry, validation
+from integrations.models.registry import Alias, ApplicationRegistry
+from integrations.models.registry.exchanged_addresses import describe_exchange
 from integrations.provider_setup.doctor import endpoints, published, records
 from integrations.provider_setup.doctor.findings import Finding, Whose, fault
 from integrations.provider_setup.doctor.published import describe_demand
@@ -36,7 +37,7 @@ def examine_endpoints(
 
     `scopes`: those of the authorization request, if not those of the registry's profile.
     """
-    if sentence := validation.describe_exchange(registry.authorization_url, registry.token_url):
+    if sentence := describe_exchange(registry.authorization_url, registry.token_url):
         yield fault(Whose.ADMINISTRATOR, sentence, field="token_url")
     try:
         registration = registry.registration()
