@@ -22,8 +22,11 @@ from integrations.provider_setup import drafts
 @for_makers
 @require_http_methods(["GET", "HEAD", "POST"])
 def any_server(request: HttpRequest) -> HttpResponse:
-    """Read a server's metadata, begin a draft with it, and lead to its form."""
+    """Read a server's metadata, begin a draft with it, and lead to its form. The address alone is a draft, too."""
     address, error = request.POST.get("address", "").strip(), ""
+    if "by_hand" in request.POST:
+        draft = drafts.begin_description({"issuer": address}, request.user) if address else None  # type: ignore[arg-type]  # signed in
+        return redirect(description_url(draft) if draft else "integrations:by_hand")
     if request.method == "POST" and not address:
         error = _("Enter the address of the server.")
     elif request.method == "POST":

@@ -53,8 +53,11 @@ def begin_from_template(template: ConfigurationTemplate, user: User) -> Provider
     return begin_draft(template.name, template.definition, user, key=template.key)
 
 
-def begin_description(fields: Mapping[str, Any], user: User, *, read_from: str) -> ProviderDraft:
-    """Begin a draft with what a server publishes. The same person's draft with the same is used again."""
+def begin_description(fields: Mapping[str, Any], user: User, *, read_from: str = "") -> ProviderDraft:
+    """Begin a draft with what a server publishes, or with its address.
+
+    The same person's draft with the same is used again.
+    """
     entered = {DESCRIPTION: dict(fields), READ_FROM: read_from}
     untouched = ProviderDraft.objects.filter(begun_by=user, definition={}, entered=entered)
     name = name_in(fields)

@@ -423,6 +423,15 @@ def test_any_server_is_read_and_completed(server: HostileServer, as_admin: Clien
     assert re.search(r'value="client_secret_post"[^>]*selected', content)
 
 
+def test_the_address_of_a_server_without_metadata_is_not_typed_again_by_hand(as_admin: Client) -> None:
+    assert as_admin.post(f"{CATALOGUE}any/", {"address": "", "by_hand": "1"})["Location"] == f"{CATALOGUE}by-hand/"
+    answer = as_admin.post(f"{CATALOGUE}any/", {"address": " https://m.example/t ", "by_hand": "1"})
+    assert answer["Location"] == description(ProviderDraft.objects.get())
+    content = as_admin.get(answer["Location"]).content.decode()
+    assert re.search(r'name="issuer" value="https://m.example/t"', content)
+    assert "Read from" not in content
+
+
 def test_a_server_that_publishes_nothing_is_said_so(server: HostileServer, as_admin: Client) -> None:
     content = as_admin.post(f"{CATALOGUE}any/", {"address": server.url}).content.decode()
     assert "There’s no readable metadata" in unescape(content)
