@@ -29,8 +29,8 @@ class KnownMembers(serializers.Serializer[Any]):
         unknown = set(data) - set(self.fields) if isinstance(data, dict) else set()
         if unknown:
             names = ", ".join(sorted(map(str, unknown)))
-            known = ", ".join(name for name, field in self.fields.items() if not field.read_only)
-            message = f"Not known: {names}. There are: {known}." if known else f"Not known: {names}."
+            expected = ", ".join(name for name, field in self.fields.items() if not field.read_only)
+            message = f"Not known: {names}. There are: {expected}." if expected else f"Not known: {names}."
             raise serializers.ValidationError({"non_field_errors": [message]})
         return super().to_internal_value(data)
 

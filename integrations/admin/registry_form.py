@@ -143,10 +143,8 @@ class RegistryForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
             if typed:
                 message = _("Keyrack can’t store a secret: %(why)s Nothing was saved.")
                 raise ValidationError(message % {"why": error}) from None
-        else:
-            fault = validation.wrong_secret(typed)
-            if fault and not move_confirmation.is_secret_of(self.instance, typed):
-                raise ValidationError(fault)
+        if (fault := validation.wrong_secret(typed)) and not move_confirmation.is_secret_of(self.instance, typed):
+            raise ValidationError(fault)
         return typed
 
     def clean_client_id(self) -> str:

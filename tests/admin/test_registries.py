@@ -72,7 +72,7 @@ def test_a_scope_that_was_copied_with_its_separator_is_refused(
     stored_scopes = registry.scopes.count()
     at = int(opened(as_admin, page_of(registry)).fields["scopes-TOTAL_FORMS"][0])
     row = {"scopes-TOTAL_FORMS": str(at + 1), f"scopes-{at}-name": "Contacts", f"scopes-{at}-scope": scope}
-    row |= {f"scopes-{at}-id": "", f"scopes-{at}-registry": registry.pk}
+    row |= {f"scopes-{at}-id": "", f"scopes-{at}-registry": str(registry.pk)}
     assert "without a comma" in str(complaints(submitted(as_admin, page_of(registry), {}, also=row)))
     assert registry.scopes.count() == stored_scopes
 
