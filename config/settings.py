@@ -112,7 +112,9 @@ POSTGRES_OPTIONS |= {"connect_timeout": 2}
 # Give up an unresponsive server, e.g. behind a firewall, after ten seconds. Linux would wait for 15 minutes.
 POSTGRES_OPTIONS |= {"tcp_user_timeout": 10_000, "keepalives_idle": 5, "keepalives_interval": 5, "keepalives_count": 2}
 DATABASES = {"default": env.database("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'keyrack.sqlite3'}")}
-# The many threads of a web process share a pool of connections. Workers fork, and have no pool.
+# The many threads of a web process share a pool of connections. Workers fork, and have no pool. A failed attempt to
+# connect is given up after two seconds, and the next request begins one: else its delays double for five minutes.
+POSTGRES_POOL = {"min_size": 1, "timeout": 2, "reconnect_timeout": 2}
 SERVES_WEB = "config.wsgi" in sys.modules
 DATABASE_POOL = env.number("DATABASE_POOL", default=16)
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
@@ -124,7 +126,7 @@ else:
     DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = not DATABASE_PREPARED_STATEMENTS
     DATABASES["default"]["OPTIONS"] = {**POSTGRES_OPTIONS, **DATABASES["default"].get("OPTIONS", {})}
     if DATABASE_POOL and SERVES_WEB:
-        DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": DATABASE_POOL, "timeout": 2}
+        DATABASES["default"]["OPTIONS"]["pool"] = {**POSTGRES_POOL, "max_size": DATABASE_POOL}
         DATABASES["default"]["CONN_MAX_AGE"] = 0  # required by Django with a pool: each request returns its connection
 DATABASES["default"].setdefault("CONN_MAX_AGE", 600)
 DATABASES["default"].setdefault("CONN_HEALTH_CHECKS", True)

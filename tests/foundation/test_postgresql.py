@@ -1,8 +1,10 @@
 """The pool's connections are checked before each use, but not for a statement that repeats itself."""
 
+import contextlib
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +18,8 @@ from config import settings as site
 from config.failures import is_busy
 from foundation import database
 from foundation.postgresql.base import DatabaseWrapper
+from tests.servers import machine
+from tests.servers.worker import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
@@ -45,8 +49,16 @@ def checks(monkeypatch: pytest.MonkeyPatch) -> Checks:
 @pytest.fixture
 def pooled(postgres_url: str) -> Iterator[DatabaseWrapper]:
     """A database with a pool of two connections, configured as the site configures it."""
-    pool = {"min_size": 1, "max_size": 2, "timeout": 2}
-    options = {**site.POSTGRES_OPTIONS, "application_name": NAME, "pool": pool}
+    wrapper = pool_of(postgres_url)
+    try:
+        yield wrapper
+    finally:
+        wrapper.close()
+        wrapper.close_pool()
+
+
+def pool_of(url: str) -> DatabaseWrapper:
+    options = {**site.POSTGRES_OPTIONS, "application_name": NAME, "pool": {**site.POSTGRES_POOL, "max_size": 2}}
     others: dict[str, Any] = {
         "CONN_MAX_AGE": 0,
         "CONN_HEALTH_CHECKS": True,
@@ -54,12 +66,7 @@ def pooled(postgres_url: str) -> Iterator[DatabaseWrapper]:
         "TIME_ZONE": None,
         "TEST": {},
     }
-    wrapper = DatabaseWrapper({**Env.db_url_config(postgres_url), **others, "OPTIONS": options}, alias="pooled")
-    try:
-        yield wrapper
-    finally:
-        wrapper.close()
-        wrapper.close_pool()
+    return DatabaseWrapper({**Env.db_url_config(url), **others, "OPTIONS": options}, alias="pooled")
 
 
 def read(wrapper: DatabaseWrapper, number: int) -> int:
@@ -103,6 +110,32 @@ def test_both_survive_that_the_server_ends_their_connections(
         assert reading(pooled, 1) == 1
         end_connections(postgres_url)
         assert reading(pooled, 2) == 2
+
+
+def test_a_server_that_comes_back_is_used_at_once_however_long_it_was_away() -> None:
+    with machine.folder("postgres") as home:
+        machine.initialize_cluster(home)
+        port = machine.free_port()
+        pooled = pool_of(f"postgres://keyrack@127.0.0.1:{port}/postgres")
+        try:
+            with machine.postgres_at(port, home):
+                assert read_as_django_does(pooled, 1) == 1
+            away_until = time.monotonic() + 8
+            while time.monotonic() < away_until:
+                with pytest.raises(OperationalError):
+                    read_as_django_does(pooled, 1)
+            with machine.postgres_at(port, home):
+                begun = time.monotonic()
+                assert eventually(lambda: reads_one(pooled), 20)
+                assert time.monotonic() - begun < 3
+        finally:
+            pooled.close_pool()
+
+
+def reads_one(pooled: DatabaseWrapper) -> bool:
+    with contextlib.suppress(OperationalError):
+        return read_as_django_does(pooled, 1) == 1
+    return False
 
 
 def test_a_statement_that_is_wrong_runs_once(pooled: DatabaseWrapper, checks: Checks) -> None:

@@ -149,7 +149,9 @@ def postgres_at(port: int, home: Path, *, durable: bool = False) -> Iterator[Pro
     settings = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
     status = home / "cluster" / "postmaster.pid"
     command = [str(program), "-D", str(home / "cluster"), "-p", str(port), *settings]
-    with running(command, home, lambda: status.exists() and "ready" in status.read_text(), stop="INT") as process:
+    before = status.read_text() if status.exists() else ""  # of a server that was killed
+    ready = lambda: status.exists() and "ready" in (words := status.read_text()) and words != before  # noqa: E731
+    with running(command, home, ready, stop="INT") as process:
         yield process
 
 
