@@ -7,6 +7,7 @@ from django.conf import settings
 from django.urls import reverse
 
 from accounts.models import User
+from integrations.models.failures import field_behind
 from integrations.models.registry import ApplicationRegistry, GrantType, OAuth2Credential, may_fix
 
 
@@ -38,9 +39,18 @@ def initiator_url(credential: OAuth2Credential, *, scopes: Iterable[str] = ()) -
     return f"{reverse('integrations:initiator')}?{urlencode(query)}"
 
 
-def registry_admin_url(registry: ApplicationRegistry, user: User) -> str:
-    """Return the URL of the registry in the admin; "" for users who may not change it."""
-    return reverse("admin:integrations_applicationregistry_change", args=[registry.pk]) if may_fix(user) else ""
+def registry_admin_url(registry: ApplicationRegistry, user: User, *, code: str = "") -> str:
+    """Return the URL of the registry in the admin; "" for users who may not change it.
+
+    It leads to the field that a failure points to. `code`: of the failure, if it isn't the recorded problem.
+    """
+    return registry_field_url(registry, field_behind(code or registry.misconfigured_code)) if may_fix(user) else ""
+
+
+def registry_field_url(registry: ApplicationRegistry, field: str) -> str:
+    """Return the URL of the registry's form. `field`: as `failures.field_behind` names it; "" for none."""
+    anchor = "#scopes-group" if field == "scopes" else f"#id_{field}" if field else ""
+    return reverse("admin:integrations_applicationregistry_change", args=[registry.pk]) + anchor
 
 
 def home_url(credential: OAuth2Credential) -> str:

@@ -184,7 +184,7 @@ def done(request: Request, attempt_id: UUID) -> HttpResponse:
         integration = authorization.integration_behind(attempt)
     except authorization.NotAvailable as error:
         raise Http404 from error
-    registry_url = registry_admin_url(integration.registry, request.user)
+    registry_url = registry_admin_url(integration.registry, request.user, code=attempt.failure_code)
     was_asked_to_cancel = authorization.was_asked_to_cancel(attempt)
     outcome = compose_outcome(integration, attempt, registry_url=registry_url, asked_to_cancel=was_asked_to_cancel)
     if attempt.link:

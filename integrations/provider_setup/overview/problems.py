@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.oauth_server import waiting_programs
+from integrations.models.addresses import registry_field_url
 from integrations.models.card.moved_addresses import name_of, server_of
 from integrations.models.failures import field_behind
 from integrations.models.registry import Use, validation
@@ -257,10 +258,8 @@ def describe_waiting(programs: WaitingPrograms) -> Problem:
 def open_registry(provider: Provider, name: str) -> Action:
     """The form of the registry, at the field that has to be corrected."""
     assert provider.registry is not None  # noqa: S101 - only registries have fields
-    url = reverse("admin:integrations_applicationregistry_change", args=[provider.registry.pk])
     label = str(REMEDIES.get(name, _("Open its set-up")))
-    anchor = "#scopes-group" if name == "scopes" else f"#id_{name}" if name else ""
-    return Action(label=label, url=f"{url}{anchor}", permission=CHANGE_REGISTRY)
+    return Action(label=label, url=registry_field_url(provider.registry, name), permission=CHANGE_REGISTRY)
 
 
 DESCRIPTIONS: dict[str, Callable[[Provider], Problem]] = {

@@ -62,7 +62,8 @@ def refused_renewal(user: User, alias: Alias, server: HostileServer) -> None:
 
 
 def mend_link(registry: ApplicationRegistry) -> str:
-    return f'href="/admin/integrations/applicationregistry/{registry.pk}/change/"'
+    """The link to the field that invalid_client points to."""
+    return f'href="/admin/integrations/applicationregistry/{registry.pk}/change/#id_client_secret"'
 
 
 # Cards ----------------------------------------------------------------------------------------------------------------
@@ -205,6 +206,26 @@ def test_the_window_tells_a_person_from_who_may_change_the_registry(
     assert f"invalid_client: {REASON}" in shown
     assert mend_link(ApplicationRegistry.objects.get()) in shown
     assert "Only an administrator can fix this" not in shown
+
+
+@pytest.mark.parametrize(
+    ("answer", "anchor"),
+    [
+        ({"status": 404, "text": "nothing here"}, "#id_token_url"),
+        ({"status": 400, "json": {"error": "unauthorized_client"}}, "#id_client_id"),
+        (
+            {"status": 401, "json": {"error": "invalid_client", "error_description": "invalid_client"}},
+            "#id_client_secret",
+        ),
+    ],
+)
+def test_the_window_leads_an_administrator_to_the_field(
+    answer: dict[str, Any], anchor: str, as_admin: Client, alias: Alias, server: HostileServer
+) -> None:
+    server.on(ASKED).always(**answer)
+    shown = html.unescape(walks.words(walks.sign_in(as_admin, alias)))
+    assert f'/admin/integrations/applicationregistry/{ApplicationRegistry.objects.get().pk}/change/{anchor}"' in shown
+    assert "invalid_client: invalid_client" not in shown
 
 
 @pytest.mark.parametrize("lacks", ["staff", "permission"])
