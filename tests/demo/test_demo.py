@@ -99,7 +99,7 @@ def test_the_link_leads_to_both_sections_with_every_state(demo: Demo) -> None:
     page = dashboard(demo, browser)
     assert "My Integrations" in page
     assert "Integrations I can use" in page
-    # Other tests revoke Copper Tickets.
+    # Other tests revoke Copper Tickets and connect Orchard Calendar.
     assert (
         states(page).items()
         >= {
@@ -110,7 +110,6 @@ def test_the_link_leads_to_both_sections_with_every_state(demo: Demo) -> None:
             "Records Service": "Not connected",
             "Tidepool Analytics": "Not connected",
             "Meridian Ledger": "Turned off",
-            "Orchard Calendar": "Not connected",
         }.items()
     )
 
@@ -197,14 +196,6 @@ def provider_states(demo: Demo, provider: requests.Session, label: str) -> set[s
     return {state for state, row in rows if f"Keyrack for {label}" in row and ">amira<" in row}
 
 
-def test_sigterm_ends_every_process(seeded: Path) -> None:
-    with running_demo(seeded, free_port()) as demo:
-        names = " ".join(demo.processes().values())
-        assert all(name in names for name in ("manage.py demo", "granian", "celery", "demo.provider"))
-        assert demo.stop(signal.SIGTERM) == 0
-        assert demo.is_gone(within=10)
-
-
 def test_a_killed_child_stops_all_and_its_last_lines_are_shown(seeded: Path) -> None:
     with running_demo(seeded, free_port()) as demo:
         worker = min(number for number, command in demo.processes().items() if "celery" in command)
@@ -220,7 +211,7 @@ def test_nothing_is_left_when_the_demo_itself_is_killed(seeded: Path) -> None:
         assert demo.is_gone(within=60)
 
 
-def test_a_second_start_on_other_ports_can_still_sign_in(seeded: Path) -> None:
+def test_a_second_start_on_other_ports_can_still_sign_in_and_sigterm_ends_every_process(seeded: Path) -> None:
     """The redirect URLs moved with the ports, and what was there stayed."""
     with running_demo(seeded, free_port()) as demo:
         browser, provider = demo.visitor(), new_browser()
@@ -232,34 +223,33 @@ def test_a_second_start_on_other_ports_can_still_sign_in(seeded: Path) -> None:
         leave_for = browser.get(demo.url + address, allow_redirects=False, timeout=30).headers["Location"]
         browser.get(browserless.consent(provider, leave_for), timeout=30)
         assert states(dashboard(demo, browser))["Tidepool Analytics"] == "Connected"
+        names = " ".join(demo.processes().values())
+        assert all(name in names for name in ("manage.py demo", "granian", "celery", "demo.provider"))
+        assert demo.stop(signal.SIGTERM) == 0
+        assert demo.is_gone(within=10)
 
 
-def test_the_agent_is_refused_until_its_person_has_signed_in(seeded: Path) -> None:
-    with running_demo(seeded, free_port()) as demo:
-        assert (demo.data_dir / "demo.agent").stat().st_mode & 0o777 == 0o600
-        command, variables = (
-            [sys.executable, str(CHECKOUT / "demo" / "agent.py")],
-            {**os.environ, "DATA_DIR": str(seeded)},
-        )
-        with subprocess.Popen(
-            command, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        ) as agent:
-            assert agent.stdout
-            steps = [agent.stdout.readline().split(maxsplit=1) for _ in range(5)]
-            assert [step[0] for step in steps] == ["connect", "tools", "refused", "sign", "Open"]
-            assert "call_orchard_calendar" in steps[1][1]
-            assert "run_my_open_incidents" in steps[1][1]
-            assert "integration_not_authenticated" in steps[2][1]
-            browser, provider = demo.visitor(), new_browser()
-            browserless.sign_in(provider, demo.provider_url, "amira", demo.provider_password)
-            address = steps[3][1].removeprefix("in").strip()
-            confirmed = {"Sec-Fetch-Site": "same-origin"}  # as after the page that asks whether it was meant
-            leave_for = browser.get(address, headers=confirmed, allow_redirects=False, timeout=30).headers["Location"]
-            browser.get(browserless.consent(provider, leave_for), timeout=30)
-            rest, _ = agent.communicate("\n", timeout=60)
-        assert rest.split()[0] == "allowed"
-        assert "data, not instructions" in rest
-        assert agent.returncode == 0
+def test_the_agent_is_refused_until_its_person_has_signed_in(demo: Demo) -> None:
+    assert (demo.data_dir / "demo.agent").stat().st_mode & 0o777 == 0o600
+    command = [sys.executable, str(CHECKOUT / "demo" / "agent.py")]
+    variables = {**os.environ, "DATA_DIR": str(demo.data_dir)}
+    with subprocess.Popen(command, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as agent:
+        assert agent.stdout
+        steps = [agent.stdout.readline().split(maxsplit=1) for _ in range(5)]
+        assert [step[0] for step in steps] == ["connect", "tools", "refused", "sign", "Open"]
+        assert "call_orchard_calendar" in steps[1][1]
+        assert "run_my_open_incidents" in steps[1][1]
+        assert "integration_not_authenticated" in steps[2][1]
+        browser, provider = demo.visitor(), new_browser()
+        browserless.sign_in(provider, demo.provider_url, "amira", demo.provider_password)
+        address = steps[3][1].removeprefix("in").strip()
+        confirmed = {"Sec-Fetch-Site": "same-origin"}  # as after the page that asks whether it was meant
+        leave_for = browser.get(address, headers=confirmed, allow_redirects=False, timeout=30).headers["Location"]
+        browser.get(browserless.consent(provider, leave_for), timeout=30)
+        rest, _ = agent.communicate("\n", timeout=60)
+    assert rest.split()[0] == "allowed"
+    assert "data, not instructions" in rest
+    assert agent.returncode == 0
 
 
 def test_two_demos_do_not_share_a_folder(demo: Demo) -> None:
