@@ -160,12 +160,23 @@ class ReadyCall:
 def ready_call(user: User, alias: str, *, minimum_seconds: float = 0, renews: bool = False) -> ReadyCall | None:
     """This person's token for the alias (name or id), if it is valid for so long. One statement.
 
-    `renews`: renew a token that is due, and raise what `current` raises. Otherwise the result is None.
+    `renews`: renew a token that is due, and raise what `current` raises. Otherwise the result is None. A renewed token
+    is read once more: a provider has many seconds to answer, and the person may have lost access meanwhile.
     """
+    row = find_row(user, alias)
+    if row and is_due(row, minimum_seconds):
+        if not renews:
+            return None
+        renew(row)
+        row = find_row(user, alias)
+    return ready_call_from(row, user.pk) if row else None
+
+
+def find_row(user: User, alias: str) -> TokenRow | None:
+    """The row of a token that the person has agreed to send there; None if there is none, or admission refuses."""
     columns = first_row(alias, None, user=user.pk)
-    if columns is None:
-        return None
-    return ready_call_from(TokenRow.read(columns), user.pk, minimum_seconds, renews=renews)
+    row = TokenRow.read(columns) if columns else None
+    return row if row and row.is_agreed else None
 
 
 def ready_call_for(
@@ -173,18 +184,17 @@ def ready_call_for(
 ) -> tuple[Bearer, ReadyCall] | None:
     """The same for the owner of a token of ours that a program presents, together with that owner. One statement."""
     columns = first_row(alias, type(presented), **presented.values)
-    if columns is None:
+    bearer = presented.bearer_in(columns[WIDTH:]) if columns else None
+    if columns is None or bearer is None:
         return None
-    bearer = presented.bearer_in(columns[WIDTH:])
-    call = ready_call_from(TokenRow.read(columns[:WIDTH]), bearer.user.pk, minimum_seconds) if bearer else None
-    return (bearer, call) if bearer and call else None
+    row = TokenRow.read(columns[:WIDTH])
+    is_ready = row.is_agreed and not is_due(row, minimum_seconds)
+    call = ready_call_from(row, bearer.user.pk) if is_ready else None
+    return (bearer, call) if call else None
 
 
-def ready_call_from(row: TokenRow, user_id: int, minimum_seconds: float, *, renews: bool = False) -> ReadyCall | None:
-    if not row.is_agreed:
-        return None
-    if is_due(row, minimum_seconds):
-        return ReadyCall.of(renew(row), row.connection_url, alias=row.alias) if renews else None
+def ready_call_from(row: TokenRow, user_id: int) -> ReadyCall | None:
+    """The call with the decrypted token; None if its key is missing."""
     try:
         access_token = row.open("access_token", user_id)
         base_url = row.open("base_url", user_id) if row.base_url else ""

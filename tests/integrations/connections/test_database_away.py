@@ -64,7 +64,7 @@ def test_when_it_stays_away_the_journal_shows_the_attempt_and_the_log_no_secret(
     with caplog.at_level(logging.DEBUG), pytest.raises(OperationalError):
         current(amira, northwind)
     outage.end()
-    assert "cannot be stored" in caplog.text
+    assert "could not be stored" in caplog.text
     assert "CANARY" not in caplog.text
     [entry] = Renewal.objects.all()
     assert (entry.outcome, entry.version) == ("asked", 1)

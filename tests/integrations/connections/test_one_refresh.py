@@ -15,7 +15,7 @@ from foundation.oauth_client import transport
 from foundation.oauth_client.errors import Unreachable
 from integrations.connections import renewal, tasks
 from integrations.models import Alias, ApplicationRegistry, Event, Revocation, Token
-from integrations.personal_auth import PersonalAuthAPI
+from integrations.personal_auth import NotAuthenticated, PersonalAuthAPI
 from tests import cast, walks
 from tests.conftest import client_of
 from tests.integrations.renewing import ASKED, GRANTED, after, credential_of, current, in_processes, in_threads
@@ -262,6 +262,35 @@ def test_access_that_ends_meanwhile_gives_nobody_the_new_token(
         renewal.current(amira, credential_of(Alias.objects.get()))
     assert len(server.calls_to(ASKED)) == 1
     assert Token.objects.get().access_token == "CANARY-access-2"  # not lost: a sweep ends it, or it is turned on again
+
+
+@pytest.mark.parametrize("end_access", [turn_off_alias, take_role_away, deactivate_person])
+def test_access_that_ends_meanwhile_gives_programs_nothing(
+    server: HostileServer, amira: User, expired: Token, end_access: Callable[[], None]
+) -> None:
+    Alias.objects.update(allow_token_export=True)
+    server.on(ASKED).then(after(end_access))
+    api = PersonalAuthAPI(amira)
+    with pytest.raises(NotAuthenticated) as refused:
+        api.get_token("northwind")
+    assert refused.value.code == "not_available"
+    assert len(server.calls_to(ASKED)) == 1
+    assert Token.objects.get().access_token == "CANARY-access-2"
+
+
+def test_a_call_goes_nowhere_if_access_ends_while_its_token_is_renewed(
+    server: HostileServer, amira: User, expired: Token
+) -> None:
+    server.on(ASKED).then(after(take_role_away))
+    with pytest.raises(NotAuthenticated):
+        PersonalAuthAPI(amira).request("northwind", "GET", "items")
+    assert len(server.calls) == len(server.calls_to(ASKED)) == 1
+
+
+def test_a_token_that_lives_for_seconds_is_renewed_once(server: HostileServer, amira: User, expired: Token) -> None:
+    server.on(ASKED).always(json={**GRANTED, "expires_in": 1})
+    assert PersonalAuthAPI(amira).get_token("northwind", minimum_seconds=600).access_token == "CANARY-access-2"
+    assert len(server.calls_to(ASKED)) == 1
 
 
 def test_deactivated_meanwhile_the_next_use_is_refused(server: HostileServer, amira: User, expired: Token) -> None:
