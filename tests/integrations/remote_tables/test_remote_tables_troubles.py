@@ -102,11 +102,12 @@ def test_only_who_can_mend_it_reads_what_is_wrong(
 ) -> None:
     server.on(ROWS).always(json={"items": [], "count": 0})
     amira.user_permissions.add(Permission.objects.get(codename="change_remotetable"))
-    assert "for-admin" not in page(client_of(User.objects.get(pk=amira.pk)))  # the administration is for staff
-    User.objects.filter(pk=amira.pk).update(is_staff=True)
     html = page(client_of(User.objects.get(pk=amira.pk)))
     assert "leads to nothing." in html
     assert "The answer contains: items, count." in html
+    assert "Fix the table" not in html  # the administration is for staff
+    User.objects.filter(pk=amira.pk).update(is_staff=True)
+    assert "Fix the table" in page(client_of(User.objects.get(pk=amira.pk)))
 
 
 def test_what_is_turned_off_says_so_and_shows_nothing(
