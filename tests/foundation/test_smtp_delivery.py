@@ -12,6 +12,8 @@ from config.variables import Variables
 from foundation import smtp_delivery
 from tests.servers.mail import MailServer
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def server(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[MailServer]:

@@ -334,6 +334,7 @@ def mail_server(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator
         yield server
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["hangs_for", "hangs_up_for"])
 def test_a_mail_that_the_server_never_answers_holds_up_nobody_else(
     fault: str, amira: User, bob: User, northwind: Alias, mail_server: MailServer, administrators: None

@@ -24,7 +24,7 @@ from tests.conftest import client_of, undone
 from tests.integrations.mcp.agents import Agent
 from tests.servers.hostile import HostileServer
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 SCOPE = "tokens:read service:northwind"
 PATH = "/api/v1/integrations/northwind/token/"
