@@ -8,6 +8,7 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
+from celery import current_app
 from django.core.cache import cache
 from django.db import DEFAULT_DB_ALIAS
 from django.db.transaction import Atomic, set_rollback
@@ -70,6 +71,14 @@ def uncounted() -> None:
     """Limits are counted in the cache, which all tests of a process share."""
     cache.clear()
     installation.set_state(installation.State())
+
+
+@pytest.fixture
+def tasks_run_at_once() -> Iterator[None]:
+    """Tasks run where they are sent. A setting of Django would be overruled by what other tests have set in Celery."""
+    current_app.conf.task_always_eager = True
+    yield
+    current_app.conf.task_always_eager = False
 
 
 @pytest.fixture

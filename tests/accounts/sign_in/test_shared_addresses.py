@@ -24,9 +24,8 @@ ADDRESSES = "/accounts/email/"
 
 
 @pytest.fixture(autouse=True)
-def mail_server(settings: Settings) -> None:
+def mail_server(settings: Settings, tasks_run_at_once: None) -> None:
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
-    settings.CELERY_TASK_ALWAYS_EAGER = True
 
 
 def person(username: str, email: str) -> User:

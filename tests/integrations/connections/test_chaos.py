@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from celery import current_app
 
 from accounts.models import User
 from integrations.connections import authorization, tasks
@@ -157,11 +156,11 @@ def sweep() -> str:
 
 @pytest.mark.database
 def test_two_sweeps_at_once_lose_nothing_and_repeat_nothing(
-    server: HostileServer, provider: Provider, monkeypatch: pytest.MonkeyPatch
+    server: HostileServer, provider: Provider, request: pytest.FixtureRequest
 ) -> None:
     people = signed_in(integrations_at(server), 20)
     revoke(people, people)
-    monkeypatch.setitem(current_app.conf, "task_always_eager", True)  # who sweeps also does what it finds
+    request.getfixturevalue("tasks_run_at_once")  # who sweeps also does what it finds
     assert in_threads(2, sweep) == ["swept", "swept"]
     assert is_settled()
     assert sorted(provider.told()) == sorted(f"{kind}-{person}" for person in people for kind in ("access", "refresh"))

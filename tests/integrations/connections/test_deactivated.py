@@ -1,6 +1,5 @@
 """People who leave: what they had is refused at once, ended soon, and the providers are told."""
 
-from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -8,7 +7,6 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import User
-from config.celery import app
 from foundation.oauth_client.answers import TokenAnswer
 from integrations.connections import endings, renewal
 from integrations.models import Alias, AuthorizationAttempt, Event, Revocation, Token
@@ -28,11 +26,9 @@ def northwind(server: HostileServer) -> Alias:
 
 
 @pytest.fixture
-def at_once(django_capture_on_commit_callbacks: Any) -> Iterator[Any]:
+def at_once(tasks_run_at_once: None, django_capture_on_commit_callbacks: Any) -> Any:
     """What is published when something is committed is done in this process, in this block."""
-    app.conf.task_always_eager = True
-    yield partial(django_capture_on_commit_callbacks, execute=True)
-    app.conf.task_always_eager = False
+    return partial(django_capture_on_commit_callbacks, execute=True)
 
 
 def by_a_statement(user: User) -> None:
