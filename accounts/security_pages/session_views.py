@@ -78,7 +78,7 @@ class ConfirmAddress(account.ConfirmEmailView):
     """The page behind a mailed link. An address that another account has can't be confirmed."""
 
     def logout_other_user(self, confirmation: Any) -> None:
-        """Don't sign out another account, as allauth does on GET: anybody could end a person's session with a link."""
+        """Leave another account signed in. allauth ends its session on GET, so a link from anybody could do that."""
 
     @property
     def is_taken(self) -> bool:

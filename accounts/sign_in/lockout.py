@@ -102,7 +102,7 @@ def count_failure(limits: Sequence[Limit]) -> list[Limit]:
 
 
 def count_use(limit: Limit) -> bool:
-    """Count a use of what is open to everyone, such as registration. Returns whether it was within the limit."""
+    """Count one use of a page that is open to everyone, such as registration; returns whether the limit allows it."""
     if reserve([limit]):
         return False
     count_failure([limit])

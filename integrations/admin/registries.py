@@ -153,7 +153,7 @@ class RegistryAdmin(Page):
             context |= state_context(request, context["original"])
         if request.method == "POST" and request.POST.get("client_secret") and "client_secret" in form.fields:
             if "client_secret" in form.errors:
-                form.data["kept_secret"] = ""  # what is wrong with it is at the field
+                form.data["kept_secret"] = ""  # the field shows what is wrong with the secret
             elif request.POST.get("kept_secret"):
                 help_text = _("Kept. Leave this empty to use what you typed. A secret is never shown again.")
                 form.fields["client_secret"].help_text = help_text

@@ -24,7 +24,7 @@ class TokenState(models.TextChoices):
 
 
 class TokenRecord(SysIdModel):
-    """Abstract base of `Token`: its columns, and what follows from them. Writes nothing."""
+    """Abstract base of `Token`: its columns, and properties that are computed from them. Writes nothing."""
 
     user = models.ForeignKey(User, models.CASCADE, null=True, blank=True, related_name="tokens", verbose_name=_("User"))
     credential = models.ForeignKey(

@@ -183,7 +183,7 @@ def probe_revocation_endpoint(registry: ApplicationRegistry, registration: Regis
             message = _("%(label)s: the server rejects our client (%(code)s), so no token could be revoked.")
             return fault(Whose.ADMINISTRATOR, message % {"label": label, "code": error.code}, field="client_secret")
         if error.status in {404, 410, 422} and "{" in registry.token_revocation_url:
-            return judge_unclear_answer(label, error)  # the URL names the token, so what is missing may be the token
+            return judge_unclear_answer(label, error)  # the URL contains the token, so a 404 may be about that
         return judge_no_answer(label, error, "token_revocation_url") or judge_unclear_answer(label, error)
     return good(_("%(label)s: it answers, as it should for a token it doesn’t know.") % {"label": label})
 
