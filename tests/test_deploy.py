@@ -86,10 +86,10 @@ def of_kind(kind: str, files: dict[str, list[dict[str, Any]]]) -> list[dict[str,
 )
 def test_the_chart_renders_to_what_kubernetes_accepts(tools: Path, values: dict[str, object], tmp_path: Path) -> None:
     manifests = [each for group in render(tools, **values).values() for each in group if each]
-    for number, manifest in enumerate(manifests):
-        file = tmp_path / f"{number}.yaml"
+    files = [tmp_path / f"{number}.yaml" for number in range(len(manifests))]
+    for file, manifest in zip(files, manifests, strict=True):
         file.write_text(yaml.safe_dump(manifest))
-        run(tools / "kubernetes-validate", "--strict", file)
+    run(tools / "kubernetes-validate", "--strict", *files)
     kinds = {manifest["kind"] for manifest in manifests}
     assert {"Deployment", "Service", "Job", "PodDisruptionBudget"} <= kinds
     assert ("Ingress" in kinds) is bool(values)
