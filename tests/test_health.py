@@ -24,7 +24,7 @@ import pytest
 import redis
 import requests
 
-from tests.servers import machine
+from tests.servers import machine, migrated
 from tests.servers.served import Served
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
@@ -43,7 +43,7 @@ class Live:
     environment: dict[str, str]
 
     def migrate(self) -> None:
-        subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], env=self.environment, check=True)
+        migrated.migrate(self.environment)
 
     def ask(self, path: str = "/readyz") -> requests.Response:
         return requests.get(self.site.url + path, timeout=30, allow_redirects=False)

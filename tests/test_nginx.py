@@ -4,8 +4,6 @@ import base64
 import contextlib
 import os
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +11,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from config.bootstrap import ROOT
-from tests.servers import fronts, machine
+from tests.servers import fronts, machine, migrated
 from tests.servers.fronts import HOST
 from tests.servers.served import Served
 
@@ -59,7 +56,7 @@ def proxied(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         "TOKEN_ENCRYPTION_KEYS": "k:" + base64.b64encode(os.urandom(32)).decode(),
     }
     environment.pop("DATABASE_URL", None)
-    subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], env=environment, check=True, cwd=ROOT)
+    migrated.migrate(environment)
     with (
         Served(request.param, tmp_path, environment, site_url=f"https://{HOST}") as site,
         fronts.nginx(site.url) as front,

@@ -43,7 +43,7 @@ def node_modules(source: Path) -> Path:
     """The folder whose node_modules/ holds exactly what `source`/package-lock.json says."""
     node()
     lock = source / "package-lock.json"
-    with _made_once(source.name.replace("_", "-"), lock.read_bytes()) as (folder, to_do):
+    with made_once(source.name.replace("_", "-"), lock.read_bytes()) as (folder, to_do):
         if to_do:
             shutil.copy(source / "package.json", folder)
             shutil.copy(lock, folder)
@@ -55,7 +55,7 @@ def node_modules(source: Path) -> Path:
 def environment(source: Path) -> Path:
     """The Python of a virtual environment that holds exactly what `source`/requirements.txt says."""
     requirements = source / "requirements.txt"
-    with _made_once(source.name, requirements.read_bytes() + sys.version.encode()) as (folder, to_do):
+    with made_once(source.name, requirements.read_bytes() + sys.version.encode()) as (folder, to_do):
         python = folder / "venv" / "bin" / "python"
         if to_do:
             for command in _environment_commands(folder / "venv", python):
@@ -86,7 +86,7 @@ def _python_with_pip() -> str:
 
 
 @contextmanager
-def _made_once(name: str, content: bytes) -> Iterator[tuple[Path, bool]]:
+def made_once(name: str, content: bytes) -> Iterator[tuple[Path, bool]]:
     """Yield the folder and whether it is still to be filled; a half-filled one is emptied first."""
     SERVERS.mkdir(parents=True, exist_ok=True)
     folder = SERVERS / f"{name}-{hashlib.sha256(content).hexdigest()[:12]}"

@@ -46,16 +46,16 @@ def test_a_registry_out_of_reach_is_a_missing_network(tmp_path: Path, monkeypatc
 
 
 def test_a_half_made_installation_is_made_again(elsewhere: Path) -> None:
-    with suppress(KeyboardInterrupt), installed._made_once("thing", b"lock") as (folder, _):
+    with suppress(KeyboardInterrupt), installed.made_once("thing", b"lock") as (folder, _):
         (folder / "half").touch()
         raise KeyboardInterrupt
-    with installed._made_once("thing", b"lock") as (folder, to_do):
+    with installed.made_once("thing", b"lock") as (folder, to_do):
         assert to_do
         assert not (folder / "half").exists()
-    with installed._made_once("thing", b"lock") as (_, to_do):
+    with installed.made_once("thing", b"lock") as (_, to_do):
         assert not to_do
 
 
 def test_another_lock_is_another_installation() -> None:
-    with installed._made_once("thing", b"lock") as (one, _), installed._made_once("thing", b"newer") as (other, _):
+    with installed.made_once("thing", b"lock") as (one, _), installed.made_once("thing", b"newer") as (other, _):
         assert one != other

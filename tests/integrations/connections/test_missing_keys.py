@@ -23,6 +23,7 @@ from integrations.personal_auth import NotAuthenticated, PersonalAuthAPI
 from tests import cast, walks
 from tests.admin import forms
 from tests.conftest import client_of
+from tests.servers import migrated
 from tests.servers.hostile import HostileServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
@@ -104,15 +105,14 @@ def test_a_process_that_starts_without_a_key_serves(tmp_path: Path) -> None:
     script = """
 import django
 django.setup()
-from django.core.management import call_command
 from django.test import Client
-call_command("migrate", verbosity=0)
 answers = [Client().get(path) for path in ("/accounts/login/", "/healthz", "/readyz")]
 print([answer.status_code for answer in answers], answers[-1].json()["keys"])
 """
     told = {"DATA_DIR": str(tmp_path), "DATABASE_URL": "", "DJANGO_SETTINGS_MODULE": "config.settings"}
     environment = {**os.environ, **told, "TOKEN_ENCRYPTION_KEYS": "", "DEBUG": "true", "ALLOWED_HOSTS": "testserver"}
     environment = {name: value for name, value in environment.items() if value}
+    migrated.migrate(environment)
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=False)
     assert ran.stdout == "[200, 200, 503] failing\n", ran.stderr
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.servers import migrated
 from tests.servers.worker import CHECKOUT
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -90,23 +91,14 @@ class Site:
         return json.loads(lines[-1]) if lines else {}
 
 
-@pytest.fixture(scope="module")
-def migrated(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Name of a database to copy. It has no mark, since each copy makes its own."""
+@pytest.fixture
+def hub(postgres_url: str, tmp_path: Path) -> Iterator[Site]:
+    """A site whose database has its tables and no mark yet."""
     name = f"drill_{secrets.token_hex(4)}"
     subprocess.run(["psql", postgres_url, "-qc", f"CREATE DATABASE {name}"], check=True)
-    site = Site(f"{postgres_url.rpartition('/')[0]}/{name}", tmp_path_factory.mktemp("migrated"))
-    site.manage("migrate", "-v0")
-    site.run("psql", site.url, "-qc", "DELETE FROM accounts_installation")
-    yield name
-    subprocess.run(["psql", postgres_url, "-qc", f"DROP DATABASE {name}"], check=True)
-
-
-@pytest.fixture
-def hub(postgres_url: str, migrated: str, tmp_path: Path) -> Iterator[Site]:
-    name = f"drill_{secrets.token_hex(4)}"
-    subprocess.run(["psql", postgres_url, "-qc", f"CREATE DATABASE {name} TEMPLATE {migrated}"], check=True)
-    yield Site(f"{postgres_url.rpartition('/')[0]}/{name}", tmp_path)
+    site = Site(f"{postgres_url.rpartition('/')[0]}/{name}", tmp_path)
+    migrated.load(site.url)
+    yield site
     subprocess.run(["psql", postgres_url, "-qc", f"DROP DATABASE {name}"], check=True)
 
 
