@@ -9,7 +9,7 @@ Each run is a row. It runs once and is never repeated: the process that claims t
 
     runs         permission, inputs, the row; all actions, until one fails or it must stop
     background   tasks: sweep, delete                  actions     one action: its REST steps
-    walks        a run in progress: its observer, and the record of each step
+    execution    a run that is under way: its observer, and the record of each step
 """
 
 from integrations.flows.actions import BadInputs

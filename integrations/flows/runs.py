@@ -27,11 +27,11 @@ from integrations.connections import tasks
 from integrations.expressions import BadExpression
 from integrations.flows import actions
 from integrations.flows.actions import BadInputs, Failure
-from integrations.flows.walks import (
+from integrations.flows.execution import (
+    Execution,
     NoObserver,
     Observer,
     Stopped,
-    Walk,
     check_admission,
     reason_to_stop,
     run_failure,
@@ -115,14 +115,16 @@ def run_all_actions(run: SubflowRun, ends_at: float, observer: Observer) -> str:
     subflow_actions = list(subflow.actions.select_related("action").prefetch_related("action__steps"))
     check_scopes(subflow_actions, owner)
     names = {"inputs": open_inputs(run), "actions": {}}
-    walk = Walk(run=run, owner=owner, ends_at=ends_at, names=names, observer=observer)
-    walk.steps = sum(len(subflow_action.action.steps.all()) for subflow_action in subflow_actions)
+    execution = Execution(run=run, owner=owner, ends_at=ends_at, names=names, observer=observer)
+    execution.steps = sum(len(subflow_action.action.steps.all()) for subflow_action in subflow_actions)
     try:
         with expressions.until(ends_at):
             for subflow_action in subflow_actions:
-                walk.names["actions"][subflow_action.name] = run_one_action(subflow_action, walk)
+                execution.names["actions"][subflow_action.name] = run_one_action(subflow_action, execution)
             with expressions.spending():
-                outputs = {row["name"]: expressions.extract_value(row["path"], walk.names) for row in subflow.outputs}
+                outputs = {
+                    row["name"]: expressions.extract_value(row["path"], execution.names) for row in subflow.outputs
+                }
                 return expressions.as_json(outputs)
     except BadExpression as error:
         raise Stopped(
@@ -145,18 +147,20 @@ def check_scopes(subflow_actions: list[SubflowAction], owner: User | None) -> No
 
 
 @sensitive_variables()
-def run_one_action(subflow_action: SubflowAction, walk: Walk) -> dict[str, Any]:
+def run_one_action(subflow_action: SubflowAction, execution: Execution) -> dict[str, Any]:
     try:
         with expressions.spending():
-            inputs = {name: expressions.evaluate_template(source, walk.names) for name, source in subflow_action.inputs}
+            inputs = {
+                name: expressions.evaluate_template(source, execution.names) for name, source in subflow_action.inputs
+            }
         result = actions.run(
             subflow_action.action,
-            user=walk.owner,
+            user=execution.owner,
             inputs=inputs,
-            used_by=f"Subflow {walk.run.name}",
-            ends_at=walk.ends_at,
-            stop=reason_to_stop(walk),
-            note=step_recorder(walk, subflow_action.name),
+            used_by=f"Subflow {execution.run.name}",
+            ends_at=execution.ends_at,
+            stop=reason_to_stop(execution),
+            note=step_recorder(execution, subflow_action.name),
         )
     except (BadExpression, BadInputs) as error:
         names = {"action": subflow_action.name, "why": error}

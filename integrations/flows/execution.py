@@ -1,4 +1,4 @@
-"""A run in progress: its state, its observer, whether it may go on, and the record of each step."""
+"""Execution of a run: its state, its observer, whether it may go on, and the record of each step."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -29,10 +29,10 @@ class Observer(Protocol):
 
 
 class NoObserver:
-    """The default."""
+    """The default: ignores reports and never cancels."""
 
     def report(self, done: float, total: float, text: str = "") -> None:
-        """Nobody waits for it."""
+        """Do nothing."""
 
     def is_cancelled(self) -> bool:
         return False
@@ -47,8 +47,8 @@ class Stopped(Exception):
 
 
 @dataclass(kw_only=True)
-class Walk:
-    """State of a run in progress: its owner, its deadline, and the outputs of its actions so far."""
+class Execution:
+    """State of a run that is under way: its owner, its deadline, and the outputs of its actions so far."""
 
     run: SubflowRun
     owner: User | None
@@ -59,14 +59,14 @@ class Walk:
     observer: Observer = field(default_factory=NoObserver)
 
 
-def reason_to_stop(walk: Walk) -> Callable[[], Failure | None]:
+def reason_to_stop(execution: Execution) -> Callable[[], Failure | None]:
     """Return a check to call before each step: the person may have lost access, or the run been given up."""
 
     def reason() -> Failure | None:
-        if walk.observer.is_cancelled():
+        if execution.observer.is_cancelled():
             return run_failure("cancelled_by_caller")
         try:
-            check_admission(walk.run)
+            check_admission(execution.run)
         except Stopped as stopped:
             return stopped.failure
         return None
@@ -106,25 +106,27 @@ def reason_of_end(run: SubflowRun) -> str:
     return "given_up" if is_available else "no_longer_allowed"
 
 
-def step_recorder(walk: Walk, action: str) -> Callable[[StepResult], None]:
+def step_recorder(execution: Execution, action: str) -> Callable[[StepResult], None]:
     """Return a function that stores each step of this action and reports it. It raises `Stopped` if the run is gone."""
 
     def note(result: StepResult) -> None:
-        walk.position += 1
+        execution.position += 1
         try:
-            build_step_run(walk, action, result).save(force_insert=True)
+            build_step_run(execution, action, result).save(force_insert=True)
         except IntegrityError:  # the run was deleted, perhaps with its person
             raise Stopped(run_failure("given_up")) from None
-        walk.observer.report(walk.position, max(walk.steps, walk.position), f"{action}.{result.step}")
+        execution.observer.report(
+            execution.position, max(execution.steps, execution.position), f"{action}.{result.step}"
+        )
 
     return note
 
 
-def build_step_run(walk: Walk, action: str, result: StepResult) -> StepRun:
+def build_step_run(execution: Execution, action: str, result: StepResult) -> StepRun:
     failure = result.failure
     return StepRun(
-        run=walk.run,
-        position=walk.position,
+        run=execution.run,
+        position=execution.position,
         action=action,
         step=result.step,
         alias=result.alias,
