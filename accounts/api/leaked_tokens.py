@@ -34,7 +34,7 @@ LEAKED = LongLivedModel.Ending.LEAKED
 
 
 @sensitive_variables()
-def report_leak(text: str, *, who: User | None = None, address: str = "") -> int:
+def report_leak(text: str, *, address: str = "") -> int:
     """Revoke every permanent token, application password, access token and refresh token of ours in the text.
 
     Returns how many were alive or held. Show that to operators only: anyone who may send reports could test tokens with
@@ -42,10 +42,10 @@ def report_leak(text: str, *, who: User | None = None, address: str = "") -> int
     """
     text = text[:LONGEST_REPORT]
     rows: list[PermanentToken | ApplicationPassword] = [*permanent_tokens_in(text), *application_passwords_in(text)]
-    ended = [operations.end(row, who=who, because=LEAKED, address=address) for row in rows]
+    ended = [operations.end(row, who=None, because=LEAKED, address=address) for row in rows]
     grants = validator.end_leaked_grants(token_candidates_in(text))
     for owner, application in grants:
-        record_leaked_grant(owner, application.name, who=who, address=address)
+        record_leaked_grant(owner, application.name, address=address)
     return sum(ended) + len(grants)
 
 
@@ -73,11 +73,10 @@ def token_candidates_in(text: str) -> list[str]:
     return list(dict.fromkeys(piece for piece in separated.split() if len(piece) >= 20))[:PIECES]
 
 
-def record_leaked_grant(owner: User | None, application: str, *, who: User | None, address: str) -> None:
+def record_leaked_grant(owner: User | None, application: str, *, address: str) -> None:
     if owner is None:
         return  # a token of the client itself has no owner to notify
-    detail = REPORTED
-    log.write(log.Kind.GRANT_ENDED, whose=owner, who=who, detail=detail, address=address, subject=application)
+    log.write(log.Kind.GRANT_ENDED, whose=owner, detail=REPORTED, address=address, subject=application)
     transaction.on_commit(lambda: tasks.queue_leaked_grant_mail(owner.pk, application), robust=True)
 
 
