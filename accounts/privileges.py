@@ -17,13 +17,13 @@ MAY_VIEW = "accounts.change_user"
 MAY_CREATE = "accounts.add_permanenttoken"
 
 
-def exceeds(other: User, maker: User) -> bool:
+def exceeds_rights(other: User, maker: User) -> bool:
     """Whether `other` has any right that `maker` lacks. Groups count too: integrations are shared by group."""
     return any_exceeds(User.objects.filter(pk=other.pk), maker)
 
 
 def any_exceeds(others: QuerySet[User], maker: User) -> bool:
-    """`exceeds` for a set of users, in one statement.
+    """`exceeds_rights` for a set of users, in one statement.
 
     A deactivated user has the rights that are back when the account is activated again.
     """
@@ -31,7 +31,7 @@ def any_exceeds(others: QuerySet[User], maker: User) -> bool:
         return False
     maker_permissions = Permission.objects.filter(Q(user=maker) | Q(group__user=maker)).values("pk")
     above = Q(is_superuser=True)
-    above |= Q(groups__in=Group.objects.exclude(pk__in=groups(maker)))
+    above |= Q(groups__in=Group.objects.exclude(pk__in=group_ids(maker)))
     above |= Q(user_permissions__in=Permission.objects.exclude(pk__in=maker_permissions))
     if not maker.is_staff:
         above |= Q(is_staff=True)
@@ -40,7 +40,7 @@ def any_exceeds(others: QuerySet[User], maker: User) -> bool:
 
 def weaker_makers(owner: User, makers: Iterable[User | None]) -> set[int | None]:
     """Ids of the makers whose tokens for this owner don't work now. None stands for a deleted account."""
-    weak = (maker for maker in makers if maker is None or not maker.is_active or exceeds(owner, maker))
+    weak = (maker for maker in makers if maker is None or not maker.is_active or exceeds_rights(owner, maker))
     return {maker.pk if maker else None for maker in weak}
 
 
@@ -64,7 +64,7 @@ def only_for_them(row: Model) -> str:
     ) % {"kind": row._meta.verbose_name, "name": row}
 
 
-def groups(user: Any) -> set[int]:
+def group_ids(user: Any) -> set[int]:
     return set(user.groups.values_list("pk", flat=True))
 
 
@@ -83,7 +83,7 @@ def token_refusal(other: User, maker: User) -> str:
         )
     if not other.is_active:
         return _("You can’t create a token for this person: the account is deactivated.")
-    if exceeds(other, maker):
+    if exceeds_rights(other, maker):
         return _(
             "You can’t create a token for this person: they have permissions or groups that you don’t have, and a "
             "token would give you them."

@@ -73,7 +73,7 @@ def all_scopes(names: Collection[str] | None = None, most: int | None = None) ->
     return {scope: words for scope, words in existing.items() if names is None or scope in names}
 
 
-def of(user: Any, names: Iterable[str] | None = None) -> dict[str, Any]:
+def scopes_of(user: Any, names: Iterable[str] | None = None) -> dict[str, Any]:
     """The scopes that this user has now, with descriptions; only those among `names`, if given."""
     granted = {scope: words for _all, of_user in _sources for scope, words in of_user(user, names).items()}
     return {scope: words for scope, words in granted.items() if names is None or scope in names}
@@ -93,10 +93,14 @@ class SharedScopes(Set[str]):
     def __contains__(self, scope: object) -> bool:
         if scope in self.named:
             return True
-        return isinstance(scope, str) and is_service(scope) and all(scope in of(user, [scope]) for user in self.users)
+        return (
+            isinstance(scope, str)
+            and is_service(scope)
+            and all(scope in scopes_of(user, [scope]) for user in self.users)
+        )
 
     def __iter__(self) -> Iterator[str]:
-        first, *others = ({name for name in of(user) if is_service(name)} for user in self.users)
+        first, *others = ({name for name in scopes_of(user) if is_service(name)} for user in self.users)
         return iter(self.named.union(first.intersection(*others)))
 
     def __len__(self) -> int:
@@ -105,7 +109,7 @@ class SharedScopes(Set[str]):
 
 def for_passwords(user: Any) -> dict[str, Any]:
     """The scopes that an application password of this user may have. It can't administer."""
-    return {name: words for name, words in of(user).items() if name not in ADMINISTRATION}
+    return {name: words for name, words in scopes_of(user).items() if name not in ADMINISTRATION}
 
 
 def allows_scope(granted: Container[str], scope: str) -> bool:

@@ -125,17 +125,17 @@ def log_user_event(kind: Kind, user: User, request: HttpRequest, *, detail: str 
 
 # Models of this app and of Django whose changes the audit log records.
 PRIVILEGES = ("username", "email", "is_active", "is_staff", "is_superuser", "is_bot")
-model_changes.watch(
+model_changes.watch_model(
     Application, ignored=["created", "updated", "last_used_at", "cimd_expires_at"], secrets=["client_secret"]
 )
-model_changes.watch(Group, many=["permissions"])
-model_changes.watch(User, fields=PRIVILEGES, many=["groups", "user_permissions", "owners"])
-model_changes.watch(TwoStepRequirement, parent="group")
+model_changes.watch_model(Group, many=["permissions"])
+model_changes.watch_model(User, fields=PRIVILEGES, many=["groups", "user_permissions", "owners"])
+model_changes.watch_model(TwoStepRequirement, parent="group")
 
 
 @receiver(post_delete, sender=User)
 def detach_events(instance: User, **_details: Any) -> None:
-    """Connected after `watch`, whose event about the deletion may name the deleted user as the one who did it."""
+    """Connected after `watch_model`, whose event about the deletion may name the deleted user as the one who did it."""
     log.detach_user(instance)
 
 

@@ -18,7 +18,7 @@ from accounts.models import RefreshReplay, TokenFamily
 RefreshToken = get_refresh_token_model()
 
 
-def begin(family: UUID, *, scope: str, made_with: UUID | None = None) -> None:
+def start_family(family: UUID, *, scope: str, made_with: UUID | None = None) -> None:
     """Store the start of a family, and the scopes that were granted, with spaces in between.
 
     `made_with`: the application password that it was obtained with, if any.
@@ -54,7 +54,7 @@ def start_of(family: UUID) -> datetime:
     return family_row.began
 
 
-def end(family: UUID) -> None:
+def end_family(family: UUID) -> None:
     """Revoke the refresh tokens and access tokens of a family, at once. Safe to repeat."""
     RefreshToken.revoke_family(family)
     RefreshReplay.objects.filter(token_family=family).delete()
@@ -69,7 +69,7 @@ def find_superseded(token_checksum: str) -> list[Any]:
 
 def end_families_made_with(application_password: UUID) -> None:
     for family in TokenFamily.objects.filter(made_with=application_password):
-        end(family.pk)
+        end_family(family.pk)
 
 
 def unused_families() -> QuerySet[TokenFamily]:

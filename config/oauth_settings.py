@@ -31,7 +31,7 @@ def oauth_provider(site_url: str, *, is_secure: bool) -> dict[str, Any]:
     return {
         "OAUTH2_VALIDATOR_CLASS": "accounts.oauth_server.validator.Validator",
         "OAUTH2_BACKEND_CLASS": "accounts.oauth_server.request_rules.Core",
-        "RESOURCE_SERVER_TOKEN_RESOURCE_VALIDATOR": "accounts.oauth_server.request_rules.covers",
+        "RESOURCE_SERVER_TOKEN_RESOURCE_VALIDATOR": "accounts.oauth_server.request_rules.is_url_covered",
         "SCOPES_BACKEND_CLASS": "accounts.oauth_server.scopes_backend.Scopes",
         "OIDC_ISS_ENDPOINT": site_url,
         "ACCESS_TOKEN_EXPIRE_SECONDS": 600,

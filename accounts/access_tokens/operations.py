@@ -148,8 +148,8 @@ def make_application_password(
 
 def grantable_scopes(user: User, maker: User) -> dict[str, object]:
     """The scopes that `maker` may give a token of `user`: those that both have. With descriptions."""
-    owner_scopes = scopes.of(user)
-    maker_scopes = owner_scopes if maker.pk == user.pk else scopes.of(maker)
+    owner_scopes = scopes.scopes_of(user)
+    maker_scopes = owner_scopes if maker.pk == user.pk else scopes.scopes_of(maker)
     return {name: words for name, words in owner_scopes.items() if name in maker_scopes}
 
 
@@ -180,13 +180,13 @@ def effective_scopes(token: PermanentToken) -> Set[str]:
     that a weaker account created. `service:*` stands for the integrations that both may use now. A second step that the
     creator of a bot's token still has to set up concerns their own sign-in, and not the bot.
     """
-    allowed = frozenset(scopes.of(token.user, token.scopes))
+    allowed = frozenset(scopes.scopes_of(token.user, token.scopes))
     if token.is_own:
         return allowed
     maker = token.created_by
-    if maker is None or privileges.exceeds(token.user, maker):
+    if maker is None or privileges.exceeds_rights(token.user, maker):
         return frozenset()
-    shared = allowed & scopes.of(maker, token.scopes).keys()
+    shared = allowed & scopes.scopes_of(maker, token.scopes).keys()
     if shared != allowed and token.user.is_bot and mfa.is_missing(maker):
         return frozenset(scopes.within_rank(maker, allowed))
     if scopes.EVERY_SERVICE not in shared:
@@ -213,7 +213,7 @@ def verify_application_password(user: User, password: str, address: str = "") ->
 
 def application_password_scopes(row: ApplicationPassword) -> frozenset[str]:
     """The scopes of an application password that its owner has now."""
-    return frozenset(scopes.of(row.user, row.scopes)) - ADMINISTRATION.keys()
+    return frozenset(scopes.scopes_of(row.user, row.scopes)) - ADMINISTRATION.keys()
 
 
 def matches_secret(row: LongLivedModel, secret: str) -> bool:
@@ -254,7 +254,7 @@ def count_by_key() -> Counter[str]:
 
 
 # End ------------------------------------------------------------------------------------------------------------------
-def end(
+def end_secret(
     row: PermanentToken | ApplicationPassword,
     *,
     who: User | None,
@@ -274,7 +274,7 @@ def end(
 def end_application_passwords(user: User) -> None:
     """End all application passwords of a user, because two-step sign-in was turned off."""
     for row in user.application_passwords.endable():
-        end(row, who=user, because=LongLivedModel.Ending.SECOND_FACTOR)
+        end_secret(row, who=user, because=LongLivedModel.Ending.SECOND_FACTOR)
 
 
 def log_event(

@@ -50,7 +50,7 @@ def rotate_token(
         row, secret = operations.make_token(living.user, **made, detail=REPLACES)
         ends_at = timezone.now() + overlap
         if not overlap:
-            operations.end(living, who=by, address=address)
+            operations.end_secret(living, who=by, address=address)
         elif living.expires_at is None or living.expires_at > ends_at:
             living.expires_at, living.told = ends_at, notices.ENDING  # no mail that it expires
             living.save(update_fields=["expires_at", "told"])

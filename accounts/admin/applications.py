@@ -129,7 +129,7 @@ class ApplicationAdmin(RankLimitedAdmin):
     def set_standing(self, request: HttpRequest, queryset: Any, standing: Standing) -> None:
         """Save one by one, which ends what people approved, and leave out those above the administrator."""
         editor = cast(User, request.user)
-        with log.by(editor, client_address(request)):
+        with log.attributed_to(editor, client_address(request)):
             for application in queryset:
                 if self.is_above(request, application):
                     message = _(
@@ -158,7 +158,7 @@ class ApplicationAdmin(RankLimitedAdmin):
         if not change or NEW_SECRET in request.POST:
             obj.client_secret = secrets.token_urlsafe(SECRET_BYTES)
             obj.new_secret = obj.client_secret if obj.client_type == Application.CLIENT_CONFIDENTIAL else ""
-        with log.by(editor, client_address(request)):
+        with log.attributed_to(editor, client_address(request)):
             super().save_model(request, obj, form, change)
         if obj.people_asked_again:
             message = ngettext(

@@ -52,7 +52,7 @@ class DeleteOnlyAdmin(RankLimitedAdmin):
 
     def is_above(self, request: HttpRequest, obj: Any) -> bool:
         """Deleting a second step leaves the password alone to protect an account with more rights."""
-        return privileges.exceeds(obj.user, cast(User, request.user))
+        return privileges.exceeds_rights(obj.user, cast(User, request.user))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -173,7 +173,7 @@ class LongLivedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscri
         return super().change_view(request, object_id, *arguments, **options)
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        operations.end(obj, who=cast(User, request.user), address=client_address(request))
+        operations.end_secret(obj, who=cast(User, request.user), address=client_address(request))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         for row in queryset:

@@ -41,7 +41,7 @@ def is_group_above(user: Any, group: Group) -> bool:
     if user.is_superuser:
         return False
     beyond = group.permissions.exclude(pk__in=permissions_of(user).values("pk"))
-    return group.pk not in privileges.groups(user) or beyond.exists()
+    return group.pk not in privileges.group_ids(user) or beyond.exists()
 
 
 class RankLimitedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable at run time
@@ -62,7 +62,7 @@ class RankLimitedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subsc
         if db_field.name in {"permissions", "user_permissions"}:
             field.queryset = field.queryset & permissions_of(request.user)
         elif db_field.name == "groups" and not request.user.is_superuser:
-            field.queryset = field.queryset.filter(pk__in=privileges.groups(request.user))
+            field.queryset = field.queryset.filter(pk__in=privileges.group_ids(request.user))
         return field
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
@@ -124,7 +124,7 @@ class PeopleAdmin(RankLimitedAdmin, UserAdmin):  # type: ignore[type-arg]  # not
         return rows
 
     def is_above(self, request: HttpRequest, obj: User) -> bool:
-        return privileges.exceeds(obj, request.user)  # type: ignore[arg-type]  # the admin requires a signed-in user
+        return privileges.exceeds_rights(obj, request.user)  # type: ignore[arg-type]  # the admin requires a signed-in user
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Leave out the password, which is a link to change it, for who may only look."""

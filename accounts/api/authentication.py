@@ -24,13 +24,13 @@ from rest_framework.request import Request
 
 from accounts.access_tokens import operations, usage
 from accounts.access_tokens.models import PermanentToken
-from accounts.api.permissions import REALM, Limit, Rights, challenge
+from accounts.api.permissions import REALM, Limit, Rights, bearer_challenge
 from accounts.models import User
 from accounts.oauth_server.models import accepts_requests
-from accounts.oauth_server.replays import digest
-from accounts.oauth_server.request_rules import covers
+from accounts.oauth_server.replays import hash_secret
+from accounts.oauth_server.request_rules import is_url_covered
 from accounts.sign_in import backends, mfa
-from accounts.sign_in.lockout import attempt
+from accounts.sign_in.lockout import limited_attempt
 from accounts.sign_in.middleware import LockedOut, client_address, counted_address, seconds_locked
 from foundation.database import Slot, columns_of
 
@@ -69,14 +69,14 @@ class BearerToken(BaseAuthentication):
         )
 
     def authenticate_header(self, request: Request) -> str:
-        return challenge()
+        return bearer_challenge()
 
 
 @sensitive_variables("token")
 def reason_of_refusal(token: str, path: str) -> str:
     """Why an OAuth access token is not accepted at this path. One that is alive may be bound to other addresses."""
-    row = get_access_token_model().objects.filter(token_checksum=digest(token)).first()
-    if row and row.resource and row.is_valid() and not covers(path, row.resource):
+    row = get_access_token_model().objects.filter(token_checksum=hash_secret(token)).first()
+    if row and row.resource and row.is_valid() and not is_url_covered(path, row.resource):
         return f"The access token is for {' '.join(row.resource)} only (RFC 8707)."
     return NOT_ALIVE
 
@@ -104,7 +104,7 @@ class ApplicationPasswordOverBasic(BaseAuthentication):
         user, address = backends.find_user(username), client_address(request._request)
         place = usage.known_place(user, address) if user else ""
         try:
-            with attempt(request._request, user, name=username, known_place=place) as current:
+            with limited_attempt(request._request, user, name=username, known_place=place) as current:
                 row = user and operations.verify_application_password(user, password, address)
                 current.has_succeeded = bool(row)
         except LockedOut:

@@ -42,7 +42,7 @@ def report_leak(text: str, *, address: str = "") -> int:
     """
     text = text[:LONGEST_REPORT]
     rows: list[PermanentToken | ApplicationPassword] = [*permanent_tokens_in(text), *application_passwords_in(text)]
-    ended = [operations.end(row, who=None, because=LEAKED, address=address) for row in rows]
+    ended = [operations.end_secret(row, who=None, because=LEAKED, address=address) for row in rows]
     grants = validator.end_leaked_grants(token_candidates_in(text))
     for owner, application in grants:
         record_leaked_grant(owner, application.name, address=address)

@@ -25,7 +25,7 @@ REALM = "keyrack"
 METADATA_PATH = "/.well-known/oauth-protected-resource"
 
 
-def challenge(**attributes: str) -> str:
+def bearer_challenge(**attributes: str) -> str:
     """The WWW-Authenticate header of an error (RFC 6750 §3). Pass no values from outside: quotes are not escaped."""
     words = {"realm": REALM, **attributes}
     return "Bearer " + ", ".join(f'{name}="{value}"' for name, value in words.items())

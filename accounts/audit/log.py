@@ -27,14 +27,14 @@ __all__ = [
     "Kind",
     "add_kinds",
     "all_kinds",
-    "by",
-    "counts",
+    "attributed_to",
+    "count_by_kind",
+    "delete_before",
     "detach_user",
+    "events_of",
     "has_actor",
-    "latest",
+    "latest_events",
     "new_event",
-    "of",
-    "prune",
     "write",
     "write_all",
     "written",
@@ -58,7 +58,7 @@ _actor: ContextVar[Actor | None] = ContextVar("actor", default=None)
 
 
 @contextmanager
-def by(who: User | None, address: str) -> Iterator[None]:
+def attributed_to(who: User | None, address: str) -> Iterator[None]:
     """Attribute the events written inside the block to `who`, at `address`. For code that knows no requests.
 
     `who` is None for a command on the server itself.
@@ -71,7 +71,7 @@ def by(who: User | None, address: str) -> Iterator[None]:
 
 
 def has_actor() -> bool:
-    """Whether this code runs inside `by`."""
+    """Whether this code runs inside `attributed_to`."""
     return _actor.get() is not None
 
 
@@ -86,7 +86,7 @@ def write(
     subject_id: UUID | None = None,
     changes: list[dict[str, Any]] | None = None,
 ) -> Event:
-    """Write an event about the account of `whose`, caused by `who` (default: the user of `by`) from `address`."""
+    """Write an event about the account of `whose`, by `who` (default: that of `attributed_to`) from `address`."""
     event = new_event(
         kind, whose=whose, who=who, detail=detail, address=address, subject=subject, subject_id=subject_id
     )
@@ -166,22 +166,22 @@ def send_written(events: list[Event]) -> None:
     transaction.on_commit(send)
 
 
-def of(user: User, kind: str = "") -> EventQuerySet:
+def events_of(user: User, kind: str = "") -> EventQuerySet:
     """Events of this account, the newest first; of one kind, if given."""
     events = Event.objects.filter(whose=user).order_by("-at", "-id")
     return events.filter(kind=kind) if kind else events
 
 
-def latest(user: User, n: int) -> list[Event]:
-    return list(of(user)[:n])
+def latest_events(user: User, n: int) -> list[Event]:
+    return list(events_of(user)[:n])
 
 
-def counts(user: User) -> dict[str, int]:
+def count_by_kind(user: User) -> dict[str, int]:
     """Number of this account's events by kind, without kinds that have none."""
-    return dict(of(user).order_by().values_list("kind").annotate(Count("pk")))
+    return dict(events_of(user).order_by().values_list("kind").annotate(Count("pk")))
 
 
-def prune(before: datetime) -> int:
+def delete_before(before: datetime) -> int:
     """Delete events before this moment, in batches so that no lock lasts long. Returns how many."""
     old = Event._base_manager.filter(at__lt=before)
     deleted = 0

@@ -2,7 +2,7 @@
 
 Works on model signals, so that the admin, the configuration import, commands and scripts are recorded alike. Secret
 fields are recorded as "changed", never with their values. `QuerySet.update` and `bulk_create` send no signals, so code
-that changes the set-up must save rows one by one. Knows no other app: each registers its models with `watch`.
+that changes the set-up must save rows one by one. Knows no other app: each registers its models with `watch_model`.
 """
 
 import json
@@ -45,7 +45,7 @@ recorded = Signal()  # sender: the model; row, changes, is_deleted. In the trans
 _watched: dict[type[models.Model], Watched] = {}
 
 
-def watch(
+def watch_model(
     model: type[models.Model],
     *,
     fields: Iterable[str] = (),
@@ -139,14 +139,14 @@ def display_text(column: Any, value: Any) -> str:
 
 
 def record_save(sender: type[models.Model], instance: Any, created: bool, raw: bool, **_signal: Any) -> None:
-    """Record a save. New rows are recorded inside `log.by` only, so that migrations and seeds add no events."""
+    """Record a save. New rows only inside `log.attributed_to`, so that migrations and seeds add no events."""
     changes, instance._audited = getattr(instance, "_audited", None), None
     if raw:
         return
     if created and log.has_actor():
-        record(Kind.SET_UP_ADDED, instance, all_values(sender, instance, as_new=True))
+        write_changes(Kind.SET_UP_ADDED, instance, all_values(sender, instance, as_new=True))
     elif changes:
-        record(Kind.SET_UP_CHANGED, instance, changes)
+        write_changes(Kind.SET_UP_CHANGED, instance, changes)
 
 
 def load_parent(sender: type[models.Model], instance: Any, **_signal: Any) -> None:
@@ -156,7 +156,7 @@ def load_parent(sender: type[models.Model], instance: Any, **_signal: Any) -> No
 
 
 def record_deletion(sender: type[models.Model], instance: Any, **_signal: Any) -> None:
-    record(Kind.SET_UP_DELETED, instance, all_values(sender, instance, as_new=False))
+    write_changes(Kind.SET_UP_DELETED, instance, all_values(sender, instance, as_new=False))
 
 
 def all_values(model: type[models.Model], row: models.Model, *, as_new: bool) -> list[Change]:
@@ -194,7 +194,7 @@ def record_many_to_many(
             label = str(field.verbose_name)
         change = {"field": label, "name": field.name, "old": "", "new": "", side: names}
         if names:
-            record(Kind.SET_UP_CHANGED, row, [change])
+            write_changes(Kind.SET_UP_CHANGED, row, [change])
 
 
 def find_many_to_many_field(through: type[models.Model]) -> Any:
@@ -206,7 +206,7 @@ def find_many_to_many_field(through: type[models.Model]) -> Any:
     raise LookupError(through)
 
 
-def record(kind: Kind, row: models.Model, changes: list[Change]) -> None:
+def write_changes(kind: Kind, row: models.Model, changes: list[Change]) -> None:
     watched = _watched[type(row)]
     owner = getattr(row, watched.parent, None) if watched.parent else None
     with translation.override("en"):

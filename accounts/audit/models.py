@@ -60,7 +60,7 @@ def all_kinds() -> list[tuple[str, Any]]:
 
 
 class AppendOnly(Explained):
-    """An event was to be changed or deleted. Only `log.prune` and `accounts.retention` delete events, old ones."""
+    """An event was to be changed or deleted. `log.delete_before` and `accounts.retention` delete old ones."""
 
     message = "Events of the audit log are neither changed nor deleted."
 

@@ -88,7 +88,7 @@ def store_waiting(client_id: str, *, user: User, address: str) -> Application:
         cimd_expires_at=timezone.now(),  # so that the document is fetched once it is allowed
     )
     try:
-        with transaction.atomic(), log.by(user, address):
+        with transaction.atomic(), log.attributed_to(user, address):
             application.save()
             log.write(Kind.APPLICATION_ASKED_FOR, whose=user, who=user, address=address, subject=client_id)
     except IntegrityError:  # a parallel request has stored it

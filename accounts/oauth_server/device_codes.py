@@ -20,7 +20,7 @@ from accounts.models import User
 from accounts.oauth_server import application_changes
 from accounts.oauth_server.application_changes import approved_version
 from accounts.oauth_server.models import Application, DeviceAuthorization
-from accounts.oauth_server.replays import digest
+from accounts.oauth_server.replays import hash_secret
 
 Status = DeviceAuthorization.Status
 LIFETIME = timedelta(minutes=10)
@@ -42,7 +42,7 @@ class NewCodes:
 
 
 @sensitive_variables("codes")
-def begin(application: Application, *, scopes: list[str], resources: list[str], address: str) -> NewCodes:
+def issue_codes(application: Application, *, scopes: list[str], resources: list[str], address: str) -> NewCodes:
     """Store a device authorization that waits for a person."""
     for _attempt in range(TRIES):
         letters = "".join(secrets.choice(LETTERS) for _letter in range(CODE_LENGTH))
@@ -51,7 +51,7 @@ def begin(application: Application, *, scopes: list[str], resources: list[str], 
             with transaction.atomic():
                 DeviceAuthorization.objects.create(
                     application=application,
-                    device_code_hash=digest(codes.device_code),
+                    device_code_hash=hash_secret(codes.device_code),
                     user_code_hash=user_code_hash(codes.user_code),
                     scopes=scopes,
                     resources=resources,
@@ -92,7 +92,7 @@ def find_pending(user_code: str) -> DeviceAuthorization | None:
     return device if device and device.application.may_be_used else None
 
 
-def answer(device: DeviceAuthorization, user: User, granted: list[str], *, version: str = "") -> bool:
+def store_answer(device: DeviceAuthorization, user: User, granted: list[str], *, version: str = "") -> bool:
     """Store the person's answer: the granted scopes, or none to refuse. Only the first answer counts.
 
     `version` is that of the application that the person saw. Returns whether the answer was stored.
@@ -112,7 +112,7 @@ def answer(device: DeviceAuthorization, user: User, granted: list[str], *, versi
 
 
 def find_by_device_code(device_code: str, application: Application) -> DeviceAuthorization | None:
-    rows = DeviceAuthorization.objects.filter(device_code_hash=digest(device_code), application=application)
+    rows = DeviceAuthorization.objects.filter(device_code_hash=hash_secret(device_code), application=application)
     return rows.select_related("user").first()
 
 

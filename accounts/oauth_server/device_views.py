@@ -73,7 +73,7 @@ def authorize_device(request: HttpRequest) -> HttpResponse:
     except errors.OAuth2Error as error:
         headers = json_headers(error.headers, error.status_code)
         return HttpResponse(describe_error(error.json), status=error.status_code, headers=headers)
-    codes = device_codes.begin(
+    codes = device_codes.issue_codes(
         oauth_request.client, scopes=oauth_request.scopes, resources=resources, address=client_address(request)
     )
     page = f"{settings.SITE_URL}{reverse('oauth2_provider:device')}"
@@ -136,7 +136,7 @@ def answer_device(request: HttpRequest) -> HttpResponse:
         return refuse_code(request)
     user, application = cast(User, request.user), device.application
     if "allow" not in request.POST:
-        device_codes.answer(device, user, [])
+        device_codes.store_answer(device, user, [])
         return render(request, "accounts/device.html", {"step": "denied", "application": application})
     if not request.POST.get("compared"):
         error = _("Compare the code first, and confirm that it is the same.")
@@ -146,7 +146,7 @@ def answer_device(request: HttpRequest) -> HttpResponse:
     version = request.POST.get("shown_version", "")
     if not granted:
         return ask_to_allow(request, device, error=_("Select at least one integration, or don’t allow it."))
-    if not may_act(user) or not device_codes.answer(device, user, granted, version=version):
+    if not may_act(user) or not device_codes.store_answer(device, user, granted, version=version):
         error = _("This has just been changed or answered. Start again on the device.")
         return ask_for_code(request, "", error=error, status=HTTPStatus.CONFLICT)
     # No `Approval` is stored: the next device asks again, and so does the consent page.
@@ -163,7 +163,7 @@ def take_code(request: HttpRequest) -> DeviceAuthorization | None:
         Limit(counter=f"device codes from {counted_address(request)}", times=WRONG_CODES * 5, duration=WINDOW),
         Limit(counter=f"device codes of {cast(User, request.user).pk}", times=WRONG_CODES, duration=WINDOW),
     ]
-    if lockout.reserve(limits):
+    if lockout.reserve_places(limits):
         raise LockedOut
     device = device_codes.find_pending(request.POST.get("user_code", ""))
     if device is None:

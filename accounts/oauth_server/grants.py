@@ -59,7 +59,7 @@ class Grants:
     approved_scopes: list[ApprovedApplication]
 
 
-def of(user: User) -> Grants:
+def load_grants(user: User) -> Grants:
     """The grants of a user. The number of queries does not grow with them."""
     rows = RefreshToken.objects.filter(user=user, revoked=None, access_token__isnull=False)
     tokens = list(rows.select_related("application", "access_token").order_by("-created"))
@@ -110,7 +110,7 @@ def end_refresh_tokens(user: User, refresh_tokens: Iterable[RefreshTokenGrant], 
     """End the token families: neither refresh tokens nor access tokens work afterwards."""
     for grant in refresh_tokens:
         with transaction.atomic():
-            token_families.end(grant.family)
+            token_families.end_family(grant.family)
             log.write(Kind.GRANT_ENDED, whose=user, who=who, address=address, subject=grant.name)
 
 

@@ -53,7 +53,7 @@ def check_password(request: HttpRequest, username: str, password: str) -> Checke
 @sensitive_variables("password")
 def check_application_password(request: HttpRequest, user: User, password: str) -> CheckedUser | None:
     address = client_address(request)
-    with lockout.attempt(request, user, known_place=usage.known_place(user, address)) as attempt:
+    with lockout.limited_attempt(request, user, known_place=usage.known_place(user, address)) as attempt:
         row = operations.verify_application_password(user, password, address)
         attempt.has_succeeded = row is not None
         if not row:

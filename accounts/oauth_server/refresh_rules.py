@@ -41,7 +41,7 @@ class RefreshRules(OAuth2Validator):
         self, refresh_token: str, client: Application, request: AnyRequest, *args: Any, **kwargs: Any
     ) -> bool:
         """Replaces the toolkit's, which ends the family before a replay within the window could be recognised."""
-        rows = RefreshToken.objects.filter(token_checksum=replays.digest(refresh_token))
+        rows = RefreshToken.objects.filter(token_checksum=replays.hash_secret(refresh_token))
         row = rows.select_related("access_token", "user").order_by(F("revoked").desc(nulls_first=True)).first()
         if row is None and (restored_from := installation.current_state().restored_from):
             message = f"Unknown. This site was restored from a backup of {restored_from:%Y-%m-%d %H:%M} UTC."
@@ -63,7 +63,7 @@ class RefreshRules(OAuth2Validator):
             raise errors.InvalidGrantError(request=request) from None
         if successor is None:
             was_alive = RefreshToken.objects.filter(token_family=row.token_family, revoked=None).exists()
-            token_families.end(row.token_family)
+            token_families.end_family(row.token_family)
             for reused in token_families.find_superseded(row.token_checksum) if was_alive else ():
                 self.record_reuse(reused, request)
             raise errors.InvalidGrantError(request=request)

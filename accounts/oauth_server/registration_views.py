@@ -54,7 +54,7 @@ def register(request: HttpRequest) -> HttpResponse:
         fields, refusal = _build_application_kwargs(with_one_grant_type(metadata))
     if refusal is not None:
         return refusal  # type: ignore[no-any-return]  # the toolkit's response
-    return store(request, metadata, fields)
+    return store_application(request, metadata, fields)
 
 
 def is_storable_json(body: bytes) -> bool:
@@ -76,7 +76,7 @@ def with_one_grant_type(metadata: dict[str, Any]) -> dict[str, Any]:
     return {**metadata, "grant_types": chosen}
 
 
-def store(request: HttpRequest, metadata: dict[str, Any], fields: dict[str, Any]) -> HttpResponse:
+def store_application(request: HttpRequest, metadata: dict[str, Any], fields: dict[str, Any]) -> HttpResponse:
     if not isinstance(fields["name"], str):
         return error_response(METADATA, "client_name must be a string.")
     fields["name"] = clean_name(fields["name"])
@@ -94,10 +94,10 @@ def store(request: HttpRequest, metadata: dict[str, Any], fields: dict[str, Any]
         is_address = "redirect_uris" in error.message_dict
         return error_response(REDIRECT_URI if is_address else METADATA, " ".join(error.messages))
     application.save()
-    return JsonResponse(describe(application, metadata, secret), status=HTTPStatus.CREATED)
+    return JsonResponse(registration_response(application, metadata, secret), status=HTTPStatus.CREATED)
 
 
-def describe(application: Application, metadata: dict[str, Any], secret: str) -> dict[str, Any]:
+def registration_response(application: Application, metadata: dict[str, Any], secret: str) -> dict[str, Any]:
     """The registration as it was stored (RFC 7591 §3.2.1)."""
     is_device = application.authorization_grant_type == Application.GRANT_DEVICE_CODE
     method = metadata.get("token_endpoint_auth_method", "client_secret_basic")

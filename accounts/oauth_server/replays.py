@@ -38,7 +38,7 @@ class Replayed(Explained):
     message = "A parallel request has redeemed the same code."
 
 
-def digest(secret: str) -> str:
+def hash_secret(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
@@ -47,13 +47,13 @@ def record_redemption(code: str, token: dict[str, Any], client: Application) -> 
 
     Raises `Replayed` if the code was redeemed already.
     """
-    issued = RefreshToken.objects.filter(token_checksum=digest(token.get("refresh_token", ""))).first()
+    issued = RefreshToken.objects.filter(token_checksum=hash_secret(token.get("refresh_token", ""))).first()
     tokens = {
         "application": client,
         "token_family": issued.token_family if issued else None,
-        "access_token_checksum": digest(token["access_token"]),
+        "access_token_checksum": hash_secret(token["access_token"]),
     }
-    _redeemed, is_first = RedeemedCode.objects.get_or_create(code_hash=digest(code), defaults=tokens)
+    _redeemed, is_first = RedeemedCode.objects.get_or_create(code_hash=hash_secret(code), defaults=tokens)
     if not is_first:
         raise Replayed
 
@@ -67,11 +67,11 @@ def end_tokens_of(code: str, client: Application) -> Any:
 
     Returns at most one refresh token of the family, for the audit log.
     """
-    redeemed = RedeemedCode.objects.filter(code_hash=digest(code), application=client).first()
+    redeemed = RedeemedCode.objects.filter(code_hash=hash_secret(code), application=client).first()
     if redeemed is None:
         return []
     if redeemed.token_family:
-        token_families.end(redeemed.token_family)
+        token_families.end_family(redeemed.token_family)
     for access_token in AccessToken.objects.filter(token_checksum=redeemed.access_token_checksum):
         revoke_access_token(access_token)
     return RefreshToken.objects.filter(token_family=redeemed.token_family).select_related("user", "application")[:1]
@@ -133,7 +133,7 @@ def find_successor(refresh_token: str, client: Application) -> Successor | None:
     if not is_replay_on():
         return None
     rows = RefreshReplay.objects.filter(
-        token_checksum=digest(refresh_token), application=client, at__gt=_oldest_replayed()
+        token_checksum=hash_secret(refresh_token), application=client, at__gt=_oldest_replayed()
     )
     row = rows.first()
     if row is None:
@@ -141,7 +141,9 @@ def find_successor(refresh_token: str, client: Application) -> Successor | None:
     tokens = secrets_at_rest.unseal_text(row.sealed_tokens, purpose=PURPOSE, also_needs=refresh_token)
     new_access_token, new_refresh_token = json.loads(tokens)
     living = RefreshToken.objects.select_related("access_token", "user", "application").filter(
-        token_checksum=digest(new_refresh_token), revoked=None, access_token__token_checksum=digest(new_access_token)
+        token_checksum=hash_secret(new_refresh_token),
+        revoked=None,
+        access_token__token_checksum=hash_secret(new_access_token),
     )
     successor_row = living.first()
     if successor_row is None:
@@ -151,7 +153,7 @@ def find_successor(refresh_token: str, client: Application) -> Successor | None:
 
 def forget_successor(refresh_token: str, client: Application) -> None:
     """Delete the successor of a revoked token, so that it cannot be replayed within the window (RFC 7009 §2.1)."""
-    RefreshReplay.objects.filter(token_checksum=digest(refresh_token), application=client).delete()
+    RefreshReplay.objects.filter(token_checksum=hash_secret(refresh_token), application=client).delete()
 
 
 def expired_successors() -> QuerySet[RefreshReplay]:

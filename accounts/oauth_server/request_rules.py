@@ -45,7 +45,7 @@ def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
     return scheme, parts.hostname, parts.port or DEFAULT_PORTS.get(scheme)
 
 
-def covers(request_url: str, resources: Iterable[str]) -> bool:
+def is_url_covered(request_url: str, resources: Iterable[str]) -> bool:
     """Whether a token for these resources is accepted at this URL of ours, under any host name."""
     path = urlsplit(request_url).path
     return bool(validate_resource_as_url_prefix(f"{settings.SITE_URL}{path}", list(resources)))
@@ -257,7 +257,7 @@ class RequestRules(OAuth2Validator):
 def granted_resources(request: AnyRequest, requested: list[str]) -> list[str]:
     """The resources that the grant is bound to; empty if it is bound to none."""
     if request.grant_type == "authorization_code":
-        code = {"code": replays.digest(request.code), "application": request.client}
+        code = {"code": replays.hash_secret(request.code), "application": request.client}
         return list(Grant.objects.filter(**code).values_list("resource", flat=True).first() or [])
     if request.grant_type == "refresh_token":
         return list(request.refresh_token_instance.resource)

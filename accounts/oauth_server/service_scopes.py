@@ -49,7 +49,7 @@ def replace_scope(scope: str, replacement: list[str]) -> None:
             store_scopes(row, name, after)
             if model is Application:
                 change = model_changes.change_of(model._meta.get_field(name), before, after, is_secret=False)
-                model_changes.record(Kind.SET_UP_CHANGED, row, [change])
+                model_changes.write_changes(Kind.SET_UP_CHANGED, row, [change])
     for model in LISTS:
         for row in rows_with(model, "scopes", scope):
             store_scopes(row, "scopes", without_scope(row.scopes, scope, replacement))

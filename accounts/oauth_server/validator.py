@@ -33,7 +33,7 @@ from accounts.oauth_server import application_changes, device_codes, password_gr
 from accounts.oauth_server.application_changes import approved_version
 from accounts.oauth_server.models import Application, DeviceAuthorization
 from accounts.oauth_server.refresh_rules import RefreshRules
-from accounts.oauth_server.replays import digest
+from accounts.oauth_server.replays import hash_secret
 from accounts.oauth_server.request_rules import DEVICE_CODE, RequestRules, is_active, may_act
 from accounts.scopes import allows_scope, is_service
 from accounts.sign_in.middleware import LockedOut, client_address, seconds_locked
@@ -107,7 +107,7 @@ class Validator(RequestRules, RefreshRules):
     def validate_code(
         self, client_id: str, code: str, client: Application, request: Request, *args: Any, **kwargs: Any
     ) -> bool:
-        if super().validate_code(client_id, digest(code), client, request, *args, **kwargs):
+        if super().validate_code(client_id, hash_secret(code), client, request, *args, **kwargs):
             return may_act(request.user)
         self.end_replayed(code, client, request)
         return False
@@ -124,7 +124,7 @@ class Validator(RequestRules, RefreshRules):
     ) -> bool:
         """Require the redirect_uri of the authorization request, if it had one (RFC 6749 §4.1.3)."""
         with self.unless_redeemed(code, request):
-            requested_uri = Grant.objects.get(code=digest(code), application=client).redirect_uri
+            requested_uri = Grant.objects.get(code=hash_secret(code), application=client).redirect_uri
         if requested_uri and request.using_default_redirect_uri:
             message = "redirect_uri is missing; it was in the authorization request."
             raise errors.InvalidRequestError(description=message, request=request)
@@ -136,16 +136,16 @@ class Validator(RequestRules, RefreshRules):
     def invalidate_authorization_code(
         self, client_id: str, code: str, request: Request, *args: Any, **kwargs: Any
     ) -> None:
-        super().invalidate_authorization_code(client_id, digest(code), request, *args, **kwargs)
+        super().invalidate_authorization_code(client_id, hash_secret(code), request, *args, **kwargs)
 
     def get_code_challenge(self, code: str, request: Request) -> str | None:
         with self.unless_redeemed(code, request):
-            challenge: str | None = super().get_code_challenge(digest(code), request)
+            challenge: str | None = super().get_code_challenge(hash_secret(code), request)
         return challenge
 
     def get_code_challenge_method(self, code: str, request: Request) -> str | None:
         with self.unless_redeemed(code, request):
-            method: str | None = super().get_code_challenge_method(digest(code), request)
+            method: str | None = super().get_code_challenge_method(hash_secret(code), request)
         return method
 
     @contextmanager
@@ -160,11 +160,11 @@ class Validator(RequestRules, RefreshRules):
     def get_authorization_code_scopes(
         self, client_id: str, code: str, redirect_uri: str, request: Request
     ) -> list[str]:
-        granted: list[str] = super().get_authorization_code_scopes(client_id, digest(code), redirect_uri, request)
+        granted: list[str] = super().get_authorization_code_scopes(client_id, hash_secret(code), redirect_uri, request)
         return granted
 
     def _create_authorization_code(self, request: Request, code: dict[str, str], expires: Any = None) -> Any:
-        return super()._create_authorization_code(request, {**code, "code": digest(code["code"])}, expires)
+        return super()._create_authorization_code(request, {**code, "code": hash_secret(code["code"])}, expires)
 
     # Device codes -------------------------------------------------------------------------------------------------
 
@@ -191,7 +191,7 @@ class Validator(RequestRules, RefreshRules):
         issued = super()._create_refresh_token(request, code, access_token, previous)
         if request.grant_type != "refresh_token":
             made_with = getattr(getattr(request, "application_password", None), "pk", None)
-            token_families.begin(issued.token_family, scope=access_token.scope, made_with=made_with)
+            token_families.start_family(issued.token_family, scope=access_token.scope, made_with=made_with)
             self.log_event(Kind.GRANTED, issued, request)
         return issued
 
@@ -242,7 +242,9 @@ def lock_grant(request: Request) -> bool:
     A refresh token is locked by `RefreshRules`, a device by its redemption.
     """
     if request.grant_type == "authorization_code":
-        codes = Grant.objects.select_for_update().filter(code=digest(str(request.code)), application=request.client)
+        codes = Grant.objects.select_for_update().filter(
+            code=hash_secret(str(request.code)), application=request.client
+        )
         return codes.first() is not None
     if request.grant_type == "password":
         user = cast(User, request.user)
@@ -272,7 +274,7 @@ def end_grants(user: User, application: Application | None = None) -> None:
     Grant.objects.filter(**of_user).delete()  # unredeemed codes
     DeviceAuthorization.objects.filter(**of_user).delete()
     for family in set(RefreshToken.objects.filter(**of_user, revoked=None).values_list("token_family", flat=True)):
-        token_families.end(family)
+        token_families.end_family(family)
     AccessToken.objects.filter(**of_user).delete()
 
 
@@ -281,17 +283,17 @@ def end_leaked_grants(tokens: list[str]) -> list[tuple[User | None, Application]
 
     Returns the owner and the application of each grant that was alive.
     """
-    checksums = [digest(token) for token in tokens]
+    checksums = [hash_secret(token) for token in tokens]
     refresh_tokens = list(
         RefreshToken.objects.filter(token_checksum__in=checksums).select_related("user", "application")
     )
     access_tokens = list(AccessToken.objects.filter(token_checksum__in=checksums).select_related("user", "application"))
     for refresh_token in refresh_tokens:
-        token_families.end(refresh_token.token_family)
+        token_families.end_family(refresh_token.token_family)
     for access_token in access_tokens:
         families = RefreshToken.objects.filter(access_token=access_token).values_list("token_family", flat=True)
         for family in list(families):
-            token_families.end(family)
+            token_families.end_family(family)
         revoke_access_token(access_token)
     alive = [token for token in refresh_tokens if token.revoked is None] + access_tokens
     return list({(token.user, token.application) for token in alive if token.application})

@@ -31,7 +31,7 @@ from accounts.oauth_server import application_changes, client_documents, consent
 from accounts.oauth_server.application_changes import approved_version
 from accounts.oauth_server.error_answers import describe_error, describe_redirect, json_headers
 from accounts.oauth_server.models import Application, Approval, Standing, is_loopback
-from accounts.oauth_server.replays import digest
+from accounts.oauth_server.replays import hash_secret
 from accounts.oauth_server.request_rules import (
     check_client_request,
     find_request_error,
@@ -277,7 +277,7 @@ def authenticate_client(request: HttpRequest) -> Application | None:
 
 def introspect_token(token: str, client: Application) -> dict[str, Any] | None:
     """The response for an active token of this client (RFC 7662 §2.2); None for any other token."""
-    of_client = {"token_checksum": digest(token), "application": client}
+    of_client = {"token_checksum": hash_secret(token), "application": client}
     access_token = AccessToken.objects.select_related("user").filter(**of_client).first()
     if access_token and access_token.is_valid() and may_act(access_token.user):
         audience = {"aud": access_token.resource} if access_token.resource else {}

@@ -69,7 +69,7 @@ class TokenForm(NewSecretForm):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         field = cast(forms.ChoiceField, self.fields["expires"])
-        field.choices = lifetimes()
+        field.choices = lifetime_choices()
         field.initial = str(min(settings.PERMANENT_TOKEN_DEFAULT_DAYS, settings.PERMANENT_TOKEN_MAX_DAYS))
 
     def rows_with_names(self) -> Any:
@@ -98,7 +98,7 @@ def normalize_name(name: str) -> str:
     return " ".join(str(name).split())
 
 
-def lifetimes() -> list[tuple[str, str]]:
+def lifetime_choices() -> list[tuple[str, str]]:
     """Choices of lifetimes that the settings allow, each with its last day."""
     longest = settings.PERMANENT_TOKEN_MAX_DAYS
     allowed = sorted({min(days, longest) for days in (*DAYS, longest, settings.PERMANENT_TOKEN_DEFAULT_DAYS)})

@@ -88,7 +88,9 @@ def confirm_first(view: Callable[..., Confirmation]) -> Callable[..., HttpRespon
 
 @confirm_first
 def refresh_token(request: Request, owner: User, family: UUID) -> Confirmation:
-    refresh_token_grant = first_or_404([grant for grant in grants.of(owner).refresh_tokens if grant.family == family])
+    refresh_token_grant = first_or_404(
+        [grant for grant in grants.load_grants(owner).refresh_tokens if grant.family == family]
+    )
     names = {"name": refresh_token_grant.name}
     return Confirmation(
         title=_("Delete the refresh token of %(name)s?") % names,
@@ -103,7 +105,7 @@ def refresh_token(request: Request, owner: User, family: UUID) -> Confirmation:
 
 @confirm_first
 def refresh_tokens(request: Request, owner: User) -> Confirmation:
-    owner_grants = grants.of(owner).refresh_tokens
+    owner_grants = grants.load_grants(owner).refresh_tokens
     return Confirmation(
         title=_("Delete all refresh tokens?"),
         text=_("This signs all programs out at once: %(names)s.")
@@ -116,7 +118,9 @@ def refresh_tokens(request: Request, owner: User) -> Confirmation:
 
 @confirm_first
 def approved_scopes(request: Request, owner: User, application_id: int) -> Confirmation:
-    approved = first_or_404([row for row in grants.of(owner).approved_scopes if row.application.pk == application_id])
+    approved = first_or_404(
+        [row for row in grants.load_grants(owner).approved_scopes if row.application.pk == application_id]
+    )
     names = {"name": approved.name}
     return Confirmation(
         title=_("Remove the access of %(name)s?") % names,

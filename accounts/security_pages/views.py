@@ -101,9 +101,9 @@ def render_page(request: Request, owner: User, **secret_context: Any) -> HttpRes
         "may_delete_passwords": privileges.may_delete("applicationpassword", owner, viewer),
         "second_factor_is_on": mfa.is_on(owner),
         "has_password": owner.has_usable_password(),
-        "grants": grants.of(owner),
+        "grants": grants.load_grants(owner),
         "may_end": grant_views.may_end(viewer, owner),
-        "activity": log.latest(owner, EVENTS_SHOWN),
+        "activity": log.latest_events(owner, EVENTS_SHOWN),
         "activity_url": page_url(request, owner, "activity"),
         "new_token_url": page_url(request, owner, "new-token"),
         "language_name": dict(settings.LANGUAGES).get(owner.language, ""),
@@ -199,7 +199,7 @@ def require_delete_permission(request: Request, owner: User, row_kind: str) -> N
 def delete_secret(request: Request, owner: User, row: PermanentToken | ApplicationPassword) -> HttpResponse:
     if request.method == "GET":
         return confirmation_of(request, owner, row, "accounts/delete_secret.html")
-    operations.end(row, who=request.user, address=client_address(request))
+    operations.end_secret(row, who=request.user, address=client_address(request))
     messages.success(request, _("“%(name)s” deleted. It no longer works.") % {"name": row.name})
     return render_page(request, owner) if request.htmx else redirect(page_url(request, owner, "security"))
 
@@ -250,10 +250,10 @@ def activity(request: Request, owner: User) -> HttpResponse:
     """The page, or its content for htmx. An unknown kind or page number is ignored."""
     if owner != request.user:
         log.write(log.Kind.LOOKED_AT, whose=owner, who=request.user, address=client_address(request))
-    counts = log.counts(owner)
+    counts = log.count_by_kind(owner)
     requested_kind = request.GET.get("kind", "")
     kind = requested_kind if requested_kind in counts else ""
-    paginator: Paginator[Event] = Paginator(log.of(owner, kind), PAGE_SIZE)
+    paginator: Paginator[Event] = Paginator(log.events_of(owner, kind), PAGE_SIZE)
     paginator.count = counts[kind] if kind else sum(counts.values())  # saves the COUNT query
     page = paginator.get_page(request.GET.get("page"))
     context = {

@@ -104,10 +104,10 @@ class SecondFactorAdapter(DefaultMFAAdapter):
 
     @sensitive_variables("text")
     def encrypt(self, text: str) -> str:
-        return mfa.seal(text)
+        return mfa.seal_secret(text)
 
     def decrypt(self, encrypted_text: str) -> str:
-        return mfa.unseal(encrypted_text)
+        return mfa.unseal_secret(encrypted_text)
 
     def generate_authenticator_name(self, user: User, type: Authenticator.Type) -> str:
         number = Authenticator.objects.filter(user=user, type=type).count() + 1

@@ -77,7 +77,7 @@ class Backend(AuthenticationBackend):
     def authenticate(self, request: HttpRequest | None, **credentials: Any) -> User | None:
         name = credentials.get("username") or credentials.get("email") or ""
         self.candidate = find_user(name)
-        with lockout.attempt(request or HttpRequest(), self.candidate, name=name) as attempt:
+        with lockout.limited_attempt(request or HttpRequest(), self.candidate, name=name) as attempt:
             user: User | None = super().authenticate(request, **credentials)
             attempt.has_succeeded = user is not None
         return user

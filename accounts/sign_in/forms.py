@@ -67,7 +67,7 @@ class _CountedCodeForm(forms.Form):
 
     def clean_code(self) -> str:
         try:
-            with lockout.attempt(context.request, self.user, with_code=True) as attempt:
+            with lockout.limited_attempt(context.request, self.user, with_code=True) as attempt:
                 code = self.checked_code()
                 attempt.has_succeeded = True
         except TooManyCodes:
@@ -98,8 +98,8 @@ class AppForm(totp_forms.ActivateTOTPForm):
         sealed_secret = session.get(SECRET_SESSION_KEY)
         super().__init__(*arguments, **options)
         if self.is_bound and sealed_secret:
-            self.secret = mfa.unseal(sealed_secret)
-        session[SECRET_SESSION_KEY] = mfa.seal(self.secret)
+            self.secret = mfa.unseal_secret(sealed_secret)
+        session[SECRET_SESSION_KEY] = mfa.seal_secret(self.secret)
 
 
 # Raised by fido2 for malformed JSON in place of a credential.

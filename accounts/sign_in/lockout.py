@@ -41,7 +41,7 @@ class Limit:
     duration: timedelta
 
 
-def reserve(limits: Sequence[Limit]) -> Limit | None:
+def reserve_places(limits: Sequence[Limit]) -> Limit | None:
     """Take a place at every limit and return None. If one limit is reached, take none and return that limit."""
     for position, limit in enumerate(limits):
         if not reserve_place(limit):
@@ -103,7 +103,7 @@ def count_failure(limits: Sequence[Limit]) -> list[Limit]:
 
 def count_use(limit: Limit) -> bool:
     """Count one use of a page that is open to everyone, such as registration; returns whether the limit allows it."""
-    if reserve([limit]):
+    if reserve_places([limit]):
         return False
     count_failure([limit])
     return True
@@ -123,7 +123,7 @@ class Attempt:
 
 
 @contextmanager
-def attempt(
+def limited_attempt(
     request: HttpRequest, user: User | None, *, name: str = "", known_place: str = "", with_code: bool = False
 ) -> Iterator[Attempt]:
     """Reserve an attempt for the block, which sets `has_succeeded`.
@@ -134,7 +134,7 @@ def attempt(
     A `ValidationError` in the block is a failure; any other exception does not count.
     """
     limits = limits_of(request, user, name=name, known_place=known_place, with_code=with_code)
-    reached = reserve(limits)
+    reached = reserve_places(limits)
     if reached is not None:
         raise TooManyCodes if reached.counter.startswith("codes ") else LockedOut
     current = Attempt()

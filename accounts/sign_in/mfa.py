@@ -39,11 +39,11 @@ class SecretUnreadable(ValidationError):
 
 
 @sensitive_variables()
-def seal(text: str) -> str:
+def seal_secret(text: str) -> str:
     return secrets_at_rest.seal_text(text, purpose=PURPOSE)
 
 
-def unseal(sealed: str) -> str:
+def unseal_secret(sealed: str) -> str:
     """Unseal a secret. Raises `SecretUnreadable`."""
     try:
         return secrets_at_rest.unseal_text(sealed, purpose=PURPOSE)
@@ -105,7 +105,7 @@ def require_of_staff(*, required: bool) -> bool:
 @sensitive_variables("code", "secret")
 def is_first_use(authenticator: Authenticator, code: str) -> bool:
     """Whether this valid code was not used before, in any process, nor a later one (RFC 6238 §5.2). Marks it used."""
-    secret = unseal(authenticator.data["secret"])
+    secret = unseal_secret(authenticator.data["secret"])
     user_code = totp.normalize_user_code(code)
     steps = [step for step in totp.yield_hotp_counters_from_time() if user_code == code_at(secret, step)]
     with transaction.atomic():
@@ -129,7 +129,7 @@ def sealed_values(data: dict[str, Any]) -> dict[str, str]:
     return {name: data[name] for name in SEALED if name in data}
 
 
-def census() -> tuple[Counter[str], list[tuple[str, int]]]:
+def take_census() -> tuple[Counter[str], list[tuple[str, int]]]:
     """Count values by key id, and list key id and authenticator id of those that can't be unsealed."""
     counts: Counter[str] = Counter()
     unreadable = []
@@ -143,7 +143,7 @@ def census() -> tuple[Counter[str], list[tuple[str, int]]]:
 
 def can_unseal(value: str) -> bool:
     try:
-        unseal(value)
+        unseal_secret(value)
     except SecretUnreadable:
         return False
     return True
@@ -152,10 +152,10 @@ def can_unseal(value: str) -> bool:
 def seal_anew() -> int:
     """Reseal every readable value with the first key. Returns how many. Safe to repeat."""
     ids = Authenticator.objects.exclude(type=Authenticator.Type.WEBAUTHN).values_list("pk", flat=True)
-    return sum(reseal(authenticator_id) for authenticator_id in list(ids))
+    return sum(reseal_secrets(authenticator_id) for authenticator_id in list(ids))
 
 
-def reseal(authenticator_id: int) -> int:
+def reseal_secrets(authenticator_id: int) -> int:
     first = first_key_id()
     with transaction.atomic():
         row = Authenticator.objects.select_for_update().filter(pk=authenticator_id).first()
@@ -166,9 +166,9 @@ def reseal(authenticator_id: int) -> int:
             if secrets_at_rest.key_id_of_text(value) != first and can_unseal(value)
         }
         if row and old:
-            row.data |= {name: seal(unseal(value)) for name, value in old.items()}
+            row.data |= {name: seal_secret(unseal_secret(value)) for name, value in old.items()}
             row.save(update_fields=["data"])
     return len(old)
 
 
-SEALED_COLUMN = OtherColumn(name="mfa_authenticator.data", census=census, seal_anew=seal_anew)
+SEALED_COLUMN = OtherColumn(name="mfa_authenticator.data", census=take_census, seal_anew=seal_anew)

@@ -99,7 +99,7 @@ def attribute_admin_changes(
             return get_response(request)
         if not isinstance(request.user, User):  # not signed in
             return get_response(request)
-        with log.by(request.user, client_address(request)):
+        with log.attributed_to(request.user, client_address(request)):
             return get_response(request)
 
     return middleware

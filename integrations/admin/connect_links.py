@@ -60,7 +60,7 @@ class ConnectLinkAdmin(Page):
         return False  # there is nothing to change; deleting withdraws it
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        is_above = obj is not None and privileges.exceeds(obj.user, cast(User, request.user))
+        is_above = obj is not None and privileges.exceeds_rights(obj.user, cast(User, request.user))
         return super().has_delete_permission(request, obj) and not is_above
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -82,7 +82,7 @@ class ConnectLinkAdmin(Page):
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         values = form.cleaned_data
         maker, lifetime = cast(User, request.user), timedelta(hours=values["hours"])
-        with log.by(maker, client_address(request)):
+        with log.attributed_to(maker, client_address(request)):
             link, secret = authorization.create_connect_link(
                 values["user"], values["alias"], by=maker, lifetime=lifetime
             )

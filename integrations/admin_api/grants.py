@@ -32,7 +32,7 @@ class GrantsOfPerson(OfPerson):
     ) -> Response:
         person = self.person()
         self.record_look(person)
-        rows, headers = page_of(self.request, choose(grants.of(person)))
+        rows, headers = page_of(self.request, choose(grants.load_grants(person)))
         return Response(serializer(rows, many=True).data, headers={**headers, **NO_STORE})
 
     def person_to_end(self) -> User:
@@ -59,7 +59,7 @@ class OneRefreshToken(GrantsOfPerson):
     def delete(self, request: Request, user: str, refresh_token: str) -> Response:
         """End a refresh token and its access tokens. The application can ask for access again."""
         person, family = self.person_to_end(), id_in(refresh_token)
-        rows = [row for row in grants.of(person).refresh_tokens if row.family == family]
+        rows = [row for row in grants.load_grants(person).refresh_tokens if row.family == family]
         if not rows:
             raise Http404
         dry_run = dry_run_in(request)
@@ -86,7 +86,7 @@ class OneApproval(GrantsOfPerson):
     def delete(self, request: Request, user: str, client: str) -> Response:
         """Remove an approval and end the application's tokens for this person."""
         person = self.person_to_end()
-        rows = [row for row in grants.of(person).approved_scopes if row.application.client_id == client]
+        rows = [row for row in grants.load_grants(person).approved_scopes if row.application.client_id == client]
         if not rows:
             raise Http404
         dry_run = dry_run_in(request)

@@ -24,7 +24,7 @@ from accounts.security_pages.forms import (
     ApplicationPasswordForm,
     NewSecretForm,
     TokenForm,
-    lifetimes,
+    lifetime_choices,
     normalize_name,
 )
 from accounts.sign_in import mfa
@@ -164,7 +164,7 @@ def require_deletion(row: PermanentToken | ApplicationPassword, viewer: User) ->
 
 def end_secret(row: PermanentToken | ApplicationPassword, viewer: User, address: str) -> None:
     require_deletion(row, viewer)
-    operations.end(row, who=viewer, address=address)
+    operations.end_secret(row, who=viewer, address=address)
 
 
 MEMBERS_OF_FIELDS = {"name": "name", "scopes": "scope", "expires": "expires_in_days"}
@@ -186,7 +186,7 @@ def errors_of_form(form: NewSecretForm, members: Collection[str]) -> dict[str, l
         MEMBERS_OF_FIELDS.get(name, name): [str(error) for error in errors] for name, errors in form.errors.items()
     }
     if "expires" in form.errors:  # whose choices are on the page, and which the form calls otherwise
-        offered = ["null" if value == NEVER else value for value, _label in lifetimes()]
+        offered = ["null" if value == NEVER else value for value, _label in lifetime_choices()]
         errors["expires_in_days"] = [f"This site offers {', '.join(offered)}."]
     return {name: sentences for name, sentences in errors.items() if name in members}
 

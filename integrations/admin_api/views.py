@@ -86,7 +86,7 @@ def change_by(request: Request, *, dry_run: bool = False) -> Iterator[None]:
     """One transaction, attributed to the caller in the audit log. A dry run is rolled back."""
     user, address = cast(User, request.user), client_address(request._request)
     try:
-        with transaction.atomic(), log.by(user, address):
+        with transaction.atomic(), log.attributed_to(user, address):
             yield
             if dry_run:
                 transaction.set_rollback(True)

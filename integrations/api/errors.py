@@ -14,7 +14,7 @@ from rest_framework.settings import api_settings
 from rest_framework.views import exception_handler
 
 from accounts import scopes
-from accounts.api.permissions import InsufficientScope, challenge, metadata_url, throttle_unauthenticated
+from accounts.api.permissions import InsufficientScope, bearer_challenge, metadata_url, throttle_unauthenticated
 from foundation.oauth_client.errors import OAuthError
 from integrations.calls import BadPath
 from integrations.models import failures
@@ -54,7 +54,7 @@ def handle_exception(error: Exception, context: dict[str, Any]) -> Response | No
     response.data = shape(error_code(error, response.status_code), error_sentence(error))
     response.data |= getattr(error, "members", {})
     if response.status_code == HTTPStatus.UNAUTHORIZED or isinstance(error, InsufficientScope):
-        response["WWW-Authenticate"] = challenge(**challenge_words(error, context))
+        response["WWW-Authenticate"] = bearer_challenge(**challenge_words(error, context))
     return response
 
 

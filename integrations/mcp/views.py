@@ -20,7 +20,7 @@ from rest_framework.views import APIView
 
 from accounts import scopes
 from accounts.api.authentication import BearerToken
-from accounts.api.permissions import METADATA_PATH, InsufficientScope, Rights, challenge, metadata_url
+from accounts.api.permissions import METADATA_PATH, InsufficientScope, Rights, bearer_challenge, metadata_url
 from integrations.api.calls_at_once import limit_at_once
 from integrations.api.views import MayUseIntegrations, api_of
 from integrations.mcp import messages, methods
@@ -123,7 +123,7 @@ class Door(APIView):
                 words = {"error": "insufficient_scope", **words}
             elif "HTTP_AUTHORIZATION" in self.request.META:
                 words = {"error": "invalid_token", **words}
-            response["WWW-Authenticate"] = challenge(**words)
+            response["WWW-Authenticate"] = bearer_challenge(**words)
         return response
 
 

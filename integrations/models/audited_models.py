@@ -1,6 +1,6 @@
 """Models whose changes the audit log records (`accounts.audit.model_changes`)."""
 
-from accounts.audit.model_changes import watch
+from accounts.audit.model_changes import watch_model
 from integrations.models.configuration_templates import ConfigurationTemplate
 from integrations.models.flows import Action, RestStep, Subflow, SubflowAction
 from integrations.models.registry import (
@@ -26,21 +26,21 @@ REGISTRY_SECRETS = (
     "provider_profile",
 )
 
-watch(
+watch_model(
     ApplicationRegistry,
     ignored=[field.name for field in Health._meta.fields],
     secrets=REGISTRY_SECRETS,
 )
-watch(OAuthEntityScope, ignored=["registry"], parent="registry")
-watch(OAuthEntityProfile, ignored=["registry"], many=["scopes"], parent="registry")
-watch(OAuth2Credential)
-watch(Alias, ignored=["deactivated_at", "tester"], many=["groups"])
-watch(HttpConnection)
-watch(ConfigurationTemplate, ignored=["key"], secrets=["definition"])  # with objects as above
-watch(Action)
-watch(RestStep, ignored=["action"], secrets=["headers", "query", "body"], parent="action")
-watch(Subflow, many=["groups"])
-watch(SubflowAction, ignored=["subflow"], secrets=["inputs"], parent="subflow")
-watch(RemoteTable, secrets=["query", "inputs"], many=["groups"])
-watch(ToolSet, many=["subflows", "remote_tables", "aliases", "groups"])
-watch(RemoteTableColumn, ignored=["table"], parent="table")
+watch_model(OAuthEntityScope, ignored=["registry"], parent="registry")
+watch_model(OAuthEntityProfile, ignored=["registry"], many=["scopes"], parent="registry")
+watch_model(OAuth2Credential)
+watch_model(Alias, ignored=["deactivated_at", "tester"], many=["groups"])
+watch_model(HttpConnection)
+watch_model(ConfigurationTemplate, ignored=["key"], secrets=["definition"])  # with objects as above
+watch_model(Action)
+watch_model(RestStep, ignored=["action"], secrets=["headers", "query", "body"], parent="action")
+watch_model(Subflow, many=["groups"])
+watch_model(SubflowAction, ignored=["subflow"], secrets=["inputs"], parent="subflow")
+watch_model(RemoteTable, secrets=["query", "inputs"], many=["groups"])
+watch_model(ToolSet, many=["subflows", "remote_tables", "aliases", "groups"])
+watch_model(RemoteTableColumn, ignored=["table"], parent="table")

@@ -44,7 +44,7 @@ def continue_in_place(events: Iterable[Ended], *, taken_at: datetime, hold: bool
     returns.
     """
     report = Report()
-    with log.by(None, ""):
+    with log.attributed_to(None, ""):
         for event in events:
             HANDLERS.get(event.kind, ignore_event)(event, report)
         end_what_is_over(report)
@@ -116,7 +116,7 @@ def person_of(event: Ended) -> User | None:
 def end_secret(event: Ended, report: Report) -> None:
     for model in SECRETS:
         row = model.objects.filter(pk=event.subject_id).select_related("user").first()
-        if row and operations.end(row, who=None):
+        if row and operations.end_secret(row, who=None):
             report.done.append(f"{model._meta.verbose_name} “{row.name}” of {row.user} ended.")
 
 

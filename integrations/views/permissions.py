@@ -61,7 +61,7 @@ def with_audit_log(view: Callable[..., HttpResponse]) -> Callable[..., HttpRespo
     def wrapper(request: Request, *arguments: Any, **names: Any) -> HttpResponse:
         if not request.user.is_authenticated:
             return view(request, *arguments, **names)
-        with log.by(request.user, client_address(request)):
+        with log.attributed_to(request.user, client_address(request)):
             return view(request, *arguments, **names)
 
     return wrapper

@@ -111,7 +111,7 @@ def agreed(user: User, scope: str, client_id: str = "digest") -> dict[str, Any]:
     Grant.objects.create(
         user=user,
         application=application,
-        code=replays.digest(code),
+        code=replays.hash_secret(code),
         expires=now + timedelta(minutes=1),
         redirect_uri=CALLBACK,
         scope=" ".join(allowed),

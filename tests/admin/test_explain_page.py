@@ -193,7 +193,7 @@ def test_programs_that_act_as_the_person_there_are_named(alias: Alias, amira: Us
     make_token(amira, "service:*", name="everything")
     make_token(amira, "integrations:read", name="list-only")
     over, _secret = make_token(amira, "service:northwind", name="over")
-    operations.end(over, who=amira)
+    operations.end_secret(over, who=amira)
     programs.program(name="Desk Assistant", allowed_scopes="service:northwind")
     programs.granted(client_of(amira), scope="service:northwind")
     text = page_text(as_admin)

@@ -108,7 +108,7 @@ def test_a_stream_ends_when_its_sign_in_ends_or_is_turned_off(what: str, amira: 
 
 
 PROGRAM_ENDINGS: dict[str, Callable[[User], object]] = {
-    "the permanent token is deleted": lambda amira: operations.end(PermanentToken.objects.get(), who=amira),
+    "the permanent token is deleted": lambda amira: operations.end_secret(PermanentToken.objects.get(), who=amira),
     "the access is removed": lambda amira: validator.end_grants(amira),
 }
 

@@ -49,7 +49,7 @@ def link_refusal(user: User, alias: Alias, maker: User) -> str:
         return _("Your account lacks the permission “Can add Connect Link” or “Can change user”.")
     if not user.is_active:
         return _("The account is deactivated.")
-    if user.pk != maker.pk and privileges.exceeds(user, maker):
+    if user.pk != maker.pk and privileges.exceeds_rights(user, maker):
         return _("This user has permissions or groups that you don’t have.")
     if not admission.filter_admitted(user.pk, Alias.objects.filter(pk=alias.pk).personal()).exists():
         return _("This user may not use this integration, or it is turned off. “Explain access” says why.")

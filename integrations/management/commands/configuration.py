@@ -39,7 +39,7 @@ class Command(BaseCommand):
             self.write_file(file, configuration.export_configuration())
             return
         try:
-            with log.by(None, ""):
+            with log.attributed_to(None, ""):
                 report = configuration.import_configuration(
                     read_file(file), dry_run=dry_run, same_provider=same_provider
                 )

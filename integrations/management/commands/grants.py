@@ -49,7 +49,7 @@ class Command(BaseCommand):
         if id not in lines:
             raise CommandError(f"{username} has no “{id}” among {kind}. Nothing was changed.", returncode=REFUSED)
         try:
-            with transaction.atomic(), log.by(administrator, ""):
+            with transaction.atomic(), log.attributed_to(administrator, ""):
                 lines[id][-1](administrator)
                 transaction.set_rollback(options["dry_run"])
         except APIException as error:
@@ -63,10 +63,10 @@ def lines_of(kind: str, person: User) -> Iterator[Line]:
         for row in passwords_of(person).alive():
             yield row.hex, row.name, row.scopes, partial(end_secret, row, address="")
     elif kind == "refreshtokens":
-        for token in grants.of(person).refresh_tokens:
+        for token in grants.load_grants(person).refresh_tokens:
             yield token.family.hex, token.name, token.scope_names, partial(end_token, person, token)
     else:
-        for approved in grants.of(person).approved_scopes:
+        for approved in grants.load_grants(person).approved_scopes:
             client_id = str(approved.application.client_id)
             yield client_id, approved.name, approved.scope_names, partial(end_approved, person, approved)
 

@@ -55,7 +55,7 @@ class Command(BaseCommand):
             state = "exists already" if row else "doesn’t exist"
             raise CommandError(f"“{username}” {state}. Nothing was changed.", returncode=REFUSED)
         try:
-            with transaction.atomic(), log.by(administrator, ""):
+            with transaction.atomic(), log.attributed_to(administrator, ""):
                 if verb == "delete":
                     applied = delete_row(PEOPLE, request, row)
                 else:

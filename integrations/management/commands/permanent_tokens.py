@@ -58,7 +58,7 @@ class Command(BaseCommand):
             message = "Name the token, and an overlap of at most 30 days." if token else "Name the token."
             raise CommandError(message, returncode=REFUSED)
         try:
-            with transaction.atomic(), log.by(maker, ""):
+            with transaction.atomic(), log.attributed_to(maker, ""):
                 lock_owner(person)
                 self.change(verb, person, maker, token, options)
                 transaction.set_rollback(options["dry_run"])

@@ -64,7 +64,7 @@ def programs_of(person: User, alias: Alias) -> list[Place]:
     """Return the programs whose scopes contain the alias, by kind and name. Whether a call would work is not asked."""
     scope = f"{scopes.SERVICE}{alias.name}"
     tokens = PermanentToken.objects.alive().filter(user=person).select_related("user", "created_by").order_by("name")
-    granted = grants.of(person)
+    granted = grants.load_grants(person)
     applications = {
         grant.application.pk: grant.application
         for grant in (*granted.approved_scopes, *granted.refresh_tokens)

@@ -99,7 +99,7 @@ def test_turning_two_step_sign_in_off_ends_them_for_good(careful: User) -> None:
 def test_deleting_it_and_deactivating_its_owner_work_at_once(careful: User) -> None:
     row, secret = make_password(careful)
     other = make_password(careful)[1]
-    assert operations.end(row, who=careful)
+    assert operations.end_secret(row, who=careful)
     assert ask("amira", secret).status_code == 401
     assert ask("amira", other).status_code == 200
     User.objects.update(is_active=False)

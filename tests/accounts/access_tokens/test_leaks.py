@@ -218,7 +218,7 @@ def test_who_has_no_address_or_no_account_any_more_gets_none(amira: User, admin:
 
 def test_what_ended_long_ago_is_forgotten(amira: User) -> None:
     make_token(amira)
-    operations.end(PermanentToken.objects.get(), who=amira)
+    operations.end_secret(PermanentToken.objects.get(), who=amira)
     tasks.forget_long_ended()
     assert PermanentToken.objects.exists()
     PermanentToken.objects.update(ended_at=timezone.now() - timedelta(days=31))

@@ -202,8 +202,8 @@ def test_nobody_gives_away_what_they_do_not_have(amira: User, northwind: Alias) 
 
 def test_expired_deleted_and_never_made_are_the_same_401(amira: User, northwind: Alias) -> None:
     expired, (gone, deleted) = make_token(amira, expires_at=timezone.now() - DAY)[1], make_token(amira)
-    assert operations.end(gone, who=amira)
-    assert not operations.end(gone, who=amira)  # safe to repeat
+    assert operations.end_secret(gone, who=amira)
+    assert not operations.end_secret(gone, who=amira)  # safe to repeat
     answers = [caller(secret).get(BASE) for secret in (expired, deleted, operations.new_token(), "made-up")]
     assert {answer.status_code for answer in answers} == {401}
     (challenge,) = {answer["WWW-Authenticate"] for answer in answers}
@@ -224,7 +224,7 @@ def test_it_ends_at_its_moment(amira: User, northwind: Alias) -> None:
 
 def test_what_ended_stays_listed_for_thirty_days_and_is_forgotten_then(amira: User) -> None:
     expiring, deleted = make_token(amira, expires_at=timezone.now() + DAY)[0], make_token(amira, expires_at=None)[0]
-    operations.end(deleted, who=amira)
+    operations.end_secret(deleted, who=amira)
     everything = PermanentToken.objects.all()
     with time_machine.travel(timezone.now() + 29 * DAY):
         assert set(everything.listed()) == {expiring, deleted}

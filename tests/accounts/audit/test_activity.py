@@ -77,7 +77,7 @@ def test_an_administrator_reads_anothers_and_each_look_is_in_it(amira: User) -> 
     page = client_of(User.objects.get(pk=helper.pk)).get(address)
     assert "Activity of amira" in page.content.decode()
     assert "An administrator opened the Account Security page" in page.content.decode()
-    assert [event.who for event in log.of(amira, Kind.LOOKED_AT)] == [helper]
+    assert [event.who for event in log.events_of(amira, Kind.LOOKED_AT)] == [helper]
 
 
 def test_htmx_gets_what_changes_alone_and_the_count_to_be_read_out(as_amira: Client, amira: User) -> None:

@@ -25,11 +25,11 @@ def test_a_line_tells_who_did_what_to_whose_things_from_where(admin: User, amira
     log.write(
         Kind.TOKEN_DELETED, whose=amira, who=admin, detail="nightly-report", address="192.0.2.7", subject="Northwind"
     )
-    [event] = log.latest(amira, 10)
+    [event] = log.latest_events(amira, 10)
     assert (event.whose, event.who, event.address, event.subject) == (amira, admin, "192.0.2.7", "Northwind")
     assert event.words == "Deleted a permanent token: nightly-report"
     assert event.is_by_another
-    assert not log.latest(admin, 10)
+    assert not log.latest_events(admin, 10)
 
 
 def test_what_an_administrator_did_to_anothers_things_is_in_the_admin_log_too(admin: User, amira: User) -> None:
@@ -58,11 +58,11 @@ def test_no_line_is_changed_or_deleted(amira: User, admin: User, client: Client)
 
 
 def test_code_that_knows_of_no_requests_writes_by_whose_hand_it_was(admin: User, amira: User) -> None:
-    with log.by(admin, "192.0.2.7"):
+    with log.attributed_to(admin, "192.0.2.7"):
         log.write(EventKind.REVOKED, whose=amira)
         log.write(Kind.SIGNED_IN, whose=amira, who=amira, address="")
     log.write(EventKind.RENEWED, whose=amira)
-    actors = [(event.who, event.address) for event in reversed(log.latest(amira, 3))]
+    actors = [(event.who, event.address) for event in reversed(log.latest_events(amira, 3))]
     assert actors == [(admin, "192.0.2.7"), (amira, ""), (None, "")]
     assert LogEntry.objects.get().user == admin
 

@@ -31,7 +31,7 @@ def digest(db: None) -> Application:
 
 def kinds(user: User) -> list[str]:
     """Kinds of events of the account, the oldest first."""
-    return [event.kind for event in reversed(log.latest(user, 50))]
+    return [event.kind for event in reversed(log.latest_events(user, 50))]
 
 
 def log_in(client: Client, password: str = cast.PASSWORD) -> None:
@@ -43,7 +43,7 @@ def test_signing_in_and_out_is_noted_with_the_address(amira: User, client: Clien
     log_in(client)
     client.post("/accounts/logout/")
     assert kinds(amira) == [Kind.SIGN_IN_REFUSED, Kind.SIGNED_IN, Kind.SIGNED_OUT]
-    assert [(event.address, event.who) for event in log.latest(amira, 3)][1:] == [
+    assert [(event.address, event.who) for event in log.latest_events(amira, 3)][1:] == [
         ("192.0.2.7", amira), ("192.0.2.7", None)
     ]  # fmt: skip
 
@@ -107,7 +107,7 @@ def test_what_programs_are_allowed_and_given_is_noted_once(as_amira: Client, ami
     assert kinds(amira) == [Kind.APPROVED, Kind.GRANTED, Kind.GRANTED]
     granted(as_amira, scope="integrations:read integrations:revoke")
     assert kinds(amira)[3:] == [Kind.APPROVED, Kind.GRANTED]
-    event = log.latest(amira, 2)[1]
+    event = log.latest_events(amira, 2)[1]
     assert event.subject == "Weekly digest"
     assert "Revoke your sign-ins at other services" in event.detail
 

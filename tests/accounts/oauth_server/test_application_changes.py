@@ -188,7 +188,9 @@ def test_the_comparison_of_many_agrees_with_that_of_one(admin: User) -> None:
     for maker_ in (maker, member, admin):
         for other in (mate, member, looker, stronger, staff, admin, maker):
             together = privileges.any_exceeds(User.objects.filter(pk=other.pk), maker_)
-            assert together == privileges.exceeds(User.objects.get(pk=other.pk), User.objects.get(pk=maker_.pk)), (
+            assert together == privileges.exceeds_rights(
+                User.objects.get(pk=other.pk), User.objects.get(pk=maker_.pk)
+            ), (
                 other,
                 maker_,
             )

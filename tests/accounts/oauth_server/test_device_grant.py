@@ -19,7 +19,7 @@ from accounts.models import User
 from accounts.oauth_server import device_codes, device_views
 from accounts.oauth_server.application_changes import approved_version
 from accounts.oauth_server.models import Application, Approval, DeviceAuthorization
-from accounts.oauth_server.replays import digest
+from accounts.oauth_server.replays import hash_secret
 from accounts.sign_in.models import TwoStepRequirement
 from tests.accounts import programs, proofs
 from tests.accounts.programs import program
@@ -79,7 +79,7 @@ def allow(browser: Client, user_code: str, **answer: str) -> Any:
 
 def wait_out(device_code: str) -> None:
     """Let the interval of the device pass."""
-    rows = DeviceAuthorization.objects.filter(device_code_hash=digest(device_code))
+    rows = DeviceAuthorization.objects.filter(device_code_hash=hash_secret(device_code))
     rows.update(last_polled_at=timezone.now() - timedelta(minutes=2))
 
 
@@ -206,14 +206,14 @@ def test_of_two_answers_at_the_same_time_the_first_counts(amira: User, bob: User
     device = device_codes.find_pending(begin().json()["user_code"])
     assert device
     version = approved_version(terminal)
-    assert device_codes.answer(device, amira, ["integrations:read"], version=version)
-    assert not device_codes.answer(device, bob, ["integrations:read"], version=version)
-    assert not device_codes.answer(device, bob, [])
+    assert device_codes.store_answer(device, amira, ["integrations:read"], version=version)
+    assert not device_codes.store_answer(device, bob, ["integrations:read"], version=version)
+    assert not device_codes.store_answer(device, bob, [])
     assert DeviceAuthorization.objects.get().user == amira
 
 
 def introspect_user(tokens: dict[str, Any]) -> str:
-    owner = AccessToken.objects.get(token_checksum=digest(tokens["access_token"])).user
+    owner = AccessToken.objects.get(token_checksum=hash_secret(tokens["access_token"])).user
     return str(owner.get_username())
 
 

@@ -30,7 +30,7 @@ def change_password(user: User) -> None:
 
 
 def withdraw(user: User) -> None:
-    [approved] = grants.of(user).approved_scopes
+    [approved] = grants.load_grants(user).approved_scopes
     grants.end_approved(user, approved, who=user, address="")
 
 
@@ -80,6 +80,6 @@ def test_an_application_password_that_was_just_checked(amira: User, meanwhile: A
     program(client_id="script", authorization_grant_type="password", first_party=True)
     proofs.app_of(amira)
     row, secret = operations.make_application_password(amira, name="Tablet", scopes=["integrations:read"])
-    meanwhile(lambda: operations.end(row, who=amira) and None)
+    meanwhile(lambda: operations.end_secret(row, who=amira) and None)
     assert password_grant(secret).json()["error"] == "invalid_grant"
     assert not AccessToken.objects.exists()

@@ -47,7 +47,7 @@ def lives(answer: dict[str, Any]) -> bool:
 
 def addresses(owner: User, *, of: bool = False) -> dict[str, str]:
     """URLs that end the owner's grants; with `of`, those for administrators."""
-    owner_grants = grants.of(owner)
+    owner_grants = grants.load_grants(owner)
     arguments = {
         "end-refresh-token": [owner_grants.refresh_tokens[0].family],
         "end-refresh-tokens": [],
@@ -62,7 +62,7 @@ def test_one_line_for_each_sign_in_of_a_program_with_its_scopes_in_words(as_amir
     first = granted(as_amira, scope="integrations:read integrations:revoke")
     granted(as_amira)
     renewed = refresh(first["refresh_token"]).json()
-    owner_grants = grants.of(amira)
+    owner_grants = grants.load_grants(amira)
     assert len(owner_grants.refresh_tokens) == 2
     grant = owner_grants.refresh_tokens[0]
     assert grant.name == "Weekly digest"
@@ -70,7 +70,7 @@ def test_one_line_for_each_sign_in_of_a_program_with_its_scopes_in_words(as_amir
     assert grant.since < grant.last_used_at < grant.expires_at
     assert [len(approved.scopes) for approved in owner_grants.approved_scopes] == [2]
     assert owner_grants.approved_scopes[0].last_used_at == grant.last_used_at
-    assert not grants.of(cast.person("bob")).refresh_tokens
+    assert not grants.load_grants(cast.person("bob")).refresh_tokens
     assert lives(renewed)
 
 
@@ -80,7 +80,7 @@ def test_many_programs_cost_no_more_queries_than_one(
     for _ in range(3):
         granted(as_amira)
     with django_assert_max_num_queries(4):
-        assert len(grants.of(amira).refresh_tokens) == 3
+        assert len(grants.load_grants(amira).refresh_tokens) == 3
 
 
 @pytest.mark.parametrize("what", ["end-refresh-token", "end-refresh-tokens", "end-approved-scopes"])
@@ -89,12 +89,12 @@ def test_what_a_person_ends_is_dead_at_once(as_amira: Client, amira: User, bob: 
     address = addresses(amira)[what]
     page = as_amira.get(address)
     assert "Weekly digest" in page.content.decode()
-    assert grants.of(amira).refresh_tokens
+    assert grants.load_grants(amira).refresh_tokens
     assert as_amira.post(address)["Location"] == "/accounts/security/"
     assert not lives(answer)
-    assert not grants.of(amira).refresh_tokens
+    assert not grants.load_grants(amira).refresh_tokens
     assert lives(others)
-    [event] = log.latest(amira, 1)
+    [event] = log.latest_events(amira, 1)
     assert (event.who, event.subject, event.address) == (amira, "Weekly digest", "127.0.0.1")
 
 
@@ -130,7 +130,7 @@ def test_an_administrator_ends_anothers_and_it_is_in_that_persons_diary(
     assert "Account of <strong>amira</strong>" in page.content.decode()
     assert client_of(operator).post(address)["Location"] == f"/accounts/users/{amira.pk}/security/"
     assert not lives(answer)
-    [event] = log.latest(amira, 1)
+    [event] = log.latest_events(amira, 1)
     assert (event.who, event.is_by_another) == (operator, True)
 
 
@@ -154,7 +154,12 @@ def test_nobody_else_ends_anything(as_amira: Client, amira: User, bob: User, ope
 def test_the_panels_name_program_scopes_and_moments(as_amira: Client, amira: User, operator: User) -> None:
     granted(as_amira)
     log.write(Kind.GRANT_ENDED, whose=amira, who=operator, subject="Weekly digest", address="192.0.2.7")
-    context = {"grants": grants.of(amira), "owner": amira, "may_end": True, "activity": log.latest(amira, 10)}
+    context = {
+        "grants": grants.load_grants(amira),
+        "owner": amira,
+        "may_end": True,
+        "activity": log.latest_events(amira, 10),
+    }
     request = RequestFactory().get("/")
     request.user = operator
     panels = ("_refresh_tokens", "_approved_scopes", "_recent_activity")
@@ -169,9 +174,9 @@ def test_the_panels_name_program_scopes_and_moments(as_amira: Client, amira: Use
 def test_what_has_ended_is_cleared_away_and_what_lives_stays(as_amira: Client, amira: User) -> None:
     old, living = granted(as_amira), granted(as_amira)
     used = refresh(refresh(living["refresh_token"]).json()["refresh_token"]).json()
-    family = RefreshToken.objects.get(token_checksum=replays.digest(old["refresh_token"])).token_family
+    family = RefreshToken.objects.get(token_checksum=replays.hash_secret(old["refresh_token"])).token_family
     long_ago = timezone.now() - timedelta(days=31)
-    AccessToken.objects.filter(token_checksum=replays.digest(old["access_token"])).update(expires=long_ago)
+    AccessToken.objects.filter(token_checksum=replays.hash_secret(old["access_token"])).update(expires=long_ago)
     RefreshToken.objects.filter(revoked__isnull=False).update(revoked=long_ago)
     tasks.clear_expired_grants()
     assert RefreshToken.objects.count() == AccessToken.objects.count() == TokenFamily.objects.count() == 1

@@ -269,7 +269,7 @@ def test_a_narrower_access_token_leaves_the_refresh_token_its_scopes(as_amira: C
     narrowed = refresh(first["refresh_token"], scope="integrations:read").json()
     assert narrowed["scope"] == "integrations:read"
     assert tokens.caller(narrowed["access_token"]).post(f"{tokens.BASE}x/revoke/").status_code == 403
-    [grant] = grants.of(amira).refresh_tokens
+    [grant] = grants.load_grants(amira).refresh_tokens
     assert grant.scope_names == both.split()  # what it can still get, not what it got last
     again = refresh(narrowed["refresh_token"]).json()
     assert again["scope"] == both

@@ -44,7 +44,7 @@ def test_the_password_of_the_account_opens_where_there_is_no_second_step(amira: 
     answer = grant(cast.PASSWORD).json()
     assert answer["scope"] == "integrations:read"
     assert renew(answer["refresh_token"]).status_code == 200
-    [event] = log.latest(amira, 9)
+    [event] = log.latest_events(amira, 9)
     assert (event.kind, event.subject, event.address) == (Kind.GRANTED, "Night script", "127.0.0.1")
 
 
@@ -74,7 +74,7 @@ def test_what_an_application_password_gave_dies_with_it(amira: User) -> None:
     _other, others = application_password(amira)
     answer, other_tokens = grant(secret).json(), grant(others).json()
     renewed = renew(answer["refresh_token"]).json()
-    operations.end(row, who=amira)
+    operations.end_secret(row, who=amira)
     assert not introspect(renewed["access_token"], **programs.basic("script")).json()["active"]
     assert renew(renewed["refresh_token"]).json()["error"] == "invalid_grant"
     assert grant(secret).json()["error"] == "invalid_grant"

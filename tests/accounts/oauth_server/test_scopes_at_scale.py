@@ -137,7 +137,7 @@ def test_the_page_of_grants_reads_what_was_granted(
 ) -> None:
     granted(as_amira, scope=SCOPES)
     with read() as names:
-        access = grants.of(amira)
+        access = grants.load_grants(amira)
         assert_few(names)
     assert access.approved_scopes[0].scopes == [
         "See which integrations you have, and whether you are signed in",

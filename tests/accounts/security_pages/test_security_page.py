@@ -145,7 +145,7 @@ def test_the_page_has_its_sections_and_what_is_in_them(browser: Client, amira: U
     make_token(amira)
     make_token(amira, by=helper, name="release-bot", expires_at=timezone.now() + timedelta(days=5))
     over = make_token(amira, name="over", expires_at=timezone.now() - timedelta(days=1))
-    operations.end(make_token(amira, name="leaked"), who=None, because="leaked")
+    operations.end_secret(make_token(amira, name="leaked"), who=None, because="leaked")
     html = browser.get(PAGE).content.decode()
     headings = re.findall(r"<h2[^>]*>([^<]+)</h2>", html)
     assert headings == [

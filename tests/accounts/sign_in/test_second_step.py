@@ -281,7 +281,7 @@ def test_a_dialog_comes_back_with_the_page_that_it_is_on(method: str, amira: Use
 @pytest.mark.slow
 def test_the_database_holds_neither_the_apps_secret_nor_recovery_codes(amira: User, secret: str) -> None:
     codes = proofs.recovery_codes(amira)
-    seed = mfa.unseal(proofs.stored(amira, Authenticator.Type.RECOVERY_CODES).data["seed"])
+    seed = mfa.unseal_secret(proofs.stored(amira, Authenticator.Type.RECOVERY_CODES).data["seed"])
     contents = [content for _place, content in canaries.database()]
     for value in (secret, seed, *codes):
         assert not any(canaries.finds(value, content) for content in contents)
@@ -296,11 +296,11 @@ def test_a_new_key_takes_over_and_the_old_one_may_go(amira: User, secret: str, s
     old, new = settings.TOKEN_ENCRYPTION_KEYS[0], key("new")
     settings.TOKEN_ENCRYPTION_KEYS = [new, old]
     assert second_step(half_way(), proofs.code(secret)).status_code == 302
-    assert mfa.census()[0] == {"test": 2}
+    assert mfa.take_census()[0] == {"test": 2}
     assert mfa.seal_anew() == 2
     assert mfa.seal_anew() == 0
     settings.TOKEN_ENCRYPTION_KEYS = [new]
-    assert mfa.census() == ({"new": 2}, [])
+    assert mfa.take_census() == ({"new": 2}, [])
     assert second_step(half_way(), codes[0]).status_code == 302
 
 
@@ -310,11 +310,11 @@ def test_without_its_key_no_code_opens_and_the_page_says_why(amira: User, secret
     assert "the key it was stored with is missing" in walks.words(second_step(half_way(), proofs.code(secret)))
     browser = proofs.just_shown(client_of(amira), amira)
     assert browser.get("/accounts/2fa/").status_code == 200
-    assert mfa.census()[1]
+    assert mfa.take_census()[1]
 
 
 def test_a_sealed_value_that_was_changed_does_not_open(settings: Settings) -> None:
-    sealed = mfa.seal("CANARY")
+    sealed = mfa.seal_secret("CANARY")
     key_id, _, encoded = sealed.partition(":")
     for broken in (
         "",
@@ -325,7 +325,7 @@ def test_a_sealed_value_that_was_changed_does_not_open(settings: Settings) -> No
         f"{key_id}:{encoded[:-8]}AAAAAAA=",
     ):
         with pytest.raises(mfa.SecretUnreadable):
-            mfa.unseal(broken)
+            mfa.unseal_secret(broken)
 
 
 # What administrators see of it

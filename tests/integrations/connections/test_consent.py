@@ -281,7 +281,7 @@ def test_the_card_says_who_moved_it_where_and_since_when(
 ) -> None:
     admin.first_name, admin.last_name = "Mei", "Tanaka"
     admin.save()
-    with log.by(admin, "192.0.2.1"):
+    with log.attributed_to(admin, "192.0.2.1"):
         moved(northwind, stranger)
     dashboard = walks.words(as_amira.get("/integrations/"))
     assert walks.state_on(dashboard) == "address_changed"

@@ -73,7 +73,7 @@ def test_the_right_password_connects_without_any_network(as_amira: Client, amira
     assert (stored.scopes, stored.account_label) == (["integrations:read"], "amira")
     given = Client(headers={"Authorization": f"Bearer {stored.access_token}"}).get("/api/v1/integrations/")
     assert given.status_code == 200
-    noted = {event.kind: event for event in log.latest(amira, 9)}
+    noted = {event.kind: event for event in log.latest_events(amira, 9)}
     assert (noted[Kind.GRANTED].address, noted[Kind.GRANTED].subject) == ("192.0.2.7", "Keyrack")
     assert "connected" in noted
 

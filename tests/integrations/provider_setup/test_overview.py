@@ -104,7 +104,7 @@ def test_people_who_have_not_confirmed_a_new_address_are_counted(northwind: Alia
     for person in people:
         cast.signed_in(person, northwind)
     assert only_provider().state.key == "ready"
-    with log.by(admin, ""):
+    with log.attributed_to(admin, ""):
         row = northwind.connections.get()
         row.connection_url = "https://elsewhere.example/api"
         row.save()

@@ -37,7 +37,7 @@ from accounts.models import User
 from integrations.connections import authorization
 from integrations.models import Alias
 amira, bob = User.objects.get(username="amira"), User.objects.get(username="bob")
-operations.end(PermanentToken.objects.get(name="ended"), who=amira)
+operations.end_secret(PermanentToken.objects.get(name="ended"), who=amira)
 authorization.revoke(amira, Alias.objects.get())
 bob.is_active = False
 bob.save()

@@ -211,7 +211,7 @@ def test_what_was_ended_since_is_ended_again(
     Event.objects.all()._raw_delete("default")  # the log of the backup ends here
     backup = PermanentToken.objects.values().get(pk=deleted.pk)
 
-    operations.end(deleted, who=amira)
+    operations.end_secret(deleted, who=amira)
     authorization.revoke(amira, northwind)
     bob.is_active = False
     bob.save()
@@ -358,7 +358,7 @@ def test_without_a_list_permanent_tokens_are_held_until_they_are_released(amira:
     assert row.hex in run("--held")
     assert run("--release", row.hex) == "1 released.\n"
     assert tokens.status(secret) == 200
-    operations.end(PermanentToken.objects.get(pk=row.pk), who=amira)
+    operations.end_secret(PermanentToken.objects.get(pk=row.pk), who=amira)
     assert run("--release", "all") == "1 released.\n"  # the other one; what was deleted stays deleted
     assert tokens.status(secret) == 401
     assert PermanentToken.objects.alive().get() == other
