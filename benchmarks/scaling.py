@@ -171,14 +171,14 @@ def kinds_of_work() -> dict[str, Callable[[], object]]:
         "Users": page(as_boss, "/admin/accounts/user/"),
         "renewals ahead: what is due": lambda: queue.due_sources(now),
         "renewals ahead: a claim": lambda: queue.claim(credential.pk, 50, now + timedelta(days=2)),
-        "renewals ahead: backlog": lambda: keep_alive.backlog(now),
+        "renewals ahead: backlog": lambda: keep_alive.count_backlog(now),
         "renewals ahead: repair": lambda: keep_alive.repair_slice(now),
         "notices": lambda: list(islice(notices.due_mails(now), 10)),
         "offboarding: who": lambda: list(endings.deactivated_with_sign_ins()[:100]),
         "kill switch: first batch": lambda: next(
             endings.end(Target(registry=registry).tokens(), endings.Ending(reason="benchmark"))
         ),
-        "kill switch: numbers": lambda: kill_switch.count(Target(registry=registry), with_locked=False),
+        "kill switch: numbers": lambda: kill_switch.count_sign_ins(Target(registry=registry), with_locked=False),
         "key rotation: a batch": key_rotation,
         "revocations: what is due": lambda: list(Revocation.objects.due()[:200]),
     }

@@ -67,7 +67,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 env = Variables(os.environ)
 
 
-def required(name: str, purpose: str) -> str:
+def required_text(name: str, purpose: str) -> str:
     """Return a variable. Ends the process if it is missing: there is no default secret."""
     value = env.text(name, strip=False)  # a site's SECRET_KEY may end with a newline: without it, sessions would end
     return value or refuse_variable(name, f"is not set: {purpose}. `python3 manage.py demo` makes one for you.")

@@ -11,7 +11,7 @@ from django.views import csrf, defaults
 from django.views.decorators.csrf import csrf_exempt
 from psycopg.errors import UndefinedColumn, UndefinedTable
 
-from integrations.api.errors import CODES, shape
+from integrations.api.errors import CODES, error_body
 
 FOR_PROGRAMS = ("/api/", "/mcp")
 OAUTH, OAUTH_PAGES, DEVICE_ENDPOINT = "/o/", ("/o/authorize", "/o/device"), "/o/device/authorize/"
@@ -37,7 +37,7 @@ def is_oauth_endpoint(path: str) -> bool:
 
 
 def json_error(status: int, words: str = "") -> JsonResponse:
-    body = shape(CODES.get(status, SERVER_ERROR), words or WORDS[status])
+    body = error_body(CODES.get(status, SERVER_ERROR), words or WORDS[status])
     return JsonResponse(body, status=status, headers={"Cache-Control": "no-store"})
 
 
@@ -55,7 +55,7 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def server_error(request: HttpRequest) -> HttpResponse:
     if is_busy(sys.exception()):
-        return unavailable(request)
+        return answer_unavailable(request)
     return json_error(500) if is_api_request(request) else defaults.server_error(request)
 
 
@@ -80,10 +80,10 @@ def describe_for_operators(error: DatabaseError) -> str:
     return f"The database cannot be used: {words}" if is_busy(error) else ""
 
 
-def unavailable(request: HttpRequest) -> HttpResponse:
+def answer_unavailable(request: HttpRequest) -> HttpResponse:
     """Answer 503 without another database query. It is unknown what was done before the failure."""
     if is_oauth_endpoint(request.path):
-        answer: HttpResponse = JsonResponse(shape("temporarily_unavailable", WORDS[503]), status=503)
+        answer: HttpResponse = JsonResponse(error_body("temporarily_unavailable", WORDS[503]), status=503)
     elif is_api_request(request):
         answer = json_error(503)
     else:

@@ -13,7 +13,7 @@ from whitenoise.compress import Compressor
 from config.api_settings import *  # noqa: F403
 from config.celery import app as celery_app  # noqa: F401 - every process that has settings has its Celery application
 from config.celery_settings import *  # noqa: F403
-from config.environment import BASE_DIR, DATA_DIR, env, make_private_database, public_folder, required
+from config.environment import BASE_DIR, DATA_DIR, env, make_private_database, public_folder, required_text
 from config.environment import OUTDATED_VARIABLES as OUTDATED_VARIABLES  # for a check
 from config.logging_settings import *  # noqa: F403
 from config.oauth_settings import *  # noqa: F403
@@ -22,7 +22,7 @@ from config.variables import MOST_DAYS
 
 DEBUG = env.flag("DEBUG", default=False)
 DEMO = env.flag("KEYRACK_DEMO", default=False)  # adds the page that signs the demo user in; `manage.py demo` sets it
-SECRET_KEY = required("SECRET_KEY", "50 random characters that sign sessions")
+SECRET_KEY = required_text("SECRET_KEY", "50 random characters that sign sessions")
 TOKEN_ENCRYPTION_KEYS = env.words("TOKEN_ENCRYPTION_KEYS")
 SITE_URL = env.origin("SITE_URL", default="http://127.0.0.1:8000")
 SITE_IS_SECURE = SITE_URL.startswith("https://")

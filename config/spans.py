@@ -91,7 +91,7 @@ def record_request(request: transport.TracedRequest) -> Iterator[None]:
         if request.alias:
             span.set_attribute("keyrack.alias", request.alias)
         if settings.TRACES_TO_THIRD_PARTIES:
-            request.headers = {"traceparent": traceparent()}
+            request.headers = {"traceparent": trace_header()}
         try:
             yield
         except Exception as error:
@@ -103,7 +103,7 @@ def record_request(request: transport.TracedRequest) -> Iterator[None]:
             span.set_status(StatusCode.ERROR)
 
 
-def traceparent() -> str:
+def trace_header() -> str:
     """The header of the current span (W3C Trace Context). Without tracestate, which may hold texts of a caller."""
     headers: dict[str, str] = {}
     propagate.inject(headers)

@@ -43,7 +43,7 @@ def calls_at_once(threads: int) -> int:
     return max(threads // 2, 16) if threads else 0
 
 
-def refuse(path: str, start_response: StartResponse) -> list[bytes]:
+def answer_busy(path: str, start_response: StartResponse) -> list[bytes]:
     """Answer 503, in JSON on addresses for programs and as text elsewhere."""
     content = next((content for prefix, content in BUSY_IN_JSON.items() if path.startswith(prefix)), None)
     body = json.dumps(content).encode() if content else BUSY
@@ -85,7 +85,7 @@ class SpareThreads:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if not self.enter():
-            return refuse(str(environ.get("PATH_INFO")), start_response)
+            return answer_busy(str(environ.get("PATH_INFO")), start_response)
         request = Request(self.leave)
         try:
             body = self.application(environ, start_response)

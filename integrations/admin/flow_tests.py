@@ -105,7 +105,7 @@ class ActionTester(Tester):
         )
 
     def run(self, user: User, action: Action, inputs: dict[str, Any]) -> dict[str, Any]:
-        result = actions.run(action, user=None, inputs=inputs, used_by="Test")
+        result = actions.run_action(action, user=None, inputs=inputs, used_by="Test")
         steps = [
             {
                 "step": step.step, "alias": step.alias, "method": step.method, "http_status": step.http_status,

@@ -92,7 +92,7 @@ class TemplateAdmin(Page):
     def create(self, request: HttpRequest, form: FromTemplateForm) -> HttpResponse | None:
         """Create all rows and redirect; on a conflict create none and add an error to the form."""
         try:
-            alias = from_template.create(form.definition, form.answers())
+            alias = from_template.create_integration(form.definition, form.answers())
         except IntegrityError:  # taken by a concurrent request
             form.add_error(None, _("One of these names was taken a moment ago. Choose others."))
             return None

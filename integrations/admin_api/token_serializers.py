@@ -7,7 +7,7 @@ from rest_framework import serializers
 from accounts.access_tokens.rotation import DEFAULT_OVERLAP, LONGEST_OVERLAP
 from accounts.api.strict_fields import Text
 from integrations.admin_api.serializers import Members, Whole, applied_fields, make_serializer
-from integrations.api.serializers import PageSerializer, example
+from integrations.api.serializers import PageSerializer, with_example
 
 
 class SecretSerializer(serializers.Serializer[Any]):
@@ -31,7 +31,7 @@ TOKEN_EXAMPLE = {
 }  # fmt: skip
 
 
-@example(**TOKEN_EXAMPLE)
+@with_example(**TOKEN_EXAMPLE)
 class PermanentTokenSerializer(SecretSerializer):
     begins_with = serializers.CharField(source="beginning", help_text="The public part, to recognize it by.")
     created_by = serializers.CharField(source="created_by_name", help_text="Username.")

@@ -39,7 +39,7 @@ def handle_exception(error: Exception, context: dict[str, Any]) -> Response | No
     """Exception handler of django-rest-framework. Returns None for an unexpected exception, which is then raised."""
     if isinstance(error, NotAuthenticated):
         answer = failures.answer_without_token(error.code)
-        body = {**shape(answer.code, answer.sentence), "initiator_url": error.initiator_url}
+        body = {**error_body(answer.code, answer.sentence), "initiator_url": error.initiator_url}
         wait = error.retry_after if isinstance(error, RefusedAgain) else None
         return Response(body, status=answer.status, headers={"Retry-After": str(ceil(wait))} if wait else None)
     if isinstance(error, OAuthError):
@@ -51,7 +51,7 @@ def handle_exception(error: Exception, context: dict[str, Any]) -> Response | No
     response = exception_handler(error, context)
     if response is None or not isinstance(error, exceptions.APIException):
         return response
-    response.data = shape(error_code(error, response.status_code), error_sentence(error))
+    response.data = error_body(error_code(error, response.status_code), error_sentence(error))
     response.data |= getattr(error, "members", {})
     if response.status_code == HTTPStatus.UNAUTHORIZED or isinstance(error, InsufficientScope):
         response["WWW-Authenticate"] = bearer_challenge(**challenge_words(error, context))
@@ -105,7 +105,7 @@ def error_response(error: Exception) -> JsonResponse:
     return JsonResponse(response.data, status=response.status_code, headers=headers)
 
 
-def shape(code: str, description: str) -> dict[str, str]:
+def error_body(code: str, description: str) -> dict[str, str]:
     return {"error": code, "error_description": description}
 
 
@@ -113,7 +113,7 @@ def provider_error(error: OAuthError) -> Response:
     answer, retry_after = failures.answer_to(error), getattr(error, "retry_after", None)
     headers = {"Retry-After": str(ceil(retry_after))} if retry_after else None
     sentence = error.for_programs or answer.sentence
-    return Response(shape(answer.code, sentence), status=failures.status_of(error), headers=headers)
+    return Response(error_body(answer.code, sentence), status=failures.status_of(error), headers=headers)
 
 
 def error_code(error: exceptions.APIException, status: int) -> str:

@@ -44,7 +44,7 @@ class RemoteTableRows(ApiView):
         user = api_of(request).user
         answer = rows_of(table, user, remote_tables.source_of(table, user))
         rows = remote_tables.arrange_rows(answer, table, **search_parameters(request))
-        body = body_of(request, table, answer, rows, parameters.validated_data["page"])
+        body = answer_body(request, table, answer, rows, parameters.validated_data["page"])
         return Response(RemoteRowsSerializer(body).data, headers={"Cache-Control": "no-store, private"})
 
 
@@ -69,7 +69,9 @@ def rows_of(table: RemoteTable, user: Any, source: Source) -> Answer:
         raise PermissionDenied(message, code="provider_forbids") from None
 
 
-def body_of(request: Request, table: RemoteTable, answer: Answer, rows: ArrangedRows, number: int) -> dict[str, Any]:
+def answer_body(
+    request: Request, table: RemoteTable, answer: Answer, rows: ArrangedRows, number: int
+) -> dict[str, Any]:
     page, columns = rows.page(number, size=ROWS), list(table.columns.all())
     page_rows, next_page = (page.rows, page.next) if number <= page.pages else ([], None)
     return {

@@ -18,12 +18,12 @@ INITIATOR_URL = (
 )
 
 
-def example(**fields: Any) -> Any:
+def with_example(**fields: Any) -> Any:
     """Decorator that adds an example to the OpenAPI description."""
     return extend_schema_serializer(examples=[OpenApiExample("As it comes", value=fields)])
 
 
-@example(
+@with_example(
     id="1c7f0a52de9b4c60a1f3e5d7b9081726",
     alias="northwind",
     name="Northwind CRM",
@@ -65,17 +65,17 @@ class IntegrationSerializer(serializers.Serializer[Any]):
         return list(integration.token.scopes) if integration.token else []
 
 
-@example(initiator_url=INITIATOR_URL)
+@with_example(initiator_url=INITIATOR_URL)
 class InitiatorUrlSerializer(serializers.Serializer[Any]):
     initiator_url = serializers.CharField(help_text="Path of this site; empty if there is no sign-in.")
 
 
-@example(token_valid=True)
+@with_example(token_valid=True)
 class TokenValidSerializer(serializers.Serializer[Any]):
     token_valid = serializers.BooleanField()
 
 
-@example(
+@with_example(
     response_status="SUCCESS",
     expiry_in_seconds=0,
     is_authenticated=False,
@@ -106,7 +106,7 @@ class MinimumSecondsSerializer(serializers.Serializer[Any]):
     minimum_seconds = serializers.FloatField(default=0, min_value=0, max_value=86_400)
 
 
-@example(access_token="…", token_type="Bearer", expires_in=3540, scope="contacts.read")  # noqa: S106 - not a password
+@with_example(access_token="…", token_type="Bearer", expires_in=3540, scope="contacts.read")  # noqa: S106 - not a password
 class AccessTokenSerializer(serializers.Serializer[Any]):
     access_token = serializers.CharField()
     token_type = serializers.CharField()
@@ -117,7 +117,7 @@ class AccessTokenSerializer(serializers.Serializer[Any]):
         return " ".join(token.scopes)
 
 
-@example(access_token="…")  # noqa: S106 - not a password
+@with_example(access_token="…")  # noqa: S106 - not a password
 class RefusedTokenSerializer(serializers.Serializer[Any]):
     """The access token that the third party refused, or the hexadecimal SHA-256 of it."""
 

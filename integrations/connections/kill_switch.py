@@ -84,7 +84,7 @@ class Tally:
                 self.revocations, self.last_due_at = self.revocations + 1, revocation.next_attempt_at
 
 
-def count(target: Target, *, with_locked: bool = True) -> Count:
+def count_sign_ins(target: Target, *, with_locked: bool = True) -> Count:
     """Count the sign-ins to end. `with_locked`: look at each token for its key, which takes a minute for a million."""
     sealed = target.tokens().only("access_token", "refresh_token", "user", "credential")
     numbers = target.tokens().aggregate(
@@ -99,14 +99,14 @@ def count(target: Target, *, with_locked: bool = True) -> Count:
     )
 
 
-def pull(
+def end_sign_ins(
     target: Target, *, by: str, per_second: float, note: Callable[[Tally], None], counted: Count | None = None
 ) -> Tally:
     """End all sign-ins of the target, calling `note` after each batch. `by`: the administrator, for the audit log.
 
     Rows that another process has locked are passed over and tried again, for half a minute at most.
     """
-    counted, tally = counted or count(target, with_locked=False), Tally()
+    counted, tally = counted or count_sign_ins(target, with_locked=False), Tally()
     events.log_event(target.user, None, EventKind.KILL_SWITCH, event_detail(target, counted, by))
     detail = WITH_OTHERS % {"provider": target.registry.name}
     ending = Ending(reason=REASON, detail=detail, moments=due_times(target.registry, per_second))

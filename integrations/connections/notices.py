@@ -72,7 +72,7 @@ def mails_to_people(now: datetime) -> Iterator[DueMail]:
         for user, tokens in chain.from_iterable(by_person(rows, notice) for rows in ending_tokens(now, notice)):
             compose = partial(mail_about_tokens, user, tokens, "ending", expires_soon_subject, notice=notice)
             yield DueMail(key=key_of(notice, user), compose=compose)
-    for user, revocations in by_person(unconfirmed_revocations(), UNCONFIRMED):
+    for user, revocations in by_person(revocations_to_report(), UNCONFIRMED):
         yield DueMail(key=key_of(UNCONFIRMED, user), compose=partial(mail_about_revocations, user, revocations))
 
 
@@ -124,7 +124,7 @@ def ending_tokens(now: datetime, notice: str) -> list[TokenQuerySet]:
     return [ending.filter(refresh_token__isnull=True), over]
 
 
-def unconfirmed_revocations() -> QuerySet[Revocation]:
+def revocations_to_report() -> QuerySet[Revocation]:
     """Revocations by a person that the provider did not confirm within the attempts of the first minute."""
     is_given_up = Q(state__in=[RevocationState.FAILED, RevocationState.ABANDONED])
     rows = Revocation.objects.select_related("registry").exclude(notice=UNCONFIRMED)

@@ -153,7 +153,7 @@ def run_one_action(subflow_action: SubflowAction, execution: Execution) -> dict[
             inputs = {
                 name: expressions.evaluate_template(source, execution.names) for name, source in subflow_action.inputs
             }
-        result = actions.run(
+        result = actions.run_action(
             subflow_action.action,
             user=execution.owner,
             inputs=inputs,

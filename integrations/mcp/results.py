@@ -42,7 +42,7 @@ class ToolAnswer:
 def describe_failure(code: str, sentence: str, **details: Any) -> ToolAnswer:
     """An answer of Keyrack that says why nothing was done, as the REST API would. Blank details are left out."""
     filled = {name: value for name, value in details.items() if value not in ("", None)}
-    return ToolAnswer(values={**errors.shape(code, sentence), **filled}, is_failure=True, is_third_party=False)
+    return ToolAnswer(values={**errors.error_body(code, sentence), **filled}, is_failure=True, is_third_party=False)
 
 
 def failure_of(error: Exception) -> ToolAnswer:

@@ -160,7 +160,7 @@ def waiting_work(now: datetime) -> Iterator[Metric]:
     for sweep, (due_rows, overdue_rows) in sweep_rows(now).items():
         due.add_metric([sweep], due_rows.count())
         overdue.add_metric([sweep], overdue_rows.count())
-    backlog = keep_alive.backlog(now)
+    backlog = keep_alive.count_backlog(now)
     due.add_metric(["keep_alive"], backlog.due)
     overdue.add_metric(["keep_alive"], keep_alive.overdue_tokens(now).count())
     yield from (due, overdue)
@@ -182,7 +182,7 @@ def mails_owed() -> Metric:
     owed = make_gauge("mails_owed", "Mails to people that are not sent yet, by kind; deferred: that failed.", "kind")
     for kind, rows in {
         "sign_in_again": notices.must_sign_in_again(),
-        "unconfirmed": notices.unconfirmed_revocations(),
+        "unconfirmed": notices.revocations_to_report(),
     }.items():
         owed.add_metric([kind], notices.with_mail_address(rows).count())
     owed.add_metric(["deferred"], DeferredMail.objects.count())

@@ -203,7 +203,7 @@ def finish_draft(
     Raises `ProviderDraft.DoesNotExist` if a concurrent request has finished or discarded it.
     """
     draft.lock()
-    alias = from_template.create(draft.read, replace(answers, name=free_name(draft.name)))
+    alias = from_template.create_integration(draft.read, replace(answers, name=free_name(draft.name)))
     alias.label, alias.description = label, description
     alias.awaits_trial, alias.tester = True, user
     alias.save()

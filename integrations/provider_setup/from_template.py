@@ -52,7 +52,7 @@ class Answers:
 
 
 @cache
-def shipped() -> tuple[Mapping[str, Any], ...]:
+def shipped_templates() -> tuple[Mapping[str, Any], ...]:
     """Return the shipped templates, each with `key`, `name` and the members of a definition."""
     files = sorted(PROVIDERS.glob("*.yaml"))
     return tuple(row for file in files for row in rows_in(file))
@@ -110,7 +110,9 @@ def update_shipped_templates(using: str, **_signal: Any) -> None:
         return  # migrated back to before the table existed
     rows = ConfigurationTemplate.objects.using(using)
     stored = {row.key: row for row in rows.exclude(key="")}
-    shipped_values = {row["key"]: {"name": row["name"], "definition": definition_of(row)} for row in shipped()}
+    shipped_values = {
+        row["key"]: {"name": row["name"], "definition": definition_of(row)} for row in shipped_templates()
+    }
     for key in stored.keys() & shipped_values.keys():
         row = stored[key]
         if shipped_values[key] != {"name": row.name, "definition": row.definition}:
@@ -153,7 +155,7 @@ def connection_url_of(definition: Definition, answers: Answers) -> str:
 
 @sensitive_variables("answers", "registry")
 @transaction.atomic
-def create(definition: Definition, answers: Answers) -> Alias:
+def create_integration(definition: Definition, answers: Answers) -> Alias:
     """Create registry, scopes, profile, credential, alias and connection, all or none."""
     registry = registry_of(definition, answers)
     registry.client_secret = answers.client_secret

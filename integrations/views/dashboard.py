@@ -38,10 +38,10 @@ ADDRESS_AFTER = {"filter": replace_url, "state": push_url}  # by the id of the c
 @require_safe
 @for_people
 def dashboard(request: Request) -> HttpResponse:
-    return show(request)
+    return render_dashboard(request)
 
 
-def show(request: Request) -> HttpResponse:
+def render_dashboard(request: Request) -> HttpResponse:
     """Render both sections; for htmx only the changing part. A poll gets 304 if nothing has changed, a button never."""
     integrations = integrations_of(request.user)
     selection = Selection.from_parameters(parameters_of(request))
@@ -129,7 +129,7 @@ def logo(request: HttpRequest, registry_id: UUID) -> HttpResponse:
 def cards_response(request: Request) -> HttpResponse:
     """Return the cards to htmx; redirect a browser without JavaScript to the dashboard."""
     if request.htmx:
-        return show(request)
+        return render_dashboard(request)
     return redirect("integrations:dashboard")
 
 
@@ -139,7 +139,9 @@ def revoke(request: Request, integration: Integration) -> HttpResponse:
     if request.method == "GET":
         also_ends = [other.title for other in revocation_reach.also_ended(request.user, integration)]
         used_by = uses_of(request.user, integration.alias)
-        return confirmation(request, "integrations/revoke.html", integration, also_ends=also_ends, used_by=used_by)
+        return render_confirmation(
+            request, "integrations/revoke.html", integration, also_ends=also_ends, used_by=used_by
+        )
     revocation = authorization.revoke(request.user, integration.alias)
     if revocation is None:
         messages.info(request, _("%(title)s was not connected.") % {"title": integration.title})
@@ -153,7 +155,7 @@ def revoke(request: Request, integration: Integration) -> HttpResponse:
     return cards_response(request)
 
 
-def confirmation(request: Request, template: str, integration: Integration, **context: Any) -> HttpResponse:
+def render_confirmation(request: Request, template: str, integration: Integration, **context: Any) -> HttpResponse:
     """Ask for confirmation, as a page or as a dialog on the current page."""
     return render(request, f"{template}#dialog" if request.htmx else template, {"integration": integration, **context})
 
@@ -162,7 +164,7 @@ def confirmation(request: Request, template: str, integration: Integration, **co
 @with_integration
 def forget(request: Request, integration: Integration) -> HttpResponse:
     if request.method == "GET":
-        return confirmation(request, "integrations/forget.html", integration)
+        return render_confirmation(request, "integrations/forget.html", integration)
     authorization.forget(request.user, integration.alias)
     messages.success(request, _("%(title)s forgotten.") % {"title": integration.title})
     return cards_response(request)
@@ -182,7 +184,7 @@ def confirm_address(request: Request, integration: Integration) -> HttpResponse:
         messages.warning(request, _("%(title)s has moved again. Check the new address.") % names)
     moves = integration.address_moves
     looks_alike = any(move.looks_alike for move in moves)
-    response = confirmation(
+    response = render_confirmation(
         request,
         "integrations/confirm_address.html",
         integration,

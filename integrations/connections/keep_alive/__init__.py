@@ -7,7 +7,7 @@ due again after a minute; `renewal.renew` handles leases, pauses and providers t
     queue   due tokens by credential: count, claim, give back, repair        worker   one run: threads that renew them
 """
 
-from integrations.connections.keep_alive.queue import Backlog, backlog, overdue_tokens, repair_slice
+from integrations.connections.keep_alive.queue import Backlog, count_backlog, overdue_tokens, repair_slice
 from integrations.connections.keep_alive.worker import renew_due_tokens
 
-__all__ = ["Backlog", "backlog", "overdue_tokens", "renew_due_tokens", "repair_slice"]
+__all__ = ["Backlog", "count_backlog", "overdue_tokens", "renew_due_tokens", "repair_slice"]

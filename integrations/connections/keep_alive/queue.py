@@ -102,7 +102,7 @@ def due_sources(now: datetime) -> list[Source]:
     return due
 
 
-def backlog(now: datetime) -> Backlog:
+def count_backlog(now: datetime) -> Backlog:
     """Count what is due, by index. One query."""
 
     def number(column: str) -> Coalesce:

@@ -69,11 +69,11 @@ def earliest_renewal(token: Token) -> datetime:
     moments = [now + timedelta(seconds=journal.seconds_until_allowed(token))]
     # The version that was refused may be renewed, by all that wait for it. Its successors are under suspicion.
     if token.forced_at and token.unhelpful_renewals and token.version > token.forced_version:
-        moments.append(token.forced_at + pause_after(token.unhelpful_renewals))
+        moments.append(token.forced_at + pause_before_renewal(token.unhelpful_renewals))
     return max(moments)
 
 
-def pause_after(unhelpful_renewals: int) -> timedelta:
+def pause_before_renewal(unhelpful_renewals: int) -> timedelta:
     factor: int = 2 ** min(unhelpful_renewals - 1, 8)
     return min(FIRST_PAUSE * factor, LONGEST_PAUSE)
 

@@ -111,7 +111,7 @@ def ignore_result(_result: StepResult) -> None:
 
 
 @sensitive_variables()
-def run(
+def run_action(
     action: Action,
     *,
     user: User | None,

@@ -56,7 +56,7 @@ class Command(BaseCommand):
         faults = 0
         for finding in findings:
             faults += finding.is_fault
-            self.stdout.write(f"  {mark(finding)}  {finding.sentence}")
+            self.stdout.write(f"  {mark_of(finding)}  {finding.sentence}")
         return faults
 
 
@@ -82,7 +82,7 @@ def program_findings() -> list[Finding]:
     return [undecided(text % {"count": programs.count, "hosts": programs.hosts_in_words, "url": url})]
 
 
-def mark(finding: Finding) -> str:
+def mark_of(finding: Finding) -> str:
     if finding.is_fault:
         return f"TO FIX, by {finding.whose_label}:"
     return "open" if finding.is_open else "ok  "

@@ -32,21 +32,27 @@ class Command(BaseCommand):
         parser.add_argument("--yes", action="store_true", help="Do not ask for confirmation.")
         parser.add_argument("--dry-run", action="store_true", help="Only show what would end.")
         parser.add_argument(
-            "--per-second", type=rate, default=10.0, metavar="N", help="Revocations to send per second (default 10)."
+            "--per-second",
+            type=parse_rate,
+            default=10.0,
+            metavar="N",
+            help="Revocations to send per second (default 10).",
         )
 
     def handle(
         self, *_args: Any, registry: str, user: str | None, yes: bool, dry_run: bool, per_second: float, **_options: Any
     ) -> None:
         target = Target(registry=named_registry(registry), user=named_user(user) if user else None)
-        count = kill_switch.count(target, with_locked=dry_run or not yes)
-        self.stdout.write("\n".join(announcement(target, count)))
+        count = kill_switch.count_sign_ins(target, with_locked=dry_run or not yes)
+        self.stdout.write("\n".join(describe_target(target, count)))
         if count.is_empty or dry_run:
             return
         if not yes:
-            confirm()
+            ask_for_confirmation()
         try:
-            tally = kill_switch.pull(target, by=operator_name(), per_second=per_second, note=self.note, counted=count)
+            tally = kill_switch.end_sign_ins(
+                target, by=operator_name(), per_second=per_second, note=self.note, counted=count
+            )
         except KeyboardInterrupt:
             raise CommandError(
                 "Stopped. What has ended stays ended; run it again to continue.", returncode=NOT_DONE
@@ -80,7 +86,7 @@ class Command(BaseCommand):
             raise CommandError(f"{unreadable} cannot be told to revoke them. Revoke them there.", returncode=NOT_DONE)
 
 
-def rate(typed: str) -> float:
+def parse_rate(typed: str) -> float:
     try:
         number = float(typed)
     except ValueError:
@@ -107,7 +113,7 @@ def named_user(username: str) -> User:
     return user
 
 
-def announcement(target: Target, count: Count) -> list[str]:
+def describe_target(target: Target, count: Count) -> list[str]:
     """Return the lines that say what will happen, before the confirmation."""
     registry, of_user = target.registry, f" of {target.user.get_username()}" if target.user else ""
     if count.is_empty:
@@ -130,7 +136,7 @@ def announcement(target: Target, count: Count) -> list[str]:
     return lines
 
 
-def confirm() -> None:
+def ask_for_confirmation() -> None:
     if not sys.stdin.isatty():
         raise CommandError(
             "There is no terminal for the confirmation. Add --yes, or --dry-run to look first.",

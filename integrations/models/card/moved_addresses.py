@@ -130,7 +130,7 @@ def looks_like(new_url: str, old_url: str) -> bool:
     if not new or not old or new == old or domain_of(new) == domain_of(old):
         return False
     has_other_script = not new.isascii() or any(label.startswith(PUNYCODE) for label in new.split("."))
-    return has_other_script or skeleton(new) == skeleton(old) or is_one_edit_away(new, old)
+    return has_other_script or replace_lookalikes(new) == replace_lookalikes(old) or is_one_edit_away(new, old)
 
 
 def host_of(url: str) -> str:
@@ -150,7 +150,7 @@ def domain_of(host: str) -> list[str]:
     return labels[-3:] if is_below_country else labels[-2:]
 
 
-def skeleton(host: str) -> str:
+def replace_lookalikes(host: str) -> str:
     for pair, letter in PAIRS_ALIKE.items():
         host = host.replace(pair, letter)
     return host.translate(ALIKE)

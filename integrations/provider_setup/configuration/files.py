@@ -50,7 +50,7 @@ class Node:
         yield from self.value
 
 
-def parse(text: str) -> Node:
+def parse_yaml(text: str) -> Node:
     try:
         loader = yaml.SafeLoader(text)
     except ReaderError as error:

@@ -19,7 +19,7 @@ from foundation.secrets_at_rest import value_or_blank
 from integrations.models.registry import LOGO_LIMIT, validation
 from integrations.provider_setup.configuration import guards
 from integrations.provider_setup.configuration.exports import VERSION
-from integrations.provider_setup.configuration.files import BadFile, Node, parse
+from integrations.provider_setup.configuration.files import BadFile, Node, parse_yaml
 from integrations.provider_setup.configuration.guards import Refused
 from integrations.provider_setup.configuration.kinds import KINDS, STAFF, STAFF_MEMBERS, Kind, Link
 
@@ -38,7 +38,7 @@ def import_configuration(text: str, *, dry_run: bool = False, same_provider: boo
     """Import a configuration file. Safe to repeat. Raises `BadFile`; nothing has changed then."""
     report = Report()
     with transaction.atomic():
-        document = parse(text).members("the file", ("keyrack", *(kind.name for kind in KINDS), STAFF))
+        document = parse_yaml(text).members("the file", ("keyrack", *(kind.name for kind in KINDS), STAFF))
         if "keyrack" not in document or document["keyrack"].value is True or document["keyrack"].value != VERSION:
             raise BadFile(
                 document["keyrack"].line if "keyrack" in document else 1, f"The file begins with “keyrack: {VERSION}”."

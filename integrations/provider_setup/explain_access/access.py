@@ -18,7 +18,7 @@ from integrations.provider_setup.explain_access.results import (
     Line,
     Place,
     Verdict,
-    moment,
+    format_moment,
     name_of,
 )
 
@@ -78,7 +78,9 @@ def detail_of(details: dict[str, Callable[[Subject], str]], rule: Rule, subject:
 
 def last_sign_in(subject: Subject) -> str:
     signed_in_at = subject.person.last_login
-    return _("Last signed in to Keyrack on %(moment)s.") % {"moment": moment(signed_in_at)} if signed_in_at else ""
+    return (
+        _("Last signed in to Keyrack on %(moment)s.") % {"moment": format_moment(signed_in_at)} if signed_in_at else ""
+    )
 
 
 def source_of_role(subject: Subject) -> str:
@@ -119,7 +121,7 @@ def alias_off(subject: Subject) -> str:
             "reason": alias.inactive_reason,
         }
     since = alias.deactivated_at
-    return f"{sentence} {_('Since %(moment)s.') % {'moment': moment(since)}}" if since else sentence
+    return f"{sentence} {_('Since %(moment)s.') % {'moment': format_moment(since)}}" if since else sentence
 
 
 def describe_sharing(subject: Subject) -> str:

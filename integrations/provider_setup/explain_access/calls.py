@@ -10,7 +10,7 @@ from integrations.models.failures import MISCONFIGURED, MOVED, NOT_AUTHENTICATED
 from integrations.models.registry import ApplicationRegistry
 from integrations.models.tokens import Token
 from integrations.models.tokens.consent import CONNECTION
-from integrations.provider_setup.explain_access.results import Line, Place, Verdict, moment
+from integrations.provider_setup.explain_access.results import Line, Place, Verdict, format_moment
 
 
 def call_lines(integration: Integration, person_name: str, *, shows_account: bool) -> list[Line]:
@@ -71,25 +71,25 @@ def sign_in_line(integration: Integration, person_name: str, *, shows_account: b
 
 
 def signed_in(token: Token, *, shows_account: bool) -> str:
-    sentences = [_("Signed in on %(moment)s.") % {"moment": moment(token.signed_in_at)}]
+    sentences = [_("Signed in on %(moment)s.") % {"moment": format_moment(token.signed_in_at)}]
     if shows_account and token.account_label:
         sentences.append(_("As %(account)s.") % {"account": token.account_label})
     if token.refreshed_at:
-        sentences.append(_("Renewed on %(moment)s.") % {"moment": moment(token.refreshed_at)})
+        sentences.append(_("Renewed on %(moment)s.") % {"moment": format_moment(token.refreshed_at)})
     if token.renews_itself:
         sentences.append(_("Keyrack renews it."))
     elif token.expires_at:
-        sentences.append(_("It isn’t renewed; it expires on %(moment)s.") % {"moment": moment(token.expires_at)})
+        sentences.append(_("It isn’t renewed; it expires on %(moment)s.") % {"moment": format_moment(token.expires_at)})
     return " ".join(sentences)
 
 
 def describe_end(token: Token) -> str:
     if token.failure_code and token.failed_at:
         sentence = _("The sign-in stopped working on %(moment)s (%(code)s).")
-        return sentence % {"moment": moment(token.failed_at), "code": token.failure_code}
+        return sentence % {"moment": format_moment(token.failed_at), "code": token.failure_code}
     ends: list[datetime] = [end for end in (token.expires_at, token.refresh_expires_at) if end]
     if ends:
-        return _("The sign-in ended on %(moment)s.") % {"moment": moment(max(ends))}
+        return _("The sign-in ended on %(moment)s.") % {"moment": format_moment(max(ends))}
     return _("The sign-in no longer works.")
 
 
@@ -97,7 +97,7 @@ def never_signed_in(integration: Integration) -> str:
     revocation = integration.revocation or integration.settled
     if revocation:
         sentence = _("Not signed in. An earlier sign-in was ended on %(moment)s.")
-        return sentence % {"moment": moment(revocation.created_at)}
+        return sentence % {"moment": format_moment(revocation.created_at)}
     return _("Not signed in.")
 
 
@@ -128,8 +128,10 @@ def in_words(move: Move) -> str:
     names = {"label": move.label, "old": server_of(move.old) or "–", "new": server_of(move.new) or "–"}
     sentence = _("%(label)s: agreed to %(old)s, now %(new)s.") % names
     if move.at and move.who:
-        return f"{sentence} {_('Changed by %(who)s on %(moment)s.') % {'who': move.who, 'moment': moment(move.at)}}"
-    return f"{sentence} {_('Changed on %(moment)s.') % {'moment': moment(move.at)}}" if move.at else sentence
+        return (
+            f"{sentence} {_('Changed by %(who)s on %(moment)s.') % {'who': move.who, 'moment': format_moment(move.at)}}"
+        )
+    return f"{sentence} {_('Changed on %(moment)s.') % {'moment': format_moment(move.at)}}" if move.at else sentence
 
 
 def changed_rows(integration: Integration) -> tuple[Place, ...]:
@@ -176,7 +178,7 @@ def describe_troubles(integration: Integration) -> list[str]:
         sentences.append(refuses_us(registry))
     if sentences and token and token.expires_at:
         until = _("The current access token works until %(moment)s.")
-        sentences.append(until % {"moment": moment(token.expires_at)})
+        sentences.append(until % {"moment": format_moment(token.expires_at)})
     return sentences or [_("No failure is recorded. Keyrack made no call to check.")]
 
 
@@ -184,7 +186,7 @@ def describe_outage(registry: ApplicationRegistry) -> str:
     words = {"server": server_of(registry.failing_url)}
     if registry.down_since:
         sentence = _("%(server)s has not answered since %(moment)s; calls to it are held back.")
-        return sentence % {**words, "moment": moment(registry.down_since)}
+        return sentence % {**words, "moment": format_moment(registry.down_since)}
     return _("%(server)s does not answer; calls to it are held back.") % words
 
 

@@ -203,6 +203,6 @@ def name_of(person: User) -> str:
     return person.get_full_name() or person.get_username()
 
 
-def moment(value: datetime) -> str:
+def format_moment(value: datetime) -> str:
     """Date and time for sentences, also of commands, which name the site's zone."""
     return date_and_time_words(value)

@@ -169,7 +169,7 @@ def through_a_subflow(user: User, alias: Alias) -> None:
 
 
 def through_an_action(user: User, alias: Alias) -> None:
-    result = actions.run(flowing.open_incidents(alias), user=user, inputs={"limit": 1}, used_by="Test")
+    result = actions.run_action(flowing.open_incidents(alias), user=user, inputs={"limit": 1}, used_by="Test")
     assert result.failure is not None
     assert "moved to another address" in result.failure.sentence
     raise NoUsableToken(result.failure.code)

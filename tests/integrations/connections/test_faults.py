@@ -242,7 +242,7 @@ def test_a_run_in_the_background_ends_and_says_that_keyrack_failed(
     cast.signed_in(amira, northwind)
     subflow_of(open_incidents(northwind))
     run = flows.start_subflow("my_open_incidents", user=amira, inputs={"limit": 1})
-    monkeypatch.setattr("integrations.flows.actions.run", raising(fault))
+    monkeypatch.setattr("integrations.flows.actions.run_action", raising(fault))
     runs.perform_later(run.hex)
     run.refresh_from_db()
     assert (run.status, run.error_code) == ("failed", "internal_error")

@@ -410,8 +410,8 @@ def test_workers_help_each_other_with_much_work_and_each_place_is_taken_once(
 def test_the_backlog_is_counted_without_what_is_turned_off(amira: User, bob: User, northwind: Alias) -> None:
     in_use(amira, northwind)
     in_use(bob, northwind, last_used_at=None, refresh_expires_at=ago(days=-1), signed_in_at=ago(days=90))
-    counted = keep_alive.backlog(timezone.now())
+    counted = keep_alive.count_backlog(timezone.now())
     assert (counted.due, counted.would_end) == (2, 1)
     assert counted.oldest is not None
     OAuth2Credential.objects.update(active=False)
-    assert keep_alive.backlog(timezone.now()) == keep_alive.Backlog(due=0, would_end=0, oldest=None)
+    assert keep_alive.count_backlog(timezone.now()) == keep_alive.Backlog(due=0, would_end=0, oldest=None)

@@ -39,10 +39,10 @@ def test_locked_rows_are_passed_over_and_ended_later(server: Any, monkeypatch: p
     monkeypatch.setattr(kill_switch, "TRY_AGAIN", 0.05)
     target = Target(registry=walks.registry_of(alias))
     began = time.monotonic()
-    tally = kill_switch.pull(target, by="root", per_second=10, note=lambda _tally: None)
+    tally = kill_switch.end_sign_ins(target, by="root", per_second=10, note=lambda _tally: None)
     assert (tally.tokens, tally.not_ended) == (3, 1)
     assert time.monotonic() - began < 10
     may_end.set()
     holder.join()
-    assert kill_switch.pull(target, by="root", per_second=10, note=lambda _tally: None).not_ended == 0
+    assert kill_switch.end_sign_ins(target, by="root", per_second=10, note=lambda _tally: None).not_ended == 0
     assert not Token.objects.exists()

@@ -31,7 +31,7 @@ def action_of(alias: Alias, **fields: Any) -> Action:
 
 
 def run(action: Action, user: User | None, **inputs: Any) -> ActionResult:
-    return actions.run(action, user=user, inputs=inputs)
+    return actions.run_action(action, user=user, inputs=inputs)
 
 
 def failure(result: ActionResult) -> str:
@@ -165,9 +165,9 @@ def test_an_action_that_is_off_or_runs_out_of_time_calls_nothing(
     northwind: Alias, amira: User, server: HostileServer
 ) -> None:
     action = open_incidents(northwind)
-    assert failure(actions.run(action, user=amira, ends_at=0.0)) == "timeout"
+    assert failure(actions.run_action(action, user=amira, ends_at=0.0)) == "timeout"
     action.active = False
-    assert failure(actions.run(action, user=amira)) == "action_inactive"
+    assert failure(actions.run_action(action, user=amira)) == "action_inactive"
     assert server.calls == []
 
 

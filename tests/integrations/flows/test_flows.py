@@ -254,7 +254,7 @@ def test_a_bug_leaves_a_run_that_says_so(subflow: Subflow, amira: User, monkeypa
     def broken(*_arguments: Any, **_options: Any) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr("integrations.flows.actions.run", broken)
+    monkeypatch.setattr("integrations.flows.actions.run_action", broken)
     with pytest.raises(RuntimeError):
         run(amira)
     assert SubflowRun.objects.get().error_code == "internal_error"

@@ -54,7 +54,7 @@ class Recording:
 @cache
 def read_recording(key: str) -> Recording:
     """Read once per process: tests only look at it."""
-    row = next(row for row in from_template.shipped() if row["key"] == key)
+    row = next(row for row in from_template.shipped_templates() if row["key"] == key)
     text = (PROVIDERS / "answers" / f"{key}.yaml").read_text(encoding="utf-8")
     definition = parse_definition(from_template.definition_of(row))
     return Recording(key=key, definition=definition, document=yaml.load(text, Loader=yaml.CSafeLoader))

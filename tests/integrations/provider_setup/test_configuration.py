@@ -367,7 +367,7 @@ def test_the_command_writes_and_reads_files_and_streams(tmp_path: Path, monkeypa
 )  # fmt: skip
 def test_a_value_that_is_not_what_its_tag_says_is_told_with_its_line(value: str) -> None:
     with pytest.raises(files.BadFile, match="Line 2: This value cannot be read"):
-        files.parse(f"a: 1\nb: {value}")
+        files.parse_yaml(f"a: 1\nb: {value}")
 
 
 @pytest.mark.django_db

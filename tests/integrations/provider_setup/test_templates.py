@@ -30,7 +30,7 @@ from tests import cast, walks
 from tests.foundation.oauth_client.test_dialects import SHAPES
 from tests.servers.hostile import HostileServer
 
-SHIPPED = {row["key"]: row for row in from_template.shipped()}
+SHIPPED = {row["key"]: row for row in from_template.shipped_templates()}
 DEMO = "OAuth Authorization Code Demo Configuration"
 
 
@@ -54,7 +54,11 @@ def wanted(definition: Definition, name: str = "Sample", **fields: Any) -> Answe
 
 
 def test_there_are_eighty_providers_and_the_demo_each_once() -> None:
-    assert len(SHIPPED) == len(from_template.shipped()) == len({row["name"] for row in from_template.shipped()})
+    assert (
+        len(SHIPPED)
+        == len(from_template.shipped_templates())
+        == len({row["name"] for row in from_template.shipped_templates()})
+    )
     assert len(SHIPPED) >= 82
     assert SHIPPED["oauth-authorization-code-demo"]["name"] == DEMO
 
@@ -97,7 +101,7 @@ def test_each_revocation_is_a_shape_that_is_tested_on_the_wire(key: str) -> None
 def test_each_makes_rows_that_the_forms_would_accept() -> None:
     for key in SHIPPED:
         definition = definition_of(key)
-        alias = from_template.create(definition, wanted(definition, key))
+        alias = from_template.create_integration(definition, wanted(definition, key))
         registry = ApplicationRegistry.objects.get(name=key)
         assert not list(validation.find_faults(registry))
         registry.full_clean(exclude=["client_secret", "logo"])
@@ -112,7 +116,7 @@ def test_a_clash_leaves_nothing_behind() -> None:
     definition = definition_of("github")
     Alias.objects.create(name="sample")
     with pytest.raises(IntegrityError):
-        from_template.create(definition, wanted(definition))
+        from_template.create_integration(definition, wanted(definition))
     for model in (ApplicationRegistry, OAuthEntityProfile, OAuth2Credential):
         assert not model._default_manager.exists()
 
