@@ -14,17 +14,11 @@ from integrations.models.registry.aliases import (
     OtherAccount,
 )
 from integrations.models.registry.base import SysIdModel
+from integrations.models.registry.choices import ClientAuthentication, CodeChallengeMethod, GrantType, RevocationReach
 from integrations.models.registry.health import Use
 from integrations.models.registry.profiles import OAuthEntityProfile, OAuthEntityScope
-from integrations.models.registry.registrations import (
-    DEFAULT_REFRESH_TOKEN_LIFESPAN,
-    LOGO_LIMIT,
-    ApplicationRegistry,
-    ClientAuthentication,
-    CodeChallengeMethod,
-    GrantType,
-    RevocationReach,
-)
+from integrations.models.registry.registration_record import DEFAULT_REFRESH_TOKEN_LIFESPAN
+from integrations.models.registry.registrations import LOGO_LIMIT, ApplicationRegistry
 from integrations.models.registry.reporting import administrators_sentence, is_reported, may_fix
 
 __all__ = [

@@ -9,7 +9,8 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from integrations.models.registry.base import SysIdModel
-from integrations.models.registry.registrations import ApplicationRegistry, GrantType
+from integrations.models.registry.choices import GrantType
+from integrations.models.registry.registrations import ApplicationRegistry
 
 
 class OAuthEntityScope(SysIdModel):

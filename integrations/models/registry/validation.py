@@ -20,8 +20,9 @@ from foundation.oauth_client.errors import OAuthError
 from foundation.oauth_client.provider_profile import BadProfile, parse_profile
 from foundation.oauth_client.registration import is_host_pattern, origin, trusted_origin
 from foundation.reader_time import day_words
+from integrations.models.registry.choices import GrantType
 from integrations.models.registry.exchanged_addresses import describe_exchange
-from integrations.models.registry.registrations import ApplicationRegistry, GrantType
+from integrations.models.registry.registrations import ApplicationRegistry
 from integrations.models.stored_json import check_storable
 
 ADDRESSES = (
