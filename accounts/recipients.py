@@ -5,13 +5,12 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from accounts.models import User
 
 
-def find_addresses(user: User, *others: User | None, except_for: User | None = None) -> list[str]:
+def find_addresses(user: User, *others: User | None) -> list[str]:
     """Addresses for a mail about this account, without duplicates. `others` get mails about bots only."""
     if not user.is_bot:
         return [user.email] if user.email else []
     owners = [*user.owners.all(), *(other for other in others if other)]
-    reachable = {owner.pk: owner.email for owner in owners if owner.is_active and owner.email and not owner.is_bot}
-    return sorted({address for owner_id, address in reachable.items() if not except_for or owner_id != except_for.pk})
+    return sorted({owner.email for owner in owners if owner.is_active and owner.email and not owner.is_bot})
 
 
 def reachable_users() -> QuerySet[User]:

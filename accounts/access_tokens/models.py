@@ -165,11 +165,6 @@ class PermanentToken(LongLivedModel):
     def is_alive(self) -> bool:
         return self.ended_at is None and not self.is_expired
 
-    @property
-    def stopped_at(self) -> datetime | None:
-        """When it was deleted or expired; None while it is alive."""
-        return self.ended_at or (self.expires_at if self.is_expired else None)
-
 
 class ApplicationPassword(LongLivedModel):
     """A generated password for one program that cannot ask its user for a second factor."""

@@ -44,10 +44,6 @@ def recently_authenticated(view: View) -> View:
     return require_recent_authentication
 
 
-def is_recent(request: HttpRequest) -> bool:
-    return request.user.is_authenticated and missing_step(request) is None
-
-
 def missing_step(request: HttpRequest) -> str | None:
     """URL name of the page that asks for the missing step; None if nothing is missing."""
     user = cast(User, request.user)

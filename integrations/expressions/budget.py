@@ -92,10 +92,10 @@ def until(ends_at: float) -> Iterator[None]:
         _ends_at.reset(token)
 
 
-def take_for_visit(value: Any, *, limit: int = LARGEST) -> None:
+def take_for_visit(value: Any) -> None:
     """Charge for a visit to each value of a JSON structure, once for each reference to it.
 
-    Raises `BadExpression` if values and characters together exceed `limit`: ten small nested lists can refer to a
+    Raises `BadExpression` if values and characters together exceed `LARGEST`: ten small nested lists can refer to a
     large one a million times.
     """
     count, characters, pending = 0, 0, [value]
@@ -105,11 +105,11 @@ def take_for_visit(value: Any, *, limit: int = LARGEST) -> None:
         if isinstance(item, str):
             characters += len(item)
         elif isinstance(item, list | dict):
-            if len(item) + len(pending) > limit:
+            if len(item) + len(pending) > LARGEST:
                 raise too_large()
             pending.extend(item.values() if isinstance(item, dict) else item)
             characters += sum(len(str(name)) for name in item) if isinstance(item, dict) else 0
-        if count + characters > limit:
+        if count + characters > LARGEST:
             raise too_large()
         if count % VALUES_PER_CHECK == 0:
             take(VALUES_PER_CHECK)
@@ -141,15 +141,15 @@ def scan_steps(value: Any) -> int:
     return len(value) // ITEMS_PER_STEP + 1 if isinstance(value, list | dict) else 1
 
 
-def as_json(value: Any, *, limit: int = LARGEST, separators: tuple[str, str] | None = None) -> str:
+def as_json(value: Any, *, separators: tuple[str, str] | None = None) -> str:
     """Serialize to JSON. The size is checked before anything is built. Raises `BadExpression`."""
-    take_for_visit(value, limit=limit)
+    take_for_visit(value)
     try:
         text = json.dumps(value, allow_nan=False, separators=separators)
     except (TypeError, ValueError, RecursionError):
         raise BadExpression(_("The result cannot be written as JSON.")) from None
     take(characters=len(text))
-    if len(text) > limit:
+    if len(text) > LARGEST:
         raise too_large()
     # Only a \ud… escape can be a lone surrogate, so most results are not encoded a second time.
     if "\\ud" in text and not is_encodable(json.dumps(value, ensure_ascii=False)):

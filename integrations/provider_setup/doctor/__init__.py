@@ -51,12 +51,12 @@ def examine_endpoints(
         yield from endpoints.probe_endpoints(registry, registration, scopes)
 
 
-def examine_alias(alias: Alias, *, below: bool = True, seconds: float = SECONDS) -> Iterator[Finding]:
+def examine_alias(alias: Alias, *, below: bool = True) -> Iterator[Finding]:
     """Yield findings about an alias, its connection and, unless `below` is false, its application registry."""
     yield from records.check_alias(alias)
     credential, connection = alias.effective_credential, alias.connection
     if connection:
-        with transport.deadline(seconds):
+        with transport.deadline(SECONDS):
             yield from endpoints.probe_api(connection.connection_url)
     if credential and below:
-        yield from examine_registry(credential.registry, seconds=seconds)
+        yield from examine_registry(credential.registry)
