@@ -27,7 +27,7 @@ DOCUMENTS = [README, ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"
 WITHOUT_DJANGO = {"demo", "test"}  # manage.py does these itself
 LINK = re.compile(r"\]\(([^)\s]+)\)|(?:src|srcset)=\"([^\"]+)\"")
 OF_A_MACHINE = re.compile(r"(?<![\w.])/(?:home|root|work|tmp|Users|mnt)\b")
-READS_A_VARIABLE = {"required", "path_from_checkout", "private_folder", "public_folder"}
+READS_A_VARIABLE = {"required_text", "path_from_checkout", "private_folder", "public_folder"}
 LARGEST = 200_000  # bytes of a picture
 
 
