@@ -5,7 +5,7 @@ another server in a case where the admin's forms would refuse or ask.
 
     kinds       the kinds of rows and their natural keys     files       parsing, with line numbers
     exports     rows to YAML                                 imports     YAML to rows, with a report
-    guards      what a file must not change
+    values      a value for a column                         guards      what a file must not change
 """
 
 from integrations.provider_setup.configuration.exports import export_configuration

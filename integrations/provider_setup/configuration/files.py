@@ -47,7 +47,10 @@ class Node:
     def rows(self, what: str) -> Iterator["Node"]:
         if not isinstance(self.value, list):
             raise BadFile(self.line, f"“{what}” is a list.")
-        yield from self.value
+        for item in self.value:
+            if item.value is None:  # as without groups a row is for everybody, it must not count as none
+                raise BadFile(item.line, f"An item of “{what}” is empty. Write [] for none.")
+            yield item
 
 
 def parse_yaml(text: str) -> Node:

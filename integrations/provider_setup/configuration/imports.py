@@ -22,6 +22,7 @@ from integrations.provider_setup.configuration.exports import VERSION
 from integrations.provider_setup.configuration.files import BadFile, Node, parse_yaml
 from integrations.provider_setup.configuration.guards import Refused
 from integrations.provider_setup.configuration.kinds import KINDS, STAFF, STAFF_MEMBERS, Kind, Link
+from integrations.provider_setup.configuration.values import clean_value, clean_words
 
 REPORTED_LENGTH = 80  # characters of a value
 
@@ -40,9 +41,8 @@ def import_configuration(text: str, *, dry_run: bool = False, same_provider: boo
     with transaction.atomic():
         document = parse_yaml(text).members("the file", ("keyrack", *(kind.name for kind in KINDS), STAFF))
         if "keyrack" not in document or document["keyrack"].value is True or document["keyrack"].value != VERSION:
-            raise BadFile(
-                document["keyrack"].line if "keyrack" in document else 1, f"The file begins with “keyrack: {VERSION}”."
-            )
+            line = document["keyrack"].line if "keyrack" in document else 1
+            raise BadFile(line, f"The file begins with “keyrack: {VERSION}”.")
         for kind in KINDS:
             import_rows(kind, document, None, report, same_provider=same_provider)
         if STAFF in document:
@@ -103,6 +103,8 @@ class Entry:
             raise BadFile(key.line, f"“{self.kind.key}” is a text: put it in quotes.")
         if key is None or not key.value:
             raise BadFile(self.line, f"A row of “{self.kind.name}” needs “{self.kind.key}”.")
+        if key.value != key.value.strip():  # forms strip names, so no form could keep it
+            raise BadFile(key.line, f"“{self.kind.key}” begins or ends with a space or a line break.")
         return str(key.value)
 
     def load_row(self) -> tuple[Any, dict[str, Any]]:
@@ -139,22 +141,12 @@ class Entry:
 
     def clean_value(self, name: str, column: Any) -> Any:
         value = self.members[name].plain()
-        if name in self.kind.word_lists:
-            words, stored = self.read_words(name, value), self.before.get(column.attname, "")
-            return stored if stored.split() == words else " ".join(words)  # forms store one on each line
-        if not isinstance(column, models.JSONField) and isinstance(value, dict | list | bytes):
-            raise self.bad_file(name, f"“{name}” is one value.")
-        if value is None and not column.null:
-            raise self.bad_file(name, f"“{name}” has no value. Leave the line out to keep what is there.")
         try:
-            return column.clean(value, self.row)
+            if name in self.kind.word_lists:
+                return clean_words(value, self.before.get(column.attname, ""))
+            return clean_value(column, value, self.row)
         except ValidationError as error:
-            raise self.bad_file(name, f"“{name}”: {' '.join(error.messages)}") from None
-
-    def read_words(self, name: str, value: Any) -> list[str]:
-        if not isinstance(value, list) or not all(isinstance(word, str) and len(word.split()) == 1 for word in value):
-            raise self.bad_file(name, f"“{name}” is a list of texts without spaces.")
-        return value
+            raise self.bad_file(name, f"“{name}”{error.message}") from None
 
     def linked_id(self, link: Link, node: Node) -> Any:
         """Return the id of the row that a natural key names."""
@@ -216,9 +208,7 @@ class Entry:
     def save(self) -> None:
         """Validate the row as the forms do, and save it if it is new or changed."""
         related_ids = {
-            name: self.linked_ids(link, self.members[name])
-            for name, link in self.kind.many.items()
-            if name in self.members
+            name: self.linked_ids(name, link) for name, link in self.kind.many.items() if name in self.members
         }
         if self.is_new or self.changes:
             guards.before_saving(self.row, self.before, same_provider=self.same_provider)
@@ -234,8 +224,8 @@ class Entry:
                 self.set_switch(name, relation)
         self.report_changes()
 
-    def linked_ids(self, link: Link, node: Node) -> set[Any]:
-        return {self.linked_id(link, item) for item in node.rows("names")}
+    def linked_ids(self, name: str, link: Link) -> set[Any]:
+        return {self.linked_id(link, item) for item in self.members[name].rows(name)}
 
     def clear_mark_of_siblings(self) -> None:
         """Clear the mark of the parent's other rows first: the database allows one at most after each statement."""

@@ -280,6 +280,13 @@ NORTHWIND = {"name": "Northwind", "client_id": "keyrack", "token_url": "https://
         (row("aliases", name="a", groups=["Nobody"]), "There is no group “Nobody”"),
         (row("aliases", name="a", active=False), "Say why it’s off"),
         (row("aliases", name="a", connections=[{"name": "c", "connection_url": "https://a.example?x=1"}]), "no query"),
+        (row("aliases", name="a", groups=[None]), "An item of “groups” is empty"),
+        (row("registries", **{**NORTHWIND, "client_id": 83}), "“client_id” is a text: put it in quotes"),
+        (row("registries", **NORTHWIND, comments=False), "“comments” is a text: put it in quotes"),
+        (row("registries", **NORTHWIND, refresh_token_lifespan=float("inf")), "“refresh_token_lifespan” is a whole"),
+        (row("registries", **NORTHWIND, refresh_token_lifespan=True), "“refresh_token_lifespan” is a whole number"),
+        (row("registries", **NORTHWIND, client_secret_expires_on=0), "“client_secret_expires_on” is a day, such as"),
+        (row("registries", **{**NORTHWIND, "name": "Northwind "}), "“name” begins or ends with a space"),
         (row("remote_tables", name="t"), "Choose an alias or an action"),
         (row("templates", name="t", definition={"a": 1}), "can’t contain “a”"),
         (
@@ -331,6 +338,22 @@ def test_what_is_not_mentioned_stays_and_a_mark_moves() -> None:
     assert HttpConnection.objects.count() == 2
     assert list(Alias.objects.get(pk=alias.pk).groups.values_list("name", flat=True)) == ["Sales"]
     assert Alias.objects.get(pk=alias.pk).allow_token_export
+
+
+@pytest.mark.django_db
+def test_a_file_strips_the_spaces_that_the_forms_strip() -> None:
+    registry = row("registries", **{**NORTHWIND, "client_id": " keyrack\u00a0", "scope_separator": " "})
+    configuration.import_configuration(registry)
+    assert ApplicationRegistry.objects.values_list("client_id", "scope_separator").get() == ("keyrack", " ")
+    assert configuration.import_configuration(registry).changes == []
+
+
+@pytest.mark.django_db
+def test_an_empty_item_opens_an_alias_to_nobody() -> None:
+    alias = set_up()
+    with pytest.raises(configuration.BadFile, match="Line 5: An item of “groups” is empty"):
+        configuration.import_configuration("keyrack: 1\naliases:\n- name: northwind\n  groups:\n  -\n")
+    assert alias.groups.get().name == "Sales"
 
 
 def run(*arguments: str) -> str:
