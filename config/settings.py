@@ -22,6 +22,7 @@ from config.variables import MOST_DAYS
 
 DEBUG = env.flag("DEBUG", default=False)
 DEMO = env.flag("KEYRACK_DEMO", default=False)  # adds the page that signs the demo user in; `manage.py demo` sets it
+OWN_VARIABLES = env.names  # grows below; none is a secret for another server
 SECRET_KEY = required_text("SECRET_KEY", "50 random characters that sign sessions")
 TOKEN_ENCRYPTION_KEYS = env.words("TOKEN_ENCRYPTION_KEYS")
 SITE_URL = env.origin("SITE_URL", default="http://127.0.0.1:8000")

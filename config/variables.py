@@ -42,8 +42,10 @@ class Variables:
 
     def __init__(self, variables: Mapping[str, str]) -> None:
         self.variables = variables
+        self.names: set[str] = set()  # that were read
 
     def text(self, name: str, default: str = "", *, strip: bool = True) -> str:
+        self.names.add(name)
         value = self.variables.get(name, "")
         if path := self.variables.get(f"{name}_FILE"):
             try:
@@ -101,6 +103,7 @@ class Variables:
 
     def words(self, name: str, default: Sequence[str] = ()) -> list[str]:
         """Return values that commas separate. The default only if the variable does not exist: an empty list is one."""
+        self.names.add(name)
         if name not in self.variables and f"{name}_FILE" not in self.variables:
             return [*default]
         return [value.strip() for value in self.text(name).split(",") if value.strip()]

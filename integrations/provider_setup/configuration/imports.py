@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.hashers import check_password
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import models, transaction
@@ -201,9 +202,12 @@ class Entry:
             return None
         if not isinstance(reference, dict) or set(reference) != {"env"} or not isinstance(reference["env"], str):
             raise self.bad_file(name, f"“{name}” is not written into a file: use {{env: NAME}} or {{kept: true}}.")
-        if not os.environ.get(reference["env"]):
-            raise self.bad_file(name, f"“{name}”: the environment variable {reference['env']} is not set.")
-        return os.environ[reference["env"]]
+        variable = reference["env"]
+        if variable.removesuffix("_FILE") in settings.OWN_VARIABLES:
+            raise self.bad_file(name, f"“{name}”: {variable} configures Keyrack, and is no secret for another server.")
+        if not os.environ.get(variable):
+            raise self.bad_file(name, f"“{name}”: the environment variable {variable} is not set.")
+        return os.environ[variable]
 
     def save(self) -> None:
         """Validate the row as the forms do, and save it if it is new or changed."""

@@ -356,6 +356,14 @@ def test_an_empty_item_opens_an_alias_to_nobody() -> None:
     assert alias.groups.get().name == "Sales"
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize("variable", ["SECRET_KEY", "TOKEN_ENCRYPTION_KEYS", "DATABASE_URL", "EMAIL_URL_FILE"])
+def test_no_secret_of_keyrack_becomes_one_for_another_server(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(variable, "CANARY")
+    with pytest.raises(configuration.BadFile, match=f"{variable} configures Keyrack"):
+        configuration.import_configuration(row("registries", **NORTHWIND, client_secret={"env": variable}))
+
+
 def run(*arguments: str) -> str:
     out = StringIO()
     call_command("configuration", *arguments, stdout=out)
