@@ -11,6 +11,7 @@ from foundation.exceptions import Explained
 
 # PyYAML's constructors raise these for a value that does not fit its tag: !!int "", !!bool x, !!timestamp x.
 MISREAD = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError)
+LONGEST_SENTENCE = 1000  # characters
 LARGEST_NUMBER = 2**63  # bound of an integer in any column
 
 
@@ -20,7 +21,8 @@ class BadFile(Explained, ValueError):
     message = "The file can't be read."
 
     def __init__(self, line: int, sentence: str) -> None:
-        super().__init__(f"Line {line}: {sentence}")
+        is_long = len(sentence) > LONGEST_SENTENCE
+        super().__init__(f"Line {line}: {sentence[:LONGEST_SENTENCE]}…" if is_long else f"Line {line}: {sentence}")
 
 
 @dataclass(frozen=True)

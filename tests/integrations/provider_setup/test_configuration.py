@@ -391,6 +391,22 @@ def test_the_command_writes_and_reads_files_and_streams(tmp_path: Path, monkeypa
         assert caught.value.returncode == 1
 
 
+@pytest.mark.django_db
+def test_a_file_does_not_write_its_own_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    cast.registry_at("https://northwind.example")
+    change = row("registries", name="Northwind", comments="a\r\u202e\x1b[2K\nNothing to change.")
+    monkeypatch.setattr("sys.stdin", StringIO(change))
+    [line, summary] = run("import", "-").splitlines()
+    assert line.endswith(r"comments: nothing → a\r\u202e\x1b[2K\nNothing to change.")
+    assert summary == "1 changes."
+    long_key = row("aliases", name="a\x1b" * 9000)
+    monkeypatch.setattr("sys.stdin", StringIO(long_key))
+    with pytest.raises(CommandError) as refused:
+        run("import", "-")
+    assert len(str(refused.value)) < 5000
+    assert str(refused.value).isprintable()
+
+
 @pytest.mark.parametrize(
     "value",
     ["!!timestamp x", '!!int ""', '!!float ""', "!!bool x", '!!int "' + "1:" * 3000 + '1"', "9" * 6000, "9" * 40,
