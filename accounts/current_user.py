@@ -1,4 +1,4 @@
-"""The user that the current request or run is for, for code that is not given one."""
+"""The user that the current request or run is for, for code that is not given one; and what counts as one."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,6 +28,13 @@ def acting_for(find_user: FindUser) -> Iterator[None]:
         yield
     finally:
         _find_user.reset(before)
+
+
+def require_user(user: object, what: str) -> None:
+    """Raise `TypeError` for what is no user, such as a name, before it fails somewhere deep. `what`: who takes it."""
+    if not isinstance(user, User | AnonymousUser):
+        message = f"{what} acts for a user, such as request.user, not for a {type(user).__name__}."
+        raise TypeError(message)
 
 
 def current_user() -> User:

@@ -14,6 +14,7 @@ from typing import Any
 import requests
 from django.utils import timezone
 
+from accounts.current_user import require_user
 from accounts.models import User
 from integrations import calls
 from integrations.connections import authorization, renewal
@@ -79,6 +80,7 @@ class PersonalAuthAPI:
     """Integrations of one person, for code that acts on their behalf. A visitor who isn't signed in may use none."""
 
     def __init__(self, user: User) -> None:
+        require_user(user, "PersonalAuthAPI")
         self.user = user
 
     def __repr__(self) -> str:
@@ -113,6 +115,9 @@ class PersonalAuthAPI:
         `access_token`: that token, or the hexadecimal SHA-256 of it. If it isn't the current one, the current one is
         returned. Raises what `get_token` raises, and `RefusedAgain` if renewing doesn't help.
         """
+        if not isinstance(access_token, str):
+            message = f"The refused token is a text, not a {type(access_token).__name__}."
+            raise TypeError(message)
         integration = self._authenticated(alias)
         try:
             return export_token(

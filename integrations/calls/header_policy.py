@@ -60,6 +60,8 @@ class BadPath(Explained, ValueError):
 
 def target_url(connection_url: str, path: str) -> str:
     """The URL of `path` below the connection's URL. Raises `BadPath` if it could leave that origin or base path."""
+    if not isinstance(path, str):
+        raise BadPath("A path is a text.")
     if len(path) > LONGEST_PATH:
         raise BadPath("The path is too long.")
     try:
@@ -85,6 +87,8 @@ def has_dot_segments(path: str) -> bool:
 
 def allowed_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """The headers that a caller may set, without those of this hop (RFC 9110 §7.6.1). Raises `BadPath`."""
+    if not isinstance(headers, Mapping) or not all(isinstance(name, str) for name in headers):
+        raise BadPath("Headers are a mapping of names to texts.")
     for name, value in headers.items():
         if not isinstance(value, str):
             sentence = f"The value of the header “{name}” must be a text."
@@ -144,7 +148,7 @@ def may_set_header(name: str) -> bool:
 
 def method_of(method: str) -> str:
     """The method in capitals. No TRACE, which echoes the token (RFC 9110 §9.3.8), and no CONNECT, which is a tunnel."""
-    if not A_METHOD.fullmatch(method):
+    if not isinstance(method, str) or not A_METHOD.fullmatch(method):
         raise BadPath("A method consists of letters and hyphens.")
     if (method := method.upper()) in NEVER_SENT:
         sentence = f"{method} can’t be used here."

@@ -15,7 +15,7 @@ from celery import shared_task
 from django.utils import timezone, translation
 from django.views.decorators.debug import sensitive_variables
 
-from accounts.current_user import acting_for
+from accounts.current_user import acting_for, require_user
 from accounts.models import User
 from foundation import installation
 from foundation.error_boundary import error_boundary
@@ -221,7 +221,8 @@ def run_test(subflow: Subflow, *, user: User, inputs: Mapping[str, Any]) -> Subf
 
 
 def require_available(name: str, user: User) -> Subflow:
-    subflow = None if "\0" in name else find_available(name, user.pk)
+    require_user(user, "A subflow")
+    subflow = find_available(name, user.pk) if name.isprintable() else None
     if subflow is None:
         raise NotAvailable
     return subflow

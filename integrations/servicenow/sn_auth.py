@@ -78,7 +78,7 @@ class GlideOAuthClient:
     def _aliases(self, requestor: str, profile_id: str) -> list[Alias]:
         """Aliases that the person may use and that authenticate with this credential and profile."""
         requestor = str(requestor)
-        if "\0" in requestor:  # PostgreSQL refuses null characters in queries
+        if not requestor.isprintable():  # no database is asked for null characters or lone surrogates
             return []
         credential_id = id_in(requestor)
         credential = OAuth2Credential.objects.filter(pk=credential_id).first() if credential_id else None

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from django.contrib.auth.models import AnonymousUser, Group
 from django.utils import timezone
+from django.utils.functional import SimpleLazyObject
 
 from accounts.models import User
 from foundation.oauth_client.errors import Unreachable
@@ -297,3 +298,54 @@ def test_a_header_that_is_no_text_is_the_callers_mistake(
     with pytest.raises(calls.BadPath, match="“X-Trace” must be a text"):
         PersonalAuthAPI(amira).request("northwind", "GET", "me", headers={"X-Trace": value})
     assert not server.calls
+
+
+@pytest.mark.parametrize("somebody", ["amira", 1, None, User, {}])
+def test_what_is_no_user_is_refused_where_it_is_passed(somebody: Any) -> None:
+    with pytest.raises(TypeError, match=r"acts for a user, such as request\.user, not for a "):
+        PersonalAuthAPI(somebody)
+    with pytest.raises(TypeError, match=r"acts for a user, such as request\.user, not for a "):
+        flows.run_subflow("open_incidents", user=somebody)
+
+
+def test_a_lazy_user_is_a_user(amira: User, northwind: Alias) -> None:
+    cast.signed_in(amira, northwind)
+    assert PersonalAuthAPI(SimpleLazyObject(lambda: amira)).is_token_valid("northwind")  # type: ignore[arg-type]  # as request.user
+
+
+@pytest.mark.parametrize("name", ["\0", "\ud800", "northwind\0", "northwind\ud800"])
+def test_a_name_that_no_alias_can_have_is_unknown(amira: User, northwind: Alias, name: str) -> None:
+    cast.signed_in(amira, northwind)
+    api = PersonalAuthAPI(amira)
+    assert (api.get_initiator_url(name), api.is_token_valid(name)) == ("", False)
+    assert api.revoke_token(name).response_status == "FAIL"
+    for call in (
+        partial(api.get_token),
+        partial(api.request, method="GET", path="/"),
+        partial(api.token_refused, access_token="x"),
+    ):
+        with pytest.raises(NotAuthenticated, match="no alias of this name"):
+            call(name)
+    with pytest.raises(flows.NotAvailable):
+        flows.run_subflow(name, user=amira)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options"),
+    [((None, "/"), {}), ((b"GET", "/"), {}), (("GET", None), {}), (("GET", ["x"]), {}), (("GET", b"/"), {}),
+     (("GET", "/"), {"headers": "x"}), (("GET", "/"), {"headers": {5: "x"}})],
+)  # fmt: skip
+def test_a_call_of_wrong_types_is_refused_in_words(
+    server: HostileServer, amira: User, northwind: Alias, arguments: Any, options: Any
+) -> None:
+    cast.signed_in(amira, northwind)
+    with pytest.raises(calls.BadPath):
+        PersonalAuthAPI(amira).request("northwind", *arguments, **options)
+    assert server.calls == []
+
+
+@pytest.mark.parametrize("token", [None, 5, b"access", ["access"]])
+def test_a_refused_token_is_a_text(amira: User, northwind: Alias, token: Any) -> None:
+    cast.signed_in(amira, northwind)
+    with pytest.raises(TypeError, match="The refused token is a text"):
+        PersonalAuthAPI(amira).token_refused("northwind", token)

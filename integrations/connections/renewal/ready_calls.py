@@ -225,7 +225,7 @@ def ready_call_from(row: TokenRow, user_id: int) -> ReadyCall | None:
 
 def first_row(alias: str, kind: type[PresentedToken] | None, **person: Any) -> list[Any] | None:
     """The first row, shared with other threads that read the same row at this moment."""
-    if "\0" in alias:  # PostgreSQL rejects NUL in a parameter
+    if not alias.isprintable():  # no database is asked for null characters or lone surrogates
         return None
     alias_id = id_in(alias)
     statement = statement_for(kind, alias_id is not None, tuple(admission.RULES))

@@ -101,7 +101,7 @@ def integration_named(user: User, reference: str) -> Integration | None:
 
     A forbidden or inactive alias takes exactly as many queries as a missing one, so that time doesn't tell them apart.
     """
-    if "\0" in reference:  # PostgreSQL refuses null characters in queries
+    if not reference.isprintable():  # no database is asked for null characters or lone surrogates
         reference = ""
     alias_id = id_in(reference)
     if alias_id:

@@ -23,7 +23,7 @@ def clean_value(column: Any, value: Any, row: models.Model) -> Any:
 
 
 def clean_words(value: Any, stored: str) -> str:
-    """Return a list as the text that holds its words. One that has the same words stays: forms write a line for each."""
+    """Return a list as the text that holds its words. The same words stay as they are stored: a form writes lines."""
     if not isinstance(value, list) or not all(isinstance(word, str) and len(word.split()) == 1 for word in value):
         raise ValidationError(" is a list of texts without spaces.")
     return stored if stored.split() == value else " ".join(value)
