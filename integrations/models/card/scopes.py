@@ -62,12 +62,9 @@ class ScopeDetails(TokenDetails):
 
     def further_scope_labels(self, scopes: Iterable[str]) -> list[str]:
         """Those of the scopes that a sign-in may request beside the profile's."""
-        known_scopes = sorted({scope for scope in scopes if self.scopes.knows(self.registry.pk, scope)})
-        return [
-            label
-            for label in self.scopes.labels(self.registry.pk, known_scopes)
-            if label not in self.requested_scope_labels
-        ]
+        requested = self.scopes.requested.get(self.credential.profile_id, [])
+        further = {scope for scope in scopes if self.scopes.knows(self.registry.pk, scope)} - {*requested}
+        return self.scopes.labels(self.registry.pk, sorted(further))
 
     @cached_property
     def missing_scope_labels(self) -> list[str]:

@@ -51,6 +51,16 @@ def test_who_comes_from_elsewhere_reads_what_will_be_asked_for(amira: User, alia
     assert "Write files" not in walks.words(walks.start(visitor, alias))
 
 
+def test_a_further_scope_is_shown_also_if_another_one_has_its_name(amira: User, alias: Alias) -> None:
+    profile = OAuthEntityProfile.objects.get()
+    assert profile.scopes.update(name="Files") >= 1
+    walks.registry_of(alias).scopes.filter(scope="files:write").update(name="Files")
+    visitor = Client()
+    visitor.force_login(amira)
+    before = walks.words(walks.start(visitor, alias)).count("<span>Files</span>")
+    assert walks.words(walks.start(visitor, alias, scope="files:write")).count("<span>Files</span>") == before + 1
+
+
 def test_a_scope_of_another_registry_is_not_asked_for(as_amira: Client, alias: Alias) -> None:
     other = cast.registry_at("https://other.example", name="Other")
     other.scopes.create(scope="other", name="Other")
