@@ -64,13 +64,18 @@ def import_staff(node: Node, report: Report) -> None:
 def import_rows(
     kind: Kind, members: Mapping[str, Node], parent: models.Model | None, report: Report, *, same_provider: bool
 ) -> None:
-    """Import the rows of one kind. Two rows of one name are an error: the first would be overwritten silently."""
-    seen = set()
+    """Import the rows of one kind. Two of one name, or with the mark of one, are an error: the last would win."""
+    seen, marked = set(), ""
     for row in members[kind.name].rows(kind.name) if kind.name in members else ():
         entry = Entry(kind, row, parent, report, same_provider=same_provider)
         if entry.key in seen:
             raise BadFile(row.line, f"“{entry.key}” is there twice in “{kind.name}”.")
         seen.add(entry.key)
+        if kind.mark in entry.members and entry.members[kind.mark].value is True:
+            if marked:
+                line = entry.members[kind.mark].line
+                raise BadFile(line, f"“{marked}” and “{entry.key}” are both “{kind.mark}”, which only one can be.")
+            marked = entry.key
         entry.run()
 
 

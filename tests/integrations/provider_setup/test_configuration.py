@@ -287,6 +287,17 @@ NORTHWIND = {"name": "Northwind", "client_id": "keyrack", "token_url": "https://
         (row("registries", **NORTHWIND, refresh_token_lifespan=True), "“refresh_token_lifespan” is a whole number"),
         (row("registries", **NORTHWIND, client_secret_expires_on=0), "“client_secret_expires_on” is a day, such as"),
         (row("registries", **{**NORTHWIND, "name": "Northwind "}), "“name” begins or ends with a space"),
+        (
+            row(
+                "aliases",
+                name="a",
+                connections=[
+                    {"name": "b", "connection_url": "https://b.example", "active": True},
+                    {"name": "c", "connection_url": "https://c.example", "active": True},
+                ],
+            ),
+            "“b” and “c” are both “active”, which only one can be",
+        ),
         (row("remote_tables", name="t"), "Choose an alias or an action"),
         (row("templates", name="t", definition={"a": 1}), "can’t contain “a”"),
         (
