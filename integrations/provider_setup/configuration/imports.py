@@ -3,7 +3,6 @@
 What the file doesn't mention is left alone; nothing is deleted. One transaction; the first error rolls it back.
 """
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,9 +22,7 @@ from integrations.provider_setup.configuration.exports import VERSION
 from integrations.provider_setup.configuration.files import BadFile, Node, parse_yaml
 from integrations.provider_setup.configuration.guards import Refused
 from integrations.provider_setup.configuration.kinds import KINDS, STAFF, STAFF_MEMBERS, Kind, Link
-from integrations.provider_setup.configuration.values import clean_value, clean_words
-
-REPORTED_LENGTH = 80  # characters of a value
+from integrations.provider_setup.configuration.values import abbreviate, clean_value, clean_words
 
 
 @dataclass
@@ -71,10 +68,9 @@ def import_rows(
         if entry.key in seen:
             raise BadFile(row.line, f"“{entry.key}” is there twice in “{kind.name}”.")
         seen.add(entry.key)
-        if kind.mark in entry.members and entry.members[kind.mark].value is True:
+        if entry.claims_mark:
             if marked:
-                line = entry.members[kind.mark].line
-                raise BadFile(line, f"“{marked}” and “{entry.key}” are both “{kind.mark}”, which only one can be.")
+                raise BadFile(row.line, f"“{marked}” and “{entry.key}” are both “{kind.mark}”, which only one can be.")
             marked = entry.key
         entry.run()
 
@@ -243,6 +239,8 @@ class Entry:
             for sibling in marked.exclude(pk=self.row.pk):
                 setattr(sibling, self.kind.mark, False)
                 sibling.save(update_fields=[self.kind.mark])  # one by one, for the audit log
+                path = f"{self.parent} / {getattr(sibling, self.kind.key)}"
+                self.report.changes.append(f"~ {self.kind.label} {path}: {self.kind.mark}: true → false")
 
     def check(self) -> None:
         try:
@@ -283,6 +281,14 @@ class Entry:
         self.report.to_do += guards.remaining_tasks(self.row, is_new=self.is_new)
 
     @property
+    def claims_mark(self) -> bool:
+        """Whether the file gives the mark to this row; a new one may have it without a word."""
+        mark = self.kind.mark
+        if mark in self.members:
+            return self.members[mark].value is True
+        return bool(mark) and self.is_new and bool(getattr(self.row, mark))
+
+    @property
     def path(self) -> str:
         return f"{self.parent} / {self.key}" if self.parent is not None else self.key
 
@@ -292,8 +298,3 @@ class Entry:
 
 def prefix_member(member: str, sentence: str) -> str:
     return f"“{member}”: {sentence}" if member else sentence
-
-
-def abbreviate(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    return f"{text[:REPORTED_LENGTH]}…" if len(text) > REPORTED_LENGTH else text or "nothing"

@@ -3,11 +3,14 @@
 YAML has read a value before anybody can see how it was written: 0123 is 83, `no` is false, 2026-1-1 is a day.
 """
 
+import json
 from datetime import date
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import models
+
+REPORTED_LENGTH = 80  # characters of a value
 
 
 def clean_value(column: Any, value: Any, row: models.Model) -> Any:
@@ -47,3 +50,9 @@ def wrong_kind(column: Any, value: Any) -> str:
 
 def is_text(column: Any) -> bool:
     return isinstance(column, models.CharField | models.TextField)
+
+
+def abbreviate(value: Any) -> str:
+    """Return a value for the report."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return f"{text[:REPORTED_LENGTH]}…" if len(text) > REPORTED_LENGTH else text or "nothing"

@@ -293,7 +293,7 @@ NORTHWIND = {"name": "Northwind", "client_id": "keyrack", "token_url": "https://
                 name="a",
                 connections=[
                     {"name": "b", "connection_url": "https://b.example", "active": True},
-                    {"name": "c", "connection_url": "https://c.example", "active": True},
+                    {"name": "c", "connection_url": "https://c.example"},
                 ],
             ),
             "“b” and “c” are both “active”, which only one can be",
@@ -344,7 +344,11 @@ def test_what_is_not_mentioned_stays_and_a_mark_moves() -> None:
     set_up()
     alias = Alias.objects.get(name="northwind")
     connection = {"name": "Old one", "active": True}
-    configuration.import_configuration(row("aliases", name="northwind", connections=[connection]))
+    report = configuration.import_configuration(row("aliases", name="northwind", connections=[connection]))
+    assert [change.partition(" / ")[2] for change in report.changes] == [
+        "northwind: active: true → false",
+        "Old one: active: false → true",
+    ]
     assert HttpConnection.objects.get(active=True).name == "Old one"
     assert HttpConnection.objects.count() == 2
     assert list(Alias.objects.get(pk=alias.pk).groups.values_list("name", flat=True)) == ["Sales"]
