@@ -44,9 +44,9 @@ class Command(BaseCommand):
                     read_file(file), dry_run=dry_run, same_provider=same_provider
                 )
         except BadFile as error:
-            raise CommandError(f"{printable(str(error))} Nothing was changed.", returncode=REFUSED) from None
+            raise CommandError(f"{escape_line(str(error))} Nothing was changed.", returncode=REFUSED) from None
         for line in (*report.changes, *report.to_do):
-            self.stdout.write(printable(line))
+            self.stdout.write(escape_line(line))
         summary = f"{len(report.changes)} changes" if report.changes else "Nothing to change"
         self.stdout.write(f"{summary}{'; this was a dry run, and nothing was changed' if dry_run else ''}.")
 
@@ -70,6 +70,6 @@ def read_file(file: str) -> str:
         raise CommandError(f"{source} is not UTF-8. Nothing was changed.", returncode=REFUSED) from None
 
 
-def printable(line: str) -> str:
+def escape_line(line: str) -> str:
     """Escape what moves the cursor, ends a line or turns its direction: the file is not to write its own report."""
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in line)

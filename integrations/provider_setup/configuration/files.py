@@ -25,6 +25,10 @@ class BadFile(Explained, ValueError):
         super().__init__(f"Line {line}: {sentence[:LONGEST_SENTENCE]}…" if is_long else f"Line {line}: {sentence}")
 
 
+def prefix_member(member: str, sentence: str) -> str:
+    return f"“{member}”: {sentence}" if member else sentence
+
+
 @dataclass(frozen=True)
 class Node:
     """One YAML value and its line. Members of a dict and items of a list are nodes too."""

@@ -19,10 +19,10 @@ from foundation.secrets_at_rest import value_or_blank
 from integrations.models.registry import LOGO_LIMIT, validation
 from integrations.provider_setup.configuration import guards
 from integrations.provider_setup.configuration.exports import VERSION
-from integrations.provider_setup.configuration.files import BadFile, Node, parse_yaml
+from integrations.provider_setup.configuration.files import BadFile, Node, parse_yaml, prefix_member
 from integrations.provider_setup.configuration.guards import Refused
 from integrations.provider_setup.configuration.kinds import KINDS, STAFF, STAFF_MEMBERS, Kind, Link
-from integrations.provider_setup.configuration.values import abbreviate, clean_value, clean_words
+from integrations.provider_setup.configuration.values import clean_value, clean_words, describe_change
 
 
 @dataclass
@@ -55,7 +55,7 @@ def import_staff(node: Node, report: Report) -> None:
         if not isinstance(member.value, bool):
             raise BadFile(member.line, f"“{name}” is true or false.")
         if mfa.require_of_staff(required=member.value):
-            report.changes.append(f"~ {STAFF}: {name}: {abbreviate(not member.value)} → {abbreviate(member.value)}")
+            report.changes.append(f"~ {STAFF}: {describe_change(name, not member.value, member.value)}")
 
 
 def import_rows(
@@ -139,7 +139,7 @@ class Entry:
         stored = self.before.get(attribute)
         setattr(self.row, attribute, value)
         if not self.is_new and stored != value:
-            self.changes.append(f"{name}: {abbreviate(stored)} → {abbreviate(value)}")
+            self.changes.append(describe_change(name, stored, value))
 
     def clean_value(self, name: str, column: Any) -> Any:
         value = self.members[name].plain()
@@ -240,7 +240,9 @@ class Entry:
                 setattr(sibling, self.kind.mark, False)
                 sibling.save(update_fields=[self.kind.mark])  # one by one, for the audit log
                 path = f"{self.parent} / {getattr(sibling, self.kind.key)}"
-                self.report.changes.append(f"~ {self.kind.label} {path}: {self.kind.mark}: true → false")
+                self.report.changes.append(
+                    f"~ {self.kind.label} {path}: {describe_change(self.kind.mark, True, False)}"
+                )
 
     def check(self) -> None:
         try:
@@ -271,7 +273,7 @@ class Entry:
             link.model._default_manager.create(**{link.name: self.row})
         else:
             stored.delete()
-        self.changes += [] if self.is_new else [f"{name}: {abbreviate(not value)} → {abbreviate(value)}"]
+        self.changes += [] if self.is_new else [describe_change(name, not value, value)]
 
     def report_changes(self) -> None:
         if self.is_new:
@@ -294,7 +296,3 @@ class Entry:
 
     def bad_file(self, member: str, sentence: str) -> BadFile:
         return BadFile(self.members[member].line if member in self.members else self.line, f"{self.path}: {sentence}")
-
-
-def prefix_member(member: str, sentence: str) -> str:
-    return f"“{member}”: {sentence}" if member else sentence

@@ -52,7 +52,11 @@ def is_text(column: Any) -> bool:
     return isinstance(column, models.CharField | models.TextField)
 
 
-def abbreviate(value: Any) -> str:
-    """Return a value for the report."""
+def describe_change(name: str, before: Any, after: Any) -> str:
+    """Return a change for the report."""
+    return f"{name}: {abbreviate_value(before)} → {abbreviate_value(after)}"
+
+
+def abbreviate_value(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     return f"{text[:REPORTED_LENGTH]}…" if len(text) > REPORTED_LENGTH else text or "nothing"
