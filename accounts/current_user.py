@@ -1,4 +1,4 @@
-"""The user that the current request or run is for, for code that is not given one; and what counts as one."""
+"""The user that the current request or run is for, for code that is not given one."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +20,13 @@ class NoCurrentUser(Explained):
     message = "No user is signed in here. Pass user=…, or call this within a request or a run of a signed-in user."
 
 
+class NotAUser(TypeError):
+    """What was passed is no user, but for example a name. `who`: what acts for a user."""
+
+    def __init__(self, passed: object, *, who: str) -> None:
+        super().__init__(f"{who} acts for a user, such as request.user, not for a {type(passed).__name__}.")
+
+
 @contextmanager
 def acting_for(find_user: FindUser) -> Iterator[None]:
     """Make `find_user()` the current user inside the block. It is called when the user is needed, not before."""
@@ -28,13 +35,6 @@ def acting_for(find_user: FindUser) -> Iterator[None]:
         yield
     finally:
         _find_user.reset(before)
-
-
-def require_user(user: object, what: str) -> None:
-    """Raise `TypeError` for what is no user, such as a name, before it fails somewhere deep. `what`: who takes it."""
-    if not isinstance(user, User | AnonymousUser):
-        message = f"{what} acts for a user, such as request.user, not for a {type(user).__name__}."
-        raise TypeError(message)
 
 
 def current_user() -> User:

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import requests
+from django.contrib.auth.models import AnonymousUser
 from django.utils import timezone
 
-from accounts.current_user import require_user
+from accounts.current_user import NotAUser
 from accounts.models import User
 from integrations import calls
 from integrations.connections import authorization, renewal
@@ -80,7 +81,8 @@ class PersonalAuthAPI:
     """Integrations of one person, for code that acts on their behalf. A visitor who isn't signed in may use none."""
 
     def __init__(self, user: User) -> None:
-        require_user(user, "PersonalAuthAPI")
+        if not isinstance(user, User | AnonymousUser):
+            raise NotAUser(user, who="PersonalAuthAPI")
         self.user = user
 
     def __repr__(self) -> str:

@@ -12,10 +12,11 @@ from typing import Any
 from uuid import UUID
 
 from celery import shared_task
+from django.contrib.auth.models import AnonymousUser
 from django.utils import timezone, translation
 from django.views.decorators.debug import sensitive_variables
 
-from accounts.current_user import acting_for, require_user
+from accounts.current_user import NotAUser, acting_for
 from accounts.models import User
 from foundation import installation
 from foundation.error_boundary import error_boundary
@@ -221,7 +222,8 @@ def run_test(subflow: Subflow, *, user: User, inputs: Mapping[str, Any]) -> Subf
 
 
 def require_available(name: str, user: User) -> Subflow:
-    require_user(user, "A subflow")
+    if not isinstance(user, User | AnonymousUser):
+        raise NotAUser(user, who="A subflow")
     subflow = find_available(name, user.pk) if name.isprintable() else None
     if subflow is None:
         raise NotAvailable
