@@ -163,6 +163,8 @@ class RemoteTable(SysIdModel):
         return self.title
 
     def clean(self) -> None:
+        if not isinstance(self.inputs, dict):
+            raise ValidationError({"inputs": _('Write a JSON object, for example {"limit": 500}.')})
         try:
             check_storable(self.inputs)
         except ValidationError as error:

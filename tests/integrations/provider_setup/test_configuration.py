@@ -299,6 +299,7 @@ NORTHWIND = {"name": "Northwind", "client_id": "keyrack", "token_url": "https://
             "“b” and “c” are both “active”, which only one can be",
         ),
         (row("remote_tables", name="t"), "Choose an alias or an action"),
+        (row("remote_tables", name="t", inputs=["x"]), "“inputs”: Write a JSON object"),
         (row("templates", name="t", definition={"a": 1}), "can’t contain “a”"),
         (
             row("actions", name="a", outputs=[{"name": "o", "path": "steps.gone.body"}], steps=[]),
