@@ -10,7 +10,7 @@ WRAPPERS = (
     "", "/meta", "/pagination", "/paging", "/meta/pagination", "/meta/page", "/page", "/pageInfo", "/page_info",
     "/_meta", "/metadata", "/response_metadata", "/additional_data", "/additional_data/pagination", "/info",
     "/result_info", "/pages", "/cursor", "/links", "/_links", "/links/pages", "/meta/pagination/links", "/page_context",
-    "/pageContext", "/pagination/urls",
+    "/pageContext", "/pagination/urls", "/cursors", "/records", "/navigation",
 )  # fmt: skip
 
 # Members that hold an address, also of objects such as {"next": {"href": …}}.
@@ -50,8 +50,10 @@ CURSORS: dict[str, tuple[str, ...]] = {
     "nextPageStart": ("start",),
     "next_page": ("page",),
     "nextPage": ("page",),
-    "next": ("cursor", "page"),
+    "next": ("cursor", "page", "offset"),
     "cursor": ("cursor", "after"),
+    "after": ("after", "page[after]"),
+    "pageToken": ("pageToken",),
     "offset": ("offset",),  # Airtable's is a text; a number is the position of this page
 }
 # These stand on the last page, too.
@@ -59,9 +61,18 @@ CURSORS_IF_MORE = {
     "endCursor": ("after",),
     "end_cursor": ("after",),
     "page_token": ("page_token",),
-    "after_cursor": ("cursor",),
+    "after_cursor": ("cursor", "page[after]"),
     "NextMarker": ("marker",),
 }
+# Headers that hold a cursor (Azure DevOps). Others tell that there is more, but take it in a header.
+CURSOR_HEADERS: dict[str, tuple[str, ...]] = {
+    "x-ms-continuationtoken": ("continuationToken",),
+    "X-Next-Cursor": ("cursor",),
+    "Next-Cursor": ("cursor",),
+    "X-Next-Page-Token": ("page_token", "pageToken"),
+}
+# Headers with the members of such an object, in JSON, as ASP.NET has it.
+HEADERS_WITH_AN_OBJECT = ("X-Pagination", "Pagination", "X-Paging", "Paging")
 NO_CURSOR = frozenset({"0", "-1", "null", "none", "None", "undefined"})  # texts by which a list ends
 
 # Members that tell the position of this page. The parameter has the same name.
@@ -77,7 +88,7 @@ POSITIONS: tuple[Paging, ...] = (
     Paging(style="page", next="pageNumber", parameter="pageNumber"),
 )
 # The same without a member: parameters that a query may hold already.
-OFFSETS_IN_QUERIES = ("offset", "startAt", "start", "skip", "$skip", "sysparm_offset", "startIndex")
+OFFSETS_IN_QUERIES = ("offset", "startAt", "start", "skip", "$skip", "sysparm_offset", "startIndex", "resultOffset")
 COUNTED_FROM_ONE = ("startIndex",)  # RFC 7644 §3.4.2.4
 PAGES_IN_QUERIES = ("page", "pageNumber", "page_number", "page[number]", "pageIndex")
 SIZES_IN_QUERIES = (
@@ -90,25 +101,29 @@ MORE = (
     "has_more", "hasMore", "has-more", "has_next", "hasNext", "hasNextPage", "has_next_page", "more", "more_records",
     "moreResults", "more_items_in_collection", "next_page_exists", "isTruncated", "IsTruncated", "truncated",
     "has_more_page", "has_more_pages", "hasMorePages", "has_more_results", "hasMoreResults", "hasMoreItems",
-    "more_available", "moreAvailable",
+    "more_available", "moreAvailable", "exceededTransferLimit",
 )  # fmt: skip
 LAST = (
     "isLast", "is_last", "last", "isLastPage", "is_last_page", "lastPage", "last_page", "done", "end_of_stream",
     "is_end", "isEnd", "end_of_results", "endOfResults", "endOfRecords",
 )  # fmt: skip
 # These stand in an answer if there is more, and aren't there otherwise.
-MORE_IF_THERE = ("LastEvaluatedKey", "lastEvaluatedKey", "NextContinuationToken")
-MORE_IF_THERE_HEADERS = ("x-ms-continuation",)
+MORE_IF_THERE = ("LastEvaluatedKey", "lastEvaluatedKey", "NextContinuationToken", "more_topics_url")
+MORE_IF_THERE_HEADERS = ("x-ms-continuation", "Next-Range", "X-Continuation-Token")
 TOTALS = (
     "total", "total_count", "totalCount", "totalResults", "total_results", "totalSize", "total_size", "totalItems",
     "total_items", "totalElements", "total_elements", "totalRecords", "total_records", "@odata.count", "odata.count",
     "total_rows", "__count", "totalSetSize", "numFound", "total_entries", "totalEntries", "total_number", "totalNumber",
-    "total_num", "totalHits", "count",
+    "total_num", "totalHits", "totalRows", "count",
 )  # fmt: skip
 TOTALS_OF_PAGES = (
     "total_pages", "totalPages", "last_page", "page_count", "pageCount", "pages", "lastPage", "total_page",
     "totalPage", "page_total", "pageTotal", "num_pages", "numPages",
 )  # fmt: skip
-TOTAL_HEADERS = ("X-Total-Count", "X-Total", "Total-Count", "Total")
+TOTAL_HEADERS = (
+    "X-Total-Count", "X-Total", "Total-Count", "Total", "X-Pagination-Total-Count", "X-Pagination-Total",
+    "Pagination-Total-Count", "Pagination-Total", "X-Total-Results", "X-Total-Results-Count", "X-Total-Items",
+    "X-Total-Records", "X-Total-Elements", "X-WP-Total", "X-PW-TOTAL",
+)  # fmt: skip
 NEXT_PAGE_HEADERS = ("X-Next-Page",)
 TOTAL_PAGES_HEADERS = ("X-Total-Pages", "X-WP-TotalPages", "X-Pagination-Page-Count", "X-Pages")

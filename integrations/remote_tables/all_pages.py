@@ -10,10 +10,10 @@ from typing import Any
 from django.views.decorators.debug import sensitive_variables
 from requests import Response
 
-from foundation.oauth_client.default_paging import NO_ROWS_THERE
 from foundation.oauth_client.errors import OAuthError, Unreachable
 from foundation.oauth_client.provider_profile import ProviderProfile
 from integrations.remote_tables.bodies import NO_CONTENT
+from integrations.remote_tables.link_headers import next_links
 from integrations.remote_tables.next_page import find_continuation
 from integrations.remote_tables.page_requests import Continuation, PageRead, PageRequest
 
@@ -143,10 +143,3 @@ class ListReader:
         response, sent = self.read_page(request, self.ends_at - monotonic())
         self.requested |= {request.key, sent.key}
         return response, sent
-
-
-def next_links(response: Response) -> tuple[str, ...]:
-    """Addresses of the next page in the header Link (RFC 8288)."""
-    following = [link for relation, link in response.links.items() if "next" in relation.lower().split()]
-    is_empty = [any(link.get(name) == value for name, value in NO_ROWS_THERE.items()) for link in following]
-    return tuple(link["url"] for link, leads_nowhere in zip(following, is_empty, strict=True) if not leads_nowhere)

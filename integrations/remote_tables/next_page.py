@@ -15,6 +15,7 @@ from foundation.oauth_client import json_pointers
 from foundation.oauth_client.provider_profile import STANDARD, ProviderProfile, texts
 from foundation.oauth_client.provider_profile.format import Paging
 from foundation.oauth_client.registration import origin
+from integrations.remote_tables.page_members import find_containers
 from integrations.remote_tables.page_requests import END, Continuation, PageRead, PageRequest, with_parameter
 
 LONGEST_CURSOR = 4000  # characters
@@ -22,7 +23,6 @@ LOOKS_LIKE_AN_ADDRESS = re.compile(r"https?://|/|\?", re.IGNORECASE)
 CONTENT_RANGE = re.compile(r"(?:[\w-]+ ?[ =])?[0-9]{1,12}-[0-9]{1,12}/([0-9]{1,12})")  # items 0-49/1200
 KEPT_IN_PATHS = "!#$%&'()*+,/:;=?@[]~"  # as requests quotes URLs
 A_RELATIVE_ADDRESS = re.compile(r"[\w./~%()'-]{1,2000}\?\S*=", re.IGNORECASE)
-A_STEP = re.compile(r"\.?([\w-]+|\"[^\"\\]+\")|\[(\d{1,5})\]")
 
 
 @sensitive_variables()
@@ -113,28 +113,16 @@ def sign_of(pointer: str, page: PageRead) -> bool | None:
 # By what is common ----------------------------------------------------------------------------------------------------
 
 
-def find_containers(page: PageRead) -> Iterator[dict[str, Any]]:
-    """Objects that may say how the list continues: the answer and those around its rows, with their wrappers."""
-    value, around, position = page.document, [page.document], 0
-    while step := A_STEP.match(page.rows_path, position):
-        value = json_pointers.member_of(value, step[2] or step[1].strip('"'))
-        around.append(value)
-        position = step.end()
-    for each in around:
-        for wrapper in common.WRAPPERS:
-            place = json_pointers.resolve(each, wrapper) if wrapper else each
-            if isinstance(place, dict):
-                yield place
-
-
 def next_addresses(page: PageRead, places: list[dict[str, Any]]) -> list[str]:
-    values: list[Any] = [*page.links]
+    values: list[Any] = [urljoin(page.url, link) for link in page.links]
     for place in places:
         for name in common.NEXT_ADDRESSES:
             value = place.get(name)
             if isinstance(value, str) and name in common.ALWAYS_ADDRESSES and A_RELATIVE_ADDRESS.match(value):
                 value = urljoin(page.url, value)
             values += [value.get(each) for each in common.IN_AN_OBJECT] if isinstance(value, dict) else [value]
+        cursors = (place.get(name) for name in common.CURSORS)
+        values += [cursor for cursor in cursors if isinstance(cursor, str) and cursor.startswith("?")]  # a whole query
         for pointer, relation, address in common.LINK_LISTS:
             links = place.get(pointer.removeprefix("/"))
             of_list = [link for link in links if isinstance(link, dict)] if isinstance(links, list) else []
@@ -185,7 +173,10 @@ def cursor_text(value: object) -> str:
 
 def by_cursor(places: list[dict[str, Any]], page: PageRead, *, says_more: bool) -> Iterator[PageRequest]:
     names = {**common.CURSORS, **(common.CURSORS_IF_MORE if says_more else {})}
-    sent = {value for values in page.request.parameters.values() for value in values}  # some APIs echo the cursor
+    sent = set(page.request.query.values())  # some APIs echo the cursor
+    for header, parameters in common.CURSOR_HEADERS.items():
+        if (text := cursor_text(page.headers.get(header, "").strip())) and text not in sent:
+            yield from (with_parameter(page, parameter, text, is_guess=True) for parameter in parameters)
     for name, parameters in names.items():
         for place in places:
             value = json_pointers.resolve(place, f"/{name}")

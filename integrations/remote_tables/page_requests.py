@@ -21,11 +21,15 @@ class PageRequest:
     def key(self) -> tuple[str, str]:
         return self.path, repr(sorted(self.parameters.items()))
 
+    @property
+    def query(self) -> dict[str, str]:
+        """The parameters, also those in the path; of several with one name, the last."""
+        in_path = dict(parse_qsl(self.path.partition("?")[2]))
+        return in_path | {name: values[-1] for name, values in self.parameters.items()}
+
     def number(self, names: tuple[str, ...]) -> tuple[str, int] | None:
         """The first of the parameters that is there and a number."""
-        query = dict(parse_qsl(self.path.partition("?")[2])) | {
-            name: each[-1] for name, each in self.parameters.items()
-        }
+        query = self.query
         numbers = ((name, query[name]) for name in names if name in query)
         return next(((name, int(text)) for name, text in numbers if re.fullmatch(r"[0-9]{1,9}", text)), None)
 

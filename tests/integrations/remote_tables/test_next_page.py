@@ -3,21 +3,27 @@
 from typing import Any
 
 import pytest
+from requests import Response
 from requests.structures import CaseInsensitiveDict
 
 from foundation.oauth_client.provider_profile import STANDARD
+from integrations.remote_tables.link_headers import next_links
 from integrations.remote_tables.next_page import find_continuation
 from integrations.remote_tables.page_requests import Continuation, PageRead, PageRequest
 
 ROWS = [{"id": 1}, {"id": 2}]
 
 
-def continuation(document: Any, *, rows_path: str = "items", headers: dict[str, str] | None = None) -> Continuation:
+def continuation(
+    document: Any, *, rows_path: str = "items", headers: dict[str, str] | None = None, path: str = "things"
+) -> Continuation:
+    response = Response()
+    response.headers = CaseInsensitiveDict(headers or {})
     page = PageRead(
-        request=PageRequest(path="things"),
-        url="https://api.example/v1/things",
-        headers=CaseInsensitiveDict(headers or {}),
-        links=(),
+        request=PageRequest(path=path),
+        url=f"https://api.example/v1/{path}",
+        headers=response.headers,
+        links=next_links(response),
         document=document,
         rows_path=rows_path,
         counted=len(ROWS),
@@ -114,4 +120,111 @@ def test_more_rows_are_known_although_nothing_says_where(members: dict[str, Any]
 )
 def test_the_end_is_known(members: dict[str, Any], headers: dict[str, str]) -> None:
     found = continuation({"items": ROWS, **members}, headers=headers)
+    assert (found.is_certain, found.requests) == (False, ())
+
+
+SECOND = "https://api.example/v1/things?page=2"
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        f'<{SECOND}>; Rel="Next"',
+        f'<{SECOND}>; title="a=b, <c>"; rel="next"',
+        f"<{SECOND}>; rel='next', <x>; rel='last'",  # https://dev.freeagent.com/docs/introduction
+        f'<{SECOND}>;rel="next",',
+        f'<{SECOND}>; rel="next"; rel="last"',  # RFC 8288 §3.3: the first counts
+        f'<{SECOND}>; rel="next", <https://api.example/v1/others>; rel="next"',
+        f'<x;v=1>; rel="self", <{SECOND}>; rel=next',
+    ],
+)
+def test_a_link_is_read_as_rfc_8288_lets_it_be_written(link: str) -> None:
+    found = continuation(ROWS, rows_path="@", headers={"Link": link})
+    assert [request.path for request in found.requests] == ["things?page=2"]
+
+
+def test_an_address_in_a_link_may_be_relative_and_have_a_semicolon() -> None:
+    found = continuation(ROWS, rows_path="@", headers={"Link": '<things;v=1?page=2>; rel="next"'})
+    assert found.requests[0].path == "things;v=1?page=2"
+
+
+@pytest.mark.parametrize(
+    ("rows_path", "document", "path", "parameters"),
+    [
+        # https://developer.sage.com/accounting/guides/efficiencies/pagination/
+        ('"$items"', {"$total": 97, "$page": 1, "$next": "/things?page=2", "$items": ROWS}, "things?page=2", {}),
+        # https://visioneers.gong.io/developers-79/gong-api-pagination-limit-1036
+        ("users", {"records": {"totalRecords": 215, "currentPageNumber": 1, "cursor": "c"}, "users": ROWS},
+         "things", {"cursor": ["c"]}),
+        # https://dev.frontapp.com/docs/pagination
+        ("_results", {"_pagination": {"next": SECOND}, "_results": ROWS}, "things?page=2", {}),
+        # https://www.reddit.com/dev/api/#listings
+        ("data.children", {"kind": "Listing", "data": {"after": "t3_x", "dist": 2, "children": ROWS, "before": None}},
+         "things", {"after": ["t3_x"]}),
+        # https://cloud.google.com/bigquery/docs/reference/rest/v2/tabledata/list
+        ("rows", {"rows": ROWS, "pageToken": "t", "totalRows": "5"}, "things", {"pageToken": ["t"]}),
+        ("list.elements", {"list": {"meta": {"nextCursor": "?page=2"}, "elements": ROWS}}, "things?page=2", {}),
+        # As .NET spells members
+        ("Items", {"Items": ROWS, "NextPageLink": SECOND}, "things?page=2", {}),
+        ("Items", {"Items": ROWS, "Meta": {"Pagination": {"Page": 1, "TotalPages": 3}}}, "things", {"page": ["2"]}),
+        ("Items", {"Items": ROWS, "Cursors": {"Next": "c"}}, "things", {"cursor": ["c"]}),
+        ("Items", {"Items": ROWS, "NextPageToken": "t"}, "things", {"pageToken": ["t"]}),
+    ],
+)  # fmt: skip
+def test_a_member_is_known_in_each_spelling(
+    rows_path: str, document: Any, path: str, parameters: dict[str, list[str]]
+) -> None:
+    found = continuation(document, rows_path=rows_path)
+    assert (found.requests[0].path, found.requests[0].parameters, found.is_certain) == (path, parameters, True)
+
+
+@pytest.mark.parametrize(
+    ("headers", "path", "parameters"),
+    [
+        # https://jessehouwing.net/azure-devops-accessing-apis-with-large-volumes-of-data/
+        ({"x-ms-continuationtoken": "t"}, "things", {"continuationToken": ["t"]}),
+        # http://www.jerriepelser.com/blog/paging-in-aspnet-webapi-http-headers/
+        ({"X-Pagination": '{"CurrentPage":1,"TotalPages":4,"NextPageLink":""}'}, "things", {"page": ["2"]}),
+        ({"X-Pagination": f'{{"totalCount":9,"nextPageLink":"{SECOND}"}}'}, "things?page=2", {}),
+    ],
+)
+def test_a_header_says_where_the_list_continues(
+    headers: dict[str, str], path: str, parameters: dict[str, list[str]]
+) -> None:
+    found = continuation(ROWS, rows_path="@", headers=headers)
+    assert (found.requests[0].path, found.requests[0].parameters, found.is_certain) == (path, parameters, True)
+
+
+@pytest.mark.parametrize(
+    ("document", "headers"),
+    [
+        (
+            ROWS,
+            {"Next-Range": "id ]01234567..; max=200"},
+        ),  # https://devcenter.heroku.com/articles/platform-api-reference
+        (ROWS, {"X-Continuation-Token": "t"}),  # https://dev.criticalarc.com/reference/paging
+        (ROWS, {"X-PW-TOTAL": "5"}),  # https://developer.copper.com/introduction/requests.html
+        ({"features": ROWS, "exceededTransferLimit": True}, {}),  # ArcGIS
+        ({"Items": ROWS, "HasMore": True}, {}),
+        ({"Items": ROWS, "TotalCount": 5}, {}),
+        ({"ocs": {"meta": {"totalitems": "5"}, "data": ROWS}}, {}),  # Nextcloud
+        ({"opensearch:totalResults": 5, "items": ROWS}, {}),
+    ],
+)
+def test_more_rows_are_known_in_each_spelling(document: Any, headers: dict[str, str]) -> None:
+    path = "ocs.data" if "ocs" in document else "@"
+    found = continuation(document, rows_path=path, headers=headers)
+    assert (found.is_certain, found.requests) == (True, ())
+
+
+@pytest.mark.parametrize(
+    "headers", [{"X-Pagination": '{"TotalCount":2,"CurrentPage":1,"TotalPages":1}'}, {"X-Pagination": "{"}]
+)
+def test_a_header_says_that_the_list_ends_or_nothing(headers: dict[str, str]) -> None:
+    found = continuation(ROWS, rows_path="@", headers=headers)
+    assert (found.is_certain, found.requests) == (False, ())
+
+
+def test_a_cursor_of_the_page_itself_leads_nowhere() -> None:
+    found = continuation({"items": ROWS, "cursor": "c", "next": None}, path="things?cursor=c")
     assert (found.is_certain, found.requests) == (False, ())
