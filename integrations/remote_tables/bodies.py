@@ -15,7 +15,14 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 from requests import Response
 
-from foundation.oauth_client import announced_waits, default_rules, error_answers, error_reasons, response_bodies
+from foundation.oauth_client import (
+    announced_waits,
+    default_rules,
+    error_answers,
+    error_documents,
+    error_reasons,
+    response_bodies,
+)
 from foundation.oauth_client.errors import Misconfigured, Unreachable
 from foundation.oauth_client.provider_profile import ProviderProfile
 from integrations import calls
@@ -42,9 +49,11 @@ CHARSETS = {
     **dict.fromkeys(("iso-8859-1", "latin1", "windows-1252"), "cp1252"),
 }
 FOR_THE_ADMINISTRATOR = frozenset({"registration_wrong", "plan_ended"})
+# As `error_documents` spells them.
+SUCCESS_MEMBERS = ("ok", "success", "is_success", "succeeded")
+FAILURES = frozenset({"error", "fail", "failed", "failure", "nok"})
 ERROR_MEMBERS = (
-    "error", "errors", "fault", "Error", "Fault", "error_code", "errorCode", "errcode", "error_message", "errorMessage",
-    "errmsg",
+    "error", "errors", "fault", "error_code", "errcode", "error_message", "error_messages", "errmsg", "error_description",
 )  # fmt: skip
 NO_CONTENT: list[Any] = []
 
@@ -114,13 +123,26 @@ def error_for(response: Response) -> Exception:
 
 def says_error(document: object) -> bool:
     """Whether a good answer without rows says that something went wrong."""
-    if not isinstance(document, dict):
+    members = error_documents.spell_plainly(document)
+    if not isinstance(members, dict):
         return False
-    is_failure = document.get("ok") is False or document.get("success") is False
-    is_failure = is_failure or str(document.get("status")).lower() in {"error", "fail", "failed", "failure"}
-    code = document.get("code")
-    is_failure = is_failure or (isinstance(code, int) and code >= 400 and "message" in document)
-    return is_failure or any(document.get(name) for name in ERROR_MEMBERS)
+    if any(str(members.get(name)).lower() == "false" for name in SUCCESS_MEMBERS):
+        return True
+    has_words = any(members.get(name) for name in ("message", "msg", *ERROR_MEMBERS))
+    is_record = any(isinstance(value, list) for value in members.values()) and not has_words
+    if str(members.get("status")).lower() in FAILURES and not is_record:
+        return True
+    code = members.get("code")
+    return (has_words and isinstance(code, int) and code >= 400) or any(
+        names_error(members.get(name)) for name in ERROR_MEMBERS
+    )
+
+
+def names_error(value: object) -> bool:
+    """Whether a member that is called an error holds one. Some servers always send it: {"errcode": 0, "errmsg": "ok"}."""
+    if isinstance(value, str | int):
+        return bool(value) and error_answers.names_error(str(value))
+    return bool(value)
 
 
 def provider_error(response: Response, document: object, profile: ProviderProfile) -> ProviderError:

@@ -168,13 +168,14 @@ def extract_rows(
         rows = expressions.extract_value(table.rows_path, document)
     except BadExpression as error:
         raise TableMisconfigured("rows_path", _("JMESPath to the rows: %(why)s") % {"why": error}) from None
+    if isinstance(rows, list) and rows:
+        return rows
+    if response is not None and says_error(document):
+        raise provider_error(response, document, profile)
     if isinstance(rows, list):
         return rows
-    if response is not None and rows is None:
-        if says_error(document):
-            raise provider_error(response, document, profile)
-        if is_null_member(table.rows_path, document):  # how some servers write an empty list
-            return []
+    if response is not None and is_null_member(table.rows_path, document):  # how some servers write an empty list
+        return []
     raise TableMisconfigured("rows_path", not_a_list_message(table.rows_path, rows, document))
 
 

@@ -66,6 +66,7 @@ ERRORS = [
     ({"success": False, "message": "Not today"}, "unusable", "answered with an error"),
     ({"status": "error", "message": "Not today"}, "unusable", "answered with an error"),
     ({"code": 500, "message": "Not today"}, "unusable", "answered with an error"),
+    ({"status": "fail"}, "unusable", "answered with an error"),
     ({"errcode": 40001, "errmsg": "invalid credential"}, "unusable", "answered with an error"),
 ]  # fmt: skip
 
@@ -146,6 +147,51 @@ def test_a_plan_that_has_ended_is_no_faulty_table(as_amira: Client, table: Remot
     server.on(ROWS).always(status=403, json={"message": "Pay first"})
     html = page(as_amira)
     assert (trouble(html), "answered with an error" in html) == ("unusable", True)
+
+
+@pytest.mark.parametrize(
+    ("rows_path", "answer"),
+    [
+        ("@", {"error": {"message": "Database is tired"}}),
+        (
+            "data",
+            {"status": "error", "message": "Not today", "data": {"at": 5}},
+        ),  # https://github.com/omniti-labs/jsend
+        ("result", {"success": False, "result": "Not today"}),
+        ("data", {"code": 40105, "message": "Not today", "data": []}),  # TikTok
+        ("data.list", {"errors": [{"message": "Field is gone"}], "data": {"list": []}}),
+        ("Result", {"Success": "false", "Message": "Not today", "Result": []}),
+        ("issues", {"errorMessages": ["Not today"], "errors": {}, "issues": None}),  # Jira
+        ("items", {"isSuccess": False, "items": []}),
+    ],
+    ids=str,
+)
+def test_an_error_is_no_empty_list_and_no_faulty_path(
+    rows_path: str, answer: dict[str, Any], as_amira: Client, table: RemoteTable, server: HostileServer
+) -> None:
+    RemoteTable.objects.update(rows_path=rows_path)
+    server.on(ROWS).always(json=answer)
+    html = page(as_amira)
+    assert (trouble(html), "answered with an error" in html) == ("unusable", True)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"errcode": 0, "errmsg": "ok", "result": []},  # WeCom
+        {"error": None, "errors": [], "result": []},
+        {"error": "none", "error_code": "0", "result": []},
+        {"code": 200, "message": "OK", "result": []},
+        {"status": "failed", "result": []},  # a record about something that failed, and its list
+        {"success": True, "message": "Nothing found", "result": []},
+    ],
+    ids=str,
+)
+def test_an_empty_list_beside_no_error_is_empty(
+    answer: dict[str, Any], amira: User, table: RemoteTable, server: HostileServer
+) -> None:
+    server.on(ROWS).always(json=answer)
+    assert read(table, amira) == []
 
 
 @pytest.mark.parametrize(
