@@ -53,7 +53,8 @@ FOR_THE_ADMINISTRATOR = frozenset({"registration_wrong", "plan_ended"})
 SUCCESS_MEMBERS = ("ok", "success", "is_success", "succeeded")
 FAILURES = frozenset({"error", "fail", "failed", "failure", "nok"})
 ERROR_MEMBERS = (
-    "error", "errors", "fault", "error_code", "errcode", "error_message", "error_messages", "errmsg", "error_description",
+    "error", "errors", "fault", "error_code", "errcode", "error_message", "error_messages", "errmsg",
+    "error_description",
 )  # fmt: skip
 NO_CONTENT: list[Any] = []
 
@@ -139,7 +140,7 @@ def says_error(document: object) -> bool:
 
 
 def names_error(value: object) -> bool:
-    """Whether a member that is called an error holds one. Some servers always send it: {"errcode": 0, "errmsg": "ok"}."""
+    """Whether a member that is called an error holds one. Some always send it: {"errcode": 0, "errmsg": "ok"}."""
     if isinstance(value, str | int):
         return bool(value) and error_answers.names_error(str(value))
     return bool(value)

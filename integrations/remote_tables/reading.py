@@ -2,6 +2,7 @@
 
 import json
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
@@ -91,15 +92,15 @@ def read_action(table: RemoteTable, user: User, source: Source) -> RowsRead:
     """Run the action, and repeat its last step for further pages, if that is where the rows come from."""
     assert table.action is not None  # noqa: S101 - the caller checks it
     pages = ActionPages(table, table.action, user)
-    path = pages.list_path
+    path, profile = pages.list_path, pages.profile_in(source)
     reader = ListReader(
         row_limit=table.row_limit,
         rows_path=path or "",
         first=PageRequest(path=""),
-        profile=pages.profile_in(source),
+        profile=profile,
         read_page=pages.read_page,
         parse=pages.parse,
-        find_rows=lambda _document, _response: extract_rows(table, pages.outputs),
+        find_rows=lambda document, response: rows_in_outputs(table, pages.outputs, document, response, profile),
         find_elements=lambda document, rows: find_elements(path or "", document, rows),
         sets_size=False,
     )
@@ -157,6 +158,18 @@ def find_elements(path: str, document: Any, rows: list[Any]) -> list[Any]:
     except BadExpression:
         return rows
     return elements if isinstance(elements, list) and len(elements) >= len(rows) else rows
+
+
+def rows_in_outputs(
+    table: RemoteTable, outputs: dict[str, Any], document: Any, response: Response, profile: ProviderProfile
+) -> list[Any]:
+    """The list in the outputs. If it is missing or empty, an error in the last answer says why."""
+    if not says_error(document):
+        return extract_rows(table, outputs)
+    with suppress(TableMisconfigured):
+        if rows := extract_rows(table, outputs):
+            return rows
+    raise provider_error(response, document, profile)
 
 
 @sensitive_variables()

@@ -134,6 +134,8 @@ def test_a_table_is_read_in_one_way(alias: Alias, table: RemoteTable) -> None:
         ({"json": {"ok": False, "error": "missing_scope", "needed": "read"}}, "sign_in_again"),
         ({"json": {"ok": False, "error": "ratelimited"}}, "wait"),
         ({"json": {"error": {"code": "invalid_token"}}}, "sign_in_again"),
+        ({"json": {"error": {"message": "Database is tired"}}}, "unusable"),
+        ({"json": {"success": False, "message": "Not today", "result": []}}, "unusable"),
     ],
 )
 def test_an_error_in_a_good_answer_is_what_it_says(
