@@ -1,14 +1,15 @@
 """Waits, as servers announce them in headers and in bodies.
 
-Headers: `Retry-After` (RFC 9110 §10.2.3) and its variants in milliseconds; `RateLimit-Reset` in seconds, or
-`RateLimit: …;t=…` (draft-ietf-httpapi-ratelimit-headers); `X-RateLimit-Reset` in seconds, as a Unix time, or as a
-date, also of ISO 8601. Moments count from the header `Date`, if there is one: the server's clock may differ from ours.
+Headers: `Retry-After` (RFC 9110 §10.2.3) and its variants in milliseconds; `RateLimit-Reset` in seconds, or `RateLimit`
+in the syntaxes of draft-ietf-httpapi-ratelimit-headers; `X-RateLimit-Reset` in seconds, as a Unix time, or as a date,
+also of ISO 8601. Of several limits, the wait is that of those that are used up. Moments count from the header `Date`, if
+there is one: the server's clock may differ from ours.
 Bodies: members that say it, or a sentence such as "Expected available in 35 seconds".
 """
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -22,10 +23,12 @@ LONGEST_TEXT = 2000  # characters of a sentence
 
 WAITS = ("Retry-After", "X-Retry-After")
 WAITS_IN_MILLISECONDS = ("Retry-After-Ms", "X-Ms-Retry-After-Ms")
-REMAINING = ("RateLimit-Remaining", "X-RateLimit-Remaining", "X-Rate-Limit-Remaining")
+# X-RateLimit-Remaining, X-RateLimit-Requests-Remaining, X-RateLimit-Remaining-Tokens, X-App-Limit-24hour-Remaining
+REMAINING = re.compile(r"^(?!.*(storage|size|disk|space))(?=.*limit).*remaining", re.IGNORECASE)
 RESETS = (
     "RateLimit-Reset", "X-RateLimit-Reset", "X-Rate-Limit-Reset", "X-RateLimit-Reset-After", "X-RateLimit-Retry-After",
 )  # fmt: skip
+RATE_LIMITS = ("ratelimit", "x-ratelimit", "beta-ratelimit")  # with both in one value
 WAITS_IN_BODIES = ("/retry_after", "/retry_after_seconds", "/retry_in_seconds", "/reset_in", "/retry_delay")
 MILLISECONDS_IN_BODIES = ("/retry_after_ms",)
 A_WAIT = re.compile(
@@ -48,9 +51,32 @@ def is_limited(status: int, headers: Mapping[str, str]) -> bool:
 
 
 def is_used_up(headers: Mapping[str, str]) -> bool:
-    """Whether the headers say that no calls remain."""
-    remaining = [headers.get(name, "").strip() for name in REMAINING]
-    return "0" in remaining or bool(re.search(r";\s*r=0\b", headers.get("RateLimit", "")))
+    """Whether the headers say that no calls remain, of one limit at least."""
+    return any(_is_none(left) for left, _reset in _limits(headers))
+
+
+def _limits(headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """What is left of each limit, and when it is reset, as the headers write it; "" if they don't say.
+
+    One header may speak of several: X-RateLimit-Remaining: 1, 1000 and X-RateLimit-Reset: 1, 1419704.
+    """
+    values = {name.lower(): value for name, value in headers.items()}
+    for name in filter(REMAINING.match, values):
+        reset = values.get(name.replace("remaining", "reset"), "")
+        left, resets = values[name].split(","), reset.split(",")
+        yield from zip(left, resets if len(resets) == len(left) else [reset] * len(left), strict=True)
+    for name in RATE_LIMITS:
+        text = values.get(name, "")
+        if of_one := re.search(r"\bremaining=(\d+)(?:.*\breset=(\d+))?", text):  # to version 07 of the draft
+            yield of_one[1], of_one[2] or ""
+        for item in re.findall(r"(?:\"[^\"]*\"|[^,\"])+", text):
+            left_of_item, reset_of_item = (re.search(rf";\s*{key}=(\d+)\b", item) for key in "rt")
+            if left_of_item:
+                yield left_of_item[1], reset_of_item[1] if reset_of_item else ""
+
+
+def _is_none(left: str) -> bool:
+    return bool(re.fullmatch(r"\s*0+(\.0*)?\s*", left))
 
 
 def announced_wait(headers: Mapping[str, str]) -> float | None:
@@ -58,9 +84,13 @@ def announced_wait(headers: Mapping[str, str]) -> float | None:
     now = _server_time(headers)
     waits = [parse_seconds(headers.get(name, ""), now=now) for name in WAITS]
     waits += [_thousandth(parse_seconds(headers.get(name, ""))) for name in WAITS_IN_MILLISECONDS]
-    if is_used_up(headers) or not any(wait is not None for wait in waits):
+    limits = list(_limits(headers))
+    used_up = [parse_seconds(reset, now=now) for left, reset in limits if _is_none(left)]
+    if any(wait is not None for wait in used_up):
+        waits += used_up
+    elif used_up or not any(wait is not None for wait in waits):
         waits += [parse_seconds(headers.get(name, ""), now=now) for name in RESETS]
-        waits += [float(number) for number in re.findall(r";\s*t=([0-9]{1,9})\b", headers.get("RateLimit", ""))]
+        waits += [parse_seconds(reset, now=now) for _left, reset in limits]
     return max((wait for wait in waits if wait is not None), default=None)
 
 
@@ -83,7 +113,7 @@ def parse_seconds(text: str, *, now: float | None = None) -> float | None:
 
     `now`: the Unix time from which moments count, if not that of our clock.
     """
-    unlimited = parse_unlimited_seconds(text.strip(), time.time() if now is None else now)
+    unlimited = parse_unlimited_seconds(text.strip(' "'), time.time() if now is None else now)
     return None if unlimited is None else min(unlimited, LONGEST_ASKED)
 
 
@@ -95,12 +125,12 @@ def parse_unlimited_seconds(text: str, now: float) -> float | None:
         return ((days * 24 + hours) * 60 + minutes) * 60 + seconds if any(duration.groups()) else None
     if re.fullmatch(r"[0-9]{1,16}(\.[0-9]{1,9})?s?", text):
         number = float(text.removesuffix("s"))
-        if number > UNIX_TIME * 100:  # in milliseconds
-            number /= 1000
+        if number > UNIX_TIME * 100:  # in milliseconds or microseconds
+            number /= 1000 if number < UNIX_TIME * 100_000 else 1_000_000
         return max(0.0, number - now) if number > UNIX_TIME else number
-    parse = datetime.fromisoformat if re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T", text) else parsedate_to_datetime
+    is_iso = re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]", text)
     with suppress(TypeError, ValueError, OverflowError, IndexError):
-        moment = parse(text)
+        moment = datetime.fromisoformat(text.removesuffix(" UTC")) if is_iso else parsedate_to_datetime(text)
         return max(0.0, moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() - now)
     return None
 

@@ -111,6 +111,38 @@ def in_an_hour() -> datetime:
         {"RateLimit-Remaining": "0", "RateLimit-Reset": "3600"},
         {"RateLimit": '"default";r=0;t=3600'},
         {"Retry-After": "1", "RateLimit-Remaining": "0", "RateLimit-Reset": "3600"},
+        {"Retry-After": '"3600"'},
+        {"RateLimit": "limit=100, remaining=0, reset=3600"},  # draft-ietf-httpapi-ratelimit-headers-07
+        {"RateLimit": '"burst";r=10;t=5, "daily";r=0;t=3600'},
+        {"RateLimit": '"daily";r=0;t=3600, "month";r=9;t=86400'},
+        {
+            "Beta-RateLimit": '"global-app-quota";r=0;t=3600'
+        },  # https://developer.atlassian.com/cloud/jira/platform/rate-limiting/
+        {"X-RateLimit-Reset": lambda: in_an_hour().strftime("%Y-%m-%d %H:%M:%S UTC"), "X-RateLimit-Remaining": "0"},
+        {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": lambda: str(int(in_an_hour().timestamp() * 10**6))},
+        {"X-RateLimit-Remaining": "0.0", "X-RateLimit-Reset": "3600"},  # Reddit
+        # https://api-dashboard.search.brave.com/documentation/guides/rate-limiting
+        {"X-RateLimit-Remaining": "1, 0", "X-RateLimit-Reset": "1, 3600"},
+        {"X-RateLimit-Remaining": "0, 1000", "X-RateLimit-Reset": "3600, 1419704"},
+        # https://linear.app/developers/rate-limiting
+        {
+            "X-RateLimit-Requests-Remaining": "0",
+            "X-RateLimit-Requests-Reset": lambda: str(int(in_an_hour().timestamp() * 1000)),
+        },
+        # https://platform.openai.com/docs/guides/rate-limits
+        {
+            "x-ratelimit-remaining-requests": "0",
+            "x-ratelimit-reset-requests": "1h0m0s",
+            "x-ratelimit-remaining-tokens": "90",
+            "x-ratelimit-reset-tokens": "6ms",
+        },
+        # https://github.com/plhery/node-twitter-api-v2/issues/495
+        {
+            "x-rate-limit-remaining": "49",
+            "x-rate-limit-reset": "60",
+            "x-app-limit-24hour-remaining": "0",
+            "x-app-limit-24hour-reset": lambda: str(int(in_an_hour().timestamp())),
+        },
     ],
 )
 def test_every_dialect_of_a_wait_is_understood(headers: dict[str, str | Callable[[], str]]) -> None:
@@ -134,6 +166,9 @@ def test_a_used_up_limit_is_told_as_403_as_well() -> None:
     assert retries.is_transient(403, {"X-RateLimit-Remaining": "0"})
     assert retries.is_transient(403, {"Retry-After": "3"})
     assert not retries.is_transient(403, {"X-RateLimit-Remaining": "7"})
+    assert retries.is_transient(403, {"RateLimit": "limit=5, remaining=0, reset=9"})
+    assert not retries.is_transient(403, {"RateLimit": '"burst";r=4;t=9'})
+    assert not retries.is_transient(403, {"X-Storage-Limit-Remaining": "0"})
 
 
 @pytest.mark.parametrize("text", ["9999999999999999", "99999999999", "Fri, 31 Dec 9999 23:59:59 GMT"])
