@@ -2,8 +2,8 @@
 
 Headers: `Retry-After` (RFC 9110 §10.2.3) and its variants in milliseconds; `RateLimit-Reset` in seconds, or `RateLimit`
 in the syntaxes of draft-ietf-httpapi-ratelimit-headers; `X-RateLimit-Reset` in seconds, as a Unix time, or as a date,
-also of ISO 8601. Of several limits, the wait is that of those that are used up. Moments count from the header `Date`, if
-there is one: the server's clock may differ from ours.
+also of ISO 8601. Of several limits, the wait is that of those that are used up. Moments count from the header `Date`,
+if there is one: the server's clock may differ from ours.
 Bodies: members that say it, or a sentence such as "Expected available in 35 seconds".
 """
 

@@ -2,8 +2,11 @@
 
 from foundation.oauth_client import default_good_answer_rules, default_translated_words
 from foundation.oauth_client.default_call_words import (
+    ANOTHER_KEY,
+    ANOTHER_KEY_CODE,
     APPLICATION_REFUSED,
     CODES_OF_DEAD_ACCESS,
+    FOR_SOMEBODY_ELSE,
     LIMIT_CODES,
     LIMIT_TEXTS,
     NAMED_SCOPES,
@@ -12,7 +15,7 @@ from foundation.oauth_client.default_call_words import (
     NO_SCOPE_TEXTS,
     NOT_KNOWN_WHO,
     NOT_KNOWN_WHO_TEXT,
-    PERSON_MUST_ACT_CODE,
+    PERSON_MUST_ACT_CODES,
     PERSON_MUST_ACT_TEXT,
     TEXTS_OF_DEAD_ACCESS,
 )
@@ -21,13 +24,17 @@ from foundation.oauth_client.provider_profile.parsing import convert_profile
 from foundation.oauth_client.provider_profile.rule_format import Place
 
 # Members of the objects in an answer (`error_documents.views_of`), at APIs.
-CALL_CODE_PLACES = (*CODE_PLACES, "/response_code")
+CALL_CODE_PLACES = (*CODE_PLACES, "/response_code", "/faultcode", "/exception_code")
 CALL_TEXT_PLACES = (*TEXT_PLACES, "/text", "/diagnostics", "/response_message")
 SCOPE_PLACES = (
     "/scope", "/needed", "/required_scopes", "/required_scope", "/required", "/required_granular_scopes",
 )  # fmt: skip
 _CHALLENGE = "WWW-Authenticate"
 _DEAD_BY_CHALLENGE = r"\berror=[\"']?((invalid|expired|revoked)_token|token_(expired|revoked|invalid))\b"
+# Whom a challenge is for: a client that proves its key (RFC 9449 §7.1), or one with another key than the token.
+_OTHER_SCHEMES = (
+    r"^(?!.*\bbearer\b).*\bdpop\b|\berror=\"?(use_dpop_nonce|invalid_dpop_proof)\b|^(AzureApiManagementKey|Key)\b"
+)
 # Statuses of an access token that is over, as some APIs have them instead of 401, if their words say so.
 _REFUSING = (400, 401, 403, 406, 409, 410, 419, 422, 440, 498)
 
@@ -93,14 +100,17 @@ CALL_RULES = convert_profile(
                 }
                 for pattern in NO_SCOPE_TEXTS
             ),
-            {
-                # Before 402, which is said of a second step for one call, too (Coinbase).
-                "request": "call",
-                "status": (400, 401, 402, 403),
-                "when": [{"at": CALL_CODE_PLACES, "matches": PERSON_MUST_ACT_CODE}],
-                "means": "person_must_act",
-                "renewing_helps": False,
-            },
+            *(
+                {
+                    # Before 402, which is said of a second step for one call, too (Coinbase).
+                    "request": "call",
+                    "status": (400, 401, 402, 403),
+                    "when": [{"at": CALL_CODE_PLACES, "matches": pattern}],
+                    "means": "person_must_act",
+                    "renewing_helps": False,
+                }
+                for pattern in PERSON_MUST_ACT_CODES
+            ),
             *(
                 {
                     "request": "call",
@@ -130,6 +140,22 @@ CALL_RULES = convert_profile(
                 }
                 for places, patterns in ((CALL_CODE_PLACES, LIMIT_CODES), (CALL_TEXT_PLACES, LIMIT_TEXTS))
                 for pattern in patterns
+            ),
+            *(
+                {
+                    "request": "call",
+                    "status": (400, 401, 403),
+                    "when": [condition],
+                    "means": "registration_wrong",
+                    "renewing_helps": False,
+                }
+                for condition in (
+                    {"header": _CHALLENGE, "matches": _OTHER_SCHEMES},
+                    {"header": _CHALLENGE, "matches": FOR_SOMEBODY_ELSE},
+                    {"at": CALL_TEXT_PLACES, "matches": FOR_SOMEBODY_ELSE},
+                    {"at": CALL_TEXT_PLACES, "matches": ANOTHER_KEY},
+                    {"at": CALL_CODE_PLACES, "matches": ANOTHER_KEY_CODE},
+                )
             ),
             {
                 "request": "call",

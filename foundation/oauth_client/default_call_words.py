@@ -20,6 +20,7 @@ NO_SCOPE_TEXTS = (
     r"|\b(following|these) scopes (is|are) required\b|\brequired one of these privileges\b"
     r"|\b(requires?|needs?) (the following )?scopes?\b|\brequired scope:"
     r"|\brequired access: \S{1,60} access scope\b",
+    r"^permissions missing\b",  # Spotify
 )
 NAMED_SCOPES = (
     r"(?:have the \"|missing scopes |scopes?(?:\(s\))? ?[:-] ?['\[]?|requires the (?!following|necessary)"
@@ -33,8 +34,8 @@ CODES_OF_DEAD_ACCESS = (
     r"(_?(error|exception))?\b",
     rf"{_NAME_SPACES}((access|auth|authentication|oauth|user)[_-]?)?token[._-]?((is|has)[_-]?)?"
     r"((not[_-])?valid|invalid|inactive|expired|revoked)(_?(error|exception))?\b",
-    r"^oauth_?access_?token_?exception$|^([\w-]+[.#])*(invalid|expired)[_-]?session([_-]?(id|key))?$",
-    r"^(invalid_session_id|session_expired|((invalid|expired)[_-]?jwt|jwt[_-]?(is[_-])?expired)(_?(error|exception))?)$",
+    rf"^oauth_?access_?token_?exception$|{_NAME_SPACES}([\w-]+[.#])*(invalid|expired)[_-]?session([_-]?(id|key))?$",
+    r"^(session_expired|((invalid|expired)[_-]?jwt|jwt[_-]?(is[_-])?expired)(_?(error|exception))?)$",
 )
 _OF_ACCESS = r"(access|oauth2?|bearer|security|incoming|auth|authentication|authorization|session|user|jwt)"
 TEXTS_OF_DEAD_ACCESS = (
@@ -42,7 +43,7 @@ TEXTS_OF_DEAD_ACCESS = (
     r"|\b(access|auth) ?token does not exist\b|\b(login )?session (has )?expired\b|\b(login|authentication) timeout\b",
     rf"\b(invalid|expired|revoked|unknown|inactive|malformed) {_OF_ACCESS}[ _-]?(access[ _-]?)?token\b",
     rf"(^|\bthe |\bgiven |\b{_OF_ACCESS}[ _-]?)token"
-    r"( (has|is|was|been|provided|included|in|the|request|you|incorrect|or|already))* "
+    r"( (has|is|was|been|provided|included|used|in|the|request|you|incorrect|or|already))* "
     r"(expired|revoked|invalid|incorrect|not valid|inactive|not active|black-?listed)\b(?! for)",
     r"\baccess token (was |is )?(not found|unknown|malformed)\b(?! in)",
     r"\bgiven token not valid for any token type\b|\binvalid value passed for authtoken\b|^bad_oauth_token\b",
@@ -84,6 +85,17 @@ APPLICATION_REFUSED = (
     r"|client-not-enrolled)$|\bnot registered in the developer dashboard\b|^application deactivated\b"
 )
 
+# Of a token for somebody else, or of another key than the token: a new sign-in gets no other.
+FOR_SOMEBODY_ELSE = (
+    r"\b(invalid|wrong|incorrect|unexpected)( \w+){0,2} (audience|issuer)\b"
+    r"|\b(audience|issuer)\b.{0,200}\b(is invalid|not (valid|match|allowed|accepted))\b|\b(audience|issuer) (validation failed|mismatch)\b"
+)
+ANOTHER_KEY = (
+    r"\b(missing|invalid|required) subscription key\b|\bclient[ _-]?id and (the )?(oauth|access) token do not match\b"
+    r"|\b(missing|invalid) client[ _-]?id header\b|\bclient[ _-]?id (header )?is missing\b"
+)
+ANOTHER_KEY_CODE = r"^oauth\.v2\.\w*api_?key\w*$|^(use_dpop_nonce|invalid_dpop_proof)$"  # Apigee; RFC 9449
+
 REFUSED_CODE = (
     r"^(not_?authed|invalid_?auth(entication)?|un_?authenticated|un_?authori[sz]ed|(not_?)?authenticat(ed|ion)"
     r"(_(required|error|failed|expired))?|not authenticated|account_inactive|401|440|498|499)$"
@@ -99,8 +111,9 @@ NOT_KNOWN_WHO_TEXT = (
     r"|\bactive access token must be used\b|^please (log|sign) ?in( again)?\b"
 )
 # This person has to confirm something at the provider, sign in once more or in a stronger way.
-PERSON_MUST_ACT_CODE = (
+PERSON_MUST_ACT_CODES = (
     rf"{_NAME_SPACES}((two|second|multi)_?factor|2fa|mfa|sca)_?(authentication_?)?(is_?)?(required|needed|exceeded|expired)$"
-    rf"|{_NAME_SPACES}re_?authenticat(e|ion)(_?required)?$|{_NAME_SPACES}consent_?(is_?)?(expired|revoked|required)$"
+    rf"|{_NAME_SPACES}consent_?(is_?)?(expired|revoked|required)$",
+    rf"{_NAME_SPACES}(re_?auth(enticat(e|ion))?(_?required)?|insufficient_user_authentication|interaction_?required)$",
 )
 PERSON_MUST_ACT_TEXT = r"\bSAML (SSO )?enforcement\b|\bgrant your .{0,30}token access to this organi[sz]ation\b"

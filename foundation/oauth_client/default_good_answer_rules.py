@@ -86,6 +86,16 @@ _NOT_A_SUCCESS: list[dict[str, Any]] = [
     for patterns, meaning in ((LIMIT_TEXTS, {"means": "wait"}), (TEXTS_OF_DEAD_ACCESS, {"means": "token_over"}))
     for pattern in patterns
 ]
+# And a code beside it, where a good answer has the number of a success.
+_FAILED_WITH_A_CODE: list[dict[str, Any]] = [
+    {
+        "request": "call",
+        "status": 200,
+        "when": [*_NOTHING_ELSE[:2], _FAILED[0], {"at": ("/code", "/error_code"), "matches": code}],
+    }
+    | meaning
+    for code, meaning in (*_OF_GOOD_ANSWERS, (REFUSED_CODE, {"means": "token_over"}))
+]
 # A status that stands in the body alone.
 _STATUSES_IN_BODIES = (
     "/status", "/status_code", "/errors/0/status", "/errors/0/extensions/status", "/errors/0/extensions/status_code",
@@ -96,6 +106,14 @@ _STATUS_IN_BODY: list[dict[str, Any]] = [
         "request": "call",
         "status": 200,
         "when": [*_NOTHING_ELSE, {"at": _STATUSES_IN_BODIES, "equals": (number, str(number))}],
+        "means": meaning,
+    }
+    for number, meaning in ((401, "token_over"), (429, "wait"))
+] + [
+    {
+        "request": "call",
+        "status": 200,
+        "when": [*_NOTHING_ELSE, {"at": "/code", "equals": (number, str(number))}, {"at": _TEXTS_IN_GOOD_ANSWERS}],
         "means": meaning,
     }
     for number, meaning in ((401, "token_over"), (429, "wait"))
@@ -113,7 +131,10 @@ _NO_SCOPE_IN_WORDS: list[dict[str, Any]] = [
     for pattern in NO_SCOPE_TEXTS
 ]
 # These say no more than a 401 without a reason: worth a renewal, but not the provider's word about this token.
-LIKE_A_401 = convert_profile({"rules": [*_LIKE_A_401, *_IN_WORDS, *_NOT_A_SUCCESS, *_STATUS_IN_BODY]}).rules
+LIKE_A_401 = convert_profile(
+    {"rules": [*_LIKE_A_401, *_IN_WORDS, *_NOT_A_SUCCESS, *_FAILED_WITH_A_CODE, *_STATUS_IN_BODY]}
+).rules
 RULES: tuple[dict[str, Any], ...] = (
-    *_NOT_OK, *_NO_SCOPE_IN_WORDS, *_LIKE_A_401, *_IN_WORDS, *_NOT_A_SUCCESS, *_STATUS_IN_BODY,
+    *_NOT_OK, *_NO_SCOPE_IN_WORDS, *_LIKE_A_401, *_IN_WORDS, *_NOT_A_SUCCESS, *_FAILED_WITH_A_CODE,
+    *_STATUS_IN_BODY,
 )  # fmt: skip
