@@ -88,7 +88,8 @@ APPLICATION_REFUSED = (
 # Of a token for somebody else, or of another key than the token: a new sign-in gets no other.
 FOR_SOMEBODY_ELSE = (
     r"\b(invalid|wrong|incorrect|unexpected)( \w+){0,2} (audience|issuer)\b"
-    r"|\b(audience|issuer)\b.{0,200}\b(is invalid|not (valid|match|allowed|accepted))\b|\b(audience|issuer) (validation failed|mismatch)\b"
+    r"|\b(audience|issuer)\b.{0,200}\b(is invalid|not (valid|match|allowed|accepted))\b"
+    r"|\b(audience|issuer) (validation failed|mismatch)\b"
 )
 ANOTHER_KEY = (
     r"\b(missing|invalid|required) subscription key\b|\bclient[ _-]?id and (the )?(oauth|access) token do not match\b"

@@ -78,7 +78,7 @@ def test_a_token_for_somebody_else_ends_no_sign_in_and_is_not_renewed(
         (401, {"message": "The audience of this list is private"}),
         (401, {"serviceErrorCode": 65601, "message": "The token used in the request has been revoked by the user"}),
         # https://nango.dev/blog/fix-salesforce-invalid-session-id-error, by SOAP
-        (500, "<Body><soapenv:Fault><faultcode>sf:INVALID_SESSION_ID</faultcode></soapenv:Fault></Body>"),
+        (500, "<Envelope><e:Fault><faultcode>sf:INVALID_SESSION_ID</faultcode></e:Fault></Envelope>"),
         (403, "<Fault><exceptionCode>INVALID_SESSION_ID</exceptionCode></Fault>"),
         (200, {"code": 401, "message": "Unauthorized", "data": None}),
         (200, {"success": False, "code": "UNAUTHORIZED", "message": "x"}),
