@@ -5,7 +5,7 @@
     page = remote_tables.arrange_rows(answer, table, q="ana", sort="-name").page(1, size=25)
 
     fetch       where a table is read; its action         all_pages  a list, read page by page
-    reading     the rows of a table                       next_page  where a list continues; page_requests
+    reading     the rows of a table                       next_page  where a list continues; page_members, page_requests
     bodies      one answer: JSON, CSV, an error           errors     whose fault it is
     cells       one value, for people and for programs    moments    dates and times as APIs write them
     cache       rows, sealed, by person and token         pages      search, sorting and paging

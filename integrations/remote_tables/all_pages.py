@@ -13,8 +13,8 @@ from requests import Response
 from foundation.oauth_client.errors import OAuthError, Unreachable
 from foundation.oauth_client.provider_profile import ProviderProfile
 from integrations.remote_tables.bodies import NO_CONTENT
-from integrations.remote_tables.link_headers import next_links
 from integrations.remote_tables.next_page import find_continuation
+from integrations.remote_tables.page_members import next_links
 from integrations.remote_tables.page_requests import Continuation, PageRead, PageRequest
 
 DEADLINE = 20.0  # seconds; the person sees an empty page until then

@@ -1,4 +1,4 @@
-"""Where an answer may say how its list continues: the objects around its rows, and headers that hold an object.
+"""Where an answer may say how its list continues: the objects around its rows, headers that hold an object, and Link.
 
 Names are known in each of their usual spellings: nextPageToken is next_page_token and NextPageToken, total is $total
 and opensearch:total.
@@ -9,11 +9,15 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from requests import Response
+
 from foundation.oauth_client import default_paging as common
 from foundation.oauth_client import json_pointers
 from integrations.remote_tables.page_requests import PageRead
 
 A_STEP = re.compile(r"\.?([\w-]+|\"[^\"\\]+\")|\[(\d{1,5})\]")
+A_LINK = re.compile(r"<([^<>]*)>((?:[^\"<,]|\"(?:[^\"\\]|\\.)*\")*)")
+A_PARAMETER = re.compile(r";\s*([\w!#$&+.^`|~*-]+)\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|'([^']*)'|([^\s;,\"']*))")
 BEFORE_A_NAME = re.compile(r"^[A-Za-z]*[:$@]+(?=[A-Za-z])")
 LONGEST_NAME = 60  # characters
 MOST_MEMBERS = 200  # of an object that is searched for names; one with more is data
@@ -57,6 +61,29 @@ def spell_as_known(value: object) -> object:
 def plain_name(name: str) -> str:
     """The name without case, separators and what some formats put before it."""
     return re.sub(r"[^a-z0-9]", "", BEFORE_A_NAME.sub("", name[:LONGEST_NAME]).lower())
+
+
+def next_links(response: Response) -> tuple[str, ...]:
+    """Addresses of the next page. Of several relations in one link, the first counts (§3.3)."""
+    return tuple(address for address, parameters in links_of(response) if leads_on(parameters))
+
+
+def leads_on(parameters: dict[str, str]) -> bool:
+    is_empty = any(parameters.get(name) == value for name, value in common.NO_ROWS_THERE.items())
+    return "next" in parameters.get("rel", "").lower().split() and not is_empty
+
+
+def links_of(response: Response) -> Iterator[tuple[str, dict[str, str]]]:
+    """The links: address and parameters. Names of parameters are lower case, because their case does not count."""
+    header = response.headers.get("Link", "")
+    if "<" not in header:
+        yield from ((link["url"], link) for link in response.links.values())
+    for link in A_LINK.finditer(header):
+        parameters: dict[str, str] = {}
+        for name, *values in A_PARAMETER.findall(link[2]):
+            parameters.setdefault(name.lower(), "".join(values))
+        if address := link[1].strip():
+            yield address, parameters
 
 
 def names_in_paging() -> Iterator[str]:

@@ -7,8 +7,8 @@ from requests import Response
 from requests.structures import CaseInsensitiveDict
 
 from foundation.oauth_client.provider_profile import STANDARD
-from integrations.remote_tables.link_headers import next_links
 from integrations.remote_tables.next_page import find_continuation
+from integrations.remote_tables.page_members import next_links
 from integrations.remote_tables.page_requests import Continuation, PageRead, PageRequest
 
 ROWS = [{"id": 1}, {"id": 2}]
