@@ -106,6 +106,15 @@ _CHECKPOINT_TEXTS = (
     r"\bfailed during strong authentication\b|\bAADSTS(500121|50097)\b",
     r"\bforgotten (their|the|his or her) password\b|\bpassword (reset|change) (is )?required\b",  # Azure AD B2C
 )
+# Trouble at the provider, which passes.
+_TEMPORARY_CODES = (
+    r"temporar(y|ily)|internal.?(server.?)?error|bad.?gateway|gateway.?time.?out|service.?unavailable|^50[0-4]$"
+    r"|too.?many.?(requests|attempts)|rate.?limit|maintenance"
+)
+_TEMPORARY_TEXTS = (
+    r"\btemporar(y|ily)\b.{0,20}\b(unavailable|error|problem|trouble)|\b(try|retry) again (later|in a)\b"
+    r"|\btransient error\b|\btoo many requests\b|\b(under|for) maintenance\b|\binternal (server )?error\b|\bservice( is)? unavailable\b",
+)
 
 CALLBACK_RULES: tuple[dict[str, Any], ...] = (
     *(
@@ -127,6 +136,8 @@ CALLBACK_RULES: tuple[dict[str, Any], ...] = (
             (CALLBACK_TEXTS, _PAGE_OVER_TEXTS, "sign_in_page_over"),
             (CALLBACK_CODES, (_CHECKPOINT_CODES,), "person_must_act"),
             (CALLBACK_TEXTS, _CHECKPOINT_TEXTS, "person_must_act"),
+            (CALLBACK_CODES, (_TEMPORARY_CODES,), "temporary"),
+            (CALLBACK_TEXTS, _TEMPORARY_TEXTS, "temporary"),
         )
         for pattern in patterns
     ),

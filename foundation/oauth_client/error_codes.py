@@ -59,6 +59,7 @@ CODES: dict[str, ErrorCode] = {
     "interaction_required": ErrorCode(fault=Fault.PERSON, awaits_person=True),
     "login_required": ErrorCode(fault=Fault.PERSON, awaits_person=True),
     "consent_required": ErrorCode(fault=Fault.PERSON, awaits_person=True),
+    "unmet_authentication_requirements": ErrorCode(fault=Fault.PERSON, awaits_person=True),
     "unsupported_token_type": ErrorCode(fault=Fault.PERSON),
     # Something in our registration is wrong, for all users.
     # Gitea calls a dead refresh token unauthorized_client. It stays here: as a refusal, one mistyped client id would
@@ -86,6 +87,13 @@ CODES: dict[str, ErrorCode] = {
     "invalid_resource": ErrorCode(fault=Fault.SET_UP),
     "insufficient_scope": ErrorCode(fault=Fault.SET_UP),
     "application_suspended": ErrorCode(fault=Fault.SET_UP),  # GitHub
+    **dict.fromkeys(  # parameters that an administrator added (OpenID Connect Core §3.1.2.6)
+        (
+            *("request_not_supported", "request_uri_not_supported", "registration_not_supported"),
+            *("invalid_request_uri", "invalid_request_object"),
+        ),
+        ErrorCode(fault=Fault.SET_UP, is_about_sign_in=True),
+    ),
     "unauthorized_scope_error": ErrorCode(fault=Fault.SET_UP, is_about_sign_in=True),  # LinkedIn
     # Try again later.
     "temporarily_unavailable": ErrorCode(fault=Fault.PROVIDER),

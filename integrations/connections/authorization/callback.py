@@ -35,6 +35,7 @@ from integrations.models.tokens import (
 LONGEST_STATE = 512
 LONGEST_CODE = 16384  # Azure AD B2C has codes of more than 4 kB; a server's request line is the real limit
 LONGEST_SERVER = 200
+ERROR_NAMES = ("error", "error_code", "error_message", "errcode", "oauth_error")
 
 
 class BadCallback(Explained):
@@ -44,7 +45,7 @@ class BadCallback(Explained):
 
 
 class BegunElsewhere(BadCallback):
-    """A code without a state: the person began at the provider, for example by installing an app there."""
+    """No state: the person began at the provider, for example by installing an app or consenting for others there."""
 
 
 class UnassignedError(BadCallback):
@@ -153,10 +154,10 @@ def require_state(parameters: Mapping[str, Sequence[str]]) -> None:
         raise BadCallback
     if first_value(parameters, "state"):
         return
-    if first_value(parameters, "code"):
-        raise BegunElsewhere
-    if first_value(parameters, "error"):
+    if not first_value(parameters, "code") and any(first_value(parameters, name) for name in ERROR_NAMES):
         raise UnassignedError
+    if any(first_value(parameters, name) for name in parameters):
+        raise BegunElsewhere
 
 
 def find_attempt(

@@ -99,6 +99,19 @@ MEANINGS: list[tuple[dict[str, str], str]] = [
     ({"error": "scope_not_permitted"}, SET_UP),
     ({"usercancel": "1"}, "declined"),  # QQ
     ({"error": "access_denied", "error_description": "Access not permitted."}, ""),  # Amazon
+    # Trouble that passes, also with the code of a person who says no
+    ({"error": "access_denied", "error_description": "The service is temporarily unavailable."}, "temporary"),
+    ({"error": "access_denied", "error_description": "Something went wrong. Please try again later."}, "temporary"),
+    # https://learn.microsoft.com/azure/active-directory-b2c/error-codes
+    ({"error": "server_error", "error_description": "AADB2C90289: We encountered an error connecting to the identity "
+      "provider. Please try again later."}, "temporary"),
+    ({"error": "internal_server_error"}, "temporary"),
+    ({"error": "bad_gateway"}, "temporary"),
+    ({"error": "502"}, "temporary"),
+    ({"error_code": "2", "error_message": "Temporary error"}, "temporary"),
+    # OpenID Connect Core §3.1.2.6: of parameters that an administrator added
+    ({"error": "request_not_supported"}, SET_UP),
+    ({"error": "registration_not_supported"}, SET_UP),
     ({"error": "access_denied"}, ""),
     ({"setup_action": "install", "installation_id": "7"}, ""),
 ]  # fmt: skip
@@ -136,3 +149,34 @@ def test_who_may_only_ask_for_an_installation_reads_whom_it_waits_for(as_amira: 
     page = walks.words(walks.sign_in(as_amira, alias, code=None, setup_action="request"))
     assert "waits for an administrator" in page
     assert ApplicationRegistry.objects.get().misconfigured_code == ""
+
+
+@pytest.mark.parametrize(
+    ("parameters", "heading"),
+    [
+        # https://learn.microsoft.com/entra/identity-platform/v2-admin-consent
+        ({"admin_consent": "True", "tenant": "7", "scope": "x"}, "Start this sign-in here"),
+        ({"setup_action": "install", "installation_id": "7"}, "Start this sign-in here"),  # a GitHub App
+        ({"shop": "northwind.example", "hmac": "x", "timestamp": "1"}, "Start this sign-in here"),
+        ({"iss": "https://northwind.example", "login_hint": "amira"}, "Start this sign-in here"),
+        ({"error_code": "1349126", "error_message": "App not active"}, "The provider reported an error"),  # Facebook
+        ({"errcode": "10003"}, "The provider reported an error"),
+        ({}, "This sign-in took too long"),
+    ],
+    ids=str,
+)
+def test_what_comes_without_a_state_is_not_called_late(
+    parameters: dict[str, str], heading: str, as_amira: Client, alias: Alias
+) -> None:
+    page = as_amira.get(walks.callback_url(walks.registry_of(alias), parameters))
+    assert page.status_code == 400
+    assert heading in walks.words(page)
+
+
+@pytest.mark.slow
+def test_trouble_at_the_provider_is_no_refusal_of_the_person(as_amira: Client, alias: Alias) -> None:
+    said = {"error": "access_denied", "error_description": "The service is temporarily unavailable."}
+    page = walks.words(walks.sign_in(as_amira, alias, code=None, **said))
+    assert "You didn’t allow access" not in page
+    assert "You did nothing wrong" in page
+    assert "Try again" in page
