@@ -113,7 +113,8 @@ _TEMPORARY_CODES = (
 )
 _TEMPORARY_TEXTS = (
     r"\btemporar(y|ily)\b.{0,20}\b(unavailable|error|problem|trouble)|\b(try|retry) again (later|in a)\b"
-    r"|\btransient error\b|\btoo many requests\b|\b(under|for) maintenance\b|\binternal (server )?error\b|\bservice( is)? unavailable\b",
+    r"|\btransient error\b|\btoo many requests\b|\b(under|for) maintenance\b"
+    r"|\binternal (server )?error\b|\bservice( is)? unavailable\b",
 )
 
 CALLBACK_RULES: tuple[dict[str, Any], ...] = (

@@ -22,6 +22,7 @@ FORBIDDEN_IN_REQUESTS = re.compile(
     re.IGNORECASE,
 )
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 §5.6.2
+READABLE = frozenset({"gzip", "x-gzip", "deflate", "identity"})  # content codings
 CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 A_METHOD = re.compile(r"[A-Za-z]+(-[A-Za-z]+)*")  # IANA's registry has methods with hyphens, such as VERSION-CONTROL
 NEVER_SENT = frozenset({"TRACE", "CONNECT"})
@@ -94,7 +95,17 @@ def allowed_headers(headers: Mapping[str, str]) -> dict[str, str]:
             sentence = f"The value of the header “{name}” must be a text."
             raise BadPath(sentence)
     hop_headers = hop_by_hop_names(headers.items())
-    return {name: value for name, value in headers.items() if may_set_header(name) and name.lower() not in hop_headers}
+    return {
+        name: readable_codings(value) if name.lower() == "accept-encoding" else value
+        for name, value in headers.items()
+        if may_set_header(name) and name.lower() not in hop_headers
+    }
+
+
+def readable_codings(accepted: str) -> str:
+    """The accepted content codings that we can read: a refusal in another would not be understood."""
+    items = (item.strip() for item in accepted.split(","))
+    return ", ".join(item for item in items if item.partition(";")[0].strip().lower() in READABLE) or "identity"
 
 
 def request_headers(

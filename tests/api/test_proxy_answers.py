@@ -109,6 +109,25 @@ def test_what_is_compressed_stays_so(caller: Client, server: HostileServer) -> N
 
 
 @pytest.mark.parametrize(
+    ("accepted", "passed_on"),
+    [
+        ("gzip, deflate, br, zstd", "gzip, deflate"),
+        ("br;q=1.0, gzip;q=0.8, *;q=0.1", "gzip;q=0.8"),
+        ("br", "identity"),
+        ("", "identity"),
+        ("identity;q=0.5", "identity;q=0.5"),
+    ],
+)
+def test_only_codings_that_we_can_read_are_asked_for(
+    accepted: str, passed_on: str, caller: Client, server: HostileServer
+) -> None:
+    """A refusal in Brotli could not be told from any other answer, and nothing would be renewed."""
+    server.on(f"GET {API}").answer(json={})
+    caller.get(f"{BASE}contacts", headers={"Accept-Encoding": accepted})
+    assert server.calls[0].headers["accept-encoding"] == passed_on
+
+
+@pytest.mark.parametrize(
     "raw", [b"HTTP/1.1 999 Odd\r\nContent-Length: 0\r\n\r\n", b"HTTP/1.1 200 OK\r\nX: a\x01b\r\n\r\n"]
 )
 def test_an_odd_answer_breaks_nothing(raw: bytes, caller: Client, server: HostileServer) -> None:
