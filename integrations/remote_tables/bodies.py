@@ -7,6 +7,7 @@ import csv
 import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from io import StringIO
 from itertools import islice
 from typing import Any
@@ -76,15 +77,30 @@ def parse_body(response: Response, profile: ProviderProfile) -> Any:
         return NO_CONTENT
     if delimiters := csv_delimiters(response):
         return list(islice(parse_csv(response, delimiters), MOST_ROWS + 1))
-    try:
-        if media_type_of(response) in LINES_OF_JSON:
-            return [json.loads(line) for line in islice(response.content.splitlines(), MOST_ROWS + 1) if line.strip()]
-        document = response_bodies.parse_json(response.content, response.headers.get("Content-Type", ""))
-    except (ValueError, RecursionError):
-        raise not_read(response) from None
+    document = parse_document(response)
     if isinstance(document, dict) and document.get("ok") is False:
         raise provider_error(response, document, profile)
     return document
+
+
+def parse_document(response: Response) -> Any:
+    """The JSON value, or those of the lines, whatever the server calls either."""
+    try:
+        if media_type_of(response) in LINES_OF_JSON:
+            return parse_lines(response)
+        return response_bodies.parse_json(response.content, response.headers.get("Content-Type", ""))
+    except (ValueError, RecursionError):
+        with suppress(ValueError, RecursionError):
+            rows = parse_lines(response)
+            if len(rows) > 1 and all(isinstance(row, dict | list) for row in rows):
+                return rows
+        raise not_read(response) from None
+
+
+def parse_lines(response: Response) -> list[Any]:
+    """The JSON value of each line, which RFC 7464 begins with a mark."""
+    lines = (line.strip(b"\x1e\xef\xbb\xbf \t") for line in islice(response.content.splitlines(), MOST_ROWS + 1))
+    return [json.loads(line) for line in lines if line]
 
 
 def raise_refusal(response: Response, profile: ProviderProfile) -> None:
@@ -206,5 +222,9 @@ def distinct_names(header: list[str]) -> list[str]:
     names: list[str] = []
     for number, text in enumerate(header, 1):
         name = text.strip()
-        names.append(f"{name}_{number}".lstrip("_") if name in names or not name else name)
+        if name in names or not name:
+            name = f"{name}_{number}".lstrip("_")
+        while name in names:
+            name += "_"
+        names.append(name)
     return names

@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,7 +16,7 @@ from foundation.reader_time import date_and_time_words
 from integrations.models.remote_tables import ColumnType
 from integrations.remote_tables.moments import parse_day, parse_moment
 
-YES, NO = frozenset({"true", "yes", "1", "on"}), frozenset({"false", "no", "0", "off"})
+YES, NO = frozenset({"true", "yes", "1", "on", "y", "t"}), frozenset({"false", "no", "0", "off", "n", "f"})
 LONGEST_TEXT = 2000  # characters of one cell; a truncated value has an ellipsis after them
 LARGEST_EXACT = 2**53 - 1  # beyond, JavaScript and spreadsheets round integers (RFC 8259 §6)
 
@@ -36,9 +37,9 @@ class Cell:
 
     @property
     def exact_value(self) -> Any:
-        """The value for JSON: a text if it is an integer that programs would round."""
+        """The value for JSON: a text if it is a number that programs would round."""
         is_large = isinstance(self.value, int) and abs(self.value) > LARGEST_EXACT
-        return str(self.value) if is_large else self.value
+        return str(self.value) if is_large or isinstance(self.value, Decimal) else self.value
 
     @property
     def words(self) -> str:
@@ -52,7 +53,7 @@ class Cell:
             return (0, self.at.timestamp())
         if self.at:
             return (0, datetime(self.at.year, self.at.month, self.at.day, tzinfo=UTC).timestamp())
-        if isinstance(self.value, bool | int | float):
+        if isinstance(self.value, bool | int | float | Decimal):
             return (0, self.value)
         return (1, self.text.casefold())
 
@@ -90,8 +91,14 @@ def as_text(raw: Any) -> str:
 
 
 def number_cell(raw: Any) -> Cell | None:
+    """Read a number. What a double would round, such as an amount of 20 digits, is kept to the last digit."""
     value = as_number(raw) if isinstance(raw, str) else raw
-    return Cell(type=ColumnType.NUMBER, value=value, text=str(value)) if is_number(value) else None
+    if not is_number(value):
+        return None
+    exact = Decimal(raw.strip()) if isinstance(raw, str) and isinstance(value, float) else value
+    if exact != value and Decimal(repr(value)) != exact:
+        return Cell(type=ColumnType.NUMBER, value=exact, text=raw.strip())
+    return Cell(type=ColumnType.NUMBER, value=value, text=str(value))
 
 
 def as_number(text: str) -> int | float | None:

@@ -25,7 +25,9 @@ ISO = re.compile(
     r"|(?:19|20|21)[0-9]{6}(?:T[0-9]{4}(?:[0-9]{2}(?:[.,][0-9]+)?)?" + ZONE + r")?"
 )
 COMPACT = re.compile(r"((?:19|20|21)[0-9]{12})(?:(?:\.[0-9]{1,6})?Z)?")  # 20240310153000, and …Z of LDAP (RFC 4517)
-DAY_FIRST = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?![0-9])")
+# Not 2024-03-10/2024-03-12, which is two days.
+DAY_FIRST = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[Tt ][0-9]{2}:.*|[Zz]|[+-][0-9]{2}:?[0-9]{2})?")
+WITH_SLASHES = re.compile(r"([0-9]{4})/([0-9]{2})/([0-9]{2})(?![0-9/])")  # the year is first, so the month is second
 NAMED_DAY = r"(?:[A-Za-z]{3},? )?"
 RFC_2822 = re.compile(
     NAMED_DAY + r"[0-9]{1,2}[ -][A-Za-z]{3}[ -][0-9]{4} [0-9]{2}:[0-9]{2}(?::[0-9]{2})?"
@@ -48,10 +50,10 @@ def parse_moment(raw: object) -> datetime | None:
 
 def parse_day(raw: object) -> date | None:
     """The day. That of a moment is the day in its own time zone: 2026-11-22T23:30+09:00 is the 22nd."""
-    text = " ".join(raw[:100].split()) if isinstance(raw, str) else ""
+    text = WITH_SLASHES.sub(r"\1-\2-\3", " ".join(raw[:100].split()), count=1) if isinstance(raw, str) else ""
     with suppress(ValueError):
-        if match := DAY_FIRST.match(text):
-            return date.fromisoformat(match[0])
+        if match := DAY_FIRST.fullmatch(text):
+            return date.fromisoformat(match[1])
         if match := DAY_OF_RFC_2822.fullmatch(text):
             return datetime.strptime(match[1].replace("-", " "), "%d %b %Y").replace(tzinfo=UTC).date()
     moment = parse_moment(raw)
@@ -65,6 +67,8 @@ def parse_number(number: float) -> datetime | None:
 
 
 def parse_text(text: str) -> datetime | None:
+    if match := WITH_SLASHES.match(text):
+        text = match.expand(r"\1-\2-\3") + text[match.end() :]
     if (match := NUMBER.fullmatch(text)) and len(match[2]) in DIGITS_IN_TEXTS:
         return since_1970(match)
     if match := COMPACT.fullmatch(text):

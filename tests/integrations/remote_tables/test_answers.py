@@ -248,6 +248,9 @@ def test_a_file_is_csv_by_its_name(media_type: str, table: RemoteTable, server: 
     ("media_type", "body"),
     [
         ("application/x-ndjson", b'{"number": "INC1"}\n\n{"number": "INC2"}\n'),
+        ("application/json", b'{"number": "INC1"}\r\n{"number": "INC2"}\r\n'),  # Elasticsearch, Docker
+        ("text/plain", b'\xef\xbb\xbf{"number": "INC1"}\n{"number": "INC2"}'),
+        ("application/json-seq", b'\x1e{"number": "INC1"}\n\x1e{"number": "INC2"}\n'),  # RFC 7464
         ("application/json", b")]}'\n" + b'[{"number": "INC1"}, {"number": "INC2"}]'),
         ("application/json; charset=ISO-8859-1", b'[{"number": "INC1", "name": "Ren\xe9"}, {"number": "INC2"}]'),
     ],
@@ -260,6 +263,14 @@ def test_json_is_read_in_lines_with_a_prefix_and_in_other_charsets(
     assert [row[0] for row in read(table, amira)] == ["INC1", "INC2"]
 
 
+@pytest.mark.parametrize("body", [b"1\n2\n", b'{"number": "INC1"}\n{"num', b'{"a": 1} {"a": 2}', b'"a"\n"b"'])
+def test_other_lines_are_no_rows(body: bytes, table: RemoteTable, server: HostileServer, amira: User) -> None:
+    RemoteTable.objects.update(rows_path="@")
+    server.on(ROWS).always(body=body, headers={"Content-Type": "text/plain"})
+    with pytest.raises(NotRead):
+        read(table, amira)
+
+
 def test_csv_keeps_lines_within_cells_and_names_that_come_twice(
     amira: User, table: RemoteTable, server: HostileServer
 ) -> None:
@@ -268,6 +279,8 @@ def test_csv_keeps_lines_within_cells_and_names_that_come_twice(
     body = b'number,short,short\n9007199254740993,a,"one\ntwo, ""three"""\n'
     server.on(ROWS).always(body=body, headers={"Content-Type": "text/csv"})
     assert read(table, amira)[0][:2] == ["9007199254740993", 'one\ntwo, "three"']
+    server.on(ROWS).always(body=b"short,short_3,short\na,b,c\n", headers={"Content-Type": "text/csv"})
+    assert read(table, amira)[0][1] == "b"
     server.on(ROWS).always(body=b"\xef\xbb\xbf", headers={"Content-Type": "text/csv"})
     assert read(table, amira) == []
 
