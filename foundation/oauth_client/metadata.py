@@ -124,7 +124,8 @@ def _fetch_metadata(address: str) -> Document:
                 raise
             failures[place] = error
         else:
-            return document if WELL_KNOWN in address else _complemented(document, places)
+            others = tuple(other for other in places if other != place)
+            return document if WELL_KNOWN in address else _complemented(document, others)
     if incomplete:
         return incomplete
     raise _summary(failures)

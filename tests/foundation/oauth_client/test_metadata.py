@@ -235,6 +235,12 @@ def test_openid_discovery_adds_what_the_first_place_leaves_unsaid(provider: Host
     assert (discovered.token_url, discovered.userinfo_url) == (provider.url + "/token", provider.url + "/userinfo")
 
 
+def test_no_document_is_fetched_twice(provider: HostileServer) -> None:
+    provider.on(f"GET {OPENID}").always(json=document(provider.url))
+    assert metadata.discover(provider.url).userinfo_url == ""
+    assert len(provider.calls_to(f"GET {OPENID}")) == 1
+
+
 def test_a_second_document_about_somebody_else_adds_nothing(provider: HostileServer) -> None:
     provider.on(AUTHORIZATION_SERVER).answer(json=document(provider.url))
     evil = document(provider.url, issuer="https://evil.example", userinfo_endpoint="https://evil.example/userinfo")
