@@ -73,7 +73,7 @@ CURSOR_HEADERS: dict[str, tuple[str, ...]] = {
 }
 # Headers with the members of such an object, in JSON, as ASP.NET has it.
 HEADERS_WITH_AN_OBJECT = ("X-Pagination", "Pagination", "X-Paging", "Paging")
-NO_CURSOR = frozenset({"0", "-1", "null", "none", "None", "undefined"})  # texts by which a list ends
+NO_CURSOR = frozenset({"0", "-1", "null", "none", "nil", "false", "undefined"})  # by which a list ends, in any case
 
 # Members that tell the position of this page. The parameter has the same name.
 POSITIONS: tuple[Paging, ...] = (

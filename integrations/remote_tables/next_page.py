@@ -168,7 +168,7 @@ def cursor_text(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int) or not value:
         return ""
     text = str(value)
-    return text if len(text) <= LONGEST_CURSOR and text not in common.NO_CURSOR else ""
+    return text if len(text) <= LONGEST_CURSOR and text.lower() not in common.NO_CURSOR else ""
 
 
 def by_cursor(places: list[dict[str, Any]], page: PageRead, *, says_more: bool) -> Iterator[PageRequest]:
@@ -220,11 +220,17 @@ def next_position(paging: Paging, value: object, page: PageRead) -> int | None:
 
 def common_sign(places: list[dict[str, Any]], page: PageRead) -> bool | None:
     """Whether the answer says that there is more, or that there is no more; None if it says neither."""
-    signs = [sign for place in places for name in common.MORE if (sign := read_truth(place.get(name))) is not None]
+    signs = [sign for place in places for name in common.MORE if (sign := says_how_many(place.get(name))) is not None]
     signs += [not sign for place in places for name in common.LAST if (sign := read_truth(place.get(name))) is not None]
     signs += [True for place in places for name in common.MORE_IF_THERE if place.get(name)]
     signs += [True for name in common.MORE_IF_THERE_HEADERS if page.headers.get(name)]
     return any(signs) if signs else None
+
+
+def says_how_many(value: object) -> bool | None:
+    """The truth value of a sign of more, which may be 0, 1 or the number of further rows."""
+    text = str(value)
+    return int(text) > 0 if re.fullmatch(r"[0-9]{1,12}", text) else read_truth(value)
 
 
 def read_truth(value: object) -> bool | None:

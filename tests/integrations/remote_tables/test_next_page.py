@@ -111,6 +111,11 @@ def test_more_rows_are_known_although_nothing_says_where(members: dict[str, Any]
         ({"next": "null"}, {}),
         ({"next_cursor": "0"}, {}),
         ({"next_cursor": -1}, {}),
+        ({"next_cursor": False}, {}),
+        ({"next_page": "False"}, {}),
+        ({"next_cursor": "NULL"}, {}),
+        ({"has_more": 0, "next_cursor": "c"}, {}),
+        ({"has_more": "0", "next_cursor": "c"}, {}),
         ({"is_end": True, "next_cursor": "c"}, {}),
         ({"end_of_stream": True, "after_url": "https://api.example/v1/things?cursor=c"}, {}),
         ({"hasNext": "false", "next_cursor": "c"}, {}),
@@ -206,6 +211,8 @@ def test_a_header_says_where_the_list_continues(
         (ROWS, {"X-PW-TOTAL": "5"}),  # https://developer.copper.com/introduction/requests.html
         ({"features": ROWS, "exceededTransferLimit": True}, {}),  # ArcGIS
         ({"Items": ROWS, "HasMore": True}, {}),
+        ({"items": ROWS, "has_more": 1}, {}),
+        ({"items": ROWS, "more": 40}, {}),
         ({"Items": ROWS, "TotalCount": 5}, {}),
         ({"ocs": {"meta": {"totalitems": "5"}, "data": ROWS}}, {}),  # Nextcloud
         ({"opensearch:totalResults": 5, "items": ROWS}, {}),
