@@ -124,8 +124,7 @@ def _fetch_metadata(address: str) -> Document:
                 raise
             failures[place] = error
         else:
-            others = tuple(other for other in places if other != place)
-            return document if WELL_KNOWN in address else _complemented(document, others)
+            return document if WELL_KNOWN in address else _complemented(document, places[places.index(place) + 1 :])
     if incomplete:
         return incomplete
     raise _summary(failures)
