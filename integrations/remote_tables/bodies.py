@@ -108,12 +108,12 @@ def raise_refusal(response: Response, profile: ProviderProfile) -> None:
     status, reason = response.status_code, calls.reason_of(response)
     wait = announced_waits.announced_wait(response.headers)
     raise_reason(reason, wait)
+    if reason in FOR_THE_ADMINISTRATOR:
+        raise provider_error(response, response_bodies.body_of(response), profile)
     if status == 401:
         raise NoUsableToken("http_401")
     if announced_waits.is_limited(status, response.headers):
         raise Unreachable(LIMITED, retry_after=wait)
-    if reason in FOR_THE_ADMINISTRATOR:
-        raise provider_error(response, response_bodies.body_of(response), profile)
     if status == 403:
         raise NotAllowed("http_403")
     if not 200 <= status < 300:

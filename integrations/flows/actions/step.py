@@ -238,6 +238,11 @@ def error_status_failure(step: RestStep, response: Response, user: User | None) 
     status, headers = response.status_code, response.headers
     reason, initiator = headers.get(for_callers.REASON, ""), headers.get(for_callers.INITIATOR_URL, "")
     names: dict[str, str | int] = {"alias": step.alias.name, "status": status}
+    if reason == "registration_wrong":  # whatever the status: no sign-in changes it
+        answer = failures.MISCONFIGURED
+        return Failure(
+            code=answer.code, sentence=str(answer.in_run) % {**names, "code": f"http_{status}"}, http_status=status
+        )
     sentence = failure_sentences.NOT_FOLLOWED if 300 <= status < 400 else failure_sentences.STATUS
     if reason == "insufficient_scope":
         sentence, names["reason"] = failure_sentences.STATUS_AND_REASON, lacking_scopes_sentence(headers)

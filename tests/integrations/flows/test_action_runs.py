@@ -224,6 +224,17 @@ def test_a_missing_scope_is_told_apart_from_other_refusals(
     assert failure(run(action, amira)) == "http_403"
 
 
+def test_a_401_that_no_sign_in_changes_is_the_administrators(
+    northwind: Alias, amira: User, server: HostileServer
+) -> None:
+    server.on("GET /api/notes").always(status=401, headers={"WWW-Authenticate": 'DPoP algs="ES256"'})
+    result = run(action_of(northwind, path="notes"), amira)
+    assert result.failure
+    assert (result.failure.code, result.failure.http_status) == ("integration_misconfigured", 401)
+    assert result.failure.initiator_url == ""
+    assert "(http_401). An administrator must fix it." in result.failure.sentence
+
+
 def test_a_limit_inside_another_status_is_a_limit(northwind: Alias, amira: User, server: HostileServer) -> None:
     rule = {"request": "call", "when": [{"at": "/code", "equals": 9}], "means": "wait", "wait": {"at": "/seconds"}}
     ApplicationRegistry.objects.update(provider_profile={"rules": [rule]})

@@ -150,6 +150,21 @@ def test_a_plan_that_has_ended_is_no_faulty_table(as_amira: Client, table: Remot
 
 
 @pytest.mark.parametrize(
+    "answer",
+    [
+        {"json": {"error": {"code": "InvalidAuthenticationToken", "message": "Invalid audience."}}},
+        {"headers": {"WWW-Authenticate": 'DPoP algs="ES256"'}},
+    ],
+)
+def test_a_401_that_no_sign_in_changes_asks_nobody_to_sign_in(
+    answer: dict[str, Any], as_amira: Client, table: RemoteTable, server: HostileServer
+) -> None:
+    server.on(ROWS).always(status=401, **answer)
+    assert trouble(page(as_amira)) == "unusable"
+    assert (len(server.calls), Token.objects.get().state) == (1, TokenState.VALID)
+
+
+@pytest.mark.parametrize(
     ("rows_path", "answer"),
     [
         ("@", {"error": {"message": "Database is tired"}}),

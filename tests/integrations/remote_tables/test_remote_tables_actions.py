@@ -76,6 +76,7 @@ def test_kept_rows_are_of_the_action_as_it_is_now(amira: User, table: RemoteTabl
         ({"status": 503}, "down"),
         ({"close": True}, "down"),
         ({"status": 404}, "wrong"),
+        ({"status": 401, "json": {"message": "Invalid audience."}}, "wrong"),
         ({"json": {"items": 1}}, "wrong"),
     ],
 )
