@@ -251,7 +251,8 @@ def has_larger_total(places: list[dict[str, Any]], first: PageRead, page: PageRe
 
 def largest_total(places: list[dict[str, Any]], page: PageRead) -> int | None:
     values: list[Any] = [place.get(name) for place in places for name in common.TOTALS]
-    values += [each.get("value") for each in values if isinstance(each, dict)]  # Elasticsearch
+    # Elasticsearch; not the amount of an invoice, which has a currency
+    values += [each.get("value") for each in values if isinstance(each, dict) and each.keys() <= {"value", "relation"}]
     values.append(page.header_number(common.TOTAL_HEADERS))
     if in_range := CONTENT_RANGE.fullmatch(page.headers.get("Content-Range", "").strip()):
         values.append(int(in_range[1]))

@@ -119,6 +119,7 @@ def test_more_rows_are_known_although_nothing_says_where(members: dict[str, Any]
         ({"is_end": True, "next_cursor": "c"}, {}),
         ({"end_of_stream": True, "after_url": "https://api.example/v1/things?cursor=c"}, {}),
         ({"hasNext": "false", "next_cursor": "c"}, {}),
+        ({"total": {"value": 500, "currency": "EUR"}}, {}),
         ({}, {"Content-Range": "items 0-1/2"}),
         ({}, {"Content-Range": "items 0-1/*"}),
     ],
@@ -214,12 +215,13 @@ def test_a_header_says_where_the_list_continues(
         ({"items": ROWS, "has_more": 1}, {}),
         ({"items": ROWS, "more": 40}, {}),
         ({"Items": ROWS, "TotalCount": 5}, {}),
+        ({"hits": {"total": {"value": 5, "relation": "eq"}, "hits": ROWS}}, {}),  # Elasticsearch
         ({"ocs": {"meta": {"totalitems": "5"}, "data": ROWS}}, {}),  # Nextcloud
         ({"opensearch:totalResults": 5, "items": ROWS}, {}),
     ],
 )
 def test_more_rows_are_known_in_each_spelling(document: Any, headers: dict[str, str]) -> None:
-    path = "ocs.data" if "ocs" in document else "@"
+    path = next((path for path in ("ocs.data", "hits.hits") if path.partition(".")[0] in document), "@")
     found = continuation(document, rows_path=path, headers=headers)
     assert (found.is_certain, found.requests) == (True, ())
 
