@@ -18,7 +18,18 @@ from playwright.sync_api import BrowserContext, ConsoleMessage, Error, Locator, 
 SCREENSHOTS = Path(__file__).resolve().parents[2] / "var" / "screenshots"
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 NEEDS_BROWSER = "needs browser: neither Chromium nor Google Chrome is on PATH (KEYRACK_CHROMIUM names another place)"
+# What Playwright switches off: of two such flags Chromium takes the last one alone.
+OFF_BY_PLAYWRIGHT = """
+    AimEnabled AvoidCorsURLLoaderRestartOnRedirect AvoidUnnecessaryBeforeUnloadCheckSync DestroyProfileOnBrowserClose
+    HttpsFirstBalancedModeAutoEnable HttpsUpgrades LensOverlay MediaRouter NetworkTimeServiceQuerying OptimizationHints
+    PaintHolding PreconnectToSearch TcpPortRandomizationWin ThirdPartyStoragePartitioning
+    msEdgeUpdateLaunchServicesPreferredVersion msForceBrowserSignIn
+"""
+# Suggestions of the address bar: each window would load them as two pages of their own, which takes more than half of
+# the processor time of a window.
+OFF_BY_US = "WebUIOmniboxAimPopup WebUIOmniboxFullPopup WebUIOmniboxPopup"
 FLAGS = (
+    f"--disable-features={','.join(f'{OFF_BY_PLAYWRIGHT} {OFF_BY_US}'.split())}",
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",

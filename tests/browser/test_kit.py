@@ -3,12 +3,14 @@
 import base64
 import hashlib
 import json
+import re
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlencode
 
+import playwright
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -128,6 +130,13 @@ def test_only_the_first_window_of_a_click_opens(page: Page, hub: Hub) -> None:
     show_hub(page, hub)
     page.get_by_role("button", name="Connect").click()
     expect(page).to_have_title("open blocked")
+
+
+def test_what_playwright_switches_off_stays_off() -> None:
+    """Requests to other hosts when Chromium starts, and http:// that becomes https://, for example."""
+    driver = Path(playwright.__file__).with_name("driver") / "package" / "lib" / "coreBundle.js"
+    [features] = re.findall(r"disabledFeatures = \[(.*?)\]", driver.read_text(), re.DOTALL)
+    assert set(re.findall(r'^ *"(\w+)"', features, re.MULTILINE)) == set(kit.OFF_BY_PLAYWRIGHT.split())
 
 
 def test_blocked_popups_never_open(popups_blocked: Page, hub: Hub) -> None:
