@@ -68,6 +68,7 @@ SIGN_IN = re.compile(r"^\s*(sign in|log in|login|continue|next)\b", re.IGNORECAS
 ALLOW = re.compile(r"^\s*(allow|authori[sz]e|accept)\b", re.IGNORECASE)
 DENY = re.compile(r"^\s*(deny|cancel|decline)\b", re.IGNORECASE)
 STEPS = 6
+RUN_AXE = "(options) => window.axe ? axe.run(options).then((results) => results.violations) : null"
 RULES_ABOUT_COLOURS = ("color-contrast", "link-in-text-block")  # axe's category of colours, as far as it is on
 
 
@@ -120,9 +121,10 @@ def axe(page: Page, *rules: str) -> list[str]:
     options: dict[str, Any] = {"preload": False, "resultTypes": ["violations"]}
     if rules:
         options["runOnly"] = {"type": "rule", "values": list(rules)}
-    if not page.evaluate("'axe' in window"):
+    violations = page.evaluate(RUN_AXE, options)
+    if violations is None:
         page.evaluate(AXE_SCRIPT)
-    violations = page.evaluate("options => axe.run(options).then(results => results.violations)", options)
+        violations = page.evaluate(RUN_AXE, options)
     return [_sentence(violation, node) for violation in violations for node in violation["nodes"]]
 
 

@@ -20,8 +20,9 @@ LOCALES = {"en": "en-US", "ja": "ja-JP", "de": "de-DE"}
 SCREENS = {width: ViewportSize(width=width, height=900) for width in (1280, 390)}
 FOLDER = os.environ.get("KEYRACK_PICTURES", "")
 
-# Every text that is read or spoken, codes and names marked as such aside
-TEXTS = """() => {
+# What is on the page, in one answer. `heading` is a selector; `texts` is every text that is read or spoken, codes and
+# names marked as such aside. Locators would take longer: Playwright loads a script of its own into each page for them.
+CONTENT = """(heading) => {
     const texts = [document.title], walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
     for (let node = walk.nextNode(); node; node = walk.nextNode())
         if (!node.parentElement.closest("code, kbd, pre, script, style, svg, [translate=no], [lang]:not(html)"))
@@ -29,10 +30,15 @@ TEXTS = """() => {
     for (const one of document.querySelectorAll("[aria-label], [placeholder], [title], [alt]"))
         if (!one.closest("[translate=no]"))
             for (const name of ["aria-label", "placeholder", "title", "alt"]) texts.push(one.getAttribute(name) || "");
-    return texts.map((text) => text.replace(/\\s+/g, " ").trim()).filter(Boolean);
+    const waysOn = [...document.querySelectorAll("main a[href], main button, dialog a[href], dialog button")];
+    return {
+        lang: document.documentElement.lang,
+        title: document.title,
+        headings: heading ? [...document.querySelectorAll(heading)].map((one) => one.innerText) : [""],
+        canGoOn: waysOn.some((one) => one.checkVisibility()),
+        texts: texts.map((text) => text.replace(/\\s+/g, " ").trim()).filter(Boolean),
+    };
 }"""
-WAYS_ON = """() => [...document.querySelectorAll("main a[href], main button, dialog a[href], dialog button")]
-    .filter((one) => one.checkVisibility()).length"""
 STICKS_OUT = """() => document.documentElement.scrollWidth <= innerWidth ? [] : [...document.querySelectorAll("body *")]
     .filter((one) => one.getBoundingClientRect().right > innerWidth).map((one) => one.outerHTML.slice(0, 120))"""
 WORD = re.compile(r"[A-Za-z]{2,}")
@@ -60,17 +66,18 @@ class Readers:
         return cls(pages=pages, names=re.compile(names))
 
     def read(self, name: str, way: Way, *, title: str = "") -> None:
-        """Go to a page by `way`, as each reader. `title`: a locator of what the window's title begins with."""
+        """Go to a page by `way`, as each reader. `title`: a selector of what the window's title begins with."""
         english: set[str] = set()
         for code, page in self.pages.items():
             page.set_viewport_size(SCREENS[1280])
             way(page)
-            texts = page.evaluate(TEXTS)
+            content = page.evaluate(CONTENT, title)
+            texts = content["texts"]
             if code == "en":
                 english = set(texts)
             else:
                 self.faults += [f"{name}, {code}: English is left: {text}" for text in self.left(texts, english)]
-            self.faults += [f"{name}, {code}: {fault}" for fault in faults_of(page, code, title)]
+            self.faults += [f"{name}, {code}: {fault}" for fault in faults_of(content, code)]
             for width, screen in SCREENS.items():
                 page.set_viewport_size(screen)
                 self.faults += [f"{name}, {code}: sticks out at {width} px: {it}" for it in page.evaluate(STICKS_OUT)]
@@ -91,13 +98,13 @@ def save_picture(page: Page, name: str) -> None:
         page.emulate_media(color_scheme="light")
 
 
-def faults_of(page: Page, code: str, title: str) -> list[str]:
-    faults = []
-    if (lang := page.locator("html").get_attribute("lang")) != code:
+def faults_of(content: dict[str, Any], code: str) -> list[str]:
+    faults, title = [], content["title"]
+    [heading] = content["headings"]
+    if (lang := content["lang"]) != code:
         faults.append(f"lang is {lang}")
-    if not page.evaluate(WAYS_ON):
+    if not content["canGoOn"]:
         faults.append("there is no way on")
-    heading = page.locator(title).inner_text() if title else ""
-    if not page.title().startswith(heading) or len(page.title()) <= len(" · Keyrack"):
-        faults.append(f"the window is titled “{page.title()}”, and the page “{heading}”")
+    if not title.startswith(heading) or len(title) <= len(" · Keyrack"):
+        faults.append(f"the window is titled “{title}”, and the page “{heading}”")
     return faults
