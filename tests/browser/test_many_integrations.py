@@ -4,8 +4,10 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from accounts.models import User
+from integrations.models import Alias, HttpConnection, OAuth2Credential
+from integrations.models.registry import IntegrationType
 from tests import cast
-from tests.browser import kit, readers, walks
+from tests.browser import kit, readers, rows, walks
 from tests.browser.conftest import OpenPage
 from tests.browser.test_looks import expect_good_looks
 
@@ -22,19 +24,30 @@ STOPS_BEFORE = """(id) => {
 }"""
 
 
+def title_of(number: int) -> str:
+    kind = ["Contacts", "Invoices"][number % 2]
+    return f"{chr(65 + number % 26)}{'aeiou'[number % 5]}{'lmnr'[number % 4]}o {kind} {number}"
+
+
 @pytest.fixture
 def crowd(amira: User) -> User:
-    """38 connected integrations, one of which expires soon, and 172 others."""
+    """38 connected integrations, one of which expires soon, and 172 others. All have one profile."""
     registry = cast.registry_at("https://northwind.example")
-    for number in range(210):
-        kind = ["Contacts", "Invoices"][number % 2]
-        label = f"{chr(65 + number % 26)}{'aeiou'[number % 5]}{'lmnr'[number % 4]}o {kind}"
-        name = f"alias_{number:03}"
-        alias = cast.integration_at(registry, name=name, label=f"{label} {number}", scopes=("read", "write"))
-        if number < 38:
-            token = cast.signed_in(amira, alias, account_label=f"amira.{number}@northwind.example", expires_in=600)
-            if number == 25:
-                type(token).objects.filter(pk=token.pk).update(refresh_token=None)
+    first = cast.integration_at(registry, name="alias_000", label=title_of(0), scopes=("read", "write"))
+    profile = rows.credential_of(first).profile
+    others = [Alias(name=f"alias_{number:03}", label=title_of(number)) for number in range(1, 210)]
+    personal = {"profile": profile, "integration_type": IntegrationType.PERSONAL}
+    credentials = [OAuth2Credential(name=alias.name, **personal) for alias in others]
+    Alias.objects.bulk_create(others)
+    OAuth2Credential.objects.bulk_create(credentials)
+    HttpConnection.objects.bulk_create(
+        HttpConnection(alias=alias, name=alias.name, credential=credential, connection_url=f"{registry.token_url}/api")
+        for alias, credential in zip(others, credentials, strict=True)
+    )
+    for number, alias in enumerate([first, *others][:38]):
+        token = cast.signed_in(amira, alias, account_label=f"amira.{number}@northwind.example", expires_in=600)
+        if number == 25:
+            type(token).objects.filter(pk=token.pk).update(refresh_token=None)
     return amira
 
 
