@@ -6,19 +6,23 @@ A mail never holds a secret.
 """
 
 import logging
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
-from smtplib import SMTPDataError, SMTPException, SMTPRecipientsRefused
-from typing import Any
+from smtplib import SMTPDataError, SMTPException, SMTPRecipientsRefused, SMTPResponseException
+from typing import Any, TypeGuard
+from uuid import UUID
 
 from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
 from django.db import models, transaction
+from django.db.models import CharField, Exists, OuterRef, QuerySet, Value
+from django.db.models.functions import Cast, Concat, Replace
 from django.template.loader import render_to_string
 from django.utils import timezone
 
@@ -102,6 +106,20 @@ class DueMail:
 FIRST_DELAY, LONGEST_DELAY = timedelta(minutes=1), timedelta(hours=6)
 FORGOTTEN_AFTER = timedelta(days=7)  # after the next attempt was due: that mail is no longer due
 ABOUT_THIS_MAIL = (SMTPRecipientsRefused, SMTPDataError)  # the server works, and refuses this mail for now
+CLOSES_CONNECTION = 421  # RFC 5321 §3.8: may answer any command, and smtplib closes its end too
+ENHANCED_STATUS = re.compile(rb"[245]\.\d{1,3}\.\d{1,3}\b")  # RFC 3463
+
+
+def key_of(kind: str, row: models.Model) -> str:
+    """The key of a mail about this row, or to this person."""
+    return f"{kind}:{row.pk.hex if isinstance(row.pk, UUID) else row.pk}"
+
+
+def exclude_deferred(rows: QuerySet[Any], kind: str, column: str = "pk") -> QuerySet[Any]:
+    """Leave out rows whose mail is deferred: enough of them would keep all others from being read."""
+    row_id = Replace(Cast(OuterRef(column), CharField()), Value("-"))  # PostgreSQL writes a UUID with hyphens
+    key = Concat(Value(f"{kind}:"), row_id, output_field=CharField())
+    return rows.filter(~Exists(DeferredMail.objects.filter(key=key, next_attempt_at__gt=timezone.now())))
 
 
 def next_attempts() -> dict[str, datetime]:
@@ -122,10 +140,29 @@ def attempt_mail(key: str, deferred: Mapping[str, datetime]) -> Iterator[None]:
             if key in deferred:
                 DeferredMail.objects.filter(key=key).delete()
     except (SMTPException, OSError) as error:
-        logger.warning("The mail server did not take a mail (%s). It will be sent again later.", type(error).__name__)
+        logger.warning("The mail server did not take mail %s (%s). It will be sent again later.", key, answer_in(error))
         defer_mail(key)
-        if not isinstance(error, ABOUT_THIS_MAIL):
+        if not isinstance(error, ABOUT_THIS_MAIL) or CLOSES_CONNECTION in dict(answers_in(error)):
             raise
+
+
+def answers_in(error: Exception) -> list[tuple[int, bytes]]:
+    """Code and text of the mail server's answers, one for each recipient that it refused."""
+    if isinstance(error, SMTPRecipientsRefused):
+        return list(error.recipients.values())
+    if isinstance(error, SMTPResponseException):
+        text = error.smtp_error
+        return [(error.smtp_code, text if isinstance(text, bytes) else str(text).encode())]
+    return []
+
+
+def answer_in(error: Exception) -> str:
+    """What the log says of it: the error and the server's codes, without its words, which name people's addresses."""
+    codes = {
+        f"{code} {status[0].decode()}" if (status := ENHANCED_STATUS.match(text)) else str(code)
+        for code, text in answers_in(error)
+    }
+    return " ".join([type(error).__name__, ", ".join(sorted(codes))]).strip()
 
 
 def defer_mail(key: str) -> None:
@@ -161,7 +198,7 @@ def send_due(owed: Iterable[DueMail]) -> None:
             connection.open()
             try:
                 with attempt_mail(mail.key, deferred):
-                    claim_and_send(mail.compose(), connection)
+                    claim_and_send(mail.key, mail.compose(), connection)
                 failures = 0
             except (SMTPException, OSError):
                 failures += 1
@@ -169,13 +206,13 @@ def send_due(owed: Iterable[DueMail]) -> None:
                     raise
                 connection.close()
     except (SMTPException, OSError) as error:
-        logger.warning("The mail server is unavailable (%s). Due mails will be sent later.", type(error).__name__)
+        logger.warning("The mail server is unavailable (%s). Due mails will be sent later.", answer_in(error))
     finally:
         with suppress(SMTPException, OSError):
             connection.close()
 
 
-def claim_and_send(mail: Mail, connection: BaseEmailBackend) -> None:
+def claim_and_send(key: str, mail: Mail, connection: BaseEmailBackend) -> None:
     """Claim the lines of the mail and send those that were claimed. Releases them and re-raises if sending fails.
 
     Releases them too if the site is held by then, so that the backend has sent nothing.
@@ -189,7 +226,7 @@ def claim_and_send(mail: Mail, connection: BaseEmailBackend) -> None:
             release_lines(claimed)
     except BaseException as error:
         if is_final(error):
-            logger.warning("The mail server refused a mail permanently (%s).", type(error).__name__)
+            logger.warning("The mail server refused mail %s permanently (%s).", key, answer_in(error))
             return
         release_lines(claimed)
         raise
@@ -200,11 +237,9 @@ def release_lines(claimed: Iterable[Line]) -> None:
         line.release()
 
 
-def is_final(error: BaseException) -> bool:
+def is_final(error: BaseException) -> TypeGuard[Exception]:
     """Whether the server permanently rejects this mail or address, but not necessarily the next (RFC 5321 §4.2.1)."""
-    if isinstance(error, SMTPRecipientsRefused):
-        return all(code >= 500 for code, _answer in error.recipients.values())
-    return isinstance(error, SMTPDataError) and error.smtp_code >= 500
+    return isinstance(error, ABOUT_THIS_MAIL) and all(code >= 500 for code, _text in answers_in(error))
 
 
 HELD_MAILS = "foundation.held_mails.EmailBackend"

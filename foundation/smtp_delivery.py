@@ -5,12 +5,15 @@ thread for hours.
 """
 
 import io
+import logging
 import smtplib
 import time
 from collections.abc import Sequence
 from typing import Any
 
 from django.core.mail.backends import smtp
+
+logger = logging.getLogger(__name__)
 
 STEP_SECONDS = 20.0
 
@@ -34,7 +37,13 @@ class SMTP(smtplib.SMTP):
 
     def sendmail(self, from_addr: str, to_addrs: str | Sequence[str], *arguments: Any, **options: Any) -> Any:
         self.begin_step()
-        return super().sendmail(from_addr, to_addrs, *arguments, **options)
+        refused = super().sendmail(from_addr, to_addrs, *arguments, **options)
+        if refused:
+            codes = ", ".join(sorted({str(code) for code, _text in refused.values()}))
+            logger.warning(
+                "The mail server refused %s of a mail's addresses (%s). The others got it.", len(refused), codes
+            )
+        return refused
 
     def quit(self) -> tuple[int, bytes]:
         self.begin_step()

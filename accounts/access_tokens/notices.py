@@ -52,8 +52,10 @@ def mails_about(notice: str, rows: Any) -> Iterator[DueMail]:
     if rows.model is PermanentToken:
         makers = User.objects.filter(is_active=True, is_bot=False).exclude(email="")
         is_reachable |= Q(created_by__in=makers, user__is_bot=True, user__is_active=True)
-    for row in rows.filter(is_reachable).select_related("user").order_by("pk")[:READ_AT_MOST]:
-        yield DueMail(key=f"{notice}:{row._meta.model_name}:{row.pk}", compose=partial(build_mail, row, notice))
+    kind = f"{notice}:{rows.model._meta.model_name}"
+    due = mail_outbox.exclude_deferred(rows.filter(is_reachable), kind)
+    for row in due.select_related("user").order_by("pk")[:READ_AT_MOST]:
+        yield DueMail(key=mail_outbox.key_of(kind, row), compose=partial(build_mail, row, notice))
 
 
 def build_mail(row: PermanentToken | ApplicationPassword, notice: str) -> Mail:

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
@@ -30,7 +30,8 @@ from integrations.models.registry import ApplicationRegistry, HttpConnection
 
 ALERT_AT_MOST_EVERY = timedelta(hours=1)  # about one registry, however often it fails and works again
 ASKED_AT_MOST_EVERY = timedelta(days=1)  # about one registry, whoever asks
-REGISTRIES_AT_MOST = 50
+REGISTRIES_AT_MOST = 50  # of one kind
+MISCONFIGURED, MOVED, QUESTION = "misconfigured", "moved", "question"
 
 
 def mails_to_administrators(now: datetime) -> Iterator[DueMail]:
@@ -43,17 +44,23 @@ def mails_to_administrators(now: datetime) -> Iterator[DueMail]:
         return
     is_new_problem = Q(alerted_at__lt=F("misconfigured_at")) & Q(alerted_at__lt=now - ALERT_AT_MOST_EVERY)
     broken = ApplicationRegistry.objects.filter(Q(alerted_at=None) | is_new_problem, active=True)
-    for registry in broken.exclude(misconfigured_code="")[:REGISTRIES_AT_MOST]:
+    for registry in without_deferred(broken.exclude(misconfigured_code=""), MISCONFIGURED):
         compose = partial(mail_about_registry, registry, recipients, now)
-        yield DueMail(key=f"misconfigured:{registry.hex}", compose=compose)
+        yield DueMail(key=mail_outbox.key_of(MISCONFIGURED, registry), compose=compose)
     not_sent = Q(moved_told_at=None) | Q(moved_told_at__lt=F("moved_at"))
-    for registry in ApplicationRegistry.objects.filter(not_sent, moved_at__isnull=False)[:REGISTRIES_AT_MOST]:
+    for registry in without_deferred(ApplicationRegistry.objects.filter(not_sent, moved_at__isnull=False), MOVED):
         compose = partial(mail_about_moved_address, registry, recipients, now)
-        yield DueMail(key=f"moved:{registry.hex}", compose=compose)
+        yield DueMail(key=mail_outbox.key_of(MOVED, registry), compose=compose)
     not_sent = Q(questioned_told_at=None) | Q(questioned_told_at__lt=F("questioned_at"))
-    for registry in ApplicationRegistry.objects.filter(not_sent, questioned_at__isnull=False)[:REGISTRIES_AT_MOST]:
+    for registry in without_deferred(
+        ApplicationRegistry.objects.filter(not_sent, questioned_at__isnull=False), QUESTION
+    ):
         compose = partial(mail_about_question, registry, recipients, now)
-        yield DueMail(key=f"question:{registry.hex}", compose=compose)
+        yield DueMail(key=mail_outbox.key_of(QUESTION, registry), compose=compose)
+
+
+def without_deferred(registries: QuerySet[ApplicationRegistry], kind: str) -> QuerySet[ApplicationRegistry]:
+    return mail_outbox.exclude_deferred(registries, kind)[:REGISTRIES_AT_MOST]
 
 
 def mail_about_registry(registry: ApplicationRegistry, to: list[str], now: datetime) -> Mail:

@@ -12,15 +12,15 @@ from itertools import chain, groupby
 from typing import Any
 from uuid import UUID
 
-from django.db.models import CharField, DateTimeField, Exists, ExpressionWrapper, OuterRef, Q, QuerySet, Value
-from django.db.models.functions import Cast, Coalesce, Concat
+from django.db.models import DateTimeField, ExpressionWrapper, Q, QuerySet
+from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
 
 from accounts import preferences, recipients
 from accounts.models import User
 from foundation import mail_outbox
-from foundation.mail_outbox import DeferredMail, DueMail, Line, Mail
+from foundation.mail_outbox import DueMail, Line, Mail
 from integrations.connections.administrator_notices import mails_to_administrators
 from integrations.connections.notice_subjects import (
     expires_soon_subject,
@@ -67,27 +67,19 @@ def mails_to_people(now: datetime) -> Iterator[DueMail]:
     """Sign in again, renew in time, or check a revoke that the provider did not confirm."""
     for user, tokens in by_person(refused_tokens(now), SIGN_IN_AGAIN):
         compose = partial(mail_about_tokens, user, tokens, "sign_in_again", sign_in_again_subject, notice=SIGN_IN_AGAIN)
-        yield DueMail(key=key_of(SIGN_IN_AGAIN, user), compose=compose)
+        yield DueMail(key=mail_outbox.key_of(SIGN_IN_AGAIN, user), compose=compose)
     for notice in LEADS:
         for user, tokens in chain.from_iterable(by_person(rows, notice) for rows in ending_tokens(now, notice)):
             compose = partial(mail_about_tokens, user, tokens, "ending", expires_soon_subject, notice=notice)
-            yield DueMail(key=key_of(notice, user), compose=compose)
+            yield DueMail(key=mail_outbox.key_of(notice, user), compose=compose)
     for user, revocations in by_person(revocations_to_report(), UNCONFIRMED):
-        yield DueMail(key=key_of(UNCONFIRMED, user), compose=partial(mail_about_revocations, user, revocations))
-
-
-def key_of(notice: str, user: User) -> str:
-    return f"{notice}:{user.pk}"
+        compose = partial(mail_about_revocations, user, revocations)
+        yield DueMail(key=mail_outbox.key_of(UNCONFIRMED, user), compose=compose)
 
 
 def by_person(rows: QuerySet[Any], notice: str) -> Iterator[tuple[User, list[Any]]]:
-    """Group rows by user, in random order, so that a user whose mail always fails does not always come first.
-
-    Users whose mail is deferred are left out: enough of them would keep all others from being read.
-    """
-    key = Concat(Value(f"{notice}:"), Cast(OuterRef("user_id"), CharField()))  # as `key_of` has it
-    deferred = DeferredMail.objects.filter(key=key, next_attempt_at__gt=timezone.now())
-    reachable = with_mail_address(rows).filter(~Exists(deferred)).select_related("user")
+    """Group rows by user, in random order, so that a user whose mail always fails does not always come first."""
+    reachable = mail_outbox.exclude_deferred(with_mail_address(rows), notice, "user_id").select_related("user")
     limited = reachable.order_by("user_id")[:READ_AT_MOST]
     people = [(user, list(user_rows)) for user, user_rows in groupby(limited, key=lambda row: row.user)]
     random.shuffle(people)

@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from accounts import preferences, recipients
 from accounts.models import User
+from foundation import mail_outbox
 from foundation.mail_outbox import DueMail, Line, Mail
 from integrations.connections import notices
 from integrations.connections.notice_subjects import reminder_subject, subject_about
@@ -102,7 +103,7 @@ def find_reachable(tokens: TokenQuerySet, now: datetime) -> TokenQuerySet:
 def due_reminders() -> Iterator[DueMail]:
     """The reminders that were asked for, read lazily."""
     for user, reminders in notices.by_person(Reminder.objects.due(), REMINDER):
-        yield DueMail(key=notices.key_of(REMINDER, user), compose=partial(mail_about, user, reminders))
+        yield DueMail(key=mail_outbox.key_of(REMINDER, user), compose=partial(mail_about, user, reminders))
 
 
 def mail_about(user: User, reminders: list[Reminder]) -> Mail:

@@ -33,6 +33,16 @@ def test_a_mail_arrives(server: MailServer) -> None:
     assert server.taken == ["bob@hub.example"]
 
 
+def test_one_of_several_addresses_that_is_refused_is_said_in_the_log(
+    server: MailServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The mail counts as sent: the others would get it twice."""
+    server.refuses = {"bob@hub.example": "450 busy"}
+    EmailMessage("A subject", "A body", to=["amira@hub.example", "bob@hub.example"]).send()
+    assert "refused 1 of a mail's addresses (450)" in caplog.text
+    assert "bob@" not in caplog.text
+
+
 def test_a_server_that_drips_ends_the_attempt_in_time(server: MailServer) -> None:
     server.drips = True
     begun = time.monotonic()

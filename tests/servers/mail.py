@@ -2,6 +2,8 @@
 
 with MailServer() as server:
     server.hangs_for = {"amira@hub.example"}     # after the end of the message, without an answer
+    server.refuses = {"bob@hub.example": "450 later"}    # its answer to this recipient
+    server.closes_for = {"carla@hub.example": "DATA"}   # answers 421 to this command, and hangs up
     server.drips = True                          # from then on: one byte a second, and never the end of a line
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.port
     ...
@@ -18,6 +20,8 @@ class MailServer:
     def __init__(self) -> None:
         self.hangs_for: set[str] = set()
         self.hangs_up_for: set[str] = set()
+        self.refuses: dict[str, str] = {}
+        self.closes_for: dict[str, str] = {}
         self.drips = False
         self.taken: list[str] = []
         self.ended = threading.Event()
@@ -50,6 +54,12 @@ class MailServer:
                 words = line.decode().upper()
                 if words.startswith("RCPT"):
                     recipient = line.decode().split("<")[1].split(">")[0]
+                    if recipient in self.refuses:
+                        self.answer(answers, self.refuses[recipient])
+                        continue
+                if words[:4] == self.closes_for.get(recipient):
+                    self.answer(answers, "421 too many mails")
+                    return
                 if words.startswith("DATA"):
                     self.answer(answers, "354 go on")
                     while lines.readline().strip() != b".":

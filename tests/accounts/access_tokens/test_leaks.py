@@ -5,6 +5,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from smtplib import SMTPRecipientsRefused
 from typing import Any
+from uuid import UUID
 
 import pytest
 import time_machine
@@ -18,7 +19,7 @@ from oauth2_provider.models import get_refresh_token_model
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from accounts import tasks
-from accounts.access_tokens import operations
+from accounts.access_tokens import notices, operations
 from accounts.access_tokens.models import PermanentToken
 from accounts.audit.models import Event
 from accounts.models import User
@@ -205,6 +206,19 @@ def test_a_recipient_that_is_deferred_holds_up_nobody_else(amira: User, bob: Use
     DeferredMail.objects.update(next_attempt_at=timezone.now())
     tasks.send_notices()
     assert [letter.to for letter in mail.outbox] == [[bob.email], [amira.email]]
+
+
+def test_deferred_mails_of_many_keep_nobody_else_from_being_read(
+    amira: User, bob: User, admin: User, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.EMAIL_BACKEND = f"{__name__}.TriesLater"
+    make_token(amira, by=admin)
+    tasks.send_notices()
+    monkeypatch.setattr(notices, "READ_AT_MOST", 1)
+    make_token(bob, by=admin)
+    PermanentToken.objects.filter(user=bob).update(id=UUID(int=2**128 - 1))  # after the one that is deferred
+    tasks.send_notices()
+    assert [letter.to for letter in mail.outbox] == [[bob.email]]
 
 
 def test_who_has_no_address_or_no_account_any_more_gets_none(amira: User, admin: User) -> None:

@@ -16,7 +16,7 @@ from pytest_django import Settings
 from accounts.models import User
 from foundation import installation, mail_outbox
 from foundation.mail_outbox import DeferredMail
-from integrations.connections import notices, tasks
+from integrations.connections import administrator_notices, notices, tasks
 from integrations.models import Alias, ApplicationRegistry, Revocation, Token
 from tests import cast, walks
 from tests.servers.hostile import HostileServer
@@ -394,6 +394,60 @@ def test_deferred_mails_of_many_keep_nobody_else_from_being_read(
     DeferredMail.objects.create(key=f"needs_reauth:{amira.pk}", attempts=9, next_attempt_at=later)
     (message,) = told()
     assert message.to == ["bob@hub.example"]
+
+
+def test_deferred_mails_about_many_registrations_keep_none_from_being_read(
+    administrators: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(administrator_notices, "REGISTRIES_AT_MOST", 1)
+    broken = {"misconfigured_code": "invalid_client", "misconfigured_at": timezone.now()}
+    first, other = (cast.registry_at("https://northwind.example", name=name, **broken) for name in ("First", "Other"))
+    later = timezone.now() + timedelta(hours=6)
+    DeferredMail.objects.create(key=f"misconfigured:{first.hex}", attempts=9, next_attempt_at=later)
+    (message,) = told()
+    assert other.name in message.subject
+
+
+@pytest.mark.parametrize("command", ["RCPT", "DATA"])
+def test_a_mail_server_that_closes_the_connection_in_an_answer_defers_only_that_mail(
+    command: str, amira: User, bob: User, northwind: Alias, mail_server: MailServer, administrators: None
+) -> None:
+    """421 may answer any command (RFC 5321 §3.8). The mail to administrators is always the first."""
+    mail_server.closes_for = {"admin@hub.example": command, "other-admin@hub.example": command}
+    ApplicationRegistry.objects.update(misconfigured_code="invalid_client", misconfigured_at=timezone.now())
+    for user in (amira, bob):
+        refused(user, northwind)
+    tasks.send_notices()
+    assert set(mail_server.taken) == {"amira@hub.example", "bob@hub.example"}
+    assert DeferredMail.objects.count() == 1
+
+
+def test_a_mail_server_that_takes_no_more_mails_costs_two_attempts(
+    amira: User, bob: User, northwind: Alias, mail_server: MailServer
+) -> None:
+    people = [amira, bob, *(cast.person(f"person{number}") for number in range(4))]
+    for user in people:
+        refused(user, northwind)
+    mail_server.closes_for = {user.email: "RCPT" for user in people}
+    tasks.send_notices()
+    assert DeferredMail.objects.count() == 2
+
+
+@pytest.mark.parametrize(("answer", "words"), [("450 4.2.0 later", "450 4.2.0"), ("550 no", "550")])
+def test_the_log_says_which_mail_was_refused_and_by_which_code_and_no_address(
+    answer: str,
+    words: str,
+    amira: User,
+    northwind: Alias,
+    mail_server: MailServer,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    refused(amira, northwind)
+    mail_server.refuses = {"amira@hub.example": f"{answer}: amira@hub.example"}
+    tasks.send_notices()
+    assert f"mail needs_reauth:{amira.pk} " in caplog.text
+    assert f"(SMTPRecipientsRefused {words})" in caplog.text
+    assert "amira@" not in caplog.text
 
 
 @pytest.mark.parametrize("moment", ["between two mails", "during a mail"])
