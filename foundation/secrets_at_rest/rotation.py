@@ -16,15 +16,15 @@ from uuid import UUID
 
 from django.apps import apps
 from django.db import models, transaction
-from django.db.models import Q
+from django.db.models import F, Func, Q
 
 from foundation.error_boundary import error_boundary
-from foundation.secrets_at_rest import EncryptedField, Unreadable, first_key_id, key_id_of, keyring, unseal
+from foundation.secrets_at_rest import VERSION, EncryptedField, Unreadable, first_key_id, key_id_of, keyring, unseal
 
 ROWS_AT_ONCE = 100  # encrypted outside a transaction; written in one that takes some hundredths of a second
 PASSES_AT_MOST = 10  # a third pass finds something only if a process still seals with another first key
 PAUSE = 0.5  # seconds, in which other writers can finish with the rows that were skipped
-SAMPLE = 10  # rows of each model
+SAMPLE = 5  # rows at each end of a table
 
 Model = type[models.Model]
 Note = Callable[[str, int], None]  # called with a table and how many of its rows are done
@@ -165,17 +165,34 @@ def keys_fit() -> bool:
 
 
 def find_missing_keys() -> list[str]:
-    """Ids of keys that values of a small sample are sealed with, and that are not configured."""
-    counts = sample_sealed_values().under.values()
-    return sorted({key_id for count in counts for key_id in count if key_id} - keyring().keys())
+    """Ids of keys that any stored value is sealed with, and that are not configured. Decrypts no column of ours."""
+    key_ids = {key_id for model, columns in sealed_models() for each in columns for key_id in key_ids_in(model, each)}
+    census = Census()
+    count_other_columns(census)
+    key_ids |= {key_id for counts in census.under.values() for key_id in counts if key_id}
+    return sorted(key_ids - keyring().keys())
+
+
+def key_ids_in(model: Model, column: EncryptedField) -> set[str]:
+    """Ids of the keys of a column, read by the database from the beginning of each value."""
+    sizes = {head[1] for head in distinct_heads(model, column, 2) if len(head) == 2 and head[0] == VERSION}
+    heads = [head for size in sizes for head in distinct_heads(model, column, 2 + size) if head[1:2] == bytes([size])]
+    return {head[2:].decode(errors="replace") for head in heads if head[0] == VERSION}
+
+
+def distinct_heads(model: Model, column: EncryptedField, size: int) -> set[bytes]:
+    """The first bytes of all values of a column, each once."""
+    start = Func(F(column.attname), 1, size, function="SUBSTR", output_field=models.BinaryField())
+    rows = model._base_manager.filter(**{f"{column.attname}__isnull": False}).order_by()
+    return {bytes(head) for head in rows.values_list(start, flat=True).distinct()}
 
 
 def sample_sealed_values() -> Census:
-    """Try to decrypt the values of the first rows of each table."""
+    """Try to decrypt the values of the first and last rows of each table: a rotation that was stopped shows there."""
     census = Census()
     for model, columns in sealed_models():
-        sample = model._base_manager.order_by("pk").values_list("pk", flat=True)[:SAMPLE]
-        for row in load_instances(model, list(sample)):
+        ids = model._base_manager.values_list("pk", flat=True)
+        for row in load_instances(model, {*ids.order_by("pk")[:SAMPLE], *ids.order_by("-pk")[:SAMPLE]}):
             check_row(row, columns, census)
     return census
 

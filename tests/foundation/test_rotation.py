@@ -14,6 +14,7 @@ from django.db import connection, models
 from django.utils import timezone
 from pytest_django import Settings
 
+from accounts.access_tokens import operations
 from accounts.models import User
 from foundation import secrets_at_rest
 from foundation.secrets_at_rest import EncryptedField, key_id_of, rotation
@@ -169,6 +170,46 @@ def test_the_check_names_a_key_that_was_removed_too_early(token: Token, settings
     rotate()
     settings.TOKEN_ENCRYPTION_KEYS = [NEW]
     assert key_checks.keys_are_complete(databases=["default"]) == []
+
+
+def test_the_check_names_a_key_that_only_one_value_of_many_still_needs(
+    token: Token, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as after a rotation that was killed: it goes by id, so the first rows are done."""
+    for number in range(30):
+        cast.signed_in(cast.person(f"person-{number}"), Alias.objects.get())
+    settings.TOKEN_ENCRYPTION_KEYS = [NEW, OLD]
+    rotate()
+    settings.TOKEN_ENCRYPTION_KEYS = [OLD, NEW]
+    last = Token.objects.order_by("pk")[15]
+    last.access_token = "sealed late"
+    last.save()
+    settings.TOKEN_ENCRYPTION_KEYS = [NEW]
+    (message,) = key_checks.keys_are_complete(databases=["default"])
+    assert "sealed with the key 2025," in message.msg
+
+
+def test_the_check_names_a_key_that_only_a_hash_needs(amira: User, settings: Settings) -> None:
+    operations.make_token(amira, name="A program", scopes=[], expires_at=None, by=amira)
+    settings.TOKEN_ENCRYPTION_KEYS = [NEW]
+    (message,) = key_checks.keys_are_complete(databases=["default"])
+    assert message.msg.startswith("1 permanent tokens or application passwords are hashed with the key 2025,")
+    settings.TOKEN_ENCRYPTION_KEYS = [NEW, OLD]
+    assert key_checks.keys_are_complete(databases=["default"]) == []
+
+
+def test_a_rotation_that_was_stopped_shows_in_the_sample_when_its_key_is_removed(
+    token: Token, settings: Settings
+) -> None:
+    for number in range(30):
+        cast.signed_in(cast.person(f"person-{number}"), Alias.objects.get())
+    settings.TOKEN_ENCRYPTION_KEYS = [NEW, OLD]
+    for row in Token.objects.order_by("pk")[:15]:
+        row.access_token, row.refresh_token = "moved", "moved"
+        row.save()
+    settings.TOKEN_ENCRYPTION_KEYS = [NEW]
+    census = rotation.sample_sealed_values()
+    assert census.closed["integrations_token.access_token"]["2025"] == 5
 
 
 def test_the_check_of_keys_is_part_of_the_check_of_a_database(token: Token, settings: Settings) -> None:

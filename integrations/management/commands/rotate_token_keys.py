@@ -7,10 +7,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from accounts.access_tokens import operations
 from foundation.secrets_at_rest import NoKeys, first_key_id, keyring, rotation
 from foundation.secrets_at_rest.rotation import Census
-from integrations.models.calendar_feeds import CalendarFeed
+from integrations.provider_setup.key_checks import count_hashes_by_key
 
 NAMED_AT_MOST = 100  # values that don't open; if there are more, the cause is the key
 STILL_HASHED = (
@@ -71,10 +70,7 @@ class Command(BaseCommand):
             self.stdout.write("  ".join([*cells, remark]).rstrip())
 
     def write_keys(self, census: Census, first: str) -> None:
-        hashed = {
-            "permanent tokens or application passwords": operations.count_by_key(),
-            "calendar addresses": Counter(CalendarFeed.objects.values_list("key_id", flat=True)),
-        }
+        hashed = count_hashes_by_key()
         others = [key_id for key_id in keyring() if key_id != first]
         for key_id in others:
             for what, counts in hashed.items():

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from foundation.oauth_client import transport
 from foundation.oauth_client.errors import Misconfigured
+from foundation.secrets_at_rest import has_key, key_id_of, sealed_bytes
 from integrations.models.registry import Alias, ApplicationRegistry
 from integrations.models.registry.exchanged_addresses import describe_exchange
 from integrations.provider_setup.doctor import endpoints, published, records
@@ -44,11 +45,27 @@ def examine_endpoints(
     except Misconfigured as error:
         if error.code == "bad_registration":
             return  # `records` has reported it
-        yield fault(Whose.OURS, _("The Client Secret can’t be used: %(why)s.") % {"why": error.describe(_).rstrip(".")})
+        yield fault(Whose.OURS, describe_lost_secret(registry, error))
         return
     with transport.deadline(seconds):
         yield from published.compare_metadata(registry)
         yield from endpoints.probe_endpoints(registry, registration, scopes)
+
+
+def describe_lost_secret(registry: ApplicationRegistry, error: Misconfigured) -> str:
+    """Why the client secret can't be used, and what the operator does about it."""
+    if error.code != "unreadable_secret":
+        return _("The Client Secret can’t be used: %(why)s.") % {"why": error.describe(_).rstrip(".")}
+    sealed = sealed_bytes(registry, "client_secret") or b""
+    if has_key(registry, "client_secret") or not key_id_of(sealed):
+        return _(
+            "The Client Secret can’t be decrypted: TOKEN_ENCRYPTION_KEYS has another key of the same name, or the "
+            "stored value was changed. Set the key with which it was stored, or enter the Client Secret again."
+        )
+    return _(
+        "The Client Secret is encrypted with the key %(key)s, which TOKEN_ENCRYPTION_KEYS doesn’t have. Put the key back "
+        "at its end and restart all processes. If it is lost, enter the Client Secret again."
+    ) % {"key": key_id_of(sealed)}
 
 
 def examine_alias(alias: Alias, *, below: bool = True) -> Iterator[Finding]:

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
+from pytest_django import Settings
 
 from accounts.oauth_server.models import Application
+from foundation import secrets_at_rest
 from integrations.models import Alias, ApplicationRegistry
 from integrations.provider_setup import doctor
 from integrations.provider_setup.doctor import Finding
@@ -236,6 +238,29 @@ def test_a_row_that_is_wrong_is_told_of(changes: dict[str, Any], whose: str, sen
         setattr(registry, name, value)
     registry.save(update_fields=changes)
     assert whose in {found[0] for found in faults(alias) if sentence in found[1]}
+
+
+@pytest.mark.parametrize(
+    ("keys", "sentence"),
+    [
+        (
+            [f"later:{secrets_at_rest.new_key()}"],
+            "is encrypted with the key {key}, which TOKEN_ENCRYPTION_KEYS doesn’t have.",
+        ),
+        (None, "TOKEN_ENCRYPTION_KEYS has another key of the same name"),
+    ],
+)
+def test_a_secret_without_its_key_is_the_operators_to_mend_and_says_how(
+    keys: list[str] | None, sentence: str, alias: Alias, settings: Settings
+) -> None:
+    """`keys`: None for other bytes under the same id."""
+    key = secrets_at_rest.first_key_id()
+    settings.TOKEN_ENCRYPTION_KEYS = keys or [f"{key}:{secrets_at_rest.new_key()}"]
+    registry = ApplicationRegistry.objects.get()
+    (finding,) = (each for each in doctor.examine_registry(registry) if each.is_fault)
+    assert finding.whose == "ours"
+    assert sentence.format(key=key) in finding.sentence
+    assert finding.sentence.endswith("enter the Client Secret again.")
 
 
 def test_other_grants_are_tried_without_anybodys_name(alias: Alias, healthy: HostileServer) -> None:
