@@ -301,7 +301,9 @@ class Site:
         return int(self.ask("SELECT count(*) FROM integrations_heartbeat"))
 
     def unconfirmed(self) -> int:
-        return int(self.ask("SELECT count(*) FROM integrations_revocation WHERE state <> 'confirmed'"))
+        return int(
+            self.ask("SELECT count(*) FROM integrations_revocation WHERE state NOT IN ('confirmed', 'verified')")
+        )
 
     def ask(self, statement: str) -> str:
         with psycopg.connect(self.direct_url) as connection:
