@@ -1,8 +1,11 @@
 """Liveness and readiness, for load balancers and for `manage.py demo`."""
 
+import errno
 import os
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from pathlib import Path
+from tempfile import TemporaryFile
 from threading import Lock
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -18,6 +21,7 @@ from foundation.secrets_at_rest import rotation
 from integrations.monitoring import broker
 from integrations.monitoring.heartbeats import background_works
 
+PAGES = 64 * 1024  # bytes that SQLite needs at least for a small transaction
 SECONDS = 2  # after which a part without an answer counts as failing
 # The site runs without them: what has to be done is stored in the database, and calls are not limited without a cache.
 DISPENSABLE = {"cache", "broker", "background", "installation"}
@@ -127,8 +131,17 @@ def database_answers() -> bool:
             cursor.execute("SHOW transaction_read_only")
             if cursor.fetchone() != ("off",):
                 return False
+    elif not (name := str(connections["default"].settings_dict["NAME"])).startswith((":", "file:")):
+        try_disk(Path(name).parent)
     executor = MigrationExecutor(connections["default"])
     return not executor.migration_plan(executor.loader.graph.leaf_nodes())
+
+
+def try_disk(folder: Path) -> None:
+    """Raise `OSError` if nothing more can be stored beside the database. Takes no lock, and leaves no file."""
+    with TemporaryFile(dir=folder, buffering=0) as file:
+        if file.write(bytes(PAGES)) < PAGES:
+            raise OSError(errno.ENOSPC, "The disk is full")
 
 
 def keys_open() -> bool:

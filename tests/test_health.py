@@ -23,6 +23,8 @@ import psycopg
 import pytest
 import redis
 import requests
+from django.db import connection
+from django.test import Client
 
 from tests.servers import machine, migrated
 from tests.servers.served import Served
@@ -143,6 +145,17 @@ def test_a_redis_that_takes_connections_but_no_values_is_named(live: Live) -> No
                 assert live.ask().json()[part] == "ok"
             left = [key for key in server.scan_iter() if b"keyrack-test" in key]
             assert left == []
+
+
+@pytest.mark.django_db
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="about the folder of SQLite")
+@pytest.mark.parametrize(("folder", "database"), [("/proc", "failing"), ("", "ok")])
+def test_a_folder_of_sqlite_that_takes_nothing_is_named(
+    folder: str, database: str, client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as on a full disk: reading goes on, so only an attempt to write tells."""
+    monkeypatch.setitem(connection.settings_dict, "NAME", f"{folder or tmp_path}/keyrack.sqlite3")
+    assert client.get("/readyz").json()["database"] == database
 
 
 def test_a_database_that_only_reads_is_named(live: Live) -> None:

@@ -63,8 +63,8 @@ def describe_lost_secret(registry: ApplicationRegistry, error: Misconfigured) ->
             "stored value was changed. Set the key with which it was stored, or enter the Client Secret again."
         )
     return _(
-        "The Client Secret is encrypted with the key %(key)s, which TOKEN_ENCRYPTION_KEYS doesn’t have. Put the key back "
-        "at its end and restart all processes. If it is lost, enter the Client Secret again."
+        "The Client Secret is encrypted with the key %(key)s, which TOKEN_ENCRYPTION_KEYS doesn’t have. Put the key "
+        "back at its end and restart all processes. If it is lost, enter the Client Secret again."
     ) % {"key": key_id_of(sealed)}
 
 
