@@ -25,8 +25,12 @@ def make_private_database(path: Path) -> None:
     """Make the database file with mode 0600 before SQLite does. -wal and -shm files take its mode."""
     if not path.parent.is_dir():
         return
-    with contextlib.suppress(FileExistsError):
+    try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        pass
+    except OSError as error:
+        refuse_variable("DATABASE_URL", f"names a file that this user cannot make: {path}: {error.strerror}.")
     for end in ("", "-wal", "-shm", "-journal"):
         with contextlib.suppress(FileNotFoundError):
             close_to_others(path.with_name(path.name + end))

@@ -66,11 +66,13 @@ class OutagesAsWarnings(logging.Filter):
     """Log our own 502 and 504 as warnings, and a request that met an outage of the database as one line.
 
     Django would mail each to administrators with a traceback, while every request fails. The circuit breaker logs once
-    that a server is down; metrics have alerts for both.
+    that a server is down; metrics have alerts for both. A probe asks for `/readyz` every few seconds.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if getattr(record, "status_code", None) in (HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT):
+        is_probe = getattr(getattr(record, "request", None), "path", "") == "/readyz"
+        is_gateway = getattr(record, "status_code", None) in (HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT)
+        if is_gateway or (is_probe and record.exc_info is None):
             record.levelno, record.levelname = logging.WARNING, "WARNING"
         if reason := outage_of_database(record):
             record.msg, record.args = f"{record.getMessage()}: {reason}", ()

@@ -4,6 +4,7 @@ Django hides what looks like a secret by its name. Here, any value may be one (a
 variable), so reports show none.
 """
 
+import logging
 import re
 from collections.abc import ItemsView, Iterator
 from contextlib import contextmanager
@@ -12,11 +13,14 @@ from types import FrameType
 from typing import Any
 
 from django.conf import settings
+from django.db import DatabaseError
 from django.http import HttpRequest, QueryDict
 from django.utils.log import AdminEmailHandler
 from django.views.debug import ExceptionReporter, SafeExceptionReporterFilter
 
 from config.log_lines import mask_secret_paths
+
+logger = logging.getLogger(__name__)
 
 HIDDEN = "********************"
 SENSITIVE_SETTINGS = (
@@ -71,7 +75,10 @@ class MailToAdmins(AdminEmailHandler):
 
     def emit(self, record: LogRecord) -> None:
         if settings.ADMINS:  # Django looks only if `send_mail` is its own
-            super().emit(record)
+            try:
+                super().emit(record)
+            except DatabaseError as error:  # which says whether the site is held
+                logger.warning("An error was not mailed to administrators (%s).", type(error).__name__)
 
     def send_mail(self, subject: Any, message: Any, *arguments: Any, **options: Any) -> None:
         options["html_message"] = mask_secret_paths(options.get("html_message") or "") or None

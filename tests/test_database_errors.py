@@ -6,13 +6,14 @@ import sys
 
 import pytest
 from django.core import mail
-from django.db import DataError, IntegrityError, connection, transaction
+from django.db import DataError, IntegrityError, OperationalError, connection, transaction
 from django.test import RequestFactory
 from pytest_django.fixtures import Settings
 
 from accounts.models import User
 from config.log_lines import JsonLines, TextLines
 from config.reporting import MailToAdmins
+from foundation import installation
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db]
 
@@ -55,6 +56,23 @@ def test_mails_to_administrators_show_none_either(record: logging.LogRecord, set
     texts = [message.subject, str(message.body), *(str(each) for each in getattr(message, "alternatives", []))]
     assert any("constraint" in text for text in texts)
     assert not any("CANARY" in text for text in texts)
+
+
+def test_an_error_that_the_database_keeps_from_being_mailed_fails_nothing_else(
+    record: logging.LogRecord, settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The database says whether the site is held, and so whether it sends mails."""
+    settings.ADMINS = [("Admin", "admin@hub.example")]
+    settings.DELIVERY_BACKEND, settings.EMAIL_BACKEND = settings.EMAIL_BACKEND, "foundation.held_mails.EmailBackend"
+    monkeypatch.setattr(installation, "read_state", unreachable)
+    installation.forget_state()
+    MailToAdmins().emit(record)
+    assert mail.outbox == []
+    assert "An error was not mailed to administrators (OperationalError)." in caplog.text
+
+
+def unreachable() -> installation.State:
+    raise OperationalError("connection refused")
 
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite takes any value")

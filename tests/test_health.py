@@ -23,9 +23,12 @@ import psycopg
 import pytest
 import redis
 import requests
+from django.core.mail import EmailMessage
 from django.db import connection
 from django.test import Client
+from pytest_django import Settings
 
+from config import health
 from tests.servers import machine, migrated
 from tests.servers.served import Served
 
@@ -145,6 +148,17 @@ def test_a_redis_that_takes_connections_but_no_values_is_named(live: Live) -> No
                 assert live.ask().json()[part] == "ok"
             left = [key for key in server.scan_iter() if b"keyrack-test" in key]
             assert left == []
+
+
+@pytest.mark.django_db
+def test_readiness_that_fails_is_named_and_not_mailed_at_each_probe(
+    client: Client, settings: Settings, mailoutbox: list[EmailMessage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.ADMINS = [("Administrator", "administrator@hub.example")]
+    monkeypatch.setattr(health, "PARTS", {"database": lambda: False})
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()) == (503, {"status": "failing", "database": "failing"})
+    assert mailoutbox == []
 
 
 @pytest.mark.django_db

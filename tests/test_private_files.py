@@ -53,6 +53,13 @@ def test_a_new_database_is_private_from_its_first_byte(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "new.sqlite3").stat().st_mode) == 0o600
 
 
+def test_a_database_that_cannot_be_made_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        environment.make_private_database(Path("/proc/keyrack.sqlite3"))
+    assert ended.value.code == 3
+    assert "DATABASE_URL names a file that this user cannot make: /proc/keyrack.sqlite3: " in capsys.readouterr().err
+
+
 def test_a_folder_that_everybody_shares_is_left_alone(tmp_path: Path) -> None:
     tmp_path.chmod(0o1777)
     environment.make_private_folder(tmp_path)
