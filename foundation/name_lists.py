@@ -1,5 +1,6 @@
-"""Lists of names, and sentences of one paragraph. Languages separate them differently."""
+"""Names within sentences, lists of names, and sentences of one paragraph. Languages separate them differently."""
 
+import unicodedata
 from collections.abc import Iterable
 
 from django.utils.html import format_html_join
@@ -7,12 +8,22 @@ from django.utils.safestring import SafeString
 from django.utils.translation import get_language, pgettext
 
 WITHOUT_BLANKS = {"ja"}  # languages whose sentences follow each other immediately
+LEFT_TO_RIGHT = frozenset({"L", "EN", "ES", "ET", "CS", "NSM", "BN", "B", "S", "WS", "ON", ""})
+
+
+def isolate_name(name: object) -> str:
+    """A name for a sentence, isolated if it has right-to-left text, so that it can't reorder the sentence (UAX #9)."""
+    text = str(name)
+    if text.isascii():
+        return text
+    isolate = any(unicodedata.bidirectional(letter) not in LEFT_TO_RIGHT for letter in text)
+    return f"\u2068{text}\u2069" if isolate else text
 
 
 def join_names(names: Iterable[object]) -> str:
     """The names in one line: "Jira, Miro". Lists that programs read, such as scopes, have a separator of their own."""
     # Translators: stands between two names; with its blank. Japanese has "、"
-    return pgettext("between names", ", ").join(map(str, names))
+    return pgettext("between names", ", ").join(map(isolate_name, names))
 
 
 def sentence_separator() -> str:

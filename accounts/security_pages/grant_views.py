@@ -22,7 +22,7 @@ from accounts import privileges
 from accounts.models import User
 from accounts.oauth_server import grants
 from accounts.sign_in.middleware import client_address
-from foundation.name_lists import join_names
+from foundation.name_lists import isolate_name, join_names
 
 Row = TypeVar("Row")
 MAY_END = (privileges.MAY_VIEW, "accounts.delete_approval")
@@ -91,7 +91,7 @@ def refresh_token(request: Request, owner: User, family: UUID) -> Confirmation:
     refresh_token_grant = first_or_404(
         [grant for grant in grants.load_grants(owner).refresh_tokens if grant.family == family]
     )
-    names = {"name": refresh_token_grant.name}
+    names = {"name": isolate_name(refresh_token_grant.name)}
     return Confirmation(
         title=_("Delete the refresh token of %(name)s?") % names,
         text=_("This signs %(name)s out at once. It can ask for access again.") % names,
@@ -121,7 +121,7 @@ def approved_scopes(request: Request, owner: User, application_id: int) -> Confi
     approved = first_or_404(
         [row for row in grants.load_grants(owner).approved_scopes if row.application.pk == application_id]
     )
-    names = {"name": approved.name}
+    names = {"name": isolate_name(approved.name)}
     return Confirmation(
         title=_("Remove the access of %(name)s?") % names,
         text=_("Its tokens stop working at once. It must ask again before it can do anything.") % names,

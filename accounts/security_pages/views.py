@@ -38,6 +38,7 @@ from accounts.sign_in import mfa
 from accounts.sign_in.middleware import client_address
 from accounts.sign_in.reauthentication import recently_authenticated
 from foundation import mail_outbox
+from foundation.name_lists import isolate_name
 
 EVENTS_SHOWN = 15
 
@@ -200,7 +201,7 @@ def delete_secret(request: Request, owner: User, row: PermanentToken | Applicati
     if request.method == "GET":
         return confirmation_of(request, owner, row, "accounts/delete_secret.html")
     operations.end_secret(row, who=request.user, address=client_address(request))
-    messages.success(request, _("“%(name)s” deleted. It no longer works.") % {"name": row.name})
+    messages.success(request, _("“%(name)s” deleted. It no longer works.") % {"name": isolate_name(row.name)})
     return render_page(request, owner) if request.htmx else redirect(page_url(request, owner, "security"))
 
 
@@ -234,7 +235,7 @@ def release_secret(request: Request, owner: User, row: PermanentToken | Applicat
     if request.method == "GET":
         return confirmation_of(request, owner, row, "accounts/release_secret.html")
     holds.release_row(row, who=request.user, address=client_address(request))
-    messages.success(request, _("“%(name)s” released. It works again.") % {"name": row.name})
+    messages.success(request, _("“%(name)s” released. It works again.") % {"name": isolate_name(row.name)})
     return render_page(request, owner) if request.htmx else redirect(page_url(request, owner, "security"))
 
 

@@ -20,6 +20,7 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django.views.decorators.http import require_http_methods, require_POST
 from django_htmx.http import reswap, retarget
 
+from foundation.name_lists import isolate_name
 from integrations.admin.draft_forms import SECRET, ShareForm
 from integrations.admin.enter_form import EnterForm
 from integrations.admin.templates import may_make
@@ -268,5 +269,5 @@ STEPS: dict[str, Callable[[HttpRequest, ProviderDraft], HttpResponse]] = {
 def discard_draft(request: HttpRequest, draft_id: UUID) -> HttpResponse:
     draft = get_object_or_404(ProviderDraft, pk=draft_id)
     draft.delete()
-    messages.success(request, _("The draft of %(name)s was discarded.") % {"name": draft.name})
+    messages.success(request, _("The draft of %(name)s was discarded.") % {"name": isolate_name(draft.name)})
     return redirect("integrations:add_provider")

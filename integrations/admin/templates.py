@@ -22,6 +22,7 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django.views.decorators.http import require_POST
 
 from accounts.record_links import has_now
+from foundation.name_lists import isolate_name
 from integrations.admin.base import MAKER_PERMISSIONS, NOTHING, Page, copyable
 from integrations.admin.template_form import FromTemplateForm
 from integrations.models.configuration_templates import ConfigurationTemplate
@@ -100,7 +101,7 @@ class TemplateAdmin(Page):
         message = _(
             "%(name)s is set up. If you haven’t done so yet, register its Redirect URL at the provider: %(url)s"
         )
-        messages.success(request, message % {"name": alias.title, "url": form.redirect_url})
+        messages.success(request, message % {"name": isolate_name(alias.title), "url": form.redirect_url})
         return redirect("admin:integrations_alias_change", alias.pk)
 
     def page(self, request: HttpRequest, template: ConfigurationTemplate, form: FromTemplateForm) -> HttpResponse:

@@ -20,6 +20,7 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django.views.decorators.http import require_http_methods
 
 from accounts.models import User
+from foundation.name_lists import isolate_name
 from integrations import registration_health
 from integrations.admin.add_provider import for_makers
 from integrations.admin.draft_forms import SECRET, style_fields
@@ -147,7 +148,7 @@ def try_provider(request: HttpRequest, registry_id: UUID) -> HttpResponse:
         trials.take_over(trial.alias, user)
     elif action == "show":
         trial.alias.show_to_people()
-        messages.success(request, _("People can see %(name)s now.") % {"name": trial.name})
+        messages.success(request, _("People can see %(name)s now.") % {"name": isolate_name(trial.name)})
         return redirect("integrations:providers")
     elif action == "call" and trial.state == "signed_in":
         result = trials.make_call(trial, request.POST.get("path", ""))
@@ -219,7 +220,7 @@ def show_page(
         form = mending_form(trial, "scopes" if state == "call_refused" else trial.field)
         form.focus_on(trial.field)
     context = {
-        "title": _("Try %(name)s") % {"name": trial.name},
+        "title": _("Try %(name)s") % {"name": isolate_name(trial.name)},
         "trial": trial,
         "stage": state,
         "result": result,

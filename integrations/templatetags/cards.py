@@ -10,9 +10,8 @@ from django.utils.html import conditional_escape, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
-from foundation.name_lists import join_names, join_sentences
+from foundation.name_lists import isolate_name, join_names, join_sentences
 from integrations.models.card import Integration
-from integrations.models.card.bidi import isolate_name
 from integrations.models.card.parts import Note
 from integrations.templatetags.keyrack import clock, countdown, day, left, relative, web_url, when
 

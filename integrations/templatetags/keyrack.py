@@ -18,9 +18,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext_lazy
 
-from foundation.name_lists import join_names, join_sentences, sentence_separator
+from foundation.name_lists import isolate_name, join_names, join_sentences, sentence_separator
 from foundation.reader_time import clock_words, date_and_time_words, date_words, full_words, time_element, with_language
-from integrations.models.card.bidi import isolate_name
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
@@ -209,7 +208,7 @@ register.simple_tag(sentence_separator, name="blank")  # between two sentences o
 @register.filter("listed")
 def list_names(names: Iterable[object]) -> str:
     """The names in one line, as the reader's language separates them."""
-    return join_names(isolate_name(name) for name in names)
+    return join_names(names)
 
 
 @register.filter

@@ -10,9 +10,9 @@ from django.utils.safestring import SafeString, mark_safe
 
 from accounts import privileges
 from foundation import name_lists
+from foundation.name_lists import isolate_name
 from integrations.models.addresses import registry_admin_url
 from integrations.models.card import Integration, compose_outcome
-from integrations.models.card.bidi import isolate_name
 from integrations.models.definitions import OfferedScope
 from integrations.models.registry import ApplicationRegistry, administrators_sentence, is_reported
 from integrations.models.template_texts import shown_description, shown_scope_name

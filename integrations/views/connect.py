@@ -18,6 +18,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.sign_in.middleware import client_address, leaves_site
 from accounts.sign_in.two_step_requirement import without_two_step_requirement
+from foundation.name_lists import isolate_name
 from integrations.connections import authorization
 from integrations.models.card import Integration
 from integrations.models.failures import FAILURES, failure_of
@@ -113,7 +114,7 @@ def submit_password(request: Request, form: PasswordForm, link: ConnectLink, int
         return no_longer_valid(request)
     row = failure_of(attempt.failure_code)
     if attempt.status == AttemptStatus.FAILED and row and row.in_password_window:
-        alert = str(row.in_password_window) % {"title": integration.title}
+        alert = str(row.in_password_window) % {"title": isolate_name(integration.title)}
         return render_page(request, link, integration, form=form, alert=alert, status=row.password_status)
     return HttpResponseRedirect(done_url(attempt), status=303)
 

@@ -21,6 +21,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.sign_in.middleware import REDIRECTED_AT, client_address, leaves_site, was_redirected
 from accounts.sign_in.two_step_requirement import with_secret_address
+from foundation.name_lists import isolate_name
 from integrations.connections import authorization
 from integrations.models.addresses import registry_admin_url
 from integrations.models.card import DECISIONS, Integration, Outcome, compose_outcome
@@ -274,7 +275,7 @@ def sign_in_with_password(
         raise Http404 from error
     row = failure_of(attempt.failure_code)
     if attempt.status == AttemptStatus.FAILED and row and row.in_password_window:
-        alert = str(row.in_password_window) % {"title": integration.title}
+        alert = str(row.in_password_window) % {"title": isolate_name(integration.title)}
         return render_window(request, form, integration, alert, status=row.password_status)
     return HttpResponseRedirect(done_url(attempt), status=303)
 

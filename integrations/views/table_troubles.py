@@ -5,7 +5,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from foundation.name_lists import sentence_separator
+from foundation.name_lists import isolate_name, sentence_separator
 from foundation.oauth_client.errors import Misconfigured, Unreachable, Unusable
 from integrations.connections.renewal import NoUsableToken
 from integrations.models.card import Integration
@@ -39,7 +39,7 @@ class Trouble:
 
 def trouble_of(error: Exception, table: RemoteTable, source: Integration | None) -> Trouble:
     """Describe an error of reading the table. `source`: the person's integration that it is read from, if any."""
-    names = {"table": table.title, "provider": source.title if source else table.title}
+    names = {"table": isolate_name(table.title), "provider": isolate_name(source.title if source else table.title)}
     if isinstance(error, TurnedOff):
         return turned_off(source, names)
     if isinstance(error, NoUsableToken) and source:
@@ -87,7 +87,7 @@ def misconfigured_registry(names: dict[str, str]) -> Trouble:
 def turned_off(source: Integration | None, names: dict[str, str]) -> Trouble:
     text = _("%(provider)s was turned off by an administrator.") % names
     if source and source.alias.inactive_reason:
-        text += " " + _("They say: “%(reason)s”") % {"reason": source.alias.inactive_reason}
+        text += " " + _("They say: “%(reason)s”") % {"reason": isolate_name(source.alias.inactive_reason)}
     return Trouble(kind="off", icon="lock", heading=_("%(provider)s is turned off") % names, text=text)
 
 

@@ -6,9 +6,8 @@ The section of the dashboard depends only on whether there is a valid token; eve
     queries            all integrations of a person       scopes             its scopes
     states             states, a row each                 parts              notes and controls of a card
     moved_addresses    changed addresses
-    endings            how sign-ins end, and the texts    bidi               isolation of right-to-left names
+    endings            how sign-ins end, and the texts    search             words and letters
     outcomes           result of a sign-in                outcome_sentences  its sentences
-    search             words and letters
 """
 
 from integrations.models.card.endings import DECISIONS, ENDINGS, Ending, ending_of, ending_of_failure

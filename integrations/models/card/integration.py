@@ -8,8 +8,8 @@ from typing import Any
 
 from django.urls import reverse
 
+from foundation.name_lists import isolate_name
 from integrations.models.addresses import home_url, initiator_url
-from integrations.models.card.bidi import isolate_name
 from integrations.models.card.moved_addresses import Move, moves_of
 from integrations.models.card.parts import MAIN_WEIGHTS, SIGN_IN_MAY_FAIL, Action, Case, Note
 from integrations.models.card.scopes import ScopeDetails

@@ -8,9 +8,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from foundation.name_lists import join_names, join_sentences, sentence_separator
+from foundation.name_lists import isolate_name, join_names, join_sentences, sentence_separator
 from foundation.reader_time import date_and_time_words, date_words, time_element
-from integrations.models.card.bidi import isolate_name
 from integrations.models.card.endings import DECISIONS, ENDINGS, Ending, ending_of
 from integrations.models.card.integration import Integration
 from integrations.models.card.parts import TOKEN_IS_KEPT

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from accounts.models import User
+from foundation.name_lists import isolate_name
 from integrations.models.registry.base import SysIdModel
 from integrations.models.registry.profiles import OAuthEntityProfile
 from integrations.models.registry.registrations import ApplicationRegistry
@@ -135,7 +136,7 @@ class AliasQuerySet(models.QuerySet["Alias"]):
     def as_scopes(self, most: int | None = None) -> dict[str, str]:
         """Scopes that a program needs to use the active aliases, with their descriptions: all, or the first by name."""
         words, active = str(_("Use %s as you")), self.filter(active=True).order_by("name")
-        return {f"service:{alias.name}": words % alias.title for alias in active[:most]}
+        return {f"service:{alias.name}": words % isolate_name(alias.title) for alias in active[:most]}
 
     def named(self, reference: str) -> Self:
         """Filter by name, or by id as 32 hexadecimal digits or a UUID."""

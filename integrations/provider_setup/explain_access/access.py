@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.sign_in.models import TwoStepRequirement
-from foundation.name_lists import join_names
+from foundation.name_lists import isolate_name, join_names
 from integrations.models import admission
 from integrations.models.admission import About, Rule
 from integrations.models.failures import INVALID_TOKEN, NOT_FOUND, PERMISSION_DENIED
@@ -118,7 +118,7 @@ def alias_off(subject: Subject) -> str:
     if alias.inactive_reason:
         sentence = _("The alias %(name)s is turned off: “%(reason)s”.") % {
             "name": alias.name,
-            "reason": alias.inactive_reason,
+            "reason": isolate_name(alias.inactive_reason),
         }
     since = alias.deactivated_at
     return f"{sentence} {_('Since %(moment)s.') % {'moment': format_moment(since)}}" if since else sentence
@@ -149,11 +149,11 @@ def no_sharing(subject: Subject) -> str:
 
 
 def credential_name(subject: Subject) -> str:
-    return subject.credential.name if subject.credential else ""
+    return isolate_name(subject.credential.name) if subject.credential else ""
 
 
 def registry_name(subject: Subject) -> str:
-    return subject.credential.registry.name if subject.credential else ""
+    return isolate_name(subject.credential.registry.name) if subject.credential else ""
 
 
 # By rule code. A rule without an entry is explained by its own text.
@@ -187,22 +187,27 @@ def places_of(rule: Rule, subject: Subject) -> tuple[Place, ...]:
     if rule.code == "not_shared":
         return (
             replace(account, label=_("Change the groups of %(name)s") % {"name": name_of(person)}),
-            replace(the_alias, label=_("Change which groups may use %(name)s") % {"name": alias.title}),
+            replace(the_alias, label=_("Change which groups may use %(name)s") % {"name": isolate_name(alias.title)}),
         )
     if rule.about == About.PERSON:
         return (account,)
     if rule.about == About.ALIAS or credential is None:
         return (the_alias,)
     if rule.code == "registry_off":
-        return (Place(label=_("Registry: %(name)s") % {"name": credential.registry.name}, row=credential.registry),)
-    return (Place(label=_("Credential: %(name)s") % {"name": credential.name}, row=credential),)
+        return (
+            Place(
+                label=_("Registry: %(name)s") % {"name": isolate_name(credential.registry.name)},
+                row=credential.registry,
+            ),
+        )
+    return (Place(label=_("Credential: %(name)s") % {"name": isolate_name(credential.name)}, row=credential),)
 
 
 def personal_line(subject: Subject) -> Line:
     """Return the line on the credential: without a personal one the alias is on no dashboard."""
     title, credential = _("Has a personal credential"), subject.credential
     if credential and credential.is_personal:
-        detail = _("Credential: %(name)s, Integration Type Personal.") % {"name": credential.name}
+        detail = _("Credential: %(name)s, Integration Type Personal.") % {"name": isolate_name(credential.name)}
         return Line(title=title, verdict=Verdict.YES, detail=detail)
     detail, place = why_not_personal(subject.alias, credential)
     return Line(title=title, verdict=Verdict.NO, detail=detail, answer=NOT_FOUND, places=(place,))
@@ -211,13 +216,13 @@ def personal_line(subject: Subject) -> Line:
 def why_not_personal(alias: Alias, credential: OAuth2Credential | None) -> tuple[str, Place]:
     the_alias = Place(label=_("Alias: %(name)s") % {"name": alias.name}, row=alias)
     if credential:
-        place = Place(label=_("Credential: %(name)s") % {"name": credential.name}, row=credential)
+        place = Place(label=_("Credential: %(name)s") % {"name": isolate_name(credential.name)}, row=credential)
         detail = _("The credential %(name)s has the Integration Type System, so people can’t use it.")
-        return detail % {"name": credential.name}, place
+        return detail % {"name": isolate_name(credential.name)}, place
     connection = alias.connection
     if connection:
-        place = Place(label=_("Connection: %(name)s") % {"name": connection.name}, row=connection)
-        return _("The connection %(name)s names no credential.") % {"name": connection.name}, place
+        place = Place(label=_("Connection: %(name)s") % {"name": isolate_name(connection.name)}, row=connection)
+        return _("The connection %(name)s names no credential.") % {"name": isolate_name(connection.name)}, place
     if alias.type == AliasType.CREDENTIAL:
         return _("The alias %(name)s names no credential.") % {"name": alias.name}, the_alias
     return _("The alias %(name)s has no active connection.") % {"name": alias.name}, the_alias

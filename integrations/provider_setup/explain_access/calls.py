@@ -4,6 +4,7 @@ from datetime import datetime
 
 from django.utils.translation import gettext as _
 
+from foundation.name_lists import isolate_name
 from integrations.models.card import Integration
 from integrations.models.card.moved_addresses import Move, server_of
 from integrations.models.failures import MISCONFIGURED, MOVED, NOT_AUTHENTICATED, UNREACHABLE
@@ -27,7 +28,7 @@ def lines_not_asked(title: str) -> list[Line]:
 
 
 def sign_in_title(title: str) -> str:
-    return _("Has signed in at %(integration)s") % {"integration": title}
+    return _("Has signed in at %(integration)s") % {"integration": isolate_name(title)}
 
 
 def address_title() -> str:
@@ -35,7 +36,7 @@ def address_title() -> str:
 
 
 def provider_title(title: str) -> str:
-    return _("%(integration)s answers, as far as is known") % {"integration": title}
+    return _("%(integration)s answers, as far as is known") % {"integration": isolate_name(title)}
 
 
 # The sign-in ----------------------------------------------------------------------------------------------------------
@@ -73,7 +74,7 @@ def sign_in_line(integration: Integration, person_name: str, *, shows_account: b
 def signed_in(token: Token, *, shows_account: bool) -> str:
     sentences = [_("Signed in on %(moment)s.") % {"moment": format_moment(token.signed_in_at)}]
     if shows_account and token.account_label:
-        sentences.append(_("As %(account)s.") % {"account": token.account_label})
+        sentences.append(_("As %(account)s.") % {"account": isolate_name(token.account_label)})
     if token.refreshed_at:
         sentences.append(_("Renewed on %(moment)s.") % {"moment": format_moment(token.refreshed_at)})
     if token.renews_itself:
@@ -128,9 +129,8 @@ def in_words(move: Move) -> str:
     names = {"label": move.label, "old": server_of(move.old) or "–", "new": server_of(move.new) or "–"}
     sentence = _("%(label)s: agreed to %(old)s, now %(new)s.") % names
     if move.at and move.who:
-        return (
-            f"{sentence} {_('Changed by %(who)s on %(moment)s.') % {'who': move.who, 'moment': format_moment(move.at)}}"
-        )
+        changed = {"who": isolate_name(move.who), "moment": format_moment(move.at)}
+        return f"{sentence} {_('Changed by %(who)s on %(moment)s.') % changed}"
     return f"{sentence} {_('Changed on %(moment)s.') % {'moment': format_moment(move.at)}}" if move.at else sentence
 
 
@@ -138,7 +138,7 @@ def changed_rows(integration: Integration) -> tuple[Place, ...]:
     names, connection = {change.name for change in integration.address_changes}, integration.alias.connection
     places = []
     if connection and CONNECTION in names:
-        places.append(Place(label=_("Connection: %(name)s") % {"name": connection.name}, row=connection))
+        places.append(Place(label=_("Connection: %(name)s") % {"name": isolate_name(connection.name)}, row=connection))
     if names - {CONNECTION}:
         places.append(registry_place(integration))
     return tuple(places)
@@ -191,7 +191,7 @@ def describe_outage(registry: ApplicationRegistry) -> str:
 
 
 def refuses_us(registry: ApplicationRegistry) -> str:
-    words = {"registry": registry.name, "code": registry.misconfigured_code}
+    words = {"registry": isolate_name(registry.name), "code": registry.misconfigured_code}
     sentence = _("There is a set-up problem with the registry %(registry)s (%(code)s).") % words
     explanation = registry.misconfigured_explanation
     return f"{sentence} {explanation}" if explanation else sentence
@@ -199,4 +199,4 @@ def refuses_us(registry: ApplicationRegistry) -> str:
 
 def registry_place(integration: Integration) -> Place:
     registry = integration.registry
-    return Place(label=_("Registry: %(name)s") % {"name": registry.name}, row=registry)
+    return Place(label=_("Registry: %(name)s") % {"name": isolate_name(registry.name)}, row=registry)

@@ -10,6 +10,7 @@ from accounts.access_tokens import operations
 from accounts.access_tokens.models import PermanentToken
 from accounts.models import User
 from accounts.oauth_server import grants
+from foundation.name_lists import isolate_name
 from integrations.models import admission
 from integrations.models.admission import About, Rule
 from integrations.models.card import Integration, build_integrations
@@ -52,7 +53,7 @@ def after_refusal(lines: Sequence[Line]) -> list[Line]:
 
 def what_person_sees(integration: Integration | None, alias: Alias, refusing: Sequence[Rule]) -> str:
     """Describe what the user sees. `refusing`: all rules that refuse, since any of them may hide the card."""
-    names = {"integration": alias.title}
+    names = {"integration": isolate_name(alias.title)}
     if any(rule.about == About.PERSON for rule in refusing):
         return _("No dashboard at all.")
     if integration is None or any(rule.hides for rule in refusing) or not integration.is_listed:
@@ -72,7 +73,7 @@ def programs_of(person: User, alias: Alias) -> list[Place]:
     }
     return [
         *(
-            Place(label=_("Token “%(name)s”") % {"name": token.name}, row=token)
+            Place(label=_("Token “%(name)s”") % {"name": isolate_name(token.name)}, row=token)
             for token in tokens
             if operations.has_active_people(token) and scopes.allows_scope(operations.effective_scopes(token), scope)
         ),

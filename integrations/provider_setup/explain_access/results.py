@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import User
+from foundation.name_lists import isolate_name
 from foundation.reader_time import date_and_time_words
 from integrations.models.failures import EXPORT_NOT_ALLOWED, Answer
 from integrations.models.registry import Alias
@@ -146,7 +147,7 @@ class Explanation:
 
     @property
     def headline(self) -> str:
-        names = {"person": name_of(self.person), "integration": self.alias.title}
+        names = {"person": name_of(self.person), "integration": isolate_name(self.alias.title)}
         if not self.may_use:
             return _("No. %(person)s may not use %(integration)s.") % names
         if self.works_now:
@@ -167,7 +168,7 @@ class Explanation:
     def reason(self) -> str:
         if self.deciding:
             return self.deciding.detail
-        return _("It would run there as %(account)s.") % {"account": self.account} if self.account else ""
+        return _("It would run there as %(account)s.") % {"account": isolate_name(self.account)} if self.account else ""
 
     @property
     def places(self) -> tuple[Place, ...]:
@@ -200,7 +201,7 @@ class Explanation:
 
 
 def name_of(person: User) -> str:
-    return person.get_full_name() or person.get_username()
+    return isolate_name(person.get_full_name() or person.get_username())
 
 
 def format_moment(value: datetime) -> str:
