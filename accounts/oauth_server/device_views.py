@@ -145,7 +145,8 @@ def answer_device(request: HttpRequest) -> HttpResponse:
     granted = scopes.granted_scopes(user, device.scopes, reach, ticked=ticked)
     version = request.POST.get("shown_version", "")
     if not granted:
-        return ask_to_allow(request, device, error=_("Select at least one integration, or don’t allow it."))
+        error = _("Select at least one integration, or don’t allow it.")
+        return ask_to_allow(request, device, reach_error=error)
     if not may_act(user) or not device_codes.store_answer(device, user, granted, version=version):
         error = _("This has just been changed or answered. Start again on the device.")
         return ask_for_code(request, "", error=error, status=HTTPStatus.CONFLICT)
@@ -183,17 +184,23 @@ def ask_for_code(request: HttpRequest, user_code: str, *, error: str = "", statu
     return render(request, "accounts/device.html", context, status=status)
 
 
-def ask_to_allow(request: HttpRequest, device: DeviceAuthorization, *, error: str = "") -> HttpResponse:
+def ask_to_allow(
+    request: HttpRequest, device: DeviceAuthorization, *, error: str = "", reach_error: str = ""
+) -> HttpResponse:
+    """Ask whether the device is allowed; after an error with what was chosen, which may be less than all."""
     address = client_address(request)
-    context = {
+    context: dict[str, Any] = {
         "step": "confirm",
         "device": device,
         "user_code": device_codes.normalize_user_code(request.POST["user_code"]),
         "is_elsewhere": device.address != address,
         "address": address,
         "error": error,
+        "reach_errors": [reach_error] if reach_error else [],
         **consent_page.application_context(device.application),
         **consent_page.scopes_context(cast(User, request.user), list(device.scopes)),
     }
-    status = HTTPStatus.BAD_REQUEST if error else HTTPStatus.OK
+    if request.POST.get("reach") in scopes.Reach.values:
+        context |= {"reach": request.POST["reach"], "ticked": request.POST.getlist("scopes")}
+    status = HTTPStatus.BAD_REQUEST if error or reach_error else HTTPStatus.OK
     return render(request, "accounts/device.html", context, status=status)
