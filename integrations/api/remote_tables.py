@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.utils.http import urlencode
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework.exceptions import NotFound, PermissionDenied
+from rest_framework.exceptions import NotFound, PermissionDenied, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -41,6 +41,7 @@ class RemoteTableRows(ApiView):
         table = get_table(request, name)
         parameters = RemoteTablePageSerializer(data=request.query_params)
         parameters.is_valid(raise_exception=True)
+        check_sort(request, table)
         user = api_of(request).user
         answer = rows_of(table, user, remote_tables.source_of(table, user))
         rows = remote_tables.arrange_rows(answer, table, **search_parameters(request))
@@ -84,6 +85,13 @@ def answer_body(
         "loaded_at": answer.read_at,
         "limited": answer.is_cut,
     }
+
+
+def check_sort(request: Request, table: RemoteTable) -> None:
+    """Raises ValidationError for a column that the table doesn't have: the rows would come in another order."""
+    names = [column.name for column in table.columns.all()]
+    if search_parameters(request)["sort"].removeprefix("-") not in ("", *names):
+        raise ValidationError({"sort": [f"There is no such column. Columns: {', '.join(names)}."]})
 
 
 def search_parameters(request: Request) -> dict[str, str]:
