@@ -74,7 +74,7 @@ def show_catalogue(request: HttpRequest) -> HttpResponse:
     """Show the templates; a POST begins a draft from one."""
     if request.method == "POST":
         return begin_from_catalogue(request)
-    words, category = request.GET.get("q", "").strip(), request.GET.get("category", "")
+    words, asked = request.GET.get("q", "").strip(), request.GET.get("category", "")
     verified = from_template.keys_with_answers()
     offers = [
         Offer(template=row, category=from_template.category_of(row), is_verified=row.key in verified)
@@ -82,14 +82,15 @@ def show_catalogue(request: HttpRequest) -> HttpResponse:
     ]
     matching = [offer for offer in offers if all(word in offer.search_text for word in fold_text(words).split())]
     counts = Counter(offer.category for offer in matching)
+    category = asked if counts[asked] else ""  # what is only found elsewhere is shown nevertheless
     context = {
         "title": _("Add a provider"),
         "words": words,
-        "category": category if category in from_template.CATEGORIES else "",
+        "category": category,
         "total": len(offers),
         "matching": len(matching),
         "categories": [(key, label, counts[key]) for key, label in from_template.CATEGORIES.items() if counts[key]],
-        "offers": [each for each in matching if category not in from_template.CATEGORIES or each.category == category],
+        "offers": [each for each in matching if category in ("", each.category)],
         "drafts": ProviderDraft.objects.select_related("begun_by").order_by("-changed_at"),
     }
     return TemplateResponse(request, "administration/add_provider.html", context)

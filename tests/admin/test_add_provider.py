@@ -116,6 +116,18 @@ def test_services_are_found_by_words_and_category(as_admin: Client) -> None:
 
 
 @pytest.mark.slow
+def test_a_search_keeps_the_chosen_category_as_long_as_something_there_matches(as_admin: Client) -> None:
+    kept = '<input type="hidden" name="category" value="documents">'
+    assert kept in as_admin.get(f"{CATALOGUE}?category=documents").content.decode()
+    content = as_admin.get(f"{CATALOGUE}?category=documents&q=notion").content.decode()
+    assert kept in content
+    assert 'id="category-documents" href="?category=documents&amp;q=notion" aria-current="true"' in content
+    elsewhere = as_admin.get(f"{CATALOGUE}?category=documents&q=gitlab").content.decode()
+    assert "GitLab" in elsewhere
+    assert kept not in elsewhere
+
+
+@pytest.mark.slow
 def test_only_what_is_tested_counts_as_verified(as_admin: Client) -> None:
     content = as_admin.get(f"{CATALOGUE}?category=development").content.decode()
     cards = {unescape(name): rest for name, rest in re.findall(r"<b>([^<]+)(.*?)</b>", content)}
