@@ -12,6 +12,7 @@ from django.views.decorators.debug import sensitive_variables
 from requests import Response
 
 from accounts.models import User
+from foundation.name_lists import isolate_name
 from foundation.oauth_client import response_bodies
 from foundation.oauth_client.errors import Fault, OAuthError, Unreachable, Unusable
 from foundation.oauth_client.provider_profile import STANDARD, ProviderProfile
@@ -86,7 +87,7 @@ class Source:
 def tables_using(user: User, alias: Alias) -> list[str]:
     """Name the tables of this person that stop working without their token for the alias."""
     tables = RemoteTable.objects.available_to(user).reading_through(alias)
-    return sorted(_("Table: %(table)s") % {"table": table.title} for table in tables)
+    return sorted(_("Table: %(table)s") % {"table": isolate_name(table.title)} for table in tables)
 
 
 def source_of(table: RemoteTable, user: User) -> Source:

@@ -82,3 +82,8 @@ def test_less_access_is_said_with_isolated_names(alias: Alias, as_amira: Client,
 def test_answers_of_buttons_isolate_names(alias: Alias, as_amira: Client) -> None:
     html = walks.words(as_amira.post(f"/integrations/{alias.hex}/revoke/", follow=True))
     assert f"\u2068{NAME}\u2069 removed here" in html
+
+
+def test_the_question_before_a_revoke_isolates_what_stops(alias: Alias, as_amira: Client) -> None:
+    html = walks.words(as_amira.get(f"/integrations/{alias.hex}/revoke/"))
+    assert f"Table: \u2068{NAME}\u2069" in html
