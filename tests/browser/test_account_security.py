@@ -102,6 +102,18 @@ def test_a_secret_is_shown_once_copied_and_taken_away(security: Page) -> None:
     assert not PermanentToken.objects.alive().filter(pk=token.pk).exists()
 
 
+def test_a_button_that_is_pressed_twice_says_again_what_it_does(security: Page) -> None:
+    page = security
+    page.clock.install()
+    page.reload()
+    make(page, "nightly-report")
+    for _twice in range(2):
+        page.locator("#copy").click()
+        expect(page.locator("#copy")).to_have_text("Copied")
+    page.clock.run_for(10_000)
+    expect(page.locator("#copy")).to_have_text("Copy token")
+
+
 def test_all_activity_is_walked_by_keyboard_and_read_out(security: Page, amira: User) -> None:
     page = security
     log.write_all(log.new_event("token_created", whose=amira, subject=f"nightly-{n}") for n in range(40))

@@ -7,7 +7,8 @@ document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copies]");
   if (!button) return;
   const value = document.getElementById(button.dataset.copies);
-  const label = button.querySelector("span"), words = label.textContent;
+  const label = button.querySelector("span");
+  const words = label.dataset.words ??= label.textContent; // pressed twice, it already says "Copied"
   try {
     await navigator.clipboard.writeText(value.textContent);
     label.textContent = button.dataset.copied;

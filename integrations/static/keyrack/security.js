@@ -27,7 +27,7 @@ function shown() {
 async function copy(button) {
   const value = document.getElementById("new-value");
   const label = button.querySelector("span");
-  const words = label.textContent;
+  const words = label.dataset.words ??= label.textContent; // pressed twice, it already says "Copied"
   try {
     await navigator.clipboard.writeText(value.textContent);
   } catch { // no permission, or neither https nor this machine
