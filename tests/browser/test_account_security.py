@@ -102,6 +102,24 @@ def test_a_secret_is_shown_once_copied_and_taken_away(security: Page) -> None:
     assert not PermanentToken.objects.alive().filter(pk=token.pk).exists()
 
 
+def test_the_focus_goes_to_the_field_that_is_wrong(security: Page, amira: User) -> None:
+    page = security
+    cast.integration_at(cast.registry_at("https://northwind.example"))
+    page.reload()
+    page.locator("#new-token").click()
+    page.locator("#create").click()
+    expect(page.get_by_role("dialog")).to_contain_text("This field is required.")
+    walks.expect_focus(page, "id_name")
+    page.get_by_label("Name").fill("nightly")
+    page.locator("#create").click()
+    expect(page.get_by_role("dialog")).not_to_contain_text("This field is required.")
+    walks.expect_focus(page, "scope-1")
+    page.locator("#reach-selected").check()
+    page.locator("#create").click()
+    expect(page.get_by_role("dialog")).to_contain_text("Select at least one")
+    walks.expect_focus(page, "reach-selected")
+
+
 def test_a_button_that_is_pressed_twice_says_again_what_it_does(security: Page) -> None:
     page = security
     page.clock.install()
