@@ -65,11 +65,15 @@ def by_keep(page: Page) -> None:
     page.get_by_role("button", name="Keep connected").click()
 
 
+def by_cross(page: Page) -> None:
+    page.get_by_role("dialog").get_by_role("button", name="Close").click()
+
+
 def by_backdrop(page: Page) -> None:
     page.mouse.click(5, 5)
 
 
-@pytest.mark.parametrize("leave", [by_escape, by_keep, by_backdrop])
+@pytest.mark.parametrize("leave", [by_escape, by_keep, by_cross, by_backdrop])
 def test_leaving_the_dialog_changes_nothing(connected: Page, leave: Callable[[Page], None]) -> None:
     connected.get_by_role("link", name="Revoke : Northwind CRM").click()
     walks.expect_focus(connected, "dialog-keep")
