@@ -9,7 +9,7 @@ from playwright.sync_api import Page, Route, expect
 
 from accounts.models import User
 from integrations.connections import authorization
-from integrations.models import Alias, AuthorizationAttempt, Token
+from integrations.models import Alias, ApplicationRegistry, AuthorizationAttempt, Token
 from integrations.models.tokens import AttemptStatus, state_digest
 from tests import cast
 from tests.browser import kit, rows, walks
@@ -80,6 +80,25 @@ def test_the_dashboard_with_long_words(page: Page, site: str, amira: User, alias
     Alias.objects.update(label=LONG, description=LONG * 3)
     Token.objects.update(account_label=f"{LONG.split()[0].lower()}@{'subsidiary.' * 8}example")
     expect_good_looks(walks.open_dashboard(page, site, amira))
+
+
+UNBROKEN = "x" * 100
+
+
+def test_names_without_a_blank_stay_within_the_page(
+    page: Page, site: str, amira: User, aliases: dict[str, Alias]
+) -> None:
+    """On the page of an integration and in a window, whose foot names the person."""
+    Alias.objects.update(label=UNBROKEN, description=UNBROKEN * 2)
+    ApplicationRegistry.objects.filter(name="Everything").update(name=UNBROKEN)
+    Token.objects.update(account_label=UNBROKEN, last_used_by=UNBROKEN)
+    User.objects.update(first_name=UNBROKEN, last_name=UNBROKEN)
+    attempt = ended(amira, aliases["connected"], AttemptStatus.CONNECTED, "")
+    walks.sign_in(page, site, amira)
+    for path in (aliases["connected"].hex, f"done/{attempt.hex}"):
+        page.goto(f"{site}/integrations/{path}/")
+        expect(page.locator("body")).to_contain_text(UNBROKEN)
+        expect_good_looks(page)
 
 
 def test_the_dashboard_with_nothing_in_it(page: Page, site: str, admin: User) -> None:
