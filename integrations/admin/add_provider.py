@@ -74,7 +74,7 @@ def show_catalogue(request: HttpRequest) -> HttpResponse:
     """Show the templates; a POST begins a draft from one."""
     if request.method == "POST":
         return begin_from_catalogue(request)
-    words, asked = request.GET.get("q", "").strip(), request.GET.get("category", "")
+    words, chosen_category = request.GET.get("q", "").strip(), request.GET.get("category", "")
     verified = from_template.keys_with_answers()
     offers = [
         Offer(template=row, category=from_template.category_of(row), is_verified=row.key in verified)
@@ -82,7 +82,7 @@ def show_catalogue(request: HttpRequest) -> HttpResponse:
     ]
     matching = [offer for offer in offers if all(word in offer.search_text for word in fold_text(words).split())]
     counts = Counter(offer.category for offer in matching)
-    category = asked if counts[asked] else ""  # what is only found elsewhere is shown nevertheless
+    category = chosen_category if counts[chosen_category] else ""  # what is only found elsewhere is shown nevertheless
     context = {
         "title": _("Add a provider"),
         "words": words,
