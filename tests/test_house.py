@@ -347,3 +347,13 @@ def test_a_comment_of_a_template_ends_on_its_line() -> None:
     """Else Django shows it as text."""
     lines = [(path, line) for path in Path("templates").rglob("*.html") for line in path.read_text().splitlines()]
     assert [f"{path}: {line}" for path, line in lines if "{#" in line and "#}" not in line] == []
+
+
+def test_every_class_of_a_page_is_known_to_a_stylesheet_or_a_script() -> None:
+    """A class that is known to neither is a rule that was lost. Django's own stylesheets know those of its admin."""
+    paths = [path for app in ("accounts", "integrations") for path in Path(app, "static").rglob("*.*")]
+    known = set(re.findall(r"[\w-]+", " ".join(path.read_text() for path in paths if path.suffix in (".css", ".js"))))
+    pages = [path for path in Path("templates").rglob("*.html") if "admin" not in path.parts]
+    written = [re.findall(r'class="([^"]*)"', re.sub(r"{%.*?%}", " ", path.read_text())) for path in pages]
+    names = {name for classes in written for each in classes for name in each.split() if "{" not in name}
+    assert {name for name in names if re.fullmatch(r"[a-z][\w-]*", name)} - known == set()
