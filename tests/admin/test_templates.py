@@ -20,6 +20,8 @@ from tests import cast
 from tests.admin.forms import complaints, opened, submitted
 from tests.conftest import client_of
 
+pytestmark = pytest.mark.slow
+
 LIST = "/admin/integrations/configurationtemplate/"
 DEMO = "OAuth Authorization Code Demo Configuration"
 SECRET = "CANARY-typed-secret"
@@ -53,7 +55,6 @@ def test_the_list_names_each_template_and_where_it_leads(as_admin: Client) -> No
     assert "Configuration Templates" in opened(as_admin, "/admin/records/").text
 
 
-@pytest.mark.slow
 def test_a_few_answers_make_everything_a_person_needs(as_admin: Client) -> None:
     page = opened(as_admin, new_page())
     redirect_url = re.search(r"https?://\S+/oauth_redirect\.do/[0-9a-f]{32}", page.text)
@@ -103,7 +104,6 @@ def test_what_no_page_of_the_provider_confirms_is_marked(as_admin: Client) -> No
     assert "not verified" not in rows["Token URL"]
 
 
-@pytest.mark.slow
 def test_a_template_without_recorded_answers_is_marked_where_it_is_chosen(as_admin: Client) -> None:
     ConfigurationTemplate.objects.create(name="Own", definition=template("Okta").definition)
     rows = dict(
@@ -206,7 +206,6 @@ def test_only_who_may_add_each_part_makes_something_of_a_template(as_onlooker: C
     assert made() == 0
 
 
-@pytest.mark.slow
 def test_what_comes_with_keyrack_is_copied_and_not_changed(as_admin: Client) -> None:
     shipped = template("GitLab")
     address = f"{LIST}{shipped.pk}/"
@@ -240,7 +239,6 @@ TYPED_OWN = {
 }
 
 
-@pytest.mark.slow
 def test_every_template_has_its_page_and_its_form(as_admin: Client, admin: User) -> None:
     for each in ConfigurationTemplate.objects.all():
         page = opened(as_admin, f"{LIST}{each.pk}/new/")

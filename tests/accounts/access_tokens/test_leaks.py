@@ -28,7 +28,7 @@ from tests import cast
 from tests.accounts import programs, proofs
 from tests.conftest import client_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 ENDPOINT = "/api/v1/leaked-tokens/"
 
@@ -84,7 +84,6 @@ def test_knowing_its_public_part_ends_nobodys_token(amira: User) -> None:
     assert operations.verify_token(secret)
 
 
-@pytest.mark.slow
 def test_every_kind_of_secret_is_found_in_a_text(
     amira: User,
     as_amira: Client,
@@ -134,7 +133,6 @@ def test_a_leaked_access_token_needs_no_refresh_token_to_be_found(
     assert Client(headers=headers).get("/api/v1/integrations/").status_code == 401
 
 
-@pytest.mark.slow
 @time_machine.travel(datetime(2030, 1, 1, 0, 1, 40, tzinfo=UTC), tick=False)  # a limit's period began 100 s ago
 def test_reports_are_limited(amira: User) -> None:
     answers = [report("made-up") for _ in range(62)]

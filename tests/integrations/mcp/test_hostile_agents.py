@@ -12,7 +12,7 @@ from tests.integrations import tables
 from tests.integrations.mcp.agents import META, Agent
 from tests.servers.hostile import HostileServer
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 READ = {"name": "call_northwind", "arguments": {"method": "GET", "path": "me"}}
 
@@ -126,7 +126,6 @@ def test_what_is_not_offered_is_no_method_and_no_capability(agent: Agent, method
     assert offered == {"tools": {"listChanged": False}, "resources": {"listChanged": False, "subscribe": False}}
 
 
-@pytest.mark.slow
 def test_a_run_that_was_refused_for_its_inputs_is_not_stored(agent: Agent) -> None:
     assert agent.call("run_my_open_incidents", {"limit": "many"})["isError"]
     assert agent.call("run_my_open_incidents", {"unknown": 1})["isError"]
