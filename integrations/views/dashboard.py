@@ -127,11 +127,6 @@ def logo(request: HttpRequest, registry_id: UUID) -> HttpResponse:
 # Actions --------------------------------------------------------------------------------------------------------------
 
 
-def title_of(integration: Integration) -> str:
-    """The title for a sentence."""
-    return integration.title if integration.title.isascii() else isolate_name(integration.title)
-
-
 def cards_response(request: Request) -> HttpResponse:
     """Return the cards to htmx; redirect a browser without JavaScript to the dashboard."""
     if request.htmx:
@@ -150,14 +145,14 @@ def revoke(request: Request, integration: Integration) -> HttpResponse:
         )
     revocation = authorization.revoke(request.user, integration.alias)
     if revocation is None:
-        messages.info(request, _("%(title)s was not connected.") % {"title": title_of(integration)})
+        messages.info(request, _("%(title)s was not connected.") % {"title": isolate_name(integration.title)})
     elif revocation.state == RevocationState.UNSUPPORTED:
         messages.success(
             request, render_to_string("integrations/_removed_here_only.html", {"integration": integration})
         )
     else:
         message = _("%(title)s removed here. Asking %(title)s to cancel the token.")
-        messages.success(request, message % {"title": title_of(integration)})
+        messages.success(request, message % {"title": isolate_name(integration.title)})
     return cards_response(request)
 
 
@@ -172,7 +167,7 @@ def forget(request: Request, integration: Integration) -> HttpResponse:
     if request.method == "GET":
         return render_confirmation(request, "integrations/forget.html", integration)
     authorization.forget(request.user, integration.alias)
-    messages.success(request, _("%(title)s forgotten.") % {"title": title_of(integration)})
+    messages.success(request, _("%(title)s forgotten.") % {"title": isolate_name(integration.title)})
     return cards_response(request)
 
 
@@ -180,7 +175,7 @@ def forget(request: Request, integration: Integration) -> HttpResponse:
 @with_integration
 def confirm_address(request: Request, integration: Integration) -> HttpResponse:
     """Confirm a new address. Asks again if it has changed since it was shown."""
-    names = {"title": title_of(integration)}
+    names = {"title": isolate_name(integration.title)}
     if request.method == "POST":
         if authorization.confirm_address(request.user, integration, fingerprint=request.POST.get("shown", "")):
             messages.success(request, _("New address of %(title)s confirmed. Calls go there from now on.") % names)
@@ -246,7 +241,7 @@ dismiss = operation_view(authorization.dismiss)
 @with_integration
 def check(request: Request, integration: Integration) -> HttpResponse:
     """Check whether the provider answers again. Sends no token."""
-    names = {"title": title_of(integration)}
+    names = {"title": isolate_name(integration.title)}
     try:
         if circuit_breaker.check_now(integration.registry):
             messages.success(request, _("%(title)s answers again.") % names)

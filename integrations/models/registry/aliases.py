@@ -136,8 +136,7 @@ class AliasQuerySet(models.QuerySet["Alias"]):
     def as_scopes(self, most: int | None = None) -> dict[str, str]:
         """Scopes that a program needs to use the active aliases, with their descriptions: all, or the first by name."""
         words, active = str(_("Use %s as you")), self.filter(active=True).order_by("name")
-        titles = [(f"service:{alias.name}", alias.title) for alias in active[:most]]  # few need isolation
-        return {scope: words % (title if title.isascii() else isolate_name(title)) for scope, title in titles}
+        return {f"service:{alias.name}": words % isolate_name(alias.title) for alias in active[:most]}
 
     def named(self, reference: str) -> Self:
         """Filter by name, or by id as 32 hexadecimal digits or a UUID."""
