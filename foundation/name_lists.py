@@ -20,6 +20,11 @@ def isolate_name(name: object) -> str:
     return f"\u2068{text}\u2069" if isolate else text
 
 
+def without_isolation(text: str) -> str:
+    """The text as data that is stored, searched and copied, where characters that nobody sees would be in the way."""
+    return text.replace("\u2068", "").replace("\u2069", "")
+
+
 def join_names(names: Iterable[object]) -> str:
     """The names in one line: "Jira, Miro". Lists that programs read, such as scopes, have a separator of their own."""
     # Translators: stands between two names; with its blank. Japanese has "、"

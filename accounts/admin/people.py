@@ -22,6 +22,7 @@ from accounts.models import User
 from accounts.record_links import security_link
 from accounts.sign_in.middleware import client_address
 from accounts.sign_in.models import AttemptCounter
+from foundation.name_lists import join_names
 
 # Sign-in --------------------------------------------------------------------------------------------------------------
 
@@ -158,7 +159,7 @@ class LongLivedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscri
             messages.warning(request, gettext("Nothing of what you selected is held."))
         if above:
             sentence = gettext("Not released, because you could not create them for these people either: %(names)s.")
-            messages.error(request, sentence % {"names": ", ".join(above)})
+            messages.error(request, sentence % {"names": join_names(above)})
 
     @admin.display(description=gettext_lazy("Held after a restore"), boolean=True)
     def held(self, row: Any) -> bool:

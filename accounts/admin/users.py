@@ -24,6 +24,7 @@ from accounts import privileges
 from accounts.models import User
 from accounts.sign_in import email_addresses, mfa
 from accounts.sign_in.models import TwoStepRequirement
+from foundation.name_lists import isolate_name
 
 # Ranks ----------------------------------------------------------------------------------------------------------------
 
@@ -147,7 +148,7 @@ class PeopleAdmin(RankLimitedAdmin, UserAdmin):  # type: ignore[type-arg]  # not
                 "The account %(name)s has this address too. Who reads its mails can set the passwords of both, and "
                 "neither can sign in by it, only by username."
             )
-            messages.warning(request, sentence % {"name": other.get_username()})
+            messages.warning(request, sentence % {"name": isolate_name(other.get_username())})
 
     @admin.display(description=_("Two-step sign-in"))
     def two_steps(self, user: Any) -> str:

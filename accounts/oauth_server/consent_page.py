@@ -15,6 +15,7 @@ from accounts.audit.log import Kind
 from accounts.models import User
 from accounts.oauth_server.application_changes import approved_version
 from accounts.oauth_server.models import Application
+from foundation.name_lists import without_isolation
 
 TICKED_AT_MOST = 12  # integrations; of more, people tick what they want
 
@@ -47,5 +48,5 @@ def scopes_context(user: User, requested: list[str]) -> dict[str, Any]:
 def log_approval(user: User, application: Application, granted: list[str], *, address: str) -> None:
     """Write to the audit log what the user has allowed: in English, for readers of every language."""
     with translation.override("en"):
-        words = ", ".join(scopes.in_words(granted))
+        words = without_isolation(", ".join(scopes.in_words(granted)))
     log.write(Kind.APPROVED, whose=user, who=user, detail=words, address=address, subject=application.title)

@@ -10,6 +10,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from foundation.name_lists import isolate_name
 from integrations.admin.base import NOTHING, Choosing, Page, ReadOnly, with_note
 from integrations.admin.flow_forms import ActionForm, PlacedForm, PlacedFormSet, StepForm, StepFormSet, SubflowForm
 from integrations.admin.flow_tests import ActionTester, SubflowTester
@@ -88,7 +89,8 @@ class ActionAdmin(Testable):
         super().save_related(request, form, formsets, change)
         for placed in form.instance.subflows.select_related("subflow", "action"):
             for fault in placed.input_errors():
-                messages.warning(request, _("Subflow “%(name)s”: %(fault)s") % {"name": placed.subflow, "fault": fault})
+                names = {"name": isolate_name(placed.subflow), "fault": fault}
+                messages.warning(request, _("Subflow “%(name)s”: %(fault)s") % names)
 
     @admin.display(description=gettext_lazy("Calls"), empty_value=NOTHING)
     def calls(self, action: Action) -> str:

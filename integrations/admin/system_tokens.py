@@ -7,6 +7,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from accounts.models import User
+from foundation.name_lists import isolate_name
 from foundation.oauth_client.errors import Misconfigured, OAuthError, Unreachable
 from integrations.admin.base import moment
 from integrations.connections import authorization
@@ -31,14 +32,14 @@ def get_token(request: HttpRequest, credential: OAuth2Credential) -> None:
 
 
 def success_message(credential: OAuth2Credential, token: Token) -> str:
-    names = {"provider": credential.registry.name, "until": moment(token.expires_at)}
+    names = {"provider": isolate_name(credential.registry.name), "until": moment(token.expires_at)}
     if token.expires_at is None:
         return _("Keyrack has its own token at %(provider)s. The provider gave no expiry.") % names
     return _("Keyrack has its own token at %(provider)s (until %(until)s) and renews it by itself.") % names
 
 
 def failure_message(credential: OAuth2Credential, error: OAuthError) -> str:
-    names = {"provider": credential.registry.name, "code": error.code}
+    names = {"provider": isolate_name(credential.registry.name), "code": error.code}
     if error.code == "renewal_postponed":
         return _("%(provider)s was asked a moment ago and gave no token. Try again in a few seconds.") % names
     if isinstance(error, Unreachable):
@@ -54,5 +55,5 @@ def refusal_message(credential: OAuth2Credential, code: str) -> str:
         return _("The stored token can’t be opened: its key is missing from TOKEN_ENCRYPTION_KEYS.")
     if code == consent.CHANGED:
         return _("An address was changed. An administrator who may change the application registry must get the token.")
-    names = {"provider": credential.registry.name, "code": code}
+    names = {"provider": isolate_name(credential.registry.name), "code": code}
     return _("%(provider)s gave no token (%(code)s). Check the grant type and the scopes of the profile.") % names

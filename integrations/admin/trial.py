@@ -168,7 +168,7 @@ def mending_refusal(request: HttpRequest, trial: Trial) -> str:
         return _("You may not change application registries. Ask an administrator who may.")
     if other := trials.find_shown_alias(trial.registry):
         return _("People use this registration with %(name)s already. Change it on the registry’s own page.") % {
-            "name": other.title
+            "name": isolate_name(other.title)
         }
     return ""
 

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import User
-from foundation.name_lists import isolate_name
+from foundation.name_lists import isolate_name, without_isolation
 from foundation.reader_time import date_and_time_words
 from integrations.models.failures import EXPORT_NOT_ALLOWED, Answer
 from integrations.models.registry import Alias
@@ -185,7 +185,7 @@ class Explanation:
             _("Where to change it: %(page)s (%(address)s)") % {"page": place.label, "address": place.address}
             for place in self.places
         ]
-        return "\n".join(
+        text = "\n".join(
             [
                 self.headline,
                 *([reason] if reason else []),
@@ -198,6 +198,7 @@ class Explanation:
                 *([self.note] if self.note else []),
             ]
         )
+        return without_isolation(text)
 
 
 def name_of(person: User) -> str:

@@ -2,11 +2,14 @@
 
 import re
 from html import unescape
+from io import StringIO
 
 import pytest
 from django.contrib.auth.models import Group
+from django.core.management import call_command
 from django.test import Client
 
+from accounts.audit.log import Event, Kind
 from accounts.models import User
 from integrations.models import Alias, HttpConnection, OAuth2Credential, OAuthEntityScope, RemoteTable, Token
 from tests import walks
@@ -77,6 +80,16 @@ def test_less_access_is_said_with_isolated_names(alias: Alias, as_amira: Client,
     html = walks.words(walks.sign_in(as_amira, alias))
     assert "Missing: Write" in html
     assert mixed(html) == []
+
+
+def test_what_is_stored_and_copied_has_no_isolation(alias: Alias, amira: User, admin: User) -> None:
+    programs.ask(client_of(amira), scope="integrations:read service:northwind")
+    [event] = Event.objects.filter(kind=Kind.APPROVED)
+    output = StringIO()
+    call_command("explain_access", "amira", "northwind", stdout=output)
+    for text in (event.detail, output.getvalue()):
+        assert NAME in text
+        assert not {"\u2068", "\u2069"} & {*text}
 
 
 def test_answers_of_buttons_isolate_names(alias: Alias, as_amira: Client) -> None:
