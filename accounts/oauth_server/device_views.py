@@ -145,8 +145,7 @@ def answer_device(request: HttpRequest) -> HttpResponse:
     granted = scopes.granted_scopes(user, device.scopes, reach, ticked=ticked)
     version = request.POST.get("shown_version", "")
     if not granted:
-        error = _("Select at least one integration, or don’t allow it.")
-        return ask_to_allow(request, device, reach_error=error)
+        return ask_to_allow(request, device, grants_nothing=True)
     if not may_act(user) or not device_codes.store_answer(device, user, granted, version=version):
         error = _("This has just been changed or answered. Start again on the device.")
         return ask_for_code(request, "", error=error, status=HTTPStatus.CONFLICT)
@@ -185,10 +184,16 @@ def ask_for_code(request: HttpRequest, user_code: str, *, error: str = "", statu
 
 
 def ask_to_allow(
-    request: HttpRequest, device: DeviceAuthorization, *, error: str = "", reach_error: str = ""
+    request: HttpRequest, device: DeviceAuthorization, *, error: str = "", grants_nothing: bool = False
 ) -> HttpResponse:
     """Ask whether the device is allowed; after an error with what was chosen, which may be less than all."""
     address = client_address(request)
+    scopes_context = consent_page.scopes_context(cast(User, request.user), list(device.scopes))
+    reach_errors = []
+    if grants_nothing and scopes_context["services"]:
+        reach_errors = [_("Select at least one integration, or don’t allow it.")]
+    elif grants_nothing:
+        error = _("It asks for nothing that you may give it.")
     context: dict[str, Any] = {
         "step": "confirm",
         "device": device,
@@ -196,11 +201,11 @@ def ask_to_allow(
         "is_elsewhere": device.address != address,
         "address": address,
         "error": error,
-        "reach_errors": [reach_error] if reach_error else [],
+        "reach_errors": reach_errors,
         **consent_page.application_context(device.application),
-        **consent_page.scopes_context(cast(User, request.user), list(device.scopes)),
+        **scopes_context,
     }
     if request.POST.get("reach") in scopes.Reach.values:
         context |= {"reach": request.POST["reach"], "ticked": request.POST.getlist("scopes")}
-    status = HTTPStatus.BAD_REQUEST if error or reach_error else HTTPStatus.OK
+    status = HTTPStatus.BAD_REQUEST if error or reach_errors else HTTPStatus.OK
     return render(request, "accounts/device.html", context, status=status)

@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import User
-from accounts.oauth_server.models import DeviceAuthorization
+from accounts.oauth_server.models import Application, DeviceAuthorization
 from tests import cast
 from tests.accounts import proofs
 from tests.accounts.oauth_server.test_device_grant import DEVICE_CODE, PAGE, begin, hidden
@@ -32,8 +32,8 @@ def browser(as_amira: Client, amira: User) -> Client:
     return proofs.just_shown(as_amira, amira)
 
 
-def answer(browser: Client, **chosen: str) -> str:
-    shown = browser.post(PAGE, {"user_code": begin(scope="service:*").json()["user_code"]})
+def answer(browser: Client, *, scope: str = "service:*", **chosen: str) -> str:
+    shown = browser.post(PAGE, {"user_code": begin(scope=scope).json()["user_code"]})
     response = browser.post(f"{PAGE}answer/", {**hidden(shown), "allow": "true", **chosen})
     assert response.status_code == 400
     return unescape(response.content.decode())
@@ -54,6 +54,13 @@ def test_who_forgot_to_compare_the_code_allows_no_more_than_they_had_chosen(brow
     assert html.count('class="errorlist"') == 1
     assert focused(html) == ["compared"]
     assert DeviceAuthorization.objects.get().scopes == ["service:*"]
+
+
+def test_who_can_give_nothing_of_what_is_asked_for_reads_so(browser: Client) -> None:
+    Application.objects.update(allowed_scopes="administration")
+    html = answer(browser, scope="administration", compared="true")
+    assert "It asks for nothing that you may give it." in html
+    assert html.count('class="errorlist"') == 1
 
 
 def test_who_selected_nothing_reads_it_at_the_choice(browser: Client) -> None:
