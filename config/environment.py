@@ -23,9 +23,9 @@ def make_private_folder(path: Path) -> None:
 
 def make_private_database(path: Path) -> None:
     """Make the database file with mode 0600 before SQLite does. -wal and -shm files take its mode."""
-    if not path.parent.is_dir():
-        return
     try:
+        if not path.parent.is_dir():
+            return
         os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError:
         pass

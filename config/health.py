@@ -132,14 +132,16 @@ def database_answers() -> bool:
             if cursor.fetchone() != ("off",):
                 return False
     elif not (name := str(connections["default"].settings_dict["NAME"])).startswith((":", "file:")):
-        try_disk(Path(name).parent)
+        try_disk(Path(name))
     executor = MigrationExecutor(connections["default"])
     return not executor.migration_plan(executor.loader.graph.leaf_nodes())
 
 
-def try_disk(folder: Path) -> None:
-    """Raise `OSError` if nothing more can be stored beside the database. Takes no lock, and leaves no file."""
-    with TemporaryFile(dir=folder, buffering=0) as file:
+def try_disk(database: Path) -> None:
+    """Raise `OSError` if SQLite could store nothing more. Takes no lock, and leaves no file."""
+    if database.exists() and not os.access(database, os.W_OK, effective_ids=True):
+        raise PermissionError(errno.EACCES, "The file of the database is read-only")
+    with TemporaryFile(dir=database.parent, buffering=0) as file:
         if file.write(bytes(PAGES)) < PAGES:
             raise OSError(errno.ENOSPC, "The disk is full")
 

@@ -10,6 +10,7 @@ import socketserver
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -170,6 +171,22 @@ def test_a_folder_of_sqlite_that_takes_nothing_is_named(
     """Such as on a full disk: reading goes on, so only an attempt to write tells."""
     monkeypatch.setitem(connection.settings_dict, "NAME", f"{folder or tmp_path}/keyrack.sqlite3")
     assert client.get("/readyz").json()["database"] == database
+
+
+def test_a_file_of_sqlite_that_only_others_may_write_is_named() -> None:
+    """As after root has copied it: SQLite reads it, and the folder takes files."""
+    with tempfile.TemporaryDirectory() as name:
+        folder, database = Path(name), Path(name, "keyrack.sqlite3")
+        folder.chmod(0o777)
+        database.touch(mode=0o444)
+        os.seteuid(machine.ordinary_user()[0] or os.geteuid())
+        try:
+            with pytest.raises(PermissionError, match="is read-only"):
+                health.try_disk(database)
+        finally:
+            os.seteuid(os.getuid())
+        database.chmod(0o666)
+        health.try_disk(database)
 
 
 def test_a_database_that_only_reads_is_named(live: Live) -> None:
