@@ -41,6 +41,8 @@ def wrong_kind(column: Any, value: Any) -> str:
         return "" if column.null else " has no value. Leave the line out to keep what is there."
     if is_text(column) and not isinstance(value, str):
         return " is a text: put it in quotes."
+    if isinstance(column, models.BooleanField) and not isinstance(value, bool):
+        return " is true or false."
     if isinstance(column, models.IntegerField) and isinstance(value, bool | float | date):
         return " is a whole number."
     if isinstance(column, models.DateField) and not isinstance(value, date | str):

@@ -285,6 +285,7 @@ NORTHWIND = {"name": "Northwind", "client_id": "keyrack", "token_url": "https://
         (row("registries", **NORTHWIND, comments=False), "“comments” is a text: put it in quotes"),
         (row("registries", **NORTHWIND, refresh_token_lifespan=float("inf")), "“refresh_token_lifespan” is a whole"),
         (row("registries", **NORTHWIND, refresh_token_lifespan=True), "“refresh_token_lifespan” is a whole number"),
+        (row("registries", **NORTHWIND, pkce_required=1), "“pkce_required” is true or false"),
         (row("registries", **NORTHWIND, client_secret_expires_on=0), "“client_secret_expires_on” is a day, such as"),
         (row("registries", **{**NORTHWIND, "name": "Northwind "}), "“name” begins or ends with a space"),
         (
