@@ -4,6 +4,7 @@ from base64 import b64encode
 from collections.abc import Callable
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db.models import Exists, OuterRef, Q
 from django.test import Client
 from pytest_django import Settings
@@ -255,3 +256,11 @@ def test_without_a_connection_there_is_only_the_token(export: bool, answer: str,
     _token, bearer = tokens.make_token(amira, "service:northwind", "tokens:read")
     response = Client(headers={"Authorization": f"Bearer {bearer}"}).get("/api/v1/integrations/northwind/token/")
     assert response.status_code == (200 if export else 403)
+
+
+@pytest.mark.parametrize(
+    "command", [("explain_access", "a\udce4", "x"), ("doctor", "x\udce4"), ("revoke_tokens", "--registry", "x\udce4")]
+)
+def test_an_argument_that_is_no_utf_8_is_an_unknown_name(command: tuple[str, ...], amira: User) -> None:
+    with pytest.raises(CommandError, match="Nobody here is called|There is no"):
+        call_command(*command)

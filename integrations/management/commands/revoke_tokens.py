@@ -97,7 +97,7 @@ def parse_rate(typed: str) -> float:
 
 
 def named_registry(name: str) -> ApplicationRegistry:
-    registry = ApplicationRegistry.objects.filter(name=name).first()
+    registry = ApplicationRegistry.objects.filter(name=name).first() if name.isprintable() else None
     if registry is None:
         names = ", ".join(ApplicationRegistry.objects.order_by("name").values_list("name", flat=True)) or "none"
         raise CommandError(

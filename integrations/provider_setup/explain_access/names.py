@@ -44,6 +44,8 @@ def may_explain(user: User) -> bool:
 def find_people(text: str) -> Search[User]:
     """Find users by username, else by email address or full name."""
     name = " ".join(text.split())
+    if not name.isprintable():  # no database is asked for null characters or lone surrogates
+        return Search(text=text, rows=[])
     named = User.objects.annotate(full_name=Concat("first_name", Value(" "), "last_name")).order_by("username")
     rows = list(named.filter(username=text.strip()))
     rows = rows or list(
@@ -65,6 +67,8 @@ def find_people(text: str) -> Search[User]:
 def find_aliases(text: str) -> Search[Alias]:
     """Find aliases by name or id, else by label."""
     name = " ".join(text.split())
+    if not name.isprintable():
+        return Search(text=text, rows=[])
     aliases = Alias.objects.complete().order_by("name")
     rows = list(aliases.named(name)) or list(aliases.filter(Q(name__iexact=name) | Q(label__iexact=name))[:CHOICES])
     if rows or not name:
