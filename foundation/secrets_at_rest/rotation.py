@@ -188,7 +188,7 @@ def distinct_heads(model: Model, column: EncryptedField, size: int) -> set[bytes
 
 
 def sample_sealed_values() -> Census:
-    """Try to decrypt the values of the first and last rows of each table: a rotation that was stopped shows there."""
+    """Try to decrypt the values of the first and last rows of each table: a rotation that stops has done the first."""
     census = Census()
     for model, columns in sealed_models():
         ids = model._base_manager.values_list("pk", flat=True)

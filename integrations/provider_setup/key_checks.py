@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.checks import CheckMessage, Tags, Warning, register
 from django.db import DatabaseError
+from django.db.models import Count
 
 from accounts.access_tokens import operations
 from foundation.secrets_at_rest import NoKeys, keyring, rotation
@@ -14,7 +15,10 @@ from integrations.models.calendar_feeds import CalendarFeed
 
 @register(Tags.database)
 def keys_are_complete(databases: Sequence[str] | None = None, **_options: Any) -> list[CheckMessage]:
-    """Warn about a key that was removed too early, if a database is named. Reads all sealed and hashed values."""
+    """Warn about a key that was removed too early, if a database is named, as `migrate` does.
+
+    The database reads the beginning of each sealed value: about a second for 100,000 values on SQLite.
+    """
     try:
         return list(find_missing_keys()) if databases else []
     except (DatabaseError, NoKeys):  # not migrated yet, or another check says so
@@ -37,7 +41,8 @@ def find_missing_keys() -> Iterator[CheckMessage]:
 
 def count_hashes_by_key() -> dict[str, Counter[str]]:
     """What is stored as a hash and stops working without its key, by kind and key."""
+    feeds = CalendarFeed.objects.values_list("key_id").annotate(Count("pk")).order_by()
     return {
         "permanent tokens or application passwords": operations.count_by_key(),
-        "calendar addresses": Counter(CalendarFeed.objects.values_list("key_id", flat=True)),
+        "calendar addresses": Counter(dict(feeds)),
     }
