@@ -25,7 +25,7 @@ from foundation.oauth_client import (
     response_bodies,
 )
 from foundation.oauth_client.errors import Misconfigured, Unreachable
-from foundation.oauth_client.provider_profile import ProviderProfile
+from foundation.oauth_client.provider_profile import STANDARD, ProviderProfile
 from integrations import calls
 from integrations.connections.renewal import NoUsableToken
 from integrations.models.remote_tables import MOST_ROWS
@@ -57,6 +57,20 @@ ERROR_MEMBERS = (
     "error", "errors", "fault", "error_code", "errcode", "error_message", "error_messages", "errmsg",
     "error_description",
 )  # fmt: skip
+# Of an object that is called an error. Others hold ids of the request or counts.
+MEMBERS_OF_AN_ERROR = ("code", "status", "type", "message", "msg", "detail", "description", *ERROR_MEMBERS)
+NO_ERROR_CODES = re.compile(r"0+|200(?:000?)?")  # 00000, 200, 20000
+SUCCESS_WORDS = re.compile(
+    r"^\W*ok(?:ay)?\W*$|(?<![不未])成功"
+    r"|^(?!.*\b(?:not|no|without|never|\w+n.t|cannot|unable|false|fail\w*|errors?)\b).*\bsuccess(?:ful|fully)?\b",
+    re.IGNORECASE | re.DOTALL,
+)
+NOTHING_FOUND = re.compile(
+    r"(?:no|zero|0) (?:\w+ )?(?:results?|records?|rows?|items?|entries|data|match(?:es)?|documents?|objects?)"
+    r"(?: (?:were|was|are|is))?(?: (?:found|available|returned|exists?|match|matched))?(?: for .{0,80})?\W*"
+    r"|nothing (?:was )?found\W*",
+    re.IGNORECASE,
+)
 NO_CONTENT: list[Any] = []
 
 
@@ -150,16 +164,33 @@ def says_error(document: object) -> bool:
     if str(members.get("status")).lower() in FAILURES and not is_record:
         return True
     code = members.get("code")
-    return (has_words and isinstance(code, int) and code >= 400) or any(
-        names_error(members.get(name)) for name in ERROR_MEMBERS
-    )
+    is_failure = isinstance(code, int) and code >= 400 and not says_success(members) and names_error(code)
+    return (has_words and is_failure) or any(names_error(members.get(name)) for name in ERROR_MEMBERS)
 
 
 def names_error(value: object) -> bool:
     """Whether a member that is called an error holds one. Some always send it: {"errcode": 0, "errmsg": "ok"}."""
+    if isinstance(value, dict):
+        said = [value[name] for name in MEMBERS_OF_AN_ERROR if name in value]
+        return not says_success(value) and any(names_error(each) for each in said or value.values())
+    if isinstance(value, list):
+        return any(names_error(each) for each in value)
     if isinstance(value, str | int):
-        return bool(value) and error_answers.names_error(str(value))
+        text = str(value)
+        is_good = NO_ERROR_CODES.fullmatch(text) or SUCCESS_WORDS.search(text)
+        return bool(value) and not is_good and error_answers.names_error(text)
     return bool(value)
+
+
+def says_success(members: dict[str, object]) -> bool:
+    """Whether the message is one of success, such as “Request was successful”. Then its code is that of success."""
+    messages = (members.get(name) for name in ("message", "msg"))
+    return any(isinstance(text, str) and SUCCESS_WORDS.search(text) for text in messages)
+
+
+def finds_nothing(document: object) -> bool:
+    """Whether an error is only the word for an empty list: “No results found”."""
+    return bool(NOTHING_FOUND.fullmatch(default_rules.text_in(document, STANDARD, {}).strip()))
 
 
 def provider_error(response: Response, document: object, profile: ProviderProfile) -> ProviderError:

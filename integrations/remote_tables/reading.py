@@ -21,7 +21,7 @@ from integrations.expressions import BadExpression
 from integrations.models.remote_tables import RemoteTable
 from integrations.remote_tables import cache
 from integrations.remote_tables.all_pages import ListReader, RowsRead
-from integrations.remote_tables.bodies import parse_body, provider_error, says_error
+from integrations.remote_tables.bodies import finds_nothing, parse_body, provider_error, says_error
 from integrations.remote_tables.cells import LONGEST_TEXT
 from integrations.remote_tables.errors import TableMisconfigured
 from integrations.remote_tables.fetch import ActionPages, Source
@@ -167,7 +167,8 @@ def rows_in_outputs(
     if not says_error(document):
         return extract_rows(table, outputs)
     with suppress(TableMisconfigured):
-        if rows := extract_rows(table, outputs):
+        rows = extract_rows(table, outputs)
+        if rows or finds_nothing(document):
             return rows
     raise provider_error(response, document, profile)
 
@@ -181,7 +182,7 @@ def extract_rows(
         rows = expressions.extract_value(table.rows_path, document)
     except BadExpression as error:
         raise TableMisconfigured("rows_path", _("JMESPath to the rows: %(why)s") % {"why": error}) from None
-    if isinstance(rows, list) and rows:
+    if isinstance(rows, list) and (rows or finds_nothing(document)):
         return rows
     if response is not None and says_error(document):
         raise provider_error(response, document, profile)

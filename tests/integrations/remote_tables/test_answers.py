@@ -178,6 +178,11 @@ def test_a_401_that_no_sign_in_changes_asks_nobody_to_sign_in(
         ("Result", {"Success": "false", "Message": "Not today", "Result": []}),
         ("issues", {"errorMessages": ["Not today"], "errors": {}, "issues": None}),  # Jira
         ("items", {"isSuccess": False, "items": []}),
+        ("items", {"code": 1000, "message": "The call was not successful", "items": []}),
+        ("items", {"error": {"code": "access_denied", "log_id": "20261201"}, "items": []}),
+        ("items", {"errors": {"name": ["is required"]}, "items": []}),
+        ("items", {"error": "No permission found", "items": []}),
+        ("items", {"error": "No results found"}),
     ],
     ids=str,
 )
@@ -199,6 +204,17 @@ def test_an_error_is_no_empty_list_and_no_faulty_path(
         {"code": 200, "message": "OK", "result": []},
         {"status": "failed", "result": []},  # a record about something that failed, and its list
         {"success": True, "message": "Nothing found", "result": []},
+        {"error": {"code": "ok", "message": "", "log_id": "20261201"}, "result": []},  # TikTok
+        {"error": {"code": 1000, "message": "Success"}, "result": []},
+        {"code": 20000, "message": "completed", "result": []},
+        {"code": 1000, "msg": "Request was successful", "result": []},
+        {"code": 1000, "message": "请求成功", "result": []},
+        {"errors": {"count": 0}, "result": []},
+        {"errors": [{}], "result": []},
+        {"errorCode": "00000", "errorMessage": "OK", "result": []},
+        {"errcode": 200, "errmsg": "success", "result": []},
+        {"error": "No results found", "result": []},
+        {"success": False, "message": "No matching records were found.", "result": []},
     ],
     ids=str,
 )
