@@ -16,7 +16,8 @@ from foundation.oauth_client import json_pointers
 from integrations.remote_tables.page_requests import PageRead
 
 A_STEP = re.compile(r"\.?([\w-]+|\"[^\"\\]+\")|\[(\d{1,5})\]")
-A_LINK = re.compile(r"<([^<>]*)>((?:[^\"<,]|\"(?:[^\"\\]|\\.)*\")*)")
+LONGEST_LINKS = 8000  # characters of the header Link that are read
+A_LINK = re.compile(r"<([^<>]*)>((?:[^\"<,]|\"(?:[^\"\\]|\\.)*+(?:\"|\\?$))*+)")  # an open quote ends at the end
 A_PARAMETER = re.compile(r";\s*([\w!#$&+.^`|~*-]+)\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|'([^']*)'|([^\s;,\"']*))")
 BEFORE_A_NAME = re.compile(r"^[A-Za-z]*[:$@]+(?=[A-Za-z])")
 LONGEST_NAME = 60  # characters
@@ -75,8 +76,9 @@ def leads_on(parameters: dict[str, str]) -> bool:
 
 def links_of(response: Response) -> Iterator[tuple[str, dict[str, str]]]:
     """The links: address and parameters. Names of parameters are lower case, because their case does not count."""
-    header = response.headers.get("Link", "")
-    if "<" not in header:
+    whole = response.headers.get("Link", "")
+    header = whole[:LONGEST_LINKS]
+    if "<" not in header and len(whole) <= LONGEST_LINKS:
         yield from ((link["url"], link) for link in response.links.values())
     for link in A_LINK.finditer(header):
         parameters: dict[str, str] = {}

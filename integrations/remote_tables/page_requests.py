@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urljoin
 
 Parameters = Mapping[str, list[str]]
 
@@ -68,6 +68,14 @@ class Continuation:
 
 
 END = Continuation()
+
+
+def join_address(page: PageRead, address: str) -> str:
+    """The address, which may be relative to the page; as it came if it can't be parsed, so that it is not followed."""
+    try:
+        return urljoin(page.url, address)
+    except ValueError:
+        return address
 
 
 def with_parameter(page: PageRead, name: str, value: str, *, is_guess: bool = False) -> PageRequest:

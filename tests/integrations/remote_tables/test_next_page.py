@@ -1,5 +1,6 @@
 """Where an answer says that its list continues, in the ways of many APIs, and where it says that it ends."""
 
+from time import process_time
 from typing import Any
 
 import pytest
@@ -152,6 +153,30 @@ def test_a_link_is_read_as_rfc_8288_lets_it_be_written(link: str) -> None:
 def test_an_address_in_a_link_may_be_relative_and_have_a_semicolon() -> None:
     found = continuation(ROWS, rows_path="@", headers={"Link": '<things;v=1?page=2>; rel="next"'})
     assert found.requests[0].path == "things;v=1?page=2"
+
+
+@pytest.mark.parametrize("address", ["http://[::1", "//[x", "/[x", "//[x?page=2"])
+def test_an_address_that_cannot_be_parsed_is_not_followed(address: str) -> None:
+    broken = f'<{address}>; rel="next"'
+    found = continuation(ROWS, rows_path="@", headers={"Link": broken})
+    assert found.requests == ()
+    assert found.leads_elsewhere or not found.is_certain
+    found = continuation(ROWS, rows_path="@", headers={"Link": f'{broken}, <{SECOND}>; rel="next"'})
+    assert found.requests[-1].path == "things?page=2"
+    assert continuation({"items": ROWS, "nextLink": address}).requests == ()
+
+
+@pytest.mark.parametrize("filler", ['\\"<>', "<>", ' ;a="', "<x", ";x='"])
+def test_a_long_link_header_is_read_in_no_time_and_not_to_its_end(filler: str) -> None:
+    link = '<>"' + filler * (1_000_000 // len(filler))
+    began_at = process_time()
+    found = continuation(ROWS, rows_path="@", headers={"Link": f"{link}, <{SECOND}>; rel=next"})
+    assert (found.requests, process_time() - began_at < 1) == ((), True)
+
+
+def test_the_links_before_an_open_quote_are_read() -> None:
+    found = continuation(ROWS, rows_path="@", headers={"Link": f'<{SECOND}>; rel="next", <x>; title="a \\'})
+    assert [request.path for request in found.requests] == ["things?page=2"]
 
 
 @pytest.mark.parametrize(
