@@ -10,7 +10,7 @@ WRAPPERS = (
     "", "/meta", "/pagination", "/paging", "/meta/pagination", "/meta/page", "/page", "/pageInfo", "/page_info",
     "/_meta", "/metadata", "/response_metadata", "/additional_data", "/additional_data/pagination", "/info",
     "/result_info", "/pages", "/cursor", "/links", "/_links", "/links/pages", "/meta/pagination/links", "/page_context",
-    "/pageContext", "/pagination/urls", "/cursors", "/records", "/navigation",
+    "/pageContext", "/pagination/urls", "/cursors", "/records",
 )  # fmt: skip
 
 # Members that hold an address, also of objects such as {"next": {"href": …}}.
@@ -52,12 +52,14 @@ CURSORS: dict[str, tuple[str, ...]] = {
     "nextPage": ("page",),
     "next": ("cursor", "page", "offset"),
     "cursor": ("cursor", "after"),
-    "after": ("after", "page[after]"),
-    "pageToken": ("pageToken",),
     "offset": ("offset",),  # Airtable's is a text; a number is the position of this page
 }
-# These stand on the last page, too.
+# These may be the cursor of this page. They are tried, but no sign of more.
+CURSORS_OF_SOME_PAGE = frozenset({"cursor"})
+# These stand on the last page, too, or repeat what was asked for.
 CURSORS_IF_MORE = {
+    "after": ("after", "page[after]"),
+    "pageToken": ("pageToken",),
     "endCursor": ("after",),
     "end_cursor": ("after",),
     "page_token": ("page_token",),

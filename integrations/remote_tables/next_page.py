@@ -5,6 +5,7 @@ An address is followed only below the connection's URL: it receives the person's
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, quote, urljoin, urlsplit
 
@@ -60,11 +61,10 @@ def find_continuation(profile: ProviderProfile, first: PageRead, page: PageRead)
     says_more = bool(own_sign) or sign is True or has_larger_total(places, first, page)
     if found_by_address := continue_at(next_addresses(page, places), first, page):
         return found_by_address
-    requests = (*by_cursor(places, page, says_more=bool(own_sign or sign)), *by_position(places, page, says_more))
-    if requests:
-        return Continuation(requests=requests, is_certain=True)
+    requests = (*by_cursor(places, page, says_more=says_more), *by_position(places, page, says_more))
     may_be_cut = paging is None and is_full(page) and not counts_all(places, first, page)
-    return Continuation(is_certain=says_more or may_be_cut)
+    is_certain = says_more or may_be_cut or not all(request.is_doubtful for request in requests)
+    return Continuation(requests=requests, is_certain=is_certain)
 
 
 def says_more(document: Any, rows_path: str, counted: int) -> bool:
@@ -201,7 +201,8 @@ def by_cursor(places: list[dict[str, Any]], page: PageRead, *, says_more: bool) 
             if not text or text in sent or is_position or is_address:
                 continue
             for parameter in parameters if not text.isdigit() or name != "next" else ("page",):
-                yield with_parameter(page, parameter, text, is_guess=True)
+                request = with_parameter(page, parameter, text, is_guess=True)
+                yield replace(request, is_doubtful=name in common.CURSORS_OF_SOME_PAGE)
 
 
 def by_position(places: list[dict[str, Any]], page: PageRead, says_more: bool) -> Iterator[PageRequest]:

@@ -11,11 +11,15 @@ Parameters = Mapping[str, list[str]]
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class PageRequest:
-    """`guess`: the parameter that carries the cursor or position, if only habit says that it does."""
+    """`guess`: the parameter that carries the cursor or position, if only habit says that it does.
+
+    `is_doubtful`: the cursor may as well be that of the page before.
+    """
 
     path: str
     parameters: Parameters = field(default_factory=dict)
     guess: str = ""
+    is_doubtful: bool = False
 
     @property
     def key(self) -> tuple[str, str]:

@@ -189,9 +189,6 @@ def test_the_links_before_an_open_quote_are_read() -> None:
          "things", {"cursor": ["c"]}),
         # https://dev.frontapp.com/docs/pagination
         ("_results", {"_pagination": {"next": SECOND}, "_results": ROWS}, "things?page=2", {}),
-        # https://www.reddit.com/dev/api/#listings
-        ("data.children", {"kind": "Listing", "data": {"after": "t3_x", "dist": 2, "children": ROWS, "before": None}},
-         "things", {"after": ["t3_x"]}),
         # https://cloud.google.com/bigquery/docs/reference/rest/v2/tabledata/list
         ("rows", {"rows": ROWS, "pageToken": "t", "totalRows": "5"}, "things", {"pageToken": ["t"]}),
         ("list.elements", {"list": {"meta": {"nextCursor": "?page=2"}, "elements": ROWS}}, "things?page=2", {}),
@@ -257,6 +254,44 @@ def test_more_rows_are_known_in_each_spelling(document: Any, headers: dict[str, 
 def test_a_header_says_that_the_list_ends_or_nothing(headers: dict[str, str]) -> None:
     found = continuation(ROWS, rows_path="@", headers=headers)
     assert (found.is_certain, found.requests) == (False, ())
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"after": "2026-11-01"},
+        {"after": "2026-11-01", "before": None},
+        {"pageToken": "this"},
+        {"cursors": {"before": "a", "after": "b"}},
+        {"paging": {"cursors": {"before": "a", "after": "b"}}},
+        {"navigation": {"next": "setup-guide"}},
+    ],
+)
+def test_what_only_repeats_the_request_is_no_cursor(members: dict[str, Any]) -> None:
+    found = continuation({"items": ROWS, **members})
+    assert (found.is_certain, found.requests) == (False, ())
+
+
+@pytest.mark.parametrize(
+    ("members", "parameters"),
+    [
+        ({"after": "c", "has_more": True}, {"after": ["c"]}),
+        ({"after": "c", "total": 9}, {"after": ["c"]}),
+        ({"pageToken": "c", "totalItems": 9}, {"pageToken": ["c"]}),
+        ({"cursors": {"before": "a", "after": "b"}, "hasMore": True}, {"after": ["b"]}),
+        ({"paging": {"next": {"after": "c", "link": None}}}, {"after": ["c"]}),  # HubSpot
+    ],
+)
+def test_it_is_one_where_a_sign_says_that_there_is_more(
+    members: dict[str, Any], parameters: dict[str, list[str]]
+) -> None:
+    found = continuation({"items": ROWS, **members})
+    assert (found.is_certain, found.requests[0].parameters) == (True, parameters)
+
+
+def test_an_address_comes_before_such_a_cursor() -> None:
+    found = continuation({"items": ROWS, "paging": {"cursors": {"before": "a", "after": "b"}, "next": SECOND}})
+    assert [request.path for request in found.requests] == ["things?page=2"]
 
 
 def test_a_cursor_of_the_page_itself_leads_nowhere() -> None:

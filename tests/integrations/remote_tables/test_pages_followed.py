@@ -344,6 +344,25 @@ def test_rows_that_come_again_are_read_once(amira: User, table: RemoteTable, ser
     assert len(server.calls) == 2
 
 
+def test_a_cursor_that_may_be_of_this_page_is_tried_and_no_sign_of_more(
+    amira: User, table: RemoteTable, server: HostileServer
+) -> None:
+    in_pages(server, lambda _url, _start: {"cursor": "this-page"}, parameter="nobody-knows")
+    assert read(table, amira) == (SIZE, "")
+    assert len(server.calls) == 3
+
+
+def test_members_that_change_with_each_call_cost_no_further_one(
+    amira: User, table: RemoteTable, server: HostileServer
+) -> None:
+    turns = iter(range(1000))
+    server.on(ROWS).always(
+        lambda _call: Answer(json={"result": [{"number": f"INC{(n := next(turns))}"}], "after": f"c{n}"})
+    )
+    assert read(table, amira) == (1, "")
+    assert len(server.calls) == 1
+
+
 def test_pages_and_time_are_bounded(
     amira: User, table: RemoteTable, server: HostileServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
