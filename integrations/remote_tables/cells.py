@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -95,10 +95,20 @@ def number_cell(raw: Any) -> Cell | None:
     value = as_number(raw) if isinstance(raw, str) else raw
     if not is_number(value):
         return None
-    exact = Decimal(raw.strip()) if isinstance(raw, str) and isinstance(value, float) else value
+    exact = exact_number(raw) if isinstance(raw, str) and isinstance(value, float) else value
+    if exact is None:
+        return Cell(type=ColumnType.NUMBER, value=value, text=str(value))
     if exact != value and Decimal(repr(value)) != exact:
         return Cell(type=ColumnType.NUMBER, value=exact, text=raw.strip())
     return Cell(type=ColumnType.NUMBER, value=value, text=str(value))
+
+
+def exact_number(text: str) -> Decimal | None:
+    """The decimal number; None if its exponent is beyond what Python holds."""
+    try:
+        return Decimal(text.strip())
+    except InvalidOperation:
+        return None
 
 
 def as_number(text: str) -> int | float | None:
