@@ -25,8 +25,9 @@ ISO = re.compile(
     r"|(?:19|20|21)[0-9]{6}(?:T[0-9]{4}(?:[0-9]{2}(?:[.,][0-9]+)?)?" + ZONE + r")?"
 )
 COMPACT = re.compile(r"((?:19|20|21)[0-9]{12})(?:(?:\.[0-9]{1,6})?Z)?")  # 20240310153000, and …Z of LDAP (RFC 4517)
-# Not 2024-03-10/2024-03-12, which is two days.
-DAY_FIRST = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[Tt ][0-9]{2}:.*|[Zz]|[+-][0-9]{2}:?[0-9]{2})?")
+DAY_FIRST = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?![0-9])")
+# After a day: an interval, as 2024-03-10/2024-03-12 and 2024-03-10T10:00Z/P3D.
+SEVERAL_DAYS = re.compile(r"[/–—]|[0-9]{4}-[0-9]{2}-[0-9]{2}| (?:to|until|till|-) |^-[0-9]{1,2}$", re.IGNORECASE)
 WITH_SLASHES = re.compile(r"([0-9]{4})/([0-9]{2})/([0-9]{2})(?![0-9/])")  # the year is first, so the month is second
 NAMED_DAY = r"(?:[A-Za-z]{3},? )?"
 RFC_2822 = re.compile(
@@ -52,7 +53,7 @@ def parse_day(raw: object) -> date | None:
     """The day. That of a moment is the day in its own time zone: 2026-11-22T23:30+09:00 is the 22nd."""
     text = WITH_SLASHES.sub(r"\1-\2-\3", " ".join(raw[:100].split()), count=1) if isinstance(raw, str) else ""
     with suppress(ValueError):
-        if match := DAY_FIRST.fullmatch(text):
+        if (match := DAY_FIRST.match(text)) and not SEVERAL_DAYS.search(text[match.end() :]):
             return date.fromisoformat(match[1])
         if match := DAY_OF_RFC_2822.fullmatch(text):
             return datetime.strptime(match[1].replace("-", " "), "%d %b %Y").replace(tzinfo=UTC).date()

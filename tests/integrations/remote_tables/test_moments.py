@@ -47,6 +47,8 @@ NOT_CERTAIN = [
     0, 7, 1710, 20240310, 17101030123, 253402300799, 253402300799000, -9999999999, 10**400, float("nan"), True,
     "17101030", "202403101530", "12345678901", "-1", "2024-03", "10/03/2024", "10 Mar 24 20:36:52 GMT",
     "Sun, 10 Mar 2024 20:36:52 CET", "2024-13-01", "2024/13/01", "2024-03-10/2024-03-12", "2024-03-10 to 2024-03-12",
+    "2024-03-10T10:00:00/2024-03-12T12:00:00", "2024-03-10 10:00 - 2024-03-12 10:00", "2024-03-10T10:00Z/P3D",
+    "2024-03-10 10:00 to 12 March", "2024-03-10 – 12", "2024-03-10-12", "2024/03/10 - 2024/03/12", "2024-03-101",
     "2024/03/10/2", "/Date(x)/", "/Date(99999999999999999)/", "soon", ["2024-03-10"],
 ]  # fmt: skip
 
@@ -67,6 +69,15 @@ def test_what_can_be_read_in_two_ways_is_shown_as_it_came(raw: Any) -> None:
 def test_a_day_of_its_own_needs_no_time() -> None:
     assert make_cell("date", "10 Mar 2024").value == "2024-03-10"
     assert make_cell("date-time", "10 Mar 2024").type == "text"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    ["2024-03-10T9:30:00Z", "2024-03-10T153000Z", "2024-03-10 3:05 PM", "2024-03-10T15", "2024-03-10Z",
+     "2024-03-10+01:00", "2024-03-10 15:30 CET", "2024-03-10T23:30:00+01:00[Europe/Berlin]"],
+)  # fmt: skip
+def test_the_day_is_read_however_the_time_after_it_is_written(raw: str) -> None:
+    assert make_cell("date", raw).value == "2024-03-10"
 
 
 def test_moments_sort_by_time_however_they_are_written() -> None:
