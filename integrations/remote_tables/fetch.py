@@ -23,12 +23,18 @@ from integrations.flows.actions import BadInputs, Failure
 from integrations.models import admission
 from integrations.models.card import Integration, build_integrations
 from integrations.models.failures import fault_in_run
-from integrations.models.flows import Action
+from integrations.models.flows import Action, RestStep
 from integrations.models.registry import Alias
 from integrations.models.remote_tables import RemoteTable
 from integrations.models.tokens import Token, consent
 from integrations.remote_tables.all_pages import DEADLINE
-from integrations.remote_tables.bodies import LIMITED, NO_CONTENT, raise_reason
+from integrations.remote_tables.bodies import (
+    FOR_THE_ADMINISTRATOR,
+    LIMITED,
+    NO_CONTENT,
+    provider_error,
+    raise_reason,
+)
 from integrations.remote_tables.errors import NotAllowed, TableMisconfigured, TurnedOff
 from integrations.remote_tables.page_requests import PageRequest
 
@@ -112,8 +118,8 @@ def build_source(integrations: dict[UUID, Integration], alias_ids: list[UUID]) -
 class ActionPages:
     """The pages of a list that the last step of an action reads, as one person."""
 
-    def __init__(self, table: RemoteTable, action: Action, user: User) -> None:
-        self.table, self.steps = table, list(action.steps.all())
+    def __init__(self, table: RemoteTable, action: Action, user: User, source: Source) -> None:
+        self.table, self.source, self.steps = table, source, list(action.steps.all())
         self.declared_outputs = action.outputs
         if writing_steps := [step.name for step in self.steps if step.method not in READS]:
             message = _("The step “%(step)s” of the action changes something. Reading a table must not.")
@@ -141,10 +147,14 @@ class ActionPages:
             return None
         return f"{to_output.removeprefix(body)}{rows_path.removeprefix(name)}".removeprefix(".")
 
-    def profile_in(self, source: Source) -> ProviderProfile:
+    @property
+    def profile(self) -> ProviderProfile:
         """The profile of the provider that the last step calls."""
-        alias_id = self.steps[-1].alias_id if self.steps else None
-        registries = (each.registry for each in source.integrations if each.alias.pk == alias_id)
+        return self.profile_of(self.steps[-1] if self.steps else None)
+
+    def profile_of(self, step: RestStep | None) -> ProviderProfile:
+        alias_id = step.alias_id if step else None
+        registries = (each.registry for each in self.source.integrations if each.alias.pk == alias_id)
         return next((registry.readable_profile for registry in registries), STANDARD)
 
     @sensitive_variables()
@@ -154,14 +164,18 @@ class ActionPages:
             result = self.run.run()
         else:
             result = self.run.repeat_last_step(actions.Target(path=request.path, parameters=request.parameters))
+        response = self.run.response
+        if response is not None and result.steps[-1].reason in FOR_THE_ADMINISTRATOR:  # as in a table over an alias
+            profile = self.profile_of(self.run.last_step)
+            raise provider_error(response, response_bodies.body_of(response), profile)
         if result.failure:
             raise error_in(result.failure)
         for step in result.steps:
             raise_reason(step.reason)
         self.outputs = result.outputs
-        if self.run.response is None:
+        if response is None:
             raise TableMisconfigured("not_reading", _("The action has no steps."))
-        return self.run.response, request if request.path or request.parameters else self.first_request()
+        return response, request if request.path or request.parameters else self.first_request()
 
     def first_request(self) -> PageRequest:
         try:

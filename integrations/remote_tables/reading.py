@@ -91,8 +91,8 @@ def cached_answer(table: RemoteTable, source: Source) -> Answer | None:
 def read_action(table: RemoteTable, user: User, source: Source) -> RowsRead:
     """Run the action, and repeat its last step for further pages, if that is where the rows come from."""
     assert table.action is not None  # noqa: S101 - the caller checks it
-    pages = ActionPages(table, table.action, user)
-    path, profile = pages.list_path, pages.profile_in(source)
+    pages = ActionPages(table, table.action, user, source)
+    path, profile = pages.list_path, pages.profile
     reader = ListReader(
         row_limit=table.row_limit,
         rows_path=path or "",

@@ -4,11 +4,12 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.core.cache import cache
 from django.db import IntegrityError, transaction
 
 from accounts.models import User
-from integrations.models import Action, Alias, OAuth2Credential, RemoteTable, RestStep, Token
+from integrations.models import Action, Alias, ApplicationRegistry, OAuth2Credential, RemoteTable, RestStep, Token
 from tests import cast, walks
 from tests.conftest import client_of
 from tests.integrations import flowing, tables
@@ -76,7 +77,6 @@ def test_kept_rows_are_of_the_action_as_it_is_now(amira: User, table: RemoteTabl
         ({"status": 503}, "down"),
         ({"close": True}, "down"),
         ({"status": 404}, "wrong"),
-        ({"status": 401, "json": {"message": "Invalid audience."}}, "wrong"),
         ({"json": {"items": 1}}, "wrong"),
     ],
 )
@@ -87,6 +87,36 @@ def test_a_step_that_fails_says_whose_turn_it_is(
     server.on(flowing.INCIDENTS).always(**answer)
     html = page(client_of(amira))
     assert (trouble(html), "<span data-wait>7</span>" in html) == (kind, kind == "wait")
+
+
+REGISTRATION_WRONG = {"means": "registration_wrong", "request": "call", "status": 403}
+PLAN_ENDED = {"means": "plan_ended", "request": "call", "status": 402}
+IN_A_GOOD_ANSWER = {"means": "plan_ended", "request": "call", "status": 200, "when": [{"at": "/code", "equals": 9}]}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("status", "rules"),
+    [(401, []), (402, [PLAN_ENDED]), (403, [REGISTRATION_WRONG]), (200, [IN_A_GOOD_ANSWER])],
+)
+@pytest.mark.parametrize("is_over_alias", [True, False])
+def test_what_is_the_administrators_is_told_alike_over_an_alias_and_an_action(
+    status: int,
+    rules: list[dict[str, Any]],
+    is_over_alias: bool,
+    amira: User,
+    alias: Alias,
+    table: RemoteTable,
+    server: HostileServer,
+) -> None:
+    ApplicationRegistry.objects.update(provider_profile={"rules": rules})
+    if is_over_alias:
+        RemoteTable.objects.update(alias=alias, action=None, path="incidents")
+    server.on(flowing.INCIDENTS).always(status=status, json={"message": "Invalid audience.", "code": 9})
+    assert trouble(page(client_of(amira))) == "unusable"
+    amira.user_permissions.add(Permission.objects.get(codename="change_remotetable"))
+    html = page(client_of(User.objects.get(pk=amira.pk)))
+    assert (trouble(html), "answers with an error: Invalid audience." in html) == ("unusable", True)
 
 
 @pytest.mark.slow
