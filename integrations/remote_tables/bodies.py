@@ -57,6 +57,7 @@ ERROR_MEMBERS = (
     "error", "errors", "fault", "error_code", "errcode", "error_message", "error_messages", "errmsg",
     "error_description",
 )  # fmt: skip
+ERROR_CODES = ("errcode", "error_code")
 # Of an object that is called an error. Others hold ids of the request or counts.
 MEMBERS_OF_AN_ERROR = ("code", "status", "type", "message", "msg", "detail", "description", *ERROR_MEMBERS)
 NO_ERROR_CODES = re.compile(r"0+|200(?:000?)?")  # 00000, 200, 20000
@@ -164,15 +165,18 @@ def says_error(document: object) -> bool:
     if str(members.get("status")).lower() in FAILURES and not is_record:
         return True
     code = members.get("code")
-    is_failure = isinstance(code, int) and code >= 400 and not says_success(members) and names_error(code)
-    return (has_words and is_failure) or any(names_error(members.get(name)) for name in ERROR_MEMBERS)
+    if says_success(members):
+        members = {name: value for name, value in members.items() if name not in ERROR_CODES}
+    elif has_words and isinstance(code, int) and code >= 400 and names_error(code):
+        return True
+    return any(names_error(members.get(name)) for name in ERROR_MEMBERS)
 
 
 def names_error(value: object) -> bool:
     """Whether a member that is called an error holds one. Some always send it: {"errcode": 0, "errmsg": "ok"}."""
     if isinstance(value, dict):
-        said = [value[name] for name in MEMBERS_OF_AN_ERROR if name in value]
-        return not says_success(value) and any(names_error(each) for each in said or value.values())
+        values = [value[name] for name in MEMBERS_OF_AN_ERROR if name in value]
+        return not says_success(value) and any(names_error(each) for each in values or value.values())
     if isinstance(value, list):
         return any(names_error(each) for each in value)
     if isinstance(value, str | int):
@@ -184,8 +188,8 @@ def names_error(value: object) -> bool:
 
 def says_success(members: dict[str, object]) -> bool:
     """Whether the message is one of success, such as “Request was successful”. Then its code is that of success."""
-    messages = (members.get(name) for name in ("message", "msg"))
-    return any(isinstance(text, str) and SUCCESS_WORDS.search(text) for text in messages)
+    messages = (members.get(name) for name in ("message", "msg", "errmsg", "error_msg", "error_message"))
+    return any(isinstance(text, str) and text.strip() and not names_error(text) for text in messages)
 
 
 def finds_nothing(document: object) -> bool:

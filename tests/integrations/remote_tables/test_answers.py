@@ -213,6 +213,8 @@ def test_an_error_is_no_empty_list_and_no_faulty_path(
         {"errors": [{}], "result": []},
         {"errorCode": "00000", "errorMessage": "OK", "result": []},
         {"errcode": 200, "errmsg": "success", "result": []},
+        {"errcode": 1000, "errmsg": "success", "result": []},
+        {"code": 1000, "message": "No error", "result": []},
         {"error": "No results found", "result": []},
         {"success": False, "message": "No matching records were found.", "result": []},
     ],
