@@ -18,6 +18,7 @@ from foundation.oauth_client.default_call_words import (
     PERSON_MUST_ACT_CODES,
     PERSON_MUST_ACT_TEXT,
     TEXTS_OF_DEAD_ACCESS,
+    TOKEN_IS_OLD,
 )
 from foundation.oauth_client.error_documents import CODE_PLACES, TEXT_PLACES
 from foundation.oauth_client.provider_profile.parsing import convert_profile
@@ -31,9 +32,11 @@ SCOPE_PLACES = (
 )  # fmt: skip
 _CHALLENGE = "WWW-Authenticate"
 _DEAD_BY_CHALLENGE = r"\berror=[\"']?((invalid|expired|revoked)_token|token_(expired|revoked|invalid))\b"
-# Whom a challenge is for: a client that proves its key (RFC 9449 §7.1), or one with another key than the token.
+# Whom a challenge is for: a client that proves its key (RFC 9449 §7.1), or one with another key than the token. One
+# that offers Bearer as well takes another token.
 _OTHER_SCHEMES = (
-    r"^(?!.*\bbearer\b).*\bdpop\b|\berror=\"?(use_dpop_nonce|invalid_dpop_proof)\b|^(AzureApiManagementKey|Key)\b"
+    r"^(?!.*\bbearer\b)"
+    r"(.*(\bdpop\b|\berror=\"?(use_dpop_nonce|invalid_dpop_proof)\b)|(AzureApiManagementKey|Key)\b)"
 )
 # Statuses of an access token that is over, as some APIs have them instead of 401, if their words say so.
 _REFUSING = (400, 401, 403, 406, 409, 410, 419, 422, 440, 498)
@@ -144,8 +147,12 @@ CALL_RULES = convert_profile(
             *(
                 {
                     "request": "call",
-                    "status": (400, 401, 403),
-                    "when": [condition],
+                    "status": 401,  # elsewhere these words may be about an argument of the call
+                    "when": [
+                        condition,
+                        {"header": _CHALLENGE, "matches": TOKEN_IS_OLD, "absent": True},
+                        {"at": (*CALL_CODE_PLACES, *CALL_TEXT_PLACES), "matches": TOKEN_IS_OLD, "absent": True},
+                    ],
                     "means": "registration_wrong",
                     "renewing_helps": False,
                 }

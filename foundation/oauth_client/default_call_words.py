@@ -95,7 +95,11 @@ ANOTHER_KEY = (
     r"\b(missing|invalid|required) subscription key\b|\bclient[ _-]?id and (the )?(oauth|access) token do not match\b"
     r"|\b(missing|invalid) client[ _-]?id header\b|\bclient[ _-]?id (header )?is missing\b"
 )
-ANOTHER_KEY_CODE = r"^oauth\.v2\.\w*api_?key\w*$|^(use_dpop_nonce|invalid_dpop_proof)$"  # Apigee; RFC 9449
+ANOTHER_KEY_CODE = (  # Apigee; RFC 9449
+    r"^oauth\.v2\.(FailedToResolveApiKey|InvalidApiKey(ForGivenResource)?)$|^(use_dpop_nonce|invalid_dpop_proof)$"
+)
+# Beside these words it may as well be the token's age, which a renewal cures.
+TOKEN_IS_OLD = r"expir|revo[ck]|\blifetime\b|\btoo old\b"
 
 REFUSED_CODE = (
     r"^(not_?authed|invalid_?auth(entication)?|un_?authenticated|un_?authori[sz]ed|(not_?)?authenticat(ed|ion)"

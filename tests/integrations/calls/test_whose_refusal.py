@@ -34,7 +34,15 @@ def test_a_challenge_that_no_sign_in_answers_is_the_administrators(challenge: st
 
 
 @pytest.mark.parametrize(
-    "challenge", ['Bearer, DPoP algs="ES256"', 'DPoP algs="ES256", Bearer error="invalid_token"', 'Basic realm="x"', ""]
+    "challenge",
+    [
+        'Bearer, DPoP algs="ES256"',
+        'DPoP algs="ES256", Bearer error="invalid_token"',
+        'DPoP error="use_dpop_nonce", Bearer error="invalid_token"',
+        'Key realm="x", Bearer error="invalid_token"',
+        'Basic realm="x"',
+        "",
+    ],
 )
 def test_a_challenge_that_takes_bearer_tokens_is_answered_by_another_token(challenge: str) -> None:
     assert meaning_of(401, {}, WWW_Authenticate=challenge).code == "token_over"
@@ -57,6 +65,43 @@ def test_a_challenge_that_takes_bearer_tokens_is_answered_by_another_token(chall
 def test_a_refusal_that_no_sign_in_changes_is_the_administrators(status: int, body: object) -> None:
     meaning = meaning_of(status, body)
     assert (meaning.code, meaning.renewing_helps) == ("registration_wrong", False)
+
+
+@pytest.mark.parametrize(
+    ("body", "challenge"),
+    [
+        ({"message": "The token is expired, or its issuer or audience is invalid"}, ""),
+        ({"code": "TOKEN_EXPIRED", "message": "Audience validation failed"}, ""),
+        ({"error": "invalid_token", "error_description": "Invalid audience, or the token was revoked"}, ""),
+        (
+            {},
+            "Bearer error=\"invalid_token\", error_description=\"The audience 'a' is invalid; The token expired at '7'\"",
+        ),
+        (
+            {"message": "Invalid audience."},
+            'Bearer error="invalid_token", error_description="The token expired at \'7\'"',
+        ),
+    ],
+    ids=str,
+)
+def test_a_token_that_may_as_well_have_expired_is_renewed(body: object, challenge: str) -> None:
+    meaning = meaning_of(401, body, WWW_Authenticate=challenge)
+    assert (meaning.code, meaning.renewing_helps) == ("token_over", True)
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (400, {"message": "The custom audience is invalid or was deleted"}),
+        (400, {"message": "Invalid target audience"}),
+        (403, {"message": "Sharing this audience with other ad accounts is not allowed"}),
+        (400, {"message": "The bank issuer code is not valid"}),
+        (400, {"error": "client_id is missing"}),
+    ],
+    ids=str,
+)
+def test_an_argument_of_a_call_is_no_fault_of_the_registration(status: int, body: object) -> None:
+    assert meaning_of(status, body).code is None
 
 
 def test_a_token_for_somebody_else_ends_no_sign_in_and_is_not_renewed(
