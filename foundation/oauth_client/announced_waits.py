@@ -2,8 +2,8 @@
 
 Headers: `Retry-After` (RFC 9110 §10.2.3) and its variants in milliseconds; `RateLimit-Reset` in seconds, or `RateLimit`
 in the syntaxes of draft-ietf-httpapi-ratelimit-headers; `X-RateLimit-Reset` in seconds, as a Unix time, or as a date,
-also of ISO 8601. Of several limits, the wait is that of those that are used up. Moments count from the header `Date`,
-if there is one: the server's clock may differ from ours.
+also of ISO 8601. Of several limits, the wait is that of those that are used up, beside what `Retry-After` asks for.
+Moments count from the header `Date`, if there is one: the server's clock may differ from ours.
 Bodies: members that say it, or a sentence such as "Expected available in 35 seconds".
 """
 
@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from foundation.oauth_client import error_documents, json_pointers
+from foundation.oauth_client.default_call_words import OTHER_LIMITS
 from foundation.oauth_client.error_documents import TEXT_PLACES
 
 LONGEST_ASKED = 366 * 86_400.0  # seconds; any longer wait is treated the same
@@ -24,7 +25,7 @@ LONGEST_TEXT = 2000  # characters of a sentence
 WAITS = ("Retry-After", "X-Retry-After")
 WAITS_IN_MILLISECONDS = ("Retry-After-Ms", "X-Ms-Retry-After-Ms")
 # X-RateLimit-Remaining, X-RateLimit-Requests-Remaining, X-RateLimit-Remaining-Tokens, X-App-Limit-24hour-Remaining
-REMAINING = re.compile(r"^(?!.*(storage|size|disk|space))(?=.*limit).*remaining", re.IGNORECASE)
+REMAINING = re.compile(rf"^(?!.*(?<![a-z])({OTHER_LIMITS})+(?![a-z]))(?=.*limit).*remaining", re.IGNORECASE)
 RESETS = (
     "RateLimit-Reset", "X-RateLimit-Reset", "X-Rate-Limit-Reset", "X-RateLimit-Reset-After", "X-RateLimit-Retry-After",
 )  # fmt: skip
@@ -36,9 +37,10 @@ A_WAIT = re.compile(
     r"(ms|milliseconds?|s|secs?|seconds?|minutes?|mins?|hours?)\b",
     re.IGNORECASE,
 )
-# 30 seconds, 6m0s, PT30S. Not a bare figure.
+# 30 seconds, 6m0s, 250ms, PT30S. Not a bare figure.
 A_DURATION = re.compile(
-    r"(?=.*[a-z])(?:P?T?)(?:(\d{1,4})d)?(?:(\d{1,5})h)?(?:(\d{1,6})m)?(?:(\d{1,9}(?:\.\d{1,9})?) ?s(?:ec(?:ond)?s?)?)?",
+    r"(?=.*[a-z])(?:P?T?)(?:(\d{1,4})d)?(?:(\d{1,5})h)?(?:(\d{1,6})m)?(?:(\d{1,9}(?:\.\d{1,9})?) ?s(?:ec(?:ond)?s?)?)?"
+    r"(?:(\d{1,9}(?:\.\d{1,9})?) ?ms)?",
     re.IGNORECASE,
 )
 SEVERAL_UNITS = re.compile(r"\b(?:in|after|for|wait) ((?:\d{1,3}h)?(?:\d{1,3}m)?\d{1,5}(?:\.\d{1,9})?s)\b")  # in 1m30s
@@ -85,12 +87,11 @@ def announced_wait(headers: Mapping[str, str]) -> float | None:
     waits = [parse_seconds(headers.get(name, ""), now=now) for name in WAITS]
     waits += [_thousandth(parse_seconds(headers.get(name, ""))) for name in WAITS_IN_MILLISECONDS]
     limits = list(_limits(headers))
-    used_up = [parse_seconds(reset, now=now) for left, reset in limits if _is_none(left)]
-    if any(wait is not None for wait in used_up):
-        waits += used_up
-    elif used_up or not any(wait is not None for wait in waits):
+    waits += [parse_seconds(reset, now=now) for left, reset in limits if _is_none(left)]
+    if all(wait is None for wait in waits):
         waits += [parse_seconds(headers.get(name, ""), now=now) for name in RESETS]
-        waits += [parse_seconds(reset, now=now) for _left, reset in limits]
+        if not is_used_up(headers):  # otherwise only the reset of another limit could be read
+            waits += [parse_seconds(reset, now=now) for _left, reset in limits]
     return max((wait for wait in waits if wait is not None), default=None)
 
 
@@ -121,8 +122,9 @@ def parse_unlimited_seconds(text: str, now: float) -> float | None:
     if re.fullmatch(r"[0-9.]{1,20}s?(\s*,\s*[0-9.]{1,20}s?)+", text):  # the same header twice, or one for each limit
         text = text.partition(",")[0].strip()
     if duration := A_DURATION.fullmatch(text):
-        days, hours, minutes, seconds = (float(figure or 0) for figure in duration.groups())
-        return ((days * 24 + hours) * 60 + minutes) * 60 + seconds if any(duration.groups()) else None
+        days, hours, minutes, seconds, thousandths = (float(figure or 0) for figure in duration.groups())
+        whole = ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+        return whole + thousandths / 1000 if any(duration.groups()) else None
     if re.fullmatch(r"[0-9]{1,16}(\.[0-9]{1,9})?s?", text):
         number = float(text.removesuffix("s"))
         if number > UNIX_TIME * 100:  # in milliseconds or microseconds

@@ -15,10 +15,10 @@ from foundation.oauth_client.default_call_words import (
     NO_SCOPE_TEXTS,
     NOT_KNOWN_WHO,
     NOT_KNOWN_WHO_TEXT,
+    OF_ITS_AGE,
     PERSON_MUST_ACT_CODES,
     PERSON_MUST_ACT_TEXT,
     TEXTS_OF_DEAD_ACCESS,
-    TOKEN_IS_OLD,
 )
 from foundation.oauth_client.error_documents import CODE_PLACES, TEXT_PLACES
 from foundation.oauth_client.provider_profile.parsing import convert_profile
@@ -150,8 +150,8 @@ CALL_RULES = convert_profile(
                     "status": 401,  # elsewhere these words may be about an argument of the call
                     "when": [
                         condition,
-                        {"header": _CHALLENGE, "matches": TOKEN_IS_OLD, "absent": True},
-                        {"at": (*CALL_CODE_PLACES, *CALL_TEXT_PLACES), "matches": TOKEN_IS_OLD, "absent": True},
+                        {"header": _CHALLENGE, "matches": OF_ITS_AGE, "absent": True},
+                        {"at": (*CALL_CODE_PLACES, *CALL_TEXT_PLACES), "matches": OF_ITS_AGE, "absent": True},
                     ],
                     "means": "registration_wrong",
                     "renewing_helps": False,

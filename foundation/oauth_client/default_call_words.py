@@ -66,7 +66,9 @@ LIMIT_TEXTS = (
     r"|(?<!storage )(?<!disk )\busage (limit )?reached\b"
     r"|\b(quota|spike arrest|rate ?limit) violation\b|\bdeveloper over (qps|rate)\b",
 )
-# Limits by time or of calls at once; not those of sizes, such as storage_limit_exceeded.
+# Of these there may be a limit, too, which no wait changes: storage_limit_exceeded, X-Seat-Limit-Remaining.
+OTHER_LIMITS = r"(storage|size|disk|space|file|item|record|seat|member)s?"
+# Limits by time or of calls at once.
 _A_LIMIT_OF_CALLS = (
     r"(rate|quota|hourly|daily|per_?(second|minute|hour|day)|burst|concurren(cy|t)|requests?|calls?|api|usage"
     r"|(api_?)?invocation)"
@@ -74,7 +76,7 @@ _A_LIMIT_OF_CALLS = (
 LIMIT_CODES = (
     rf"{_NAME_SPACES}((user_?)?rate[_-]?limit(ed|[_-]?exceeded|[_-]?reached)?|too[_-]?many[_-]?requests|throttl(ed|ing)"
     rf"|throttle_?(violation|exceeded)|(quota|spike_?arrest)_?violation|\w{{0,40}}rate_?limit_?(exceeded|reached)|complexity(_budget_exhausted|_?exception)){_ENDINGS}",
-    rf"^(?!\w{{0,40}}(storage|size|disk|space|file|item|record|seat|member)_)(\w{{0,40}}[_-])?{_A_LIMIT_OF_CALLS}"
+    rf"^(?!\w{{0,40}}{OTHER_LIMITS}_)(\w{{0,40}}[_-])?{_A_LIMIT_OF_CALLS}"
     r"_?((requests?|calls?)_?)?(limits?_?)?(exceeded|reached|exhausted)$",
     rf"{_NAME_SPACES}(api_?)?call_?limit(ed|_?exceeded)?$|^([\w-]+\.)*limited-by-api-access-count$",
     r"^exceeded_\w{0,40}(request|concurren\w{1,10}|rate)\w{0,40}limit\w{0,40}$",
@@ -99,7 +101,7 @@ ANOTHER_KEY_CODE = (  # Apigee; RFC 9449
     r"^oauth\.v2\.(FailedToResolveApiKey|InvalidApiKey(ForGivenResource)?)$|^(use_dpop_nonce|invalid_dpop_proof)$"
 )
 # Beside these words it may as well be the token's age, which a renewal cures.
-TOKEN_IS_OLD = r"expir|revo[ck]|\blifetime\b|\btoo old\b"
+OF_ITS_AGE = r"expir|revo[ck]|\blifetime\b|\btoo old\b"
 
 REFUSED_CODE = (
     r"^(not_?authed|invalid_?auth(entication)?|un_?authenticated|un_?authori[sz]ed|(not_?)?authenticat(ed|ion)"

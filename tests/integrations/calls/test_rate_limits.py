@@ -162,6 +162,57 @@ def test_a_limit_that_is_not_used_up_makes_nobody_wait() -> None:
     assert retries.pause({"Retry-After": "1", **later}, 1) == 1
 
 
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        (
+            {
+                "Retry-After": "1",
+                "X-RateLimit-Remaining-Second": "0",
+                "X-RateLimit-Remaining-Month": "900",
+                "X-RateLimit-Reset-Month": "1419704",
+            },
+            1,
+        ),
+        (
+            {
+                "Retry-After": "1",
+                "x-ratelimit-remaining-tokens": "0",
+                "x-ratelimit-reset-tokens": "250ms",
+                "x-ratelimit-remaining-requests": "99",
+                "x-ratelimit-reset-requests": "8m38s",
+            },
+            1,
+        ),
+        ({"Retry-After": "1", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "soon", "RateLimit-Reset": "99"}, 1),
+        ({"X-RateLimit-Remaining-Minute": "0", "RateLimit-Reset": "9"}, 9),
+        ({"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "250ms"}, 0.25),
+        ({"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "1m1.5s"}, 61.5),
+        ({"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "6m0s"}, 360),
+        ({"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "1s500ms"}, 1.5),
+        ({"X-RateLimit-Remaining-Second": "0", "X-RateLimit-Remaining-Month": "9", "X-RateLimit-Reset-Month": "9999"},
+         None),
+        ({"X-RateLimit-Remaining-Minute": "9", "X-RateLimit-Reset-Minute": "7"}, 7),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_another_limit_than_the_used_up_one_makes_nobody_wait(headers: dict[str, str], seconds: float | None) -> None:
+    assert announced_waits.announced_wait(headers) == seconds
+
+
+@pytest.mark.parametrize(
+    "name", ["Seat", "Storage", "Disk-Space", "Diskspace", "File-Size", "Members", "Record", "Item"]
+)
+def test_a_limit_that_no_wait_changes_is_none_of_calls(name: str) -> None:
+    assert not retries.is_transient(403, {f"X-{name}-Limit-Remaining": "0"})
+    assert not retries.is_transient(403, {f"X-RateLimit-Remaining-{name}": "0"})
+
+
+def test_a_limit_of_calls_is_one_whatever_it_is_named_after() -> None:
+    assert retries.is_transient(403, {"X-Workspace-RateLimit-Remaining": "0"})
+    assert retries.is_transient(403, {"X-RateLimit-Requests-Remaining": "0"})
+
+
 def test_a_used_up_limit_is_told_as_403_as_well() -> None:
     assert retries.is_transient(403, {"X-RateLimit-Remaining": "0"})
     assert retries.is_transient(403, {"Retry-After": "3"})

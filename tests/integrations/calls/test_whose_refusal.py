@@ -75,7 +75,7 @@ def test_a_refusal_that_no_sign_in_changes_is_the_administrators(status: int, bo
         ({"error": "invalid_token", "error_description": "Invalid audience, or the token was revoked"}, ""),
         (
             {},
-            "Bearer error=\"invalid_token\", error_description=\"The audience 'a' is invalid; The token expired at '7'\"",
+            'Bearer error="invalid_token", error_description="The issuer is invalid; The token expired at \'7\'"',
         ),
         (
             {"message": "Invalid audience."},
