@@ -106,16 +106,19 @@ _CHECKPOINT_TEXTS = (
     r"\bfailed during strong authentication\b|\bAADSTS(500121|50097)\b",
     r"\bforgotten (their|the|his or her) password\b|\bpassword (reset|change) (is )?required\b",  # Azure AD B2C
 )
-# Trouble at the provider, which passes.
-_TEMPORARY_CODES = (
-    r"temporar(y|ily)|internal.?(server.?)?error|bad.?gateway|gateway.?time.?out|service.?unavailable|^50[0-4]$"
-    r"|too.?many.?(requests|attempts)|rate.?limit|maintenance"
+# Trouble at the provider, which passes, also with the code of a person who says no.
+_TROUBLE_CODES = (
+    r"temporar(y|ily).?(unavailable|error|failure)|internal.?(server.?)?error|bad.?gateway|gateway.?time.?out"
+    r"|service.?unavailable|^50[0-4]$"
 )
-_TEMPORARY_TEXTS = (
-    r"\btemporar(y|ily)\b.{0,20}\b(unavailable|error|problem|trouble)|\b(try|retry) again (later|in a)\b"
-    r"|\btransient error\b|\btoo many requests\b|\b(under|for) maintenance\b"
-    r"|\binternal (server )?error\b|\bservice( is)? unavailable\b",
+_TROUBLE_TEXTS = (
+    r"\btemporar(y|ily)\b.{0,20}\b(unavailable|error|problem|trouble)|\btransient error\b"
+    r"|\b(under|for) maintenance\b|\binternal (server )?error\b|\bservice( is)? unavailable\b"
 )
+# Beside that code this may be said to the person who said no, or who tried too often.
+_IT_PASSES_CODES = r"temporar(y|ily)|too.?many.?(requests|attempts)|rate.?limit|maintenance"
+_IT_PASSES_TEXTS = r"\b(try|retry) again (later|in a (few|moment|minute))\b|\btoo many requests\b"
+_NO_DENIAL = {"at": CALLBACK_CODES, "matches": r"^(access.?denied|consent.?required)$", "absent": True}
 
 CALLBACK_RULES: tuple[dict[str, Any], ...] = (
     *(
@@ -137,10 +140,14 @@ CALLBACK_RULES: tuple[dict[str, Any], ...] = (
             (CALLBACK_TEXTS, _PAGE_OVER_TEXTS, "sign_in_page_over"),
             (CALLBACK_CODES, (_CHECKPOINT_CODES,), "person_must_act"),
             (CALLBACK_TEXTS, _CHECKPOINT_TEXTS, "person_must_act"),
-            (CALLBACK_CODES, (_TEMPORARY_CODES,), "temporary"),
-            (CALLBACK_TEXTS, _TEMPORARY_TEXTS, "temporary"),
+            (CALLBACK_CODES, (_TROUBLE_CODES,), "temporary"),
+            (CALLBACK_TEXTS, (_TROUBLE_TEXTS,), "temporary"),
         )
         for pattern in patterns
+    ),
+    *(
+        {"request": "callback", "when": [_NO_DENIAL, {"at": places, "matches": pattern}], "means": "temporary"}
+        for places, pattern in ((CALLBACK_CODES, _IT_PASSES_CODES), (CALLBACK_TEXTS, _IT_PASSES_TEXTS))
     ),
     {
         # The person may only ask for an installation; the owner of the organization approves it (GitHub Apps).

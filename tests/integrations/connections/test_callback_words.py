@@ -101,7 +101,21 @@ MEANINGS: list[tuple[dict[str, str], str]] = [
     ({"error": "access_denied", "error_description": "Access not permitted."}, ""),  # Amazon
     # Trouble that passes, also with the code of a person who says no
     ({"error": "access_denied", "error_description": "The service is temporarily unavailable."}, "temporary"),
-    ({"error": "access_denied", "error_description": "Something went wrong. Please try again later."}, "temporary"),
+    ({"error": "access_denied", "error_description": "Internal server error"}, "temporary"),
+    ({"error": "access_denied", "error_reason": "temporarily_unavailable"}, "temporary"),
+    ({"error": "access_denied", "error_code": "503"}, "temporary"),
+    # but not what is said to that person
+    ({"error": "access_denied", "error_description": "Authorization cancelled. You can try again later."}, ""),
+    ({"error": "access_denied", "error_description": "You chose not to connect your account. You can try again later."},
+     ""),
+    ({"error": "access_denied", "error_description": "You did not grant access. Try again in a new window."}, ""),
+    ({"error": "access_denied", "error_description": "Something went wrong. Please try again later."}, ""),
+    ({"error": "consent_required", "error_description": "Please try again in a moment."}, ""),
+    ({"oauth_problem": "access_denied", "message": "Try again later"}, ""),
+    ({"error": "access_denied", "error_reason": "too_many_attempts"}, ""),
+    ({"error": "server_error", "error_description": "Please try again in a new window."}, ""),
+    ({"error": "server_error", "error_description": "Please try again in a few minutes."}, "temporary"),
+    ({"error": "server_error", "error_reason": "too_many_attempts"}, "temporary"),
     # https://learn.microsoft.com/azure/active-directory-b2c/error-codes
     ({"error": "server_error", "error_description": "AADB2C90289: We encountered an error connecting to the identity "
       "provider. Please try again later."}, "temporary"),
