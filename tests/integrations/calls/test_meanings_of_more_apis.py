@@ -98,7 +98,7 @@ def test_a_missing_scope_may_stand_without_quotes_in_a_challenge() -> None:
         (429, {"error": {"details": [{}, {"retryDelay": "34.07s"}]}}, {}, 34.07),  # Google
         (429, {"reset_in": 60}, {}, 60),
         (429, {"error": {"message": "Rate limit reached. Please try again in 1m30s."}}, {}, 90),  # OpenAI
-        (429, {}, {"Retry_After": "500ms"}, None),
+        (429, {}, {"Retry_After": "500ms"}, 0.5),
     ],
     ids=str,
 )  # fmt: skip
