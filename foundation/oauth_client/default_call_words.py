@@ -105,7 +105,12 @@ OF_ITS_AGE = r"expir|revo[ck]|\blifetime\b|\btoo old\b"
 
 REFUSED_CODE = (
     r"^(not_?authed|invalid_?auth(entication)?|un_?authenticated|un_?authori[sz]ed|(not_?)?authenticat(ed|ion)"
-    r"(_(required|error|failed|expired))?|not authenticated|account_inactive|401|440|498|499)$"
+    r"(_(required|error|failed|expired))?|not authenticated|account_inactive|401)$"
+)
+REFUSED_NUMBER = r"^(440|498|499)$"  # Esri and others; elsewhere a number like any other
+# Of the access token, or of one that the caller entered: a reCAPTCHA, a voucher.
+SOMETHING_INVALID = (
+    r"^(e(rr)?_)?((invalid|bad)[_-]?token|token[._-]?((is|has)[_-]?)?((not[_-])?valid|invalid))(_?(error|exception))?$"
 )
 # A status that speaks of rights, and a code that speaks of who calls: worth a renewal, as a 401 is.
 NOT_KNOWN_WHO = (

@@ -9,6 +9,8 @@ from foundation.oauth_client.default_call_words import (
     NO_SCOPE_CODE,
     NO_SCOPE_TEXTS,
     REFUSED_CODE,
+    REFUSED_NUMBER,
+    SOMETHING_INVALID,
     TEXTS_OF_DEAD_ACCESS,
 )
 from foundation.oauth_client.provider_profile.parsing import convert_profile
@@ -51,6 +53,18 @@ _LIKE_A_401: list[dict[str, Any]] = [
     | meaning
     for code, meaning in (*_OF_GOOD_ANSWERS, (REFUSED_CODE, {"means": "token_over"}))
 ]
+_BY_NUMBER: list[dict[str, Any]] = [
+    {
+        "request": "call",
+        "status": 200,
+        "when": [
+            *_NOTHING_ELSE[:2],
+            {"at": ("/ok", "/success"), "absent": True},
+            {"at": "/error/code", "matches": REFUSED_NUMBER},
+        ],
+        "means": "token_over",
+    }
+]
 _IN_WORDS: list[dict[str, Any]] = [
     {
         "request": "call",
@@ -86,12 +100,17 @@ _NOT_A_SUCCESS: list[dict[str, Any]] = [
     for patterns, meaning in ((LIMIT_TEXTS, {"means": "wait"}), (TEXTS_OF_DEAD_ACCESS, {"means": "token_over"}))
     for pattern in patterns
 ]
-# And a code beside it, where a good answer has the number of a success.
+# And a code beside it, where a good answer has the number of a success. An invalid token has to be told in words, too.
 _FAILED_WITH_A_CODE: list[dict[str, Any]] = [
     {
         "request": "call",
         "status": 200,
-        "when": [*_NOTHING_ELSE[:2], _FAILED[0], {"at": ("/code", "/error_code"), "matches": code}],
+        "when": [
+            *_NOTHING_ELSE[:2],
+            _FAILED[0],
+            {"at": ("/code", "/error_code"), "matches": code},
+            {"at": "/code", "matches": SOMETHING_INVALID, "absent": True},
+        ],
     }
     | meaning
     for code, meaning in (*_OF_GOOD_ANSWERS, (REFUSED_CODE, {"means": "token_over"}))
@@ -132,9 +151,9 @@ _NO_SCOPE_IN_WORDS: list[dict[str, Any]] = [
 ]
 # These say no more than a 401 without a reason: worth a renewal, but not the provider's word about this token.
 LIKE_A_401 = convert_profile(
-    {"rules": [*_LIKE_A_401, *_IN_WORDS, *_NOT_A_SUCCESS, *_FAILED_WITH_A_CODE, *_STATUS_IN_BODY]}
+    {"rules": [*_LIKE_A_401, *_BY_NUMBER, *_IN_WORDS, *_NOT_A_SUCCESS, *_FAILED_WITH_A_CODE, *_STATUS_IN_BODY]}
 ).rules
 RULES: tuple[dict[str, Any], ...] = (
-    *_NOT_OK, *_NO_SCOPE_IN_WORDS, *_LIKE_A_401, *_IN_WORDS, *_NOT_A_SUCCESS, *_FAILED_WITH_A_CODE,
+    *_NOT_OK, *_NO_SCOPE_IN_WORDS, *_LIKE_A_401, *_BY_NUMBER, *_IN_WORDS, *_NOT_A_SUCCESS, *_FAILED_WITH_A_CODE,
     *_STATUS_IN_BODY,
 )  # fmt: skip

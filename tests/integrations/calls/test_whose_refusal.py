@@ -128,6 +128,10 @@ def test_a_token_for_somebody_else_ends_no_sign_in_and_is_not_renewed(
         (200, {"code": 401, "message": "Unauthorized", "data": None}),
         (200, {"success": False, "code": "UNAUTHORIZED", "message": "x"}),
         (200, {"success": False, "errorCode": "TOKEN_EXPIRED"}),
+        (200, {"success": False, "code": "TOKEN_EXPIRED"}),
+        (200, {"success": False, "code": 401, "message": "x"}),
+        (200, {"success": False, "code": "INVALID_TOKEN", "message": "Invalid access token"}),
+        (200, {"error": {"code": 498, "message": "Jeton non valide."}}),  # Esri
     ],
     ids=str,
 )  # fmt: skip
@@ -155,7 +159,18 @@ def test_missing_permissions_are_missing_scopes() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [{"id": 7, "code": 401, "message": "x"}, {"code": 401}, {"success": True, "code": "x"}]
+    "body",
+    [
+        {"id": 7, "code": 401, "message": "x"},
+        {"code": 401},
+        {"success": True, "code": "x"},
+        {"success": False, "code": 499, "message": "Part is discontinued"},
+        {"success": False, "error_code": 498, "message": "Sold out"},
+        {"errcode": 440, "errmsg": "No such shelf"},
+        {"success": False, "error": {"code": 499, "message": "Part is discontinued"}},
+        {"success": False, "code": "INVALID_TOKEN", "message": "The reCAPTCHA token is invalid"},
+        {"success": False, "code": "TOKEN_INVALID"},
+    ],
 )
-def test_a_number_in_a_record_says_nothing(body: object) -> None:
+def test_a_code_of_a_business_says_nothing_of_the_token(body: object) -> None:
     assert meaning_of(200, body).code is None
