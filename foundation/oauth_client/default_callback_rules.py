@@ -17,6 +17,10 @@ CALLBACK_TEXTS = (
     "/error_description", "/error_message", "/error_msg", "/errmsg", "/err_msg", "/message", "/hint", "/reason",
     "/error_reason", "/error_subcode", "/error_code", "/error",
 )  # fmt: skip
+# Parameters that say, without any error, that the person said no: denied=…, cancelled=1.
+CALLBACK_DENIALS = (
+    "/denied", "/cancelled", "/canceled", "/cancel", "/user_denied", "/usercancel", "/user_cancel",
+)  # fmt: skip
 # Parameters that say how the page ended, if there is neither a code nor an error.
 CALLBACK_OUTCOMES = (
     "/status", "/result", "/action", "/outcome", "/auth_status", "/access", "/authorization", "/decision", "/consent",
@@ -156,12 +160,8 @@ CALLBACK_RULES: tuple[dict[str, Any], ...] = (
         "means": "administrator_must_consent",
     },
     {
-        # Without any error: denied=…, cancelled=1.
         "request": "callback",
-        "when": [
-            {"at": "/code", "absent": True},
-            {"at": ("/denied", "/cancelled", "/canceled", "/cancel", "/user_denied", "/usercancel", "/user_cancel")},
-        ],
+        "when": [{"at": "/code", "absent": True}, {"at": CALLBACK_DENIALS}],
         "means": "declined",
     },
     {

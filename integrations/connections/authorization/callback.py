@@ -12,14 +12,14 @@ from uuid import UUID
 
 from accounts.models import User
 from foundation.exceptions import Explained
-from foundation.oauth_client import client, metadata, signatures
+from foundation.oauth_client import client, default_callback_rules, metadata, signatures
 from foundation.oauth_client.answers import TokenAnswer
 from foundation.oauth_client.client_check import Verdict
 from foundation.oauth_client.errors import Misconfigured, OAuthError, Refused, Unusable
 from foundation.oauth_client.provider_profile import texts
 from foundation.secrets_at_rest import Unreadable, value_or_blank
 from integrations import registration_health
-from integrations.connections.authorization.callback_errors import read_error
+from integrations.connections.authorization.callback_errors import BEGUN_THERE, holds, read_error
 from integrations.connections.authorization.failures import fail_attempt
 from integrations.connections.authorization.storage import fetch_and_store, is_still_available
 from integrations.models.failures import CLIENT_REFUSED, UNEXPLAINED_REFUSALS
@@ -35,7 +35,6 @@ from integrations.models.tokens import (
 LONGEST_STATE = 512
 LONGEST_CODE = 16384  # Azure AD B2C has codes of more than 4 kB; a server's request line is the real limit
 LONGEST_SERVER = 200
-ERROR_NAMES = ("error", "error_code", "error_message", "errcode", "oauth_error")
 
 
 class BadCallback(Explained):
@@ -149,15 +148,22 @@ def is_signed(registry: ApplicationRegistry, parameters: Mapping[str, Sequence[s
 
 
 def require_state(parameters: Mapping[str, Sequence[str]]) -> None:
-    """Raise `BegunElsewhere` if the response names no sign-in, `BadCallback` if a parameter is repeated or nameless."""
+    """Raise what the response is, as far as it says so, if it names no sign-in.
+
+    Raises `BadCallback` if a parameter is repeated or nameless.
+    """
     if "" in parameters or any(len(values) > 1 for values in parameters.values()):
         raise BadCallback
     if first_value(parameters, "state"):
         return
-    if not first_value(parameters, "code") and any(first_value(parameters, name) for name in ERROR_NAMES):
+    given = {name: first_value(parameters, name) for name in parameters}
+    errors = (*default_callback_rules.CALLBACK_CODES, *default_callback_rules.CALLBACK_DENIALS)
+    if not given.get("code") and holds(given, errors):
         raise UnassignedError
-    if any(first_value(parameters, name) for name in parameters):
+    if holds(given, BEGUN_THERE):
         raise BegunElsewhere
+    if holds(given, default_callback_rules.CALLBACK_TEXTS):
+        raise UnassignedError
 
 
 def find_attempt(

@@ -20,6 +20,12 @@ from foundation.oauth_client.provider_profile import STANDARD, ProviderProfile, 
 from integrations.models.registry import ApplicationRegistry
 
 LONGEST_CODE = 100
+# Of a response to somebody who began at the provider: with a code for them, after an installation, after consenting for
+# others, or to begin a sign-in (OpenID Connect Core §4).
+BEGUN_THERE = (
+    "/code", "/auth_code", "/installation_id", "/install_id", "/setup_action", "/admin_consent", "/shop", "/iss",
+    "/login_hint", "/target_link_uri",
+)  # fmt: skip
 NUMBERS = ("/error_code", "/error_subcode", "/errcode")
 
 
@@ -49,6 +55,12 @@ def read_error(registry: ApplicationRegistry, parameters: Mapping[str, str]) -> 
     rule = rule_for(Reply(document=document), "callback", profile)
     meaning = rule.means if rule else ""
     return CallbackError(code=code or meaning, meaning=meaning, reason=reason_of(parameters, profile))
+
+
+def holds(parameters: Mapping[str, str], places: tuple[str, ...]) -> bool:
+    """Whether a value stands at one of these places, however its name is spelled. Values such as "0" are none."""
+    plain = error_documents.spell_plainly({name: value for name, value in parameters.items() if names_error(value)})
+    return any(json_pointers.resolve(plain, place) is not None for place in places)
 
 
 def profile_of(registry: ApplicationRegistry) -> ProviderProfile:

@@ -175,11 +175,25 @@ def test_who_may_only_ask_for_an_installation_reads_whom_it_waits_for(as_amira: 
         ({"iss": "https://northwind.example", "login_hint": "amira"}, "Start this sign-in here"),
         ({"error_code": "1349126", "error_message": "App not active"}, "The provider reported an error"),  # Facebook
         ({"errcode": "10003"}, "The provider reported an error"),
+        ({"denied": "abc"}, "The provider reported an error"),
+        ({"usercancel": "1"}, "The provider reported an error"),
+        ({"error_description": "The user denied"}, "The provider reported an error"),
+        ({"oauth_problem": "user_refused"}, "The provider reported an error"),
+        ({"error_type": "access_denied"}, "The provider reported an error"),
+        ({"errorCode": "1"}, "The provider reported an error"),
+        ({"error": "access_denied", "admin_consent": "True"}, "The provider reported an error"),
+        ({"code": "c"}, "Start this sign-in here"),
+        ({"code": "c", "error": "0"}, "Start this sign-in here"),
+        ({"installationId": "7", "message": "Installed"}, "Start this sign-in here"),
+        ({"admin_consent": "True", "error": ""}, "Start this sign-in here"),
+        # These say nothing of who began it
+        ({"utm_source": "x"}, "This sign-in took too long"),
+        ({"error": "null"}, "This sign-in took too long"),
         ({}, "This sign-in took too long"),
     ],
     ids=str,
 )
-def test_what_comes_without_a_state_is_not_called_late(
+def test_what_comes_without_a_state_is_told_as_what_it_says(
     parameters: dict[str, str], heading: str, as_amira: Client, alias: Alias
 ) -> None:
     page = as_amira.get(walks.callback_url(walks.registry_of(alias), parameters))
