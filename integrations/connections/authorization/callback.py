@@ -19,7 +19,7 @@ from foundation.oauth_client.errors import Misconfigured, OAuthError, Refused, U
 from foundation.oauth_client.provider_profile import texts
 from foundation.secrets_at_rest import Unreadable, value_or_blank
 from integrations import registration_health
-from integrations.connections.authorization.callback_errors import BEGUN_THERE, holds, read_error
+from integrations.connections.authorization.callback_errors import BEGUN_THERE, holds_value_at, read_error
 from integrations.connections.authorization.failures import fail_attempt
 from integrations.connections.authorization.storage import fetch_and_store, is_still_available
 from integrations.models.failures import CLIENT_REFUSED, UNEXPLAINED_REFUSALS
@@ -156,13 +156,13 @@ def require_state(parameters: Mapping[str, Sequence[str]]) -> None:
         raise BadCallback
     if first_value(parameters, "state"):
         return
-    given = {name: first_value(parameters, name) for name in parameters}
+    first_values = {name: first_value(parameters, name) for name in parameters}
     errors = (*default_callback_rules.CALLBACK_CODES, *default_callback_rules.CALLBACK_DENIALS)
-    if not given.get("code") and holds(given, errors):
+    if not first_values.get("code") and holds_value_at(first_values, errors):
         raise UnassignedError
-    if holds(given, BEGUN_THERE):
+    if holds_value_at(first_values, BEGUN_THERE):
         raise BegunElsewhere
-    if holds(given, default_callback_rules.CALLBACK_TEXTS):
+    if holds_value_at(first_values, default_callback_rules.CALLBACK_TEXTS):
         raise UnassignedError
 
 

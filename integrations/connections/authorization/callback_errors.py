@@ -57,7 +57,7 @@ def read_error(registry: ApplicationRegistry, parameters: Mapping[str, str]) -> 
     return CallbackError(code=code or meaning, meaning=meaning, reason=reason_of(parameters, profile))
 
 
-def holds(parameters: Mapping[str, str], places: tuple[str, ...]) -> bool:
+def holds_value_at(parameters: Mapping[str, str], places: tuple[str, ...]) -> bool:
     """Whether a value stands at one of these places, however its name is spelled. Values such as "0" are none."""
     plain = error_documents.spell_plainly({name: value for name, value in parameters.items() if names_error(value)})
     return any(json_pointers.resolve(plain, place) is not None for place in places)
