@@ -140,10 +140,9 @@ class AliasQuerySet(models.QuerySet["Alias"]):
 
     def named(self, reference: str) -> Self:
         """Filter by name, or by id as 32 hexadecimal digits or a UUID."""
-        if not reference.isprintable():  # no database is asked for null characters or lone surrogates
-            return self.none()
-        alias_id = id_in(reference)
-        return self.filter(Q(name=reference) | Q(pk=alias_id) if alias_id else Q(name=reference))
+        if alias_id := id_in(reference):
+            return self.filter(Q(name=reference) | Q(pk=alias_id))
+        return self.filter(name=reference) if reference.isprintable() else self.none()
 
     def naming(self, credential: "OAuth2Credential") -> Self:
         """Filter complete aliases by those that use this credential."""
