@@ -262,5 +262,5 @@ def test_without_a_connection_there_is_only_the_token(export: bool, answer: str,
     "command", [("explain_access", "a\udce4", "x"), ("doctor", "x\udce4"), ("revoke_tokens", "--registry", "x\udce4")]
 )
 def test_an_argument_that_is_no_utf_8_is_an_unknown_name(command: tuple[str, ...], amira: User) -> None:
-    with pytest.raises(CommandError, match="Nobody here is called|There is no"):
+    with pytest.raises(CommandError, match=r"Nobody here is called|There is no"):
         call_command(*command)
