@@ -50,8 +50,9 @@ def alias(server: HostileServer, amira: User, bob: User) -> Alias:
 
 
 def mixed(html: str) -> list[str]:
-    """The texts of the page in which the name stands beside other words, and isn't isolated."""
-    main = re.sub(r"\s+", " ", re.sub(r"<[^>]*>", "<>", html.partition("<main")[2]))
+    """The texts of the page in which the name stands beside other words, and isn't isolated, but for a text to copy."""
+    shown = re.sub(r"<pre .*?</pre>", "", html.partition("<main")[2], flags=re.DOTALL)
+    main = re.sub(r"\s+", " ", re.sub(r"<[^>]*>", "<>", shown))
     return [text.strip() for text in re.split("<>", unescape(main)) if MIXED.search(text)]
 
 
