@@ -68,7 +68,7 @@ def everything(environment: Mapping[str, str]) -> list[str]:
     on_sqlite = {**environment, "DATABASE_URL": ""}
     cores = os.cpu_count() or 2
     parallel = (*SPREAD, "-n", str(max(2, min(8, cores))))
-    crowded = (*SPREAD, "-n", str(max(2, min(8, 3 * cores))))  # many of these wait for processes and clocks
+    crowded = (*SPREAD, "-n", str(max(2, min(8, 2 * cores))))  # many of these wait for processes and clocks
     say("All but the browser, on SQLite")
     code = twice("-m", "not browser", SCHEMA_FROM_MODELS, crowd=(*crowded, *NOTING_COVERAGE), **on_sqlite)
     failures = [] if code == 0 else ["tests on SQLite"]
