@@ -21,7 +21,7 @@ def isolate_name(name: object) -> str:
 
 
 def without_isolation(text: str) -> str:
-    """The text as data that is stored, searched and copied, where characters that nobody sees would be in the way."""
+    """The text without isolation characters, for storage, search and copying."""
     return text.replace("\u2068", "").replace("\u2069", "")
 
 

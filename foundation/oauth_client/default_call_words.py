@@ -87,7 +87,7 @@ APPLICATION_REFUSED = (
     r"|client-not-enrolled)$|\bnot registered in the developer dashboard\b|^application deactivated\b"
 )
 
-# Of a token for somebody else, or of another key than the token: a new sign-in gets no other.
+# The token is for another audience or issuer, or the API wants a key beside it: a new sign-in changes neither.
 FOR_SOMEBODY_ELSE = (
     r"\b(invalid|wrong|incorrect|unexpected)( \w+){0,2} (audience|issuer)\b"
     r"|\b(audience|issuer)\b.{0,200}\b(is invalid|not (valid|match|allowed|accepted))\b"

@@ -62,12 +62,12 @@ def import_rows(
     kind: Kind, members: Mapping[str, Node], parent: models.Model | None, report: Report, *, same_provider: bool
 ) -> None:
     """Import the rows of one kind. Two of one name, or with the mark of one, are an error: the last would win."""
-    seen, marked = set(), ""
+    keys_of_rows, marked = set(), ""
     for row in members[kind.name].rows(kind.name) if kind.name in members else ():
         entry = Entry(kind, row, parent, report, same_provider=same_provider)
-        if entry.key in seen:
+        if entry.key in keys_of_rows:
             raise BadFile(row.line, f"“{entry.key}” is there twice in “{kind.name}”.")
-        seen.add(entry.key)
+        keys_of_rows.add(entry.key)
         if entry.claims_mark:
             if marked:
                 raise BadFile(row.line, f"“{marked}” and “{entry.key}” are both “{kind.mark}”, which only one can be.")
